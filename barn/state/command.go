@@ -1,0 +1,235 @@
+package state
+
+import (
+	"time"
+
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// Command is one change of the cluster's state. Commands say what was decided
+// and when; Apply works out what follows. Nothing in a command depends on the
+// controller that applies it.
+type Command interface{ command() }
+
+// Entry is a command with the time its proposer stamped on it and who asked.
+type Entry struct {
+	At    time.Time
+	Actor Actor
+	Cmd   Command
+}
+
+// Actor is who asked for a change: a user of the cluster, or the controller
+// itself (System).
+type Actor struct {
+	UID    uint32
+	User   string
+	System bool
+}
+
+// SubmitJobs accepts jobs, all or none. Key is made by the client; a second
+// submission with a key already seen answers with the first one's ids.
+type SubmitJobs struct {
+	Key   string
+	Jobs  []*sched.Job // without ids; HetOffset and Run stages say how they belong together
+	Blobs []Blob       // scripts and environments not known to be stored yet
+	// Needs holds, for each job, indexes into Jobs that it depends on with
+	// afterok; the terms are added to its dependencies once ids are known.
+	Needs [][]int
+	Run   *RunInfo // set when the jobs are the stages of a pipeline run
+	Het   bool     // the jobs are the components of one heterogeneous job
+}
+
+// Blob is a script or an environment, named by the hash of its bytes.
+type Blob struct {
+	ID   sched.BlobID
+	Data []byte
+}
+
+// RunInfo names a pipeline run being submitted; its id is drawn by Apply.
+type RunInfo struct {
+	Name string
+	User string
+	Day  string // YYYYMMDD in the cluster's zone, for the id
+}
+
+// StartJobs starts jobs as the scheduler planned; a start that no longer holds
+// is refused alone.
+type StartJobs struct{ Starts []sched.Start }
+
+// SetWaits records why pending jobs wait.
+type SetWaits struct{ Waits []sched.Wait }
+
+// EndJob ends one incarnation of a job that holds resources, or cancels one
+// that is pending. Nodes that must still report stay completing.
+type EndJob struct {
+	Job      slurm.JobID
+	Task     uint32 // meaningful when IsTask: a task still in the array's record
+	IsTask   bool
+	Tasks    slurm.IndexSet // several pending tasks at once; used instead of Task when not empty
+	Restarts uint32         // the incarnation meant; AnyIncarnation for whichever there is
+	State    slurm.JobState
+	Reason   slurm.Reason
+	Exit     sched.ExitCode
+	Text     string
+	// Requeue puts the job back in the queue instead, if it may be requeued.
+	Requeue   bool
+	Hold      sched.Holder // held after the requeue
+	NotBefore time.Time    // earliest new start after a requeue
+}
+
+// AnyIncarnation in EndJob.Restarts matches every incarnation.
+const AnyIncarnation = ^uint32(0)
+
+// ReleaseNodes says that nothing of an incarnation is left on these nodes, so
+// that its resources there are free again.
+type ReleaseNodes struct {
+	Job      slurm.JobID
+	Restarts uint32
+	Nodes    []sched.NodeName
+	Usage    sched.Usage // of the batch script on these nodes; zero when none
+}
+
+// UpdateJob replaces what was asked of a job. Only the fields of Change that
+// are not nil are applied.
+type UpdateJob struct {
+	Job    slurm.JobID
+	Task   uint32 // meaningful when IsTask
+	IsTask bool
+	Tasks  slurm.IndexSet // as in EndJob
+	Change JobChange
+}
+
+// JobChange is a change of a job; nil leaves a thing as it is.
+type JobChange struct {
+	Spec                                                     *slurm.JobOptions
+	Name, Account, QOS, Comment, AdminComment, SystemComment *string
+	Partitions                                               []sched.PartitionName
+	TimeLimit, TimeMin                                       *slurm.Duration
+	Need                                                     *sched.Need
+	Nice                                                     *int
+	Priority                                                 *uint32
+	Hold                                                     *sched.Holder
+	Begin                                                    *time.Time
+	Requeue                                                  *bool
+	Throttle                                                 *int
+	Deps                                                     *[]sched.Depend
+	DepsAny                                                  *bool
+	Reason                                                   *slurm.Reason
+	ReasonText                                               *string
+	Suspend                                                  *bool // true suspends a running job, false resumes it
+	EndAt                                                    *time.Time
+}
+
+// SetPriorities records priorities the controller computed for pending jobs.
+type SetPriorities struct{ Jobs []JobPriority }
+
+// JobPriority is a priority for a pending job.
+type JobPriority struct {
+	Job      slurm.JobID
+	Priority uint32
+}
+
+// StartStep begins a step of a running job; its id is drawn by Apply unless it
+// is one of the special ids.
+type StartStep struct {
+	Job      slurm.JobID
+	Restarts uint32
+	Step     *sched.Step
+	Key      string // client-made, as in SubmitJobs
+}
+
+// EndStep ends a step.
+type EndStep struct {
+	Job      slurm.JobID
+	Restarts uint32
+	Step     slurm.StepID
+	State    slurm.JobState
+	Exit     sched.ExitCode
+	Usage    sched.Usage
+}
+
+// RegisterNode records what a node's agent found when it came up.
+type RegisterNode struct {
+	Node                                  sched.NodeName
+	Arch, OS, Version                     string
+	BootTime, AgentStart                  time.Time
+	SpoolID                               string
+	CPUs, Boards, Sockets, Cores, Threads int // as found on the machine
+	Memory, TmpDisk                       slurm.MB
+	Gres                                  []sched.NodeGres
+	// Up puts the node into service (DOWN for lack of contact ends); otherwise
+	// it goes DOWN or drains with Reason.
+	Up     bool
+	Reason string
+}
+
+// UpdateNode changes a node's state or properties; nil leaves a thing alone.
+type UpdateNode struct {
+	Nodes          []sched.NodeName
+	Set, Clear     slurm.NodeState  // flags
+	Base           *slurm.NodeState // DOWN, IDLE (resume), UNKNOWN
+	Reason         *string
+	ReasonUser     string
+	Weight         *uint32
+	Features       *[]string
+	Comment, Extra *string
+}
+
+// UpdatePartition changes a partition until the next reconfiguration.
+type UpdatePartition struct {
+	Partition sched.Partition // complete, as it is to be
+	Delete    bool
+}
+
+// SetConfig replaces the configuration.
+type SetConfig struct{ Files []ConfigFile }
+
+// ConfigFile is one file of the configuration: "slurm.conf", "gres.conf",
+// "cgroup.conf", "topology.conf" or an included file.
+type ConfigFile struct {
+	Name string
+	Text []byte
+}
+
+// Purge forgets ended jobs that ended before Before, and submission keys
+// older than it.
+type Purge struct{ Before time.Time }
+
+// AddToken lets one daemon join with a one-time token; only its hash is kept.
+type AddToken struct {
+	Hash    string // SHA-256 of the secret, hexadecimal
+	Role    string // "node" or "controller"
+	Name    string // the name it is bound to; "" any
+	Expires time.Time
+}
+
+// UseToken consumes a token, if it is there, unexpired and good for the name.
+type UseToken struct{ Hash, Role, Name string }
+
+func (SubmitJobs) command()      {}
+func (StartJobs) command()       {}
+func (SetWaits) command()        {}
+func (EndJob) command()          {}
+func (ReleaseNodes) command()    {}
+func (UpdateJob) command()       {}
+func (SetPriorities) command()   {}
+func (StartStep) command()       {}
+func (EndStep) command()         {}
+func (RegisterNode) command()    {}
+func (UpdateNode) command()      {}
+func (UpdatePartition) command() {}
+func (SetConfig) command()       {}
+func (Purge) command()           {}
+func (AddToken) command()        {}
+func (UseToken) command()        {}
+
+// Result is what a command answers to who proposed it.
+type Result struct {
+	Err     error         // why it was refused, a slurm.Errno within; nil when applied
+	Jobs    []slurm.JobID // SubmitJobs: ids in the order of its jobs
+	Run     string        // SubmitJobs: the run's id
+	Started []slurm.JobID // StartJobs: ids of the records that started, refused ones left out
+	Step    slurm.StepID  // StartStep
+	Index   uint64        // log index
+}

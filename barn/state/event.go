@@ -1,0 +1,69 @@
+package state
+
+import (
+	"time"
+
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// Event is something that followed from an applied command. Events are what
+// the controller acts on and what accounting keeps; the values in them are
+// never written to again.
+type Event interface{ event() }
+
+// JobChanged tells of a new or changed record. Old is nil for a new one.
+type JobChanged struct{ Old, New *sched.Job }
+
+// JobStarted tells of a record that holds resources from now on. It follows
+// the JobChanged of the same record.
+type JobStarted struct{ Job *sched.Job }
+
+// JobEnded tells of an incarnation that ended: the final record, to be kept in
+// accounting. A requeued job has a new incarnation after it.
+type JobEnded struct {
+	Job      *sched.Job
+	Requeued bool
+	At       time.Time
+}
+
+// JobReleased tells that a job's last node came free.
+type JobReleased struct {
+	Job   *sched.Job
+	Usage sched.Usage
+}
+
+// JobPurged tells that an ended record is no longer in memory.
+type JobPurged struct{ Job slurm.JobID }
+
+// StepStarted and StepEnded tell of a step.
+type StepStarted struct {
+	Job  *sched.Job
+	Step *sched.Step
+}
+
+// StepEnded tells of a step that ended; the step is final.
+type StepEnded struct {
+	Job  *sched.Job
+	Step *sched.Step
+}
+
+// NodeChanged tells of a changed node. Old is nil for a new one, New for one
+// that is gone.
+type NodeChanged struct {
+	Old, New *sched.Node
+	At       time.Time
+}
+
+// ConfigChanged tells of a new configuration.
+type ConfigChanged struct{ Config *sched.Config }
+
+func (JobChanged) event()    {}
+func (JobStarted) event()    {}
+func (JobEnded) event()      {}
+func (JobReleased) event()   {}
+func (JobPurged) event()     {}
+func (StepStarted) event()   {}
+func (StepEnded) event()     {}
+func (NodeChanged) event()   {}
+func (ConfigChanged) event() {}

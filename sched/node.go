@@ -1,0 +1,109 @@
+package sched
+
+import (
+	"time"
+
+	"github.com/runink/rink/slurm"
+)
+
+// Node is a machine that runs work: what the configuration says of it, what
+// its agent found when it registered, its state, and what jobs hold on it.
+type Node struct {
+	Name     NodeName
+	Hostname string
+	Addr     string
+	Port     int
+	Index    int // position in the configuration; lists are printed in this order
+
+	CPUs, Boards, Sockets, Cores, Threads int // Cores per socket, Threads per core
+	Memory                                slurm.MB
+	TmpDisk                               slurm.MB
+	Weight                                uint32
+	Features                              []string
+	Gres                                  []NodeGres
+	CoreSpec                              int
+	Comment, Extra                        string
+
+	// From registration.
+	Arch, OS, Version    string
+	BootTime, AgentStart time.Time
+	SpoolID              string // names the agent's spool; a new one means running work is lost
+	Registered           bool
+
+	State      slurm.NodeState // base (UNKNOWN, DOWN, IDLE...) and flags; ALLOCATED and MIXED are worked out
+	Reason     string
+	ReasonUID  uint32
+	ReasonUser string
+	ReasonTime time.Time
+	LastBusy   time.Time
+
+	// Held by jobs.
+	UsedCPUs       int
+	UsedMem        slurm.MB
+	UsedGres       []GresAlloc
+	Running        []slurm.JobID // jobs that hold resources here, completing ones included
+	CompletingJobs int
+	ExclusiveUser  uint32      // uid holding the node with --exclusive=user; meaningful when ExclusiveBy is set
+	ExclusiveBy    slurm.JobID // job that holds the whole node; 0: none
+}
+
+// NodeGres is a generic resource a node has.
+type NodeGres struct {
+	Name, Type string
+	Count      int64
+	Files      []string // device files in index order; empty: counted only
+	Cores      string   // cores near it, as configured
+}
+
+// Clone returns a copy of n that may be changed.
+func (n *Node) Clone() *Node {
+	c := *n
+	c.UsedGres = append([]GresAlloc(nil), n.UsedGres...)
+	c.Running = append([]slurm.JobID(nil), n.Running...)
+	return &c
+}
+
+// Partition is a herd as the scheduler sees it: a named set of nodes with
+// limits, priority and access rules.
+type Partition struct {
+	Name                                                                    PartitionName
+	Nodes                                                                   []NodeName
+	NodesText                                                               string // Nodes= as configured
+	Default                                                                 bool
+	State                                                                   string         // UP, DOWN, DRAIN or INACTIVE
+	MaxTime, DefaultTime                                                    slurm.Duration // DefaultTime 0: none, the job gets MaxTime
+	MinNodes, MaxNodes                                                      int            // MaxNodes 0: no bound
+	MaxCPUsPerNode                                                          int
+	DefMemPerCPU, DefMemPerNode, MaxMemPerCPU, MaxMemPerNode                slurm.MB
+	OverTimeLimit                                                           slurm.Duration
+	GraceTime                                                               slurm.Duration
+	PriorityTier, PriorityJobFactor                                         uint32
+	PreemptMode                                                             string
+	OverSubscribe                                                           string // NO, EXCLUSIVE, YES:n or FORCE:n
+	AllowAccounts, DenyAccounts, AllowGroups, AllowQOS, DenyQOS, AllocNodes []string
+	QOS, Alternate                                                          string
+	DisableRootJobs, RootOnly, ReqResv, Hidden, LLN, ExclusiveUser          bool
+	BillingWeights                                                          string
+	JobDefaults                                                             string
+	SliceNamespaces                                                         string // as configured; "" the cluster's
+	SlicePrivateTmp                                                         string
+	Index                                                                   int
+}
+
+// Config is the configuration the scheduler and the controller work by, read
+// from the cluster's slurm.conf.
+type Config struct {
+	Conf       *slurm.Conf // everything as parsed
+	Partitions []*Partition
+	Default    PartitionName // "" when there is none
+}
+
+// Partition returns the partition of that name, or nil.
+func (c *Config) Partition(name PartitionName) *Partition {
+	for _, p := range c.Partitions {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package sched
+
+import (
+	"time"
+
+	"github.com/runink/rink/slurm"
+)
+
+// View is what the scheduler looks at: values it only reads.
+type View struct {
+	Config  *Config
+	Nodes   []*Node // in configuration order
+	Pending []*Job
+	Running []*Job // jobs that hold resources, completing ones included
+	// RunningTasks counts the started and not yet ended tasks of an array.
+	RunningTasks map[slurm.JobID]int
+	LicensesUsed slurm.Licenses
+	LicensesAll  slurm.Licenses
+}
+
+// Start is the decision that a job, or one task of an array's record, starts
+// now on these nodes.
+type Start struct {
+	Job       slurm.JobID
+	Task      uint32 // the task to split off; meaningful when IsTask
+	IsTask    bool
+	Restarts  uint32 // the incarnation the decision was made for
+	Partition PartitionName
+	Alloc     []NodeAlloc
+	Scheduler string // "Main" or "Backfill"
+}
+
+// Wait says why a job does not start and when it is expected to.
+type Wait struct {
+	Job    slurm.JobID
+	Reason slurm.Reason
+	Text   string     // names what Slurm names in the reason, such as nodes not available; "" usually
+	Start  time.Time  // expected start; zero: not known
+	Nodes  []NodeName // where it is expected to start
+	Detail []Obstacle
+}
+
+// Obstacle is one thing that keeps a job from starting, with the amounts.
+type Obstacle struct {
+	What         string // resource or limit, such as "cpus", "mem", "gres/gpu:a100", "licence matlab", "nodes"
+	Where        string // nodes or partition it was counted on
+	Asked, There int64
+}
+
+// Plan is what a cycle decided. It holds only jobs for which something changes
+// or is worth telling.
+type Plan struct {
+	Starts []Start
+	Waits  []Wait
+	// Next is when time alone will change the answer (a begin time, a requeue
+	// delay); zero: only events can.
+	Next time.Time
+}
