@@ -2507,6 +2507,58 @@ func (*ReconfigureRequest) Descriptor() ([]byte, []int) {
 	return file_rpc_proto_rawDescGZIP(), []int{36}
 }
 
+type CompleteJobRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Exit          *ExitCode              `protobuf:"bytes,2,opt,name=exit,proto3" json:"exit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompleteJobRequest) Reset() {
+	*x = CompleteJobRequest{}
+	mi := &file_rpc_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompleteJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompleteJobRequest) ProtoMessage() {}
+
+func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
+func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *CompleteJobRequest) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *CompleteJobRequest) GetExit() *ExitCode {
+	if x != nil {
+		return x.Exit
+	}
+	return nil
+}
+
 type HistoryRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Refs          []*JobRef              `protobuf:"bytes,1,rep,name=refs,proto3" json:"refs,omitempty"`
@@ -2530,7 +2582,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2542,7 +2594,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2555,7 +2607,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *HistoryRequest) GetRefs() []*JobRef {
@@ -2674,7 +2726,7 @@ type HistoryPage struct {
 
 func (x *HistoryPage) Reset() {
 	*x = HistoryPage{}
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2686,7 +2738,7 @@ func (x *HistoryPage) String() string {
 func (*HistoryPage) ProtoMessage() {}
 
 func (x *HistoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2699,7 +2751,7 @@ func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
 func (*HistoryPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *HistoryPage) GetRecords() []*Record {
@@ -2740,7 +2792,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2752,7 +2804,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2765,7 +2817,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Record) GetJob() *Job {
@@ -2844,7 +2896,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2856,7 +2908,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2869,7 +2921,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -3017,7 +3069,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3029,7 +3081,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3042,7 +3094,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -3084,7 +3136,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3096,7 +3148,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3109,7 +3161,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -3151,7 +3203,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3163,7 +3215,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3176,7 +3228,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -3257,7 +3309,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3269,7 +3321,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3282,7 +3334,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -3349,7 +3401,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3361,7 +3413,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3374,7 +3426,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -3438,7 +3490,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3450,7 +3502,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3463,7 +3515,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -3506,7 +3558,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3518,7 +3570,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3531,7 +3583,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -3574,7 +3626,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3586,7 +3638,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3599,7 +3651,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -3641,7 +3693,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3653,7 +3705,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3666,7 +3718,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -3701,7 +3753,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3713,7 +3765,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3726,7 +3778,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -3761,7 +3813,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3773,7 +3825,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3786,7 +3838,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -3821,7 +3873,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3833,7 +3885,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3846,7 +3898,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -3882,7 +3934,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3894,7 +3946,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3907,7 +3959,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -3962,7 +4014,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3974,7 +4026,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3987,7 +4039,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -4170,7 +4222,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4182,7 +4234,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4195,7 +4247,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -4231,7 +4283,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4243,7 +4295,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4256,7 +4308,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -4298,7 +4350,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4310,7 +4362,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4323,7 +4375,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -4357,7 +4409,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4369,7 +4421,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4382,7 +4434,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -4415,7 +4467,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4427,7 +4479,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4440,7 +4492,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -4506,7 +4558,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4518,7 +4570,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4531,7 +4583,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -4584,7 +4636,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4596,7 +4648,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4609,7 +4661,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -4678,7 +4730,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4690,7 +4742,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4703,7 +4755,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -4772,7 +4824,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4784,7 +4836,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4797,7 +4849,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -4824,7 +4876,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4836,7 +4888,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4849,7 +4901,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -4878,7 +4930,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4890,7 +4942,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4903,7 +4955,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -4957,7 +5009,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4969,7 +5021,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4982,7 +5034,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Order) GetId() uint64 {
@@ -5143,7 +5195,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5155,7 +5207,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5168,7 +5220,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -5208,7 +5260,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5220,7 +5272,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5233,7 +5285,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -5252,7 +5304,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5264,7 +5316,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5277,7 +5329,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -5325,7 +5377,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5337,7 +5389,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5350,7 +5402,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -5575,7 +5627,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5587,7 +5639,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5600,7 +5652,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -5716,7 +5768,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5728,7 +5780,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5741,7 +5793,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -5952,7 +6004,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5964,7 +6016,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5977,7 +6029,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -6024,7 +6076,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6036,7 +6088,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6049,7 +6101,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -6117,7 +6169,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6129,7 +6181,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6142,7 +6194,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -6205,7 +6257,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6217,7 +6269,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6230,7 +6282,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -6460,7 +6512,10 @@ const file_rpc_proto_rawDesc = "" +
 	"\achanges\x18\x02 \x03(\v2\x13.runink.v1.KeyValueR\achanges\x12\x16\n" +
 	"\x06create\x18\x03 \x01(\bR\x06create\x12\x16\n" +
 	"\x06delete\x18\x04 \x01(\bR\x06delete\"\x14\n" +
-	"\x12ReconfigureRequest\"\x8b\x03\n" +
+	"\x12ReconfigureRequest\"O\n" +
+	"\x12CompleteJobRequest\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12'\n" +
+	"\x04exit\x18\x02 \x01(\v2\x13.runink.v1.ExitCodeR\x04exit\"\x8b\x03\n" +
 	"\x0eHistoryRequest\x12%\n" +
 	"\x04refs\x18\x01 \x03(\v2\x11.runink.v1.JobRefR\x04refs\x12\x12\n" +
 	"\x04uids\x18\x02 \x03(\rR\x04uids\x12\x1b\n" +
@@ -6803,7 +6858,7 @@ const file_rpc_proto_rawDesc = "" +
 	"SuspendJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x16\n" +
-	"\x06resume\x18\x03 \x01(\bR\x06resume2\xc5\v\n" +
+	"\x06resume\x18\x03 \x01(\bR\x06resume2\x84\f\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -6824,7 +6879,8 @@ const file_rpc_proto_rawDesc = "" +
 	"ModifyNode\x12\x1c.runink.v1.ModifyNodeRequest\x1a\x0f.runink.v1.Done\x12E\n" +
 	"\x0fModifyPartition\x12!.runink.v1.ModifyPartitionRequest\x1a\x0f.runink.v1.Done\x12=\n" +
 	"\vReconfigure\x12\x1d.runink.v1.ReconfigureRequest\x1a\x0f.runink.v1.Done\x12>\n" +
-	"\aHistory\x12\x19.runink.v1.HistoryRequest\x1a\x16.runink.v1.HistoryPage0\x01\x12F\n" +
+	"\aHistory\x12\x19.runink.v1.HistoryRequest\x1a\x16.runink.v1.HistoryPage0\x01\x12=\n" +
+	"\vCompleteJob\x12\x1d.runink.v1.CompleteJobRequest\x1a\x0f.runink.v1.Done\x12F\n" +
 	"\n" +
 	"CreateStep\x12\x1c.runink.v1.CreateStepRequest\x1a\x1a.runink.v1.CreateStepReply\x124\n" +
 	"\x06StepIO\x12\x11.runink.v1.StepUp\x1a\x13.runink.v1.StepDown(\x010\x01\x12;\n" +
@@ -6852,7 +6908,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),         // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                   // 1: runink.v1.Done
@@ -6892,80 +6948,81 @@ var file_rpc_proto_goTypes = []any{
 	(*ModifyNodeRequest)(nil),      // 35: runink.v1.ModifyNodeRequest
 	(*ModifyPartitionRequest)(nil), // 36: runink.v1.ModifyPartitionRequest
 	(*ReconfigureRequest)(nil),     // 37: runink.v1.ReconfigureRequest
-	(*HistoryRequest)(nil),         // 38: runink.v1.HistoryRequest
-	(*HistoryPage)(nil),            // 39: runink.v1.HistoryPage
-	(*Record)(nil),                 // 40: runink.v1.Record
-	(*CreateStepRequest)(nil),      // 41: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),        // 42: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),      // 43: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                 // 44: runink.v1.StepUp
-	(*StepAttach)(nil),             // 45: runink.v1.StepAttach
-	(*StepDown)(nil),               // 46: runink.v1.StepDown
-	(*TaskOutput)(nil),             // 47: runink.v1.TaskOutput
-	(*TaskStart)(nil),              // 48: runink.v1.TaskStart
-	(*TaskExit)(nil),               // 49: runink.v1.TaskExit
-	(*CreateTokenRequest)(nil),     // 50: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),       // 51: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),         // 52: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),           // 53: runink.v1.CertifyReply
-	(*JoinRequest)(nil),            // 54: runink.v1.JoinRequest
-	(*Report)(nil),                 // 55: runink.v1.Report
-	(*Hello)(nil),                  // 56: runink.v1.Hello
-	(*HeldJob)(nil),                // 57: runink.v1.HeldJob
-	(*Heartbeat)(nil),              // 58: runink.v1.Heartbeat
-	(*JobAccepted)(nil),            // 59: runink.v1.JobAccepted
-	(*JobDone)(nil),                // 60: runink.v1.JobDone
-	(*NodeDone)(nil),               // 61: runink.v1.NodeDone
-	(*StepDone)(nil),               // 62: runink.v1.StepDone
-	(*LaunchFailed)(nil),           // 63: runink.v1.LaunchFailed
-	(*NodeHealth)(nil),             // 64: runink.v1.NodeHealth
-	(*OrderResult)(nil),            // 65: runink.v1.OrderResult
-	(*StepUsage)(nil),              // 66: runink.v1.StepUsage
-	(*Order)(nil),                  // 67: runink.v1.Order
-	(*Welcome)(nil),                // 68: runink.v1.Welcome
-	(*Ack)(nil),                    // 69: runink.v1.Ack
-	(*NewConfig)(nil),              // 70: runink.v1.NewConfig
-	(*JobHere)(nil),                // 71: runink.v1.JobHere
-	(*LaunchJob)(nil),              // 72: runink.v1.LaunchJob
-	(*LaunchStep)(nil),             // 73: runink.v1.LaunchStep
-	(*TaskHere)(nil),               // 74: runink.v1.TaskHere
-	(*SignalJob)(nil),              // 75: runink.v1.SignalJob
-	(*EndJobHere)(nil),             // 76: runink.v1.EndJobHere
-	(*SuspendJob)(nil),             // 77: runink.v1.SuspendJob
-	(*JobOptions)(nil),             // 78: runink.v1.JobOptions
-	(*IndexSet)(nil),               // 79: runink.v1.IndexSet
-	(*Job)(nil),                    // 80: runink.v1.Job
-	(*Obstacle)(nil),               // 81: runink.v1.Obstacle
-	(*Node)(nil),                   // 82: runink.v1.Node
-	(*Partition)(nil),              // 83: runink.v1.Partition
-	(*ConfigFile)(nil),             // 84: runink.v1.ConfigFile
-	(*RunRecord)(nil),              // 85: runink.v1.RunRecord
-	(*Step)(nil),                   // 86: runink.v1.Step
-	(*Usage)(nil),                  // 87: runink.v1.Usage
-	(*ExitCode)(nil),               // 88: runink.v1.ExitCode
-	(*RegisterNode)(nil),           // 89: runink.v1.RegisterNode
-	(*GresAlloc)(nil),              // 90: runink.v1.GresAlloc
+	(*CompleteJobRequest)(nil),     // 38: runink.v1.CompleteJobRequest
+	(*HistoryRequest)(nil),         // 39: runink.v1.HistoryRequest
+	(*HistoryPage)(nil),            // 40: runink.v1.HistoryPage
+	(*Record)(nil),                 // 41: runink.v1.Record
+	(*CreateStepRequest)(nil),      // 42: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),        // 43: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),      // 44: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                 // 45: runink.v1.StepUp
+	(*StepAttach)(nil),             // 46: runink.v1.StepAttach
+	(*StepDown)(nil),               // 47: runink.v1.StepDown
+	(*TaskOutput)(nil),             // 48: runink.v1.TaskOutput
+	(*TaskStart)(nil),              // 49: runink.v1.TaskStart
+	(*TaskExit)(nil),               // 50: runink.v1.TaskExit
+	(*CreateTokenRequest)(nil),     // 51: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),       // 52: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),         // 53: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),           // 54: runink.v1.CertifyReply
+	(*JoinRequest)(nil),            // 55: runink.v1.JoinRequest
+	(*Report)(nil),                 // 56: runink.v1.Report
+	(*Hello)(nil),                  // 57: runink.v1.Hello
+	(*HeldJob)(nil),                // 58: runink.v1.HeldJob
+	(*Heartbeat)(nil),              // 59: runink.v1.Heartbeat
+	(*JobAccepted)(nil),            // 60: runink.v1.JobAccepted
+	(*JobDone)(nil),                // 61: runink.v1.JobDone
+	(*NodeDone)(nil),               // 62: runink.v1.NodeDone
+	(*StepDone)(nil),               // 63: runink.v1.StepDone
+	(*LaunchFailed)(nil),           // 64: runink.v1.LaunchFailed
+	(*NodeHealth)(nil),             // 65: runink.v1.NodeHealth
+	(*OrderResult)(nil),            // 66: runink.v1.OrderResult
+	(*StepUsage)(nil),              // 67: runink.v1.StepUsage
+	(*Order)(nil),                  // 68: runink.v1.Order
+	(*Welcome)(nil),                // 69: runink.v1.Welcome
+	(*Ack)(nil),                    // 70: runink.v1.Ack
+	(*NewConfig)(nil),              // 71: runink.v1.NewConfig
+	(*JobHere)(nil),                // 72: runink.v1.JobHere
+	(*LaunchJob)(nil),              // 73: runink.v1.LaunchJob
+	(*LaunchStep)(nil),             // 74: runink.v1.LaunchStep
+	(*TaskHere)(nil),               // 75: runink.v1.TaskHere
+	(*SignalJob)(nil),              // 76: runink.v1.SignalJob
+	(*EndJobHere)(nil),             // 77: runink.v1.EndJobHere
+	(*SuspendJob)(nil),             // 78: runink.v1.SuspendJob
+	(*JobOptions)(nil),             // 79: runink.v1.JobOptions
+	(*IndexSet)(nil),               // 80: runink.v1.IndexSet
+	(*Job)(nil),                    // 81: runink.v1.Job
+	(*Obstacle)(nil),               // 82: runink.v1.Obstacle
+	(*Node)(nil),                   // 83: runink.v1.Node
+	(*Partition)(nil),              // 84: runink.v1.Partition
+	(*ConfigFile)(nil),             // 85: runink.v1.ConfigFile
+	(*RunRecord)(nil),              // 86: runink.v1.RunRecord
+	(*ExitCode)(nil),               // 87: runink.v1.ExitCode
+	(*Step)(nil),                   // 88: runink.v1.Step
+	(*Usage)(nil),                  // 89: runink.v1.Usage
+	(*RegisterNode)(nil),           // 90: runink.v1.RegisterNode
+	(*GresAlloc)(nil),              // 91: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	78,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	79,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
 	7,   // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	9,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	9,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	79,  // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	80,  // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	12,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	80,  // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	81,  // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	15,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	9,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	81,  // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	82,  // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	83,  // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	84,  // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	82,  // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	83,  // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	84,  // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	85,  // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	9,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	25,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
-	85,  // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	86,  // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	12,  // 19: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	9,   // 20: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	31,  // 21: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -6976,117 +7033,120 @@ var file_rpc_proto_depIdxs = []int32{
 	34,  // 26: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	34,  // 27: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	34,  // 28: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	12,  // 29: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	40,  // 30: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
-	9,   // 31: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	80,  // 32: runink.v1.Record.job:type_name -> runink.v1.Job
-	86,  // 33: runink.v1.Record.steps:type_name -> runink.v1.Step
-	87,  // 34: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	78,  // 35: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	7,   // 36: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	9,   // 37: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	86,  // 38: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	80,  // 39: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	45,  // 40: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	47,  // 41: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	48,  // 42: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	49,  // 43: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	88,  // 44: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	9,   // 45: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	9,   // 46: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	56,  // 47: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	58,  // 48: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	59,  // 49: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	60,  // 50: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	61,  // 51: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	62,  // 52: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	63,  // 53: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	64,  // 54: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	65,  // 55: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	66,  // 56: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	89,  // 57: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	57,  // 58: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	88,  // 59: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	87,  // 60: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	87,  // 61: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	49,  // 62: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	87,  // 63: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	9,   // 64: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	87,  // 65: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	68,  // 66: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	72,  // 67: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	73,  // 68: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	75,  // 69: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	76,  // 70: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	69,  // 71: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	70,  // 72: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	77,  // 73: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	84,  // 74: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	57,  // 75: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	84,  // 76: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	90,  // 77: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	7,   // 78: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	71,  // 79: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	71,  // 80: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	74,  // 81: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	90,  // 82: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	2,   // 83: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 84: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 85: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	11,  // 86: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	13,  // 87: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	16,  // 88: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	18,  // 89: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	20,  // 90: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	22,  // 91: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	24,  // 92: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	27,  // 93: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	29,  // 94: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	32,  // 95: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	33,  // 96: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	35,  // 97: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	36,  // 98: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	37,  // 99: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	38,  // 100: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	41,  // 101: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	44,  // 102: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	43,  // 103: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	50,  // 104: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	52,  // 105: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	54,  // 106: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	55,  // 107: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	44,  // 108: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	3,   // 109: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	8,   // 110: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	10,  // 111: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	80,  // 112: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	14,  // 113: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	17,  // 114: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	19,  // 115: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	21,  // 116: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	23,  // 117: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	26,  // 118: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	28,  // 119: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	30,  // 120: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	30,  // 121: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	30,  // 122: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 123: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 124: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	1,   // 125: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	39,  // 126: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	42,  // 127: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	46,  // 128: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 129: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	51,  // 130: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	53,  // 131: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	53,  // 132: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	67,  // 133: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	46,  // 134: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	109, // [109:135] is the sub-list for method output_type
-	83,  // [83:109] is the sub-list for method input_type
-	83,  // [83:83] is the sub-list for extension type_name
-	83,  // [83:83] is the sub-list for extension extendee
-	0,   // [0:83] is the sub-list for field type_name
+	87,  // 29: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	12,  // 30: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
+	41,  // 31: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	9,   // 32: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
+	81,  // 33: runink.v1.Record.job:type_name -> runink.v1.Job
+	88,  // 34: runink.v1.Record.steps:type_name -> runink.v1.Step
+	89,  // 35: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	79,  // 36: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	7,   // 37: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	9,   // 38: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	88,  // 39: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	81,  // 40: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	46,  // 41: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	48,  // 42: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	49,  // 43: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	50,  // 44: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	87,  // 45: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	9,   // 46: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	9,   // 47: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	57,  // 48: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	59,  // 49: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	60,  // 50: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	61,  // 51: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	62,  // 52: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	63,  // 53: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	64,  // 54: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	65,  // 55: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	66,  // 56: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	67,  // 57: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	90,  // 58: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	58,  // 59: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	87,  // 60: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	89,  // 61: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	89,  // 62: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	50,  // 63: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	89,  // 64: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	9,   // 65: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	89,  // 66: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	69,  // 67: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	73,  // 68: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	74,  // 69: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	76,  // 70: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	77,  // 71: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	70,  // 72: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	71,  // 73: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	78,  // 74: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	85,  // 75: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	58,  // 76: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	85,  // 77: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	91,  // 78: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	7,   // 79: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	72,  // 80: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	72,  // 81: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	75,  // 82: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	91,  // 83: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	2,   // 84: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 85: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 86: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	11,  // 87: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	13,  // 88: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	16,  // 89: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	18,  // 90: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	20,  // 91: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	22,  // 92: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	24,  // 93: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	27,  // 94: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	29,  // 95: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	32,  // 96: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	33,  // 97: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	35,  // 98: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	36,  // 99: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	37,  // 100: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	39,  // 101: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	38,  // 102: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	42,  // 103: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	45,  // 104: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	44,  // 105: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	51,  // 106: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	53,  // 107: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	55,  // 108: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	56,  // 109: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	45,  // 110: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	3,   // 111: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	8,   // 112: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	10,  // 113: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	81,  // 114: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	14,  // 115: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	17,  // 116: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	19,  // 117: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	21,  // 118: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	23,  // 119: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	26,  // 120: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	28,  // 121: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	30,  // 122: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	30,  // 123: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	30,  // 124: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 125: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 126: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	1,   // 127: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	40,  // 128: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	1,   // 129: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	43,  // 130: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	47,  // 131: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 132: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	52,  // 133: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	54,  // 134: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	54,  // 135: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	68,  // 136: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	47,  // 137: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	111, // [111:138] is the sub-list for method output_type
+	84,  // [84:111] is the sub-list for method input_type
+	84,  // [84:84] is the sub-list for extension type_name
+	84,  // [84:84] is the sub-list for extension extendee
+	0,   // [0:84] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -7096,7 +7156,7 @@ func file_rpc_proto_init() {
 	}
 	file_nouns_proto_init()
 	file_log_proto_init()
-	file_rpc_proto_msgTypes[54].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[55].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -7108,7 +7168,7 @@ func file_rpc_proto_init() {
 		(*Report_Result)(nil),
 		(*Report_Usage)(nil),
 	}
-	file_rpc_proto_msgTypes[66].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[67].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -7124,7 +7184,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   77,
+			NumMessages:   78,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -39,6 +39,7 @@ const (
 	Controller_ModifyPartition_FullMethodName = "/runink.v1.Controller/ModifyPartition"
 	Controller_Reconfigure_FullMethodName     = "/runink.v1.Controller/Reconfigure"
 	Controller_History_FullMethodName         = "/runink.v1.Controller/History"
+	Controller_CompleteJob_FullMethodName     = "/runink.v1.Controller/CompleteJob"
 	Controller_CreateStep_FullMethodName      = "/runink.v1.Controller/CreateStep"
 	Controller_StepIO_FullMethodName          = "/runink.v1.Controller/StepIO"
 	Controller_SignalStep_FullMethodName      = "/runink.v1.Controller/SignalStep"
@@ -75,6 +76,8 @@ type ControllerClient interface {
 	ModifyPartition(ctx context.Context, in *ModifyPartitionRequest, opts ...grpc.CallOption) (*Done, error)
 	Reconfigure(ctx context.Context, in *ReconfigureRequest, opts ...grpc.CallOption) (*Done, error)
 	History(ctx context.Context, in *HistoryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[HistoryPage], error)
+	// CompleteJob ends an allocation whose command has ended.
+	CompleteJob(ctx context.Context, in *CompleteJobRequest, opts ...grpc.CallOption) (*Done, error)
 	// CreateStep places a step in a job's allocation, waiting for room when asked,
 	// commits it and sends it to its agents.
 	CreateStep(ctx context.Context, in *CreateStepRequest, opts ...grpc.CallOption) (*CreateStepReply, error)
@@ -303,6 +306,16 @@ func (c *controllerClient) History(ctx context.Context, in *HistoryRequest, opts
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Controller_HistoryClient = grpc.ServerStreamingClient[HistoryPage]
 
+func (c *controllerClient) CompleteJob(ctx context.Context, in *CompleteJobRequest, opts ...grpc.CallOption) (*Done, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Done)
+	err := c.cc.Invoke(ctx, Controller_CompleteJob_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controllerClient) CreateStep(ctx context.Context, in *CreateStepRequest, opts ...grpc.CallOption) (*CreateStepReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateStepReply)
@@ -385,6 +398,8 @@ type ControllerServer interface {
 	ModifyPartition(context.Context, *ModifyPartitionRequest) (*Done, error)
 	Reconfigure(context.Context, *ReconfigureRequest) (*Done, error)
 	History(*HistoryRequest, grpc.ServerStreamingServer[HistoryPage]) error
+	// CompleteJob ends an allocation whose command has ended.
+	CompleteJob(context.Context, *CompleteJobRequest) (*Done, error)
 	// CreateStep places a step in a job's allocation, waiting for room when asked,
 	// commits it and sends it to its agents.
 	CreateStep(context.Context, *CreateStepRequest) (*CreateStepReply, error)
@@ -459,6 +474,9 @@ func (UnimplementedControllerServer) Reconfigure(context.Context, *ReconfigureRe
 }
 func (UnimplementedControllerServer) History(*HistoryRequest, grpc.ServerStreamingServer[HistoryPage]) error {
 	return status.Error(codes.Unimplemented, "method History not implemented")
+}
+func (UnimplementedControllerServer) CompleteJob(context.Context, *CompleteJobRequest) (*Done, error) {
+	return nil, status.Error(codes.Unimplemented, "method CompleteJob not implemented")
 }
 func (UnimplementedControllerServer) CreateStep(context.Context, *CreateStepRequest) (*CreateStepReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateStep not implemented")
@@ -799,6 +817,24 @@ func _Controller_History_Handler(srv interface{}, stream grpc.ServerStream) erro
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Controller_HistoryServer = grpc.ServerStreamingServer[HistoryPage]
 
+func _Controller_CompleteJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CompleteJobRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).CompleteJob(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_CompleteJob_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).CompleteJob(ctx, req.(*CompleteJobRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Controller_CreateStep_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateStepRequest)
 	if err := dec(in); err != nil {
@@ -944,6 +980,10 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Reconfigure",
 			Handler:    _Controller_Reconfigure_Handler,
+		},
+		{
+			MethodName: "CompleteJob",
+			Handler:    _Controller_CompleteJob_Handler,
 		},
 		{
 			MethodName: "CreateStep",
