@@ -100,6 +100,16 @@ type Job struct {
 	ChangedAt                   uint64 // log index of the last change
 }
 
+// Rlimit is one resource limit of the submitting process, by Slurm's name for
+// it ("NOFILE"); RlimInfinity is no limit.
+type Rlimit struct {
+	Name       string
+	Soft, Hard uint64
+}
+
+// RlimInfinity as a limit means that there is none.
+const RlimInfinity = ^uint64(0)
+
 // Depend is one dependency of a job with what has become of it.
 type Depend struct {
 	slurm.DependTerm

@@ -2019,6 +2019,8 @@ type Job struct {
 	AdminComment     string                 `protobuf:"bytes,62,opt,name=admin_comment,json=adminComment,proto3" json:"admin_comment,omitempty"`
 	SystemComment    string                 `protobuf:"bytes,63,opt,name=system_comment,json=systemComment,proto3" json:"system_comment,omitempty"`
 	ChangedAt        uint64                 `protobuf:"varint,64,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
+	Umask            int32                  `protobuf:"varint,65,opt,name=umask,proto3" json:"umask,omitempty"`
+	Rlimits          []*Rlimit              `protobuf:"bytes,66,rep,name=rlimits,proto3" json:"rlimits,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2501,6 +2503,80 @@ func (x *Job) GetChangedAt() uint64 {
 	return 0
 }
 
+func (x *Job) GetUmask() int32 {
+	if x != nil {
+		return x.Umask
+	}
+	return 0
+}
+
+func (x *Job) GetRlimits() []*Rlimit {
+	if x != nil {
+		return x.Rlimits
+	}
+	return nil
+}
+
+type Rlimit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Soft          uint64                 `protobuf:"varint,2,opt,name=soft,proto3" json:"soft,omitempty"`
+	Hard          uint64                 `protobuf:"varint,3,opt,name=hard,proto3" json:"hard,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rlimit) Reset() {
+	*x = Rlimit{}
+	mi := &file_nouns_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rlimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rlimit) ProtoMessage() {}
+
+func (x *Rlimit) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rlimit.ProtoReflect.Descriptor instead.
+func (*Rlimit) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Rlimit) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Rlimit) GetSoft() uint64 {
+	if x != nil {
+		return x.Soft
+	}
+	return 0
+}
+
+func (x *Rlimit) GetHard() uint64 {
+	if x != nil {
+		return x.Hard
+	}
+	return 0
+}
+
 type StepNode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -2514,7 +2590,7 @@ type StepNode struct {
 
 func (x *StepNode) Reset() {
 	*x = StepNode{}
-	mi := &file_nouns_proto_msgTypes[12]
+	mi := &file_nouns_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2526,7 +2602,7 @@ func (x *StepNode) String() string {
 func (*StepNode) ProtoMessage() {}
 
 func (x *StepNode) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[12]
+	mi := &file_nouns_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2539,7 +2615,7 @@ func (x *StepNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepNode.ProtoReflect.Descriptor instead.
 func (*StepNode) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{12}
+	return file_nouns_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StepNode) GetNode() string {
@@ -2596,7 +2672,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_nouns_proto_msgTypes[13]
+	mi := &file_nouns_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2608,7 +2684,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[13]
+	mi := &file_nouns_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2621,7 +2697,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{13}
+	return file_nouns_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Usage) GetUserCpu() int64 {
@@ -2724,7 +2800,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_nouns_proto_msgTypes[14]
+	mi := &file_nouns_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2736,7 +2812,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[14]
+	mi := &file_nouns_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2749,7 +2825,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{14}
+	return file_nouns_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Step) GetId() uint32 {
@@ -2870,7 +2946,7 @@ type NodeGres struct {
 
 func (x *NodeGres) Reset() {
 	*x = NodeGres{}
-	mi := &file_nouns_proto_msgTypes[15]
+	mi := &file_nouns_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2882,7 +2958,7 @@ func (x *NodeGres) String() string {
 func (*NodeGres) ProtoMessage() {}
 
 func (x *NodeGres) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[15]
+	mi := &file_nouns_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2895,7 +2971,7 @@ func (x *NodeGres) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeGres.ProtoReflect.Descriptor instead.
 func (*NodeGres) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{15}
+	return file_nouns_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *NodeGres) GetName() string {
@@ -2985,7 +3061,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_nouns_proto_msgTypes[16]
+	mi := &file_nouns_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2997,7 +3073,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[16]
+	mi := &file_nouns_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3010,7 +3086,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{16}
+	return file_nouns_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Node) GetName() string {
@@ -3355,7 +3431,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_nouns_proto_msgTypes[17]
+	mi := &file_nouns_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3367,7 +3443,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[17]
+	mi := &file_nouns_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3380,7 +3456,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{17}
+	return file_nouns_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Partition) GetName() string {
@@ -3901,7 +3977,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05tasks\x18\x04 \x01(\x05R\x05tasks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xfa\x0e\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xbd\x0f\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x19\n" +
 	"\barray_id\x18\x02 \x01(\rR\aarrayId\x12\x17\n" +
@@ -3981,7 +4057,13 @@ const file_nouns_proto_rawDesc = "" +
 	"\radmin_comment\x18> \x01(\tR\fadminComment\x12%\n" +
 	"\x0esystem_comment\x18? \x01(\tR\rsystemComment\x12\x1d\n" +
 	"\n" +
-	"changed_at\x18@ \x01(\x04R\tchangedAt\"\x84\x01\n" +
+	"changed_at\x18@ \x01(\x04R\tchangedAt\x12\x14\n" +
+	"\x05umask\x18A \x01(\x05R\x05umask\x12+\n" +
+	"\arlimits\x18B \x03(\v2\x11.runink.v1.RlimitR\arlimits\"D\n" +
+	"\x06Rlimit\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
+	"\x04hard\x18\x03 \x01(\x04R\x04hard\"\x84\x01\n" +
 	"\bStepNode\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
@@ -4142,7 +4224,7 @@ func file_nouns_proto_rawDescGZIP() []byte {
 	return file_nouns_proto_rawDescData
 }
 
-var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_nouns_proto_goTypes = []any{
 	(*GresItem)(nil),    // 0: runink.v1.GresItem
 	(*GresAlloc)(nil),   // 1: runink.v1.GresAlloc
@@ -4156,12 +4238,13 @@ var file_nouns_proto_goTypes = []any{
 	(*Need)(nil),        // 9: runink.v1.Need
 	(*NodeAlloc)(nil),   // 10: runink.v1.NodeAlloc
 	(*Job)(nil),         // 11: runink.v1.Job
-	(*StepNode)(nil),    // 12: runink.v1.StepNode
-	(*Usage)(nil),       // 13: runink.v1.Usage
-	(*Step)(nil),        // 14: runink.v1.Step
-	(*NodeGres)(nil),    // 15: runink.v1.NodeGres
-	(*Node)(nil),        // 16: runink.v1.Node
-	(*Partition)(nil),   // 17: runink.v1.Partition
+	(*Rlimit)(nil),      // 12: runink.v1.Rlimit
+	(*StepNode)(nil),    // 13: runink.v1.StepNode
+	(*Usage)(nil),       // 14: runink.v1.Usage
+	(*Step)(nil),        // 15: runink.v1.Step
+	(*NodeGres)(nil),    // 16: runink.v1.NodeGres
+	(*Node)(nil),        // 17: runink.v1.Node
+	(*Partition)(nil),   // 18: runink.v1.Partition
 }
 var file_nouns_proto_depIdxs = []int32{
 	0,  // 0: runink.v1.JobOptions.gres:type_name -> runink.v1.GresItem
@@ -4187,19 +4270,20 @@ var file_nouns_proto_depIdxs = []int32{
 	6,  // 20: runink.v1.Job.exit_code:type_name -> runink.v1.ExitCode
 	6,  // 21: runink.v1.Job.derived_exit:type_name -> runink.v1.ExitCode
 	3,  // 22: runink.v1.Job.licenses_used:type_name -> runink.v1.License
-	14, // 23: runink.v1.Job.steps:type_name -> runink.v1.Step
-	1,  // 24: runink.v1.StepNode.gres:type_name -> runink.v1.GresAlloc
-	12, // 25: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
-	0,  // 26: runink.v1.Step.gres:type_name -> runink.v1.GresItem
-	6,  // 27: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
-	13, // 28: runink.v1.Step.usage:type_name -> runink.v1.Usage
-	15, // 29: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
-	1,  // 30: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	15, // 23: runink.v1.Job.steps:type_name -> runink.v1.Step
+	12, // 24: runink.v1.Job.rlimits:type_name -> runink.v1.Rlimit
+	1,  // 25: runink.v1.StepNode.gres:type_name -> runink.v1.GresAlloc
+	13, // 26: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
+	0,  // 27: runink.v1.Step.gres:type_name -> runink.v1.GresItem
+	6,  // 28: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
+	14, // 29: runink.v1.Step.usage:type_name -> runink.v1.Usage
+	16, // 30: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
+	1,  // 31: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_nouns_proto_init() }
@@ -4213,7 +4297,7 @@ func file_nouns_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_nouns_proto_rawDesc), len(file_nouns_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -87,7 +87,7 @@ func (x ActRequest_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ActRequest_Action.Descriptor instead.
 func (ActRequest_Action) EnumDescriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{31, 0}
+	return file_rpc_proto_rawDescGZIP(), []int{30, 0}
 }
 
 type Done struct {
@@ -522,66 +522,6 @@ func (x *JobRequest) GetRlimits() []*Rlimit {
 	return nil
 }
 
-type Rlimit struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Soft          uint64                 `protobuf:"varint,2,opt,name=soft,proto3" json:"soft,omitempty"`
-	Hard          uint64                 `protobuf:"varint,3,opt,name=hard,proto3" json:"hard,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Rlimit) Reset() {
-	*x = Rlimit{}
-	mi := &file_rpc_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Rlimit) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Rlimit) ProtoMessage() {}
-
-func (x *Rlimit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Rlimit.ProtoReflect.Descriptor instead.
-func (*Rlimit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{6}
-}
-
-func (x *Rlimit) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *Rlimit) GetSoft() uint64 {
-	if x != nil {
-		return x.Soft
-	}
-	return 0
-}
-
-func (x *Rlimit) GetHard() uint64 {
-	if x != nil {
-		return x.Hard
-	}
-	return 0
-}
-
 type SubmitReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
@@ -594,7 +534,7 @@ type SubmitReply struct {
 
 func (x *SubmitReply) Reset() {
 	*x = SubmitReply{}
-	mi := &file_rpc_proto_msgTypes[7]
+	mi := &file_rpc_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -606,7 +546,7 @@ func (x *SubmitReply) String() string {
 func (*SubmitReply) ProtoMessage() {}
 
 func (x *SubmitReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[7]
+	mi := &file_rpc_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -619,7 +559,7 @@ func (x *SubmitReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitReply.ProtoReflect.Descriptor instead.
 func (*SubmitReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{7}
+	return file_rpc_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SubmitReply) GetStatus() *Status {
@@ -662,7 +602,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_rpc_proto_msgTypes[8]
+	mi := &file_rpc_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +614,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[8]
+	mi := &file_rpc_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +627,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{8}
+	return file_rpc_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Status) GetErrno() int32 {
@@ -725,7 +665,7 @@ type TestOnlyReply struct {
 
 func (x *TestOnlyReply) Reset() {
 	*x = TestOnlyReply{}
-	mi := &file_rpc_proto_msgTypes[9]
+	mi := &file_rpc_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -737,7 +677,7 @@ func (x *TestOnlyReply) String() string {
 func (*TestOnlyReply) ProtoMessage() {}
 
 func (x *TestOnlyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[9]
+	mi := &file_rpc_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -750,7 +690,7 @@ func (x *TestOnlyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestOnlyReply.ProtoReflect.Descriptor instead.
 func (*TestOnlyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{9}
+	return file_rpc_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TestOnlyReply) GetStatus() *Status {
@@ -805,7 +745,7 @@ type WaitJobRequest struct {
 
 func (x *WaitJobRequest) Reset() {
 	*x = WaitJobRequest{}
-	mi := &file_rpc_proto_msgTypes[10]
+	mi := &file_rpc_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +757,7 @@ func (x *WaitJobRequest) String() string {
 func (*WaitJobRequest) ProtoMessage() {}
 
 func (x *WaitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[10]
+	mi := &file_rpc_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +770,7 @@ func (x *WaitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitJobRequest.ProtoReflect.Descriptor instead.
 func (*WaitJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{10}
+	return file_rpc_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *WaitJobRequest) GetJob() uint32 {
@@ -864,7 +804,7 @@ type JobRef struct {
 
 func (x *JobRef) Reset() {
 	*x = JobRef{}
-	mi := &file_rpc_proto_msgTypes[11]
+	mi := &file_rpc_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +816,7 @@ func (x *JobRef) String() string {
 func (*JobRef) ProtoMessage() {}
 
 func (x *JobRef) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[11]
+	mi := &file_rpc_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,7 +829,7 @@ func (x *JobRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRef.ProtoReflect.Descriptor instead.
 func (*JobRef) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{11}
+	return file_rpc_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *JobRef) GetJob() uint32 {
@@ -973,7 +913,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_rpc_proto_msgTypes[12]
+	mi := &file_rpc_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -985,7 +925,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[12]
+	mi := &file_rpc_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -998,7 +938,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{12}
+	return file_rpc_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListJobsRequest) GetRefs() []*JobRef {
@@ -1083,7 +1023,7 @@ type JobPage struct {
 
 func (x *JobPage) Reset() {
 	*x = JobPage{}
-	mi := &file_rpc_proto_msgTypes[13]
+	mi := &file_rpc_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1095,7 +1035,7 @@ func (x *JobPage) String() string {
 func (*JobPage) ProtoMessage() {}
 
 func (x *JobPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[13]
+	mi := &file_rpc_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +1048,7 @@ func (x *JobPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobPage.ProtoReflect.Descriptor instead.
 func (*JobPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{13}
+	return file_rpc_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *JobPage) GetJobs() []*Job {
@@ -1151,7 +1091,7 @@ type Expected struct {
 
 func (x *Expected) Reset() {
 	*x = Expected{}
-	mi := &file_rpc_proto_msgTypes[14]
+	mi := &file_rpc_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1163,7 +1103,7 @@ func (x *Expected) String() string {
 func (*Expected) ProtoMessage() {}
 
 func (x *Expected) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[14]
+	mi := &file_rpc_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1176,7 +1116,7 @@ func (x *Expected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expected.ProtoReflect.Descriptor instead.
 func (*Expected) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{14}
+	return file_rpc_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Expected) GetJob() uint32 {
@@ -1216,7 +1156,7 @@ type ListNodesRequest struct {
 
 func (x *ListNodesRequest) Reset() {
 	*x = ListNodesRequest{}
-	mi := &file_rpc_proto_msgTypes[15]
+	mi := &file_rpc_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1228,7 +1168,7 @@ func (x *ListNodesRequest) String() string {
 func (*ListNodesRequest) ProtoMessage() {}
 
 func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[15]
+	mi := &file_rpc_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1241,7 +1181,7 @@ func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesRequest.ProtoReflect.Descriptor instead.
 func (*ListNodesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{15}
+	return file_rpc_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListNodesRequest) GetNames() []string {
@@ -1261,7 +1201,7 @@ type NodeList struct {
 
 func (x *NodeList) Reset() {
 	*x = NodeList{}
-	mi := &file_rpc_proto_msgTypes[16]
+	mi := &file_rpc_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1213,7 @@ func (x *NodeList) String() string {
 func (*NodeList) ProtoMessage() {}
 
 func (x *NodeList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[16]
+	mi := &file_rpc_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1226,7 @@ func (x *NodeList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeList.ProtoReflect.Descriptor instead.
 func (*NodeList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{16}
+	return file_rpc_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *NodeList) GetNodes() []*Node {
@@ -1311,7 +1251,7 @@ type ListPartitionsRequest struct {
 
 func (x *ListPartitionsRequest) Reset() {
 	*x = ListPartitionsRequest{}
-	mi := &file_rpc_proto_msgTypes[17]
+	mi := &file_rpc_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1323,7 +1263,7 @@ func (x *ListPartitionsRequest) String() string {
 func (*ListPartitionsRequest) ProtoMessage() {}
 
 func (x *ListPartitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[17]
+	mi := &file_rpc_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1336,7 +1276,7 @@ func (x *ListPartitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartitionsRequest.ProtoReflect.Descriptor instead.
 func (*ListPartitionsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{17}
+	return file_rpc_proto_rawDescGZIP(), []int{16}
 }
 
 type PartitionList struct {
@@ -1349,7 +1289,7 @@ type PartitionList struct {
 
 func (x *PartitionList) Reset() {
 	*x = PartitionList{}
-	mi := &file_rpc_proto_msgTypes[18]
+	mi := &file_rpc_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1301,7 @@ func (x *PartitionList) String() string {
 func (*PartitionList) ProtoMessage() {}
 
 func (x *PartitionList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[18]
+	mi := &file_rpc_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1314,7 @@ func (x *PartitionList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartitionList.ProtoReflect.Descriptor instead.
 func (*PartitionList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{18}
+	return file_rpc_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PartitionList) GetPartitions() []*Partition {
@@ -1399,7 +1339,7 @@ type GetConfigRequest struct {
 
 func (x *GetConfigRequest) Reset() {
 	*x = GetConfigRequest{}
-	mi := &file_rpc_proto_msgTypes[19]
+	mi := &file_rpc_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1351,7 @@ func (x *GetConfigRequest) String() string {
 func (*GetConfigRequest) ProtoMessage() {}
 
 func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[19]
+	mi := &file_rpc_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1364,7 @@ func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConfigRequest.ProtoReflect.Descriptor instead.
 func (*GetConfigRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{19}
+	return file_rpc_proto_rawDescGZIP(), []int{18}
 }
 
 type ConfigReply struct {
@@ -1441,7 +1381,7 @@ type ConfigReply struct {
 
 func (x *ConfigReply) Reset() {
 	*x = ConfigReply{}
-	mi := &file_rpc_proto_msgTypes[20]
+	mi := &file_rpc_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1453,7 +1393,7 @@ func (x *ConfigReply) String() string {
 func (*ConfigReply) ProtoMessage() {}
 
 func (x *ConfigReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[20]
+	mi := &file_rpc_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,7 +1406,7 @@ func (x *ConfigReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigReply.ProtoReflect.Descriptor instead.
 func (*ConfigReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{20}
+	return file_rpc_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ConfigReply) GetFiles() []*ConfigFile {
@@ -1521,7 +1461,7 @@ type GetScriptRequest struct {
 
 func (x *GetScriptRequest) Reset() {
 	*x = GetScriptRequest{}
-	mi := &file_rpc_proto_msgTypes[21]
+	mi := &file_rpc_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1533,7 +1473,7 @@ func (x *GetScriptRequest) String() string {
 func (*GetScriptRequest) ProtoMessage() {}
 
 func (x *GetScriptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[21]
+	mi := &file_rpc_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1546,7 +1486,7 @@ func (x *GetScriptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptRequest.ProtoReflect.Descriptor instead.
 func (*GetScriptRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{21}
+	return file_rpc_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetScriptRequest) GetJob() uint32 {
@@ -1574,7 +1514,7 @@ type GetScriptReply struct {
 
 func (x *GetScriptReply) Reset() {
 	*x = GetScriptReply{}
-	mi := &file_rpc_proto_msgTypes[22]
+	mi := &file_rpc_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1586,7 +1526,7 @@ func (x *GetScriptReply) String() string {
 func (*GetScriptReply) ProtoMessage() {}
 
 func (x *GetScriptReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[22]
+	mi := &file_rpc_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1599,7 +1539,7 @@ func (x *GetScriptReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptReply.ProtoReflect.Descriptor instead.
 func (*GetScriptReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{22}
+	return file_rpc_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetScriptReply) GetStatus() *Status {
@@ -1631,7 +1571,7 @@ type ListLicensesRequest struct {
 
 func (x *ListLicensesRequest) Reset() {
 	*x = ListLicensesRequest{}
-	mi := &file_rpc_proto_msgTypes[23]
+	mi := &file_rpc_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1643,7 +1583,7 @@ func (x *ListLicensesRequest) String() string {
 func (*ListLicensesRequest) ProtoMessage() {}
 
 func (x *ListLicensesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[23]
+	mi := &file_rpc_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1656,7 +1596,7 @@ func (x *ListLicensesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLicensesRequest.ProtoReflect.Descriptor instead.
 func (*ListLicensesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{23}
+	return file_rpc_proto_rawDescGZIP(), []int{22}
 }
 
 type LicenseInfo struct {
@@ -1671,7 +1611,7 @@ type LicenseInfo struct {
 
 func (x *LicenseInfo) Reset() {
 	*x = LicenseInfo{}
-	mi := &file_rpc_proto_msgTypes[24]
+	mi := &file_rpc_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1683,7 +1623,7 @@ func (x *LicenseInfo) String() string {
 func (*LicenseInfo) ProtoMessage() {}
 
 func (x *LicenseInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[24]
+	mi := &file_rpc_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1696,7 +1636,7 @@ func (x *LicenseInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LicenseInfo.ProtoReflect.Descriptor instead.
 func (*LicenseInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{24}
+	return file_rpc_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *LicenseInfo) GetName() string {
@@ -1736,7 +1676,7 @@ type LicenseList struct {
 
 func (x *LicenseList) Reset() {
 	*x = LicenseList{}
-	mi := &file_rpc_proto_msgTypes[25]
+	mi := &file_rpc_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1748,7 +1688,7 @@ func (x *LicenseList) String() string {
 func (*LicenseList) ProtoMessage() {}
 
 func (x *LicenseList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[25]
+	mi := &file_rpc_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1761,7 +1701,7 @@ func (x *LicenseList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LicenseList.ProtoReflect.Descriptor instead.
 func (*LicenseList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{25}
+	return file_rpc_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LicenseList) GetLicenses() []*LicenseInfo {
@@ -1780,7 +1720,7 @@ type ListRunsRequest struct {
 
 func (x *ListRunsRequest) Reset() {
 	*x = ListRunsRequest{}
-	mi := &file_rpc_proto_msgTypes[26]
+	mi := &file_rpc_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1792,7 +1732,7 @@ func (x *ListRunsRequest) String() string {
 func (*ListRunsRequest) ProtoMessage() {}
 
 func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[26]
+	mi := &file_rpc_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1805,7 +1745,7 @@ func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsRequest.ProtoReflect.Descriptor instead.
 func (*ListRunsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{26}
+	return file_rpc_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListRunsRequest) GetId() string {
@@ -1824,7 +1764,7 @@ type RunList struct {
 
 func (x *RunList) Reset() {
 	*x = RunList{}
-	mi := &file_rpc_proto_msgTypes[27]
+	mi := &file_rpc_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +1776,7 @@ func (x *RunList) String() string {
 func (*RunList) ProtoMessage() {}
 
 func (x *RunList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[27]
+	mi := &file_rpc_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +1789,7 @@ func (x *RunList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunList.ProtoReflect.Descriptor instead.
 func (*RunList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{27}
+	return file_rpc_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RunList) GetRuns() []*RunRecord {
@@ -1885,7 +1825,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_rpc_proto_msgTypes[28]
+	mi := &file_rpc_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1897,7 +1837,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[28]
+	mi := &file_rpc_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1910,7 +1850,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{28}
+	return file_rpc_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CancelRequest) GetRefs() []*JobRef {
@@ -2044,7 +1984,7 @@ type ActionReply struct {
 
 func (x *ActionReply) Reset() {
 	*x = ActionReply{}
-	mi := &file_rpc_proto_msgTypes[29]
+	mi := &file_rpc_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2056,7 +1996,7 @@ func (x *ActionReply) String() string {
 func (*ActionReply) ProtoMessage() {}
 
 func (x *ActionReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[29]
+	mi := &file_rpc_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2069,7 +2009,7 @@ func (x *ActionReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionReply.ProtoReflect.Descriptor instead.
 func (*ActionReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{29}
+	return file_rpc_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ActionReply) GetStatus() *Status {
@@ -2098,7 +2038,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_rpc_proto_msgTypes[30]
+	mi := &file_rpc_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2110,7 +2050,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[30]
+	mi := &file_rpc_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2123,7 +2063,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{30}
+	return file_rpc_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Outcome) GetWhat() string {
@@ -2167,7 +2107,7 @@ type ActRequest struct {
 
 func (x *ActRequest) Reset() {
 	*x = ActRequest{}
-	mi := &file_rpc_proto_msgTypes[31]
+	mi := &file_rpc_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2179,7 +2119,7 @@ func (x *ActRequest) String() string {
 func (*ActRequest) ProtoMessage() {}
 
 func (x *ActRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[31]
+	mi := &file_rpc_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2192,7 +2132,7 @@ func (x *ActRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActRequest.ProtoReflect.Descriptor instead.
 func (*ActRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{31}
+	return file_rpc_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ActRequest) GetRefs() []*JobRef {
@@ -2242,7 +2182,7 @@ type UpdateJobRequest struct {
 
 func (x *UpdateJobRequest) Reset() {
 	*x = UpdateJobRequest{}
-	mi := &file_rpc_proto_msgTypes[32]
+	mi := &file_rpc_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2254,7 +2194,7 @@ func (x *UpdateJobRequest) String() string {
 func (*UpdateJobRequest) ProtoMessage() {}
 
 func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[32]
+	mi := &file_rpc_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2267,7 +2207,7 @@ func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobRequest.ProtoReflect.Descriptor instead.
 func (*UpdateJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{32}
+	return file_rpc_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UpdateJobRequest) GetRefs() []*JobRef {
@@ -2302,7 +2242,7 @@ type KeyValue struct {
 
 func (x *KeyValue) Reset() {
 	*x = KeyValue{}
-	mi := &file_rpc_proto_msgTypes[33]
+	mi := &file_rpc_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2314,7 +2254,7 @@ func (x *KeyValue) String() string {
 func (*KeyValue) ProtoMessage() {}
 
 func (x *KeyValue) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[33]
+	mi := &file_rpc_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2327,7 +2267,7 @@ func (x *KeyValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyValue.ProtoReflect.Descriptor instead.
 func (*KeyValue) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{33}
+	return file_rpc_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *KeyValue) GetKey() string {
@@ -2361,7 +2301,7 @@ type ModifyNodeRequest struct {
 
 func (x *ModifyNodeRequest) Reset() {
 	*x = ModifyNodeRequest{}
-	mi := &file_rpc_proto_msgTypes[34]
+	mi := &file_rpc_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2373,7 +2313,7 @@ func (x *ModifyNodeRequest) String() string {
 func (*ModifyNodeRequest) ProtoMessage() {}
 
 func (x *ModifyNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[34]
+	mi := &file_rpc_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2386,7 +2326,7 @@ func (x *ModifyNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyNodeRequest.ProtoReflect.Descriptor instead.
 func (*ModifyNodeRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{34}
+	return file_rpc_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ModifyNodeRequest) GetNodes() string {
@@ -2415,7 +2355,7 @@ type ModifyPartitionRequest struct {
 
 func (x *ModifyPartitionRequest) Reset() {
 	*x = ModifyPartitionRequest{}
-	mi := &file_rpc_proto_msgTypes[35]
+	mi := &file_rpc_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2427,7 +2367,7 @@ func (x *ModifyPartitionRequest) String() string {
 func (*ModifyPartitionRequest) ProtoMessage() {}
 
 func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[35]
+	mi := &file_rpc_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2440,7 +2380,7 @@ func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyPartitionRequest.ProtoReflect.Descriptor instead.
 func (*ModifyPartitionRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{35}
+	return file_rpc_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ModifyPartitionRequest) GetName() string {
@@ -2479,7 +2419,7 @@ type ReconfigureRequest struct {
 
 func (x *ReconfigureRequest) Reset() {
 	*x = ReconfigureRequest{}
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2491,7 +2431,7 @@ func (x *ReconfigureRequest) String() string {
 func (*ReconfigureRequest) ProtoMessage() {}
 
 func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2504,7 +2444,7 @@ func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconfigureRequest.ProtoReflect.Descriptor instead.
 func (*ReconfigureRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{36}
+	return file_rpc_proto_rawDescGZIP(), []int{35}
 }
 
 type CompleteJobRequest struct {
@@ -2517,7 +2457,7 @@ type CompleteJobRequest struct {
 
 func (x *CompleteJobRequest) Reset() {
 	*x = CompleteJobRequest{}
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2529,7 +2469,7 @@ func (x *CompleteJobRequest) String() string {
 func (*CompleteJobRequest) ProtoMessage() {}
 
 func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2542,7 +2482,7 @@ func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
 func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CompleteJobRequest) GetJob() uint32 {
@@ -2582,7 +2522,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2594,7 +2534,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2607,7 +2547,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *HistoryRequest) GetRefs() []*JobRef {
@@ -2726,7 +2666,7 @@ type HistoryPage struct {
 
 func (x *HistoryPage) Reset() {
 	*x = HistoryPage{}
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2738,7 +2678,7 @@ func (x *HistoryPage) String() string {
 func (*HistoryPage) ProtoMessage() {}
 
 func (x *HistoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2751,7 +2691,7 @@ func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
 func (*HistoryPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *HistoryPage) GetRecords() []*Record {
@@ -2792,7 +2732,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2804,7 +2744,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2817,7 +2757,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Record) GetJob() *Job {
@@ -2896,7 +2836,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2908,7 +2848,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2921,7 +2861,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -3069,7 +3009,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3081,7 +3021,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3094,7 +3034,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -3136,7 +3076,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3148,7 +3088,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3161,7 +3101,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -3203,7 +3143,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3215,7 +3155,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3228,7 +3168,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -3309,7 +3249,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3321,7 +3261,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3334,7 +3274,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -3401,7 +3341,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3413,7 +3353,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3426,7 +3366,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -3490,7 +3430,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3502,7 +3442,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3515,7 +3455,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -3558,7 +3498,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3570,7 +3510,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3583,7 +3523,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -3626,7 +3566,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3638,7 +3578,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3651,7 +3591,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -3693,7 +3633,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3705,7 +3645,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3718,7 +3658,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -3753,7 +3693,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3765,7 +3705,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3778,7 +3718,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -3813,7 +3753,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3825,7 +3765,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3838,7 +3778,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -3873,7 +3813,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3885,7 +3825,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3898,7 +3838,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -3934,7 +3874,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3946,7 +3886,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3959,7 +3899,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -4014,7 +3954,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4026,7 +3966,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4039,7 +3979,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -4222,7 +4162,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4234,7 +4174,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4247,7 +4187,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -4283,7 +4223,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4295,7 +4235,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4308,7 +4248,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -4350,7 +4290,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4362,7 +4302,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4375,7 +4315,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -4409,7 +4349,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4421,7 +4361,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4434,7 +4374,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -4467,7 +4407,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4479,7 +4419,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4492,7 +4432,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -4558,7 +4498,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4570,7 +4510,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4583,7 +4523,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -4636,7 +4576,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4648,7 +4588,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4661,7 +4601,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -4730,7 +4670,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4742,7 +4682,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4755,7 +4695,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -4824,7 +4764,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4836,7 +4776,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4849,7 +4789,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -4876,7 +4816,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4888,7 +4828,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4901,7 +4841,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -4930,7 +4870,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4942,7 +4882,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4955,7 +4895,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -5009,7 +4949,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5021,7 +4961,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5034,7 +4974,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Order) GetId() uint64 {
@@ -5195,7 +5135,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5207,7 +5147,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5220,7 +5160,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -5260,7 +5200,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5272,7 +5212,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5285,7 +5225,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -5304,7 +5244,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5316,7 +5256,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5329,7 +5269,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -5377,7 +5317,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5389,7 +5329,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5402,7 +5342,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -5627,7 +5567,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5639,7 +5579,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5652,7 +5592,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -5768,7 +5708,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5780,7 +5720,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5793,7 +5733,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -6004,7 +5944,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6016,7 +5956,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6029,7 +5969,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -6076,7 +6016,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6088,7 +6028,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6101,7 +6041,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -6169,7 +6109,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6181,7 +6121,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6194,7 +6134,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -6257,7 +6197,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6269,7 +6209,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6282,7 +6222,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -6350,11 +6290,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\vsubmit_line\x18\v \x01(\tR\n" +
 	"submitLine\x12\x14\n" +
 	"\x05umask\x18\f \x01(\x05R\x05umask\x12+\n" +
-	"\arlimits\x18\r \x03(\v2\x11.runink.v1.RlimitR\arlimits\"D\n" +
-	"\x06Rlimit\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
-	"\x04hard\x18\x03 \x01(\x04R\x04hard\"x\n" +
+	"\arlimits\x18\r \x03(\v2\x11.runink.v1.RlimitR\arlimits\"x\n" +
 	"\vSubmitReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x10\n" +
 	"\x03ids\x18\x02 \x03(\rR\x03ids\x12\x10\n" +
@@ -6908,7 +6844,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),         // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                   // 1: runink.v1.Done
@@ -6917,79 +6853,79 @@ var file_rpc_proto_goTypes = []any{
 	(*ControllerInfo)(nil),         // 4: runink.v1.ControllerInfo
 	(*SubmitRequest)(nil),          // 5: runink.v1.SubmitRequest
 	(*JobRequest)(nil),             // 6: runink.v1.JobRequest
-	(*Rlimit)(nil),                 // 7: runink.v1.Rlimit
-	(*SubmitReply)(nil),            // 8: runink.v1.SubmitReply
-	(*Status)(nil),                 // 9: runink.v1.Status
-	(*TestOnlyReply)(nil),          // 10: runink.v1.TestOnlyReply
-	(*WaitJobRequest)(nil),         // 11: runink.v1.WaitJobRequest
-	(*JobRef)(nil),                 // 12: runink.v1.JobRef
-	(*ListJobsRequest)(nil),        // 13: runink.v1.ListJobsRequest
-	(*JobPage)(nil),                // 14: runink.v1.JobPage
-	(*Expected)(nil),               // 15: runink.v1.Expected
-	(*ListNodesRequest)(nil),       // 16: runink.v1.ListNodesRequest
-	(*NodeList)(nil),               // 17: runink.v1.NodeList
-	(*ListPartitionsRequest)(nil),  // 18: runink.v1.ListPartitionsRequest
-	(*PartitionList)(nil),          // 19: runink.v1.PartitionList
-	(*GetConfigRequest)(nil),       // 20: runink.v1.GetConfigRequest
-	(*ConfigReply)(nil),            // 21: runink.v1.ConfigReply
-	(*GetScriptRequest)(nil),       // 22: runink.v1.GetScriptRequest
-	(*GetScriptReply)(nil),         // 23: runink.v1.GetScriptReply
-	(*ListLicensesRequest)(nil),    // 24: runink.v1.ListLicensesRequest
-	(*LicenseInfo)(nil),            // 25: runink.v1.LicenseInfo
-	(*LicenseList)(nil),            // 26: runink.v1.LicenseList
-	(*ListRunsRequest)(nil),        // 27: runink.v1.ListRunsRequest
-	(*RunList)(nil),                // 28: runink.v1.RunList
-	(*CancelRequest)(nil),          // 29: runink.v1.CancelRequest
-	(*ActionReply)(nil),            // 30: runink.v1.ActionReply
-	(*Outcome)(nil),                // 31: runink.v1.Outcome
-	(*ActRequest)(nil),             // 32: runink.v1.ActRequest
-	(*UpdateJobRequest)(nil),       // 33: runink.v1.UpdateJobRequest
-	(*KeyValue)(nil),               // 34: runink.v1.KeyValue
-	(*ModifyNodeRequest)(nil),      // 35: runink.v1.ModifyNodeRequest
-	(*ModifyPartitionRequest)(nil), // 36: runink.v1.ModifyPartitionRequest
-	(*ReconfigureRequest)(nil),     // 37: runink.v1.ReconfigureRequest
-	(*CompleteJobRequest)(nil),     // 38: runink.v1.CompleteJobRequest
-	(*HistoryRequest)(nil),         // 39: runink.v1.HistoryRequest
-	(*HistoryPage)(nil),            // 40: runink.v1.HistoryPage
-	(*Record)(nil),                 // 41: runink.v1.Record
-	(*CreateStepRequest)(nil),      // 42: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),        // 43: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),      // 44: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                 // 45: runink.v1.StepUp
-	(*StepAttach)(nil),             // 46: runink.v1.StepAttach
-	(*StepDown)(nil),               // 47: runink.v1.StepDown
-	(*TaskOutput)(nil),             // 48: runink.v1.TaskOutput
-	(*TaskStart)(nil),              // 49: runink.v1.TaskStart
-	(*TaskExit)(nil),               // 50: runink.v1.TaskExit
-	(*CreateTokenRequest)(nil),     // 51: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),       // 52: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),         // 53: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),           // 54: runink.v1.CertifyReply
-	(*JoinRequest)(nil),            // 55: runink.v1.JoinRequest
-	(*Report)(nil),                 // 56: runink.v1.Report
-	(*Hello)(nil),                  // 57: runink.v1.Hello
-	(*HeldJob)(nil),                // 58: runink.v1.HeldJob
-	(*Heartbeat)(nil),              // 59: runink.v1.Heartbeat
-	(*JobAccepted)(nil),            // 60: runink.v1.JobAccepted
-	(*JobDone)(nil),                // 61: runink.v1.JobDone
-	(*NodeDone)(nil),               // 62: runink.v1.NodeDone
-	(*StepDone)(nil),               // 63: runink.v1.StepDone
-	(*LaunchFailed)(nil),           // 64: runink.v1.LaunchFailed
-	(*NodeHealth)(nil),             // 65: runink.v1.NodeHealth
-	(*OrderResult)(nil),            // 66: runink.v1.OrderResult
-	(*StepUsage)(nil),              // 67: runink.v1.StepUsage
-	(*Order)(nil),                  // 68: runink.v1.Order
-	(*Welcome)(nil),                // 69: runink.v1.Welcome
-	(*Ack)(nil),                    // 70: runink.v1.Ack
-	(*NewConfig)(nil),              // 71: runink.v1.NewConfig
-	(*JobHere)(nil),                // 72: runink.v1.JobHere
-	(*LaunchJob)(nil),              // 73: runink.v1.LaunchJob
-	(*LaunchStep)(nil),             // 74: runink.v1.LaunchStep
-	(*TaskHere)(nil),               // 75: runink.v1.TaskHere
-	(*SignalJob)(nil),              // 76: runink.v1.SignalJob
-	(*EndJobHere)(nil),             // 77: runink.v1.EndJobHere
-	(*SuspendJob)(nil),             // 78: runink.v1.SuspendJob
-	(*JobOptions)(nil),             // 79: runink.v1.JobOptions
+	(*SubmitReply)(nil),            // 7: runink.v1.SubmitReply
+	(*Status)(nil),                 // 8: runink.v1.Status
+	(*TestOnlyReply)(nil),          // 9: runink.v1.TestOnlyReply
+	(*WaitJobRequest)(nil),         // 10: runink.v1.WaitJobRequest
+	(*JobRef)(nil),                 // 11: runink.v1.JobRef
+	(*ListJobsRequest)(nil),        // 12: runink.v1.ListJobsRequest
+	(*JobPage)(nil),                // 13: runink.v1.JobPage
+	(*Expected)(nil),               // 14: runink.v1.Expected
+	(*ListNodesRequest)(nil),       // 15: runink.v1.ListNodesRequest
+	(*NodeList)(nil),               // 16: runink.v1.NodeList
+	(*ListPartitionsRequest)(nil),  // 17: runink.v1.ListPartitionsRequest
+	(*PartitionList)(nil),          // 18: runink.v1.PartitionList
+	(*GetConfigRequest)(nil),       // 19: runink.v1.GetConfigRequest
+	(*ConfigReply)(nil),            // 20: runink.v1.ConfigReply
+	(*GetScriptRequest)(nil),       // 21: runink.v1.GetScriptRequest
+	(*GetScriptReply)(nil),         // 22: runink.v1.GetScriptReply
+	(*ListLicensesRequest)(nil),    // 23: runink.v1.ListLicensesRequest
+	(*LicenseInfo)(nil),            // 24: runink.v1.LicenseInfo
+	(*LicenseList)(nil),            // 25: runink.v1.LicenseList
+	(*ListRunsRequest)(nil),        // 26: runink.v1.ListRunsRequest
+	(*RunList)(nil),                // 27: runink.v1.RunList
+	(*CancelRequest)(nil),          // 28: runink.v1.CancelRequest
+	(*ActionReply)(nil),            // 29: runink.v1.ActionReply
+	(*Outcome)(nil),                // 30: runink.v1.Outcome
+	(*ActRequest)(nil),             // 31: runink.v1.ActRequest
+	(*UpdateJobRequest)(nil),       // 32: runink.v1.UpdateJobRequest
+	(*KeyValue)(nil),               // 33: runink.v1.KeyValue
+	(*ModifyNodeRequest)(nil),      // 34: runink.v1.ModifyNodeRequest
+	(*ModifyPartitionRequest)(nil), // 35: runink.v1.ModifyPartitionRequest
+	(*ReconfigureRequest)(nil),     // 36: runink.v1.ReconfigureRequest
+	(*CompleteJobRequest)(nil),     // 37: runink.v1.CompleteJobRequest
+	(*HistoryRequest)(nil),         // 38: runink.v1.HistoryRequest
+	(*HistoryPage)(nil),            // 39: runink.v1.HistoryPage
+	(*Record)(nil),                 // 40: runink.v1.Record
+	(*CreateStepRequest)(nil),      // 41: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),        // 42: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),      // 43: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                 // 44: runink.v1.StepUp
+	(*StepAttach)(nil),             // 45: runink.v1.StepAttach
+	(*StepDown)(nil),               // 46: runink.v1.StepDown
+	(*TaskOutput)(nil),             // 47: runink.v1.TaskOutput
+	(*TaskStart)(nil),              // 48: runink.v1.TaskStart
+	(*TaskExit)(nil),               // 49: runink.v1.TaskExit
+	(*CreateTokenRequest)(nil),     // 50: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),       // 51: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),         // 52: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),           // 53: runink.v1.CertifyReply
+	(*JoinRequest)(nil),            // 54: runink.v1.JoinRequest
+	(*Report)(nil),                 // 55: runink.v1.Report
+	(*Hello)(nil),                  // 56: runink.v1.Hello
+	(*HeldJob)(nil),                // 57: runink.v1.HeldJob
+	(*Heartbeat)(nil),              // 58: runink.v1.Heartbeat
+	(*JobAccepted)(nil),            // 59: runink.v1.JobAccepted
+	(*JobDone)(nil),                // 60: runink.v1.JobDone
+	(*NodeDone)(nil),               // 61: runink.v1.NodeDone
+	(*StepDone)(nil),               // 62: runink.v1.StepDone
+	(*LaunchFailed)(nil),           // 63: runink.v1.LaunchFailed
+	(*NodeHealth)(nil),             // 64: runink.v1.NodeHealth
+	(*OrderResult)(nil),            // 65: runink.v1.OrderResult
+	(*StepUsage)(nil),              // 66: runink.v1.StepUsage
+	(*Order)(nil),                  // 67: runink.v1.Order
+	(*Welcome)(nil),                // 68: runink.v1.Welcome
+	(*Ack)(nil),                    // 69: runink.v1.Ack
+	(*NewConfig)(nil),              // 70: runink.v1.NewConfig
+	(*JobHere)(nil),                // 71: runink.v1.JobHere
+	(*LaunchJob)(nil),              // 72: runink.v1.LaunchJob
+	(*LaunchStep)(nil),             // 73: runink.v1.LaunchStep
+	(*TaskHere)(nil),               // 74: runink.v1.TaskHere
+	(*SignalJob)(nil),              // 75: runink.v1.SignalJob
+	(*EndJobHere)(nil),             // 76: runink.v1.EndJobHere
+	(*SuspendJob)(nil),             // 77: runink.v1.SuspendJob
+	(*JobOptions)(nil),             // 78: runink.v1.JobOptions
+	(*Rlimit)(nil),                 // 79: runink.v1.Rlimit
 	(*IndexSet)(nil),               // 80: runink.v1.IndexSet
 	(*Job)(nil),                    // 81: runink.v1.Job
 	(*Obstacle)(nil),               // 82: runink.v1.Obstacle
@@ -7006,142 +6942,142 @@ var file_rpc_proto_goTypes = []any{
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	79,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	7,   // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
-	9,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
-	9,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
+	78,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	79,  // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
+	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
 	80,  // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
-	12,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
+	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
 	81,  // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
-	15,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
-	9,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
+	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
+	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
 	82,  // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
 	83,  // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
 	84,  // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
 	85,  // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
-	9,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
-	25,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
+	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
+	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	86,  // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
-	12,  // 19: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
-	9,   // 20: runink.v1.ActionReply.status:type_name -> runink.v1.Status
-	31,  // 21: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
-	9,   // 22: runink.v1.Outcome.status:type_name -> runink.v1.Status
-	12,  // 23: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
+	11,  // 19: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
+	8,   // 20: runink.v1.ActionReply.status:type_name -> runink.v1.Status
+	30,  // 21: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
+	8,   // 22: runink.v1.Outcome.status:type_name -> runink.v1.Status
+	11,  // 23: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
 	0,   // 24: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
-	12,  // 25: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
-	34,  // 26: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
-	34,  // 27: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
-	34,  // 28: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
+	11,  // 25: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
+	33,  // 26: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
+	33,  // 27: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
+	33,  // 28: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
 	87,  // 29: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
-	12,  // 30: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	41,  // 31: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
-	9,   // 32: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
+	11,  // 30: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
+	40,  // 31: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	8,   // 32: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
 	81,  // 33: runink.v1.Record.job:type_name -> runink.v1.Job
 	88,  // 34: runink.v1.Record.steps:type_name -> runink.v1.Step
 	89,  // 35: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	79,  // 36: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	7,   // 37: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	9,   // 38: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	78,  // 36: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	79,  // 37: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	8,   // 38: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
 	88,  // 39: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
 	81,  // 40: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	46,  // 41: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	48,  // 42: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	49,  // 43: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	50,  // 44: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	45,  // 41: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	47,  // 42: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	48,  // 43: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	49,  // 44: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
 	87,  // 45: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	9,   // 46: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	9,   // 47: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	57,  // 48: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	59,  // 49: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	60,  // 50: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	61,  // 51: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	62,  // 52: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	63,  // 53: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	64,  // 54: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	65,  // 55: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	66,  // 56: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	67,  // 57: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	8,   // 46: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	8,   // 47: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	56,  // 48: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	58,  // 49: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	59,  // 50: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	60,  // 51: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	61,  // 52: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	62,  // 53: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	63,  // 54: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	64,  // 55: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	65,  // 56: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	66,  // 57: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
 	90,  // 58: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	58,  // 59: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	57,  // 59: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
 	87,  // 60: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
 	89,  // 61: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
 	89,  // 62: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	50,  // 63: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	49,  // 63: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
 	89,  // 64: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	9,   // 65: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	8,   // 65: runink.v1.OrderResult.status:type_name -> runink.v1.Status
 	89,  // 66: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	69,  // 67: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	73,  // 68: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	74,  // 69: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	76,  // 70: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	77,  // 71: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	70,  // 72: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	71,  // 73: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	78,  // 74: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	68,  // 67: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	72,  // 68: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	73,  // 69: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	75,  // 70: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	76,  // 71: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	69,  // 72: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	70,  // 73: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	77,  // 74: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
 	85,  // 75: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	58,  // 76: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	57,  // 76: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
 	85,  // 77: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
 	91,  // 78: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	7,   // 79: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	72,  // 80: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	72,  // 81: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	75,  // 82: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	79,  // 79: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	71,  // 80: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	71,  // 81: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	74,  // 82: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
 	91,  // 83: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
 	2,   // 84: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
 	5,   // 85: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
 	5,   // 86: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	11,  // 87: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	13,  // 88: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	16,  // 89: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	18,  // 90: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	20,  // 91: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	22,  // 92: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	24,  // 93: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	27,  // 94: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	29,  // 95: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	32,  // 96: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	33,  // 97: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	35,  // 98: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	36,  // 99: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	37,  // 100: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	39,  // 101: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	38,  // 102: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	42,  // 103: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	45,  // 104: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	44,  // 105: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	51,  // 106: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	53,  // 107: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	55,  // 108: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	56,  // 109: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	45,  // 110: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	10,  // 87: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 88: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 89: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 90: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 91: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 92: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 93: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	26,  // 94: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	28,  // 95: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	31,  // 96: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	32,  // 97: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	34,  // 98: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	35,  // 99: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	36,  // 100: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	38,  // 101: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	37,  // 102: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	41,  // 103: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	44,  // 104: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	43,  // 105: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	50,  // 106: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	52,  // 107: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	54,  // 108: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	55,  // 109: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	44,  // 110: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
 	3,   // 111: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	8,   // 112: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	10,  // 113: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	7,   // 112: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 113: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
 	81,  // 114: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	14,  // 115: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	17,  // 116: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	19,  // 117: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	21,  // 118: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	23,  // 119: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	26,  // 120: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	28,  // 121: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	30,  // 122: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	30,  // 123: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	30,  // 124: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	13,  // 115: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 116: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 117: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 118: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 119: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 120: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	27,  // 121: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	29,  // 122: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	29,  // 123: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	29,  // 124: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
 	1,   // 125: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
 	1,   // 126: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
 	1,   // 127: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	40,  // 128: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	39,  // 128: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
 	1,   // 129: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	43,  // 130: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	47,  // 131: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	42,  // 130: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	46,  // 131: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
 	1,   // 132: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	52,  // 133: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	54,  // 134: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	54,  // 135: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	68,  // 136: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	47,  // 137: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	51,  // 133: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	53,  // 134: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	53,  // 135: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	67,  // 136: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	46,  // 137: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
 	111, // [111:138] is the sub-list for method output_type
 	84,  // [84:111] is the sub-list for method input_type
 	84,  // [84:84] is the sub-list for extension type_name
@@ -7156,7 +7092,7 @@ func file_rpc_proto_init() {
 	}
 	file_nouns_proto_init()
 	file_log_proto_init()
-	file_rpc_proto_msgTypes[55].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[54].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -7168,7 +7104,7 @@ func file_rpc_proto_init() {
 		(*Report_Result)(nil),
 		(*Report_Usage)(nil),
 	}
-	file_rpc_proto_msgTypes[67].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[66].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -7184,7 +7120,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   78,
+			NumMessages:   77,
 			NumExtensions: 0,
 			NumServices:   4,
 		},
