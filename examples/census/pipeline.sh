@@ -137,11 +137,11 @@ check tests "$tests" "$(total '^func (Test|Benchmark|Example|Fuzz)([^a-z(][^(]*)
 
 echo
 echo "The twenty largest packages"
-awk -F'\t' 'BEGIN { printf "  %-38s %6s %8s %10s %6s %8s\n", "PACKAGE", "FILES", "LINES", "FUNCTIONS", "TESTS", "IMPORTS" }
-	NR <= 20 { printf "  %-38s %6d %8d %10d %6d %8d\n", $1, $2, $3, $4, $5, $6 }' "$out/packages.tsv"
+awk -F'\t' 'BEGIN { printf "  %-42s %6s %8s %10s %6s %8s\n", "PACKAGE", "FILES", "LINES", "FUNCTIONS", "TESTS", "IMPORTS" }
+	NR <= 20 { printf "  %-42s %6d %8d %10d %6d %8d\n", $1, $2, $3, $4, $5, $6 }' "$out/packages.tsv"
 echo
 echo "The most imported"
-awk -F'\t' 'NR <= 15 { printf "  %-38s by %d packages\n", $1, $2 }' "$out/imports.tsv"
+awk -F'\t' 'NR <= 15 { printf "  %-42s by %d packages\n", $1, $2 }' "$out/imports.tsv"
 
 # packages.svg: a bar a package, its tests' lines in the lighter part.
 awk -F'\t' -v src="$src" -v total="$lines" '
