@@ -1,0 +1,519 @@
+package launcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"sort"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/runink/rink/api/launcherpb"
+	"github.com/runink/rink/slice"
+)
+
+const protocol = 1
+
+// server owns the slices.
+type server struct {
+	spool   spool
+	host    *slice.Host
+	started time.Time
+	uid     int
+	quit    chan struct{} // closed by Shutdown, when the launcher is to end
+
+	quitOnce sync.Once
+
+	mu       sync.Mutex // guards what follows
+	slices   map[string]*entry
+	subs     map[*subscriber]bool
+	stopping bool
+}
+
+// entry is a slice from its launch until it is forgotten. It is starting
+// until ready is closed; then it is live until exit is set.
+type entry struct {
+	id    string
+	ready chan struct{}
+	slice *slice.Slice // nil while starting, and for one of a former launcher
+	exit  *slice.Exit  // guarded by server.mu
+}
+
+// subscriber is a connection that is told of exits. The queue has no bound
+// but the number of slices that are not forgotten.
+type subscriber struct {
+	queue []*slice.Exit // guarded by server.mu
+	wake  chan struct{}
+}
+
+// restore takes over what former launchers have left.
+func (s *server) restore() error {
+	runs, exits, broken, err := s.spool.load()
+	if err != nil {
+		return fmt.Errorf("cannot read the spool: %w", err)
+	}
+	for name, err := range broken {
+		log.Printf("record %s cannot be read and is left: %v", name, err)
+	}
+	for _, x := range exits {
+		e := exitFromWire(x)
+		s.slices[e.ID] = &entry{id: e.ID, ready: closedChan(), exit: e}
+	}
+	var wg sync.WaitGroup
+	for _, r := range runs {
+		id := r.GetSpec().GetId()
+		if !slice.ValidID(id) {
+			log.Printf("record of slice %q is left: the name cannot be right", id)
+			continue
+		}
+		if _, ended := s.slices[id]; ended {
+			s.spool.remove(id + runSuffix) // its exit was written last
+			continue
+		}
+		wg.Go(func() {
+			e := lost(s.host, r)
+			log.Printf("slice %s is lost: %s", id, e.Note)
+			if err := s.spool.write(id+exitSuffix, exitToWire(e), true); err != nil {
+				log.Print(err)
+			}
+			s.spool.remove(id + runSuffix)
+			s.mu.Lock()
+			s.slices[id] = &entry{id: id, ready: closedChan(), exit: e}
+			s.mu.Unlock()
+		})
+	}
+	wg.Wait()
+	return nil
+}
+
+func closedChan() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
+
+// serve answers one connection until it ends.
+func (s *server) serve(c *net.UnixConn) {
+	defer c.Close()
+	uid, err := peerUID(c)
+	if err != nil || uid != s.uid {
+		log.Printf("connection refused: uid %d: %v", uid, err)
+		return
+	}
+	for {
+		var req launcherpb.Request
+		fds, err := receive(c, &req)
+		closeAll(fds)
+		if err != nil {
+			return
+		}
+		if req.GetSubscribe() != nil {
+			s.publish(c)
+			return
+		}
+		resp, files, err := s.answer(&req)
+		if err != nil {
+			resp = &launcherpb.Response{Error: errorToWire(err)}
+		}
+		resp.Id = req.GetId()
+		var pass []int
+		for _, f := range files {
+			pass = append(pass, int(f.Fd()))
+		}
+		err = send(c, resp, pass...)
+		for _, f := range files {
+			f.Close()
+		}
+		if req.GetShutdown() != nil && resp.Error == nil {
+			s.quitOnce.Do(func() { close(s.quit) })
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func errorToWire(err error) *launcherpb.Error {
+	w := &launcherpb.Error{Text: strings.ToValidUTF8(err.Error(), "?")}
+	var start *slice.StartError
+	switch {
+	case errors.As(err, &start):
+		w.Code, w.Start = launcherpb.Error_START, startErrorToWire(start)
+	case errors.Is(err, slice.ErrInvalid):
+		w.Code = launcherpb.Error_INVALID
+	case errors.Is(err, ErrNotFound):
+		w.Code = launcherpb.Error_NOT_FOUND
+	case errors.Is(err, ErrBusy), errors.Is(err, slice.ErrEnded):
+		w.Code = launcherpb.Error_BUSY
+	default:
+		w.Code = launcherpb.Error_INTERNAL
+	}
+	return w
+}
+
+// answer does what a request asks. Files are for the client, and closed once
+// they are sent.
+func (s *server) answer(req *launcherpb.Request) (*launcherpb.Response, []*os.File, error) {
+	ok := &launcherpb.Response{}
+	switch op := req.GetOp().(type) {
+	case *launcherpb.Request_Hello:
+		return s.info(), nil, nil
+	case *launcherpb.Request_Launch:
+		if op.Launch.GetSpec() == nil {
+			return nil, nil, fmt.Errorf("%w: no specification", slice.ErrInvalid)
+		}
+		resp, err := s.launch(specFromWire(op.Launch.GetSpec()))
+		return resp, nil, err
+	case *launcherpb.Request_List:
+		return s.list(), nil, nil
+	case *launcherpb.Request_Forget:
+		return ok, nil, s.forget(op.Forget.GetSlice())
+	case *launcherpb.Request_Shutdown:
+		return ok, nil, s.shutdown(op.Shutdown.GetForce())
+	case *launcherpb.Request_Usage:
+		e, err := s.find(op.Usage.GetSlice())
+		if err != nil {
+			return nil, nil, err
+		}
+		if x := s.exitOf(e); x != nil {
+			ok.Usage = usageToWire(x.Usage)
+		} else {
+			ok.Usage = usageToWire(e.slice.Usage())
+		}
+		return ok, nil, nil
+	case *launcherpb.Request_Signal:
+		e, err := s.findLive(op.Signal.GetSlice())
+		if err != nil {
+			return nil, nil, err
+		}
+		var tasks []int
+		for _, t := range op.Signal.GetTasks() {
+			tasks = append(tasks, int(t))
+		}
+		return ok, nil, e.slice.Signal(slice.Target(op.Signal.GetTarget()), syscall.Signal(op.Signal.GetSignal()), tasks...)
+	case *launcherpb.Request_Kill:
+		e, err := s.find(op.Kill.GetSlice())
+		if err != nil || s.exitOf(e) != nil {
+			return ok, nil, err
+		}
+		return ok, nil, e.slice.Kill()
+	case *launcherpb.Request_Resize:
+		e, err := s.findLive(op.Resize.GetSlice())
+		if err != nil {
+			return nil, nil, err
+		}
+		return ok, nil, e.slice.Resize(int(op.Resize.GetTask()), slice.Winsize{Rows: uint16(op.Resize.GetRows()), Cols: uint16(op.Resize.GetCols())})
+	case *launcherpb.Request_CloseStdin:
+		e, err := s.find(op.CloseStdin.GetSlice())
+		if err != nil || e.slice == nil {
+			return ok, nil, err
+		}
+		return ok, nil, e.slice.CloseStdin(int(op.CloseStdin.GetTask()))
+	case *launcherpb.Request_Attach:
+		return s.attach(op.Attach.GetSlice())
+	}
+	return nil, nil, fmt.Errorf("%w: unknown request", slice.ErrInvalid)
+}
+
+func (s *server) info() *launcherpb.Response {
+	s.mu.Lock()
+	live := 0
+	for _, e := range s.slices {
+		if e.exit == nil {
+			live++
+		}
+	}
+	s.mu.Unlock()
+	return &launcherpb.Response{Info: &launcherpb.Info{Protocol: protocol, Pid: int32(os.Getpid()), StartedNs: timeToWire(s.started),
+		CgroupVersion: s.host.Version.String(), Controllers: s.host.Controllers, CgroupRoot: s.host.Root, CgroupOff: s.host.Off,
+		Slices: int32(live), RssBytes: ownRSS()}}
+}
+
+func ownRSS() uint64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, rss uint64
+	fmt.Sscan(string(text), &size, &rss)
+	return rss * uint64(os.Getpagesize())
+}
+
+// find returns a slice that has been started.
+func (s *server) find(id string) (*entry, error) {
+	s.mu.Lock()
+	e := s.slices[id]
+	s.mu.Unlock()
+	if e == nil {
+		return nil, fmt.Errorf("slice %q: %w", id, ErrNotFound)
+	}
+	select {
+	case <-e.ready:
+		return e, nil
+	default:
+		return nil, fmt.Errorf("slice %q is being started: %w", id, ErrBusy)
+	}
+}
+
+func (s *server) findLive(id string) (*entry, error) {
+	e, err := s.find(id)
+	if err == nil && s.exitOf(e) != nil {
+		err = fmt.Errorf("slice %q has ended: %w", id, ErrBusy)
+	}
+	return e, err
+}
+
+func (s *server) exitOf(e *entry) *slice.Exit {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return e.exit
+}
+
+func (s *server) state(e *entry) *launcherpb.State {
+	w := &launcherpb.State{Slice: e.id}
+	if x := s.exitOf(e); x != nil {
+		w.Exit, w.StartedNs, w.Warnings = exitToWire(x), timeToWire(x.Started), warningsToWire(x.Warnings)
+		return w
+	}
+	w.Live = true
+	pid, _ := e.slice.FirstPid()
+	w.InitPid, w.StartedNs, w.Warnings = int32(pid), timeToWire(e.slice.Started()), warningsToWire(e.slice.Warnings())
+	for _, p := range e.slice.Pids() {
+		w.Pids = append(w.Pids, int32(p))
+	}
+	return w
+}
+
+func (s *server) list() *launcherpb.Response {
+	s.mu.Lock()
+	var entries []*entry
+	for _, e := range s.slices {
+		entries = append(entries, e)
+	}
+	s.mu.Unlock()
+	sort.Slice(entries, func(i, j int) bool { return entries[i].id < entries[j].id })
+	resp := &launcherpb.Response{}
+	for _, e := range entries {
+		select {
+		case <-e.ready:
+			resp.States = append(resp.States, s.state(e))
+		default:
+			resp.States = append(resp.States, &launcherpb.State{Slice: e.id, Live: true})
+		}
+	}
+	return resp
+}
+
+// launch starts a slice unless there is one of its name.
+func (s *server) launch(spec *slice.Spec) (*launcherpb.Response, error) {
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	if s.stopping {
+		s.mu.Unlock()
+		return nil, fmt.Errorf("the launcher is shutting down: %w", ErrBusy)
+	}
+	if e := s.slices[spec.ID]; e != nil {
+		s.mu.Unlock()
+		<-e.ready
+		s.mu.Lock()
+		there := s.slices[spec.ID] == e
+		s.mu.Unlock()
+		if !there { // the other launch failed; this one may fare better
+			return s.launch(spec)
+		}
+		return &launcherpb.Response{State: s.state(e), Already: true}, nil
+	}
+	e := &entry{id: spec.ID, ready: make(chan struct{})}
+	s.slices[spec.ID] = e
+	s.mu.Unlock()
+
+	err := s.start(e, spec)
+	if err != nil {
+		s.mu.Lock()
+		delete(s.slices, spec.ID)
+		s.mu.Unlock()
+	}
+	close(e.ready)
+	if err != nil {
+		return nil, err
+	}
+	go s.watch(e) // stops with the slice
+	return &launcherpb.Response{State: s.state(e)}, nil
+}
+
+// start writes the record before the first instruction and, when it is known,
+// the first process after it: a launcher that dies between the two leaves a
+// slice that its successor reports as lost, not one that is started again.
+func (s *server) start(e *entry, spec *slice.Spec) error {
+	if err := s.spool.write(spec.ID+runSuffix, runRecord(spec, nil), false); err != nil {
+		return err
+	}
+	if spec.OOMScoreAdj == nil && ownOOMScoreAdj != normalOOMScoreAdj {
+		spec.OOMScoreAdj = &normalOOMScoreAdj
+	}
+	sl, err := s.host.Start(context.Background(), spec)
+	if err != nil {
+		if rerr := s.spool.remove(spec.ID + runSuffix); rerr != nil {
+			log.Printf("slice %s: %v", spec.ID, rerr)
+		}
+		return err
+	}
+	e.slice = sl
+	if err := s.spool.write(spec.ID+runSuffix, runRecord(spec, sl), false); err != nil {
+		log.Printf("slice %s: %v", spec.ID, err)
+	}
+	return nil
+}
+
+// watch sees a slice to its end: the record first, then the word.
+func (s *server) watch(e *entry) {
+	exit := e.slice.Wait()
+	if err := s.spool.write(e.id+exitSuffix, exitToWire(&exit), true); err != nil {
+		log.Printf("slice %s: %v", e.id, err)
+		if exit.Note != "" {
+			exit.Note += "; "
+		}
+		exit.Note += err.Error()
+	} else if err := s.spool.remove(e.id + runSuffix); err != nil {
+		log.Printf("slice %s: %v", e.id, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.exit = &exit
+	for sub := range s.subs {
+		sub.queue = append(sub.queue, &exit)
+		select {
+		case sub.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// publish tells a connection of exits until it is closed.
+func (s *server) publish(c *net.UnixConn) {
+	sub := &subscriber{wake: make(chan struct{}, 1)}
+	s.mu.Lock()
+	for _, e := range s.slices {
+		if e.exit != nil {
+			sub.queue = append(sub.queue, e.exit)
+		}
+	}
+	s.subs[sub] = true
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.subs, sub)
+		s.mu.Unlock()
+	}()
+	closed := make(chan struct{})
+	go func() { // stops when the connection does
+		defer close(closed)
+		var one [1]byte
+		c.Read(one[:]) // nothing is said on it any more
+		c.Close()
+	}()
+	for {
+		s.mu.Lock()
+		queue := sub.queue
+		sub.queue = nil
+		s.mu.Unlock()
+		for _, x := range queue {
+			if send(c, &launcherpb.Response{Event: &launcherpb.Event{Exit: exitToWire(x)}}) != nil {
+				c.Close()
+				<-closed
+				return
+			}
+		}
+		select {
+		case <-sub.wake:
+		case <-closed:
+			return
+		}
+	}
+}
+
+func (s *server) forget(id string) error {
+	s.mu.Lock()
+	e := s.slices[id]
+	if e == nil {
+		s.mu.Unlock()
+		return fmt.Errorf("slice %q: %w", id, ErrNotFound)
+	}
+	if e.exit == nil {
+		s.mu.Unlock()
+		return fmt.Errorf("slice %q has not ended: %w", id, ErrBusy)
+	}
+	delete(s.slices, id)
+	s.mu.Unlock()
+	if e.slice != nil {
+		e.slice.CloseFiles()
+	}
+	return errors.Join(s.spool.remove(id+exitSuffix), s.spool.remove(id+runSuffix))
+}
+
+func (s *server) attach(id string) (*launcherpb.Response, []*os.File, error) {
+	e, err := s.find(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if e.slice == nil {
+		return nil, nil, fmt.Errorf("slice %q was another launcher's: %w", id, ErrBusy)
+	}
+	ends, err := e.slice.Files()
+	if err != nil {
+		return nil, nil, err
+	}
+	resp := &launcherpb.Response{State: s.state(e)}
+	var files []*os.File
+	at := func(f *os.File) int32 {
+		if f == nil {
+			return -1
+		}
+		files = append(files, f)
+		return int32(len(files) - 1)
+	}
+	for i, f := range ends {
+		resp.Files = append(resp.Files, &launcherpb.TaskFiles{Task: int32(i), Stdin: at(f.Stdin), Stdout: at(f.Stdout), Stderr: at(f.Stderr), Pty: at(f.PTY)})
+	}
+	return resp, files, nil
+}
+
+// shutdown refuses while slices live, or with force kills them and waits
+// until their exits are on disk.
+func (s *server) shutdown(force bool) error {
+	s.mu.Lock()
+	var live []*entry
+	for _, e := range s.slices {
+		if e.exit == nil {
+			live = append(live, e)
+		}
+	}
+	if len(live) > 0 && !force {
+		s.mu.Unlock()
+		return fmt.Errorf("%d slices are live: %w", len(live), ErrBusy)
+	}
+	s.stopping = true
+	s.mu.Unlock()
+	deadline := time.Now().Add(20 * time.Second)
+	for _, e := range live {
+		<-e.ready
+		if e.slice != nil {
+			if err := e.slice.Kill(); err != nil {
+				log.Printf("slice %s: %v", e.id, err)
+			}
+		}
+	}
+	for _, e := range live {
+		for e.slice != nil && s.exitOf(e) == nil && time.Now().Before(deadline) {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package slice
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+func (h *Host) probeV1(parent string) error {
+	if h.v1["freezer"] == "" {
+		return errors.New("the freezer controller is not mounted: a slice could not be killed as a whole")
+	}
+	for _, root := range h.hierarchies() {
+		// Hierarchical accounting is a choice on old kernels, and one that
+		// can only be made before there are groups below.
+		if root == h.v1["memory"] {
+			if mkdirs(root, strings.Split(parent, "/")[0]) == nil {
+				writeValue(filepath.Join(root, strings.Split(parent, "/")[0], "memory.use_hierarchy"), "1")
+			}
+		}
+		if err := mkdirs(root, parent); err != nil {
+			return fmt.Errorf("cannot make %q: %w", filepath.Join(root, parent), err)
+		}
+		if err := unix.Access(filepath.Join(root, parent, "cgroup.procs"), unix.W_OK); err != nil {
+			return fmt.Errorf("cannot use %q: %w", filepath.Join(root, parent), err)
+		}
+	}
+	h.Version = V1
+	for c, d := range h.v1 {
+		h.Controllers = append(h.Controllers, c)
+		h.Root = filepath.Dir(d)
+	}
+	sort.Strings(h.Controllers)
+	return nil
+}
+
+// makeV1 makes the group in those hierarchies that are of use: the freezer to
+// kill it by, memory and cpuacct to account by, and what the limits need.
+func (g *group) makeV1(c *Cgroup) *StartError {
+	need := map[string]bool{"freezer": true, "memory": g.host.has("memory"), "cpuacct": g.host.has("cpuacct")}
+	for i := range c.Levels {
+		for name := range c.Levels[i].Limits.needs(V1) {
+			need[name] = true
+		}
+	}
+	made := map[string]bool{}   // directories made here, by level
+	shared := map[string]bool{} // directories done already under another controller's name
+	for name, wanted := range need {
+		if !wanted {
+			continue
+		}
+		root := g.host.v1[name]
+		g.dirs[name] = filepath.Join(root, g.levels[len(g.levels)-1])
+		if shared[root] {
+			continue
+		}
+		shared[root] = true
+		for i, rel := range g.levels {
+			dir := filepath.Join(root, rel)
+			var err error
+			if i == len(g.levels)-1 {
+				err = freshDir(dir)
+				made[dir] = err == nil
+			} else {
+				err = unix.Mkdir(dir, 0o755)
+				made[dir] = err == nil
+				if err == unix.EEXIST {
+					err = nil
+				}
+			}
+			if err == unix.ENOENT { // the parent was removed behind our back
+				if err = mkdirs(root, rel); err == nil {
+					made[dir] = true
+				}
+			}
+			if err != nil {
+				return cgroupError(dir, err)
+			}
+		}
+	}
+	if need["cpuset"] {
+		if err := g.fillCPUSets(c); err != nil {
+			return err
+		}
+	}
+	for i := range c.Levels {
+		values := c.Levels[i].Limits.Values(V1)
+		for _, v := range values {
+			dir := filepath.Join(g.host.v1[v.Controller], g.levels[i])
+			if v.Controller == "devices" && !made[dir] {
+				continue // written when it was made; the kernel takes no rule for all once there are groups below
+			}
+			if err := g.setV1(dir, v, values); err != nil {
+				return cgroupError(filepath.Join(dir, v.File), err)
+			}
+		}
+	}
+	return nil
+}
+
+// setV1 writes one value. The two memory limits may only be changed in the
+// order in which the smaller stays the smaller.
+func (g *group) setV1(dir string, v Value, all []Value) error {
+	err := writeValue(filepath.Join(dir, v.File), v.Value)
+	switch {
+	case err == nil:
+		return nil
+	case v.File == "memory.memsw.limit_in_bytes" && err == unix.ENOENT && !hasSwap():
+		return nil // no swap is counted because there is none
+	case v.File == "memory.limit_in_bytes" && err == unix.EINVAL:
+		wide := "-1"
+		for _, o := range all {
+			if o.File == "memory.memsw.limit_in_bytes" {
+				wide = o.Value
+			}
+		}
+		if writeValue(filepath.Join(dir, "memory.memsw.limit_in_bytes"), wide) == nil {
+			return writeValue(filepath.Join(dir, v.File), v.Value)
+		}
+	}
+	return err
+}
+
+func hasSwap() bool {
+	text, err := os.ReadFile("/proc/swaps")
+	return err == nil && strings.Count(string(text), "\n") > 1
+}
+
+// fillCPUSets gives every group from the parent down a set of CPUs and memory
+// nodes, without which no process may enter it: that of the group above.
+func (g *group) fillCPUSets(c *Cgroup) *StartError {
+	root := g.host.v1["cpuset"]
+	own := g.levels[len(g.levels)-1]
+	above := root
+	for _, name := range strings.Split(own, "/") {
+		dir := filepath.Join(above, name)
+		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+			have, err := readControl(filepath.Join(dir, file))
+			if err != nil {
+				return cgroupError(filepath.Join(dir, file), err)
+			}
+			if strings.TrimSpace(have) != "" {
+				continue
+			}
+			want, err := readControl(filepath.Join(above, file))
+			if err == nil {
+				err = writeValue(filepath.Join(dir, file), strings.TrimSpace(want))
+			}
+			if err != nil {
+				return cgroupError(filepath.Join(dir, file), err)
+			}
+		}
+		above = dir
+	}
+	return nil
+}
+
+// joinFilesV1 opens the files by which a process enters the group. Those
+// named "tasks" take a process of one thread without the lock that
+// "cgroup.procs" waits for, which can be milliseconds.
+func (g *group) joinFilesV1() ([]*os.File, error) {
+	var out []*os.File
+	done := map[string]bool{}
+	for _, dir := range g.dirs {
+		if done[dir] {
+			continue
+		}
+		done[dir] = true
+		f, err := os.OpenFile(filepath.Join(dir, "tasks"), os.O_WRONLY, 0)
+		if err != nil {
+			for _, f := range out {
+				f.Close()
+			}
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}

@@ -1,0 +1,331 @@
+package slice
+
+import (
+	"encoding/binary"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// taskOps are what the process of task i does before it is the user's
+// program: enter the cgroup, shed what it has from the launcher, become the
+// user, and only then touch directories and files.
+func (b *builder) taskOps(i int, join []op, null int32) ([]op, error) {
+	p, t := &b.p, &b.spec.Tasks[i]
+	ops := append([]op{}, join...)
+	add := func(o ...op) { ops = append(ops, o...) }
+	ids := p.label(StageIdentity, "", i)
+
+	add(call(ids, unix.SYS_SETSID))
+	add(b.signalOps()...)
+	if v := b.spec.OOMScoreAdj; v != nil {
+		add(p.writeFile(p.label(StageRlimit, "oom_score_adj", i), "/proc/self/oom_score_adj", strconv.Itoa(*v), 0)...)
+	}
+	if v := b.spec.Nice; v != nil {
+		add(call(p.label(StageRlimit, "nice", i), unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, uintptr(*v)))
+	}
+	for _, list := range [][]Rlimit{b.spec.Rlimits, t.Rlimits} {
+		for _, r := range list {
+			add(b.rlimitOp(r, i))
+		}
+	}
+	if t.CPUs != "" {
+		mask, err := cpuMask(t.CPUs)
+		if err != nil {
+			return nil, err
+		}
+		add(call(p.label(StageAffinity, t.CPUs, i), unix.SYS_SCHED_SETAFFINITY, 0, uintptr(len(mask)), p.raw(mask)))
+	}
+	add(call(ids, unix.SYS_UMASK, uintptr(b.spec.Umask)))
+	add(b.identityOps(ids)...)
+	// The task dies with the slice's first process. Becoming the user has
+	// cleared an earlier wish.
+	add(call(ids, unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL)))
+
+	add(b.dirOps(i)...)
+	streams, err := b.streamOps(i, null)
+	if err != nil {
+		return nil, err
+	}
+	add(streams...)
+	if t.FallbackDir != "" && t.DirNote != "" {
+		before, after, _ := strings.Cut(t.DirNote, "%s")
+		o := op{nr: nrNote}
+		o.a[0], o.a[1], o.a[2], o.a[3] = p.bytes(before), uintptr(len(before)), p.bytes(after), uintptr(len(after))
+		add(o)
+	}
+	return append(ops, b.execOps(i)...), nil
+}
+
+// signalOps give the task the signals as a login shell has them: all at their
+// default and, with the exec, none blocked.
+func (b *builder) signalOps() []op {
+	p := &b.p
+	action := p.raw(make([]byte, 64)) // struct sigaction: SIG_DFL, no flags, empty mask
+	var out []op
+	for sig := uintptr(1); sig <= 64; sig++ {
+		if sig != uintptr(unix.SIGKILL) && sig != uintptr(unix.SIGSTOP) {
+			out = append(out, call(-1, unix.SYS_RT_SIGACTION, sig, action, 0, 8).with(opOptional))
+		}
+	}
+	return out
+}
+
+func (b *builder) rlimitOp(r Rlimit, task int) op {
+	buf := binary.NativeEndian.AppendUint64(nil, r.Soft)
+	buf = binary.NativeEndian.AppendUint64(buf, r.Hard)
+	o := call(b.p.label(StageRlimit, rlimitName(r.Resource), task), unix.SYS_PRLIMIT64, 0, uintptr(r.Resource), b.p.raw(buf))
+	if r.Optional {
+		o.flags |= opWarn
+	}
+	return o
+}
+
+func rlimitName(n int) string {
+	names := map[int]string{unix.RLIMIT_CPU: "CPU", unix.RLIMIT_FSIZE: "FSIZE", unix.RLIMIT_DATA: "DATA", unix.RLIMIT_STACK: "STACK",
+		unix.RLIMIT_CORE: "CORE", unix.RLIMIT_RSS: "RSS", unix.RLIMIT_NPROC: "NPROC", unix.RLIMIT_NOFILE: "NOFILE",
+		unix.RLIMIT_MEMLOCK: "MEMLOCK", unix.RLIMIT_AS: "AS"}
+	if s, ok := names[n]; ok {
+		return s
+	}
+	return strconv.Itoa(n)
+}
+
+func (b *builder) identityOps(label int32) []op {
+	if !b.root {
+		return nil // Start has checked that there is nobody to become
+	}
+	uid, gid := uintptr(b.spec.UID), uintptr(b.spec.GID)
+	groups := b.p.raw(groupsWords(b.spec.Groups))
+	return []op{
+		call(label, unix.SYS_SETGROUPS, uintptr(len(b.spec.Groups)), groups),
+		call(label, unix.SYS_SETRESGID, gid, gid, gid),
+		call(label, unix.SYS_SETRESUID, uid, uid, uid),
+	}
+}
+
+func (b *builder) dirOps(i int) []op {
+	p, t := &b.p, &b.spec.Tasks[i]
+	dir := t.Dir
+	if dir == "" {
+		dir = "/"
+	}
+	label := p.label(StageChdir, dir, i)
+	if t.FallbackDir == "" {
+		return []op{call(label, unix.SYS_CHDIR, p.bytes(dir))}
+	}
+	first := call(label, unix.SYS_CHDIR, p.bytes(dir)).with(opWarn | opNoteErr)
+	first.skip = 1
+	return []op{first, call(p.label(StageChdir, t.FallbackDir, i), unix.SYS_CHDIR, p.bytes(t.FallbackDir))}
+}
+
+// execOps end the task's preparation. A command without a slash is looked for
+// along the task's own PATH.
+func (b *builder) execOps(i int) []op {
+	p, t := &b.p, &b.spec.Tasks[i]
+	mask := p.raw(make([]byte, 8))
+	out := []op{call(-1, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, mask, 0, 8)}
+	argv, envp := p.vector(t.Argv), p.vector(t.Env)
+	label := p.label(StageExec, t.Argv[0], i)
+	for _, file := range candidates(t.Argv[0], t.Env) {
+		out = append(out, call(label, unix.SYS_EXECVE, p.bytes(file), argv, envp).with(opTryNext))
+	}
+	return append(out, op{nr: nrExecFail, label: label})
+}
+
+func candidates(name string, env []string) []string {
+	if strings.Contains(name, "/") {
+		return []string{name}
+	}
+	search := "/usr/local/bin:/usr/bin:/bin"
+	for _, e := range env {
+		if v, ok := strings.CutPrefix(e, "PATH="); ok {
+			search = v
+			break
+		}
+	}
+	var out []string
+	for _, dir := range strings.Split(search, ":") {
+		if dir == "" {
+			dir = "."
+		}
+		out = append(out, dir+"/"+name)
+	}
+	return out
+}
+
+var streamStages = [3]Stage{StageStdin, StageStdout, StageStderr}
+
+// streamOps connect the three standard streams.
+func (b *builder) streamOps(i int, null int32) ([]op, error) {
+	p, t := &b.p, &b.spec.Tasks[i]
+	var out []op
+	var slave *os.File
+	for n, st := range []Stream{t.Stdin, t.Stdout, t.Stderr} {
+		label := p.label(streamStages[n], st.Path, i)
+		dup := func(fd uintptr) op { return call(label, unix.SYS_DUP3, fd, uintptr(n), 0) }
+		switch st.Kind {
+		case StreamNull:
+			out = append(out, dup(uintptr(null)))
+		case StreamStdout:
+			out = append(out, dup(1))
+		case StreamPipe:
+			fd, err := b.pipe(i, n)
+			if err != nil {
+				return nil, &StartError{Stage: streamStages[n], Task: i, Detail: "cannot make a pipe: " + err.Error()}
+			}
+			out = append(out, dup(fd))
+		case StreamPTY:
+			if slave == nil {
+				var err error
+				if slave, err = b.terminal(i); err != nil {
+					return nil, err
+				}
+				out = append(out, call(p.label(StagePTY, slave.Name(), i), unix.SYS_IOCTL, slave.Fd(), unix.TIOCSCTTY, 0))
+			}
+			out = append(out, dup(slave.Fd()))
+		case StreamFile:
+			if fd, ok := b.shared[sharedKey(t, st)]; ok && n > 0 {
+				out = append(out, dup(uintptr(fd)))
+				continue
+			}
+			out = append(out, p.openOp(label, st.Path, openFlags(n, st), openMode(st)), dup(0).with(opUse))
+		}
+	}
+	return out, nil
+}
+
+func openFlags(n int, st Stream) int {
+	switch {
+	case n == 0:
+		return unix.O_RDONLY | unix.O_NOCTTY
+	case st.Append:
+		return unix.O_WRONLY | unix.O_CREAT | unix.O_APPEND | unix.O_NOCTTY
+	}
+	return unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_NOCTTY
+}
+
+func openMode(st Stream) uint32 {
+	if st.Mode == 0 {
+		return 0o666
+	}
+	return st.Mode
+}
+
+// pipe makes the pipe of stream n of task i and returns the task's end.
+func (b *builder) pipe(i, n int) (uintptr, error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return 0, err
+	}
+	ours, theirs := fds[0], fds[1]
+	if n == 0 {
+		ours, theirs = theirs, ours
+	}
+	child := os.NewFile(uintptr(theirs), "pipe")
+	b.child = append(b.child, child)
+	end := []**os.File{&b.ends[i].stdin, &b.ends[i].stdout, &b.ends[i].stderr}[n]
+	*end = os.NewFile(uintptr(ours), "pipe")
+	return child.Fd(), nil
+}
+
+// terminal makes the pseudo terminal of task i, owned by the user, and
+// returns the task's side.
+func (b *builder) terminal(i int) (*os.File, error) {
+	fail := func(path string, err error) error {
+		return &StartError{Stage: StagePTY, Path: path, Task: i, Detail: err.Error()}
+	}
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fail("/dev/ptmx", err)
+	}
+	b.ends[i].pty = os.NewFile(uintptr(fd), "/dev/ptmx")
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		return nil, fail("/dev/ptmx", err)
+	}
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		return nil, fail("/dev/ptmx", err)
+	}
+	name := path.Join("/dev/pts", strconv.Itoa(n))
+	sfd, err := unix.Open(name, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fail(name, err)
+	}
+	slave := os.NewFile(uintptr(sfd), name)
+	b.child = append(b.child, slave)
+	if b.root {
+		if err := unix.Fchown(sfd, int(b.spec.UID), -1); err != nil {
+			return nil, fail(name, err)
+		}
+	}
+	if w := b.spec.Pty; w.Rows > 0 || w.Cols > 0 {
+		if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: w.Rows, Col: w.Cols}); err != nil {
+			return nil, fail(name, err)
+		}
+	}
+	return slave, nil
+}
+
+// sharedKey names an output file by what it will be: the path as the task
+// will see it.
+func sharedKey(t *Task, st Stream) string {
+	if path.IsAbs(st.Path) {
+		return path.Clean(st.Path)
+	}
+	return path.Join("/", t.Dir, st.Path)
+}
+
+// shareOutputs finds the output files that more than one stream of the slice
+// writes, and has each opened once: each task opening it for itself would cut
+// off or overwrite what the others have written. A place in the descriptor
+// table is kept for each.
+func (b *builder) shareOutputs(null *os.File) {
+	p := &b.p
+	uses := map[string]int{}
+	for i := range b.spec.Tasks {
+		t := &b.spec.Tasks[i]
+		for _, st := range []Stream{t.Stdout, t.Stderr} {
+			if st.Kind == StreamFile {
+				uses[sharedKey(t, st)]++
+			}
+		}
+	}
+	b.shared = map[string]int32{}
+	for i := range b.spec.Tasks {
+		t := &b.spec.Tasks[i]
+		for n, st := range []Stream{t.Stdout, t.Stderr} {
+			key := sharedKey(t, st)
+			if _, done := b.shared[key]; st.Kind != StreamFile || uses[key] < 2 || done {
+				continue
+			}
+			fd, err := unix.FcntlInt(null.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+			if err != nil {
+				return // each task opens it for itself, and says so if it cannot
+			}
+			b.child = append(b.child, os.NewFile(uintptr(fd), st.Path))
+			b.shared[key] = int32(fd)
+			if len(p.opener) == 0 {
+				p.opener = append(p.opener, call(-1, unix.SYS_UMASK, uintptr(b.spec.Umask)))
+				p.opener = append(p.opener, b.identityOps(p.label(StageIdentity, "", -1))...)
+			}
+			p.opener = append(p.opener, b.openerDirOps(i)...)
+			label := p.label(streamStages[n+1], st.Path, i)
+			// Shared by several writers, at the end of the file for each.
+			p.opener = append(p.opener, p.openOp(label, st.Path, openFlags(n+1, st)|unix.O_APPEND, openMode(st)),
+				call(label, unix.SYS_DUP3, 0, uintptr(fd), unix.O_CLOEXEC).with(opUse))
+		}
+	}
+}
+
+// openerDirOps are dirOps without a word: the task itself will say it.
+func (b *builder) openerDirOps(i int) []op {
+	ops := b.dirOps(i)
+	if len(ops) > 1 {
+		ops[0].flags = opOptional
+	}
+	return ops
+}

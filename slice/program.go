@@ -1,0 +1,216 @@
+package slice
+
+import (
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A program is all that the first process of a slice and its tasks have to
+// do, worked out beforehand into system calls with their arguments in place.
+// It is made by the launcher, where memory and errors are cheap, and carried
+// out after the fork, where nothing may be allocated (see fork.go).
+type program struct {
+	cloneFlags uintptr // of the first process
+	waitGo     bool    // wait for a byte on ctl before the setup: id maps
+	pidns      bool
+
+	ctl    int32 // seqpacket socket from the launcher; end of file: it died
+	report int32 // records of the first process to the launcher
+	start  int32 // records of the tasks until they have executed
+	gaps   []fdGap
+
+	setup  []op
+	opener []op // opens files that tasks share, in a child that shares descriptors
+	tasks  [][]op
+	after  []op // once all tasks are there
+
+	taskFlags uint64 // CLONE_INTO_CGROUP, with cgroupFD
+	cgroupFD  int32
+	joinV2    []op // when the kernel knows no CLONE_INTO_CGROUP
+
+	labels []label // what an op was for, by op.label; never touched by the child
+	pids   []int32 // by task; written by the child in its copy
+
+	// Scratch of the child: kept here and not on the small stack of
+	// functions that may not grow it.
+	rec     record
+	others  record
+	ru      syscall.Rusage
+	buf     [4096]byte
+	fds     [2]pollFd
+	wait    unix.Timespec
+	mask    uint64
+	cl      cloneArgs
+	msg     ctlMsg
+	strerr  []byte // error texts, back to back
+	strat   []uint32
+	childrn []byte // path of the file that lists the children
+
+	keep []any // what the addresses in ops point to
+}
+
+type pollFd struct {
+	fd      int32
+	events  int16
+	revents int16
+}
+
+type fdGap struct{ first, last uintptr }
+
+type cloneArgs struct {
+	flags, pidfd, childTid, parentTid, exitSignal, stack, stackSize, tls, setTid, setTidSize, cgroup uint64
+}
+
+// op is one system call.
+type op struct {
+	nr    uintptr
+	a     [6]uintptr
+	flags uint8
+	label int32
+	skip  int32 // ops to skip after success
+}
+
+const (
+	opOptional uint8 = 1 << iota // failure is of no interest
+	opWarn                       // failure is reported and lived with
+	opKeep                       // the result is kept for opUse
+	opUse                        // the first argument is the kept result
+	opNoteErr                    // failure is remembered for nrNote
+	opTryNext                    // an exec among several candidates
+)
+
+// Operations that are not system calls.
+const (
+	nrNote     uintptr = 1<<20 + iota // write a[0:a[1]], the error text, a[2:a[3]] to standard error, if there was an opNoteErr
+	nrExecFail                        // no candidate could be executed
+)
+
+type label struct {
+	stage Stage
+	path  string
+	task  int
+}
+
+// record is what a child tells the launcher. Written whole: it is far below
+// the size up to which pipe writes are atomic.
+type record struct {
+	kind   int32
+	task   int32
+	label  int32
+	errno  int32
+	pid    int32
+	status uint32
+	utime  int64 // microseconds
+	stime  int64
+	maxrss int64 // KiB
+	majflt int64
+	inblk  int64
+	outblk int64
+}
+
+const recordSize = int(unsafe.Sizeof(record{}))
+
+const (
+	recFailed  int32 = 1 + iota // an op failed and the process gave up
+	recWarning                  // an op failed
+	recTask                     // a task was forked
+	recStarted                  // all were
+	recExit                     // a task ended
+	recOthers                   // what all other processes of the slice used that were reaped
+)
+
+// ctlMsg is what the launcher tells the first process.
+type ctlMsg struct {
+	what int32
+	sig  int32
+	task int32 // -1: all
+	_    int32
+}
+
+const (
+	ctlTask      int32 = 1 + iota // signal the process of a task
+	ctlTaskGroup                  // signal the process group of a task
+	ctlAll                        // signal all processes of the pid namespace
+	ctlKill                       // kill everything below
+)
+
+func (p *program) bytes(s string) uintptr {
+	b := make([]byte, len(s)+1)
+	copy(b, s)
+	p.keep = append(p.keep, b)
+	return uintptr(unsafe.Pointer(&b[0]))
+}
+
+func (p *program) raw(b []byte) uintptr {
+	if len(b) == 0 {
+		return 0
+	}
+	p.keep = append(p.keep, b)
+	return uintptr(unsafe.Pointer(&b[0]))
+}
+
+// vector makes a NULL-terminated array of strings, as execve wants it.
+func (p *program) vector(list []string) uintptr {
+	size := 0
+	for _, s := range list {
+		size += len(s) + 1
+	}
+	text := make([]byte, size+1)
+	ptrs := make([]uintptr, len(list)+1)
+	at := 0
+	for i, s := range list {
+		ptrs[i] = uintptr(unsafe.Pointer(&text[at]))
+		at += copy(text[at:], s) + 1
+	}
+	p.keep = append(p.keep, text, ptrs)
+	return uintptr(unsafe.Pointer(&ptrs[0]))
+}
+
+func (p *program) label(stage Stage, path string, task int) int32 {
+	p.labels = append(p.labels, label{stage, path, task})
+	return int32(len(p.labels) - 1)
+}
+
+func call(label int32, nr uintptr, args ...uintptr) op {
+	o := op{nr: nr, label: label}
+	copy(o.a[:], args)
+	return o
+}
+
+func (o op) with(flags uint8) op {
+	o.flags |= flags
+	return o
+}
+
+const atFdCwd = ^uintptr(99) // AT_FDCWD, -100
+
+func (p *program) openOp(label int32, path string, flags int, mode uint32) op {
+	return call(label, unix.SYS_OPENAT, atFdCwd, p.bytes(path), uintptr(flags|unix.O_CLOEXEC), uintptr(mode)).with(opKeep)
+}
+
+// writeFile makes the ops that write value into an existing file.
+func (p *program) writeFile(label int32, path, value string, flags uint8) []op {
+	v := []byte(value)
+	open := p.openOp(label, path, unix.O_WRONLY, 0).with(flags)
+	write := call(label, unix.SYS_WRITE, 0, p.raw(v), uintptr(len(v))).with(opUse | flags)
+	closeOp := call(label, unix.SYS_CLOSE, 0).with(opUse | opOptional)
+	return []op{open, write, closeOp}
+}
+
+// strerrors lays out the kernel's error texts for nrNote.
+func (p *program) strerrors() {
+	p.strat = append(p.strat[:0], 0)
+	for e := syscall.Errno(1); e < 134; e++ {
+		text := e.Error()
+		// As the C library writes it: people and their scripts know it so.
+		if text != "" {
+			text = strings.ToUpper(text[:1]) + text[1:]
+		}
+		p.strat = append(p.strat, uint32(len(p.strerr)))
+		p.strerr = append(p.strerr, text...)
+	}
+	p.strat = append(p.strat, uint32(len(p.strerr)))
+}

@@ -1,0 +1,494 @@
+package slice
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Start starts a slice and returns once every task has executed its program
+// or has failed to. The error wraps ErrInvalid when the specification can
+// never work, and a *StartError when this machine would not have it; a task
+// that failed to start beside others that did is found in Exit instead, and
+// so is nothing here if at least one of several tasks runs. Nothing is left
+// of a slice that did not start.
+//
+// Cancelling ctx before Start returns abandons the start. It has no meaning
+// for the slice afterwards.
+func (h *Host) Start(ctx context.Context, spec *Spec) (*Slice, error) {
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	b := &builder{host: h, spec: spec, root: os.Geteuid() == 0}
+	defer b.close()
+	s, err := b.start(ctx)
+	if err != nil {
+		b.abandon()
+		return nil, err
+	}
+	return s, nil
+}
+
+// builder holds what is open while a slice is being started.
+type builder struct {
+	host *Host
+	spec *Spec
+	root bool
+	p    program
+	g    *group
+
+	child  []*os.File // ends that only the slice needs, closed here after the fork
+	ends   []taskEnds // ends that stay with the Slice
+	ctl    *os.File
+	report *os.File
+	began  *os.File // the tasks' start pipe
+
+	pid    int
+	shared map[string]int32 // descriptor that an output file of several tasks will have
+}
+
+// taskEnds are the launcher's ends of one task's streams.
+type taskEnds struct{ stdin, stdout, stderr, pty *os.File }
+
+func (e *taskEnds) close() {
+	for _, f := range []**os.File{&e.stdin, &e.stdout, &e.stderr, &e.pty} {
+		if *f != nil {
+			(*f).Close()
+			*f = nil
+		}
+	}
+}
+
+// close closes what the slice alone needs.
+func (b *builder) close() {
+	for _, f := range b.child {
+		f.Close()
+	}
+	b.child = nil
+	if b.began != nil {
+		b.began.Close()
+	}
+}
+
+// abandon undoes a start that failed.
+func (b *builder) abandon() {
+	if b.ctl != nil {
+		b.ctl.Close() // and the first process kills what it has started
+	}
+	if b.pid > 0 {
+		stop := time.AfterFunc(2*time.Second, func() { unix.Kill(b.pid, syscall.SIGKILL) })
+		b.host.bury(b.pid)
+		stop.Stop()
+	}
+	if b.report != nil {
+		b.report.Close()
+	}
+	for i := range b.ends {
+		b.ends[i].close()
+	}
+	if b.g != nil {
+		b.g.kill(time.Now().Add(2 * time.Second))
+		b.g.remove()
+	}
+}
+
+func waitFor(pid int) (status syscall.WaitStatus, ru syscall.Rusage) {
+	for {
+		_, err := syscall.Wait4(pid, &status, 0, &ru)
+		if err != syscall.EINTR {
+			return status, ru
+		}
+	}
+}
+
+func (b *builder) start(ctx context.Context) (*Slice, error) {
+	if err := b.identity(); err != nil {
+		return nil, err
+	}
+	if b.spec.Cgroup.On {
+		g, err := b.host.makeGroup(&b.spec.Cgroup)
+		if err != nil {
+			return nil, err
+		}
+		b.g = g
+	}
+	if err := b.compile(); err != nil {
+		return nil, err
+	}
+	started := time.Now()
+	if err := b.forkFirst(); err != nil {
+		return nil, err
+	}
+	s := &Slice{
+		id: b.spec.ID, host: b.host, group: b.g, first: b.pid, pidns: b.p.pidns, ctl: b.ctl, report: b.report,
+		started: started, ends: b.ends, tasks: make([]taskState, len(b.spec.Tasks)), done: make(chan struct{}),
+		labels: b.p.labels,
+	}
+	s.firstTicks, _ = StartTicks(b.pid)
+	if err := b.await(ctx, s); err != nil {
+		return nil, err
+	}
+	go s.watch()
+	return s, nil
+}
+
+// identity refuses a slice for somebody else when the launcher has no
+// privilege to become them.
+func (b *builder) identity() error {
+	if b.root || int(b.spec.UID) == os.Geteuid() && int(b.spec.GID) == os.Getegid() {
+		return nil
+	}
+	return &StartError{Stage: StageIdentity, Task: -1, Errno: syscall.EPERM,
+		Detail: fmt.Sprintf("uid %d gid %d asked of a launcher that runs as uid %d gid %d", b.spec.UID, b.spec.GID, os.Geteuid(), os.Getegid())}
+}
+
+// forkFirst makes the first process.
+func (b *builder) forkFirst() error {
+	b.host.firstMu.Lock()
+	syscall.ForkLock.Lock()
+	pid, e := b.p.fork()
+	syscall.ForkLock.Unlock()
+	if e == 0 {
+		b.host.firsts[pid] = true
+	}
+	b.host.firstMu.Unlock()
+	runtime.KeepAlive(&b.p)
+	if e != 0 {
+		stage := StageFork
+		if b.p.cloneFlags != 0 {
+			stage = StageNamespace
+		}
+		return &StartError{Stage: stage, Task: -1, Errno: e, Detail: cloneNames(b.p.cloneFlags)}
+	}
+	b.pid = pid
+	for _, f := range b.child {
+		f.Close()
+	}
+	b.child = nil
+	if b.p.waitGo {
+		if err := b.mapIDs(); err != nil {
+			return err
+		}
+		if _, err := b.ctl.Write([]byte{1}); err != nil {
+			return &StartError{Stage: StageNamespace, Task: -1, Detail: err.Error()}
+		}
+	}
+	return nil
+}
+
+// await reads what the tasks and the first process have to say until all
+// tasks have executed, and hands it to s.
+func (b *builder) await(ctx context.Context, s *Slice) error {
+	stop := context.AfterFunc(ctx, func() {
+		unix.Kill(b.pid, syscall.SIGKILL) // its tasks die with it
+	})
+	failed := 0
+	var firstErr *StartError
+	for {
+		rec, err := readRecord(b.began)
+		if err != nil {
+			break
+		}
+		se := s.startError(&rec)
+		switch {
+		case rec.kind == recWarning:
+			s.warnings = append(s.warnings, *se)
+		case rec.task < 0:
+			if firstErr == nil {
+				firstErr = se
+			}
+			failed = len(s.tasks)
+		default:
+			if firstErr == nil {
+				firstErr = se
+			}
+			s.tasks[rec.task].startError = se
+			failed++
+		}
+	}
+	if !stop() {
+		return fmt.Errorf("cannot start slice %q: %w", s.id, context.Cause(ctx))
+	}
+	for {
+		rec, err := readRecord(s.report)
+		if err != nil {
+			if firstErr == nil {
+				firstErr = &StartError{Stage: StageSetup, Task: -1, Detail: "the slice's first process died"}
+			}
+			return firstErr
+		}
+		switch rec.kind {
+		case recFailed:
+			if rec.label < 0 && rec.task >= 0 {
+				return &StartError{Stage: StageFork, Task: int(rec.task), Errno: syscall.Errno(rec.errno)}
+			}
+			return s.startError(&rec)
+		case recWarning:
+			s.warnings = append(s.warnings, *s.startError(&rec))
+		case recTask:
+			s.tasks[rec.task].pid = int(rec.pid)
+			continue
+		case recExit: // a task that was over before all had begun
+			s.ended(&rec)
+			continue
+		}
+		if rec.kind == recStarted {
+			break
+		}
+	}
+	if failed >= len(s.tasks) {
+		return firstErr
+	}
+	if s.pidns {
+		outer := outerPids(b.pid)
+		for i := range s.tasks {
+			s.tasks[i].outer = outer[s.tasks[i].pid]
+		}
+	} else {
+		for i := range s.tasks {
+			s.tasks[i].outer = s.tasks[i].pid
+		}
+	}
+	return nil
+}
+
+func readRecord(f *os.File) (record, error) {
+	var rec record
+	buf := (*[recordSize]byte)(unsafe.Pointer(&rec))[:]
+	for have := 0; have < len(buf); {
+		n, err := f.Read(buf[have:])
+		if err != nil {
+			return rec, err
+		}
+		have += n
+	}
+	return rec, nil
+}
+
+// compile works the specification out into the program.
+func (b *builder) compile() error {
+	p := &b.p
+	p.strerrors()
+	p.pids = make([]int32, len(b.spec.Tasks))
+	p.childrn = []byte("/proc/thread-self/children\x00")
+	if err := b.channels(); err != nil {
+		return err
+	}
+	p.cloneFlags = cloneFlags(b.spec.Namespaces)
+	p.pidns = b.spec.Namespaces.PID
+	p.waitGo = b.spec.Namespaces.User
+	b.setupOps()
+	if err := b.mountOps(); err != nil {
+		return err
+	}
+	join, err := b.joinOps()
+	if err != nil {
+		return err
+	}
+	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+	if err != nil {
+		return &StartError{Stage: StageSetup, Path: "/dev/null", Task: -1, Detail: err.Error()}
+	}
+	b.child = append(b.child, null)
+	b.shareOutputs(null)
+	b.ends = make([]taskEnds, len(b.spec.Tasks))
+	for i := range b.spec.Tasks {
+		ops, err := b.taskOps(i, join, int32(null.Fd()))
+		if err != nil {
+			return err
+		}
+		p.tasks = append(p.tasks, ops)
+	}
+	b.gaps()
+	return nil
+}
+
+// channels makes the pipes and the socket between the slice and the launcher.
+func (b *builder) channels() error {
+	fail := func(err error) error {
+		return &StartError{Stage: StageSetup, Task: -1, Detail: fmt.Sprintf("cannot make a pipe: %v", err)}
+	}
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fail(err)
+	}
+	syscall.SetNonblock(pair[0], true)
+	b.ctl = os.NewFile(uintptr(pair[0]), "slice control")
+	b.child = append(b.child, os.NewFile(uintptr(pair[1]), "slice control"))
+	b.p.ctl = int32(pair[1])
+	for _, end := range []struct {
+		ours   **os.File
+		theirs *int32
+	}{{&b.report, &b.p.report}, {&b.began, &b.p.start}} {
+		var fds [2]int
+		if err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC); err != nil {
+			return fail(err)
+		}
+		syscall.SetNonblock(fds[0], true)
+		*end.ours = os.NewFile(uintptr(fds[0]), "slice report")
+		*end.theirs = int32(fds[1])
+		b.child = append(b.child, os.NewFile(uintptr(fds[1]), "slice report"))
+	}
+	return nil
+}
+
+// setupOps are what the first process does for itself.
+func (b *builder) setupOps() {
+	p := &b.p
+	any := p.label(StageSetup, "", -1)
+	add := func(o ...op) { p.setup = append(p.setup, o...) }
+	add(call(any, unix.SYS_PRCTL, unix.PR_SET_NAME, p.bytes("rink-slice")).with(opOptional))
+	add(call(any, unix.SYS_SETSID).with(opOptional))
+	if !b.spec.Namespaces.PID {
+		add(call(any, unix.SYS_PRCTL, unix.PR_SET_CHILD_SUBREAPER, 1))
+	}
+	if b.spec.Hostname != "" {
+		add(call(p.label(StageHostname, b.spec.Hostname, -1), unix.SYS_SETHOSTNAME, p.bytes(b.spec.Hostname), uintptr(len(b.spec.Hostname))))
+	}
+	if b.spec.Namespaces.Net {
+		add(b.loopbackOps()...)
+	}
+}
+
+// joinOps are how a task enters its cgroup.
+func (b *builder) joinOps() ([]op, error) {
+	if b.g == nil {
+		return nil, nil
+	}
+	p := &b.p
+	zero := p.bytes("0")
+	var out []op
+	switch b.host.Version {
+	case V1:
+		files, err := b.g.joinFilesV1()
+		if err != nil {
+			return nil, cgroupError(b.g.procDir(), err)
+		}
+		b.child = append(b.child, files...)
+		for _, f := range files {
+			out = append(out, call(p.label(StageCgroup, f.Name(), -1), unix.SYS_WRITE, f.Fd(), zero, 1))
+		}
+	case V2:
+		dir, err := os.Open(b.g.dir)
+		if err != nil {
+			return nil, cgroupError(b.g.dir, err)
+		}
+		b.child = append(b.child, dir)
+		procs, err := os.OpenFile(b.g.dir+"/cgroup.procs", os.O_WRONLY, 0)
+		if err != nil {
+			return nil, cgroupError(b.g.dir, err)
+		}
+		b.child = append(b.child, procs)
+		p.taskFlags, p.cgroupFD = unix.CLONE_INTO_CGROUP, int32(dir.Fd())
+		p.joinV2 = []op{call(p.label(StageCgroup, procs.Name(), -1), unix.SYS_WRITE, procs.Fd(), zero, 1)}
+	}
+	if b.spec.Namespaces.Cgroup {
+		out = append(out, call(p.label(StageNamespace, "cgroup", -1), unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP))
+	}
+	return out, nil
+}
+
+// gaps lists the descriptors between those that the slice keeps.
+func (b *builder) gaps() {
+	keep := []uintptr{0, 1, 2}
+	for _, f := range b.child {
+		keep = append(keep, f.Fd())
+	}
+	slices.Sort(keep)
+	at := uintptr(3)
+	for _, fd := range keep {
+		if fd > at {
+			b.p.gaps = append(b.p.gaps, fdGap{at, fd - 1})
+		}
+		at = max(at, fd+1)
+	}
+	b.p.gaps = append(b.p.gaps, fdGap{at, 1<<31 - 1})
+	// Once the tasks are there, the first process keeps the two channels.
+	ctl, report := uintptr(b.p.ctl), uintptr(b.p.report)
+	for _, f := range b.child {
+		if fd := f.Fd(); fd != ctl && fd != report {
+			b.p.after = append(b.p.after, call(-1, unix.SYS_CLOSE, fd).with(opOptional))
+		}
+	}
+}
+
+// startError puts a child's record into words.
+func (s *Slice) startError(rec *record) *StartError {
+	se := &StartError{Stage: StageSetup, Errno: syscall.Errno(rec.errno), Task: int(rec.task)}
+	if rec.label >= 0 && int(rec.label) < len(s.labels) {
+		l := s.labels[rec.label]
+		se.Stage, se.Path = l.stage, l.path
+		if se.Task < 0 {
+			se.Task = l.task
+		}
+	}
+	return se
+}
+
+// groupsWords lists supplementary groups as setgroups takes them.
+func groupsWords(groups []uint32) []byte {
+	out := make([]byte, 0, 4*len(groups))
+	for _, g := range groups {
+		out = binary.NativeEndian.AppendUint32(out, g)
+	}
+	return out
+}
+
+// mapIDs gives the user namespace its ids: each the same inside and outside.
+func (b *builder) mapIDs() error {
+	dir := "/proc/" + strconv.Itoa(b.pid) + "/"
+	line := func(id uint32) string { return fmt.Sprintf("%d %d 1\n", id, id) }
+	gids := line(b.spec.GID)
+	if b.root {
+		seen := []uint32{b.spec.GID}
+		for _, g := range b.spec.Groups {
+			if !slices.Contains(seen, g) {
+				seen = append(seen, g)
+				gids += line(g)
+			}
+		}
+	} else if err := writeValue(dir+"setgroups", "deny"); err != nil && !errors.Is(err, unix.ENOENT) {
+		return mapError(dir+"setgroups", err)
+	}
+	if err := writeValue(dir+"uid_map", line(b.spec.UID)); err != nil {
+		return mapError(dir+"uid_map", err)
+	}
+	if err := writeValue(dir+"gid_map", gids); err != nil {
+		return mapError(dir+"gid_map", err)
+	}
+	return nil
+}
+
+func mapError(path string, err error) error {
+	se := &StartError{Stage: StageNamespace, Path: path, Task: -1}
+	if !errors.As(err, &se.Errno) {
+		se.Detail = err.Error()
+	}
+	return se
+}
+
+// cloneNames names the namespaces of clone flags for an error.
+func cloneNames(flags uintptr) string {
+	var out []string
+	for _, n := range []struct {
+		flag uintptr
+		name string
+	}{{unix.CLONE_NEWPID, "pid"}, {unix.CLONE_NEWNS, "mount"}, {unix.CLONE_NEWUTS, "uts"}, {unix.CLONE_NEWIPC, "ipc"},
+		{unix.CLONE_NEWUSER, "user"}, {unix.CLONE_NEWNET, "net"}} {
+		if flags&n.flag != 0 {
+			out = append(out, n.name)
+		}
+	}
+	return strings.Join(out, ", ")
+}

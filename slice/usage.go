@@ -1,0 +1,138 @@
+package slice
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// clockTicks is USER_HZ, in which /proc counts time; it is 100 on every
+// machine that Go runs on.
+const clockTicks = 100
+
+// Usage returns what the slice has used so far, or in all if it has ended.
+func (s *Slice) Usage() Usage {
+	s.mu.Lock()
+	if s.exit != nil {
+		defer s.mu.Unlock()
+		return s.exit.Usage
+	}
+	s.mu.Unlock()
+	return s.sample()
+}
+
+// sample looks at the processes that there are and, if there is one, at the
+// cgroup, and remembers the highest memory it has seen.
+func (s *Slice) sample() Usage {
+	var u Usage
+	s.mu.Lock()
+	past, gone := s.past, s.gone
+	s.mu.Unlock()
+
+	var pids []int
+	if s.group != nil {
+		pids, _ = s.group.pids()
+	} else if !gone {
+		pids = descendants(s.first)
+	}
+	u.addLive(pids)
+	u.User += past.User
+	u.System += past.System
+	u.PageFaults += past.PageFaults
+	u.ReadBytes += past.ReadBytes
+	u.WriteBytes += past.WriteBytes
+	if s.group != nil {
+		s.group.usage(&u)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.maxRSS = max(s.maxRSS, u.RSS, past.MaxRSS)
+	s.maxVM = max(s.maxVM, u.VM)
+	u.MaxRSS, u.MaxVM = s.maxRSS, s.maxVM
+	return u
+}
+
+// addLive sums over processes. One that ends meanwhile is left out.
+func (u *Usage) addLive(pids []int) {
+	page := uint64(unix.Getpagesize())
+	for _, pid := range pids {
+		st, err := readStat(pid)
+		if err != nil {
+			continue
+		}
+		u.PIDs++
+		u.User += time.Duration(st.utime) * time.Second / clockTicks
+		u.System += time.Duration(st.stime) * time.Second / clockTicks
+		u.RSS += st.rss * page
+		u.VM += st.vsize
+		u.PageFaults += st.majflt
+		if io, err := readControl("/proc/" + strconv.Itoa(pid) + "/io"); err == nil {
+			u.ReadBytes += colonField(io, "read_bytes")
+			u.WriteBytes += colonField(io, "write_bytes")
+		}
+	}
+}
+
+// colonField returns the number of a "name: number" line.
+func colonField(text, name string) uint64 {
+	for _, line := range strings.Split(text, "\n") {
+		if v, ok := strings.CutPrefix(line, name+": "); ok {
+			return number(v)
+		}
+	}
+	return 0
+}
+
+// usage replaces in u what the cgroup knows better than its processes do:
+// it has also seen those that nobody waited for.
+func (g *group) usage(u *Usage) {
+	read := func(dir, file string) (string, bool) {
+		if dir == "" {
+			return "", false
+		}
+		text, err := readControl(filepath.Join(dir, file))
+		return text, err == nil
+	}
+	if g.host.Version == V2 {
+		if t, ok := read(g.dir, "cpu.stat"); ok {
+			u.User = time.Duration(field(t, "user_usec")) * time.Microsecond
+			u.System = time.Duration(field(t, "system_usec")) * time.Microsecond
+			u.FromCgroup = true
+		}
+		if t, ok := read(g.dir, "memory.current"); ok {
+			u.Memory = number(t)
+		}
+		if t, ok := read(g.dir, "memory.peak"); ok {
+			u.MemoryPeak = number(t)
+		}
+		if t, ok := read(g.dir, "memory.stat"); ok {
+			u.RSS = field(t, "anon") + field(t, "file_mapped")
+		}
+		if t, ok := read(g.dir, "memory.events"); ok {
+			u.OOMKills = field(t, "oom_kill")
+		}
+		return
+	}
+	user, ok1 := read(g.dirs["cpuacct"], "cpuacct.usage_user")
+	system, ok2 := read(g.dirs["cpuacct"], "cpuacct.usage_sys")
+	if ok1 && ok2 {
+		u.User, u.System = time.Duration(number(user)), time.Duration(number(system))
+		u.FromCgroup = true
+	}
+	mem := g.dirs["memory"]
+	if t, ok := read(mem, "memory.usage_in_bytes"); ok {
+		u.Memory = number(t)
+	}
+	if t, ok := read(mem, "memory.max_usage_in_bytes"); ok {
+		u.MemoryPeak = number(t)
+	}
+	if t, ok := read(mem, "memory.stat"); ok {
+		u.RSS = field(t, "total_rss") + field(t, "total_mapped_file")
+	}
+	if t, ok := read(mem, "memory.oom_control"); ok {
+		u.OOMKills = field(t, "oom_kill")
+	}
+}
