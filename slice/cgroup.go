@@ -25,6 +25,7 @@ type Host struct {
 	Root        string   // directory that group paths are relative to; V1: that of the hierarchies
 	Off         string   // why there are no cgroups to use; empty when there are
 
+	null   *os.File // /dev/null, for slices to have
 	parent string
 	v1     map[string]string // directory of each controller's hierarchy
 	v2     string
@@ -45,11 +46,16 @@ type Host struct {
 // group. It never fails: a machine without usable cgroups says why in Off,
 // and slices that ask for none can be started on it.
 func Probe(parent string) *Host {
+	h := &Host{parent: parent, firsts: map[int]bool{}}
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err == nil {
+		h.null = os.NewFile(uintptr(null), "/dev/null")
+	}
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
-		return &Host{Off: fmt.Sprintf("cannot read mounts: %v", err), firsts: map[int]bool{}}
+		h.Off = fmt.Sprintf("cannot read mounts: %v", err)
+		return h
 	}
-	h := &Host{parent: parent, firsts: map[int]bool{}}
 	v1, v2 := cgroupMounts(string(text))
 	for _, p := range strings.Split(parent, "/") {
 		if !validGroup(p) {
@@ -78,6 +84,7 @@ func Probe(parent string) *Host {
 func (h *Host) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.null.Close()
 	dirs := []string{}
 	switch h.Version {
 	case V1:

@@ -13,8 +13,8 @@ import (
 // taskOps are what the process of task i does before it is the user's
 // program: enter the cgroup, shed what it has from the launcher, become the
 // user, and only then touch directories and files.
-func (b *builder) taskOps(i int, join []op, null int32) ([]op, error) {
-	p, t := &b.p, &b.spec.Tasks[i]
+func (b *builder) taskOps(i int, join []op) ([]op, error) {
+	p, t := b.p, &b.spec.Tasks[i]
 	ops := append([]op{}, join...)
 	add := func(o ...op) { ops = append(ops, o...) }
 	ids := p.label(StageIdentity, "", i)
@@ -46,7 +46,7 @@ func (b *builder) taskOps(i int, join []op, null int32) ([]op, error) {
 	add(call(ids, unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL)))
 
 	add(b.dirOps(i)...)
-	streams, err := b.streamOps(i, null)
+	streams, err := b.streamOps(i)
 	if err != nil {
 		return nil, err
 	}
@@ -63,15 +63,9 @@ func (b *builder) taskOps(i int, join []op, null int32) ([]op, error) {
 // signalOps give the task the signals as a login shell has them: all at their
 // default and, with the exec, none blocked.
 func (b *builder) signalOps() []op {
-	p := &b.p
+	p := b.p
 	action := p.raw(make([]byte, 64)) // struct sigaction: SIG_DFL, no flags, empty mask
-	var out []op
-	for sig := uintptr(1); sig <= 64; sig++ {
-		if sig != uintptr(unix.SIGKILL) && sig != uintptr(unix.SIGSTOP) {
-			out = append(out, call(-1, unix.SYS_RT_SIGACTION, sig, action, 0, 8).with(opOptional))
-		}
-	}
-	return out
+	return []op{{nr: nrSignals, a: [6]uintptr{action}}}
 }
 
 func (b *builder) rlimitOp(r Rlimit, task int) op {
@@ -108,7 +102,7 @@ func (b *builder) identityOps(label int32) []op {
 }
 
 func (b *builder) dirOps(i int) []op {
-	p, t := &b.p, &b.spec.Tasks[i]
+	p, t := b.p, &b.spec.Tasks[i]
 	dir := t.Dir
 	if dir == "" {
 		dir = "/"
@@ -125,7 +119,7 @@ func (b *builder) dirOps(i int) []op {
 // execOps end the task's preparation. A command without a slash is looked for
 // along the task's own PATH.
 func (b *builder) execOps(i int) []op {
-	p, t := &b.p, &b.spec.Tasks[i]
+	p, t := b.p, &b.spec.Tasks[i]
 	mask := p.raw(make([]byte, 8))
 	out := []op{call(-1, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, mask, 0, 8)}
 	argv, envp := p.vector(t.Argv), p.vector(t.Env)
@@ -160,8 +154,8 @@ func candidates(name string, env []string) []string {
 var streamStages = [3]Stage{StageStdin, StageStdout, StageStderr}
 
 // streamOps connect the three standard streams.
-func (b *builder) streamOps(i int, null int32) ([]op, error) {
-	p, t := &b.p, &b.spec.Tasks[i]
+func (b *builder) streamOps(i int) ([]op, error) {
+	p, t := b.p, &b.spec.Tasks[i]
 	var out []op
 	var slave *os.File
 	for n, st := range []Stream{t.Stdin, t.Stdout, t.Stderr} {
@@ -169,7 +163,7 @@ func (b *builder) streamOps(i int, null int32) ([]op, error) {
 		dup := func(fd uintptr) op { return call(label, unix.SYS_DUP3, fd, uintptr(n), 0) }
 		switch st.Kind {
 		case StreamNull:
-			out = append(out, dup(uintptr(null)))
+			out = append(out, dup(b.host.null.Fd()))
 		case StreamStdout:
 			out = append(out, dup(1))
 		case StreamPipe:
@@ -283,8 +277,8 @@ func sharedKey(t *Task, st Stream) string {
 // writes, and has each opened once: each task opening it for itself would cut
 // off or overwrite what the others have written. A place in the descriptor
 // table is kept for each.
-func (b *builder) shareOutputs(null *os.File) {
-	p := &b.p
+func (b *builder) shareOutputs() {
+	p := b.p
 	uses := map[string]int{}
 	for i := range b.spec.Tasks {
 		t := &b.spec.Tasks[i]
@@ -302,7 +296,7 @@ func (b *builder) shareOutputs(null *os.File) {
 			if _, done := b.shared[key]; st.Kind != StreamFile || uses[key] < 2 || done {
 				continue
 			}
-			fd, err := unix.FcntlInt(null.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+			fd, err := unix.FcntlInt(b.host.null.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 			if err != nil {
 				return // each task opens it for itself, and says so if it cannot
 			}

@@ -7,19 +7,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What runs between the fork and the exec.
+// What runs between the making of a process and its exec.
 //
-// The first process of a slice is a fork of the launcher that executes
-// nothing: it carries out its program, forks the tasks, and then waits for
-// them and for the launcher's word. Compared with executing this binary a
-// second time that is a tenth of the time and a hundredth of the memory for
-// each slice (DESIGN.md has the numbers).
+// The first process of a slice executes nothing. It shares the memory of the
+// launcher, on a stack of its own; it carries out its program, makes the
+// tasks, and then waits for them and for the launcher's word. A task shares
+// that memory too until it executes the user's program, while the first
+// process stands still, as after vfork. Nothing is copied, so a start costs
+// little more than the kernel's share of it, and a slice that runs costs the
+// launcher two pages. DESIGN.md has the numbers and what was weighed.
 //
-// The price is that the Go runtime is not there in the child: only the one
-// thread that forked was copied, and locks may be held by threads that were
-// not. So every function below is nosplit (it may not grow the stack), norace
-// and calls only raw system calls; nothing is allocated and no pointer is
-// written to memory (no write barrier). What they need lies in the program.
+// The price is that these functions are not ordinary Go. They run beside the
+// launcher's threads but are not one of them: the scheduler, the collector
+// and the stack checks do not know of them. So each is nosplit (its stack is
+// not the runtime's), norace, and makes raw system calls only; nothing is
+// allocated, no pointer is written to memory, no lock is taken, and nothing
+// is written that the launcher reads or writes as well. What they need lies
+// in the program, which the launcher keeps for as long as the process lives.
 
 //go:linkname beforeFork syscall.runtime_BeforeFork
 func beforeFork()
@@ -27,70 +31,101 @@ func beforeFork()
 //go:linkname afterFork syscall.runtime_AfterFork
 func afterFork()
 
-//go:linkname afterForkInChild syscall.runtime_AfterForkInChild
-func afterForkInChild()
+// What a new process is to be, beside the number of a task.
+const (
+	roleFirst  = -1
+	roleOpener = -2
+)
 
 // fork makes the first process of a slice. The caller holds
-// syscall.ForkLock for writing.
+// syscall.ForkLock.
 //
 //go:norace
 //go:nosplit
 func (p *program) fork() (int, syscall.Errno) {
-	beforeFork()
-	pid, _, e := syscall.RawSyscall6(unix.SYS_CLONE, p.cloneFlags|uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-	if e != 0 || pid != 0 {
-		afterFork()
-		return int(pid), e
-	}
-	afterForkInChild()
-	p.first()
-	return 0, 0 // never
+	beforeFork() // blocks all signals, for the child too
+	r := spawn(unix.SYS_CLONE, p.cloneFlags|uintptr(unix.SIGCHLD), p.stackFor(stackSize, roleFirst))
+	afterFork()
+	return errno(r)
 }
 
-// first is the whole life of a slice's first process.
+//go:norace
+//go:nosplit
+func errno(r uintptr) (int, syscall.Errno) {
+	if r > ^uintptr(4095) {
+		return -1, syscall.Errno(-r)
+	}
+	return int(r), 0
+}
+
+// stackFor lays out the arguments of child at the top of a stack, which lies
+// below end in the mapping, and returns the stack pointer.
 //
 //go:norace
 //go:nosplit
+func (p *program) stackFor(end, role int) uintptr {
+	sp := &p.stacks[end-stackRoom]
+	args := (*[2]uintptr)(unsafe.Pointer(&p.stacks[end-stackRoom+argOffset]))
+	args[0] = uintptr(unsafe.Pointer(p))
+	args[1] = uintptr(role)
+	return uintptr(unsafe.Pointer(sp))
+}
+
+// child is the whole life of a new process. It does not return.
+//
+//go:norace
+//go:nosplit
+func child(p *program, role int) {
+	switch role {
+	case roleFirst:
+		p.first()
+	case roleOpener:
+		p.run(p.opener, -1)
+		exit(0)
+	default:
+		if !p.intoCgroup {
+			p.run(p.joinV2, int32(role))
+		}
+		p.run(p.tasks[role], int32(role))
+	}
+	exit(127)
+}
+
+//go:norace
+//go:noinline
+//go:nosplit
 func (p *program) first() {
-	p.mask = ^uint64(0)
-	sys(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, p.at(unsafe.Pointer(&p.mask)), 0, 8, 0, 0)
 	for i := range p.gaps {
-		p.closeGap(p.gaps[i].first, p.gaps[i].last)
+		closeGap(p.gaps[i].first, p.gaps[i].last)
 	}
 	if p.waitGo {
-		n, e := sys(unix.SYS_READ, uintptr(p.ctl), p.at(unsafe.Pointer(&p.buf[0])), 1, 0, 0, 0)
+		n, e := sys(unix.SYS_READ, uintptr(p.ctl), uintptr(unsafe.Pointer(&p.buf[0])), 1, 0, 0, 0)
 		if e != 0 || n != 1 {
 			exit(1)
 		}
 	}
-	p.run(p.setup, p.report, -1)
+	p.run(p.setup, -1)
 	if len(p.opener) > 0 {
 		p.openShared()
 	}
 	for i := range p.tasks {
-		pid, e := p.forkTask()
+		pid, e := p.forkTask(i)
 		if e != 0 {
-			p.fail(p.report, recFailed, int32(i), -1, e)
-			p.die()
-		}
-		if pid == 0 {
-			p.task(int32(i))
+			p.tell(recFailed, int32(i), -1, e)
+			p.killBelow()
+			exit(1)
 		}
 		p.pids[i] = int32(pid)
 		p.rec = record{kind: recTask, task: int32(i), pid: int32(pid)}
-		p.send(p.report)
+		p.send(&p.rec)
 	}
-	p.run(p.after, p.report, -1)
-	p.rec = record{kind: recStarted, task: -1}
-	p.send(p.report)
+	p.run(p.after, -1)
+	p.tell(recStarted, -1, -1, 0)
 	p.watch()
 }
 
 //go:norace
-//go:nosplit
-func (p *program) at(ptr unsafe.Pointer) uintptr { return uintptr(ptr) }
-
-//go:norace
+//go:noinline
 //go:nosplit
 func sys(nr, a, b, c, d, e, f uintptr) (uintptr, syscall.Errno) {
 	r, _, errno := syscall.RawSyscall6(nr, a, b, c, d, e, f)
@@ -107,7 +142,7 @@ func exit(code uintptr) {
 
 //go:norace
 //go:nosplit
-func (p *program) closeGap(first, last uintptr) {
+func closeGap(first, last uintptr) {
 	if _, e := sys(unix.SYS_CLOSE_RANGE, first, last, 0, 0, 0, 0); e == 0 {
 		return
 	}
@@ -124,8 +159,9 @@ func (p *program) closeGap(first, last uintptr) {
 // reported and ends the process.
 //
 //go:norace
+//go:noinline
 //go:nosplit
-func (p *program) run(ops []op, to, task int32) {
+func (p *program) run(ops []op, task int32) {
 	var kept uintptr
 	var noted, execErr syscall.Errno
 	for i := 0; i < len(ops); i++ {
@@ -137,8 +173,13 @@ func (p *program) run(ops []op, to, task int32) {
 			}
 			continue
 		case nrExecFail:
-			p.fail(to, recFailed, task, o.label, execErr)
+			p.tell(recFailed, task, o.label, execErr)
 			exit(127)
+		case nrSignals:
+			for sig := uintptr(1); sig <= 64; sig++ {
+				sys(unix.SYS_RT_SIGACTION, sig, o.a[0], 0, 8, 0, 0)
+			}
+			continue
 		}
 		a := o.a[0]
 		if o.flags&opUse != 0 {
@@ -163,43 +204,49 @@ func (p *program) run(ops []op, to, task int32) {
 				execErr = e
 			}
 		case o.flags&opWarn != 0:
-			p.fail(to, recWarning, task, o.label, e)
+			p.tell(recWarning, task, o.label, e)
 		case o.flags&opOptional == 0:
-			p.fail(to, recFailed, task, o.label, e)
+			p.tell(recFailed, task, o.label, e)
 			exit(127)
 		}
 	}
 }
 
+// note writes to standard error what was noted, around the kernel's reason.
+//
 //go:norace
+//go:noinline
 //go:nosplit
 func (p *program) note(o *op, e syscall.Errno) {
 	sys(unix.SYS_WRITE, 2, o.a[0], o.a[1], 0, 0, 0)
-	if o.a[3] != 0 { // the text has a place for the reason
-		if int(e) > 0 && int(e)+1 < len(p.strat) {
-			from, to := p.strat[e], p.strat[e+1]
-			if to > from {
-				sys(unix.SYS_WRITE, 2, uintptr(unsafe.Pointer(&p.strerr[from])), uintptr(to-from), 0, 0, 0)
-			}
-		}
-		sys(unix.SYS_WRITE, 2, o.a[2], o.a[3], 0, 0, 0)
+	if o.a[3] == 0 {
+		return // the text has no place for it
 	}
+	if int(e) > 0 && int(e)+1 < len(p.strat) {
+		from, to := p.strat[e], p.strat[e+1]
+		if to > from {
+			sys(unix.SYS_WRITE, 2, uintptr(unsafe.Pointer(&p.strerr[from])), uintptr(to-from), 0, 0, 0)
+		}
+	}
+	sys(unix.SYS_WRITE, 2, o.a[2], o.a[3], 0, 0, 0)
 }
 
 //go:norace
+//go:noinline
 //go:nosplit
-func (p *program) fail(to, kind, task, label int32, e syscall.Errno) {
+func (p *program) tell(kind, task, label int32, e syscall.Errno) {
 	p.rec = record{kind: kind, task: task, label: label, errno: int32(e)}
-	p.send(to)
+	p.send(&p.rec)
 }
 
 //go:norace
+//go:noinline
 //go:nosplit
-func (p *program) send(to int32) {
+func (p *program) send(rec *record) {
 	for {
-		_, e := sys(unix.SYS_WRITE, uintptr(to), p.at(unsafe.Pointer(&p.rec)), uintptr(recordSize), 0, 0, 0)
+		_, e := sys(unix.SYS_WRITE, uintptr(p.report), uintptr(unsafe.Pointer(rec)), uintptr(recordSize), 0, 0, 0)
 		if e != unix.EINTR {
-			return // a launcher that is gone is noticed on ctl
+			return // a launcher that is gone is noticed in watch
 		}
 	}
 }
@@ -208,25 +255,21 @@ func (p *program) send(to int32) {
 // a process of its own, which shares this one's descriptor table.
 //
 //go:norace
+//go:noinline
 //go:nosplit
 func (p *program) openShared() {
-	pid, e := sys(unix.SYS_CLONE, uintptr(unix.SIGCHLD)|unix.CLONE_FILES, 0, 0, 0, 0, 0)
+	pid, e := errno(spawn(unix.SYS_CLONE, waitsForExec|unix.CLONE_FILES|uintptr(unix.SIGCHLD), p.stackFor(2*stackSize, roleOpener)))
 	if e != 0 {
-		p.fail(p.report, recFailed, -1, -1, e)
+		p.tell(recFailed, -1, -1, e)
 		exit(1)
 	}
-	if pid == 0 {
-		p.run(p.opener, p.start, -1)
-		exit(0)
-	}
-	status := uintptr(unsafe.Pointer(&p.buf[0]))
 	for {
-		_, e = sys(unix.SYS_WAIT4, pid, status, 0, 0, 0, 0)
+		_, e := sys(unix.SYS_WAIT4, uintptr(pid), uintptr(unsafe.Pointer(&p.status)), 0, 0, 0, 0)
 		if e != unix.EINTR {
 			break
 		}
 	}
-	if e != 0 || *(*uint32)(unsafe.Pointer(&p.buf[0])) != 0 {
+	if p.status != 0 {
 		exit(1) // the opener has said why
 	}
 }
@@ -235,39 +278,20 @@ func (p *program) openShared() {
 // kernel can do that.
 //
 //go:norace
+//go:noinline
 //go:nosplit
-func (p *program) forkTask() (uintptr, syscall.Errno) {
-	if p.taskFlags != 0 {
-		p.cl = cloneArgs{flags: p.taskFlags, exitSignal: uint64(unix.SIGCHLD), cgroup: uint64(p.cgroupFD)}
-		pid, e := sys(unix.SYS_CLONE3, p.at(unsafe.Pointer(&p.cl)), unsafe.Sizeof(p.cl), 0, 0, 0, 0)
+func (p *program) forkTask(i int) (int, syscall.Errno) {
+	sp := p.stackFor(2*stackSize, i)
+	if p.intoCgroup {
+		p.cl = cloneArgs{flags: waitsForExec | unix.CLONE_INTO_CGROUP, exitSignal: uint64(unix.SIGCHLD), cgroup: uint64(p.cgroupFD),
+			stack: uint64(sp - stackRoom), stackSize: stackRoom}
+		pid, e := errno(spawn(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&p.cl)), unsafe.Sizeof(p.cl)))
 		if e != unix.ENOSYS && e != unix.E2BIG && e != unix.EINVAL && e != unix.EPERM {
 			return pid, e
 		}
-		p.taskFlags = 0
+		p.intoCgroup = false
 	}
-	pid, e := sys(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-	if e == 0 && pid == 0 && len(p.joinV2) > 0 {
-		p.run(p.joinV2, p.start, -1)
-	}
-	return pid, e
-}
-
-// task becomes the task.
-//
-//go:norace
-//go:nosplit
-func (p *program) task(i int32) {
-	p.run(p.tasks[i], p.start, i)
-	exit(127)
-}
-
-// die ends a slice that could not be started whole.
-//
-//go:norace
-//go:nosplit
-func (p *program) die() {
-	p.killBelow()
-	exit(1)
+	return errno(spawn(unix.SYS_CLONE, waitsForExec|uintptr(unix.SIGCHLD), sp))
 }
 
 // watch waits for the tasks and for the launcher's word until no process is
@@ -275,26 +299,27 @@ func (p *program) die() {
 // slice is killed.
 //
 //go:norace
+//go:noinline
 //go:nosplit
 func (p *program) watch() {
 	p.mask = 1 << (uint(unix.SIGCHLD) - 1)
-	sigfd, e := sys(unix.SYS_SIGNALFD4, ^uintptr(0), p.at(unsafe.Pointer(&p.mask)), 8, unix.SFD_CLOEXEC|unix.SFD_NONBLOCK, 0, 0)
+	sigfd, e := sys(unix.SYS_SIGNALFD4, ^uintptr(0), uintptr(unsafe.Pointer(&p.mask)), 8, unix.SFD_CLOEXEC|unix.SFD_NONBLOCK, 0, 0)
 	if e != 0 {
-		p.fail(p.report, recWarning, -1, -1, e)
-		p.die()
+		p.tell(recWarning, -1, -1, e)
+		p.killBelow()
+		exit(1)
 	}
 	left := len(p.pids)
 	dying := false
 	for {
 		n, none := p.reap()
 		left -= n
-		if none {
-			p.end()
+		if none || left == 0 && p.pidns { // the kernel ends the namespace with its first process
+			p.others.kind = recOthers
+			p.send(&p.others)
+			exit(0)
 		}
 		if left == 0 {
-			if p.pidns {
-				p.end() // and the kernel ends the namespace
-			}
 			dying = true
 		}
 		var wait uintptr
@@ -302,15 +327,15 @@ func (p *program) watch() {
 			p.killBelow()
 			// New children appear as their parents die: look again soon.
 			p.wait = unix.Timespec{Nsec: 5_000_000}
-			wait = p.at(unsafe.Pointer(&p.wait))
+			wait = uintptr(unsafe.Pointer(&p.wait))
 		}
 		p.fds[0] = pollFd{fd: int32(sigfd), events: unix.POLLIN}
 		p.fds[1] = pollFd{fd: p.ctl, events: unix.POLLIN}
-		if _, e := sys(unix.SYS_PPOLL, p.at(unsafe.Pointer(&p.fds[0])), 2, wait, 0, 8, 0); e != 0 {
+		if _, e := sys(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p.fds[0])), 2, wait, 0, 8, 0); e != 0 {
 			continue
 		}
 		if p.fds[0].revents != 0 {
-			sys(unix.SYS_READ, sigfd, p.at(unsafe.Pointer(&p.buf[0])), uintptr(len(p.buf)), 0, 0, 0)
+			sys(unix.SYS_READ, sigfd, uintptr(unsafe.Pointer(&p.buf[0])), uintptr(len(p.buf)), 0, 0, 0)
 		}
 		if p.fds[1].revents != 0 && p.heed() {
 			dying = true
@@ -323,9 +348,10 @@ func (p *program) watch() {
 // slice is to end.
 //
 //go:norace
+//go:noinline
 //go:nosplit
 func (p *program) heed() bool {
-	n, e := sys(unix.SYS_READ, uintptr(p.ctl), p.at(unsafe.Pointer(&p.msg)), unsafe.Sizeof(p.msg), 0, 0, 0)
+	n, e := sys(unix.SYS_READ, uintptr(p.ctl), uintptr(unsafe.Pointer(&p.msg)), unsafe.Sizeof(p.msg), 0, 0, 0)
 	if e == unix.EINTR || e == unix.EAGAIN {
 		return false
 	}
@@ -358,11 +384,11 @@ func (p *program) heed() bool {
 // were tasks and whether there is no child any more.
 //
 //go:norace
+//go:noinline
 //go:nosplit
 func (p *program) reap() (tasks int, none bool) {
 	for {
-		status := uintptr(unsafe.Pointer(&p.buf[0]))
-		r, e := sys(unix.SYS_WAIT4, ^uintptr(0), status, unix.WNOHANG, p.at(unsafe.Pointer(&p.ru)), 0, 0)
+		r, e := sys(unix.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(&p.status)), unix.WNOHANG, uintptr(unsafe.Pointer(&p.ru)), 0, 0)
 		if e == unix.EINTR {
 			continue
 		}
@@ -372,51 +398,41 @@ func (p *program) reap() (tasks int, none bool) {
 		if r == 0 {
 			return tasks, false
 		}
-		p.rec = record{
-			kind: recOthers, task: -1, pid: int32(r), status: *(*uint32)(unsafe.Pointer(&p.buf[0])),
+		rec := &p.rec
+		*rec = record{
+			kind: recOthers, pid: int32(r), status: p.status,
 			utime: int64(p.ru.Utime.Sec)*1e6 + int64(p.ru.Utime.Usec), stime: int64(p.ru.Stime.Sec)*1e6 + int64(p.ru.Stime.Usec),
 			maxrss: int64(p.ru.Maxrss), majflt: int64(p.ru.Majflt), inblk: int64(p.ru.Inblock), outblk: int64(p.ru.Oublock),
 		}
 		for i := range p.pids {
 			if p.pids[i] == int32(r) {
 				p.pids[i] = 0
-				p.rec.kind = recExit
-				p.rec.task = int32(i)
+				rec.kind = recExit
+				rec.task = int32(i)
 				tasks++
 				break
 			}
 		}
-		if p.rec.kind == recExit {
-			p.send(p.report)
+		if rec.kind == recExit {
+			p.send(rec)
 			continue
 		}
-		p.others.utime += p.rec.utime
-		p.others.stime += p.rec.stime
-		p.others.majflt += p.rec.majflt
-		p.others.inblk += p.rec.inblk
-		p.others.outblk += p.rec.outblk
-		if p.others.maxrss < p.rec.maxrss {
-			p.others.maxrss = p.rec.maxrss
+		p.others.utime += rec.utime
+		p.others.stime += rec.stime
+		p.others.majflt += rec.majflt
+		p.others.inblk += rec.inblk
+		p.others.outblk += rec.outblk
+		if p.others.maxrss < rec.maxrss {
+			p.others.maxrss = rec.maxrss
 		}
 	}
-}
-
-// end reports what the processes used that were not tasks, and is gone.
-//
-//go:norace
-//go:nosplit
-func (p *program) end() {
-	p.rec = p.others
-	p.rec.kind = recOthers
-	p.rec.task = -1
-	p.send(p.report)
-	exit(0)
 }
 
 // killBelow kills all processes of an own pid namespace, or else all
 // children; grandchildren become children as their parents die.
 //
 //go:norace
+//go:noinline
 //go:nosplit
 func (p *program) killBelow() {
 	if p.pidns {
@@ -429,13 +445,13 @@ func (p *program) killBelow() {
 			sys(unix.SYS_KILL, uintptr(p.pids[i]), uintptr(unix.SIGKILL), 0, 0, 0, 0)
 		}
 	}
-	fd, e := sys(unix.SYS_OPENAT, atFdCwd, uintptr(unsafe.Pointer(&p.childrn[0])), unix.O_RDONLY|unix.O_CLOEXEC, 0, 0, 0)
+	fd, e := sys(unix.SYS_OPENAT, atFdCwd, uintptr(unsafe.Pointer(&p.children[0])), unix.O_RDONLY|unix.O_CLOEXEC, 0, 0, 0)
 	if e != 0 {
 		return
 	}
 	var pid uintptr
 	for {
-		n, e := sys(unix.SYS_READ, fd, p.at(unsafe.Pointer(&p.buf[0])), uintptr(len(p.buf)), 0, 0, 0)
+		n, e := sys(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&p.buf[0])), uintptr(len(p.buf)), 0, 0, 0)
 		if e != 0 || n == 0 || n > uintptr(len(p.buf)) {
 			break
 		}

@@ -13,7 +13,7 @@ func (b *builder) mountOps() error {
 	if !b.spec.Namespaces.Mount {
 		return nil
 	}
-	p := &b.p
+	p := b.p
 	add := func(o ...op) { p.setup = append(p.setup, o...) }
 	root := p.bytes("/")
 	add(call(p.label(StageMount, "/", -1), unix.SYS_MOUNT, 0, root, 0, unix.MS_REC|unix.MS_SLAVE, 0))

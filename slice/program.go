@@ -2,6 +2,7 @@ package slice
 
 import (
 	"strings"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -11,45 +12,76 @@ import (
 // A program is all that the first process of a slice and its tasks have to
 // do, worked out beforehand into system calls with their arguments in place.
 // It is made by the launcher, where memory and errors are cheap, and carried
-// out after the fork, where nothing may be allocated (see fork.go).
+// out by the new processes, where nothing may be allocated (see fork.go).
 type program struct {
 	cloneFlags uintptr // of the first process
 	waitGo     bool    // wait for a byte on ctl before the setup: id maps
 	pidns      bool
 
-	ctl    int32 // seqpacket socket from the launcher; end of file: it died
-	report int32 // records of the first process to the launcher
-	start  int32 // records of the tasks until they have executed
+	ctl    int32 // socket from the launcher; end of file: it died
+	report int32 // where records go: the same socket
 	gaps   []fdGap
 
 	setup  []op
-	opener []op // opens files that tasks share, in a child that shares descriptors
+	opener []op // opens files that tasks share, in a process that shares descriptors
 	tasks  [][]op
 	after  []op // once all tasks are there
 
-	taskFlags uint64 // CLONE_INTO_CGROUP, with cgroupFD
-	cgroupFD  int32
-	joinV2    []op // when the kernel knows no CLONE_INTO_CGROUP
+	intoCgroup bool // tasks are made with CLONE_INTO_CGROUP; cleared when the kernel cannot
+	cgroupFD   int32
+	joinV2     []op // then
 
-	labels []label // what an op was for, by op.label; never touched by the child
-	pids   []int32 // by task; written by the child in its copy
+	strerr   []byte   // error texts, back to back
+	strat    []uint32 // where each begins
+	children []byte   // path of the file that lists the first process's children
 
-	// Scratch of the child: kept here and not on the small stack of
-	// functions that may not grow it.
-	rec     record
-	others  record
-	ru      syscall.Rusage
-	buf     [4096]byte
-	fds     [2]pollFd
-	wait    unix.Timespec
-	mask    uint64
-	cl      cloneArgs
-	msg     ctlMsg
-	strerr  []byte // error texts, back to back
-	strat   []uint32
-	childrn []byte // path of the file that lists the children
+	// What the new processes alone read and write. They never run at the same
+	// time until a task has memory of its own.
+	pids   []int32 // by task; 0 once ended
+	rec    record
+	others record
+	status uint32
+	ru     syscall.Rusage
+	buf    [1024]byte
+	fds    [2]pollFd
+	wait   unix.Timespec
+	mask   uint64
+	cl     cloneArgs
+	msg    ctlMsg
 
-	keep []any // what the addresses in ops point to
+	labels []label // what an op was for, by op.label; for the launcher alone
+	keep   []any   // what the addresses in ops point to
+	stacks []byte  // the first process's and its tasks', one above the other
+}
+
+const (
+	stackSize = 16 << 10
+	stackRoom = 64 // at the top, for the arguments of child
+)
+
+// stack sets memory aside for the first process and its tasks to run on, far
+// more than functions that may not grow their stack can use.
+func (p *program) stack() error {
+	m, err := unix.Mmap(-1, 0, 2*stackSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return err
+	}
+	p.stacks = m
+	return nil
+}
+
+// began drops what was for the start alone.
+func (p *program) began() {
+	p.gaps, p.setup, p.opener, p.tasks, p.after, p.joinV2 = nil, nil, nil, nil, nil, nil
+	p.strerr, p.strat, p.keep = nil, nil, nil
+}
+
+// free gives the stacks back. The first process must have been waited for.
+func (p *program) free() {
+	if p.stacks != nil {
+		unix.Munmap(p.stacks)
+		p.stacks = nil
+	}
 }
 
 type pollFd struct {
@@ -86,6 +118,7 @@ const (
 const (
 	nrNote     uintptr = 1<<20 + iota // write a[0:a[1]], the error text, a[2:a[3]] to standard error, if there was an opNoteErr
 	nrExecFail                        // no candidate could be executed
+	nrSignals                         // set all signals to the action at a[0]
 )
 
 type label struct {
@@ -94,8 +127,8 @@ type label struct {
 	task  int
 }
 
-// record is what a child tells the launcher. Written whole: it is far below
-// the size up to which pipe writes are atomic.
+// record is what a child tells the launcher. Each is one
+// message of the socket between them.
 type record struct {
 	kind   int32
 	task   int32
@@ -200,17 +233,17 @@ func (p *program) writeFile(label int32, path, value string, flags uint8) []op {
 	return []op{open, write, closeOp}
 }
 
-// strerrors lays out the kernel's error texts for nrNote.
-func (p *program) strerrors() {
-	p.strat = append(p.strat[:0], 0)
+// errorTexts lays out the kernel's error texts for nrNote, as the C library
+// writes them: people and their scripts know them so.
+var errorTexts = sync.OnceValues(func() (text []byte, at []uint32) {
+	at = append(at, 0)
 	for e := syscall.Errno(1); e < 134; e++ {
-		text := e.Error()
-		// As the C library writes it: people and their scripts know it so.
-		if text != "" {
-			text = strings.ToUpper(text[:1]) + text[1:]
+		t := e.Error()
+		if t != "" {
+			t = strings.ToUpper(t[:1]) + t[1:]
 		}
-		p.strat = append(p.strat, uint32(len(p.strerr)))
-		p.strerr = append(p.strerr, text...)
+		at = append(at, uint32(len(text)))
+		text = append(text, t...)
 	}
-	p.strat = append(p.strat, uint32(len(p.strerr)))
-}
+	return text, append(at, uint32(len(text)))
+})

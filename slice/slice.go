@@ -21,10 +21,11 @@ type Slice struct {
 	first      int    // pid of the first process
 	firstTicks uint64
 	pidns      bool
-	ctl        *os.File // words to the first process
-	report     *os.File // records from it; read by watch alone once Start is over
+	prog       *program // the first process runs in it until it is waited for
+	ctl        *os.File // the first process; read by watch alone once Start is over
 	started    time.Time
-	labels     []label
+
+	launcherPeak uint64 // most memory that this process had before the tasks were made
 
 	done chan struct{} // closed when exit is final
 
@@ -283,7 +284,7 @@ func (s *Slice) Kill() error {
 // first process does.
 func (s *Slice) watch() {
 	for {
-		rec, err := readRecord(s.report)
+		rec, err := readRecord(s.ctl)
 		if err != nil {
 			break
 		}
@@ -293,6 +294,10 @@ func (s *Slice) watch() {
 			s.ended(&rec)
 		case recOthers:
 			s.past.add(&rec)
+		case recFailed: // where a task is not waited for until it has executed
+			if rec.task >= 0 && int(rec.task) < len(s.tasks) {
+				s.tasks[rec.task].startError = s.startError(&rec)
+			}
 		case recWarning:
 			s.warnings = append(s.warnings, *s.startError(&rec))
 		}
@@ -332,7 +337,7 @@ func (s *Slice) finish() {
 	s.gone = true
 	s.mu.Unlock()
 	s.ctl.Close()
-	s.report.Close()
+	s.prog.free()
 
 	var notes []string
 	note := func(err error) {
@@ -362,7 +367,7 @@ func (s *Slice) finish() {
 			unknown++
 		}
 		e.Tasks = append(e.Tasks, TaskExit{Status: t.status, Ended: t.ended, StartError: t.startError,
-			User: t.user, System: t.sys, MaxRSS: t.maxRSS})
+			User: t.user, System: t.sys, MaxRSS: s.truePeak(t.maxRSS, usage.MemoryPeak)})
 	}
 	if unknown > 0 {
 		notes = append(notes, fmt.Sprintf("the first process of the slice was killed (wait status %#x), and %d tasks with it", int(status), unknown))

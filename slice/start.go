@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -30,7 +31,7 @@ func (h *Host) Start(ctx context.Context, spec *Spec) (*Slice, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
-	b := &builder{host: h, spec: spec, root: os.Geteuid() == 0}
+	b := &builder{host: h, spec: spec, root: os.Geteuid() == 0, p: &program{}}
 	defer b.close()
 	s, err := b.start(ctx)
 	if err != nil {
@@ -45,14 +46,12 @@ type builder struct {
 	host *Host
 	spec *Spec
 	root bool
-	p    program
+	p    *program
 	g    *group
 
-	child  []*os.File // ends that only the slice needs, closed here after the fork
-	ends   []taskEnds // ends that stay with the Slice
-	ctl    *os.File
-	report *os.File
-	began  *os.File // the tasks' start pipe
+	child []*os.File // ends that only the slice needs, closed here after the fork
+	ends  []taskEnds // ends that stay with the Slice
+	ctl   *os.File   // the socket to the first process and its tasks
 
 	pid    int
 	shared map[string]int32 // descriptor that an output file of several tasks will have
@@ -76,9 +75,6 @@ func (b *builder) close() {
 		f.Close()
 	}
 	b.child = nil
-	if b.began != nil {
-		b.began.Close()
-	}
 }
 
 // abandon undoes a start that failed.
@@ -86,14 +82,12 @@ func (b *builder) abandon() {
 	if b.ctl != nil {
 		b.ctl.Close() // and the first process kills what it has started
 	}
-	if b.pid > 0 {
+	if b.pid > 0 { // the process runs in b.p until it is buried
 		stop := time.AfterFunc(2*time.Second, func() { unix.Kill(b.pid, syscall.SIGKILL) })
 		b.host.bury(b.pid)
 		stop.Stop()
 	}
-	if b.report != nil {
-		b.report.Close()
-	}
+	b.p.free()
 	for i := range b.ends {
 		b.ends[i].close()
 	}
@@ -126,14 +120,13 @@ func (b *builder) start(ctx context.Context) (*Slice, error) {
 	if err := b.compile(); err != nil {
 		return nil, err
 	}
-	started := time.Now()
+	started, peak := time.Now(), ownPeak()
 	if err := b.forkFirst(); err != nil {
 		return nil, err
 	}
 	s := &Slice{
-		id: b.spec.ID, host: b.host, group: b.g, first: b.pid, pidns: b.p.pidns, ctl: b.ctl, report: b.report,
+		id: b.spec.ID, host: b.host, group: b.g, first: b.pid, pidns: b.p.pidns, ctl: b.ctl, prog: b.p, launcherPeak: peak,
 		started: started, ends: b.ends, tasks: make([]taskState, len(b.spec.Tasks)), done: make(chan struct{}),
-		labels: b.p.labels,
 	}
 	s.firstTicks, _ = StartTicks(b.pid)
 	if err := b.await(ctx, s); err != nil {
@@ -163,7 +156,7 @@ func (b *builder) forkFirst() error {
 		b.host.firsts[pid] = true
 	}
 	b.host.firstMu.Unlock()
-	runtime.KeepAlive(&b.p)
+	runtime.KeepAlive(b.p)
 	if e != 0 {
 		stage := StageFork
 		if b.p.cloneFlags != 0 {
@@ -194,70 +187,51 @@ func (b *builder) await(ctx context.Context, s *Slice) error {
 		unix.Kill(b.pid, syscall.SIGKILL) // its tasks die with it
 	})
 	failed := 0
-	var firstErr *StartError
-	for {
-		rec, err := readRecord(b.began)
+	var first *StartError
+	for started := false; !started; {
+		rec, err := readRecord(s.ctl)
 		if err != nil {
-			break
+			if !stop() {
+				return fmt.Errorf("cannot start slice %q: %w", s.id, context.Cause(ctx))
+			}
+			if first == nil {
+				first = &StartError{Stage: StageSetup, Task: -1, Detail: "the slice's first process died"}
+			}
+			return first
 		}
-		se := s.startError(&rec)
-		switch {
-		case rec.kind == recWarning:
-			s.warnings = append(s.warnings, *se)
-		case rec.task < 0:
-			if firstErr == nil {
-				firstErr = se
+		switch rec.kind {
+		case recWarning:
+			s.warnings = append(s.warnings, *s.startError(&rec))
+		case recFailed:
+			se := s.startError(&rec)
+			if first == nil {
+				first = se
 			}
-			failed = len(s.tasks)
-		default:
-			if firstErr == nil {
-				firstErr = se
+			if rec.task >= 0 {
+				s.tasks[rec.task].startError = se
+				failed++
 			}
-			s.tasks[rec.task].startError = se
-			failed++
+		case recTask:
+			s.tasks[rec.task].pid = int(rec.pid)
+		case recStarted:
+			started = true
 		}
 	}
 	if !stop() {
 		return fmt.Errorf("cannot start slice %q: %w", s.id, context.Cause(ctx))
 	}
-	for {
-		rec, err := readRecord(s.report)
-		if err != nil {
-			if firstErr == nil {
-				firstErr = &StartError{Stage: StageSetup, Task: -1, Detail: "the slice's first process died"}
-			}
-			return firstErr
-		}
-		switch rec.kind {
-		case recFailed:
-			if rec.label < 0 && rec.task >= 0 {
-				return &StartError{Stage: StageFork, Task: int(rec.task), Errno: syscall.Errno(rec.errno)}
-			}
-			return s.startError(&rec)
-		case recWarning:
-			s.warnings = append(s.warnings, *s.startError(&rec))
-		case recTask:
-			s.tasks[rec.task].pid = int(rec.pid)
-			continue
-		case recExit: // a task that was over before all had begun
-			s.ended(&rec)
-			continue
-		}
-		if rec.kind == recStarted {
-			break
-		}
+	if failed == len(s.tasks) {
+		return first
 	}
-	if failed >= len(s.tasks) {
-		return firstErr
+	s.prog.began()
+	var outer map[int]int
+	if s.prog.pidns {
+		outer = outerPids(b.pid)
 	}
-	if s.pidns {
-		outer := outerPids(b.pid)
-		for i := range s.tasks {
+	for i := range s.tasks {
+		s.tasks[i].outer = s.tasks[i].pid
+		if s.prog.pidns {
 			s.tasks[i].outer = outer[s.tasks[i].pid]
-		}
-	} else {
-		for i := range s.tasks {
-			s.tasks[i].outer = s.tasks[i].pid
 		}
 	}
 	return nil
@@ -265,27 +239,32 @@ func (b *builder) await(ctx context.Context, s *Slice) error {
 
 func readRecord(f *os.File) (record, error) {
 	var rec record
-	buf := (*[recordSize]byte)(unsafe.Pointer(&rec))[:]
-	for have := 0; have < len(buf); {
-		n, err := f.Read(buf[have:])
-		if err != nil {
-			return rec, err
-		}
-		have += n
+	n, err := f.Read((*[recordSize]byte)(unsafe.Pointer(&rec))[:])
+	if err == nil && n != recordSize {
+		err = io.ErrUnexpectedEOF
 	}
-	return rec, nil
+	return rec, err
 }
 
 // compile works the specification out into the program.
 func (b *builder) compile() error {
-	p := &b.p
-	p.strerrors()
+	p := b.p
+	if err := p.stack(); err != nil {
+		return &StartError{Stage: StageSetup, Task: -1, Detail: fmt.Sprintf("cannot map a stack: %v", err)}
+	}
+	p.strerr, p.strat = errorTexts()
 	p.pids = make([]int32, len(b.spec.Tasks))
-	p.childrn = []byte("/proc/thread-self/children\x00")
-	if err := b.channels(); err != nil {
+	p.children = []byte("/proc/thread-self/children\x00")
+	if err := b.channel(); err != nil {
 		return err
 	}
 	p.cloneFlags = cloneFlags(b.spec.Namespaces)
+	if !b.spec.Namespaces.User {
+		// Memory belongs to the user namespace it was made in, and with it
+		// the say over the process. One in a new user namespace is a plain
+		// fork.
+		p.cloneFlags |= sharesMemory
+	}
 	p.pidns = b.spec.Namespaces.PID
 	p.waitGo = b.spec.Namespaces.User
 	b.setupOps()
@@ -296,15 +275,10 @@ func (b *builder) compile() error {
 	if err != nil {
 		return err
 	}
-	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
-	if err != nil {
-		return &StartError{Stage: StageSetup, Path: "/dev/null", Task: -1, Detail: err.Error()}
-	}
-	b.child = append(b.child, null)
-	b.shareOutputs(null)
+	b.shareOutputs()
 	b.ends = make([]taskEnds, len(b.spec.Tasks))
 	for i := range b.spec.Tasks {
-		ops, err := b.taskOps(i, join, int32(null.Fd()))
+		ops, err := b.taskOps(i, join)
 		if err != nil {
 			return err
 		}
@@ -314,38 +288,23 @@ func (b *builder) compile() error {
 	return nil
 }
 
-// channels makes the pipes and the socket between the slice and the launcher.
-func (b *builder) channels() error {
-	fail := func(err error) error {
-		return &StartError{Stage: StageSetup, Task: -1, Detail: fmt.Sprintf("cannot make a pipe: %v", err)}
-	}
+// channel makes the socket between the slice and the launcher. It keeps
+// messages apart, and its end is noticed on either side.
+func (b *builder) channel() error {
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fail(err)
+		return &StartError{Stage: StageSetup, Task: -1, Detail: fmt.Sprintf("cannot make a socket: %v", err)}
 	}
 	syscall.SetNonblock(pair[0], true)
-	b.ctl = os.NewFile(uintptr(pair[0]), "slice control")
-	b.child = append(b.child, os.NewFile(uintptr(pair[1]), "slice control"))
-	b.p.ctl = int32(pair[1])
-	for _, end := range []struct {
-		ours   **os.File
-		theirs *int32
-	}{{&b.report, &b.p.report}, {&b.began, &b.p.start}} {
-		var fds [2]int
-		if err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC); err != nil {
-			return fail(err)
-		}
-		syscall.SetNonblock(fds[0], true)
-		*end.ours = os.NewFile(uintptr(fds[0]), "slice report")
-		*end.theirs = int32(fds[1])
-		b.child = append(b.child, os.NewFile(uintptr(fds[1]), "slice report"))
-	}
+	b.ctl = os.NewFile(uintptr(pair[0]), "slice")
+	b.child = append(b.child, os.NewFile(uintptr(pair[1]), "slice"))
+	b.p.ctl, b.p.report = int32(pair[1]), int32(pair[1])
 	return nil
 }
 
 // setupOps are what the first process does for itself.
 func (b *builder) setupOps() {
-	p := &b.p
+	p := b.p
 	any := p.label(StageSetup, "", -1)
 	add := func(o ...op) { p.setup = append(p.setup, o...) }
 	add(call(any, unix.SYS_PRCTL, unix.PR_SET_NAME, p.bytes("rink-slice")).with(opOptional))
@@ -366,7 +325,7 @@ func (b *builder) joinOps() ([]op, error) {
 	if b.g == nil {
 		return nil, nil
 	}
-	p := &b.p
+	p := b.p
 	zero := p.bytes("0")
 	var out []op
 	switch b.host.Version {
@@ -390,7 +349,7 @@ func (b *builder) joinOps() ([]op, error) {
 			return nil, cgroupError(b.g.dir, err)
 		}
 		b.child = append(b.child, procs)
-		p.taskFlags, p.cgroupFD = unix.CLONE_INTO_CGROUP, int32(dir.Fd())
+		p.intoCgroup, p.cgroupFD = true, int32(dir.Fd())
 		p.joinV2 = []op{call(p.label(StageCgroup, procs.Name(), -1), unix.SYS_WRITE, procs.Fd(), zero, 1)}
 	}
 	if b.spec.Namespaces.Cgroup {
@@ -401,7 +360,7 @@ func (b *builder) joinOps() ([]op, error) {
 
 // gaps lists the descriptors between those that the slice keeps.
 func (b *builder) gaps() {
-	keep := []uintptr{0, 1, 2}
+	keep := []uintptr{0, 1, 2, b.host.null.Fd()}
 	for _, f := range b.child {
 		keep = append(keep, f.Fd())
 	}
@@ -414,10 +373,9 @@ func (b *builder) gaps() {
 		at = max(at, fd+1)
 	}
 	b.p.gaps = append(b.p.gaps, fdGap{at, 1<<31 - 1})
-	// Once the tasks are there, the first process keeps the two channels.
-	ctl, report := uintptr(b.p.ctl), uintptr(b.p.report)
+	// Once the tasks are there, the first process keeps the socket.
 	for _, f := range b.child {
-		if fd := f.Fd(); fd != ctl && fd != report {
+		if fd := f.Fd(); fd != uintptr(b.p.ctl) {
 			b.p.after = append(b.p.after, call(-1, unix.SYS_CLOSE, fd).with(opOptional))
 		}
 	}
@@ -426,8 +384,10 @@ func (b *builder) gaps() {
 // startError puts a child's record into words.
 func (s *Slice) startError(rec *record) *StartError {
 	se := &StartError{Stage: StageSetup, Errno: syscall.Errno(rec.errno), Task: int(rec.task)}
-	if rec.label >= 0 && int(rec.label) < len(s.labels) {
-		l := s.labels[rec.label]
+	if rec.label < 0 && rec.kind == recFailed {
+		se.Stage = StageFork
+	} else if labels := s.prog.labels; rec.label >= 0 && int(rec.label) < len(labels) {
+		l := labels[rec.label]
 		se.Stage, se.Path = l.stage, l.path
 		if se.Task < 0 {
 			se.Task = l.task

@@ -49,10 +49,30 @@ func (s *Slice) sample() Usage {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.maxRSS = max(s.maxRSS, u.RSS, past.MaxRSS)
+	s.maxRSS = max(s.maxRSS, u.RSS, s.truePeak(past.MaxRSS, u.MemoryPeak))
 	s.maxVM = max(s.maxVM, u.VM)
 	u.MaxRSS, u.MaxVM = s.maxRSS, s.maxVM
 	return u
+}
+
+// truePeak corrects the highest memory of a process as its parent was told.
+// A task counts from before its exec, while it still had the launcher's
+// memory: a figure no higher than that says nothing of its own, except that
+// it was not more than the whole group has had.
+func (s *Slice) truePeak(told, group uint64) uint64 {
+	if told > s.launcherPeak || s.group == nil || group == 0 {
+		return told
+	}
+	return min(told, group)
+}
+
+// ownPeak returns the highest memory that this process has had.
+func ownPeak() uint64 {
+	text, err := readControl("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	return colonField(strings.ReplaceAll(text, "\t", " "), "VmHWM") << 10
 }
 
 // addLive sums over processes. One that ends meanwhile is left out.
@@ -80,7 +100,7 @@ func (u *Usage) addLive(pids []int) {
 func colonField(text, name string) uint64 {
 	for _, line := range strings.Split(text, "\n") {
 		if v, ok := strings.CutPrefix(line, name+": "); ok {
-			return number(v)
+			return number(strings.TrimLeft(v, " "))
 		}
 	}
 	return 0
@@ -116,10 +136,10 @@ func (g *group) usage(u *Usage) {
 		}
 		return
 	}
-	user, ok1 := read(g.dirs["cpuacct"], "cpuacct.usage_user")
-	system, ok2 := read(g.dirs["cpuacct"], "cpuacct.usage_sys")
-	if ok1 && ok2 {
-		u.User, u.System = time.Duration(number(user)), time.Duration(number(system))
+	if t, ok := read(g.dirs["cpuacct"], "cpuacct.usage"); ok {
+		user, _ := read(g.dirs["cpuacct"], "cpuacct.usage_user")
+		system, _ := read(g.dirs["cpuacct"], "cpuacct.usage_sys")
+		u.User, u.System = splitCPU(number(t), number(user), number(system), u.User, u.System)
 		u.FromCgroup = true
 	}
 	mem := g.dirs["memory"]
@@ -135,4 +155,19 @@ func (g *group) usage(u *Usage) {
 	if t, ok := read(mem, "memory.oom_control"); ok {
 		u.OOMKills = field(t, "oom_kill")
 	}
+}
+
+// splitCPU divides what a group has used, which version 1 knows exactly, in
+// the proportion of user and system that it has seen by sampling; or, where
+// that has caught nothing, of what the processes themselves report.
+func splitCPU(total, user, system uint64, seenUser, seenSystem time.Duration) (time.Duration, time.Duration) {
+	a, b := float64(user), float64(system)
+	if a+b == 0 {
+		a, b = float64(seenUser), float64(seenSystem)
+	}
+	if a+b == 0 {
+		return time.Duration(total), 0
+	}
+	u := uint64(float64(total) * (a / (a + b)))
+	return time.Duration(u), time.Duration(total - min(u, total))
 }

@@ -1,0 +1,4 @@
+package slice
+
+// argOffset is where above the stack pointer a function finds its arguments.
+const argOffset = 0
