@@ -1,0 +1,56 @@
+package slurm
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// ArraySpec is a job array as asked for: which indexes, and how many of them may
+// run at once.
+type ArraySpec struct {
+	Indexes  IndexSet
+	Throttle int // 0: all at once
+}
+
+// ParseArray reads indexes, ranges and stepped ranges separated by commas, with
+// %N anywhere behind one of them: 0-15:4%3. No index may be above maxIndex,
+// which is one below MaxArraySize.
+func ParseArray(s string, maxIndex uint32) (ArraySpec, error) {
+	refuse := func(why string) (ArraySpec, error) {
+		return ArraySpec{}, &SyntaxError{Input: s, What: "a job array", Why: why, Code: ErrnoInvalidArray}
+	}
+	text, throttle := s, 0
+	if before, after, ok := strings.Cut(s, "%"); ok {
+		n := digits(after)
+		limit, fits := parseUint(after[:n], math.MaxInt32)
+		if !fits {
+			return refuse(fmt.Sprintf("limit %q (want %%number)", after))
+		}
+		throttle = int(limit)
+		rest := after[n:]
+		if rest != "" && rest[0] != ',' && rest != "]" || before == "" {
+			return refuse(fmt.Sprintf("%q around the limit", s))
+		}
+		text = before + rest
+	}
+	set, err := ParseIndexSet(text, maxIndex)
+	if err != nil {
+		return refuse(err.(*SyntaxError).Why)
+	}
+	return ArraySpec{Indexes: set, Throttle: throttle}, nil
+}
+
+// String prints the array so that ParseArray reads it back: 0-15%4.
+func (a ArraySpec) String() string { return a.Text(0) }
+
+// Text prints the array with its indexes cut as IndexSet.Text does; the limit is
+// always there. It is what squeue shows behind the id, in brackets.
+func (a ArraySpec) Text(size int) string {
+	s := a.Indexes.Text(size)
+	if a.Throttle > 0 {
+		s += "%" + strconv.Itoa(a.Throttle)
+	}
+	return s
+}
