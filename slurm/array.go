@@ -54,3 +54,27 @@ func (a ArraySpec) Text(size int) string {
 	}
 	return s
 }
+
+// maxArrayName is how much of the id of an array's remaining tasks squeue shows
+// when SLURM_BITSTR_LEN is not set.
+const maxArrayName = 31
+
+// ArrayName prints the id of the tasks of an array that have no record of their
+// own yet as squeue's %i shows it: 12_[4-10%2]. The argument bitstr is
+// SLURM_BITSTR_LEN: the size of the text for the indexes, 0 for no bound; when it
+// is "" the whole name is cut too.
+func ArrayName(array JobID, rest ArraySpec, bitstr string) string {
+	name := array.String() + "_[" + rest.Text(IndexTextSize(bitstr)) + "]"
+	if bitstr == "" && len(name) > maxArrayName {
+		return name[:maxArrayName]
+	}
+	return name
+}
+
+// IndexTextSize returns the size that SLURM_BITSTR_LEN sets for IndexSet.Text.
+func IndexTextSize(bitstr string) int {
+	if n, ok := parseUint(bitstr, 1<<20); ok {
+		return int(n)
+	}
+	return DefaultIndexText
+}
