@@ -1,0 +1,383 @@
+package accounting
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/runink/rink/api/rinkpb"
+)
+
+// ErrClosed comes back from a Store after Close.
+var ErrClosed = errors.New("the history is closed")
+
+// maxQueued bounds the records waiting to be written, and maxBatch those
+// written in one transaction.
+const (
+	maxQueued = 100_000
+	maxBatch  = 10_000
+)
+
+// Store is the history of a cluster in one file. One goroutine, ended by Close,
+// writes what Put queues; any number may read. Safe for use by many goroutines.
+type Store struct {
+	path   string
+	db     *bolt.DB
+	log    *slog.Logger
+	recent recent // the writer's
+
+	mu      sync.Mutex // guards what follows
+	changed *sync.Cond // something of it changed
+	queue   []batch
+	records int    // in queue and being written
+	last    uint64 // highest index put
+	put     uint64 // batches ever queued
+	written uint64 // batches ever written
+	applied uint64 // highest index on disk
+	failure error  // why the last write failed; nil when it did not
+	closing bool
+	done    chan struct{} // closed when the writer has ended
+}
+
+// batch is the records of one log entry.
+type batch struct {
+	index    uint64
+	records  []*rinkpb.Record
+	imported bool // records have their own indexes; index, unless 0, is what they bring the history to
+}
+
+// Open opens the history kept in dir and makes one if there is none. A file
+// that is damaged, of a newer format or in use by another process is refused,
+// by its name.
+func Open(dir string, log *slog.Logger) (*Store, error) {
+	if log == nil {
+		log = slog.Default()
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot keep a history: %w", err)
+	}
+	s := &Store{path: filepath.Join(dir, fileName), log: log, done: make(chan struct{})}
+	s.changed = sync.NewCond(&s.mu)
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("cannot open the history in %s: %w", s.path, err)
+	}
+	s.last = s.applied
+	go s.write()
+	return s, nil
+}
+
+func (s *Store) open() (err error) {
+	// bbolt trusts its pages: a damaged one makes it panic or fault.
+	defer guard(&err)()
+	info, statErr := os.Stat(s.path)
+	fresh := errors.Is(statErr, os.ErrNotExist) || statErr == nil && info.Size() == 0
+	db, err := bolt.Open(s.path, 0o600, &bolt.Options{Timeout: 3 * time.Second, FreelistType: bolt.FreelistMapType})
+	if errors.Is(err, bolt.ErrTimeout) {
+		return errors.New("another process has it open")
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			db.Close()
+		}
+	}()
+	if fresh {
+		err := db.Update(func(tx *bolt.Tx) error {
+			for _, name := range allBuckets {
+				if _, err := tx.CreateBucket(name); err != nil {
+					return err
+				}
+			}
+			return writeHead(tx, &rinkpb.KeptHead{Format: formatNow})
+		})
+		if err != nil {
+			return err
+		}
+		if err := syncDir(filepath.Dir(s.path)); err != nil {
+			return err
+		}
+	}
+	err = db.View(func(tx *bolt.Tx) error {
+		info, err := os.Stat(s.path)
+		if err != nil {
+			return err
+		}
+		if info.Size() < tx.Size() {
+			return fmt.Errorf("it is cut short: it has %d of %d bytes", info.Size(), tx.Size())
+		}
+		head, err := readHead(tx)
+		if err != nil {
+			return err
+		}
+		s.applied = head.Applied
+		// The way to both ends of each bucket touches the pages that matter most.
+		for _, name := range allBuckets {
+			b := tx.Bucket(name)
+			if b == nil {
+				return fmt.Errorf("its %s are missing", name)
+			}
+			b.Cursor().First()
+			b.Cursor().Last()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.db = db
+	return nil
+}
+
+// guard makes a panic or a memory fault in the rest of the caller an error.
+// It is used as defer guard(&err)().
+func guard(err *error) func() {
+	old := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(old)
+		if r := recover(); r != nil {
+			*err = fmt.Errorf("the file is damaged: %v", r)
+		}
+	}
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// Put queues the records that follow from the log entry at index, in the order
+// of the log. All of an entry's records go into one Put: the highest index on
+// disk says that the entry is kept. Entries that were put before, as a restart
+// replays them, are passed over, so that calling Put again is harmless.
+//
+// A record that is not Live is the final one of its incarnation and replaces
+// what was put for it before; a batch script's usage put earlier stays unless
+// there is a new one. Of a Live record only its steps that have ended and its
+// Batch are kept, to be given back with the final record. Records are not
+// changed, and must not be by the caller.
+//
+// Put waits while very much is queued, which only happens when the disk does
+// not keep up or fails; that is logged, and what is queued is tried again. After
+// Close it does nothing.
+func (s *Store) Put(index uint64, records []*rinkpb.Record) {
+	if len(records) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if index <= s.last {
+		return
+	}
+	s.last = index
+	s.enqueue(batch{index: index, records: records})
+}
+
+// enqueue waits for room and queues b; s.mu is held.
+func (s *Store) enqueue(b batch) {
+	for s.records > maxQueued && !s.closing {
+		s.changed.Wait()
+	}
+	if s.closing {
+		return
+	}
+	s.queue = append(s.queue, b)
+	s.records += len(b.records)
+	s.put++
+	s.changed.Broadcast()
+}
+
+// Flush returns when all that was put before is on disk, or with the reason
+// why it cannot be written at present.
+func (s *Store) Flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for target := s.put; s.written < target; s.changed.Wait() {
+		if s.failure != nil {
+			return fmt.Errorf("cannot write the history in %s: %w", s.path, s.failure)
+		}
+		if s.stopped() {
+			return ErrClosed
+		}
+	}
+	return nil
+}
+
+// stopped reports whether the writer has ended; s.mu is held.
+func (s *Store) stopped() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Applied returns the highest log index whose records are on disk.
+func (s *Store) Applied() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.applied
+}
+
+// Import takes in records of another controller's Since, after which the
+// history is as it is after the log entry at applied. Until then a restart
+// begins again. Records that are here already stay as they are.
+func (s *Store) Import(records iter.Seq2[*rinkpb.Record, error], applied uint64) error {
+	const chunk = 1000
+	var some []*rinkpb.Record
+	send := func(index uint64) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.enqueue(batch{index: index, records: some, imported: true})
+		some = nil
+	}
+	for r, err := range records {
+		if err != nil {
+			return fmt.Errorf("cannot take in another controller's history: %w", err)
+		}
+		if some = append(some, r); len(some) == chunk {
+			send(0)
+		}
+	}
+	send(applied)
+	if err := s.Flush(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.last = max(s.last, applied)
+	s.mu.Unlock()
+	return nil
+}
+
+// Close writes what is queued, if the disk takes it, and closes the file.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.closing = true
+	s.changed.Broadcast()
+	s.mu.Unlock()
+	<-s.done
+	s.mu.Lock()
+	failure := s.failure
+	s.changed.Broadcast() // to those in Flush
+	s.mu.Unlock()
+	err := s.db.Close()
+	if failure != nil {
+		return fmt.Errorf("cannot write the history in %s: %w", s.path, failure)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot close the history in %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// write is the writer: batches that queued up while the last ones were written
+// become one transaction and one sync.
+func (s *Store) write() {
+	defer close(s.done)
+	const shortest, longest = time.Second, time.Minute
+	pause := shortest
+	for {
+		s.mu.Lock()
+		for len(s.queue) == 0 && !s.closing {
+			s.changed.Wait()
+		}
+		if len(s.queue) == 0 {
+			s.mu.Unlock()
+			return
+		}
+		n, records := 0, 0
+		for n < len(s.queue) && (n == 0 || records+len(s.queue[n].records) <= maxBatch) {
+			records += len(s.queue[n].records)
+			n++
+		}
+		now := s.queue[:n:n]
+		s.mu.Unlock()
+
+		applied, err := s.commit(now)
+
+		s.mu.Lock()
+		if err == nil {
+			s.queue = s.queue[n:]
+			if len(s.queue) == 0 {
+				s.queue = nil
+			}
+			s.records -= records
+			s.written += uint64(n)
+			s.applied = applied
+			pause = shortest
+		}
+		s.failure = err
+		s.changed.Broadcast()
+		if err != nil {
+			s.log.Error("history not written", "file", s.path, "error", err, "queued", s.records, "again", pause)
+			if s.closing {
+				s.mu.Unlock()
+				return
+			}
+			s.pause(pause)
+			pause = min(2*pause, longest)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// pause waits that long or for Close; s.mu is held.
+func (s *Store) pause(d time.Duration) {
+	over := false
+	timer := time.AfterFunc(d, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		over = true
+		s.changed.Broadcast()
+	})
+	defer timer.Stop()
+	for !over && !s.closing {
+		s.changed.Wait()
+	}
+}
+
+// commit writes batches in one transaction and returns the highest index that
+// is on disk then.
+func (s *Store) commit(batches []batch) (applied uint64, err error) {
+	defer guard(&err)()
+	// Texts count as seen even if the transaction fails: that only makes a word
+	// of one sooner.
+	err = s.db.Update(func(tx *bolt.Tx) error {
+		head, err := readHead(tx)
+		if err != nil {
+			return err
+		}
+		w := newWriter(tx, &s.recent)
+		for _, b := range batches {
+			for _, r := range b.records {
+				err := w.record(b, r)
+				// One bad record must not keep all later ones from being written.
+				if bad := (*recordError)(nil); errors.As(err, &bad) {
+					s.log.Error("record not kept", "file", s.path, "index", b.index, "error", err)
+					continue
+				}
+				if err != nil {
+					return err
+				}
+			}
+			head.Applied = max(head.Applied, b.index)
+		}
+		applied = head.Applied
+		return writeHead(tx, head)
+	})
+	return applied, err
+}

@@ -1,0 +1,216 @@
+package accounting
+
+import (
+	"errors"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/runink/rink/api/rinkpb"
+)
+
+// writer puts records into the buckets within one transaction.
+type writer struct {
+	jobs, steps, ends, users, groups *bolt.Bucket
+	words                            *wordWriter
+	reader                           wordReader
+}
+
+func newWriter(tx *bolt.Tx, r *recent) *writer {
+	bucket := func(name []byte, fill float64) *bolt.Bucket {
+		b := tx.Bucket(name)
+		// History grows at its end: pages that are left behind may be full.
+		b.FillPercent = fill
+		return b
+	}
+	w := &writer{
+		jobs: bucket(bucketJobs, 0.95), steps: bucket(bucketSteps, 0.95), ends: bucket(bucketEnds, 0.95),
+		users: bucket(bucketUsers, 0.9), groups: bucket(bucketGroups, 0.95), words: newWordWriter(tx, r),
+	}
+	w.words.words.FillPercent = 0.95
+	w.reader = wordReader{w.words.words}
+	return w
+}
+
+func (w *writer) record(b batch, r *rinkpb.Record) error {
+	if r.GetJob() == nil {
+		return &recordError{what: "a record", err: errors.New("it has no job")}
+	}
+	k := keyOf(r.Job)
+	index := b.index
+	if b.imported {
+		index = r.Index
+	}
+	usage := r.Batch
+	if usage == nil {
+		usage = r.Job.BatchUsage
+	}
+	if usage != nil && proto.Size(usage) == 0 {
+		usage = nil
+	}
+	if r.Live {
+		for _, step := range r.Steps {
+			if step.End == 0 && !b.imported {
+				continue
+			}
+			if err := w.step(b, k, index, step); err != nil {
+				return err
+			}
+		}
+		if r.Batch == nil || usage == nil {
+			return nil
+		}
+		return w.earlyBatch(b, k, index, usage)
+	}
+	if err := w.job(b, k, index, r, usage); err != nil {
+		return err
+	}
+	for _, steps := range [][]*rinkpb.Step{r.Job.Steps, r.Steps} {
+		for _, step := range steps {
+			if err := w.step(b, k, index, step); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// job puts the final record of an incarnation and its index entries.
+func (w *writer) job(b batch, k jobKey, index uint64, r *rinkpb.Record, usage *rinkpb.Usage) error {
+	key := k.bytes()
+	place := placeOf(r.Job)
+	if old := w.jobs.Get(key); old != nil {
+		// One that cannot be read is replaced; whatever index entries it leaves
+		// behind lead to the new one.
+		if was, err := decodeJob(w.reader, k, old); err == nil {
+			if b.imported && was.Index >= index {
+				return nil
+			}
+			if usage == nil {
+				usage = was.Batch
+			}
+			if gone := placeOf(was.Job); gone != place {
+				if err := w.unplace(k, gone); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if early, err := w.takeEarlyBatch(k); err != nil {
+		return err
+	} else if usage == nil {
+		usage = early
+	}
+	data, err := encodeJob(w.words, k, index, r.Requeued, r.Job, usage)
+	if err != nil {
+		return badJob(k, "cannot lay out its record", err)
+	}
+	if err := w.jobs.Put(key, data); err != nil {
+		return err
+	}
+	span := place.span()
+	if err := w.ends.Put(place.endKey(k), span); err != nil {
+		return err
+	}
+	if err := w.users.Put(place.userKey(k), span); err != nil {
+		return err
+	}
+	for _, id := range []uint32{place.group, place.het} {
+		if id == 0 {
+			continue
+		}
+		if err := w.groups.Put(groupKey(id, k.job), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unplace removes the index entries by time. Those by group may serve another
+// incarnation and stay; who reads them looks at the record anyway.
+func (w *writer) unplace(k jobKey, p placed) error {
+	if err := w.ends.Delete(p.endKey(k)); err != nil {
+		return err
+	}
+	return w.users.Delete(p.userKey(k))
+}
+
+func (w *writer) step(b batch, k jobKey, index uint64, step *rinkpb.Step) error {
+	key := k.stepKey(step.Id)
+	if b.imported {
+		if old := w.steps.Get(key); old != nil {
+			was := &rinkpb.KeptStep{}
+			if err := proto.Unmarshal(old, was); err == nil && was.Index >= index {
+				return nil
+			}
+		}
+	}
+	data, err := encodeStep(w.words, k, index, step)
+	if err != nil {
+		return badStep(k, step.Id, "cannot lay out its record", err)
+	}
+	return w.steps.Put(key, data)
+}
+
+// batchStep is the key among a job's steps of what its batch script used, for
+// as long as the job has no final record to hold it. No step has this id.
+const batchStep = 1<<32 - 1
+
+// earlyBatch keeps what the batch script used: in the final record if it is
+// there, else among the steps.
+func (w *writer) earlyBatch(b batch, k jobKey, index uint64, usage *rinkpb.Usage) error {
+	if old := w.jobs.Get(k.bytes()); old != nil {
+		was, err := decodeJob(w.reader, k, old)
+		if err != nil {
+			return badJob(k, "cannot read the record before", err)
+		}
+		if b.imported && was.Index >= index {
+			return nil
+		}
+		data, err := encodeJob(w.words, k, max(index, was.Index), was.Requeued, was.Job, usage)
+		if err != nil {
+			return badJob(k, "cannot lay out its record", err)
+		}
+		return w.jobs.Put(k.bytes(), data)
+	}
+	data, err := proto.Marshal(&rinkpb.KeptStep{Index: index, Step: &rinkpb.Step{Usage: usage}, Batch: true})
+	if err != nil {
+		return badJob(k, "cannot lay out its batch script's usage", err)
+	}
+	return w.steps.Put(k.stepKey(batchStep), data)
+}
+
+// takeEarlyBatch removes and returns what earlyBatch kept among the steps.
+func (w *writer) takeEarlyBatch(k jobKey) (*rinkpb.Usage, error) {
+	key := k.stepKey(batchStep)
+	data := w.steps.Get(key)
+	if data == nil {
+		return nil, nil
+	}
+	kept := &rinkpb.KeptStep{}
+	if err := proto.Unmarshal(data, kept); err != nil {
+		return nil, badJob(k, "cannot read its batch script's usage", err)
+	}
+	if err := w.steps.Delete(key); err != nil {
+		return nil, err
+	}
+	return kept.GetStep().GetUsage(), nil
+}
+
+// recordError is why one record cannot be kept, when others still can.
+type recordError struct {
+	what string
+	err  error
+}
+
+func (e *recordError) Error() string { return e.what + ": " + e.err.Error() }
+func (e *recordError) Unwrap() error { return e.err }
+
+func badJob(k jobKey, what string, err error) error {
+	return &recordError{what: fmt.Sprintf("job %d: %s", k.job, what), err: err}
+}
+
+func badStep(k jobKey, step uint32, what string, err error) error {
+	return &recordError{what: fmt.Sprintf("step %d.%d: %s", k.job, step, what), err: err}
+}
