@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/slurm"
+)
+
+// maxMessage bounds one message of a call in either direction.
+const maxMessage = 64 << 20
+
+// Client is a connection to the cluster through a daemon of this host. Who is
+// asking is told to the daemon by the kernel, not by the command.
+type Client struct {
+	rinkpb.ControllerClient
+	Cluster string
+	conn    *grpc.ClientConn
+}
+
+// Close ends the connection.
+func (c *Client) Close() error { return c.conn.Close() }
+
+// ConfigPath returns the configuration file a command goes by: $RINK_CONF,
+// $SLURM_CONF, or the first of the usual places that is there.
+func ConfigPath(env *Env) (string, error) {
+	for _, name := range []string{"RINK_CONF", "SLURM_CONF"} {
+		if p := env.Getenv(name); p != "" {
+			return p, nil
+		}
+	}
+	places := []string{"/etc/rink/rink.conf", "/etc/slurm/slurm.conf"}
+	for _, p := range places {
+		if _, err := os.Stat(p); err == nil {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("cannot find the cluster's configuration: neither RINK_CONF nor SLURM_CONF is set, and there is no %s",
+		strings.Join(places, " or "))
+}
+
+// Locate reads the few keys of the configuration that say where the daemons'
+// command sockets are, without reading the nodes and partitions.
+func Locate(path string) (cluster, socket string, err error) {
+	return locate(path, 0)
+}
+
+func locate(path string, depth int) (cluster, socket string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", "", fmt.Errorf("cannot open configuration: %w", err)
+	}
+	defer f.Close()
+	in := bufio.NewScanner(io.LimitReader(f, 64<<20))
+	in.Buffer(nil, 1<<20)
+	for in.Scan() {
+		line, _, _ := strings.Cut(in.Text(), "#")
+		line = strings.TrimSpace(line)
+		if words := strings.Fields(line); len(words) == 2 && strings.EqualFold(words[0], "include") && depth < 8 {
+			inc := words[1]
+			if !filepath.IsAbs(inc) {
+				inc = filepath.Join(filepath.Dir(path), inc)
+			}
+			c, s, err := locate(inc, depth+1)
+			if err != nil {
+				return "", "", err
+			}
+			if c != "" {
+				cluster = c
+			}
+			if s != "" {
+				socket = s
+			}
+			continue
+		}
+		for _, word := range strings.Fields(line) {
+			key, value, ok := strings.Cut(word, "=")
+			if !ok {
+				continue
+			}
+			switch strings.ToLower(key) {
+			case "clustername":
+				cluster = strings.ToLower(strings.Trim(value, `"`))
+			case "commandsocket":
+				socket = strings.Trim(value, `"`)
+			}
+		}
+	}
+	return cluster, socket, in.Err()
+}
+
+// Connect returns a client of the cluster. The controller's socket on this
+// host is tried first, then the agents'. The error is Slurm's for a controller
+// that cannot be reached, with what was tried within.
+func Connect(env *Env) (*Client, error) {
+	path, err := ConfigPath(env)
+	if err != nil {
+		return nil, err
+	}
+	cluster, pattern, err := Locate(path)
+	if err != nil {
+		return nil, err
+	}
+	if pattern == "" {
+		pattern = slurm.DefaultCommandSocket
+	}
+	var tried []string
+	for _, sock := range sockets(pattern, cluster) {
+		if err := answers(sock); err != nil {
+			tried = append(tried, err.Error())
+			continue
+		}
+		conn, err := grpc.NewClient("unix:"+sock,
+			grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+			grpc.WithNoProxy(), grpc.WithDisableServiceConfig())
+		if err != nil {
+			return nil, fmt.Errorf("cannot use %s: %w", sock, err)
+		}
+		return &Client{ControllerClient: rinkpb.NewControllerClient(conn), Cluster: cluster, conn: conn}, nil
+	}
+	if len(tried) == 0 {
+		tried = append(tried, "no daemon has a socket at "+pattern)
+	}
+	return nil, fmt.Errorf("%w (%s)", ErrUnreachable, strings.Join(tried, "; "))
+}
+
+// ErrUnreachable is Slurm's error for a controller that cannot be reached.
+var ErrUnreachable = errors.New("Unable to contact slurm controller (connect failure)")
+
+// sockets lists where daemons of this host may listen, controllers first. In
+// the pattern %c is the cluster's name and %d the daemon: "ctld" or
+// "noded.NODE".
+func sockets(pattern, cluster string) []string {
+	pattern = strings.ReplaceAll(pattern, "%c", cluster)
+	list := []string{strings.ReplaceAll(pattern, "%d", "ctld")}
+	if strings.Contains(pattern, "%d") {
+		agents, _ := filepath.Glob(strings.ReplaceAll(pattern, "%d", "noded.*"))
+		sort.Strings(agents)
+		list = append(list, agents...)
+	}
+	return list
+}
+
+// answers reports whether somebody trustworthy listens on the socket: it must
+// belong to root, to the caller, or to whoever owns its directory.
+func answers(sock string) error {
+	info, err := os.Stat(sock)
+	if err != nil {
+		return err
+	}
+	if info.Mode()&os.ModeSocket == 0 {
+		return fmt.Errorf("%s is not a socket", sock)
+	}
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	if err := syscall.Connect(fd, &syscall.SockaddrUnix{Name: sock}); err != nil {
+		return fmt.Errorf("cannot connect to %s: %w", sock, err)
+	}
+	return nil
+}
+
+// Call is a context for one request to the cluster.
+func (e *Env) Call(limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx := e.Ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return context.WithTimeout(ctx, limit)
+}
+
+// StatusErr turns a refusal into an error carrying its slurm.Errno; nil when
+// the status is success.
+func StatusErr(s *rinkpb.Status) error {
+	if s == nil || s.Errno == 0 {
+		return nil
+	}
+	errno := slurm.Errno(s.Errno)
+	if s.Text == "" || s.Text == errno.Error() {
+		return errno
+	}
+	return &refusal{errno: errno, text: s.Text}
+}
+
+// refusal is an Errno with words of its own.
+type refusal struct {
+	errno slurm.Errno
+	text  string
+}
+
+func (r *refusal) Error() string { return r.text }
+func (r *refusal) Unwrap() error { return r.errno }
+
+// CallErr turns an error of a call into one that can be printed.
+func CallErr(err error) error {
+	s, ok := status.FromError(err)
+	if err == nil || !ok {
+		return err
+	}
+	switch s.Code() {
+	case codes.Unavailable:
+		return fmt.Errorf("%w", ErrUnreachable)
+	case codes.DeadlineExceeded:
+		return errors.New("Socket timed out on send/recv operation")
+	case codes.PermissionDenied:
+		return errors.New("Access/permission denied")
+	}
+	return errors.New(s.Message())
+}

@@ -1,0 +1,195 @@
+package show
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/runink/rink/api"
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// callLimit is how long one question to the controller may take.
+const callLimit = 60 * time.Second
+
+// Jobs fetches the records that a request asks for, in the order of their ids,
+// with what is expected of those that wait. Parts of one array's record are put
+// together again. The error carries Slurm's number when the controller refused.
+func Jobs(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.ListJobsRequest) ([]*Job, error) {
+	ctx, cancel := env.Call(callLimit)
+	defer cancel()
+	stream, err := client.ListJobs(ctx, req)
+	if err != nil {
+		return nil, cli.CallErr(err)
+	}
+	var list []*Job
+	at := map[slurm.JobID]int{}
+	expected := map[slurm.JobID]*rinkpb.Expected{}
+	for {
+		page, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, cli.CallErr(err)
+		}
+		for _, p := range page.Jobs {
+			j, err := api.JobFromProto(p)
+			if err != nil {
+				return nil, err
+			}
+			if i, ok := at[j.ID]; ok {
+				list[i] = JobOfTasks(list[i].Job, tasksOf(list[i]).Union(j.Tasks))
+				continue
+			}
+			at[j.ID] = len(list)
+			list = append(list, NewJob(j))
+		}
+		for _, e := range page.Expected {
+			expected[slurm.JobID(e.Job)] = e
+		}
+		if err := cli.StatusErr(page.Status); err != nil {
+			return nil, err
+		}
+	}
+	for _, j := range list {
+		if e := expected[j.ID]; e != nil {
+			j.Expected = api.TimeFromProto(e.Start)
+			for _, n := range e.Nodes {
+				j.ExpectedNodes = append(j.ExpectedNodes, sched.NodeName(n))
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *Job) int { return int(int64(a.ID) - int64(b.ID)) })
+	return list, nil
+}
+
+func tasksOf(j *Job) slurm.IndexSet {
+	if j.IsRest() {
+		return j.Rest
+	}
+	return slurm.NewIndexSet(j.Task)
+}
+
+// FindHets notes which components every heterogeneous job among the rows has.
+func (v *View) FindHets(list []*Job) {
+	for _, j := range list {
+		if j.HetID != 0 {
+			if v.HetIDs == nil {
+				v.HetIDs = map[slurm.JobID][]slurm.JobID{}
+			}
+			v.HetIDs[j.HetID] = append(v.HetIDs[j.HetID], j.ID)
+		}
+	}
+}
+
+// Node is a node with what its controller knows of it at the moment.
+type Node struct {
+	*sched.Node
+	Load      float64
+	FreeMem   slurm.MB
+	LoadKnown bool
+	Connected bool
+}
+
+// Nodes fetches nodes by name, all of them when none is named, in the order of
+// the configuration. Names that are no node's are left out.
+func Nodes(env *cli.Env, client rinkpb.ControllerClient, names ...string) ([]*Node, error) {
+	ctx, cancel := env.Call(callLimit)
+	defer cancel()
+	reply, err := client.ListNodes(ctx, &rinkpb.ListNodesRequest{Names: names})
+	if err != nil {
+		return nil, cli.CallErr(err)
+	}
+	list := make([]*Node, 0, len(reply.Nodes))
+	for _, p := range reply.Nodes {
+		n, err := api.NodeFromProto(p)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, &Node{Node: n, Load: p.CpuLoad, FreeMem: slurm.MB(p.FreeMem), LoadKnown: p.LoadKnown, Connected: p.Connected})
+	}
+	return list, nil
+}
+
+// Partitions fetches the partitions in the order of the configuration.
+func Partitions(env *cli.Env, client rinkpb.ControllerClient) ([]*sched.Partition, error) {
+	ctx, cancel := env.Call(callLimit)
+	defer cancel()
+	reply, err := client.ListPartitions(ctx, &rinkpb.ListPartitionsRequest{})
+	if err != nil {
+		return nil, cli.CallErr(err)
+	}
+	list := make([]*sched.Partition, 0, len(reply.Partitions))
+	for _, p := range reply.Partitions {
+		part, err := api.PartitionFromProto(p)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, part)
+	}
+	return list, nil
+}
+
+// SetWeights takes the billing weights of partitions into the view.
+func (v *View) SetWeights(list []*sched.Partition) {
+	for _, p := range list {
+		if p.BillingWeights != "" {
+			if v.Weights == nil {
+				v.Weights = map[sched.PartitionName]string{}
+			}
+			v.Weights[p.Name] = p.BillingWeights
+		}
+	}
+}
+
+// CallLimit is how long one question to the controller may take.
+func CallLimit() time.Duration { return callLimit }
+
+// UID returns the number of a user given by name or number.
+func UID(name string) (uint32, error) {
+	if u, err := user.Lookup(name); err == nil {
+		n, err := strconv.ParseUint(u.Uid, 10, 32)
+		return uint32(n), err
+	}
+	n, err := strconv.ParseUint(name, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("cannot find user %q", name)
+	}
+	return uint32(n), nil
+}
+
+// GID returns the number of a group given by name or number.
+func GID(name string) (uint32, error) {
+	if g, err := user.LookupGroup(name); err == nil {
+		n, err := strconv.ParseUint(g.Gid, 10, 32)
+		return uint32(n), err
+	}
+	n, err := strconv.ParseUint(name, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("cannot find group %q", name)
+	}
+	return uint32(n), nil
+}
+
+// Words cuts a list at its commas and leaves out what is empty.
+func Words(list string) []string {
+	return slices.DeleteFunc(strings.Split(list, ","), func(s string) bool { return strings.TrimSpace(s) == "" })
+}
+
+// Refs turns job references into what a request carries.
+func Refs(refs []slurm.JobRef) []*rinkpb.JobRef {
+	out := make([]*rinkpb.JobRef, len(refs))
+	for i, r := range refs {
+		out[i] = api.JobRefToProto(r)
+	}
+	return out
+}

@@ -1,0 +1,457 @@
+package show
+
+import (
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// Job is a row of a listing of jobs: a record, or a part of it.
+type Job struct {
+	*sched.Job
+	// Rest are the tasks the row stands for when it stands for several that have no
+	// record of their own. With one task or none left it is empty, and Task says
+	// which one when the job is part of an array.
+	Rest slurm.IndexSet
+	Task uint32
+	// Expected is when the scheduler thinks the job will start, and where; zero:
+	// it has not said.
+	Expected      time.Time
+	ExpectedNodes []sched.NodeName
+	// Shown is the partition the row is about when there is a row for each of a
+	// pending job's partitions; "" when there is one for all.
+	Shown sched.PartitionName
+}
+
+// NewJob is the row for a whole record.
+func NewJob(j *sched.Job) *Job { return JobOfTasks(j, j.Tasks) }
+
+// JobOfTasks is the row for some of the tasks of an array's own record.
+func JobOfTasks(j *sched.Job, tasks slurm.IndexSet) *Job {
+	r := &Job{Job: j, Task: j.TaskID}
+	switch {
+	case j.ArrayID == 0:
+	case tasks.Len() > 1:
+		r.Rest = tasks
+	case tasks.Len() == 1:
+		r.Task = tasks.Min()
+	}
+	return r
+}
+
+// IsTask reports whether the row is about one task of an array.
+func (j *Job) IsTask() bool { return j.ArrayID != 0 && j.Rest.IsEmpty() }
+
+// IsRest reports whether the row is about several tasks of an array.
+func (j *Job) IsRest() bool { return !j.Rest.IsEmpty() }
+
+// Split yields a row for each task that the row stands for, in their order.
+func (j *Job) Split(yield func(*Job) bool) {
+	if !j.IsRest() {
+		yield(j)
+		return
+	}
+	for task := range j.Rest.All() {
+		one := *j
+		one.Rest, one.Task = slurm.IndexSet{}, task
+		if !yield(&one) {
+			return
+		}
+	}
+}
+
+// Narrow returns the row with only those of its tasks that are in want, nil when
+// there are none.
+func (j *Job) Narrow(want slurm.IndexSet) *Job {
+	if !j.IsRest() {
+		if j.ArrayID != 0 && want.Contains(j.Task) {
+			return j
+		}
+		return nil
+	}
+	some := j.Rest.Intersect(want)
+	switch some.Len() {
+	case 0:
+		return nil
+	case j.Rest.Len():
+		return j
+	}
+	one := *j
+	one.Rest, one.Task = slurm.IndexSet{}, 0
+	if some.Len() > 1 {
+		one.Rest = some
+	} else {
+		one.Task = some.Min()
+	}
+	return &one
+}
+
+// ID prints the job's id as users see it: 12, 12_3, 12_[4-10%2] or 12+1.
+func (v *View) ID(j *Job) string {
+	switch {
+	case j.IsRest():
+		return j.ArrayID.String() + "_[" + v.ArrayTask(j) + "]"
+	case j.IsTask():
+		return j.ArrayID.String() + "_" + strconv.FormatUint(uint64(j.Task), 10)
+	case j.HetID != 0:
+		return j.HetID.String() + "+" + strconv.Itoa(j.HetOffset)
+	}
+	return j.ID.String()
+}
+
+// ArrayTask prints which tasks of an array the row is about, N/A for none.
+func (v *View) ArrayTask(j *Job) string {
+	switch {
+	case j.IsRest():
+		return slurm.ArraySpec{Indexes: j.Rest, Throttle: j.Throttle}.Text(v.IndexText)
+	case j.IsTask():
+		return strconv.FormatUint(uint64(j.Task), 10)
+	}
+	return NA
+}
+
+// ArrayJobID returns the id of the job's array, its own when it is in none.
+func (j *Job) ArrayJobID() slurm.JobID {
+	if j.ArrayID != 0 {
+		return j.ArrayID
+	}
+	return j.ID
+}
+
+// CompareID is the order of job ids as users see them: an array's tasks stand
+// together in their order, before those that have not been started.
+func CompareID(a, b *Job) int {
+	key := func(j *Job) (uint32, uint64) {
+		switch {
+		case j.IsRest():
+			return uint32(j.ArrayID), 1 << 32
+		case j.IsTask():
+			return uint32(j.ArrayID), uint64(j.Task)
+		}
+		return uint32(j.ID), 0
+	}
+	aID, aTask := key(a)
+	bID, bTask := key(b)
+	switch {
+	case aID != bID && aID < bID, aID == bID && aTask < bTask:
+		return -1
+	case aID == bID && aTask == bTask:
+		return 0
+	}
+	return 1
+}
+
+// IsPending reports whether the job waits, with nothing of it left on a node.
+func (j *Job) IsPending() bool { return j.State.Base() == slurm.JobPending && !j.IsCompleting() }
+
+// CPUs returns how many CPUs the job has, or asks for as long as it has none.
+func (j *Job) CPUs() int {
+	if len(j.Alloc) == 0 || j.IsPending() {
+		return j.Need.CPUs
+	}
+	n := 0
+	for _, a := range j.Alloc {
+		n += a.CPUs
+	}
+	return n
+}
+
+// HeldNodes returns the nodes the job runs or ran on; while it completes, those
+// that are not free yet.
+func (j *Job) HeldNodes() []sched.NodeName {
+	switch {
+	case j.IsPending():
+		return nil
+	case j.IsCompleting() && len(j.Completing) > 0:
+		return j.Completing
+	}
+	return j.Nodes()
+}
+
+// NodeCount returns the number of those nodes, or how many the job asks for at
+// least as long as it has none.
+func (j *Job) NodeCount() int {
+	if n := len(j.HeldNodes()); n > 0 {
+		return n
+	}
+	return max(1, j.Need.MinNodes)
+}
+
+// NodeText prints the nodes in ranges, nothing for none.
+func (j *Job) NodeText() string { return CompressNodes(j.HeldNodes()) }
+
+// BatchHost returns the node the batch script runs on, "" for none.
+func (j *Job) BatchHost() string {
+	if len(j.Alloc) == 0 || j.IsPending() {
+		return ""
+	}
+	return string(j.Alloc[0].Node)
+}
+
+// PartitionText prints the partition the job runs in, or all it may start in.
+func (j *Job) PartitionText() string {
+	switch {
+	case j.Shown != "":
+		return string(j.Shown)
+	case j.IsPending() && len(j.Partitions) > 1:
+		names := make([]string, len(j.Partitions))
+		for i, p := range j.Partitions {
+			names[i] = string(p)
+		}
+		return strings.Join(names, ",")
+	}
+	return string(j.Partition)
+}
+
+// InPartition reports whether the job runs in one of these partitions or may
+// start in one.
+func (j *Job) InPartition(names []string) bool {
+	if j.Shown != "" {
+		return slices.Contains(names, string(j.Shown))
+	}
+	if j.IsPending() && len(j.Partitions) > 1 {
+		return slices.ContainsFunc(j.Partitions, func(p sched.PartitionName) bool { return slices.Contains(names, string(p)) })
+	}
+	return slices.Contains(names, string(j.Partition))
+}
+
+// ReasonText prints why the job waits or ended.
+func (j *Job) ReasonText() string {
+	if j.Job.ReasonText != "" {
+		return j.Job.ReasonText
+	}
+	return j.Reason.String()
+}
+
+// NodesOrReason prints where the job is, or in parentheses why it is nowhere.
+func (j *Job) NodesOrReason() string {
+	base := j.State.Base()
+	if j.IsPending() || !j.IsCompleting() && (base == slurm.JobTimeout || base == slurm.JobOutOfMemory || base == slurm.JobDeadline || base == slurm.JobFailed) {
+		return "(" + j.ReasonText() + ")"
+	}
+	return j.NodeText()
+}
+
+// StartAt returns when the job started or is expected to; zero: not known.
+func (j *Job) StartAt(now time.Time) time.Time {
+	switch {
+	case !j.IsPending():
+		return j.Start
+	case !j.Expected.IsZero():
+		return j.Expected
+	case j.Begin.After(now):
+		return j.Begin
+	}
+	return time.Time{}
+}
+
+// EndAt returns when the job ended or will at the latest; zero: not known, or
+// never.
+func (j *Job) EndAt(now time.Time) time.Time {
+	switch {
+	case j.HasEnded():
+		return j.End
+	case !j.IsPending() && !j.End.IsZero():
+		return j.End
+	case j.TimeLimit == slurm.Unlimited:
+		return time.Time{}
+	}
+	start := j.StartAt(now)
+	if start.IsZero() {
+		return start
+	}
+	return start.Add(time.Duration(j.TimeLimit) * time.Second)
+}
+
+// Endless reports whether the job runs without a limit.
+func (j *Job) Endless() bool {
+	return j.TimeLimit == slurm.Unlimited && !j.HasEnded() && !j.IsPending()
+}
+
+// TimeUsed returns how long the job has been running, without the time it was
+// suspended.
+func (j *Job) TimeUsed(now time.Time) slurm.Duration {
+	if j.IsPending() || j.Start.IsZero() {
+		return 0
+	}
+	until := now
+	switch {
+	case j.HasEnded():
+		until = j.End
+	case j.IsSuspended():
+		until = j.Suspended
+	}
+	return Seconds(max(0, until.Sub(j.Start)-j.SuspendedFor))
+}
+
+// TimeLeft prints what is left of the job's time limit.
+func (j *Job) TimeLeft(now time.Time) string {
+	switch {
+	case j.TimeLimit == slurm.Unlimited:
+		return slurm.Unlimited.Short()
+	case j.TimeLimit == 0:
+		return "NOT_SET"
+	}
+	return (j.TimeLimit - j.TimeUsed(now)).Short()
+}
+
+// Limit prints the job's time limit.
+func (j *Job) Limit() string {
+	if j.TimeLimit == 0 {
+		return "NOT_SET"
+	}
+	return j.TimeLimit.Short()
+}
+
+// Command prints the script with its arguments, "" when there is none.
+func (j *Job) Command() string {
+	if j.ScriptName == "" {
+		return ""
+	}
+	path := j.ScriptName
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(j.WorkDir, path)
+	}
+	return strings.Join(append([]string{path}, j.ScriptArgs...), " ")
+}
+
+// Stdin, Stdout and Stderr are the paths of the batch script's files with their
+// patterns filled in; "" for a job without a script.
+func (j *Job) Stdin() string {
+	if !j.Batch {
+		return ""
+	}
+	return j.file(Or(j.Spec.Input, "/dev/null"))
+}
+
+// Stdout is described at Stdin.
+func (j *Job) Stdout() string {
+	if !j.Batch {
+		return ""
+	}
+	name := slurm.DefaultOutput
+	if j.ArrayID != 0 {
+		name = slurm.DefaultArrayOutput
+	}
+	return j.file(Or(j.Spec.Output, name))
+}
+
+// Stderr is described at Stdin.
+func (j *Job) Stderr() string {
+	if !j.Batch {
+		return ""
+	}
+	if j.Spec.Error == "" {
+		return j.Stdout()
+	}
+	return j.file(j.Spec.Error)
+}
+
+func (j *Job) file(pattern string) string {
+	values := slurm.FileNameValues{
+		Job: j.ID, Array: j.ArrayID, Task: j.Task, Step: slurm.StepBatch, User: j.User, JobName: j.Name,
+		Host: j.BatchHost(), Restarts: int(j.Restarts),
+	}
+	if j.IsRest() {
+		values.Task = slurm.NoArrayTask
+	}
+	path := slurm.ExpandFileName(pattern, values)
+	if !filepath.IsAbs(path) {
+		path = strings.TrimSuffix(j.WorkDir, "/") + "/" + path
+	}
+	return path
+}
+
+// Dependency prints what the job still waits for, (null) for nothing.
+func (j *Job) Dependency() string {
+	if len(j.Deps) == 0 {
+		return Null
+	}
+	d := slurm.Dependencies{Any: j.DepsAny, Terms: make([]slurm.DependTerm, len(j.Deps))}
+	for i, dep := range j.Deps {
+		d.Terms[i] = dep.DependTerm
+	}
+	return d.Display(func(t slurm.DependTerm) slurm.DependShow {
+		i := slices.IndexFunc(j.Deps, func(dep sched.Depend) bool { return dep.DependTerm == t })
+		switch {
+		case i < 0 || j.Deps[i].State == sched.DependFulfilled:
+			return slurm.DependHidden
+		case j.Deps[i].State == sched.DependFailed:
+			return slurm.DependFailed
+		}
+		return slurm.DependUnfulfilled
+	})
+}
+
+// Sharing prints whether the job's nodes may be shared: NO, USER, MCS, TOPO, YES
+// or OK.
+func (j *Job) Sharing() string {
+	switch {
+	case j.Spec.Exclusive == "user" || j.Spec.Exclusive == "mcs" || j.Spec.Exclusive == "topo":
+		return strings.ToUpper(j.Spec.Exclusive)
+	case j.Need.Exclusive:
+		return "NO"
+	case j.Need.Share:
+		return "YES"
+	}
+	return "OK"
+}
+
+// MinMemory prints the memory asked for, and whether it is for each CPU.
+func (v *View) MinMemory(j *Job) (text string, perCPU bool) {
+	switch {
+	case j.Need.MemPerCPU > 0:
+		return v.MB(j.Need.MemPerCPU), true
+	case j.Need.MemPerNode > 0 && !j.Need.MemAllOfNode:
+		return v.MB(j.Need.MemPerNode), false
+	}
+	return "0", false
+}
+
+// MinCPUs returns the least number of CPUs the job needs on a node.
+func (j *Job) MinCPUs() int {
+	return max(1, j.Need.MinCPUsNode, max(1, j.Need.CPUsPerTask)*max(1, j.Spec.NTasksPerNode))
+}
+
+// GresPerNode, GresPerJob, GresPerTask and GresPerSocket print the generic
+// resources asked for, "" for none.
+func (j *Job) GresPerNode() string {
+	return append(slices.Clip(j.Spec.Gres), j.Spec.GPUsPerNode...).Display()
+}
+
+// GresPerJob is described at GresPerNode.
+func (j *Job) GresPerJob() string { return j.Spec.GPUs.Display() }
+
+// GresPerSocket is described at GresPerNode.
+func (j *Job) GresPerSocket() string { return j.Spec.GPUsPerSocket.Display() }
+
+// GresPerTask is described at GresPerNode.
+func (j *Job) GresPerTask() string {
+	if text := j.Spec.GPUsPerTask.Display(); text != "" || j.Spec.TRESPerTask == "" {
+		return text
+	}
+	return j.Spec.TRESPerTask
+}
+
+// PriorityFraction prints a priority as a part of the highest there is.
+func PriorityFraction(p uint32) string {
+	return strconv.FormatFloat(float64(p)/(1<<32), 'f', 14, 64)
+}
+
+// HetSet prints the ids of all components of a heterogeneous job.
+func (v *View) HetSet(j *Job) string {
+	ids := slices.Clone(v.HetIDs[j.HetID])
+	if len(ids) == 0 {
+		ids = []slurm.JobID{j.ID}
+	}
+	indexes := make([]uint32, len(ids))
+	for i, id := range ids {
+		indexes[i] = uint32(id)
+	}
+	return slurm.NewIndexSet(indexes...).String()
+}

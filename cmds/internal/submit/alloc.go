@@ -1,0 +1,206 @@
+package submit
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/runink/rink/api"
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// NewKey names a request, so that it is carried out once however often it is
+// sent.
+func NewKey() string {
+	raw := make([]byte, 16)
+	rand.Read(raw)
+	return hex.EncodeToString(raw)
+}
+
+// submitFor is how long a submission is tried again while no controller leads.
+const submitFor = 2 * time.Minute
+
+// Send submits until it is known what became of it. The key makes a second try
+// find what the first one did.
+func Send(env *cli.Env, client *cli.Client, req *rinkpb.SubmitRequest) (*rinkpb.SubmitReply, error) {
+	ctx, cancel := env.Call(submitFor)
+	defer cancel()
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		reply, err := client.Submit(ctx, req)
+		if err == nil && !cli.Is(cli.StatusErr(reply.Status), slurm.ErrnoAgain) {
+			return reply, nil
+		}
+		if err != nil && status.Code(err) != codes.Unavailable {
+			return nil, cli.CallErr(err)
+		}
+		select {
+		case <-ctx.Done():
+			if err == nil {
+				return reply, nil
+			}
+			return nil, cli.CallErr(err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Allocation is a job without a script, held for a command on this host.
+type Allocation struct {
+	Job *sched.Job
+}
+
+// Allocate asks for resources and waits until they are granted. It says, as
+// Slurm does, when that takes time. A context that ends takes the request back.
+func Allocate(ctx context.Context, env *cli.Env, client *cli.Client, comps []slurm.CommandOptions, quiet bool, prefix string) (*Allocation, error) {
+	req := &rinkpb.SubmitRequest{Key: NewKey(), Het: len(comps) > 1}
+	for i := range comps {
+		o := &comps[i]
+		if o.Refused != nil {
+			return nil, o.Refused
+		}
+		o.Job.WorkDir = WorkDir(env, o.Job.WorkDir)
+		job := &rinkpb.JobRequest{Options: api.JobOptionsToProto(&o.Job)}
+		if err := Whereabouts(env, job, o); err != nil {
+			return nil, err
+		}
+		req.Jobs = append(req.Jobs, job)
+	}
+	reply, err := Send(env, client, req)
+	if err != nil {
+		return nil, err
+	}
+	for _, line := range reply.Messages {
+		fmt.Fprintf(env.Stderr, "%s: %s\n", env.Name, line)
+	}
+	if err := cli.StatusErr(reply.Status); err != nil {
+		return nil, err
+	}
+	return waitGranted(ctx, env, client, reply.Ids[0], &comps[0], quiet, prefix)
+}
+
+// waitGranted follows the job until it holds its resources.
+func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint32, o *slurm.CommandOptions, quiet bool, prefix string) (*Allocation, error) {
+	var deadline <-chan time.Time
+	if o.Job.Given["immediate"] {
+		limit := max(o.Job.Immediate, 1)
+		deadline = time.After(time.Duration(limit) * time.Second)
+	}
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	updates := make(chan *sched.Job)
+	failed := make(chan error, 1)
+	go func() { failed <- follow(watch, client, id, updates) }() // ends with watch
+	said := false
+	say := func() {
+		if !said && !quiet {
+			fmt.Fprintf(env.Stderr, "%s: %s %d queued and waiting for resources\n", env.Name, prefix, id)
+		}
+		said = true
+	}
+	patience := time.After(150 * time.Millisecond)
+	var pending bool
+	for {
+		select {
+		case j := <-updates:
+			switch {
+			case j.State.Base() == slurm.JobPending:
+				pending = true
+			case j.State.Base() == slurm.JobRunning:
+				if said && !quiet {
+					fmt.Fprintf(env.Stderr, "%s: %s %d has been allocated resources\n", env.Name, prefix, id)
+				}
+				return &Allocation{Job: j}, nil
+			case j.State.Base() == slurm.JobCancelled:
+				return nil, &RevokedError{Job: j}
+			default:
+				return nil, &RevokedError{Job: j}
+			}
+		case <-patience:
+			if pending {
+				say()
+			}
+		case <-deadline:
+			take(env, client, id)
+			return nil, slurm.ErrnoCanNotStartImmediately
+		case err := <-failed:
+			if ctx.Err() != nil {
+				take(env, client, id)
+				return nil, ctx.Err()
+			}
+			return nil, err
+		case <-ctx.Done():
+			take(env, client, id)
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// RevokedError tells that an allocation ended before it began.
+type RevokedError struct{ Job *sched.Job }
+
+func (e *RevokedError) Error() string {
+	return fmt.Sprintf("Job allocation %d has been revoked", e.Job.ID)
+}
+
+// follow sends a job's record whenever it changes, through changes of the
+// controller that serves it.
+func follow(ctx context.Context, client *cli.Client, id uint32, updates chan<- *sched.Job) error {
+	for {
+		stream, err := client.WaitJob(ctx, &rinkpb.WaitJobRequest{Job: id, UntilStarted: true})
+		if err == nil {
+			var p *rinkpb.Job
+			for {
+				if p, err = stream.Recv(); err != nil {
+					break
+				}
+				j, bad := api.JobFromProto(p)
+				if bad != nil {
+					return bad
+				}
+				select {
+				case updates <- j:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+		}
+		if status.Code(err) != codes.Unavailable {
+			return cli.CallErr(err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// take cancels a request that is no longer wanted.
+func take(env *cli.Env, client *cli.Client, id uint32) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	client.Cancel(ctx, &rinkpb.CancelRequest{Refs: []*rinkpb.JobRef{{Job: id}}})
+}
+
+// Release gives an allocation back, with the exit code of what ran in it.
+func Release(client *cli.Client, id slurm.JobID, code, signal int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	_, err := client.CompleteJob(ctx, &rinkpb.CompleteJobRequest{
+		Job: uint32(id), Exit: &rinkpb.ExitCode{Code: uint32(code) & 0xff, Signal: uint32(signal) & 0xff},
+	})
+	return cli.CallErr(err)
+}

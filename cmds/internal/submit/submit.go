@@ -1,0 +1,288 @@
+// Package submit is what sbatch, srun and salloc share: reading their options,
+// and gathering what a job takes along from where it is submitted.
+package submit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/slurm"
+)
+
+// maxFile bounds a file an option names, such as a list of nodes.
+const maxFile = 16 << 20
+
+// Input is the world options are read in.
+func Input(env *cli.Env) slurm.OptionInput {
+	dir, _ := os.Getwd()
+	return slurm.OptionInput{
+		Now: env.Now(), Dir: dir, Env: env.Lookup, Root: os.Geteuid() == 0,
+		ReadFile: func(path string) ([]byte, error) {
+			info, err := os.Stat(path)
+			if err != nil {
+				return nil, err
+			}
+			if info.Size() > maxFile {
+				return nil, fmt.Errorf("%s is larger than %d bytes", path, maxFile)
+			}
+			return os.ReadFile(path)
+		},
+		User: func(name string) bool {
+			if _, err := user.Lookup(name); err == nil {
+				return true
+			}
+			_, err := user.LookupId(name)
+			return err == nil
+		},
+		Group: func(name string) bool {
+			if _, err := user.LookupGroup(name); err == nil {
+				return true
+			}
+			_, err := user.LookupGroupId(name)
+			return err == nil
+		},
+	}
+}
+
+// Refused prints why the options were refused, in the words they come with, and
+// returns the exit code.
+func Refused(env *cli.Env, err error, code int) int {
+	var help *slurm.HelpText
+	if errors.As(err, &help) {
+		fmt.Fprint(env.Stdout, help.Text)
+		return 0
+	}
+	fmt.Fprintln(env.Stderr, err)
+	return code
+}
+
+// Notices prints what the options gave rise to before the submission.
+func Notices(env *cli.Env, o *slurm.CommandOptions) {
+	for _, n := range o.Notices {
+		fmt.Fprintln(env.Stderr, n.Line(env.Name))
+	}
+	for _, w := range o.NoEffect {
+		env.Warnf("%s has no effect here", w)
+	}
+}
+
+// WorkDir is the directory the job runs in, absolute.
+func WorkDir(env *cli.Env, given string) string {
+	dir, err := os.Getwd()
+	if pwd := env.Getenv("PWD"); err == nil && pwd != "" && filepath.IsAbs(pwd) {
+		// The name the user knows the directory by, when it is the same one.
+		if a, err1 := os.Stat(pwd); err1 == nil {
+			if b, err2 := os.Stat(dir); err2 == nil && os.SameFile(a, b) {
+				dir = pwd
+			}
+		}
+	}
+	switch {
+	case given == "":
+		return dir
+	case filepath.IsAbs(given):
+		return given
+	}
+	return filepath.Join(dir, given)
+}
+
+// Environment is what of the caller's environment the job gets, by --export:
+// everything (the default, and ALL), nothing but what describes the login
+// (NONE), nothing at all (NIL), or the variables named, with new values where
+// they are given.
+func Environment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
+	if o.Export == "" || strings.EqualFold(o.Export, "ALL") {
+		return clean(env.Vars), nil
+	}
+	if strings.EqualFold(o.Export, "NIL") {
+		return nil, nil
+	}
+	var out []string
+	if strings.EqualFold(o.Export, "NONE") {
+		return append(login(env), slurmVars(env)...), nil
+	}
+	set := map[string]int{}
+	put := func(kv string) {
+		name, _, _ := strings.Cut(kv, "=")
+		if i, ok := set[name]; ok {
+			out[i] = kv
+			return
+		}
+		set[name] = len(out)
+		out = append(out, kv)
+	}
+	words, err := splitExport(o.Export)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range words {
+		if strings.EqualFold(w, "ALL") {
+			for _, kv := range clean(env.Vars) {
+				put(kv)
+			}
+		}
+	}
+	if len(out) == 0 {
+		for _, kv := range append(login(env), slurmVars(env)...) {
+			put(kv)
+		}
+	}
+	for _, w := range words {
+		switch name, _, has := strings.Cut(w, "="); {
+		case strings.EqualFold(w, "ALL") || w == "":
+		case has:
+			put(w)
+		default:
+			if v, ok := env.Lookup(name); ok {
+				put(name + "=" + v)
+			}
+		}
+	}
+	return out, nil
+}
+
+// splitExport cuts --export's list at commas outside quotes.
+func splitExport(s string) ([]string, error) {
+	var words []string
+	var b strings.Builder
+	quote := byte(0)
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			} else {
+				b.WriteByte(c)
+			}
+		case c == '\'' || c == '"':
+			quote = c
+		case c == ',':
+			words = append(words, b.String())
+			b.Reset()
+		default:
+			b.WriteByte(c)
+		}
+	}
+	if quote != 0 {
+		return nil, fmt.Errorf("Invalid --export specification: quote %q is not closed", quote)
+	}
+	return append(words, b.String()), nil
+}
+
+// clean leaves out what cannot be an environment variable.
+func clean(vars []string) []string {
+	out := make([]string, 0, len(vars))
+	for _, kv := range vars {
+		if name, _, ok := strings.Cut(kv, "="); ok && name != "" {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+// login is the environment a login would give the caller.
+func login(env *cli.Env) []string {
+	out := []string{"PATH=/usr/local/bin:/usr/bin:/bin"}
+	u, err := user.Current()
+	if err != nil {
+		return out
+	}
+	shell := env.Getenv("SHELL")
+	if shell == "" {
+		shell = "/bin/sh"
+	}
+	return append(out, "HOME="+u.HomeDir, "USER="+u.Username, "LOGNAME="+u.Username, "SHELL="+shell)
+}
+
+// slurmVars are the variables that pass whatever --export says.
+func slurmVars(env *cli.Env) []string {
+	var out []string
+	for _, kv := range env.Vars {
+		if strings.HasPrefix(kv, "SLURM_") || strings.HasPrefix(kv, "SPANK_") || strings.HasPrefix(kv, "RINK_CONF=") {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+// rlimits are the limits a job takes along, by Slurm's names.
+var rlimits = []struct {
+	name string
+	n    int
+}{
+	{"CPU", unix.RLIMIT_CPU}, {"FSIZE", unix.RLIMIT_FSIZE}, {"DATA", unix.RLIMIT_DATA}, {"STACK", unix.RLIMIT_STACK}, {"CORE", unix.RLIMIT_CORE},
+	{"RSS", unix.RLIMIT_RSS}, {"NPROC", unix.RLIMIT_NPROC}, {"NOFILE", unix.RLIMIT_NOFILE}, {"MEMLOCK", unix.RLIMIT_MEMLOCK}, {"AS", unix.RLIMIT_AS},
+}
+
+// Limits reads the caller's resource limits that pass to the job: all of them,
+// or those --propagate names.
+func Limits(propagate string) ([]*rinkpb.Rlimit, error) {
+	wanted := map[string]bool{}
+	all := propagate == "" || propagate == "-"
+	for _, w := range strings.Split(strings.ToUpper(propagate), ",") {
+		switch w {
+		case "ALL":
+			all = true
+		case "NONE":
+			return nil, nil
+		default:
+			wanted[strings.TrimPrefix(w, "RLIMIT_")] = true
+		}
+	}
+	var out []*rinkpb.Rlimit
+	for _, r := range rlimits {
+		if !all && !wanted[r.name] {
+			continue
+		}
+		var have unix.Rlimit
+		if err := unix.Getrlimit(r.n, &have); err != nil {
+			return nil, fmt.Errorf("cannot read resource limit %s: %w", r.name, err)
+		}
+		out = append(out, &rinkpb.Rlimit{Name: r.name, Soft: have.Cur, Hard: have.Max})
+	}
+	return out, nil
+}
+
+// Umask reads the caller's file mode mask.
+func Umask() int {
+	mask := unix.Umask(0o077)
+	unix.Umask(mask)
+	return mask
+}
+
+// Whereabouts puts into a request where it comes from and what it takes along
+// besides the environment.
+func Whereabouts(env *cli.Env, job *rinkpb.JobRequest, o *slurm.CommandOptions) error {
+	job.SubmitHost, _ = os.Hostname()
+	sid, err := unix.Getsid(0)
+	if err == nil {
+		job.SubmitPid = int32(sid)
+	}
+	words := make([]string, 0, len(env.Args)+1)
+	for _, w := range append([]string{env.Name}, env.Args...) {
+		words = append(words, w)
+	}
+	job.SubmitLine = strings.Join(words, " ")
+	job.Umask = int32(Umask())
+	if o.Client.Umask != "" {
+		mask, err := strconv.ParseUint(o.Client.Umask, 8, 16)
+		if err != nil {
+			return fmt.Errorf("Invalid umask %q", o.Client.Umask)
+		}
+		job.Umask = int32(mask)
+	}
+	if job.Rlimits, err = Limits(o.Job.Propagate); err != nil {
+		return err
+	}
+	Notices(env, o)
+	return nil
+}

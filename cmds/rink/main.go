@@ -1,0 +1,104 @@
+// Command rink is every command and daemon of the system in one executable: it
+// looks at the name it was called by.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/runink/rink/cmds/dev"
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/rinkctld"
+	"github.com/runink/rink/cmds/rinknoded"
+	"github.com/runink/rink/cmds/sacct"
+	"github.com/runink/rink/cmds/salloc"
+	"github.com/runink/rink/cmds/sbatch"
+	"github.com/runink/rink/cmds/scancel"
+	"github.com/runink/rink/cmds/scontrol"
+	"github.com/runink/rink/cmds/sinfo"
+	"github.com/runink/rink/cmds/squeue"
+	"github.com/runink/rink/cmds/srun"
+	"github.com/runink/rink/cmds/token"
+)
+
+// command is one name of the program. Slurm's name, when there is one, is what
+// the command calls itself in messages, whichever name it was called by.
+type command struct {
+	names []string // the first is what messages begin with
+	run   func(*cli.Env) int
+	what  string
+}
+
+var commands = []command{
+	{[]string{"rinkctld"}, rinkctld.Run, "the controller"},
+	{[]string{"rinknoded"}, rinknoded.Run, "the agent of a node"},
+	{[]string{"sbatch", "rbatch"}, sbatch.Run, "submit a job script or a pipeline"},
+	{[]string{"squeue", "rqueue"}, squeue.Run, "list jobs, steps and runs"},
+	{[]string{"scancel", "rcancel"}, scancel.Run, "cancel or signal jobs"},
+	{[]string{"sinfo", "rinfo"}, sinfo.Run, "list partitions and nodes"},
+	{[]string{"srun", "rrun"}, srun.Run, "run tasks on the cluster"},
+	{[]string{"salloc", "ralloc"}, salloc.Run, "hold nodes for a command"},
+	{[]string{"scontrol", "rcontrol"}, scontrol.Run, "look at and change everything"},
+	{[]string{"sacct", "racct"}, sacct.Run, "list past and present jobs"},
+}
+
+// verbs are what Slurm has no word for: rink VERB.
+var verbs = []command{
+	{[]string{"dev"}, dev.Run, "a whole cluster on this machine, in one process"},
+	{[]string{"token"}, token.Run, "make a one-time token with which a daemon joins"},
+}
+
+func main() {
+	if run, ok := rinknoded.Internal(os.Args[0]); ok {
+		os.Exit(run(os.Args))
+	}
+	os.Exit(run(os.Args))
+}
+
+// run dispatches on the name the program was called by, or on its first
+// argument when called as rink.
+func run(args []string) int {
+	name := strings.TrimPrefix(filepath.Base(args[0]), "-")
+	args = args[1:]
+	if name == "rink" && len(args) > 0 {
+		name, args = args[0], args[1:]
+		for _, c := range verbs {
+			if c.names[0] == name {
+				return c.run(cli.OSEnv("rink "+name, args))
+			}
+		}
+	}
+	for _, c := range commands {
+		for _, n := range c.names {
+			if n == name {
+				return c.run(cli.OSEnv(c.names[0], args))
+			}
+		}
+	}
+	switch name {
+	case "links": // what make install and make build link to rink, one name a line
+		for _, c := range commands {
+			fmt.Println(strings.Join(c.names, "\n"))
+		}
+		return 0
+	case "version", "-V", "--version":
+		fmt.Printf("rink %s (%s)\n", cli.Version, cli.Commit)
+		return 0
+	case "rink", "help", "-h", "--help":
+		usage(os.Stdout)
+		return 0
+	}
+	fmt.Fprintf(os.Stderr, "rink: error: %q is not a command of rink\n", name)
+	usage(os.Stderr)
+	return 1
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "Usage: rink COMMAND [ARGUMENTS], or a link named COMMAND\n\nCommands:")
+	for _, c := range append(append([]command(nil), verbs...), commands...) {
+		fmt.Fprintf(w, "  %-20s %s\n", strings.Join(c.names, ", "), c.what)
+	}
+}

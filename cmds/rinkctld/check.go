@@ -1,0 +1,34 @@
+package rinkctld
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/ctld"
+	"github.com/runink/rink/slurm"
+)
+
+// check prints, for every key of the configuration, what becomes of it. A
+// refused key makes the check fail.
+func check(env *cli.Env, path string) error {
+	reports, err := ctld.CheckConfig(path)
+	refused := 0
+	for _, r := range reports {
+		line := fmt.Sprintf("%s:%d: %-8s %s=%s", r.File, r.Line, r.Verdict, r.Key, r.Value)
+		if r.Why != "" {
+			line += " (" + r.Why + ")"
+		}
+		fmt.Fprintln(env.Stdout, strings.TrimRight(line, " "))
+		if r.Verdict == slurm.KeyRefused {
+			refused++
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if refused > 0 {
+		return fmt.Errorf("%d keys are refused", refused)
+	}
+	return nil
+}

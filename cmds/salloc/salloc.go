@@ -1,0 +1,199 @@
+// Package salloc holds nodes for a command run on this host.
+package salloc
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/submit"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+//go:embed help.txt
+var help string
+
+// Run is the command.
+func Run(env *cli.Env) int {
+	in := submit.Input(env)
+	line, err := slurm.ParseCommandLine(slurm.Salloc, env.Name, env.Args)
+	if err != nil {
+		return submit.Refused(env, err, 1)
+	}
+	switch {
+	case line.Client.Help:
+		fmt.Fprint(env.Stdout, help)
+		return 0
+	case line.Client.Usage:
+		fmt.Fprintln(env.Stdout, "Usage: salloc [OPTIONS(0)...] [ : [OPTIONS(N)...]] [command(0) [args(0)...]]")
+		return 0
+	case line.Client.Version:
+		fmt.Fprintln(env.Stdout, cli.VersionLine())
+		return 0
+	}
+	comps, err := line.Resolve(in)
+	if err != nil {
+		return submit.Refused(env, err, 1)
+	}
+	o := &comps[0]
+	quiet := o.Client.Quiet > 0
+	if o.Job.Name == "" {
+		o.Job.Name = "interactive"
+	}
+	client, err := cli.Connect(env)
+	if err != nil {
+		env.Errorf("Job submit/allocate failed: %s", cli.Reason(err))
+		return 1
+	}
+	defer client.Close()
+	ctx, stop := signal.NotifyContext(env.Ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	got, err := submit.Allocate(ctx, env, client, comps, quiet, "job")
+	interrupted := ctx.Err() != nil
+	stop()
+	if err != nil {
+		var revoked *submit.RevokedError
+		switch {
+		case interrupted:
+			env.Infof("Job allocation has been revoked.")
+		case errors.As(err, &revoked):
+			env.Infof("%v", err)
+		default:
+			env.Errorf("Job submit/allocate failed: %s", cli.Reason(err))
+		}
+		return 1
+	}
+	id := got.Job.ID
+	if !quiet {
+		env.Infof("Granted job allocation %d", id)
+	}
+	if o.Job.NoShell {
+		return 0
+	}
+	relinquish := func(code, sig int) {
+		if !quiet {
+			env.Infof("Relinquishing job allocation %d", id)
+		}
+		if err := submit.Release(client, id, code, sig); err != nil && !cli.Is(err, slurm.ErrnoAlreadyDone) {
+			env.Errorf("Unable to clean up job allocation %d: %s", id, cli.Reason(err))
+		}
+	}
+	argv := line.Rest
+	if len(argv) == 0 {
+		shell := env.Getenv("SHELL")
+		if shell == "" {
+			shell = "/bin/sh"
+		}
+		argv = []string{shell}
+	}
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
+		env.Errorf("_fork_command: Unable to find command \"%s\"", argv[0])
+		relinquish(1, 0)
+		return 1
+	}
+	vars, err := allocVars(env, client, got.Job)
+	if err != nil {
+		env.Errorf("%s", cli.Reason(err))
+		relinquish(1, 0)
+		return 1
+	}
+	code, sig := runCommand(env, client, path, argv, vars, got.Job)
+	relinquish(code, sig)
+	if sig != 0 {
+		return 0 // as Slurm: the signal is told to accounting, not to the caller
+	}
+	return code
+}
+
+// allocVars is the caller's environment with what describes the allocation.
+func allocVars(env *cli.Env, client *cli.Client, j *sched.Job) ([]string, error) {
+	conf, _, err := submit.Cluster(env, client)
+	if err != nil {
+		return nil, err
+	}
+	return submit.Merge(env.Vars, sched.AllocEnv(j, conf)), nil
+}
+
+// runCommand runs the command until it ends. Should the allocation end first,
+// the command is told to go.
+func runCommand(env *cli.Env, client *cli.Client, path string, argv, vars []string, j *sched.Job) (code, sig int) {
+	cmd := exec.Command(path)
+	cmd.Args, cmd.Env = argv, vars
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = env.Stdin, env.Stdout, env.Stderr
+	if j.Spec != nil && j.Spec.Given["chdir"] {
+		cmd.Dir = j.WorkDir
+	}
+	// What the terminal sends goes to the command too, which decides for itself.
+	ignored := make(chan os.Signal, 8)
+	signal.Notify(ignored, os.Interrupt, syscall.SIGQUIT, syscall.SIGTSTP)
+	terminate := make(chan os.Signal, 8)
+	signal.Notify(terminate, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(ignored)
+	defer signal.Stop(terminate)
+	if err := cmd.Start(); err != nil {
+		env.Errorf("_fork_command: cannot run %s: %v", argv[0], err)
+		return 1, 0
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }() // ends with the command
+	ctx, stop := context.WithCancel(env.Ctx)
+	defer stop()
+	ended := make(chan struct{})
+	go func() { // ends with ctx or the job
+		if watchEnd(ctx, client, j.ID) {
+			close(ended)
+		}
+	}()
+	revoked := (<-chan struct{})(ended)
+	for {
+		select {
+		case <-ignored:
+		case s := <-terminate:
+			cmd.Process.Signal(s)
+		case <-revoked:
+			revoked = nil
+			env.Infof("Job allocation %d has been revoked.", j.ID)
+			cmd.Process.Signal(syscall.SIGHUP)
+			go func() { // ends with the command at the latest
+				time.Sleep(2 * time.Second)
+				cmd.Process.Kill()
+			}()
+		case <-done:
+			st, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+			switch {
+			case !ok:
+				return 1, 0
+			case st.Signaled():
+				return 0, int(st.Signal())
+			}
+			return st.ExitStatus(), 0
+		}
+	}
+}
+
+// watchEnd waits for a job's end and reports whether it saw it.
+func watchEnd(ctx context.Context, client *cli.Client, id slurm.JobID) bool {
+	for ctx.Err() == nil {
+		stream, err := client.WaitJob(ctx, &rinkpb.WaitJobRequest{Job: uint32(id)})
+		for err == nil {
+			var p *rinkpb.Job
+			if p, err = stream.Recv(); err == nil && slurm.JobState(p.State).Ended() {
+				return true
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	return false
+}

@@ -1,0 +1,480 @@
+package srun
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sort"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/runink/rink/api"
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// carrier carries one step's streams and gathers how its tasks end.
+type carrier struct {
+	s      *run
+	job    *sched.Job
+	step   *sched.Step
+	out    *printer
+	up     chan *rinkpb.StepUp
+	nodeOf map[int32]string
+	exits  map[int32]*rinkpb.TaskExit
+	told   map[int32]bool // exits that were spoken of
+	mu     sync.Mutex     // guards open, which talk reads
+	open   map[string]bool
+	code   int
+	ending bool
+	killAt <-chan time.Time // --wait ran out
+}
+
+// carry connects to the step's agents and returns the step's exit code when
+// all of its tasks have ended and all of their output is written.
+func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply) int {
+	job, err := api.JobFromProto(reply.Job)
+	if err != nil {
+		s.env.Errorf("%v", err)
+		return 1
+	}
+	step, err := api.StepFromProto(reply.Step)
+	if err != nil {
+		s.env.Errorf("%v", err)
+		return 1
+	}
+	c := &carrier{
+		s: s, job: job, step: step, up: make(chan *rinkpb.StepUp, 16),
+		nodeOf: map[int32]string{}, exits: map[int32]*rinkpb.TaskExit{}, told: map[int32]bool{}, open: map[string]bool{},
+	}
+	for _, n := range c.step.Nodes {
+		c.open[string(n.Node)] = true
+		for _, r := range n.Ranks {
+			c.nodeOf[int32(r)] = string(n.Node)
+		}
+	}
+	c.out = newPrinter(s.env.Stdout, s.env.Stderr, s.o.Job.Step.Label, c.step.Tasks)
+	defer c.out.flush()
+	ctx, stop := context.WithCancel(s.env.Ctx)
+	defer stop()
+	restore := func() {}
+	if s.o.Job.Step.Pty {
+		restore = rawTerminal()
+		go c.followWindow(ctx) // ends with ctx
+	}
+	defer restore()
+	if req.Stdin {
+		go c.readInput(ctx, req.StdinTask) // ends with ctx, or with the input
+	}
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGALRM, syscall.SIGCONT)
+	defer signal.Stop(signals)
+	down := make(chan *rinkpb.StepDown)
+	lost := make(chan error, 1)
+	go func() { lost <- c.talk(ctx, down) }() // ends with ctx or the step
+	var ints interrupts
+	for len(c.open) > 0 {
+		select {
+		case m := <-down:
+			c.take(m)
+		case sig := <-signals:
+			c.signalled(sig.(syscall.Signal), &ints)
+		case <-c.killAt:
+			c.killAt = nil
+			c.s.env.Infof("error: First task exited %ds ago", c.waitLimit())
+			c.kill()
+		case err := <-lost:
+			if len(c.open) == 0 {
+				break
+			}
+			s.env.Errorf("the line to the step is lost: %s", cli.Reason(cli.CallErr(err)))
+			s.jobEnded = status.Code(err) == codes.NotFound
+			return max(c.code, 1)
+		}
+	}
+	c.tellExits("")
+	return c.code
+}
+
+// maxLost is how long a step whose line broke is tried again.
+const maxLost = 60 * time.Second
+
+// talk keeps the stream of the step, also through a change of the daemon at
+// its other end, and hands on what comes down.
+func (c *carrier) talk(ctx context.Context, down chan<- *rinkpb.StepDown) error {
+	broken := time.Time{}
+	for {
+		err := c.session(ctx, down)
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		if status.Code(err) != codes.Unavailable {
+			return err
+		}
+		if broken.IsZero() {
+			broken = time.Now()
+		}
+		if time.Since(broken) > maxLost {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func (c *carrier) session(ctx context.Context, down chan<- *rinkpb.StepDown) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := c.s.client.StepIO(ctx)
+	if err != nil {
+		return err
+	}
+	attach := &rinkpb.StepAttach{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Uid: cli.UID()}
+	c.mu.Lock()
+	for n := range c.open {
+		attach.Nodes = append(attach.Nodes, n)
+	}
+	c.mu.Unlock()
+	sort.Strings(attach.Nodes)
+	if err := stream.Send(&rinkpb.StepUp{Attach: attach}); err != nil {
+		return err
+	}
+	go func() { // ends with ctx
+		for {
+			select {
+			case m := <-c.up:
+				if stream.Send(m) != nil {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	for {
+		m, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case down <- m:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// take deals with one message from an agent.
+func (c *carrier) take(m *rinkpb.StepDown) {
+	env := c.s.env
+	for _, line := range m.Messages {
+		c.out.flush()
+		fmt.Fprintln(env.Stderr, line)
+	}
+	if o := m.Output; o != nil {
+		c.out.write(o)
+	}
+	if st := m.Started; st != nil && st.Error != "" {
+		env.Errorf("task %d launch failed: %s", st.Rank, st.Error)
+	}
+	if e := m.Exited; e != nil {
+		c.exited(e)
+	}
+	if m.NodeError != "" {
+		c.out.flush()
+		env.Errorf("task launch on node %s failed: %s", m.Node, m.NodeError)
+		c.code = max(c.code, 1)
+	}
+	if m.NodeDone {
+		c.mu.Lock()
+		delete(c.open, m.Node)
+		c.mu.Unlock()
+		c.tellExits(m.Node)
+	}
+}
+
+// exited notes a task's end, and ends the others when that was asked for.
+func (c *carrier) exited(e *rinkpb.TaskExit) {
+	if c.exits[e.Rank] != nil {
+		return
+	}
+	c.exits[e.Rank] = e
+	code, sig := int(e.Exit.GetCode()), int(e.Exit.GetSignal())
+	if sig != 0 {
+		code = 128 + sig
+		c.s.signal = sig
+	}
+	c.code = max(c.code, code)
+	if len(c.exits) == c.step.Tasks || c.ending {
+		return
+	}
+	if code != 0 && c.killOnBadExit() {
+		c.tellExits("")
+		c.kill()
+		return
+	}
+	if limit := c.waitLimit(); limit > 0 && c.killAt == nil {
+		c.killAt = time.After(time.Duration(limit) * time.Second)
+	}
+}
+
+func (c *carrier) killOnBadExit() bool {
+	o := &c.s.o.Job
+	return o.Given["kill-on-bad-exit"] && o.Step.KillOnBadExit != 0
+}
+
+func (c *carrier) waitLimit() int {
+	if o := &c.s.o.Job; o.Given["wait"] {
+		return o.Step.Wait
+	}
+	return 0
+}
+
+// kill ends the whole step.
+func (c *carrier) kill() {
+	c.ending = true
+	ctx, cancel := c.s.env.Call(10 * time.Second)
+	defer cancel()
+	if _, err := c.s.client.SignalStep(ctx, &rinkpb.SignalStepRequest{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Signal: int32(syscall.SIGKILL)}); err != nil {
+		c.s.env.Errorf("Unable to end the step: %s", cli.Reason(cli.CallErr(err)))
+	}
+}
+
+// tellExits prints how tasks ended that did not end well, those of one node
+// or, with "", of all, in one line for tasks that ended alike.
+func (c *carrier) tellExits(node string) {
+	c.out.flush()
+	type how struct {
+		node, words string
+	}
+	ranks := map[how][]uint32{}
+	var order []how
+	for r := int32(0); r < int32(c.step.Tasks); r++ {
+		e := c.exits[r]
+		if e == nil || c.told[r] || node != "" && c.nodeOf[r] != node {
+			continue
+		}
+		c.told[r] = true
+		words := exitWords(e)
+		if words == "" {
+			continue
+		}
+		k := how{c.nodeOf[r], words}
+		if ranks[k] == nil {
+			order = append(order, k)
+		}
+		ranks[k] = append(ranks[k], uint32(r))
+	}
+	for _, k := range order {
+		task := "task"
+		if len(ranks[k]) > 1 {
+			task = "tasks"
+		}
+		c.s.env.Errorf("%s: %s %s: %s", k.node, task, slurm.NewIndexSet(ranks[k]...), k.words)
+	}
+}
+
+func exitWords(e *rinkpb.TaskExit) string {
+	sig := syscall.Signal(e.Exit.GetSignal())
+	switch {
+	case e.Oom:
+		return "Out Of Memory"
+	case sig != 0 && e.Core:
+		return signalWords(sig) + " (core dumped)"
+	case sig != 0:
+		return signalWords(sig)
+	case e.Exit.GetCode() != 0:
+		return fmt.Sprintf("Exited with exit code %d", e.Exit.GetCode())
+	}
+	return ""
+}
+
+// signalWords is what the C library calls a signal.
+func signalWords(sig syscall.Signal) string {
+	words := sig.String()
+	if words == "" {
+		return ""
+	}
+	switch sig {
+	case syscall.SIGUSR1:
+		return "User defined signal 1"
+	case syscall.SIGUSR2:
+		return "User defined signal 2"
+	}
+	return strings.ToUpper(words[:1]) + words[1:]
+}
+
+// interrupts counts Ctrl-C: the first tells how things stand, a second within
+// a second goes to the tasks, a third ends the step.
+type interrupts struct {
+	last  time.Time
+	count int
+}
+
+func (c *carrier) signalled(sig syscall.Signal, ints *interrupts) {
+	env := c.s.env
+	switch sig {
+	case syscall.SIGINT:
+		if c.s.o.Job.Step.Pty {
+			return
+		}
+		now := time.Now()
+		if now.Sub(ints.last) > time.Second && !c.s.o.Job.Step.QuitOnInterrupt && !c.s.o.Job.Step.DisableStatus {
+			ints.last, ints.count = now, 1
+			env.Infof("interrupt (one more within 1 sec to abort)")
+			env.Infof("StepId=%d.%s task%s: %s", c.job.ID, c.step.ID, plural(c.step.Tasks), c.running())
+			return
+		}
+		ints.last = now
+		if ints.count++; ints.count > 2 {
+			env.Infof("forcing job termination")
+			c.kill()
+			return
+		}
+		env.Infof("sending Ctrl-C to StepId=%d.%s", c.job.ID, c.step.ID)
+		c.send(&rinkpb.StepUp{Signal: int32(sig), StdinTask: -1})
+		if c.s.o.Job.Step.QuitOnInterrupt {
+			c.kill()
+		}
+	case syscall.SIGTERM, syscall.SIGHUP:
+		env.Infof("forcing job termination")
+		c.kill()
+	case syscall.SIGQUIT:
+		env.Infof("forcing job termination")
+		c.kill()
+	default:
+		c.send(&rinkpb.StepUp{Signal: int32(sig), StdinTask: -1})
+	}
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return " 0"
+	}
+	return fmt.Sprintf("s 0-%d", n-1)
+}
+
+func (c *carrier) running() string {
+	var left []uint32
+	for r := int32(0); r < int32(c.step.Tasks); r++ {
+		if c.exits[r] == nil {
+			left = append(left, uint32(r))
+		}
+	}
+	if len(left) == c.step.Tasks {
+		return "running"
+	}
+	return slurm.NewIndexSet(left...).String() + " running"
+}
+
+func (c *carrier) send(m *rinkpb.StepUp) {
+	select {
+	case c.up <- m:
+	case <-time.After(time.Second):
+	}
+}
+
+// readInput feeds the tasks what srun is fed.
+func (c *carrier) readInput(ctx context.Context, task int32) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := c.s.env.Stdin.Read(buf)
+		if n > 0 {
+			m := &rinkpb.StepUp{Stdin: append([]byte(nil), buf[:n]...), StdinTask: task, HasInput: true}
+			select {
+			case c.up <- m:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if err != nil {
+			select {
+			case c.up <- &rinkpb.StepUp{StdinEof: true, StdinTask: task}:
+			case <-ctx.Done():
+			}
+			return
+		}
+	}
+}
+
+// printer writes the tasks' output, with each line labelled by its task when
+// that was asked for: then lines are written whole.
+type printer struct {
+	mu       sync.Mutex // guards all
+	out, err io.Writer
+	label    bool
+	width    int
+	partial  map[[2]int32][]byte
+}
+
+func newPrinter(out, err io.Writer, label bool, tasks int) *printer {
+	return &printer{out: out, err: err, label: label, width: len(fmt.Sprint(max(tasks-1, 0))), partial: map[[2]int32][]byte{}}
+}
+
+func (p *printer) write(o *rinkpb.TaskOutput) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	to := p.out
+	if o.Stream == 2 {
+		to = p.err
+	}
+	if !p.label {
+		to.Write(o.Data)
+		return
+	}
+	key := [2]int32{o.Rank, o.Stream}
+	data := append(p.partial[key], o.Data...)
+	for {
+		i := strings.IndexByte(string(data), '\n')
+		if i < 0 {
+			break
+		}
+		fmt.Fprintf(to, "%*d: %s", p.width, o.Rank, data[:i+1])
+		data = data[i+1:]
+	}
+	p.partial[key] = append([]byte(nil), data...)
+	if o.Eof {
+		p.rest(key)
+	}
+}
+
+// rest writes the last line of a stream that did not end with a newline. Needs
+// p.mu held.
+func (p *printer) rest(key [2]int32) {
+	data := p.partial[key]
+	delete(p.partial, key)
+	if len(data) == 0 {
+		return
+	}
+	to := p.out
+	if key[1] == 2 {
+		to = p.err
+	}
+	fmt.Fprintf(to, "%*d: %s\n", p.width, key[0], data)
+}
+
+func (p *printer) flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key := range p.partial {
+		if len(p.partial[key]) == 0 {
+			delete(p.partial, key)
+		}
+	}
+}

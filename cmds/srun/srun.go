@@ -1,0 +1,300 @@
+// Package srun runs tasks on the cluster: as a step of the job it is called in
+// or names, or in an allocation it makes for itself.
+package srun
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/runink/rink/api"
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/submit"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+//go:embed help.txt
+var help string
+
+// Run is the command.
+func Run(env *cli.Env) int {
+	in := submit.Input(env)
+	line, err := slurm.ParseCommandLine(slurm.Srun, env.Name, env.Args)
+	if err != nil {
+		return submit.Refused(env, err, 1)
+	}
+	switch {
+	case line.Client.Help:
+		fmt.Fprint(env.Stdout, help)
+		return 0
+	case line.Client.Usage:
+		fmt.Fprintln(env.Stdout, "Usage: srun [OPTIONS(0)... [executable(0) [args(0)...]]] [ : [OPTIONS(N)...]] executable(N) [args(N)...]")
+		return 0
+	case line.Client.Version:
+		fmt.Fprintln(env.Stdout, cli.VersionLine())
+		return 0
+	}
+	comps, err := line.Resolve(in)
+	if err != nil {
+		return submit.Refused(env, err, 1)
+	}
+	o := &comps[0]
+	argv := o.Command
+	if len(argv) == 0 {
+		fmt.Fprintf(env.Stderr, "%s: fatal: No command given to execute.\n", env.Name)
+		return 1
+	}
+	if o.Job.Name == "" {
+		o.Job.Name = filepath.Base(argv[0])
+	}
+	client, err := cli.Connect(env)
+	if err != nil {
+		env.Errorf("Unable to allocate resources: %s", cli.Reason(err))
+		return 1
+	}
+	defer client.Close()
+	if o.Client.TestOnly {
+		return testOnly(env, client, comps)
+	}
+	s := &run{env: env, client: client, o: o, argv: argv, quiet: o.Client.Quiet > 0}
+	inside, err := jobAround(env, &o.Job)
+	if err != nil {
+		env.Errorf("%v", err)
+		return 1
+	}
+	if inside != 0 {
+		submit.Notices(env, o)
+		return s.step(inside)
+	}
+	ctx, stop := signal.NotifyContext(env.Ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	got, err := submit.Allocate(ctx, env, client, comps, s.quiet, "job")
+	interrupted := ctx.Err() != nil
+	stop()
+	if err != nil {
+		var revoked *submit.RevokedError
+		switch {
+		case interrupted:
+			env.Infof("Job allocation has been revoked")
+		case errors.As(err, &revoked):
+			env.Errorf("%v", err)
+		default:
+			env.Errorf("Unable to allocate resources: %s", cli.Reason(err))
+		}
+		return 1
+	}
+	if o.Client.Verbose > 0 {
+		env.Infof("jobid %d: nodes(%d):`%s', cpu counts: %d", got.Job.ID, len(got.Job.Alloc), nodeList(got.Job), got.Job.Alloc[0].CPUs)
+	}
+	s.own = true
+	rc := s.step(got.Job.ID)
+	code, sig := rc, 0
+	if s.signal != 0 {
+		code, sig = 0, s.signal
+	}
+	if err := submit.Release(client, got.Job.ID, code, sig); err != nil && !errors.Is(err, context.Canceled) && !s.jobEnded {
+		env.Errorf("Unable to give back job %d: %s", got.Job.ID, cli.Reason(err))
+	}
+	return rc
+}
+
+// jobAround is the job srun makes a step of: --jobid, or the one it was called
+// in; 0 when it has to ask for resources.
+func jobAround(env *cli.Env, o *slurm.JobOptions) (slurm.JobID, error) {
+	text := o.JobID
+	if text == "" {
+		if text = env.Getenv("SLURM_JOB_ID"); text == "" {
+			text = env.Getenv("SLURM_JOBID")
+		}
+	}
+	if text == "" {
+		return 0, nil
+	}
+	id, err := slurm.ParseJobID(text)
+	if err != nil {
+		return 0, fmt.Errorf("invalid job id %q", text)
+	}
+	return id, nil
+}
+
+func nodeList(j *sched.Job) string {
+	names := make([]string, len(j.Alloc))
+	for i, a := range j.Alloc {
+		names[i] = string(a.Node)
+	}
+	return slurm.Compress(names)
+}
+
+func testOnly(env *cli.Env, client *cli.Client, comps []slurm.CommandOptions) int {
+	req := &rinkpb.SubmitRequest{Key: submit.NewKey()}
+	for i := range comps {
+		o := &comps[i]
+		o.Job.WorkDir = submit.WorkDir(env, o.Job.WorkDir)
+		job := &rinkpb.JobRequest{Options: api.JobOptionsToProto(&o.Job)}
+		if err := submit.Whereabouts(env, job, o); err != nil {
+			env.Errorf("%v", err)
+			return 1
+		}
+		req.Jobs = append(req.Jobs, job)
+	}
+	ctx, cancel := env.Call(time.Minute)
+	defer cancel()
+	r, err := client.TestOnly(ctx, req)
+	if err = cli.CallErr(err); err == nil {
+		err = cli.StatusErr(r.Status)
+	}
+	if err != nil {
+		fmt.Fprintf(env.Stderr, "allocation failure: %s\n", cli.Reason(err))
+		return 1
+	}
+	env.Infof("Job %d to start at %s using %d processors on nodes %s in partition %s",
+		r.Job, time.Unix(0, r.Start).Format("2006-01-02T15:04:05"), r.Cpus, slurm.Compress(r.Nodes), r.Partition)
+	return 0
+}
+
+// run is one srun at work.
+type run struct {
+	env    *cli.Env
+	client *cli.Client
+	o      *slurm.CommandOptions
+	argv   []string
+	quiet  bool
+	own    bool // the allocation is its own
+
+	signal   int // what the step died of, for the job's record
+	jobEnded bool
+}
+
+// step makes a step of the job, carries its streams, and returns its exit code.
+func (s *run) step(id slurm.JobID) int {
+	env, o := s.env, s.o
+	dir := submit.WorkDir(env, "")
+	if o.Job.Given["chdir"] || o.Job.WorkDir != "" {
+		dir = submit.WorkDir(env, o.Job.WorkDir)
+	}
+	if o.Job.Export == "" {
+		o.Job.Export = env.Getenv("SLURM_EXPORT_ENV")
+	}
+	vars, err := submit.Environment(env, &o.Job)
+	if err != nil {
+		env.Errorf("%v", err)
+		return 1
+	}
+	limits, err := submit.Limits(o.Job.Propagate)
+	if err != nil {
+		env.Errorf("%v", err)
+		return 1
+	}
+	s.inheritSize()
+	req := &rinkpb.CreateStepRequest{
+		Key: submit.NewKey(), Job: uint32(id), Options: api.JobOptionsToProto(&o.Job), Argv: s.argv, Env: vars, Cwd: dir,
+		Umask: int32(submit.Umask()), Rlimits: limits, SubmitLine: env.Name, Immediate: o.Job.Given["immediate"], Stdin: true, StdinTask: -1,
+	}
+	if o.Job.Step.MultiProg {
+		if req.MultiProg, err = os.ReadFile(s.argv[0]); err != nil {
+			env.Errorf("Unable to open configuration file %s: %v", s.argv[0], err)
+			return 1
+		}
+	}
+	in := o.Job.Input
+	if n, err := strconv.Atoi(in); err == nil {
+		req.StdinTask = int32(n)
+	} else if in == "none" || in != "" && in != "all" {
+		req.Stdin = false
+		if in != "none" && slurm.ExpandFileName(in, slurm.FileNameValues{}) == in {
+			// One file for all tasks: read it here and feed everybody, as Slurm does.
+			f, err := os.Open(in)
+			if err != nil {
+				env.Errorf("Could not open stdin file: %v", err)
+				return 1
+			}
+			defer f.Close()
+			env.Stdin, req.Stdin, o.Job.Input = f, true, ""
+			req.Options.Input = ""
+		}
+	}
+	if o.Job.Step.Pty {
+		req.PtyRows, req.PtyCols = windowSize()
+	}
+	reply, rc := s.create(id, req)
+	if reply == nil {
+		return rc
+	}
+	return s.carry(req, reply)
+}
+
+// inheritSize takes from the job around what the call leaves open: the number
+// of tasks and nodes of the allocation, through the variables it set.
+func (s *run) inheritSize() {
+	if s.own {
+		return
+	}
+	o := &s.o.Job
+	get := func(name string) int {
+		n, _ := strconv.Atoi(s.env.Getenv(name))
+		return n
+	}
+	if !o.Given["ntasks"] && !o.Given["nodes"] && o.NTasks == 0 {
+		if n := get("SLURM_NTASKS"); n > 0 {
+			o.NTasks = n
+		}
+	}
+}
+
+// create asks for the step, and says so when it has to wait.
+func (s *run) create(id slurm.JobID, req *rinkpb.CreateStepRequest) (*rinkpb.CreateStepReply, int) {
+	env := s.env
+	ctx, stop := signal.NotifyContext(env.Ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	req.DontWait = true
+	said := false
+	for {
+		reply, err := s.client.CreateStep(ctx, req)
+		if err != nil {
+			if ctx.Err() != nil {
+				env.Errorf("Cancelled pending job step with signal %d", int(syscall.SIGINT))
+				return nil, 1
+			}
+			env.Errorf("Unable to create step for job %d: %s", id, cli.Reason(cli.CallErr(err)))
+			return nil, 1
+		}
+		err = cli.StatusErr(reply.Status)
+		switch {
+		case err == nil:
+			if said && !s.quiet {
+				env.Infof("Step created for job %d", id)
+			}
+			for _, m := range reply.Messages {
+				fmt.Fprintln(env.Stderr, m)
+			}
+			return reply, 0
+		case !req.Immediate && (cli.Is(err, slurm.ErrnoNodesBusy) || cli.Is(err, slurm.ErrnoJobPending) || cli.Is(err, slurm.ErrnoJobSuspended)):
+			if !said && !s.quiet {
+				env.Infof("Job %d step creation temporarily disabled, retrying (%s)", id, cli.Reason(err))
+			}
+			said, req.DontWait = true, false
+			if !cli.Is(err, slurm.ErrnoNodesBusy) {
+				select {
+				case <-ctx.Done():
+				case <-time.After(200 * time.Millisecond):
+				}
+			}
+		default:
+			if cli.Is(err, slurm.ErrnoAlreadyDone) || cli.Is(err, slurm.ErrnoInvalidJobID) {
+				env.Errorf("Unable to confirm allocation for job %d: %s", id, cli.Reason(err))
+				env.Infof("Check SLURM_JOB_ID environment variable. Expired or invalid job %d", id)
+				return nil, 1
+			}
+			env.Errorf("Unable to create step for job %d: %s", id, cli.Reason(err))
+			return nil, 1
+		}
+	}
+}

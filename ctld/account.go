@@ -1,0 +1,98 @@
+package ctld
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/runink/rink/accounting"
+	"github.com/runink/rink/api"
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// historySink keeps in accounting what the log says of ended jobs and steps.
+// The barn feeds it in log order; the store remembers how far it came, so that
+// entries which come again after a restart are kept once.
+type historySink struct {
+	store *accounting.Store
+	log   *slog.Logger
+}
+
+// Consume implements barn.Sink.
+func (h *historySink) Consume(index uint64, _ time.Time, events []state.Event) {
+	var records []*rinkpb.Record
+	for _, ev := range events {
+		switch ev := ev.(type) {
+		case state.JobEnded:
+			records = append(records, &rinkpb.Record{Job: api.JobToProto(ev.Job), Index: index, Requeued: ev.Requeued})
+		case state.StepEnded:
+			records = append(records, &rinkpb.Record{
+				Job:   &rinkpb.Job{Id: uint32(ev.Job.ID), Restarts: ev.Job.Restarts},
+				Steps: []*rinkpb.Step{api.StepToProto(ev.Step)}, Index: index,
+			})
+		}
+	}
+	if len(records) > 0 {
+		h.store.Put(index, records)
+	}
+}
+
+// Flush implements barn.Sink.
+func (h *historySink) Flush() error { return h.store.Flush() }
+
+// Applied implements barn.Sink.
+func (h *historySink) Applied() uint64 { return h.store.Applied() }
+
+// History streams records of jobs that ended and of those that have not, as
+// sacct asks. A user sees only their own unless an operator.
+func (c *controller) History(req *rinkpb.HistoryRequest, stream rinkpb.Controller_HistoryServer) error {
+	_, u, err := c.caller(stream.Context())
+	if err != nil {
+		return err
+	}
+	f, err := accounting.FilterOf(req)
+	if err != nil {
+		return invalid(err)
+	}
+	if req.AllUsers {
+		f.UIDs = nil
+	}
+	if !c.s.operator(u.UID) && c.s.private("jobs") {
+		f.UIDs = []uint32{u.UID}
+	}
+	if err := c.s.store.Flush(); err != nil {
+		return err
+	}
+	var live []*sched.Job
+	c.s.barn.Read(func(t *state.State) { live = liveJobs(t) })
+	records := make([]*rinkpb.Record, 0, len(live))
+	for _, j := range live {
+		if j.State.Ended() && !j.State.Has(slurm.JobCompleting) {
+			continue
+		}
+		p := api.JobToProto(j)
+		records = append(records, &rinkpb.Record{Job: p, Steps: p.Steps, Live: true})
+	}
+	now := time.Now()
+	page := &rinkpb.HistoryPage{Now: now.UnixNano(), Status: &rinkpb.Status{}}
+	for rec, err := range c.s.store.Query(f, slices.Values(records)) {
+		if err != nil {
+			return err
+		}
+		rec.Cluster = c.s.conf.ClusterName
+		page.Records = append(page.Records, rec)
+		if len(page.Records) == pageSize {
+			if err := stream.Send(page); err != nil {
+				return err
+			}
+			page = &rinkpb.HistoryPage{Now: now.UnixNano(), Status: &rinkpb.Status{}}
+		}
+	}
+	return stream.Send(page)
+}
+
+// private reports whether PrivateData names the thing.
+func (s *Server) private(what string) bool { return slices.Contains(s.liveConf().PrivateData, what) }

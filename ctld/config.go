@@ -1,0 +1,173 @@
+package ctld
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/slurm"
+)
+
+// Config is a controller's own part of the configuration, worked out from the
+// cluster's files.
+type Config struct {
+	Conf     *slurm.Conf
+	Files    []state.ConfigFile // slurm.conf first, then gres.conf and the rest that are there
+	Path     string             // of slurm.conf
+	Name     string             // this controller's name: its SlurmctldHost entry
+	Listen   string             // address and port of the TLS listener
+	Address  string             // address and port others reach it at
+	StateDir string
+	Socket   string // Unix socket for the commands of this host
+}
+
+// maxConfig bounds a configuration file.
+const maxConfig = 64 << 20
+
+// ReadConfig reads a cluster's configuration for the controller on the named
+// host. Errors name the file and the line.
+func ReadConfig(path, hostname string) (Config, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return Config{}, err
+	}
+	files, err := readFiles(path)
+	if err != nil {
+		return Config{}, err
+	}
+	conf, err := ParseFiles(files)
+	if err != nil {
+		return Config{}, err
+	}
+	c := Config{Conf: conf, Files: files, Path: path, StateDir: conf.StateSaveLocation}
+	if c.StateDir == "" {
+		return c, fmt.Errorf("%s: StateSaveLocation is not set", path)
+	}
+	if err := c.findSelf(hostname); err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	c.Socket = SocketPath(conf, "ctld")
+	return c, nil
+}
+
+// SocketPath is where a daemon of the cluster listens for the commands of its
+// host: CommandSocket with %c the cluster's name and %d the daemon's.
+func SocketPath(conf *slurm.Conf, daemon string) string {
+	return strings.NewReplacer("%c", conf.ClusterName, "%d", daemon).Replace(conf.CommandSocket)
+}
+
+// findSelf works out which of the SlurmctldHost entries this controller is.
+func (c *Config) findSelf(hostname string) error {
+	hosts := c.Conf.SlurmctldHosts
+	if len(hosts) == 0 {
+		return errors.New("SlurmctldHost is not set")
+	}
+	short, _, _ := strings.Cut(hostname, ".")
+	port := strconv.Itoa(c.Conf.SlurmctldPort)
+	for _, h := range hosts {
+		name, _, _ := strings.Cut(h.Name, ".")
+		if name != short && h.Name != hostname && h.Name != "localhost" {
+			continue
+		}
+		addr := h.Addr
+		if addr == "" {
+			addr = h.Name
+		}
+		c.Name, c.Address = h.Name, net.JoinHostPort(addr, port)
+		// Without an address of its own a host listens on all of them, as a name
+		// may stand for several.
+		c.Listen = net.JoinHostPort("", port)
+		if net.ParseIP(addr) != nil {
+			c.Listen = c.Address
+		}
+		return nil
+	}
+	names := make([]string, len(hosts))
+	for i, h := range hosts {
+		names[i] = h.Name
+	}
+	return fmt.Errorf("this host (%s) is not a controller: SlurmctldHost names %s", hostname, strings.Join(names, ", "))
+}
+
+// ParseFiles parses a set of configuration files, the first being slurm.conf.
+func ParseFiles(files []state.ConfigFile) (*slurm.Conf, error) {
+	if len(files) == 0 {
+		return nil, errors.New("there is no configuration")
+	}
+	byName := map[string][]byte{}
+	for _, f := range files[1:] {
+		byName[f.Name] = f.Text
+	}
+	return slurm.ParseConf(files[0].Name, files[0].Text, func(name string) ([]byte, error) {
+		if text, ok := byName[name]; ok {
+			return text, nil
+		}
+		return nil, fmt.Errorf("cannot read %s: %w", name, fs.ErrNotExist)
+	})
+}
+
+// readFiles reads slurm.conf, what it includes and the files beside it.
+func readFiles(path string) ([]state.ConfigFile, error) {
+	list, err := slurm.ReadConfFiles(path, readBounded)
+	if err != nil {
+		return nil, err
+	}
+	files := make([]state.ConfigFile, len(list))
+	for i, f := range list {
+		files[i] = state.ConfigFile{Name: f.Name, Text: f.Text}
+	}
+	return files, nil
+}
+
+func readBounded(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxConfig {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxConfig)
+	}
+	return os.ReadFile(path)
+}
+
+func sameFiles(a, b []state.ConfigFile) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Name != b[i].Name || !bytes.Equal(a[i].Text, b[i].Text) {
+			return false
+		}
+	}
+	return true
+}
+
+// ReadConf reads and parses a cluster's configuration files.
+func ReadConf(path string) (*slurm.Conf, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	files, err := readFiles(path)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFiles(files)
+}
+
+// CheckConfig says of every key of a cluster's configuration files what
+// becomes of it. The error is one that keeps the files from being read at all.
+func CheckConfig(path string) ([]slurm.KeyReport, error) {
+	conf, err := ReadConf(path)
+	if err != nil {
+		return nil, err
+	}
+	return conf.Report, nil
+}

@@ -1,0 +1,217 @@
+// Package ctld is the controller: it takes requests in, checks who asks and
+// what for, proposes changes to the barn, runs the scheduling loop, sends what
+// was committed to the agents, and watches over the nodes.
+//
+// Every controller serves reads and passes writes to the barn; the loops that
+// act (scheduling, dispatch, node health, time limits) run on the leader alone.
+package ctld
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/runink/rink/accounting"
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth"
+	"github.com/runink/rink/barn"
+	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/slurm"
+)
+
+// maxMessage bounds one message of a call.
+const maxMessage = 64 << 20
+
+// Options is what a controller is started with.
+type Options struct {
+	Config  Config
+	Version string
+	Logger  *slog.Logger
+	// Ready is called once when the controller leads or follows and serves; nil
+	// when nobody wants to know.
+	Ready func()
+}
+
+// Server is one controller.
+type Server struct {
+	opt   Options
+	conf  *slurm.Conf
+	log   *slog.Logger
+	start time.Time
+	host  string
+
+	barn  *barn.Barn
+	store *accounting.Store
+	ca    *auth.Authority
+	self  *auth.Credentials
+	users *auth.Users
+
+	sessions *sessions
+	loop     *loop
+	soft     *softFacts
+	waits    *waitBook
+	stepLock stepLocks
+	stepBook *stepBook
+	agents   *agentLines
+
+	unix *grpc.Server
+	tls  *grpc.Server
+	join *grpc.Server
+	wg   sync.WaitGroup // the serving goroutines; Run waits for them
+}
+
+// Run starts the controller and serves until ctx ends, then stops: listeners
+// first, so that nothing new comes in, the loops, and the barn last.
+func Run(ctx context.Context, opt Options) error {
+	s := &Server{
+		opt: opt, conf: opt.Config.Conf, log: opt.Logger, start: time.Now(),
+		users: auth.NewUsers(time.Minute), soft: newSoftFacts(), waits: newWaitBook(), stepBook: newStepBook(),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.host, _ = os.Hostname()
+	s.sessions = newSessions(s)
+	s.loop = newLoop(s)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	if err := s.open(); err != nil {
+		return err
+	}
+	defer s.close()
+	listeners, err := s.listen()
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, len(listeners)+1)
+	for _, l := range listeners {
+		s.wg.Go(func() {
+			if err := l.server.Serve(l.on); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+				failed <- fmt.Errorf("cannot serve %s: %w", l.on.Addr(), err)
+			}
+		})
+	}
+	watcher := s.barn.Follow(func(*state.State) {})
+	s.wg.Go(func() { s.act(ctx, watcher) })
+	s.wg.Go(func() { s.lead(ctx) })
+	s.wg.Go(func() { s.self.Keep(ctx, s.renewSelf, s.log) })
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	case err = <-s.barn.Failed():
+		err = fmt.Errorf("the replicated state cannot go on: %w", err)
+	}
+	cancel()
+	s.stopServing()
+	s.wg.Wait()
+	return err
+}
+
+// open brings up what the controller stands on: the accounting store, its CA
+// and the barn.
+func (s *Server) open() error {
+	dir := s.opt.Config.StateDir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("cannot make StateSaveLocation: %w", err)
+	}
+	var err error
+	if err = s.openTrust(dir); err != nil {
+		return err
+	}
+	s.agents = newAgentLines(s.self)
+	// The barn locks the directory, so it comes before anything else writes there.
+	if s.store, err = accounting.Open(filepath.Join(dir, "accounting"), s.log); err != nil {
+		return err
+	}
+	s.barn, err = barn.Open(barn.Options{
+		Dir: filepath.Join(dir, "barn"), ID: s.opt.Config.Name, Address: s.opt.Config.Address,
+		Cluster: s.conf.ClusterName, Bootstrap: true, Sinks: []barn.Sink{&historySink{store: s.store, log: s.log}}, Logger: s.log,
+	})
+	if err != nil {
+		s.store.Close()
+		return err
+	}
+	return nil
+}
+
+// close lets go of what open brought up, the barn last of those who write.
+func (s *Server) close() {
+	s.agents.close()
+	if err := s.barn.Close(); err != nil {
+		s.log.Error("cannot close the barn", "error", err)
+	}
+	if err := s.store.Close(); err != nil {
+		s.log.Error("cannot close the accounting store", "error", err)
+	}
+}
+
+// served is a listener with the server behind it.
+type served struct {
+	server *grpc.Server
+	on     net.Listener
+}
+
+// listen opens the Unix socket for the commands of this host and the TLS port
+// for daemons.
+func (s *Server) listen() ([]served, error) {
+	sock := s.opt.Config.Socket
+	if err := os.MkdirAll(filepath.Dir(sock), 0o755); err != nil {
+		return nil, fmt.Errorf("cannot make the directory of CommandSocket: %w", err)
+	}
+	local, err := auth.ListenLocal(sock)
+	if err != nil {
+		return nil, err
+	}
+	wire, err := auth.Listen(s.opt.Config.Listen, auth.ListenerConfig{
+		Credentials: s.self, Protocols: []auth.Protocol{auth.ProtoGRPC, auth.ProtoJoin}, Log: s.log,
+	})
+	if err != nil {
+		local.Close()
+		return nil, fmt.Errorf("cannot listen on SlurmctldPort: %w", err)
+	}
+	limits := []grpc.ServerOption{grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage)}
+	s.unix = grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()))...)
+	rinkpb.RegisterControllerServer(s.unix, &controller{s: s, local: true})
+	s.tls = grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()))...)
+	rinkpb.RegisterControllerServer(s.tls, &controller{s: s})
+	rinkpb.RegisterNodesServer(s.tls, &nodes{s: s})
+	s.join = grpc.NewServer(append(limits, grpc.Creds(auth.JoinServerCredentials()))...)
+	rinkpb.RegisterJoinServer(s.join, &joiner{s: s})
+	return []served{{s.unix, local}, {s.tls, wire.GRPC()}, {s.join, wire.Join()}}, nil
+}
+
+// stopServing ends the calls in progress after a moment's grace.
+func (s *Server) stopServing() {
+	s.sessions.closeAll()
+	for _, g := range []*grpc.Server{s.unix, s.tls, s.join} {
+		done := make(chan struct{})
+		go func() { g.GracefulStop(); close(done) }() // ends at Stop below at the latest
+		select {
+		case <-done:
+		case <-time.After(200 * time.Millisecond):
+			g.Stop()
+			<-done
+		}
+	}
+}
+
+// systemActor is the controller acting by itself.
+var systemActor = state.Actor{System: true, User: "system"}
+
+// propose commits commands in the controller's own name.
+func (s *Server) propose(ctx context.Context, cmds ...state.Command) ([]state.Result, error) {
+	if len(cmds) == 0 {
+		return nil, nil
+	}
+	return s.barn.Propose(ctx, systemActor, cmds...)
+}

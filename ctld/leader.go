@@ -1,0 +1,214 @@
+package ctld
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/runink/rink/barn"
+	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// lead waits for leadership and runs the leader's loops while it lasts. It
+// ends with ctx.
+func (s *Server) lead(ctx context.Context) {
+	changes := s.barn.Leadership()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case l := <-changes:
+			if !l.Leader {
+				continue
+			}
+		}
+		term, cancel := context.WithCancel(ctx)
+		done := make(chan struct{})
+		go func() { defer close(done); s.term(term) }() // ended by cancel below
+		for lost := false; !lost; {
+			select {
+			case <-ctx.Done():
+				lost = true
+			case l := <-changes:
+				lost = !l.Leader
+			}
+		}
+		cancel()
+		<-done
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// term is one term of leadership: the configuration is brought up to date, the
+// nodes known so far get a moment to come back, and the loops run until ctx
+// ends.
+func (s *Server) term(ctx context.Context) {
+	if err := s.barn.Barrier(ctx); err != nil {
+		s.log.Error("cannot catch up as leader", "error", err)
+		return
+	}
+	if err := s.adoptConfig(ctx); err != nil {
+		s.log.Error("cannot put the configuration into the state", "error", err)
+		if s.noConfig() {
+			return
+		}
+	}
+	s.soft.expectAll(s.nodeNames(), time.Now())
+	s.log.Info("leads the cluster", "cluster", s.conf.ClusterName)
+	s.sessions.lead(true)
+	defer s.sessions.lead(false)
+	if s.opt.Ready != nil {
+		s.opt.Ready()
+		s.opt.Ready = nil
+	}
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	s.loop.wake()
+	done := make(chan struct{})
+	go func() { defer close(done); s.loop.run(ctx) }() // ends with ctx
+	for {
+		select {
+		case <-ctx.Done():
+			<-done
+			return
+		case now := <-ticker.C:
+			s.tick(ctx, now)
+		}
+	}
+}
+
+// adoptConfig puts the configuration files into the barn when they differ from
+// what is there.
+func (s *Server) adoptConfig(ctx context.Context) error {
+	same := false
+	s.barn.Read(func(st *state.State) { same = sameFiles(st.ConfigFiles(), s.opt.Config.Files) })
+	if same {
+		return nil
+	}
+	results, err := s.propose(ctx, state.SetConfig{Files: s.opt.Config.Files})
+	if err != nil {
+		return err
+	}
+	return results[0].Err
+}
+
+func (s *Server) noConfig() bool {
+	none := true
+	s.barn.Read(func(st *state.State) { none = st.Config() == nil })
+	return none
+}
+
+func (s *Server) nodeNames() []sched.NodeName {
+	var names []sched.NodeName
+	s.barn.Read(func(st *state.State) {
+		for _, n := range st.Nodes() {
+			names = append(names, n.Name)
+		}
+	})
+	return names
+}
+
+// act follows the log: what was committed is carried out here, in order. It
+// ends when the watcher is closed.
+func (s *Server) act(ctx context.Context, w *barn.Watcher) {
+	for {
+		batch, err := w.Next(ctx)
+		if err != nil {
+			if !errors.Is(err, context.Canceled) && !errors.Is(err, barn.ErrClosed) {
+				s.log.Error("cannot follow the log", "error", err)
+			}
+			return
+		}
+		for _, ev := range batch.Events {
+			s.carryOut(ev)
+		}
+		s.loop.wake()
+	}
+}
+
+// carryOut does what an event asks for outside the state. Everything here may
+// be done twice: agents do an order once.
+func (s *Server) carryOut(ev state.Event) {
+	switch ev := ev.(type) {
+	case state.JobStarted:
+		s.waits.forget(ev.Job.ID)
+		s.dispatchStart(ev.Job)
+	case state.JobChanged:
+		s.waits.notify(ev.New)
+		s.dispatchChange(ev.Old, ev.New)
+	case state.JobPurged:
+		s.waits.forget(ev.Job)
+	case state.StepEnded:
+		s.waits.stepEnded(ev.Job.ID)
+	case state.ConfigChanged:
+		s.sessions.broadcastConfig()
+	}
+}
+
+// tick is the leader's once-a-second look at what only time changes: limits
+// that ran out, nodes not heard of, ended jobs to forget.
+func (s *Server) tick(ctx context.Context, now time.Time) {
+	var cmds []state.Command
+	s.barn.Read(func(st *state.State) {
+		conf := st.Config()
+		if conf == nil {
+			return
+		}
+		cmds = append(cmds, overTime(st, now)...)
+		cmds = append(cmds, s.lostNodes(st, now)...)
+		if age := conf.Conf.MinJobAge; age > 0 && endedBefore(st, now.Add(-seconds(age))) {
+			cmds = append(cmds, state.Purge{Before: now.Add(-seconds(age))})
+		}
+	})
+	if _, err := s.propose(ctx, cmds...); err != nil && ctx.Err() == nil {
+		s.log.Warn("cannot commit what the clock asks for", "error", err)
+	}
+	s.signalWarnings(now)
+	s.resendKills(now)
+}
+
+// overTime ends the jobs whose time limit has run out.
+func overTime(st *state.State, now time.Time) []state.Command {
+	var cmds []state.Command
+	over := st.Config().Conf.OverTimeLimit
+	for j := range st.Holding() {
+		if j.State.Base() != slurm.JobRunning || j.State.Has(slurm.JobCompleting) || j.End.IsZero() {
+			continue
+		}
+		grace := seconds(over)
+		if p := st.Config().Partition(j.Partition); p != nil && p.OverTimeLimit > 0 {
+			grace = seconds(p.OverTimeLimit)
+		}
+		if now.After(j.End.Add(grace)) {
+			cmds = append(cmds, state.EndJob{Job: j.ID, Restarts: j.Restarts, State: slurm.JobTimeout, Reason: slurm.ReasonTimeLimit})
+		}
+	}
+	return cmds
+}
+
+func seconds(d slurm.Duration) time.Duration { return time.Duration(d) * time.Second }
+
+// endedBefore reports whether there is a record to forget.
+func endedBefore(st *state.State, t time.Time) bool {
+	for j := range st.Jobs() {
+		if j.State.Ended() && !j.State.Has(slurm.JobCompleting) && j.End.Before(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// liveJobs lists the records that have not ended, in the order of their ids.
+func liveJobs(st *state.State) []*sched.Job {
+	var out []*sched.Job
+	for j := range st.Jobs() {
+		if !j.State.Ended() || j.State.Has(slurm.JobCompleting) {
+			out = append(out, j)
+		}
+	}
+	return out
+}

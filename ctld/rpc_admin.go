@@ -1,0 +1,194 @@
+package ctld
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// invalid is a refusal of a word the request is made of.
+func invalid(err error) error { return status.Error(codes.InvalidArgument, err.Error()) }
+
+// ModifyNode changes nodes by scontrol's KEY=VALUE words.
+func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeRequest) (*rinkpb.Done, error) {
+	_, u, err := c.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !c.s.operator(u.UID) {
+		return nil, invalid(slurm.ErrnoAccessDenied)
+	}
+	up := state.UpdateNode{ReasonUser: u.Name}
+	list, err := slurm.ParseHostList(req.Nodes)
+	if err != nil {
+		return nil, invalid(slurm.ErrnoInvalidNodeName)
+	}
+	down := false
+	c.s.barn.Read(func(t *state.State) {
+		for _, name := range list.Hosts() {
+			if strings.EqualFold(name, "ALL") {
+				for _, n := range t.Nodes() {
+					up.Nodes = append(up.Nodes, n.Name)
+				}
+				continue
+			}
+			if t.Node(sched.NodeName(name)) == nil {
+				err = slurm.ErrnoInvalidNodeName
+			}
+			up.Nodes = append(up.Nodes, sched.NodeName(name))
+		}
+	})
+	if err != nil {
+		return nil, invalid(err)
+	}
+	for _, w := range req.Changes {
+		value := w.Value
+		switch strings.ToLower(w.Key) {
+		case "state":
+			if down, err = nodeState(&up, value); err != nil {
+				return nil, invalid(err)
+			}
+		case "reason":
+			up.Reason = &value
+		case "weight":
+			n, err := strconv.ParseUint(value, 10, 32)
+			if err != nil {
+				return nil, invalid(fmt.Errorf("Invalid Weight value %q", value))
+			}
+			weight := uint32(n)
+			up.Weight = &weight
+		case "availablefeatures", "features", "activefeatures":
+			var features []string
+			if value != "" {
+				features = strings.Split(value, ",")
+			}
+			up.Features = &features
+		case "comment":
+			up.Comment = &value
+		case "extra":
+			up.Extra = &value
+		default:
+			return nil, invalid(fmt.Errorf("Invalid input: %s", w.Key))
+		}
+	}
+	if (down || up.Set.Has(slurm.NodeDrain) || up.Set.Has(slurm.NodeFail)) && (up.Reason == nil || *up.Reason == "") {
+		return nil, invalid(fmt.Errorf("You must specify a reason when DOWNING a node. Request denied"))
+	}
+	cmds := []state.Command{up}
+	if down {
+		c.s.barn.Read(func(t *state.State) {
+			for _, n := range up.Nodes {
+				cmds = append(cmds, nodeLost(t, n)...)
+			}
+		})
+	}
+	results, err := c.s.barn.Propose(ctx, actor(u), cmds...)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if results[0].Err != nil {
+		return nil, invalid(results[0].Err)
+	}
+	return &rinkpb.Done{}, nil
+}
+
+// nodeState reads State=; down reports whether the nodes' jobs must end.
+func nodeState(up *state.UpdateNode, word string) (down bool, err error) {
+	idle, off := slurm.NodeIdle, slurm.NodeDown
+	switch strings.ToLower(word) {
+	case "drain", "draining", "drained":
+		up.Set = slurm.NodeDrain
+	case "undrain":
+		up.Clear = slurm.NodeDrain
+	case "resume", "idle":
+		up.Base, up.Clear = &idle, slurm.NodeDrain|slurm.NodeFail|slurm.NodeNotResponding
+	case "down":
+		up.Base, down = &off, true
+	case "fail", "failing":
+		up.Set = slurm.NodeFail
+	case "noresp":
+		up.Set = slurm.NodeNotResponding
+	default:
+		return false, fmt.Errorf("Invalid node state specified")
+	}
+	return down, nil
+}
+
+// ModifyPartition changes, creates or deletes a partition until the next
+// reconfiguration.
+func (c *controller) ModifyPartition(ctx context.Context, req *rinkpb.ModifyPartitionRequest) (*rinkpb.Done, error) {
+	_, u, err := c.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !c.s.operator(u.UID) {
+		return nil, invalid(slurm.ErrnoAccessDenied)
+	}
+	var p *sched.Partition
+	var nodes []*sched.Node
+	c.s.barn.Read(func(t *state.State) {
+		p, nodes = t.Config().Partition(sched.PartitionName(req.Name)), t.Nodes()
+	})
+	switch {
+	case p == nil && !req.Create:
+		return nil, invalid(slurm.ErrnoInvalidPartition)
+	case p != nil && req.Create:
+		return nil, invalid(fmt.Errorf("Partition already exists: %s", req.Name))
+	}
+	var next sched.Partition
+	if p != nil {
+		next = *p
+	} else {
+		next = sched.DefaultPartition(sched.PartitionName(req.Name))
+	}
+	for _, w := range req.Changes {
+		if err := sched.ChangePartition(&next, w.Key, w.Value, nodes); err != nil {
+			return nil, invalid(err)
+		}
+	}
+	results, err := c.s.barn.Propose(ctx, actor(u), state.UpdatePartition{Partition: next, Delete: req.Delete})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if results[0].Err != nil {
+		return nil, invalid(results[0].Err)
+	}
+	return &rinkpb.Done{}, nil
+}
+
+// Reconfigure reads the configuration files again and puts them in force on
+// all controllers and nodes at once.
+func (c *controller) Reconfigure(ctx context.Context, _ *rinkpb.ReconfigureRequest) (*rinkpb.Done, error) {
+	_, u, err := c.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !c.s.operator(u.UID) {
+		return nil, invalid(slurm.ErrnoAccessDenied)
+	}
+	fresh, err := ReadConfig(c.s.opt.Config.Path, c.s.host)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	results, err := c.s.barn.Propose(ctx, actor(u), state.SetConfig{Files: fresh.Files})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if results[0].Err != nil {
+		return nil, invalid(results[0].Err)
+	}
+	return &rinkpb.Done{}, nil
+}
+
+// ownerUID is the user the controller runs as, who may do what root may.
+func (c Config) ownerUID() uint32 { return uint32(os.Geteuid()) }

@@ -1,0 +1,269 @@
+package ctld
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/runink/rink/api"
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth"
+	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// target is one record a request means, or some tasks of an array's record.
+type target struct {
+	job   *sched.Job
+	tasks slurm.IndexSet // not empty: these pending tasks of the record alone
+}
+
+// find resolves a reference to the records it means. It needs the state's read
+// lock.
+func find(t *state.State, ref *rinkpb.JobRef) ([]target, error) {
+	id := slurm.JobID(ref.Job)
+	if ref.HasHet {
+		for _, j := range t.HetJobs(id) {
+			if j.HetOffset == int(ref.Het) {
+				return []target{{job: j}}, nil
+			}
+		}
+		return nil, slurm.ErrnoInvalidJobID
+	}
+	if !ref.HasTask && ref.Tasks == nil { // the whole, also written N_*
+		list := t.ArrayJobs(id)
+		if len(list) == 0 {
+			list = t.HetJobs(id)
+		}
+		if len(list) == 0 {
+			if j := t.Job(id); j != nil {
+				list = []*sched.Job{j}
+			}
+		}
+		if len(list) == 0 {
+			return nil, slurm.ErrnoInvalidJobID
+		}
+		out := make([]target, len(list))
+		for i, j := range list {
+			out[i] = target{job: j}
+		}
+		return out, nil
+	}
+	want, err := api.IndexSetFromProto(ref.Tasks)
+	if err != nil {
+		return nil, err
+	}
+	if ref.HasTask {
+		want = slurm.NewIndexSet(ref.Task)
+	}
+	var out []target
+	found := slurm.IndexSet{}
+	for _, j := range t.ArrayJobs(id) {
+		if j.IsArrayRest() {
+			if some := j.Tasks.Intersect(want); some.Len() > 0 {
+				out = append(out, target{j, some})
+				found = found.Union(some)
+			}
+		} else if want.Contains(j.TaskID) {
+			out = append(out, target{job: j})
+			found = found.Union(slurm.NewIndexSet(j.TaskID))
+		}
+	}
+	if found.Len() == 0 {
+		return nil, slurm.ErrnoInvalidJobID
+	}
+	return out, nil
+}
+
+// Cancel ends or signals jobs, named or matched by filters. A user's request
+// touches that user's jobs only.
+func (c *controller) Cancel(ctx context.Context, req *rinkpb.CancelRequest) (*rinkpb.ActionReply, error) {
+	_, u, err := c.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reply := &rinkpb.ActionReply{Status: &rinkpb.Status{}}
+	var cmds []state.Command
+	var owner []int // cmds[i] answers reply.Outcomes[owner[i]]
+	var signals []func()
+	c.s.barn.Read(func(t *state.State) {
+		if len(req.Refs) == 0 && req.HasFilter {
+			for _, j := range liveJobs(t) {
+				if matches(j, req) && (c.s.operator(u.UID) || j.UID == u.UID) {
+					out := &rinkpb.Outcome{What: slurm.JobName(j.ID, j.ArrayID, j.TaskID, j.IsArrayRest()), Job: uint32(j.ID), Status: &rinkpb.Status{}}
+					reply.Outcomes = append(reply.Outcomes, out)
+					cmds, signals = c.cancelOne(t, req, target{job: j}, u, out, cmds, signals)
+					for len(owner) < len(cmds) {
+						owner = append(owner, len(reply.Outcomes)-1)
+					}
+				}
+			}
+			return
+		}
+		for _, ref := range req.Refs {
+			what := refName(ref)
+			list, err := find(t, ref)
+			if err != nil {
+				reply.Outcomes = append(reply.Outcomes, &rinkpb.Outcome{What: what, Job: ref.Job, Status: refuse(err)})
+				continue
+			}
+			matched := 0
+			for _, tg := range list {
+				if len(list) > 1 && tg.job.State.Ended() {
+					continue
+				}
+				if req.HasFilter && !matches(tg.job, req) {
+					continue
+				}
+				matched++
+				out := &rinkpb.Outcome{What: what, Job: uint32(tg.job.ID), Status: &rinkpb.Status{}}
+				reply.Outcomes = append(reply.Outcomes, out)
+				if ref.HasStep {
+					signals = c.cancelStep(ref, req, tg.job, u, out, signals)
+					continue
+				}
+				cmds, signals = c.cancelOne(t, req, tg, u, out, cmds, signals)
+				for len(owner) < len(cmds) {
+					owner = append(owner, len(reply.Outcomes)-1)
+				}
+			}
+			if matched == 0 && !req.HasFilter {
+				reply.Outcomes = append(reply.Outcomes, &rinkpb.Outcome{What: what, Job: ref.Job, Status: refuse(slurm.ErrnoAlreadyDone)})
+			}
+		}
+	})
+	if len(cmds) > 0 {
+		results, err := c.s.barn.Propose(ctx, actor(u), cmds...)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		for i, r := range results {
+			if r.Err != nil {
+				reply.Outcomes[owner[i]].Status = refuse(r.Err)
+			}
+		}
+	}
+	for _, send := range signals {
+		send()
+	}
+	return reply, nil
+}
+
+// cancelOne adds what ends or signals one record.
+func (c *controller) cancelOne(t *state.State, req *rinkpb.CancelRequest, tg target, u auth.User, out *rinkpb.Outcome, cmds []state.Command, signals []func()) ([]state.Command, []func()) {
+	j := tg.job
+	if !c.s.operator(u.UID) && j.UID != u.UID {
+		out.Status = refuse(slurm.ErrnoAccessDenied)
+		return cmds, signals
+	}
+	if j.State.Ended() || j.State.Has(slurm.JobCompleting) {
+		if j.State.Has(slurm.JobCompleting) {
+			out.Status = refuse(slurm.ErrnoAlreadyDone)
+			return cmds, append(signals, func() {
+				for _, n := range j.Completing {
+					c.s.sessions.send(n, endOrder(j, c.s.killWait()))
+				}
+			})
+		}
+		out.Status = refuse(slurm.ErrnoAlreadyDone)
+		return cmds, signals
+	}
+	pending := j.State.Base() == slurm.JobPending
+	if req.Signal != 0 && (req.Signal != 9 || req.Batch) && !(pending && req.Signal == 15) {
+		if pending {
+			out.Status = refuse(slurm.ErrnoNotRunning)
+			return cmds, signals
+		}
+		return cmds, append(signals, func() { c.s.signalJob(j, req.Signal, req.Batch, req.Full) })
+	}
+	if req.Batch && !pending {
+		return cmds, append(signals, func() { c.s.signalJob(j, max(req.Signal, 15), true, false) })
+	}
+	return append(cmds, state.EndJob{Job: j.ID, Tasks: tg.tasks, Restarts: j.Restarts, State: slurm.JobCancelled}), signals
+}
+
+func (c *controller) cancelStep(ref *rinkpb.JobRef, req *rinkpb.CancelRequest, j *sched.Job, u auth.User, out *rinkpb.Outcome, signals []func()) []func() {
+	if !c.s.operator(u.UID) && j.UID != u.UID {
+		out.Status = refuse(slurm.ErrnoAccessDenied)
+		return signals
+	}
+	for _, st := range j.Steps {
+		if uint32(st.ID) != ref.Step {
+			continue
+		}
+		return append(signals, func() { c.s.signalStep(j, st, req.Signal) })
+	}
+	out.Status = refuse(slurm.ErrnoInvalidJobID)
+	return signals
+}
+
+// signalStep signals a step on all of its nodes; 0 ends it.
+func (s *Server) signalStep(j *sched.Job, st *sched.Step, sig int32) {
+	for _, n := range st.Nodes {
+		order := &rinkpb.Order{Order: &rinkpb.Order_Signal{Signal: &rinkpb.SignalJob{
+			Job: uint32(j.ID), Restarts: j.Restarts, Signal: sig, HasStep: true, Step: uint32(st.ID),
+		}}}
+		if sig == 0 || sig == 9 {
+			order = &rinkpb.Order{Order: &rinkpb.Order_End{End: &rinkpb.EndJobHere{
+				Job: uint32(j.ID), Restarts: j.Restarts, KillWait: int64(s.killWait().Seconds()), Now: sig == 9, HasStep: true, Step: uint32(st.ID),
+			}}}
+		}
+		s.sessions.send(n.Node, order)
+	}
+}
+
+// matches reports whether a live job passes every filter given.
+func matches(j *sched.Job, req *rinkpb.CancelRequest) bool {
+	if req.ByUser && j.UID != req.Uid {
+		return false
+	}
+	if req.Name != "" && j.Name != req.Name || req.Account != "" && j.Account != req.Account || req.Qos != "" && j.QOS != req.Qos {
+		return false
+	}
+	if req.Reservation != "" && j.Spec.Reservation != req.Reservation || req.Wckey != "" && j.Spec.WCKey != req.Wckey {
+		return false
+	}
+	if req.Run != "" && j.Run != req.Run {
+		return false
+	}
+	if len(req.Partitions) > 0 && !slices.ContainsFunc(j.Partitions, func(p sched.PartitionName) bool {
+		return slices.Contains(req.Partitions, string(p))
+	}) {
+		return false
+	}
+	if len(req.States) > 0 && !slices.Contains(req.States, uint32(j.State.Base())) {
+		return false
+	}
+	if len(req.Nodes) > 0 && !slices.ContainsFunc(j.Alloc, func(a sched.NodeAlloc) bool {
+		return slices.Contains(req.Nodes, string(a.Node))
+	}) {
+		return false
+	}
+	return true
+}
+
+// refName is how a person would have written the reference.
+func refName(r *rinkpb.JobRef) string {
+	name := fmt.Sprint(r.Job)
+	switch {
+	case r.HasTask:
+		name += fmt.Sprintf("_%d", r.Task)
+	case r.Tasks != nil:
+		name += "_[" + indexText(r.Tasks) + "]"
+	case r.HasHet:
+		name += fmt.Sprintf("+%d", r.Het)
+	}
+	if r.HasStep {
+		name += "." + slurm.StepID(r.Step).String()
+	}
+	return name
+}
+
+func indexText(p *rinkpb.IndexSet) string {
+	set, err := api.IndexSetFromProto(p)
+	if err != nil {
+		return "?"
+	}
+	return set.String()
+}

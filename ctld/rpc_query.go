@@ -1,0 +1,261 @@
+package ctld
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/runink/rink/api"
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// pageSize is how many records go in one message of a listing.
+const pageSize = 500
+
+// ListJobs streams the records that pass the filters. The records are taken
+// under the lock as pointers, and turned into bytes outside it.
+func (c *controller) ListJobs(req *rinkpb.ListJobsRequest, stream rinkpb.Controller_ListJobsServer) error {
+	if _, _, err := c.caller(stream.Context()); err != nil {
+		return err
+	}
+	var jobs []*sched.Job
+	var failed error
+	c.s.barn.Read(func(t *state.State) {
+		if len(req.Refs) == 0 {
+			if req.Ended {
+				jobs = slices.Collect(t.Jobs())
+			} else {
+				jobs = liveJobs(t)
+			}
+			return
+		}
+		for _, ref := range req.Refs {
+			list, err := find(t, ref)
+			if err != nil {
+				if len(req.Refs) == 1 {
+					failed = err
+				}
+				continue
+			}
+			for _, tg := range list {
+				j := tg.job
+				if tg.tasks.Len() > 0 && tg.tasks.Len() < j.Tasks.Len() {
+					j = j.Clone()
+					j.Tasks = tg.tasks
+				}
+				if !slices.ContainsFunc(jobs, func(o *sched.Job) bool { return o.ID == j.ID && o.Tasks.Len() == j.Tasks.Len() }) {
+					jobs = append(jobs, j)
+				}
+			}
+		}
+	})
+	now := time.Now().UnixNano()
+	page := &rinkpb.JobPage{Now: now}
+	for _, j := range jobs {
+		if !wanted(j, req) {
+			continue
+		}
+		page.Jobs = append(page.Jobs, api.JobToProto(j))
+		if req.Plan && j.State.Base() == slurm.JobPending {
+			if w, ok := c.s.waits.expected(j.ID); ok {
+				page.Expected = append(page.Expected, expected(w))
+			}
+		}
+		if len(page.Jobs) == pageSize {
+			if err := stream.Send(page); err != nil {
+				return err
+			}
+			page = &rinkpb.JobPage{Now: now}
+		}
+	}
+	page.Status = refuse(failed)
+	return stream.Send(page)
+}
+
+func expected(w sched.Wait) *rinkpb.Expected {
+	e := &rinkpb.Expected{Job: uint32(w.Job)}
+	if !w.Start.IsZero() {
+		e.Start = w.Start.UnixNano()
+	}
+	for _, n := range w.Nodes {
+		e.Nodes = append(e.Nodes, string(n))
+	}
+	for _, o := range w.Detail {
+		e.Detail = append(e.Detail, &rinkpb.Obstacle{What: o.What, Where: o.Where, Asked: o.Asked, There: o.There})
+	}
+	return e
+}
+
+func wanted(j *sched.Job, req *rinkpb.ListJobsRequest) bool {
+	if len(req.Uids) > 0 && !slices.Contains(req.Uids, j.UID) {
+		return false
+	}
+	if len(req.Names) > 0 && !slices.Contains(req.Names, j.Name) {
+		return false
+	}
+	if len(req.Accounts) > 0 && !slices.Contains(req.Accounts, j.Account) {
+		return false
+	}
+	if req.Run != "" && j.Run != req.Run {
+		return false
+	}
+	if len(req.Partitions) > 0 && !slices.ContainsFunc(j.Partitions, func(p sched.PartitionName) bool {
+		return slices.Contains(req.Partitions, string(p))
+	}) {
+		return false
+	}
+	return true
+}
+
+// ListNodes lists nodes in the configuration's order, with what is known of
+// their load.
+func (c *controller) ListNodes(ctx context.Context, req *rinkpb.ListNodesRequest) (*rinkpb.NodeList, error) {
+	if _, _, err := c.caller(ctx); err != nil {
+		return nil, err
+	}
+	var list []*sched.Node
+	c.s.barn.Read(func(t *state.State) {
+		if len(req.Names) == 0 {
+			list = t.Nodes()
+			return
+		}
+		for _, name := range req.Names {
+			if n := t.Node(sched.NodeName(name)); n != nil {
+				list = append(list, n)
+			}
+		}
+	})
+	reply := &rinkpb.NodeList{Now: time.Now().UnixNano()}
+	for _, n := range list {
+		p := api.NodeToProto(n)
+		p.Connected = c.s.sessions.connected(n.Name)
+		c.s.soft.fill(p)
+		reply.Nodes = append(reply.Nodes, p)
+	}
+	return reply, nil
+}
+
+// ListPartitions lists the partitions in the configuration's order.
+func (c *controller) ListPartitions(ctx context.Context, _ *rinkpb.ListPartitionsRequest) (*rinkpb.PartitionList, error) {
+	if _, _, err := c.caller(ctx); err != nil {
+		return nil, err
+	}
+	reply := &rinkpb.PartitionList{Now: time.Now().UnixNano()}
+	c.s.barn.Read(func(t *state.State) {
+		if conf := t.Config(); conf != nil {
+			for _, p := range conf.Partitions {
+				reply.Partitions = append(reply.Partitions, api.PartitionToProto(p))
+			}
+		}
+	})
+	return reply, nil
+}
+
+// GetConfig returns the configuration in force.
+func (c *controller) GetConfig(ctx context.Context, _ *rinkpb.GetConfigRequest) (*rinkpb.ConfigReply, error) {
+	if _, _, err := c.caller(ctx); err != nil {
+		return nil, err
+	}
+	reply := &rinkpb.ConfigReply{
+		Files: c.s.configFiles(), BootTime: c.s.start.UnixNano(), Version: c.s.opt.Version, Controllers: c.s.controllers(), Now: time.Now().UnixNano(),
+	}
+	c.s.barn.Read(func(t *state.State) { reply.NextJob = uint32(t.NextJob()) })
+	return reply, nil
+}
+
+// Ping says who the controllers are and which leads.
+func (c *controller) Ping(ctx context.Context, _ *rinkpb.PingRequest) (*rinkpb.PingReply, error) {
+	leader, _ := c.s.barn.Leader()
+	return &rinkpb.PingReply{
+		Cluster: c.s.conf.ClusterName, Version: c.s.opt.Version, Host: c.s.host, Leader: leader, Up: leader != "", Controllers: c.s.controllers(),
+	}, nil
+}
+
+func (s *Server) controllers() []*rinkpb.ControllerInfo {
+	leader, _ := s.barn.Leader()
+	var out []*rinkpb.ControllerInfo
+	for _, h := range s.liveConf().SlurmctldHosts {
+		out = append(out, &rinkpb.ControllerInfo{Name: h.Name, Address: h.Addr, Leader: h.Name == s.opt.Config.Name && leader != "", Up: leader != ""})
+	}
+	return out
+}
+
+// GetScript returns a job's script to its owner or an operator.
+func (c *controller) GetScript(ctx context.Context, req *rinkpb.GetScriptRequest) (*rinkpb.GetScriptReply, error) {
+	_, u, err := c.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var j *sched.Job
+	var script, env []byte
+	c.s.barn.Read(func(t *state.State) {
+		if j = t.Job(slurm.JobID(req.Job)); j != nil {
+			script, _ = t.Blob(j.Script)
+			env, _ = t.Blob(j.Env)
+		}
+	})
+	switch {
+	case j == nil:
+		return &rinkpb.GetScriptReply{Status: refuse(slurm.ErrnoInvalidJobID)}, nil
+	case !c.s.operator(u.UID) && j.UID != u.UID:
+		return &rinkpb.GetScriptReply{Status: refuse(slurm.ErrnoAccessDenied)}, nil
+	case script == nil:
+		return &rinkpb.GetScriptReply{Status: refuse(slurm.ErrnoJobScriptMissing)}, nil
+	}
+	reply := &rinkpb.GetScriptReply{Status: &rinkpb.Status{}, Script: script}
+	if req.Env {
+		reply.Env = splitEnv(env)
+	}
+	return reply, nil
+}
+
+// ListLicenses lists the cluster's licences and how many are in use.
+func (c *controller) ListLicenses(ctx context.Context, _ *rinkpb.ListLicensesRequest) (*rinkpb.LicenseList, error) {
+	if _, _, err := c.caller(ctx); err != nil {
+		return nil, err
+	}
+	reply := &rinkpb.LicenseList{}
+	c.s.barn.Read(func(t *state.State) {
+		all, used := t.Licenses(), t.LicensesUsed()
+		for _, l := range all.Items {
+			info := &rinkpb.LicenseInfo{Name: l.Name, Total: l.Count}
+			for _, o := range used.Items {
+				if o.Name == l.Name {
+					info.Used += o.Count
+				}
+			}
+			reply.Licenses = append(reply.Licenses, info)
+		}
+	})
+	return reply, nil
+}
+
+// ListRuns lists pipeline runs, newest last.
+func (c *controller) ListRuns(ctx context.Context, req *rinkpb.ListRunsRequest) (*rinkpb.RunList, error) {
+	if _, _, err := c.caller(ctx); err != nil {
+		return nil, err
+	}
+	reply := &rinkpb.RunList{}
+	c.s.barn.Read(func(t *state.State) {
+		for _, r := range t.Runs() {
+			if req.Id != "" && r.ID != req.Id {
+				continue
+			}
+			p := &rinkpb.RunRecord{Id: r.ID, Name: r.Name, User: r.User, Submit: r.Submit.UnixNano(), Stages: r.Stages}
+			for _, id := range r.Jobs {
+				p.Jobs = append(p.Jobs, uint32(id))
+			}
+			reply.Runs = append(reply.Runs, p)
+		}
+	})
+	if req.Id != "" && len(reply.Runs) == 0 {
+		return nil, status.Errorf(codes.NotFound, "run %q is not known", req.Id)
+	}
+	return reply, nil
+}

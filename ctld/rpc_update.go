@@ -1,0 +1,414 @@
+package ctld
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth"
+	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// Update changes jobs by scontrol's KEY=VALUE words. What a word changes in
+// the request is put into a copy of what was asked for, and the copy resolved
+// anew, so that an update is held to the same rules as a submission.
+func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (*rinkpb.ActionReply, error) {
+	_, u, err := c.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reply := &rinkpb.ActionReply{Status: &rinkpb.Status{}}
+	var cmds []state.Command
+	var owner []int
+	c.s.barn.Read(func(t *state.State) {
+		var targets []target
+		var names []string
+		for _, ref := range req.Refs {
+			list, err := find(t, ref)
+			if err != nil {
+				reply.Outcomes = append(reply.Outcomes, &rinkpb.Outcome{What: refName(ref), Job: ref.Job, Status: refuse(err)})
+				continue
+			}
+			for _, tg := range list {
+				targets, names = append(targets, tg), append(names, refName(ref))
+			}
+		}
+		if req.Name != "" {
+			for _, j := range liveJobs(t) {
+				if j.Name == req.Name && (c.s.operator(u.UID) || j.UID == u.UID) {
+					targets, names = append(targets, target{job: j}), append(names, req.Name)
+				}
+			}
+		}
+		for i, tg := range targets {
+			if len(targets) > 1 && tg.job.State.Ended() {
+				continue
+			}
+			out := &rinkpb.Outcome{What: names[i], Job: uint32(tg.job.ID), Status: &rinkpb.Status{}}
+			reply.Outcomes = append(reply.Outcomes, out)
+			change, err := c.jobChange(t, tg.job, req.Changes, u)
+			if err != nil {
+				out.Status = refuse(err)
+				continue
+			}
+			cmds = append(cmds, state.UpdateJob{Job: tg.job.ID, Tasks: tg.tasks, Change: change})
+			owner = append(owner, len(reply.Outcomes)-1)
+		}
+	})
+	if len(cmds) > 0 {
+		results, err := c.s.barn.Propose(ctx, actor(u), cmds...)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		for i, r := range results {
+			if r.Err != nil {
+				reply.Outcomes[owner[i]].Status = refuse(r.Err)
+			}
+		}
+	}
+	return reply, nil
+}
+
+// jobUpdate gathers what the words of one update ask for.
+type jobUpdate struct {
+	c        *controller
+	j        *sched.Job
+	spec     *slurm.JobOptions // a copy, free to change
+	change   state.JobChange
+	resolve  bool // the request itself changed
+	operator bool
+	now      time.Time
+}
+
+func (c *controller) jobChange(t *state.State, j *sched.Job, words []*rinkpb.KeyValue, u auth.User) (state.JobChange, error) {
+	op := c.s.operator(u.UID)
+	if !op && j.UID != u.UID {
+		return state.JobChange{}, slurm.ErrnoAccessDenied
+	}
+	if j.State.Ended() {
+		return state.JobChange{}, slurm.ErrnoAlreadyDone
+	}
+	spec := *j.Spec
+	spec.Given = maps.Clone(j.Spec.Given)
+	if spec.Given == nil {
+		spec.Given = map[string]bool{}
+	}
+	up := &jobUpdate{c: c, j: j, spec: &spec, operator: op, now: time.Now()}
+	for _, w := range words {
+		if err := up.word(strings.ToLower(w.Key), w.Value, w.Op); err != nil {
+			return state.JobChange{}, err
+		}
+	}
+	if up.resolve {
+		if err := up.again(t); err != nil {
+			return state.JobChange{}, err
+		}
+	}
+	up.change.Spec = up.spec
+	return up.change, nil
+}
+
+// again resolves the changed request and takes over what follows from it.
+func (up *jobUpdate) again(t *state.State) error {
+	if up.j.State.Base() != slurm.JobPending {
+		return slurm.ErrnoNotPending
+	}
+	who, err := up.c.s.users.ByUID(up.j.UID)
+	if err != nil {
+		who = auth.User{UID: up.j.UID, GID: up.j.GID, Name: up.j.User, Group: up.j.Group}
+	}
+	fresh, _, err := sched.Resolve(sched.Request{
+		Options: up.spec, UID: up.j.UID, GID: up.j.GID, User: up.j.User, Group: up.j.Group, Groups: who.GroupNames,
+		Batch: up.j.Batch, ScriptName: up.j.ScriptName, Operator: up.operator,
+	}, t.Config(), t.Nodes(), up.now)
+	if err != nil {
+		return err
+	}
+	up.change.Need = &fresh.Need
+	up.change.Partitions = fresh.Partitions
+	if up.spec.Given["time"] && up.change.TimeLimit == nil {
+		up.change.TimeLimit = &fresh.TimeLimit
+	}
+	return nil
+}
+
+// word takes one KEY=VALUE.
+func (up *jobUpdate) word(key, value, op string) error {
+	running := up.j.State.Base() != slurm.JobPending
+	number := func() (int, error) {
+		n, err := strconv.Atoi(strings.SplitN(value, "-", 2)[0])
+		if err != nil || n < 0 {
+			return 0, fmt.Errorf("Invalid %s value %q: %w", key, value, slurm.ErrnoError)
+		}
+		return n, nil
+	}
+	request := func(given string) { up.spec.Given[given], up.resolve = true, true }
+	switch key {
+	case "timelimit":
+		return up.timeLimit(value, op)
+	case "timemin":
+		d, err := slurm.ParseDuration(value)
+		if err != nil {
+			return fmt.Errorf("Invalid TimeMin value: %s: %w", value, slurm.ErrnoInvalidTime)
+		}
+		up.change.TimeMin = &d
+	case "endtime":
+		at, err := slurm.ParseTime(value, up.now, false)
+		if err != nil {
+			return fmt.Errorf("Invalid EndTime value: %s: %w", value, slurm.ErrnoInvalidTime)
+		}
+		up.change.EndAt = &at
+	case "nice":
+		n := 100
+		if value != "" {
+			var err error
+			if n, err = strconv.Atoi(value); err != nil {
+				return fmt.Errorf("Invalid nice value, must be between -2147483645 and 2147483645: %w", slurm.ErrnoError)
+			}
+		}
+		if n < 0 && !up.operator {
+			return slurm.ErrnoAccessDenied
+		}
+		up.change.Nice = &n
+	case "priority":
+		n, err := strconv.ParseUint(value, 10, 32)
+		if err != nil {
+			return fmt.Errorf("Invalid priority value %q: %w", value, slurm.ErrnoError)
+		}
+		if !up.operator && uint32(n) > up.j.Priority {
+			return slurm.ErrnoAccessDenied
+		}
+		p := uint32(n)
+		up.change.Priority = &p
+	case "jobname", "name":
+		up.change.Name, up.spec.Name = &value, value
+	case "comment":
+		up.spec.Comment = joinOp(op, up.spec.Comment, value)
+		up.change.Comment = &up.spec.Comment
+	case "admincomment":
+		if !up.operator {
+			return slurm.ErrnoAccessDenied
+		}
+		v := joinOp(op, up.j.AdminComment, value)
+		up.change.AdminComment = &v
+	case "systemcomment":
+		if !up.operator {
+			return slurm.ErrnoAccessDenied
+		}
+		v := joinOp(op, up.j.SystemComment, value)
+		up.change.SystemComment = &v
+	case "account":
+		up.change.Account, up.spec.Account = &value, value
+	case "qos":
+		up.change.QOS, up.spec.QOS = &value, value
+	case "wckey":
+		up.spec.WCKey = value
+	case "reservationname", "reservation":
+		up.spec.Reservation = value
+		request("reservation")
+	case "partition":
+		up.spec.Partitions = strings.Split(value, ",")
+		request("partition")
+	case "starttime":
+		at, err := slurm.ParseTime(value, up.now, false)
+		if err != nil {
+			return fmt.Errorf("Invalid StartTime value: %s: %w", value, slurm.ErrnoInvalidTime)
+		}
+		if running {
+			return slurm.ErrnoNotPending
+		}
+		up.change.Begin, up.spec.Begin = &at, at
+	case "deadline":
+		at, err := slurm.ParseTime(value, up.now, false)
+		if err != nil {
+			return fmt.Errorf("Invalid Deadline value: %s: %w", value, slurm.ErrnoInvalidTime)
+		}
+		up.spec.Deadline = at
+	case "dependency":
+		return up.dependency(value)
+	case "requeue":
+		on := value != "0"
+		up.change.Requeue = &on
+	case "arraytaskthrottle":
+		n, err := number()
+		if err != nil {
+			return err
+		}
+		if up.j.ArrayID == 0 {
+			return slurm.ErrnoNotSupported
+		}
+		up.change.Throttle = &n
+	case "numnodes", "reqnodes":
+		low, high, isRange := strings.Cut(value, "-")
+		n, err := strconv.Atoi(low)
+		if err != nil || n < 1 {
+			return fmt.Errorf("Invalid node count %q: %w", value, slurm.ErrnoInvalidNodeCount)
+		}
+		up.spec.MinNodes, up.spec.MaxNodes = n, 0
+		if isRange {
+			if up.spec.MaxNodes, err = strconv.Atoi(high); err != nil || up.spec.MaxNodes < n {
+				return fmt.Errorf("Invalid node count %q: %w", value, slurm.ErrnoInvalidNodeCount)
+			}
+		}
+		request("nodes")
+	case "numtasks", "reqprocs":
+		n, err := number()
+		if err != nil {
+			return err
+		}
+		up.spec.NTasks = n
+		request("ntasks")
+	case "numcpus", "reqcpus", "mincpus":
+		n, err := number()
+		if err != nil {
+			return err
+		}
+		up.spec.NTasks = max(1, n/max(1, up.spec.CPUsPerTask))
+		request("ntasks")
+	case "cpuspertask":
+		n, err := number()
+		if err != nil {
+			return err
+		}
+		up.spec.CPUsPerTask = n
+		request("cpus-per-task")
+	case "mincpusnode":
+		n, err := number()
+		if err != nil {
+			return err
+		}
+		up.spec.MinCPUs = n
+		request("mincpus")
+	case "minmemorynode", "minmemorycpu":
+		mb, err := slurm.ParseMB(value)
+		if err != nil {
+			return fmt.Errorf("Invalid memory value %q: %w", value, slurm.ErrnoError)
+		}
+		up.spec.MemPerNode, up.spec.MemPerCPU = 0, 0
+		delete(up.spec.Given, "mem")
+		delete(up.spec.Given, "mem-per-cpu")
+		if key == "minmemorynode" {
+			up.spec.MemPerNode = mb
+			request("mem")
+		} else {
+			up.spec.MemPerCPU = mb
+			request("mem-per-cpu")
+		}
+	case "mintmpdisknode":
+		mb, err := slurm.ParseMB(value)
+		if err != nil {
+			return fmt.Errorf("Invalid disk value %q: %w", value, slurm.ErrnoError)
+		}
+		up.spec.TmpDisk = mb
+		request("tmp")
+	case "features":
+		up.spec.Constraint = joinOp(op, up.spec.Constraint, value)
+		request("constraint")
+	case "nodelist", "reqnodelist":
+		up.spec.NodeList = value
+		request("nodelist")
+	case "excnodelist":
+		up.spec.ExcludeList = value
+		request("exclude")
+	case "gres", "trespernode":
+		g, err := slurm.ParseGres(value)
+		if err != nil {
+			return fmt.Errorf("%w: %v", slurm.ErrnoInvalidGres, err)
+		}
+		up.spec.Gres = g
+		request("gres")
+	case "licenses":
+		up.spec.Licenses = value
+		request("licenses")
+	case "contiguous":
+		up.spec.Contiguous = value == "1" || strings.EqualFold(value, "yes")
+		request("contiguous")
+	case "oversubscribe", "shared":
+		up.spec.OverSubscribe = value == "1" || strings.EqualFold(value, "yes")
+		request("oversubscribe")
+	case "stdout":
+		up.spec.Output = value
+	case "stderr":
+		up.spec.Error = value
+	case "stdin":
+		up.spec.Input = value
+	case "mailuser":
+		up.spec.MailUser = value
+	case "mailtype":
+		up.spec.MailTypes = strings.Split(strings.ToUpper(value), ",")
+	default:
+		return fmt.Errorf("Invalid input: %s: %w", key, slurm.ErrnoError)
+	}
+	return nil
+}
+
+// timeLimit is TimeLimit=, += and -=: only an operator may give more time.
+func (up *jobUpdate) timeLimit(value, op string) error {
+	value, plus := strings.CutPrefix(value, "+")
+	value, minus := strings.CutPrefix(value, "-")
+	d, err := slurm.ParseDuration(value)
+	if err != nil || d == 0 {
+		return fmt.Errorf("Invalid TimeLimit value: %s: %w", value, slurm.ErrnoInvalidTime)
+	}
+	if now := up.j.TimeLimit; plus || minus || op == "+=" || op == "-=" {
+		if now == slurm.Unlimited {
+			return slurm.ErrnoInvalidTime
+		}
+		if minus || op == "-=" {
+			d = -d
+		}
+		if d += now; d < 60 {
+			d = 60
+		}
+	}
+	if d > up.j.TimeLimit && !up.operator && up.j.State.Base() != slurm.JobPending {
+		return slurm.ErrnoAccessDenied
+	}
+	up.change.TimeLimit, up.spec.TimeLimit = &d, d
+	up.spec.Given["time"] = true
+	return nil
+}
+
+func (up *jobUpdate) dependency(value string) error {
+	if up.j.State.Base() != slurm.JobPending {
+		return slurm.ErrnoNotPending
+	}
+	deps, err := slurm.ParseDependencies(value)
+	if err != nil {
+		return slurm.ErrnoDependency
+	}
+	terms := make([]sched.Depend, len(deps.Terms))
+	for i, d := range deps.Terms {
+		terms[i] = sched.Depend{DependTerm: d}
+		if d.Job == up.j.ID || up.j.ArrayID != 0 && d.Job == up.j.ArrayID {
+			return slurm.ErrnoDependency
+		}
+	}
+	up.change.Deps, up.change.DepsAny, up.spec.Dependency = &terms, &deps.Any, deps
+	return nil
+}
+
+func joinOp(op, old, value string) string {
+	switch op {
+	case "+=":
+		if old == "" {
+			return value
+		}
+		return old + "," + value
+	case "-=":
+		var keep []string
+		for _, w := range strings.Split(old, ",") {
+			if w != value {
+				keep = append(keep, w)
+			}
+		}
+		return strings.Join(keep, ",")
+	}
+	return value
+}

@@ -1,0 +1,246 @@
+package ctld
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth"
+	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/sched"
+)
+
+// sessions are the standing lines to the agents. Only the leader has any.
+type sessions struct {
+	s       *Server
+	mu      sync.Mutex // guards what follows
+	leading bool
+	byNode  map[sched.NodeName]*session
+}
+
+// session is the line to one agent. Orders are queued without bound, since
+// what is queued is bounded by the jobs of the node, and sent in order.
+type session struct {
+	node   sched.NodeName
+	cancel context.CancelFunc
+	mu     sync.Mutex // guards queue and lastID
+	queue  []*rinkpb.Order
+	lastID uint64
+	more   chan struct{} // holds one signal that queue grew
+}
+
+func newSessions(s *Server) *sessions {
+	return &sessions{s: s, byNode: map[sched.NodeName]*session{}}
+}
+
+// lead says whether this controller leads; when it no longer does, the agents
+// are sent away to find the one that does.
+func (ss *sessions) lead(leading bool) {
+	ss.mu.Lock()
+	ss.leading = leading
+	ss.mu.Unlock()
+	if !leading {
+		ss.closeAll()
+	}
+}
+
+func (ss *sessions) closeAll() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for _, sess := range ss.byNode {
+		sess.cancel()
+	}
+}
+
+// open makes this the node's only session; an older one is ended.
+func (ss *sessions) open(node sched.NodeName, cancel context.CancelFunc) (*session, error) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if !ss.leading {
+		leader, _ := ss.s.barn.Leader()
+		return nil, status.Errorf(codes.Unavailable, "this controller does not lead; %q does", leader)
+	}
+	if old := ss.byNode[node]; old != nil {
+		old.cancel()
+	}
+	sess := &session{node: node, cancel: cancel, more: make(chan struct{}, 1)}
+	ss.byNode[node] = sess
+	return sess, nil
+}
+
+func (ss *sessions) closed(sess *session) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.byNode[sess.node] == sess {
+		delete(ss.byNode, sess.node)
+	}
+}
+
+// connected reports whether the node's agent is on the line.
+func (ss *sessions) connected(node sched.NodeName) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.byNode[node] != nil
+}
+
+// send queues an order for a node. An order for a node that is away is
+// dropped: when its agent comes back, reconcile works out anew what it must do.
+func (ss *sessions) send(node sched.NodeName, order *rinkpb.Order) {
+	ss.mu.Lock()
+	sess := ss.byNode[node]
+	ss.mu.Unlock()
+	if sess != nil {
+		sess.push(ss.s.barn.Term(), order)
+	}
+}
+
+func (sess *session) push(term uint64, order *rinkpb.Order) {
+	sess.mu.Lock()
+	sess.lastID++
+	order.Id, order.Term = sess.lastID, term
+	sess.queue = append(sess.queue, order)
+	sess.mu.Unlock()
+	select {
+	case sess.more <- struct{}{}:
+	default:
+	}
+}
+
+// pump sends what is queued until ctx ends.
+func (sess *session) pump(ctx context.Context, stream rinkpb.Nodes_SessionServer) error {
+	for {
+		sess.mu.Lock()
+		queue := sess.queue
+		sess.queue = nil
+		sess.mu.Unlock()
+		for _, o := range queue {
+			if err := stream.Send(o); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-sess.more:
+		}
+	}
+}
+
+// broadcastConfig tells every agent of a new configuration.
+func (ss *sessions) broadcastConfig() {
+	files := ss.s.configFiles()
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for _, sess := range ss.byNode {
+		sess.push(ss.s.barn.Term(), &rinkpb.Order{Order: &rinkpb.Order_Config{Config: &rinkpb.NewConfig{Config: files}}})
+	}
+}
+
+// nodes serves the agents.
+type nodes struct {
+	rinkpb.UnimplementedNodesServer
+	s *Server
+}
+
+// reportBurst is how many waiting reports are committed together.
+const reportBurst = 512
+
+// Session is one agent's line: it says hello, is told what is expected of it,
+// and then reports until the line breaks.
+func (n *nodes) Session(stream rinkpb.Nodes_SessionServer) error {
+	s := n.s
+	who, ok := auth.PeerFrom(stream.Context())
+	if !ok || who.Role != auth.RoleNode {
+		return status.Error(codes.PermissionDenied, "only an agent opens a session")
+	}
+	node := sched.NodeName(who.Name)
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	hello := first.GetHello()
+	if hello == nil || hello.Found == nil || hello.Found.Node != who.Name {
+		return status.Errorf(codes.InvalidArgument, "a session of node %s begins with its hello", node)
+	}
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	sess, err := s.sessions.open(node, cancel)
+	if err != nil {
+		return err
+	}
+	defer s.loop.wake()
+	defer s.sessions.closed(sess)
+	if err := s.welcome(ctx, sess, hello); err != nil {
+		s.log.Warn("node refused", "node", node, "error", err)
+		return err
+	}
+	s.soft.seen(node)
+	s.loop.wake()
+
+	reports := make(chan *rinkpb.Report, reportBurst)
+	read := make(chan error, 1)
+	go func() { // ends when the stream does, which the return below makes sure of
+		for {
+			r, err := stream.Recv()
+			if err != nil {
+				read <- err
+				return
+			}
+			select {
+			case reports <- r:
+			case <-ctx.Done():
+				read <- ctx.Err()
+				return
+			}
+		}
+	}()
+	pumped := make(chan error, 1)
+	go func() { pumped <- sess.pump(ctx, stream) }() // ends with ctx or the stream
+	defer func() { cancel(); <-pumped }()
+	for {
+		select {
+		case <-ctx.Done():
+			return status.Error(codes.Unavailable, "session ended by the controller")
+		case err := <-pumped:
+			pumped <- err
+			return err
+		case err := <-read:
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		case r := <-reports:
+			burst := []*rinkpb.Report{r}
+			for len(burst) < reportBurst && len(reports) > 0 {
+				burst = append(burst, <-reports)
+			}
+			if err := s.takeReports(ctx, sess, burst); err != nil {
+				return status.Errorf(codes.Unavailable, "cannot commit the reports of node %s: %v", node, err)
+			}
+		}
+	}
+}
+
+// takeReports commits what a burst of reports says and acknowledges the last
+// of those that carry a number.
+func (s *Server) takeReports(ctx context.Context, sess *session, burst []*rinkpb.Report) error {
+	var cmds []state.Command
+	var last uint64
+	s.soft.seen(sess.node)
+	for _, r := range burst {
+		cmds = append(cmds, s.reported(sess, r)...)
+		last = max(last, r.Seq)
+	}
+	if _, err := s.propose(ctx, cmds...); err != nil {
+		return err
+	}
+	if last > 0 {
+		sess.push(s.barn.Term(), &rinkpb.Order{Order: &rinkpb.Order_Ack{Ack: &rinkpb.Ack{Seq: last}}})
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package ctld
+
+import (
+	"sync"
+
+	"github.com/runink/rink/api"
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// stepBook gathers, on the leader, how the nodes of running steps report. It
+// is soft: a new leader begins with none and hears the rest from the agents,
+// which repeat what was not acknowledged.
+type stepBook struct {
+	mu    sync.Mutex // guards steps
+	steps map[stepKey]*stepProgress
+}
+
+type stepKey struct {
+	job  slurm.JobID
+	step slurm.StepID
+}
+
+type stepProgress struct {
+	restarts uint32
+	orders   map[sched.NodeName]*rinkpb.LaunchStep
+	done     map[sched.NodeName]bool
+	worst    sched.ExitCode
+	oom      bool
+	failed   bool
+	usage    sched.Usage
+}
+
+func newStepBook() *stepBook { return &stepBook{steps: map[stepKey]*stepProgress{}} }
+
+func (b *stepBook) start(j *sched.Job, st *sched.Step, orders map[sched.NodeName]*rinkpb.LaunchStep) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.steps[stepKey{j.ID, st.ID}] = &stepProgress{restarts: j.Restarts, orders: orders, done: map[sched.NodeName]bool{}}
+}
+
+// order is the launch order a node has not reported on yet; nil when this
+// leader does not have it.
+func (b *stepBook) order(job slurm.JobID, step slurm.StepID, node sched.NodeName) *rinkpb.LaunchStep {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p := b.steps[stepKey{job, step}]; p != nil && !p.done[node] {
+		return p.orders[node]
+	}
+	return nil
+}
+
+// done notes one node's report of a step. The command that ends the step comes
+// with the report of its last node.
+func (b *stepBook) done(s *Server, node sched.NodeName, d *rinkpb.StepDone, usage sched.Usage) []state.Command {
+	key := stepKey{slurm.JobID(d.Job), slurm.StepID(d.Step)}
+	var live *sched.Step
+	s.barn.Read(func(t *state.State) {
+		if j := t.Job(key.job); j != nil && j.Restarts == d.Restarts {
+			for _, st := range j.Steps {
+				if st.ID == key.step {
+					live = st
+				}
+			}
+		}
+	})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if live == nil {
+		delete(b.steps, key)
+		return nil
+	}
+	p := b.steps[key]
+	if p == nil || p.restarts != d.Restarts {
+		p = &stepProgress{restarts: d.Restarts, done: map[sched.NodeName]bool{}}
+		b.steps[key] = p
+	}
+	p.done[node] = true
+	for _, t := range d.Tasks {
+		if e := api.ExitCodeFromProto(t.Exit); worse(e, p.worst) {
+			p.worst = e
+		}
+		p.oom = p.oom || t.Oom
+	}
+	p.failed = p.failed || d.Error != ""
+	p.usage = addUsage(p.usage, usage)
+	for _, n := range live.Nodes {
+		if !p.done[n.Node] {
+			return nil
+		}
+	}
+	delete(b.steps, key)
+	st, _ := endState(p.worst, p.oom)
+	if p.failed && st == slurm.JobCompleted {
+		st = slurm.JobFailed
+	}
+	return []state.Command{state.EndStep{Job: key.job, Restarts: d.Restarts, Step: key.step, State: st, Exit: p.worst, Usage: p.usage}}
+}
+
+// worse orders exit codes as a step's own is chosen: the highest code, a
+// signal counting as 128 and its number.
+func worse(a, b sched.ExitCode) bool { return rank(a) > rank(b) }
+
+func rank(e sched.ExitCode) int {
+	if e.Signal != 0 {
+		return 128 + int(e.Signal)
+	}
+	return int(e.Code)
+}
+
+func addUsage(a, b sched.Usage) sched.Usage {
+	a.UserCPU += b.UserCPU
+	a.SystemCPU += b.SystemCPU
+	if b.MaxRSS > a.MaxRSS {
+		a.MaxRSS, a.MaxRSSNode, a.MaxRSSTask = b.MaxRSS, b.MaxRSSNode, b.MaxRSSTask
+	}
+	a.TotalRSS += b.TotalRSS
+	a.MaxVMSize = max(a.MaxVMSize, b.MaxVMSize)
+	a.PagesMajor += b.PagesMajor
+	a.ReadBytes += b.ReadBytes
+	a.WriteBytes += b.WriteBytes
+	a.Tasks += b.Tasks
+	return a
+}

@@ -1,0 +1,26 @@
+package probe
+
+import (
+	"errors"
+	"testing"
+)
+
+// TestGPUs holds on a machine with a driver that each GPU is described, and on
+// one without that it is said in the way callers look for.
+func TestGPUs(t *testing.T) {
+	list, err := GPUs()
+	if errors.Is(err, ErrNone) {
+		if list != nil {
+			t.Errorf("GPUs without a driver: %v", list)
+		}
+		t.Skip("this machine has no NVIDIA driver: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, g := range list {
+		if g.Index != i || g.UUID == "" || g.Name == "" || g.Memory <= 0 || g.PCI == "" {
+			t.Errorf("GPU %d is not described: %+v", i, g)
+		}
+	}
+}

@@ -1,0 +1,600 @@
+package noded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/noded/launcher"
+	"github.com/runink/rink/slice"
+)
+
+// jobKey names one incarnation of a job.
+type jobKey struct{ job, restarts uint32 }
+
+// job is what runs of one incarnation here. Its slices are the batch script
+// and the steps.
+type job struct {
+	key  jobKey
+	here *rinkpb.JobHere
+
+	mu        sync.Mutex    // guards all below
+	prologed  chan struct{} // closed when the prolog ran; nil before it was begun
+	prologErr error
+	slices    map[string]*running // by slice id, those not ended
+	ending    bool                // told to end, or the batch script did
+	endWords  string
+	finished  bool
+	usage     rinkpb.Usage
+	oom       bool
+}
+
+// running is one slice of a job.
+type running struct {
+	id        string
+	batch     bool
+	step      *rinkpb.LaunchStep // nil for the batch script
+	io        *taskIO            // streams carried to srun; nil for the batch script
+	note      string             // path of the file a last word on the job's end goes to
+	endedByUs bool
+}
+
+func batchID(k jobKey) string { return fmt.Sprintf("%d.%d.batch", k.job, k.restarts) }
+
+func stepSliceID(k jobKey, step uint32) string {
+	return fmt.Sprintf("%d.%d.%d", k.job, k.restarts, step)
+}
+
+// enter returns the job's entry, made when there is none; nil when the
+// incarnation is finished here.
+func (a *Agent) enter(here *rinkpb.JobHere) *job {
+	k := jobKey{here.Job, here.Restarts}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.past.has(k) {
+		return nil
+	}
+	j := a.jobs[k]
+	if j == nil {
+		j = &job{key: k, here: here, slices: map[string]*running{}}
+		a.jobs[k] = j
+	}
+	return j
+}
+
+func (a *Agent) find(k jobKey) *job {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.jobs[k]
+}
+
+// launchJob starts a batch script, once however often it is told to.
+func (a *Agent) launchJob(ctx context.Context, order *rinkpb.LaunchJob) {
+	j := a.enter(order.Here)
+	if j == nil {
+		return
+	}
+	id := batchID(j.key)
+	j.mu.Lock()
+	if j.slices[id] != nil || j.ending {
+		j.mu.Unlock()
+		return
+	}
+	j.slices[id] = &running{id: id, batch: true}
+	j.mu.Unlock()
+	err := a.spool.put(j.key, "job", order.Here)
+	if err == nil {
+		err = a.spool.put(j.key, "launch", order)
+	}
+	if err != nil {
+		a.launchFailed(j, id, nil, "spool", err, true)
+		return
+	}
+	a.wg.Go(func() { a.startBatch(ctx, j, order) })
+}
+
+// startBatch runs the hooks of a job's start, in order: prolog, the slice.
+func (a *Agent) startBatch(ctx context.Context, j *job, order *rinkpb.LaunchJob) {
+	id := batchID(j.key)
+	if err := a.prolog(ctx, j); err != nil {
+		a.launchFailed(j, id, nil, "prolog", err, true)
+		return
+	}
+	spec, err := a.batchSpec(j, order)
+	if err != nil {
+		a.launchFailed(j, id, nil, "setup", err, false)
+		return
+	}
+	if len(spec.Tasks) > 0 {
+		j.mu.Lock()
+		if r := j.slices[id]; r != nil {
+			r.note = notePath(spec.Tasks[0])
+		}
+		j.mu.Unlock()
+	}
+	a.startSlice(ctx, j, id, nil, spec)
+}
+
+// startSlice has the launcher start a slice and deals with what may go wrong.
+// A file or directory of the user's that cannot be had is the job's failure;
+// a cgroup or namespace that cannot be set up is the node's, and the job goes
+// back to the queue.
+func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.LaunchStep, spec *slice.Spec) {
+	_, _, err := a.launcher().Launch(ctx, spec)
+	if err == nil {
+		j.mu.Lock()
+		ending := j.ending
+		j.mu.Unlock()
+		if ending {
+			a.launcher().Kill(ctx, id) // the order to end came while it started
+		}
+		return
+	}
+	if ctx.Err() != nil {
+		return // the agent stops; its successor asks the launcher what became of it
+	}
+	var start *slice.StartError
+	nodeFault := !errors.As(err, &start)
+	stage := "launch"
+	if start != nil {
+		stage = string(start.Stage)
+		switch start.Stage {
+		case slice.StageCgroup, slice.StageFork, slice.StageNamespace, slice.StageMount, slice.StageHostname, slice.StageSetup:
+			nodeFault = true
+		}
+	}
+	a.launchFailed(j, id, step, stage, err, nodeFault)
+}
+
+// launchFailed reports a slice that did not start. The fault of the node sends
+// the job back to the queue and the node out of service.
+func (a *Agent) launchFailed(j *job, id string, step *rinkpb.LaunchStep, stage string, err error, nodeFault bool) {
+	a.log.Warn("cannot start", "job", j.key.job, "slice", id, "stage", stage, "error", err)
+	j.mu.Lock()
+	r := j.slices[id]
+	delete(j.slices, id)
+	j.mu.Unlock()
+	if step != nil {
+		if r != nil && r.io != nil {
+			r.io.failed(err)
+		}
+		a.spool.drop(j.key, fmt.Sprintf("step.%d", step.Step))
+		a.report(&rinkpb.Report{Report: &rinkpb.Report_Failed{Failed: &rinkpb.LaunchFailed{
+			Job: j.key.job, Restarts: j.key.restarts, IsStep: true, Step: step.Step, Stage: stage, Error: err.Error(),
+		}}})
+		a.maybeFinish(j)
+		return
+	}
+	a.report(&rinkpb.Report{Report: &rinkpb.Report_Failed{Failed: &rinkpb.LaunchFailed{
+		Job: j.key.job, Restarts: j.key.restarts, Stage: stage, Error: err.Error(), Drain: nodeFault, Requeue: nodeFault,
+	}}})
+	a.endJob(j, 0, true, "")
+}
+
+// report keeps a report until the leader has it. A disk that takes no more is
+// said loudly; the report is sent all the same as long as the agent lives.
+func (a *Agent) report(r *rinkpb.Report) {
+	if err := a.reports.add(r); err != nil {
+		a.log.Error("cannot keep a report", "error", err)
+	}
+}
+
+// sliceEnded takes the end of a slice from the launcher. The report is on disk
+// before the launcher is told to forget the slice.
+func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
+	k, step, batch, ok := parseSliceID(exit.ID)
+	if !ok {
+		a.launcher().Forget(ctx, exit.ID)
+		return
+	}
+	j := a.find(k)
+	if j == nil {
+		a.launcher().Forget(ctx, exit.ID) // a finished job's
+		return
+	}
+	j.mu.Lock()
+	r := j.slices[exit.ID]
+	delete(j.slices, exit.ID)
+	oom := exit.OOMKills > 0
+	j.oom = j.oom || oom
+	j.mu.Unlock()
+	usage := usageOf(exit)
+	switch {
+	case exit.Lost && batch:
+		a.report(&rinkpb.Report{Report: &rinkpb.Report_Failed{Failed: &rinkpb.LaunchFailed{
+			Job: k.job, Restarts: k.restarts, Stage: "launcher", Error: "the launcher of the node died with the job", Requeue: true,
+		}}})
+	case batch:
+		code := exitCode(exit, 0)
+		a.report(&rinkpb.Report{Report: &rinkpb.Report_Done{Done: &rinkpb.JobDone{
+			Job: k.job, Restarts: k.restarts, Exit: code, Oom: oom, Usage: usage, At: exit.Ended.UnixNano(), Error: startWords(exit),
+		}}})
+	default:
+		done := &rinkpb.StepDone{Job: k.job, Restarts: k.restarts, Step: step, Usage: usage, At: exit.Ended.UnixNano(), Error: exit.Note}
+		if r != nil && r.step != nil {
+			for i, t := range r.step.Tasks {
+				done.Tasks = append(done.Tasks, &rinkpb.TaskExit{Rank: t.Rank, Exit: exitCode(exit, i), Oom: oom})
+			}
+			usage.Tasks = int32(len(r.step.Tasks))
+		} else {
+			for i := range exit.Tasks {
+				done.Tasks = append(done.Tasks, &rinkpb.TaskExit{Rank: -1, Exit: exitCode(exit, i), Oom: oom})
+			}
+		}
+		if exit.Lost {
+			done.Error = "the launcher of the node died with the step"
+		}
+		a.report(&rinkpb.Report{Report: &rinkpb.Report_StepDone{StepDone: done}})
+		if r != nil && r.io != nil {
+			r.io.ended(done.Tasks)
+		}
+		a.spool.drop(k, fmt.Sprintf("step.%d", step))
+	}
+	if err := a.launcher().Forget(ctx, exit.ID); err != nil && ctx.Err() == nil && !errors.Is(err, launcher.ErrNotFound) {
+		a.log.Warn("the launcher does not forget a slice", "slice", exit.ID, "error", err)
+	}
+	if batch {
+		a.endJob(j, 0, true, "") // the script's end is the job's: what is left of it goes
+		return
+	}
+	a.maybeFinish(j)
+}
+
+// endJob ends what a job has here: TERM first and KILL after killWait, or KILL
+// at once when now.
+func (a *Agent) endJob(j *job, killWait time.Duration, now bool, words string) {
+	silent := now // nobody told it to go: it ended, or never began
+	j.mu.Lock()
+	again := j.ending
+	j.ending = true
+	if words != "" {
+		j.endWords = words
+	}
+	ids := make([]string, 0, len(j.slices))
+	for id, r := range j.slices {
+		if !again && !silent {
+			r.lastWord(a, j, words)
+		}
+		ids = append(ids, id)
+	}
+	j.mu.Unlock()
+	if len(ids) == 0 {
+		a.maybeFinish(j)
+		return
+	}
+	slices.Sort(ids)
+	a.wg.Go(func() { a.endSlices(ids, killWait, now) })
+}
+
+// endSlices ends slices and returns when the launcher was told to kill those
+// that would not go.
+func (a *Agent) endSlices(ids []string, killWait time.Duration, now bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), killWait+30*time.Second)
+	defer cancel()
+	box := a.launcher()
+	if !now {
+		for _, id := range ids {
+			box.Signal(ctx, id, slice.TargetAll, syscall.SIGCONT)
+			box.Signal(ctx, id, slice.TargetAll, syscall.SIGTERM)
+		}
+		deadline := time.NewTimer(killWait)
+		defer deadline.Stop()
+		poll := time.NewTicker(50 * time.Millisecond)
+		defer poll.Stop()
+	waiting:
+		for {
+			select {
+			case <-deadline.C:
+				break waiting
+			case <-poll.C:
+				if !a.anyLive(ids) {
+					return
+				}
+			}
+		}
+	}
+	for _, id := range ids {
+		if err := box.Kill(ctx, id); err != nil && !errors.Is(err, launcher.ErrNotFound) {
+			a.log.Warn("cannot kill a slice", "slice", id, "error", err)
+		}
+	}
+}
+
+func (a *Agent) anyLive(ids []string) bool {
+	for _, id := range ids {
+		k, _, _, ok := parseSliceID(id)
+		if !ok {
+			continue
+		}
+		if j := a.find(k); j != nil {
+			j.mu.Lock()
+			live := j.slices[id] != nil
+			j.mu.Unlock()
+			if live {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// maybeFinish cleans up after a job that is told to end and has nothing left
+// here, and reports that the node is free of it.
+func (a *Agent) maybeFinish(j *job) {
+	j.mu.Lock()
+	if !j.ending || len(j.slices) > 0 || j.finished {
+		j.mu.Unlock()
+		return
+	}
+	j.finished = true
+	oom := j.oom
+	ran := j.prologed != nil
+	j.mu.Unlock()
+	a.wg.Go(func() {
+		text := ""
+		if ran {
+			if err := a.epilog(j); err != nil {
+				text = err.Error()
+			}
+		}
+		a.report(&rinkpb.Report{Report: &rinkpb.Report_NodeDone{NodeDone: &rinkpb.NodeDone{
+			Job: j.key.job, Restarts: j.key.restarts, Oom: oom, Error: text,
+		}}})
+		a.forget(j.key)
+	})
+}
+
+// forget drops a job from the spool and from memory.
+func (a *Agent) forget(k jobKey) {
+	if err := os.RemoveAll(a.spool.jobDir(k)); err != nil {
+		a.log.Warn("cannot remove a job's spool", "job", k.job, "error", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.jobs, k)
+	a.past.add(k)
+}
+
+// endHere carries out an order to end a job or one of its steps. A job that is
+// not here is reported gone at once.
+func (a *Agent) endHere(o *rinkpb.EndJobHere) {
+	k := jobKey{o.Job, o.Restarts}
+	j := a.find(k)
+	killWait := time.Duration(o.KillWait) * time.Second
+	if o.HasStep {
+		if j == nil {
+			return
+		}
+		id := stepSliceID(k, o.Step)
+		j.mu.Lock()
+		r := j.slices[id]
+		if r != nil {
+			r.endedByUs = true
+		}
+		j.mu.Unlock()
+		if r != nil {
+			if r.io != nil {
+				r.io.word(fmt.Sprintf("slurmstepd: error: *** STEP %d.%d ON %s CANCELLED AT %s %s***",
+					k.job, o.Step, a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), spaced(o.Reason)))
+			}
+			a.wg.Go(func() { a.endSlices([]string{id}, killWait, o.Now) })
+		}
+		return
+	}
+	if j == nil {
+		a.mu.Lock()
+		a.past.add(k)
+		a.mu.Unlock()
+		a.report(&rinkpb.Report{Report: &rinkpb.Report_NodeDone{NodeDone: &rinkpb.NodeDone{Job: o.Job, Restarts: o.Restarts}}})
+		return
+	}
+	words := o.Reason
+	if !o.Now {
+		words = spaced(words)
+	}
+	a.endJob(j, killWait, o.Now, words)
+}
+
+func spaced(s string) string {
+	if s == "" {
+		return ""
+	}
+	return s + " "
+}
+
+// lastWord writes into a batch job's error file why it is being ended, where
+// its owner will look for it. Needs j.mu held.
+func (r *running) lastWord(a *Agent, j *job, words string) {
+	if !r.batch || r.note == "" {
+		return
+	}
+	text := fmt.Sprintf("slurmstepd: error: *** JOB %d ON %s CANCELLED AT %s %s***\n",
+		j.key.job, a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), words)
+	if err := appendAs(j.here.Uid, j.here.Gid, r.note, text); err != nil {
+		a.log.Debug("cannot leave a last word", "file", r.note, "error", err)
+	}
+}
+
+// signal carries out an order to signal a job or one of its steps.
+func (a *Agent) signal(ctx context.Context, o *rinkpb.SignalJob) {
+	k := jobKey{o.Job, o.Restarts}
+	j := a.find(k)
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	var ids []string
+	batchTarget := slice.TargetTasks
+	for id, r := range j.slices {
+		switch {
+		case o.HasStep && !r.batch && r.step != nil && r.step.Step == o.Step,
+			o.Batch && r.batch,
+			o.Full,
+			!o.HasStep && !o.Batch && !r.batch:
+			ids = append(ids, id)
+		}
+	}
+	j.mu.Unlock()
+	for _, id := range ids {
+		target := slice.TargetTaskGroups
+		if o.Full {
+			target = slice.TargetAll
+		} else if id == batchID(k) {
+			target = batchTarget
+		}
+		if err := a.launcher().Signal(ctx, id, target, syscall.Signal(o.Signal)); err != nil && !errors.Is(err, launcher.ErrNotFound) {
+			a.log.Warn("cannot signal a slice", "slice", id, "signal", o.Signal, "error", err)
+		}
+	}
+}
+
+// suspend stops or continues everything a job has here.
+func (a *Agent) suspend(ctx context.Context, o *rinkpb.SuspendJob) {
+	j := a.find(jobKey{o.Job, o.Restarts})
+	if j == nil {
+		return
+	}
+	sig := syscall.SIGSTOP
+	if o.Resume {
+		sig = syscall.SIGCONT
+	}
+	j.mu.Lock()
+	var ids []string
+	for id := range j.slices {
+		ids = append(ids, id)
+	}
+	j.mu.Unlock()
+	for _, id := range ids {
+		if err := a.launcher().Signal(ctx, id, slice.TargetAll, sig); err != nil && !errors.Is(err, launcher.ErrNotFound) {
+			a.log.Warn("cannot suspend or resume a slice", "slice", id, "error", err)
+		}
+	}
+}
+
+// restore takes up again what was here before this agent: jobs in the spool,
+// and slices the launcher still has or whose end nobody has taken.
+func (a *Agent) restore(ctx context.Context) error {
+	list, err := a.spool.list()
+	if err != nil {
+		return err
+	}
+	states, err := a.launcher().List(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot ask the launcher what runs: %w", err)
+	}
+	known := map[string]bool{}
+	for _, s := range states {
+		known[s.ID] = true
+	}
+	for k, steps := range list {
+		here := &rinkpb.JobHere{}
+		ok, err := a.spool.get(k, "job", here)
+		if err != nil || !ok {
+			a.log.Error("cannot take up a job", "job", k.job, "error", err)
+			os.RemoveAll(a.spool.jobDir(k))
+			continue
+		}
+		j := &job{key: k, here: here, slices: map[string]*running{}, prologed: make(chan struct{})}
+		close(j.prologed)
+		a.jobs[k] = j
+		launch := &rinkpb.LaunchJob{}
+		if ok, err := a.spool.get(k, "launch", launch); err == nil && ok {
+			id := batchID(k)
+			j.slices[id] = &running{id: id, batch: true}
+			if !known[id] && !a.reports.about()[k] {
+				// The order was kept and the slice never started: start it now.
+				a.wg.Go(func() { a.startBatch(ctx, j, launch) })
+			} else if !known[id] {
+				delete(j.slices, id)
+				j.ending = true
+				a.maybeFinish(j)
+			}
+		}
+		for _, n := range steps {
+			step := &rinkpb.LaunchStep{}
+			id := stepSliceID(k, n)
+			if ok, err := a.spool.get(k, fmt.Sprintf("step.%d", n), step); err != nil || !ok || !known[id] {
+				a.spool.drop(k, fmt.Sprintf("step.%d", n))
+				continue
+			}
+			r := &running{id: id, step: step}
+			r.io = newTaskIO(a, j, step)
+			j.slices[id] = r
+			a.attach(ctx, r)
+		}
+	}
+	return nil
+}
+
+// lookForLost ends, in this agent's book, the slices a new launcher knows
+// nothing of: they died with the old one.
+func (a *Agent) lookForLost(ctx context.Context) {
+	states, err := a.launcher().List(ctx)
+	if err != nil {
+		return
+	}
+	known := map[string]bool{}
+	for _, s := range states {
+		known[s.ID] = true
+	}
+	a.mu.Lock()
+	var lost []string
+	for _, j := range a.jobs {
+		j.mu.Lock()
+		for id := range j.slices {
+			if !known[id] {
+				lost = append(lost, id)
+			}
+		}
+		j.mu.Unlock()
+	}
+	a.mu.Unlock()
+	for _, id := range lost {
+		a.sliceEnded(ctx, slice.Exit{ID: id, Lost: true, Ended: time.Now()})
+	}
+}
+
+// held lists the jobs that are here or were until a report that is still kept.
+func (a *Agent) held() []*rinkpb.HeldJob {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out []*rinkpb.HeldJob
+	about := a.reports.about()
+	for k, j := range a.jobs {
+		h := &rinkpb.HeldJob{Job: k.job, Restarts: k.restarts, Running: true}
+		j.mu.Lock()
+		for _, r := range j.slices {
+			if r.step != nil {
+				h.Steps = append(h.Steps, r.step.Step)
+			}
+		}
+		j.mu.Unlock()
+		out = append(out, h)
+		delete(about, k)
+	}
+	for k := range about {
+		out = append(out, &rinkpb.HeldJob{Job: k.job, Restarts: k.restarts})
+	}
+	return out
+}
+
+func notePath(t slice.Task) string {
+	s := t.Stderr
+	if s.Kind == slice.StreamStdout {
+		s = t.Stdout
+	}
+	if s.Kind != slice.StreamFile {
+		return ""
+	}
+	if filepath.IsAbs(s.Path) {
+		return s.Path
+	}
+	return filepath.Join(t.Dir, s.Path)
+}

@@ -1,0 +1,378 @@
+package noded
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/noded/taskenv"
+	"github.com/runink/rink/slice"
+	"github.com/runink/rink/slurm"
+)
+
+// parseSliceID reads what batchID and stepSliceID made.
+func parseSliceID(id string) (k jobKey, step uint32, batch, ok bool) {
+	parts := strings.Split(id, ".")
+	if len(parts) != 3 {
+		return k, 0, false, false
+	}
+	var n [3]uint64
+	for i, p := range parts {
+		if i == 2 && p == "batch" {
+			batch = true
+			continue
+		}
+		v, err := strconv.ParseUint(p, 10, 32)
+		if err != nil {
+			return k, 0, false, false
+		}
+		n[i] = v
+	}
+	return jobKey{uint32(n[0]), uint32(n[1])}, uint32(n[2]), batch, true
+}
+
+// isolation is what a job's settings ask the kernel for.
+type isolation struct {
+	ns         slice.Namespaces
+	privateTmp bool
+}
+
+// isolationOf reads SliceNamespaces and SlicePrivateTmp. A word that is not a
+// namespace is an error: the job does not start with less than was set.
+func isolationOf(here *rinkpb.JobHere) (isolation, error) {
+	var iso isolation
+	for _, w := range strings.FieldsFunc(strings.ToLower(here.Namespaces), func(r rune) bool { return r == ',' || r == ' ' }) {
+		switch w {
+		case "pid":
+			iso.ns.PID = true
+		case "mount", "mnt":
+			iso.ns.Mount = true
+		case "uts":
+			iso.ns.UTS = true
+		case "ipc":
+			iso.ns.IPC = true
+		case "user":
+			iso.ns.User = true
+		case "net":
+			iso.ns.Net = true
+		case "cgroup":
+			iso.ns.Cgroup = true
+		case "none":
+		default:
+			return iso, fmt.Errorf("SliceNamespaces: %q is not a namespace (pid, mount, uts, ipc, user, net, cgroup or none)", w)
+		}
+	}
+	switch strings.ToLower(here.PrivateTmp) {
+	case "", "no":
+	case "yes":
+		iso.privateTmp, iso.ns.Mount = true, true
+	default:
+		return iso, fmt.Errorf("SlicePrivateTmp: %q is neither yes nor no", here.PrivateTmp)
+	}
+	// Only root makes these without a user namespace.
+	if os.Geteuid() != 0 && (iso.ns.PID || iso.ns.Mount || iso.ns.UTS || iso.ns.IPC || iso.ns.Net || iso.ns.Cgroup) {
+		iso.ns.User = true
+	}
+	return iso, nil
+}
+
+// baseSpec is what all slices of a job have in common.
+func (a *Agent) baseSpec(j *job, id string, level string) (*slice.Spec, error) {
+	here := j.here
+	iso, err := isolationOf(here)
+	if err != nil {
+		return nil, err
+	}
+	spec := &slice.Spec{ID: id, UID: here.Uid, GID: here.Gid, Umask: uint32(here.Umask) & 0o777, Namespaces: iso.ns}
+	if os.Geteuid() == 0 {
+		u, err := a.users.ByUID(here.Uid)
+		if err != nil {
+			return nil, fmt.Errorf("cannot look up the groups of user %s: %w", here.User, err)
+		}
+		spec.Groups = u.Groups
+	} else if int(here.Uid) != os.Geteuid() {
+		return nil, fmt.Errorf("this agent is run by uid %d and can run jobs of that user only, not of %s (uid %d)", os.Geteuid(), here.User, here.Uid)
+	}
+	if iso.ns.UTS {
+		spec.Hostname = a.conf.Node
+	}
+	if iso.privateTmp {
+		dir := filepath.Join(a.spool.jobDir(j.key), "tmp")
+		if err := userDir(dir, here.Uid, here.Gid); err != nil {
+			return nil, err
+		}
+		if err := userDir(filepath.Join(dir, "shm"), here.Uid, here.Gid); err != nil {
+			return nil, err
+		}
+		spec.PrivateTmp = dir
+	}
+	if spec.Rlimits, err = rlimits(here.Rlimits); err != nil {
+		return nil, err
+	}
+	if spec.Cgroup, err = a.cgroupOf(j, level); err != nil {
+		return nil, err
+	}
+	if spec.Namespaces.Cgroup && !spec.Cgroup.On {
+		spec.Namespaces.Cgroup = false
+	}
+	return spec, nil
+}
+
+// cgroupOf places a slice in the cgroup tree with the job's limits. With
+// SliceCgroup=auto the limits are what the machine lets this agent set, which
+// scontrol show node and the log tell; with yes they are set or the job does
+// not start; with no they are off.
+func (a *Agent) cgroupOf(j *job, level string) (slice.Cgroup, error) {
+	mode := strings.ToLower(j.here.Cgroup)
+	switch mode {
+	case "", "auto":
+		if a.cgroupOff != "" {
+			return slice.Cgroup{}, nil
+		}
+	case "no":
+		return slice.Cgroup{}, nil
+	case "yes":
+		if a.cgroupOff != "" {
+			return slice.Cgroup{}, fmt.Errorf("SliceCgroup=yes, but cgroups cannot be used here: %s", a.cgroupOff)
+		}
+	default:
+		return slice.Cgroup{}, fmt.Errorf("SliceCgroup: %q is neither yes, no nor auto", j.here.Cgroup)
+	}
+	var limits slice.Limits
+	if j.here.Mem > 0 {
+		limits.MemoryMax = j.here.Mem << 20
+	}
+	return slice.Cgroup{
+		On: true, Parent: a.groupParent(),
+		Levels: []slice.Level{{Name: fmt.Sprintf("job_%d.%d", j.key.job, j.key.restarts), Limits: limits}, {Name: level}},
+	}, nil
+}
+
+// userDir makes a directory of the job's user that nobody else reads.
+func userDir(dir string, uid, gid uint32) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("cannot make a private /tmp: %w", err)
+	}
+	if os.Geteuid() == 0 {
+		if err := os.Lchown(dir, int(uid), int(gid)); err != nil {
+			return fmt.Errorf("cannot make a private /tmp: %w", err)
+		}
+	}
+	return nil
+}
+
+// rlimitNumbers are the limits that pass from the submitter to the job, by
+// Slurm's names.
+var rlimitNumbers = map[string]int{
+	"CPU": unix.RLIMIT_CPU, "FSIZE": unix.RLIMIT_FSIZE, "DATA": unix.RLIMIT_DATA, "STACK": unix.RLIMIT_STACK, "CORE": unix.RLIMIT_CORE,
+	"RSS": unix.RLIMIT_RSS, "NPROC": unix.RLIMIT_NPROC, "NOFILE": unix.RLIMIT_NOFILE, "MEMLOCK": unix.RLIMIT_MEMLOCK, "AS": unix.RLIMIT_AS,
+}
+
+func rlimits(list []*rinkpb.Rlimit) ([]slice.Rlimit, error) {
+	var out []slice.Rlimit
+	for _, r := range list {
+		n, ok := rlimitNumbers[r.Name]
+		if !ok {
+			return nil, fmt.Errorf("resource limit %q is not known", r.Name)
+		}
+		// Only the soft limit passes: a job may have what its submitter had, and
+		// what the node's own hard limit allows is the node's to say.
+		var have unix.Rlimit
+		if err := unix.Getrlimit(n, &have); err != nil {
+			return nil, fmt.Errorf("cannot read resource limit %s: %w", r.Name, err)
+		}
+		hard := have.Max
+		if os.Geteuid() == 0 {
+			hard = max(r.Hard, r.Soft)
+		}
+		out = append(out, slice.Rlimit{Resource: n, Soft: min(r.Soft, hard), Hard: hard, Optional: true})
+	}
+	return out, nil
+}
+
+// batchSpec is the slice of a batch script.
+func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) {
+	spec, err := a.baseSpec(j, batchID(j.key), "step_batch")
+	if err != nil {
+		return nil, err
+	}
+	script, err := a.keepScript(j, order.Script)
+	if err != nil {
+		return nil, err
+	}
+	names := a.fileNames(j, slurm.StepBatch, 0, 0)
+	task := slice.Task{
+		Argv: append([]string{script}, order.Args...), Dir: j.here.WorkDir, FallbackDir: "/tmp",
+		DirNote: fmt.Sprintf("slurmstepd: error: couldn't chdir to `%s': %%s: going to /tmp instead\n", j.here.WorkDir),
+		Stdin:   slice.Stream{Kind: slice.StreamNull},
+	}
+	if order.Input != "" && order.Input != "/dev/null" {
+		task.Stdin = slice.Stream{Kind: slice.StreamFile, Path: slurm.ExpandFileName(order.Input, names)}
+	}
+	out := order.Output
+	if out == "" {
+		out = "slurm-%j.out"
+		if j.here.ArrayId != 0 {
+			out = "slurm-%A_%a.out"
+		}
+	}
+	task.Stdout = slice.Stream{Kind: slice.StreamFile, Path: slurm.ExpandFileName(out, names), Append: order.Append}
+	task.Stderr = slice.Stream{Kind: slice.StreamStdout}
+	if order.Error != "" && slurm.ExpandFileName(order.Error, names) != task.Stdout.Path {
+		task.Stderr = slice.Stream{Kind: slice.StreamFile, Path: slurm.ExpandFileName(order.Error, names), Append: order.Append}
+	}
+	env := taskenv.New(order.Env)
+	a.nodeEnv(env, j)
+	env.Set("SLURM_PROCID", "0")
+	env.Set("SLURM_LOCALID", "0")
+	env.Set("SLURM_GTIDS", "0")
+	env.Set("ENVIRONMENT", "BATCH")
+	env.Set("HOSTNAME", a.host)
+	gresEnv(env, j.here.Gres)
+	task.Env = env.List()
+	spec.Tasks = []slice.Task{task}
+	return spec, nil
+}
+
+// keepScript writes the batch script where the job's user can read it and
+// nobody else.
+func (a *Agent) keepScript(j *job, text []byte) (string, error) {
+	path := filepath.Join(a.spool.jobDir(j.key), "slurm_script")
+	if err := writeWhole(path, text, 0o500); err != nil {
+		return "", err
+	}
+	if os.Geteuid() == 0 {
+		if err := os.Chown(path, int(j.here.Uid), int(j.here.Gid)); err != nil {
+			return "", fmt.Errorf("cannot give the script to its user: %w", err)
+		}
+	}
+	return path, nil
+}
+
+// nodeEnv sets what depends on the node.
+func (a *Agent) nodeEnv(env *taskenv.Env, j *job) {
+	env.Set("SLURMD_NODENAME", a.conf.Node)
+	env.Set("SLURM_NODEID", strconv.Itoa(int(j.here.NodeIndex)))
+	if env.Get("TMPDIR") == "" {
+		env.Set("TMPDIR", "/tmp")
+	}
+}
+
+// gresEnv names the GPUs a job was given to the libraries that ask.
+func gresEnv(env *taskenv.Env, gres []*rinkpb.GresAlloc) {
+	var index []string
+	for _, g := range gres {
+		if g.Name == "gpu" {
+			for _, i := range g.Index {
+				index = append(index, strconv.Itoa(int(i)))
+			}
+		}
+	}
+	if len(index) == 0 {
+		return
+	}
+	list := strings.Join(index, ",")
+	for _, v := range []string{"CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"} {
+		env.Set(v, list)
+	}
+}
+
+// fileNames are the values of the patterns in a file name.
+func (a *Agent) fileNames(j *job, step slurm.StepID, rank, nodeIndex int) slurm.FileNameValues {
+	return slurm.FileNameValues{
+		Job: slurm.JobID(j.here.Job), Array: slurm.JobID(j.here.ArrayId), Task: j.here.TaskId, Step: step, Host: a.conf.Node,
+		NodeIndex: nodeIndex, Rank: rank, User: j.here.User, JobName: j.here.Name, Restarts: int(j.here.Restarts),
+	}
+}
+
+// appendAs appends text to a file with a user's own rights on the file system,
+// and only to a regular file of theirs: the path is the user's to choose.
+func appendAs(uid, gid uint32, path, text string) error {
+	result := make(chan error, 1)
+	go func() { // ends at once; the thread, whose identity changed, ends with it
+		runtime.LockOSThread()
+		if os.Geteuid() == 0 {
+			unix.SetfsgidRetGid(int(gid))
+			unix.SetfsuidRetUid(int(uid))
+		}
+		result <- appendTo(uid, path, text)
+	}()
+	return <-result
+}
+
+func appendTo(uid uint32, path, text string) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_APPEND|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Uid != uid {
+		return errors.New("not a regular file of the user")
+	}
+	_, err = unix.Write(fd, []byte(text))
+	return err
+}
+
+// exitCode is how task i of a slice ended. A task that never ran counts as
+// having exited with 127 or 126, as a shell has it, or 1 when its files could
+// not be opened.
+func exitCode(exit slice.Exit, i int) *rinkpb.ExitCode {
+	if i >= len(exit.Tasks) {
+		return &rinkpb.ExitCode{Signal: uint32(syscall.SIGKILL)}
+	}
+	t := exit.Tasks[i]
+	switch {
+	case t.StartError != nil && t.StartError.Stage == slice.StageExec && t.StartError.Errno == syscall.ENOENT:
+		return &rinkpb.ExitCode{Code: 2}
+	case t.StartError != nil && t.StartError.Stage == slice.StageExec:
+		return &rinkpb.ExitCode{Code: 13}
+	case t.StartError != nil:
+		return &rinkpb.ExitCode{Code: 1}
+	case t.Ended.IsZero():
+		return &rinkpb.ExitCode{Signal: uint32(syscall.SIGKILL)}
+	case t.Status.Signaled():
+		return &rinkpb.ExitCode{Signal: uint32(t.Status.Signal())}
+	}
+	return &rinkpb.ExitCode{Code: uint32(t.Status.ExitStatus())}
+}
+
+// startWords says which task of a slice never ran, and why; "" when all did.
+func startWords(exit slice.Exit) string {
+	i := slices.IndexFunc(exit.Tasks, func(t slice.TaskExit) bool { return t.StartError != nil })
+	if i < 0 {
+		return ""
+	}
+	return exit.Tasks[i].StartError.Error()
+}
+
+func usageOf(exit slice.Exit) *rinkpb.Usage {
+	u := exit.Usage
+	out := &rinkpb.Usage{
+		UserCpu: int64(u.User), SystemCpu: int64(u.System), MaxRss: int64(u.MaxRSS), TotalRss: int64(u.MaxRSS), MaxVmSize: int64(u.MaxVM),
+		PagesMajor: int64(u.PageFaults), ReadBytes: int64(u.ReadBytes), WriteBytes: int64(u.WriteBytes), Tasks: int32(len(exit.Tasks)),
+	}
+	var sum, most uint64
+	for i, t := range exit.Tasks {
+		sum += t.MaxRSS
+		if t.MaxRSS > most {
+			most, out.MaxRssTask = t.MaxRSS, int32(i)
+		}
+	}
+	if most > 0 {
+		out.MaxRss, out.TotalRss = max(out.MaxRss, int64(most)), int64(sum)
+	}
+	return out
+}

@@ -1,0 +1,255 @@
+// Package noded is the agent of a node: it registers the machine with the
+// cluster, starts what the leader orders, watches it, reports how it ended, and
+// survives its own restart without touching what runs. It never plans.
+//
+// What must not be lost is on disk in the spool before it is acted on: the
+// orders of the jobs here, and the reports the leader has not acknowledged. The
+// spool is tied to the machine's boot: after a reboot nothing of it runs any
+// more, and the spool says so by carrying a new id.
+package noded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth"
+	"github.com/runink/rink/noded/launcher"
+	"github.com/runink/rink/slice"
+)
+
+// maxMessage bounds one message of a call.
+const maxMessage = 64 << 20
+
+// Options is what an agent is started with.
+type Options struct {
+	Config  Config
+	Version string
+	Logger  *slog.Logger
+	// Ready is called once when the leader has taken the node in.
+	Ready func()
+	// KeepLauncher leaves the launcher and what it runs alone when the agent
+	// stops; otherwise it is told to go once nothing runs.
+	StopLauncher bool
+}
+
+// Agent is one node's agent.
+type Agent struct {
+	opt     Options
+	conf    Config
+	log     *slog.Logger
+	started time.Time
+	self    *auth.Credentials
+	users   *auth.Users
+	spool   *spool
+	box     *launcher.Client
+
+	mu   sync.Mutex // guards jobs, past and closing
+	jobs map[jobKey]*job
+	past *tombstones
+
+	reports   *outbox
+	ioBook    *ioBook
+	gpus      []*rinkpb.NodeGres // found on the machine
+	host      string
+	cgroupOff string        // why cgroups cannot be used here; "" when they can
+	stopped   chan struct{} // closed when Run ends
+	lines     *lines        // connections to controllers
+	wg        sync.WaitGroup
+}
+
+// Run starts the agent and serves until ctx ends. What runs on the node goes on
+// running.
+func Run(ctx context.Context, opt Options) error {
+	a := &Agent{
+		opt: opt, conf: opt.Config, log: opt.Logger, started: time.Now(), users: auth.NewUsers(time.Minute),
+		jobs: map[jobKey]*job{}, past: newTombstones(), ioBook: newIOBook(), stopped: make(chan struct{}),
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	a.log = a.log.With("node", a.conf.Node)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer a.stop()
+	a.host, _ = os.Hostname()
+	var err error
+	if a.spool, err = openSpool(a.conf.Spool); err != nil {
+		return err
+	}
+	defer a.spool.close()
+	if a.reports, err = openOutbox(filepath.Join(a.conf.Spool, "reports")); err != nil {
+		return err
+	}
+	if a.box, err = launcher.Connect(ctx, launcher.Config{
+		Spool: filepath.Join(a.conf.Spool, "launcher"), Parent: a.groupParent(),
+	}); err != nil {
+		return fmt.Errorf("cannot reach the launcher: %w", err)
+	}
+	defer a.stopLauncher()
+	info, err := a.box.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot ask the launcher about this machine: %w", err)
+	}
+	if a.cgroupOff = info.CgroupOff; a.cgroupOff != "" {
+		a.log.Warn("cgroup limits are off", "why", a.cgroupOff)
+	}
+	a.gpus = a.findGPUs()
+	if err := a.findIdentity(ctx); err != nil {
+		return err
+	}
+	a.lines = newLines(a.self, a.conf)
+	defer a.lines.close()
+	wire, err := auth.Listen(a.conf.Listen, auth.ListenerConfig{
+		Credentials: a.self, Protocols: []auth.Protocol{auth.ProtoGRPC}, Log: a.log,
+	})
+	if err != nil {
+		return fmt.Errorf("cannot listen on the port of node %s: %w", a.conf.Node, err)
+	}
+	local, err := auth.ListenLocal(a.conf.Socket)
+	if err != nil {
+		wire.Close()
+		return err
+	}
+	defer os.Remove(a.conf.Socket)
+	limits := []grpc.ServerOption{grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage)}
+	remote := grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()))...)
+	rinkpb.RegisterAgentServer(remote, &stepIO{a: a})
+	passing := a.passOn(limits)
+	failed := make(chan error, 2)
+	for _, l := range []struct {
+		on     net.Listener
+		server *grpc.Server
+	}{{wire.GRPC(), remote}, {local, passing}} {
+		a.wg.Go(func() {
+			if err := l.server.Serve(l.on); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+				failed <- fmt.Errorf("cannot serve %s: %w", l.on.Addr(), err)
+			}
+		})
+	}
+	exits, err := a.box.Subscribe(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot follow the launcher: %w", err)
+	}
+	if err := a.restore(ctx); err != nil {
+		return err
+	}
+	a.wg.Go(func() { a.follow(ctx, exits) })
+	a.wg.Go(func() { a.stayConnected(ctx) })
+	a.wg.Go(func() { a.healthCheck(ctx) })
+	a.wg.Go(func() { a.self.Keep(ctx, a.renew, a.log) })
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	cancel()
+	a.stop()
+	a.ioBook.closeFiles()
+	remote.Stop()
+	passing.Stop()
+	wire.Close()
+	a.wg.Wait()
+	return err
+}
+
+// stop says, once, that the agent is ending.
+func (a *Agent) stop() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.stopping() {
+		close(a.stopped)
+	}
+}
+
+func (a *Agent) stopping() bool {
+	select {
+	case <-a.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// groupParent is the cgroup below which all slices of this agent live.
+func (a *Agent) groupParent() string {
+	return "rink/" + safeName(a.conf.Conf.ClusterName) + "." + safeName(a.conf.Node)
+}
+
+func safeName(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return '_'
+	}, s)
+}
+
+// follow takes the ends of slices from the launcher. When the launcher itself
+// is gone, a new one is started: it finds what its predecessor left, ends it
+// and says so.
+func (a *Agent) follow(ctx context.Context, exits <-chan slice.Exit) {
+	for {
+		for exit := range exits {
+			a.sliceEnded(ctx, exit)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		a.log.Error("the launcher is gone; starting another")
+		for {
+			box, err := launcher.Connect(ctx, launcher.Config{
+				Spool: filepath.Join(a.conf.Spool, "launcher"), Parent: a.groupParent(),
+			})
+			if err == nil {
+				if exits, err = box.Subscribe(ctx); err == nil {
+					a.mu.Lock()
+					old := a.box
+					a.box = box
+					a.mu.Unlock()
+					old.Close()
+					break
+				}
+				box.Close()
+			}
+			a.log.Error("cannot start a launcher", "error", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Second):
+			}
+		}
+		a.lookForLost(ctx)
+	}
+}
+
+// launcher returns the launcher's client, which changes when it had to be
+// started anew.
+func (a *Agent) launcher() *launcher.Client {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.box
+}
+
+func (a *Agent) stopLauncher() {
+	box := a.launcher()
+	if a.opt.StopLauncher {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := box.Shutdown(ctx, false); err != nil {
+			a.log.Warn("the launcher stays", "error", err)
+		}
+	}
+	box.Close()
+}

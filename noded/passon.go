@@ -1,0 +1,127 @@
+package noded
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/runink/rink/auth"
+)
+
+// quickBackoff is how a lost controller is dialled again.
+var quickBackoff = backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}
+
+// raw is a message that is passed on unread.
+type raw struct{ data []byte }
+
+// rawCodec moves messages without looking into them. It goes by the name of
+// protobuf, which is what the messages are.
+type rawCodec struct{}
+
+func (rawCodec) Name() string { return "proto" }
+
+func (rawCodec) Marshal(v any) ([]byte, error) {
+	m, ok := v.(*raw)
+	if !ok {
+		return nil, errors.New("not a raw message")
+	}
+	return m.data, nil
+}
+
+func (rawCodec) Unmarshal(data []byte, v any) error {
+	m, ok := v.(*raw)
+	if !ok {
+		return errors.New("not a raw message")
+	}
+	m.data = append([]byte(nil), data...)
+	return nil
+}
+
+var _ encoding.Codec = rawCodec{}
+
+// passOn is the server on this host's Unix socket: every call of a command is
+// passed to a controller, in the name of the user the kernel says is calling.
+func (a *Agent) passOn(limits []grpc.ServerOption) *grpc.Server {
+	return grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()), grpc.ForceServerCodec(rawCodec{}),
+		grpc.UnknownServiceHandler(a.passCall))...)
+}
+
+// passCall passes one call on, in both directions, until it ends.
+func (a *Agent) passCall(_ any, down grpc.ServerStream) error {
+	method, ok := grpc.MethodFromServerStream(down)
+	if !ok {
+		return status.Error(codes.Internal, "a call without a method")
+	}
+	who, ok := auth.PeerFrom(down.Context())
+	if !ok || !who.IsUser() {
+		return status.Error(codes.Unauthenticated, "the caller is not known")
+	}
+	ctx, cancel := context.WithCancel(auth.Outgoing(down.Context(), who))
+	defer cancel()
+	var up grpc.ClientStream
+	var err error
+	for _, c := range a.lines.controllers() {
+		var conn *grpc.ClientConn
+		if conn, err = a.lines.dial(c); err != nil {
+			continue
+		}
+		up, err = conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method, grpc.ForceCodec(rawCodec{}))
+		if err == nil {
+			break
+		}
+	}
+	if up == nil {
+		if err == nil {
+			err = status.Error(codes.Unavailable, "no controller is known")
+		}
+		return err
+	}
+	go func() { // ends when the command closes its side or the call ends
+		for {
+			m := &raw{}
+			if err := down.RecvMsg(m); err != nil {
+				if errors.Is(err, io.EOF) {
+					up.CloseSend()
+				} else {
+					cancel()
+				}
+				return
+			}
+			if up.SendMsg(m) != nil {
+				return
+			}
+		}
+	}()
+	header, err := up.Header()
+	if err == nil && len(header) > 0 {
+		down.SendHeader(passable(header))
+	}
+	for {
+		m := &raw{}
+		if err := up.RecvMsg(m); err != nil {
+			down.SetTrailer(passable(up.Trailer()))
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		if err := down.SendMsg(m); err != nil {
+			return err
+		}
+	}
+}
+
+// passable leaves out what belongs to one hop alone.
+func passable(md metadata.MD) metadata.MD {
+	out := md.Copy()
+	delete(out, "content-type")
+	return out
+}

@@ -1,0 +1,167 @@
+package noded
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/noded/taskenv"
+	"github.com/runink/rink/slice"
+	"github.com/runink/rink/slurm"
+)
+
+// launchStep starts the tasks of a step on this node, once however often it is
+// told to.
+func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
+	j := a.enter(order.Here)
+	if j == nil {
+		return
+	}
+	id := stepSliceID(j.key, order.Step)
+	j.mu.Lock()
+	if j.slices[id] != nil || j.ending {
+		j.mu.Unlock()
+		return
+	}
+	r := &running{id: id, step: order}
+	r.io = newTaskIO(a, j, order)
+	j.slices[id] = r
+	j.mu.Unlock()
+	err := a.spool.put(j.key, "job", order.Here)
+	if err == nil {
+		err = a.spool.put(j.key, fmt.Sprintf("step.%d", order.Step), order)
+	}
+	if err != nil {
+		a.launchFailed(j, id, order, "spool", err, false)
+		return
+	}
+	a.wg.Go(func() {
+		if err := a.prolog(ctx, j); err != nil {
+			a.launchFailed(j, id, order, "prolog", err, false)
+			return
+		}
+		spec, err := a.stepSpec(j, order)
+		if err != nil {
+			a.launchFailed(j, id, order, "setup", err, false)
+			return
+		}
+		a.startSlice(ctx, j, id, order, spec)
+		j.mu.Lock()
+		started := j.slices[id] != nil
+		j.mu.Unlock()
+		if started {
+			a.attach(ctx, r)
+		}
+	})
+}
+
+// attach gets the node's ends of a slice's pipes from the launcher and carries
+// what goes through them.
+func (a *Agent) attach(ctx context.Context, r *running) {
+	files, err := a.launcher().Attach(ctx, r.id)
+	if err != nil {
+		if ctx.Err() == nil {
+			a.log.Warn("cannot attach to a slice", "slice", r.id, "error", err)
+			r.io.failed(err)
+		}
+		return
+	}
+	r.io.connect(files)
+}
+
+// stepSpec is the slice of a step's tasks on this node.
+func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) {
+	spec, err := a.baseSpec(j, stepSliceID(j.key, order.Step), "step_"+strconv.FormatUint(uint64(order.Step), 10))
+	if err != nil {
+		return nil, err
+	}
+	if len(order.Tasks) == 0 {
+		return nil, fmt.Errorf("step %d.%d has no task for node %s", j.key.job, order.Step, a.conf.Node)
+	}
+	spec.Umask = uint32(order.Here.Umask) & 0o777
+	if spec.Rlimits, err = rlimits(order.Here.Rlimits); err != nil {
+		return nil, err
+	}
+	spec.Pty = slice.Winsize{Rows: uint16(order.Rows), Cols: uint16(order.Cols)}
+	common := taskenv.New(order.Env)
+	a.nodeEnv(common, j)
+	common.Set("SLURM_NODEID", strconv.Itoa(int(order.StepNodeIndex)))
+	common.Set("SLURM_CPUS_ON_NODE", strconv.Itoa(int(order.Here.Cpus)))
+	gresEnv(common, order.Gres)
+	var ranks []string
+	for _, t := range order.Tasks {
+		ranks = append(ranks, strconv.Itoa(int(t.Rank)))
+	}
+	common.Set("SLURM_GTIDS", strings.Join(ranks, ","))
+	for i, t := range order.Tasks {
+		names := a.fileNames(j, slurm.StepID(order.Step), int(t.Rank), int(order.StepNodeIndex))
+		env := common.Clone()
+		env.Set("SLURM_PROCID", strconv.Itoa(int(t.Rank)))
+		env.Set("SLURM_LOCALID", strconv.Itoa(int(t.Local)))
+		for _, kv := range t.Env {
+			if name, value, ok := strings.Cut(kv, "="); ok {
+				env.Set(name, value)
+			}
+		}
+		task := slice.Task{
+			Argv: t.Argv, Env: env.List(), Dir: order.Cwd, FallbackDir: "/tmp",
+			DirNote: fmt.Sprintf("slurmstepd: error: couldn't chdir to `%s': %%s: going to /tmp instead\n", order.Cwd),
+		}
+		if order.Pty && i == 0 && t.Rank == 0 {
+			pty := slice.Stream{Kind: slice.StreamPTY}
+			task.Stdin, task.Stdout, task.Stderr = pty, pty, pty
+			spec.Tasks = append(spec.Tasks, task)
+			continue
+		}
+		task.Stdin = stepInput(order, t, names)
+		task.Stdout = stepOutput(order.Output, names, order.Append)
+		switch {
+		case order.Error == "" && task.Stdout.Kind != slice.StreamPipe:
+			task.Stderr = slice.Stream{Kind: slice.StreamStdout}
+		case order.Error != "" && order.Error == order.Output:
+			task.Stderr = slice.Stream{Kind: slice.StreamStdout}
+		default:
+			task.Stderr = stepOutput(order.Error, names, order.Append)
+		}
+		spec.Tasks = append(spec.Tasks, task)
+	}
+	return spec, nil
+}
+
+// stepInput is where a task's standard input comes from: srun, which feeds one
+// task or all, or a file read on this node.
+func stepInput(order *rinkpb.LaunchStep, t *rinkpb.TaskHere, names slurm.FileNameValues) slice.Stream {
+	switch {
+	case order.Input == "none" || order.Input == "/dev/null":
+		return slice.Stream{Kind: slice.StreamNull}
+	case order.Input != "" && order.Input != "all" && !isNumber(order.Input):
+		return slice.Stream{Kind: slice.StreamFile, Path: slurm.ExpandFileName(order.Input, names)}
+	case !order.Stdin || order.StdinTask >= 0 && order.StdinTask != t.Rank:
+		return slice.Stream{Kind: slice.StreamNull}
+	}
+	return slice.Stream{Kind: slice.StreamPipe}
+}
+
+// stepOutput is where a task's output goes: to srun, to nobody, or to a file
+// opened on this node. One name for several tasks is one file.
+func stepOutput(pattern string, names slurm.FileNameValues, appendTo bool) slice.Stream {
+	switch {
+	case pattern == "" || pattern == "all":
+		return slice.Stream{Kind: slice.StreamPipe}
+	case pattern == "none" || pattern == "/dev/null":
+		return slice.Stream{Kind: slice.StreamNull}
+	case isNumber(pattern):
+		if n, _ := strconv.Atoi(pattern); n != names.Rank {
+			return slice.Stream{Kind: slice.StreamNull}
+		}
+		return slice.Stream{Kind: slice.StreamPipe}
+	}
+	return slice.Stream{Kind: slice.StreamFile, Path: slurm.ExpandFileName(pattern, names), Append: appendTo}
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.Atoi(s)
+	return err == nil
+}

@@ -1,0 +1,42 @@
+package sched
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestMultiProg(t *testing.T) {
+	prog, err := ParseMultiProg([]byte("# a comment\n0   echo master %t of 4, offset %o\n1-2 sh -c 'echo worker %t'\n* echo \"rest %t\" %o %%\n"), 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rank, want := range [][]string{
+		{"echo", "master", "0", "of", "4,", "offset", "0"},
+		{"sh", "-c", "echo worker %t"},
+		{"sh", "-c", "echo worker %t"},
+		{"echo", "rest 3", "3", "%"},
+	} {
+		got, err := prog(rank)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("rank %d runs %q (%v), want %q", rank, got, err, want)
+		}
+	}
+}
+
+func TestMultiProgRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		text, want string
+		tasks      int
+	}{
+		"ErrMissing":   {"0 echo\n", "no record for task id 1", 2},
+		"ErrDuplicate": {"0-1 echo a\n1 echo b\n", "Duplicate record for task 1", 2},
+		"ErrRange":     {"2-1 echo\n", "Line 1", 2},
+		"ErrQuote":     {"0 echo 'x\n", "Line 1", 1},
+		"ErrNoCommand": {"\n0\n", "Line 2", 1},
+	} {
+		if _, err := ParseMultiProg([]byte(c.text), c.tasks); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q in it", name, err, c.want)
+		}
+	}
+}
