@@ -277,7 +277,7 @@ func sharedKey(t *Task, st Stream) string {
 // writes, and has each opened once: each task opening it for itself would cut
 // off or overwrite what the others have written. A place in the descriptor
 // table is kept for each.
-func (b *builder) shareOutputs() {
+func (b *builder) shareOutputs() error {
 	p := b.p
 	uses := map[string]int{}
 	for i := range b.spec.Tasks {
@@ -296,11 +296,10 @@ func (b *builder) shareOutputs() {
 			if _, done := b.shared[key]; st.Kind != StreamFile || uses[key] < 2 || done {
 				continue
 			}
-			fd, err := unix.FcntlInt(b.host.null.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+			fd, err := b.place(st.Path)
 			if err != nil {
-				return // each task opens it for itself, and says so if it cannot
+				return &StartError{Stage: streamStages[n+1], Path: st.Path, Task: i, Detail: err.Error()}
 			}
-			b.child = append(b.child, os.NewFile(uintptr(fd), st.Path))
 			b.shared[key] = int32(fd)
 			if len(p.opener) == 0 {
 				p.opener = append(p.opener, call(-1, unix.SYS_UMASK, uintptr(b.spec.Umask)))
@@ -310,9 +309,10 @@ func (b *builder) shareOutputs() {
 			label := p.label(streamStages[n+1], st.Path, i)
 			// Shared by several writers, at the end of the file for each.
 			p.opener = append(p.opener, p.openOp(label, st.Path, openFlags(n+1, st)|unix.O_APPEND, openMode(st)),
-				call(label, unix.SYS_DUP3, 0, uintptr(fd), unix.O_CLOEXEC).with(opUse))
+				call(label, unix.SYS_DUP3, 0, fd, unix.O_CLOEXEC).with(opUse))
 		}
 	}
+	return nil
 }
 
 // openerDirOps are dirOps without a word: the task itself will say it.

@@ -2,6 +2,8 @@ package slice
 
 import (
 	"errors"
+	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,14 +21,25 @@ func (b *builder) mountOps() error {
 	add(call(p.label(StageMount, "/", -1), unix.SYS_MOUNT, 0, root, 0, unix.MS_REC|unix.MS_SLAVE, 0))
 	mounts := b.spec.Mounts
 	if tmp := b.spec.PrivateTmp; tmp != "" {
-		// /dev/shm first: the source may lie in the /tmp that is about to be
-		// covered.
-		mounts = append([]Mount{{Source: tmp + "/shm", Target: "/dev/shm"}, {Source: tmp, Target: "/tmp"}}, mounts...)
+		mounts = append([]Mount{{Source: tmp, Target: "/tmp"}, {Source: tmp + "/shm", Target: "/dev/shm"}}, mounts...)
 	}
-	for _, m := range mounts {
+	// All sources are taken hold of before the first mount, which may cover
+	// others: a source under /tmp is the host's.
+	sources := make([]uintptr, len(mounts))
+	for i, m := range mounts {
+		fd, err := b.place(m.Source)
+		if err != nil {
+			return &StartError{Stage: StageMount, Path: m.Source, Task: -1, Detail: err.Error()}
+		}
+		sources[i] = fd
+		label := p.label(StageMount, m.Source, -1)
+		add(p.openOp(label, m.Source, unix.O_PATH, 0), call(label, unix.SYS_DUP3, 0, fd, unix.O_CLOEXEC).with(opUse),
+			call(label, unix.SYS_CLOSE, 0).with(opUse|opOptional))
+	}
+	for i, m := range mounts {
 		label := p.label(StageMount, m.Target, -1)
 		target := p.bytes(m.Target)
-		add(call(label, unix.SYS_MOUNT, p.bytes(m.Source), target, 0, unix.MS_BIND|unix.MS_REC, 0))
+		add(call(label, unix.SYS_MOUNT, p.bytes("/proc/self/fd/"+strconv.Itoa(int(sources[i]))), target, 0, unix.MS_BIND|unix.MS_REC, 0))
 		if m.ReadOnly {
 			flags, err := mountFlags(m.Source)
 			if err != nil {
@@ -63,4 +76,15 @@ func mountFlags(path string) (uintptr, error) {
 		}
 	}
 	return out, nil
+}
+
+// place keeps a place in the slice's descriptor table, for what the slice
+// will open itself.
+func (b *builder) place(name string) (uintptr, error) {
+	fd, err := unix.FcntlInt(b.host.null.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return 0, err
+	}
+	b.child = append(b.child, os.NewFile(uintptr(fd), name))
+	return uintptr(fd), nil
 }

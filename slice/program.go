@@ -17,6 +17,7 @@ type program struct {
 	cloneFlags uintptr // of the first process
 	waitGo     bool    // wait for a byte on ctl before the setup: id maps
 	pidns      bool
+	born       func(*program, int) // child, where it is called from Go: by name the linker takes its stack for the caller's
 
 	ctl    int32 // socket from the launcher; end of file: it died
 	report int32 // where records go: the same socket
@@ -66,7 +67,7 @@ func (p *program) stack() error {
 	if err != nil {
 		return err
 	}
-	p.stacks = m
+	p.stacks, p.born = m, child
 	return nil
 }
 

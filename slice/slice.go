@@ -294,10 +294,6 @@ func (s *Slice) watch() {
 			s.ended(&rec)
 		case recOthers:
 			s.past.add(&rec)
-		case recFailed: // where a task is not waited for until it has executed
-			if rec.task >= 0 && int(rec.task) < len(s.tasks) {
-				s.tasks[rec.task].startError = s.startError(&rec)
-			}
 		case recWarning:
 			s.warnings = append(s.warnings, *s.startError(&rec))
 		}

@@ -1,4 +1,4 @@
-//go:build linux && !amd64 && !arm64
+//go:build (!amd64 && !arm64) || race
 
 package slice
 
@@ -10,10 +10,11 @@ import (
 )
 
 // Without the few lines of assembly that put a child on a stack of its own,
-// processes are plain forks.
+// processes are plain forks. So they are under the race detector, which puts
+// calls of its own into what assembly calls.
 const (
 	sharesMemory = 0
-	waitsForExec = 0
+	waitsForExec = unix.CLONE_VFORK
 	argOffset    = 0
 )
 
@@ -29,7 +30,8 @@ func spawn(nr, a, b uintptr) uintptr {
 	}
 	if pid == 0 {
 		args := *(**[2]uintptr)(unsafe.Pointer(&b))
-		child(*(**program)(unsafe.Pointer(&args[0])), int(args[1]))
+		p := *(**program)(unsafe.Pointer(&args[0]))
+		p.born(p, int(args[1]))
 	}
 	return pid
 }

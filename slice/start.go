@@ -275,7 +275,9 @@ func (b *builder) compile() error {
 	if err != nil {
 		return err
 	}
-	b.shareOutputs()
+	if err := b.shareOutputs(); err != nil {
+		return err
+	}
 	b.ends = make([]taskEnds, len(b.spec.Tasks))
 	for i := range b.spec.Tasks {
 		ops, err := b.taskOps(i, join)

@@ -158,16 +158,16 @@ func (g *group) usage(u *Usage) {
 }
 
 // splitCPU divides what a group has used, which version 1 knows exactly, in
-// the proportion of user and system that it has seen by sampling; or, where
-// that has caught nothing, of what the processes themselves report.
+// the proportion that the processes report if that covers most of it, or else
+// in that which the kernel has seen by sampling.
 func splitCPU(total, user, system uint64, seenUser, seenSystem time.Duration) (time.Duration, time.Duration) {
-	a, b := float64(user), float64(system)
-	if a+b == 0 {
-		a, b = float64(seenUser), float64(seenSystem)
+	a, b := float64(seenUser), float64(seenSystem)
+	if a+b < float64(total)/2 && user+system > 0 {
+		a, b = float64(user), float64(system)
 	}
 	if a+b == 0 {
 		return time.Duration(total), 0
 	}
-	u := uint64(float64(total) * (a / (a + b)))
-	return time.Duration(u), time.Duration(total - min(u, total))
+	u := min(uint64(float64(total)*(a/(a+b))), total)
+	return time.Duration(u), time.Duration(total - u)
 }
