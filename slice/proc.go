@@ -58,6 +58,13 @@ func StartTicks(pid int) (uint64, error) {
 	return st.startTicks, err
 }
 
+// Running says whether the process that had this pid and start is still
+// there and not merely waiting for its parent to notice its end.
+func Running(pid int, startTicks uint64) bool {
+	st, err := readStat(pid)
+	return err == nil && st.startTicks == startTicks && st.state != 'Z' && st.state != 'X'
+}
+
 // descendants returns the processes below root, root not included. It sees
 // what is there while it looks; a caller that kills looks again until it
 // finds none.

@@ -147,18 +147,14 @@ func lost(host *slice.Host, r *launcherpb.Record) *slice.Exit {
 		return e
 	}
 	e.Note = "the launcher died under the slice"
-	if pid := int(r.GetInitPid()); pid > 0 {
-		if ticks, err := slice.StartTicks(pid); err == nil && ticks == r.GetInitStartTicks() {
-			// It is ending the slice on its own account; this is for one
-			// that cannot.
-			for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-				if now, err := slice.StartTicks(pid); err != nil || now != ticks {
-					break
-				}
-			}
-			if now, err := slice.StartTicks(pid); err == nil && now == ticks {
-				syscall.Kill(pid, syscall.SIGKILL)
-			}
+	if pid, ticks := int(r.GetInitPid()), r.GetInitStartTicks(); pid > 0 && slice.Running(pid, ticks) {
+		// It is ending the slice on its own account; the signal is for one
+		// that cannot.
+		for deadline := time.Now().Add(3 * time.Second); slice.Running(pid, ticks) && time.Now().Before(deadline); {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if slice.Running(pid, ticks) {
+			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
 	usage, err := host.Sweep(&spec.Cgroup)
