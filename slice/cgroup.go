@@ -375,25 +375,37 @@ func (g *group) procDir() string {
 // pids returns the processes of the slice, those in groups below its own
 // included.
 func (g *group) pids() ([]int, error) {
-	var out []int
-	err := filepath.WalkDir(g.procDir(), func(p string, d os.DirEntry, err error) error {
-		if err != nil {
-			if errors.Is(err, os.ErrNotExist) {
-				return nil
-			}
-			return err
-		}
-		if !d.IsDir() {
-			return nil
-		}
-		pids, err := pidsIn(p)
-		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) {
-			return nil
-		}
-		out = append(out, pids...)
-		return err
-	})
+	out, err := pidsBelow(g.procDir())
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) {
+		return out, nil
+	}
 	return out, err
+}
+
+func pidsBelow(dir string) ([]int, error) {
+	out, err := pidsIn(dir)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) == nil && st.Nlink == 2 {
+		return out, nil // nothing below, as nearly always
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return out, err
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		more, err := pidsBelow(filepath.Join(dir, e.Name()))
+		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) {
+			return out, err
+		}
+		out = append(out, more...)
+	}
+	return out, nil
 }
 
 func pidsIn(dir string) ([]int, error) {
@@ -445,9 +457,13 @@ func (g *group) killOnce() (bool, error) {
 			return g.populated()
 		}
 	}
+	pids, err := g.pids()
+	if err != nil || len(pids) == 0 {
+		return false, err
+	}
 	freeze, thaw := g.freezer()
 	frozen := freeze()
-	pids, err := g.pids()
+	pids, err = g.pids()
 	for _, pid := range pids {
 		unix.Kill(pid, syscall.SIGKILL)
 	}

@@ -32,6 +32,7 @@ func (b *builder) taskOps(i int, join []op) ([]op, error) {
 			add(b.rlimitOp(r, i))
 		}
 	}
+	add(b.fileLimitOps(i)...)
 	if t.CPUs != "" {
 		mask, err := cpuMask(t.CPUs)
 		if err != nil {
@@ -77,6 +78,27 @@ func (b *builder) rlimitOp(r Rlimit, task int) op {
 	}
 	return o
 }
+
+// fileLimitOps undo, for a task that has no limit of open files of its own,
+// that the Go runtime has raised the launcher's to the most there is. Programs
+// that use select do not bear that.
+func (b *builder) fileLimitOps(i int) []op {
+	for _, list := range [][]Rlimit{b.spec.Rlimits, b.spec.Tasks[i].Rlimits} {
+		for _, r := range list {
+			if r.Resource == unix.RLIMIT_NOFILE {
+				return nil
+			}
+		}
+	}
+	var have unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &have) != nil || have.Cur <= usualFiles {
+		return nil
+	}
+	return []op{b.rlimitOp(Rlimit{Resource: unix.RLIMIT_NOFILE, Soft: usualFiles, Hard: have.Max, Optional: true}, i)}
+}
+
+// usualFiles is the limit of open files that systems give to begin with.
+const usualFiles = 1024
 
 func rlimitName(n int) string {
 	names := map[int]string{unix.RLIMIT_CPU: "CPU", unix.RLIMIT_FSIZE: "FSIZE", unix.RLIMIT_DATA: "DATA", unix.RLIMIT_STACK: "STACK",

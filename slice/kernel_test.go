@@ -344,6 +344,10 @@ func TestAffinityAndTaskRlimits(t *testing.T) {
 	if got, _ := run(t, testHost(t), s); got != "0\n55\n" {
 		t.Errorf("got %q", got)
 	}
+	plain := shell("ulimit -n", dir+"/out2")
+	if got, _ := run(t, testHost(t), plain); got != "1024\n" {
+		t.Errorf("files without a limit asked for: %q", got)
+	}
 	s.Tasks[0].CPUs = "8000"
 	_, err := testHost(t).Start(t.Context(), s)
 	var se *StartError

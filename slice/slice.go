@@ -344,7 +344,7 @@ func (s *Slice) finish() {
 	if s.group != nil {
 		note(s.group.kill(time.Now().Add(killTime)))
 	}
-	usage := s.sample()
+	usage := s.sample(false)
 	if s.group != nil {
 		note(s.group.remove())
 	}

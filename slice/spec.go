@@ -32,7 +32,7 @@ type Spec struct {
 	Groups []uint32
 
 	Hostname string // set when Namespaces.UTS; empty keeps the node's
-	Umask    uint32 // 0 to 0777
+	Umask    uint32 // 0 to 0777; always set
 
 	Namespaces Namespaces
 
@@ -49,6 +49,8 @@ type Spec struct {
 	// Cgroup says where in the cgroup tree the slice lives and its limits.
 	Cgroup Cgroup
 
+	// Rlimits of the tasks; what is not named is the launcher's, except that
+	// the soft limit of open files is then at most 1024.
 	Rlimits     []Rlimit
 	OOMScoreAdj *int // -1000 to 1000; lowering it needs privilege
 	Nice        *int // -20 to 19; lowering it needs privilege

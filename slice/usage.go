@@ -21,24 +21,24 @@ func (s *Slice) Usage() Usage {
 		return s.exit.Usage
 	}
 	s.mu.Unlock()
-	return s.sample()
+	return s.sample(true)
 }
 
-// sample looks at the processes that there are and, if there is one, at the
-// cgroup, and remembers the highest memory it has seen.
-func (s *Slice) sample() Usage {
+// sample looks at the processes, if there are any to look at, and at the
+// cgroup, if there is one, and remembers the highest memory it has seen.
+func (s *Slice) sample(live bool) Usage {
 	var u Usage
 	s.mu.Lock()
 	past, gone := s.past, s.gone
 	s.mu.Unlock()
 
-	var pids []int
-	if s.group != nil {
-		pids, _ = s.group.pids()
-	} else if !gone {
-		pids = descendants(s.first)
+	switch {
+	case live && s.group != nil:
+		pids, _ := s.group.pids()
+		u.addLive(pids)
+	case live && !gone:
+		u.addLive(descendants(s.first))
 	}
-	u.addLive(pids)
 	u.User += past.User
 	u.System += past.System
 	u.PageFaults += past.PageFaults
