@@ -154,19 +154,6 @@ func (v *View) SetWeights(list []*sched.Partition) {
 // CallLimit is how long one question to the controller may take.
 func CallLimit() time.Duration { return callLimit }
 
-// UID returns the number of a user given by name or number.
-func UID(name string) (uint32, error) {
-	if u, err := user.Lookup(name); err == nil {
-		n, err := strconv.ParseUint(u.Uid, 10, 32)
-		return uint32(n), err
-	}
-	n, err := strconv.ParseUint(name, 10, 32)
-	if err != nil {
-		return 0, fmt.Errorf("cannot find user %q", name)
-	}
-	return uint32(n), nil
-}
-
 // GID returns the number of a group given by name or number.
 func GID(name string) (uint32, error) {
 	if g, err := user.LookupGroup(name); err == nil {

@@ -440,7 +440,7 @@ func (j *Job) GresPerTask() string {
 
 // PriorityFraction prints a priority as a part of the highest there is.
 func PriorityFraction(p uint32) string {
-	return strconv.FormatFloat(float64(p)/(1<<32), 'f', 14, 64)
+	return strconv.FormatFloat(float64(p)/(1<<32-1), 'f', 14, 64)
 }
 
 // HetSet prints the ids of all components of a heterogeneous job.

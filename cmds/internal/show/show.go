@@ -57,7 +57,7 @@ func (v *View) Time(t time.Time, none string) string {
 }
 
 // Date is the line that stands over long and repeated listings.
-func (v *View) Date() string { return v.Now.Format("Mon Jan _2 15:04:05 2006") }
+func (v *View) Date() string { return v.Now.Format("Mon Jan 02 15:04:05 2006") }
 
 // Count prints a number, shortened by units of 1024 where nothing is lost.
 func (v *View) Count(n int64) string {

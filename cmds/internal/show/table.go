@@ -102,15 +102,18 @@ func byName[V, R any](columns []Column[V, R], name string) *Column[V, R] {
 	return &columns[i]
 }
 
-// Put places a column in front of all others, with the text behind it.
-func (t *Table[V, R]) Put(c *Column[V, R], width int, right bool, after string) {
-	t.pieces = slices.Insert(t.pieces, 0, piece[V, R]{c, width, right, after})
-}
-
 // Shows reports whether a column with one of these headers is in the table.
 func (t *Table[V, R]) Shows(headers ...string) bool {
 	return slices.ContainsFunc(t.pieces, func(p piece[V, R]) bool {
 		return p.column != nil && slices.Contains(headers, p.column.Header)
+	})
+}
+
+// Has reports whether the column of that letter or of one of these names is in
+// the table.
+func (t *Table[V, R]) Has(letter byte, names []string) bool {
+	return slices.ContainsFunc(t.pieces, func(p piece[V, R]) bool {
+		return p.column != nil && p.column.Letter == letter && slices.Equal(p.column.Names, names)
 	})
 }
 
@@ -119,15 +122,6 @@ func (t *Table[V, R]) Shows(headers ...string) bool {
 func (t *Table[V, R]) Widen(width int, headers ...string) {
 	for i, p := range t.pieces {
 		if p.column != nil && p.width > 0 && p.width < width && slices.Contains(headers, p.column.Header) {
-			t.pieces[i].width = width
-		}
-	}
-}
-
-// WidenAny is Widen, for columns without a width too.
-func (t *Table[V, R]) WidenAny(width int, headers ...string) {
-	for i, p := range t.pieces {
-		if p.column != nil && p.width < width && slices.Contains(headers, p.column.Header) {
 			t.pieces[i].width = width
 		}
 	}

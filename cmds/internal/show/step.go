@@ -1,0 +1,99 @@
+package show
+
+import (
+	"time"
+
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// Step is a row of a listing of steps.
+type Step struct {
+	*sched.Step
+	Job *Job
+}
+
+// Steps returns the steps of a job that are under way, the batch script among
+// them.
+func Steps(j *Job) []*Step {
+	if !j.IsRunning() && !j.IsSuspended() {
+		return nil
+	}
+	var list []*Step
+	for _, s := range j.Job.Steps {
+		if !s.State.Ended() {
+			list = append(list, &Step{s, j})
+		}
+	}
+	if j.Batch && !j.BatchDone && len(j.Alloc) > 0 {
+		list = append(list, &Step{BatchStep(j.Job), j})
+	}
+	return list
+}
+
+// BatchStep is a job's batch script as a step.
+func BatchStep(j *sched.Job) *sched.Step {
+	s := &sched.Step{
+		ID: slurm.StepBatch, Name: "batch", Tasks: 1, CPUsPerTask: max(1, j.Need.CPUsPerTask), Start: j.Start, State: slurm.JobRunning,
+		SubmitLine: j.SubmitLine, Usage: j.BatchUsage, ExitCode: j.BatchExit,
+	}
+	if len(j.Alloc) > 0 {
+		a := j.Alloc[0]
+		s.Nodes = []sched.StepNode{{Node: a.Node, CPUs: a.CPUs, Mem: a.Mem, Ranks: []int{0}, Gres: a.Gres}}
+	}
+	return s
+}
+
+// StepID prints job.step, the job as users see it.
+func (v *View) StepID(s *Step) string { return v.ID(s.Job) + "." + s.ID.String() }
+
+// NodeText prints the step's nodes in ranges.
+func (s *Step) NodeText() string {
+	names := make([]sched.NodeName, len(s.Nodes))
+	for i, n := range s.Nodes {
+		names[i] = n.Node
+	}
+	return CompressNodes(names)
+}
+
+// CPUs returns how many CPUs the step has.
+func (s *Step) CPUs() int {
+	n := 0
+	for _, node := range s.Nodes {
+		n += node.CPUs
+	}
+	return n
+}
+
+// TimeUsed returns how long the step has been running, without the time its job
+// was suspended.
+func (s *Step) TimeUsed(now time.Time) slurm.Duration {
+	switch {
+	case s.Start.IsZero():
+		return 0
+	case s.State.Ended():
+		return Seconds(max(0, s.End.Sub(s.Start)))
+	case s.Job.IsSuspended():
+		now = s.Job.Suspended
+	}
+	return Seconds(max(0, now.Sub(s.Start)-s.Job.SuspendedFor))
+}
+
+// Held returns what the step holds, as accounting counts it: no billing.
+func (s *Step) Held() slurm.TRES {
+	var mem slurm.MB
+	gres := newGresCount()
+	for _, n := range s.Nodes {
+		mem += n.Mem
+		for _, g := range n.Gres {
+			gres.add(g.Name, g.Type, g.Count)
+		}
+	}
+	var t slurm.TRES
+	for _, item := range (&View{}).tres("", s.CPUs(), mem, len(s.Nodes), gres) {
+		if item.Type != "billing" {
+			t = append(t, item)
+		}
+	}
+	return t
+}

@@ -1,0 +1,230 @@
+package sinfo
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/slurm"
+)
+
+// options are what sinfo was asked for.
+type options struct {
+	partitions []string
+	nodes      []string
+	hasNodes   bool
+	states     slurm.NodeStateFilter
+	hasStates  bool
+
+	all, dead, responding, future bool
+	apart                         bool // --Node: a row for each node of each partition
+	exact                         bool
+	long, reasons, summary        bool
+	reservations                  bool
+
+	format    string
+	byName    bool
+	hasFormat bool
+	sort      string
+
+	noHeader, noConvert bool
+	iterate             int
+	clusters            string
+	verbose             int
+	encoding            string
+	done                string
+}
+
+// optionTable is every option of sinfo, by its canonical name.
+func optionTable() []slurm.OptionSpec {
+	const none, must, may = slurm.NoArg, slurm.RequiredArg, slurm.OptionalArg
+	spec := func(short byte, arg slurm.ArgKind, names ...string) slurm.OptionSpec {
+		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
+	}
+	return []slurm.OptionSpec{
+		spec('a', none, "all"), spec('M', must, "clusters", "cluster"), spec('d', none, "dead"), spec('e', none, "exact"), spec(0, none, "federation"),
+		spec('o', must, "format"), spec('O', must, "Format"), spec('F', none, "future"), spec(0, none, "help"), spec(0, none, "helpformat"),
+		spec(0, none, "helpFormat"), spec(0, none, "helpstate"), spec(0, none, "hide"), spec('i', must, "iterate"), spec(0, may, "json"),
+		spec('R', none, "list-reasons"), spec(0, none, "local"), spec('l', none, "long"), spec(0, none, "noconvert"), spec('N', none, "Node"),
+		spec('n', must, "nodes"), spec('h', none, "noheader"), spec('p', must, "partition"), spec('T', none, "reservation"), spec('r', none, "responding"),
+		spec('S', must, "sort"), spec('t', must, "states"), spec('s', none, "summarize"), spec(0, none, "usage"), spec('v', none, "verbose"),
+		spec('V', none, "version"), spec(0, may, "yaml"),
+	}
+}
+
+// usageError is a mistake after which sinfo prints nothing but these lines.
+type usageError struct{ lines []string }
+
+func (e *usageError) Error() string { return strings.Join(e.lines, "\n") }
+
+func mistake(env *cli.Env, format string, args ...any) error {
+	return &usageError{[]string{env.Name + ": error: " + fmt.Sprintf(format, args...)}}
+}
+
+// parse reads the environment and the command line.
+func parse(env *cli.Env) (*options, error) {
+	o := &options{}
+	for _, v := range []struct{ name, option string }{
+		{"SINFO_ALL", "all"}, {"SINFO_FORMAT", "format"}, {"SINFO_FUTURE", "future"}, {"SINFO_PARTITION", "partition"}, {"SINFO_SORT", "sort"},
+		{"SLURM_CLUSTERS", "clusters"}, {"SLURM_JSON", "json"}, {"SLURM_YAML", "yaml"},
+	} {
+		if value, ok := env.Lookup(v.name); ok {
+			if err := o.set(env, v.option, value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	given, words, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
+	for _, g := range given {
+		if err := o.set(env, g.Name(), g.Value); err != nil {
+			return nil, err
+		}
+		if o.done != "" {
+			return o, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(words) > 0 {
+		return nil, &usageError{[]string{env.Name + ": error: Unrecognized option: " + words[0], usageText}}
+	}
+	o.settle()
+	return o, nil
+}
+
+func (o *options) set(env *cli.Env, name, value string) error {
+	switch name {
+	case "all":
+		o.all = true
+	case "hide":
+		o.all = false
+	case "clusters":
+		o.clusters = value
+	case "dead":
+		o.dead = true
+	case "exact":
+		o.exact = true
+	case "federation", "local":
+		// One cluster is all there is to show.
+	case "format", "Format":
+		o.format, o.byName, o.hasFormat = value, name == "Format", true
+	case "future":
+		o.future = true
+	case "help":
+		o.done = helpText
+	case "helpformat":
+		o.done = letterList()
+	case "helpFormat":
+		o.done = nameList()
+	case "helpstate":
+		o.done = strings.Join(slurm.NodeStateNames(), "\n") + "\n"
+	case "usage":
+		o.done = usageText + "\n"
+	case "version":
+		o.done = cli.VersionLine() + "\n"
+	case "iterate":
+		n, err := strconv.Atoi(value)
+		if err != nil || n <= 0 {
+			return mistake(env, "--iterate=%s", value)
+		}
+		o.iterate = n
+	case "json", "yaml":
+		o.encoding = name
+	case "list-reasons":
+		o.reasons = true
+	case "long":
+		o.long = true
+	case "noconvert":
+		o.noConvert = true
+	case "Node":
+		o.apart = true
+	case "nodes":
+		list, err := slurm.ParseHostList(value)
+		if err != nil {
+			return mistake(env, "Invalid node list specification: %s", value)
+		}
+		o.nodes, o.hasNodes = list.Hosts(), true
+	case "noheader":
+		o.noHeader = true
+	case "partition":
+		o.partitions, o.all = show.Words(value), true
+	case "reservation":
+		o.reservations = true
+	case "responding":
+		o.responding = true
+	case "sort":
+		o.sort = value
+	case "states":
+		return o.setStates(env, value)
+	case "summarize":
+		o.summary = true
+	case "verbose":
+		o.verbose++
+	}
+	return nil
+}
+
+func (o *options) setStates(env *cli.Env, list string) error {
+	f, err := slurm.ParseNodeStates(list)
+	if err == nil {
+		o.states, o.hasStates = f, true
+		return nil
+	}
+	for _, word := range show.Words(list) {
+		if _, err := slurm.ParseNodeStates(word); err != nil {
+			list = word
+			break
+		}
+	}
+	e := mistake(env, "Bad state string: \"%s\"", list).(*usageError)
+	e.lines = append(e.lines, env.Name+": error: Valid node states are: all,"+strings.Join(slurm.NodeStateNames(), ","))
+	return e
+}
+
+// Formats and orders when none is asked for.
+const (
+	defaultFormat    = "%9P %.5a %.10l %.6D %.6t %N"
+	longFormat       = "%9P %.5a %.10l %.10s %.4r %.8h %.10g %.6D %.11T %N"
+	nodeFormat       = "%9N %.6D %.9P %6t"
+	longNodeFormat   = "%9N %.6D %.9P %.11T %4c %.8z %.6m %.8d %.6w %.8f %20E"
+	reasonFormat     = "%20E %9u %19H %N"
+	longReasonFormat = "%20E %12U %19H %6t %N"
+	summaryFormat    = "%9P %.5a %.10l %.16F %N"
+
+	defaultSort = "#P,-t"
+	nodeSort    = "N"
+)
+
+// settle fills in what follows from the options taken together.
+func (o *options) settle() {
+	if o.reasons && !o.hasStates {
+		o.states, _ = slurm.ParseNodeStates("down,drain,fail")
+	}
+	if !o.hasFormat {
+		switch {
+		case o.summary:
+			o.format = summaryFormat
+		case o.reasons && o.long:
+			o.format = longReasonFormat
+		case o.reasons:
+			o.format = reasonFormat
+		case o.apart && o.long:
+			o.format = longNodeFormat
+		case o.apart:
+			o.format = nodeFormat
+		case o.long:
+			o.format = longFormat
+		default:
+			o.format = defaultFormat
+		}
+	}
+	if o.sort == "" {
+		o.sort = defaultSort
+		if o.apart {
+			o.sort = nodeSort
+		}
+	}
+}

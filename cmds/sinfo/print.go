@@ -1,0 +1,108 @@
+package sinfo
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// printNodes prints the table of partitions and nodes.
+func printNodes(env *cli.Env, o *options, v *view, parts []*sched.Partition, nodes []*show.Node) error {
+	cols := columns()
+	var table show.Table[*view, *group]
+	var unknown []string
+	if o.byName {
+		table, unknown = show.Names(cols, o.format)
+	} else {
+		table, unknown = show.Letters(cols, o.format)
+	}
+	for _, u := range unknown {
+		env.Errorf("Invalid node format specification: %s", u)
+	}
+	groups := build(o, parts, nodes, keysOf(table, o.exact), table.Shows("PARTITION"))
+	if err := sortGroups(env, cols, o.sort, v, groups); err != nil {
+		return err
+	}
+	if !o.hasFormat {
+		widen(&table, groups, o.apart)
+	}
+	w := bufio.NewWriter(env.Stdout)
+	if !o.noHeader {
+		if o.long || o.iterate > 0 {
+			fmt.Fprintln(w, v.Date())
+		}
+		if o.clusters != "" {
+			fmt.Fprintf(w, "CLUSTER: %s\n", v.Cluster)
+		}
+		table.Header(w)
+	}
+	for _, g := range groups {
+		table.Row(w, v, g)
+	}
+	return w.Flush()
+}
+
+// keysOf returns what nodes must have in common to share a row of the table.
+func keysOf(table show.Table[*view, *group], exact bool) []keyFunc {
+	var keys []keyFunc
+	for _, f := range fields() {
+		if f.same != ofAll && (f.same != ofMake || exact) && table.Has(f.Letter, f.Names) {
+			keys = append(keys, f.key)
+		}
+	}
+	return keys
+}
+
+// sortGroups sorts the rows; #P is the order of the partitions in the
+// configuration.
+func sortGroups(env *cli.Env, cols []column, order string, v *view, groups []*group) error {
+	byIndex := func(_ *view, a, b *group) int { return cmp.Compare(a.index, b.index) }
+	unknown := show.Sort(cols, v, groups, slurm.ParseSort(order), map[string]func(*view, *group, *group) int{"#P": byIndex, "#R": byIndex})
+	if len(unknown) > 0 {
+		return mistake(env, "Invalid sort specification: %s", unknown[0])
+	}
+	return nil
+}
+
+// widen makes the column of partitions wide enough for the longest name, and in
+// the listing by node the column of nodes too.
+func widen(table *show.Table[*view, *group], groups []*group, apart bool) {
+	part, node := 0, 0
+	for _, g := range groups {
+		part = max(part, len(starred(g.part)))
+		for _, n := range g.nodes {
+			node = max(node, len(n.Name))
+		}
+	}
+	table.Widen(part, "PARTITION")
+	if apart {
+		table.Widen(node, "NODELIST")
+	}
+}
+
+// letterList and nameList are what --helpformat and --helpFormat print.
+func letterList() string {
+	var b strings.Builder
+	for _, c := range columns() {
+		if c.Letter != 0 {
+			fmt.Fprintf(&b, "%%%c  %s\n", c.Letter, c.Header)
+		}
+	}
+	return b.String()
+}
+
+func nameList() string {
+	var names []string
+	for _, c := range columns() {
+		names = append(names, c.Names...)
+	}
+	slices.SortFunc(names, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	return strings.Join(names, "\n") + "\n"
+}

@@ -1,0 +1,225 @@
+package squeue
+
+import (
+	"bufio"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// keep returns the row for what the options want of a job, nil for nothing.
+func (o *options) keep(v *show.View, j *show.Job) *show.Job {
+	if len(o.jobs) > 0 {
+		if j = selected(j, o.jobs); j == nil {
+			return nil
+		}
+	}
+	if !o.states.Match(j.State) || o.hasUsers && !slices.Contains(o.users, j.UID) || o.notMe && j.UID == o.me {
+		return nil
+	}
+	if len(o.accounts) > 0 && !slices.Contains(o.accounts, j.Account) || len(o.names) > 0 && !slices.Contains(o.names, j.Name) ||
+		len(o.qos) > 0 && !slices.Contains(o.qos, j.QOS) || len(o.partitions) > 0 && !j.InPartition(o.partitions) ||
+		o.run != "" && j.Run != o.run || !o.ran.holds(j, v.Now) {
+		return nil
+	}
+	if len(o.reservations) > 0 && !shares(o.reservations, show.Words(j.Spec.Reservation)) ||
+		len(o.licenses) > 0 && !shares(o.licenses, licenseNames(j.Spec.Licenses)) {
+		return nil
+	}
+	if o.hasNodes && !slices.ContainsFunc(j.HeldNodes(), func(n sched.NodeName) bool { return slices.Contains(o.nodes, string(n)) }) {
+		return nil
+	}
+	return j
+}
+
+// selected returns the part of a job that references name, nil when they do not.
+func selected(j *show.Job, refs []slurm.JobRef) *show.Job {
+	var tasks slurm.IndexSet
+	for _, r := range refs {
+		switch {
+		case r.Part == slurm.RefComponent:
+			if j.HetID == r.Job && uint32(j.HetOffset) == r.Component {
+				return j
+			}
+		case r.Part == slurm.RefTask || r.Part == slurm.RefTasks:
+			if j.ArrayID == r.Job {
+				tasks = tasks.Union(r.Tasks)
+			}
+		case j.ID == r.Job || j.ArrayID == r.Job || j.HetID == r.Job:
+			return j
+		}
+	}
+	if tasks.IsEmpty() {
+		return nil
+	}
+	return j.Narrow(tasks)
+}
+
+func shares(want, have []string) bool {
+	return slices.ContainsFunc(have, func(s string) bool { return slices.Contains(want, s) })
+}
+
+func licenseNames(list string) []string {
+	l, err := slurm.ParseLicenses(list)
+	if err != nil {
+		return nil
+	}
+	names := make([]string, len(l.Items))
+	for i, item := range l.Items {
+		names[i] = item.FullName()
+	}
+	return names
+}
+
+// printJobs prints the table of jobs.
+func printJobs(env *cli.Env, o *options, v *show.View, list []*show.Job) error {
+	table, err := jobTable(env, o)
+	if err != nil {
+		return err
+	}
+	var rows []*show.Job
+	for _, j := range list {
+		if j = o.keep(v, j); j == nil {
+			continue
+		}
+		if !o.perPartition || !j.IsPending() || len(j.Partitions) < 2 {
+			rows = append(rows, j)
+			continue
+		}
+		for _, p := range j.Partitions {
+			one := *j
+			if one.Shown = p; len(o.partitions) == 0 || one.InPartition(o.partitions) {
+				rows = append(rows, &one)
+			}
+		}
+	}
+	// Jobs that no key tells apart stand in the order of age, the newest first.
+	slices.Reverse(rows)
+	if err := sortRows(env, columns(), o.sort, v, rows); err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(env.Stdout, 1<<16)
+	heading(w, o, v)
+	if !o.noHeader {
+		table.Header(w)
+	}
+	for _, j := range rows {
+		if !o.array {
+			table.Row(w, v, j)
+			continue
+		}
+		for one := range j.Split {
+			table.Row(w, v, one)
+		}
+	}
+	return w.Flush()
+}
+
+// jobTable is the format made ready; letters and names that are no column are
+// said and left out.
+func jobTable(env *cli.Env, o *options) (show.Table[*show.View, *show.Job], error) {
+	var table show.Table[*show.View, *show.Job]
+	var unknown []string
+	if o.byName {
+		table, unknown = show.Names(columns(), o.format)
+	} else {
+		table, unknown = show.Letters(columns(), o.format)
+	}
+	for _, u := range unknown {
+		env.Errorf("Invalid job format specification: %s", u)
+	}
+	return table, nil
+}
+
+// printSteps prints the table of steps.
+func printSteps(env *cli.Env, o *options, v *show.View, list []*show.Job) error {
+	var table show.Table[*show.View, *step]
+	var unknown []string
+	if o.byName {
+		table, unknown = show.Names(stepColumns(), o.format)
+	} else {
+		table, unknown = show.Letters(stepColumns(), o.format)
+	}
+	for _, u := range unknown {
+		env.Errorf("Invalid job step format specification: %s", u)
+	}
+	var rows []*step
+	for _, j := range list {
+		for _, one := range show.Steps(j) {
+			if o.keepStep(one) && o.keep(v, j) != nil {
+				rows = append(rows, one)
+			}
+		}
+	}
+	if err := sortRows(env, stepColumns(), o.sort, v, rows); err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(env.Stdout, 1<<16)
+	heading(w, o, v)
+	if !o.noHeader {
+		table.Header(w)
+	}
+	for _, s := range rows {
+		table.Row(w, v, s)
+	}
+	return w.Flush()
+}
+
+// keepStep reports whether the list of -s names the step or its job.
+func (o *options) keepStep(s *step) bool {
+	if len(o.stepRefs) == 0 {
+		return true
+	}
+	for _, r := range o.stepRefs {
+		if selected(s.Job, []slurm.JobRef{r}) != nil && (!r.HasStep || r.Step == s.ID) {
+			return true
+		}
+	}
+	return false
+}
+
+func sortRows[R any](env *cli.Env, columns []show.Column[*show.View, R], order string, v *show.View, rows []R) error {
+	if unknown := show.Sort(columns, v, rows, slurm.ParseSort(order), nil); len(unknown) > 0 {
+		return mistake(env, "Invalid sort specification: %s", unknown[0])
+	}
+	return nil
+}
+
+// heading is what stands over the headers: the date of a long or repeated
+// listing, and the cluster when clusters were asked for by name.
+func heading(w *bufio.Writer, o *options, v *show.View) {
+	if o.noHeader {
+		return
+	}
+	if o.long || o.iterate > 0 {
+		fmt.Fprintln(w, v.Date())
+	}
+	if o.clusters != "" {
+		fmt.Fprintf(w, "CLUSTER: %s\n", v.Cluster)
+	}
+}
+
+// letterList and nameList are what --helpformat and --helpFormat print.
+func letterList() string {
+	var b strings.Builder
+	for _, c := range columns() {
+		if c.Letter != 0 {
+			fmt.Fprintf(&b, "%%%c  %s\n", c.Letter, c.Header)
+		}
+	}
+	return b.String()
+}
+
+func nameList() string {
+	var names []string
+	for _, c := range columns() {
+		names = append(names, c.Names...)
+	}
+	slices.SortFunc(names, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	return strings.Join(names, "\n") + "\n"
+}
