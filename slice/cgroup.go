@@ -260,8 +260,13 @@ func writeValue(file, value string) error {
 		return err
 	}
 	defer unix.Close(fd)
-	_, err = unix.Write(fd, []byte(value))
-	return err
+	for {
+		// The kernel gives way to signals while it makes room for a memory
+		// limit, and the runtime sends itself signals.
+		if _, err = unix.Write(fd, []byte(value)); err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 // readControl reads a control file whole.

@@ -210,7 +210,7 @@ func TestUsage(t *testing.T) {
 	sl.Kill()
 	e := sl.Wait()
 	if e.Usage.User+e.Usage.System < u.User+u.System || e.Usage.MaxRSS < 16<<20 || e.Usage.MaxVM < u.VM || e.Usage.PIDs != 0 {
-		t.Errorf("at the end: %+v, live %+v", e.Usage, u)
+		t.Errorf("at the end: %+v, live %+v", e, u)
 	}
 }
 

@@ -474,6 +474,22 @@ func TestKillLeavesNothing(t *testing.T) {
 	}
 }
 
+// Whichever is faster, the kill or the word about it, the status is known.
+func TestKillNeverLosesTheStatus(t *testing.T) {
+	h, dir := testHost(t), openDir(t)
+	for i := range 50 {
+		s := shell("sleep 1000", dir+"/out")
+		if h.Off == "" && os.Geteuid() == 0 {
+			grouped(s, h, Limits{}, Limits{})
+		}
+		sl := start(t, h, s)
+		sl.Kill()
+		if e := sl.Wait(); e.Note != "" || e.Tasks[0].Status.Signal() != syscall.SIGKILL {
+			t.Fatalf("run %d: %+v", i, e)
+		}
+	}
+}
+
 func TestFirstProcessIsKilledByForce(t *testing.T) {
 	dir := openDir(t)
 	sl := start(t, testHost(t), shell("sleep 1000 & sleep 1001", dir+"/out"))

@@ -237,9 +237,16 @@ func (b *builder) await(ctx context.Context, s *Slice) error {
 	return nil
 }
 
+// readRecord reads what a child has told. That the other end is gone with a
+// word of the launcher unread is said once, before the records that are still
+// to be read; they are not lost for it.
 func readRecord(f *os.File) (record, error) {
 	var rec record
-	n, err := f.Read((*[recordSize]byte)(unsafe.Pointer(&rec))[:])
+	buf := (*[recordSize]byte)(unsafe.Pointer(&rec))[:]
+	n, err := f.Read(buf)
+	for errors.Is(err, unix.ECONNRESET) {
+		n, err = f.Read(buf)
+	}
 	if err == nil && n != recordSize {
 		err = io.ErrUnexpectedEOF
 	}
