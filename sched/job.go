@@ -54,6 +54,8 @@ type Job struct {
 	ScriptArgs []string
 	Env        BlobID
 	Batch      bool // has a script for the batch host to run
+	Umask      int  // the submitter's
+	Rlimits    []Rlimit
 
 	// Resolved by the controller at submission.
 	Name             string
@@ -74,28 +76,39 @@ type Job struct {
 	KillOnInvalidDep bool
 
 	// State.
-	State                       slurm.JobState // base and flags
-	Reason                      slurm.Reason
-	ReasonText                  string // free words shown instead of the reason's own, "" usually
-	Restarts                    uint32 // incarnation: how often it was requeued
-	Submit                      time.Time
-	Eligible                    time.Time // zero: not yet
-	Begin                       time.Time // earliest start; zero: at once
-	Start                       time.Time
-	End                         time.Time // when ended, or expected to for a running job with a limit
-	Suspended                   time.Time // when it was suspended last; zero: never
-	SuspendedFor                time.Duration
-	LastSched                   time.Time   // last time the scheduler looked at it
-	Scheduler                   string      // "Main" or "Backfill"
-	Alloc                       []NodeAlloc // in node-list order; the first is the batch host
-	Completing                  []NodeName  // nodes that have not yet reported the job gone
-	ExitCode                    ExitCode
-	DerivedExit                 ExitCode
-	Ended                       string // extra words about the end, for AdminComment-like listings; "" usually
-	KilledBy                    uint32 // uid of who cancelled it; meaningful when State is CANCELLED
-	LicensesUsed                slurm.Licenses
-	NextStep                    uint32
-	Steps                       []*Step // live steps, in id order
+	State        slurm.JobState // base and flags
+	Reason       slurm.Reason
+	ReasonText   string // free words shown instead of the reason's own, "" usually
+	Restarts     uint32 // incarnation: how often it was requeued
+	Submit       time.Time
+	Eligible     time.Time // zero: not yet
+	Begin        time.Time // earliest start; zero: at once
+	Start        time.Time
+	End          time.Time // when ended, or expected to for a running job with a limit
+	Suspended    time.Time // when it was suspended last; zero: never
+	SuspendedFor time.Duration
+	LastSched    time.Time   // last time the scheduler looked at it
+	Scheduler    string      // "Main" or "Backfill"
+	Alloc        []NodeAlloc // in node-list order; the first is the batch host
+	Completing   []NodeName  // nodes that have not yet reported the job gone
+	ExitCode     ExitCode
+	DerivedExit  ExitCode
+	Ended        string // extra words about the end, for AdminComment-like listings; "" usually
+	KilledBy     uint32 // uid of who cancelled it; meaningful when State is CANCELLED
+	LicensesUsed slurm.Licenses
+	// CPUsFree says that the job's CPUs are free for others although its
+	// allocation is not: it is suspended, or was when it ended.
+	CPUsFree bool
+	// BatchDone, BatchExit and BatchUsage are what became of the batch script,
+	// once its host has reported it.
+	BatchDone  bool
+	BatchExit  ExitCode
+	BatchUsage Usage
+	NextStep   uint32
+	// Steps are the live steps, in id order. Steps that the job's end cut off
+	// stay, CANCELLED, until the job's last node is free, so that their usage
+	// can still be told.
+	Steps                       []*Step
 	AdminComment, SystemComment string
 	ChangedAt                   uint64 // log index of the last change
 }
@@ -114,6 +127,9 @@ const RlimInfinity = ^uint64(0)
 type Depend struct {
 	slurm.DependTerm
 	State DependState
+	// At is when a waiting dependency will be fulfilled by time alone (the delay
+	// of "after"); zero: events must come first.
+	At time.Time
 }
 
 // DependState says what has become of a dependency.

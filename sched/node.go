@@ -43,9 +43,15 @@ type Node struct {
 	UsedGres       []GresAlloc
 	Running        []slurm.JobID // jobs that hold resources here, completing ones included
 	CompletingJobs int
-	ExclusiveUser  uint32      // uid holding the node with --exclusive=user; meaningful when ExclusiveBy is set
-	ExclusiveBy    slurm.JobID // job that holds the whole node; 0: none
+	// ExclusiveBy is the job that keeps others off the node; 0: none. With
+	// --exclusive=user, ExclusiveUser is the uid whose jobs may still join it; a
+	// job that has the node for itself alone leaves NoUser there.
+	ExclusiveBy   slurm.JobID
+	ExclusiveUser uint32
 }
+
+// NoUser is no user's uid.
+const NoUser = ^uint32(0)
 
 // NodeGres is a generic resource a node has.
 type NodeGres struct {
@@ -96,6 +102,16 @@ type Config struct {
 	Conf       *slurm.Conf // everything as parsed
 	Partitions []*Partition
 	Default    PartitionName // "" when there is none
+	Licenses   slurm.Licenses
+
+	// What the state goes by, read from Conf.
+	TracksMemory      bool        // memory is a consumable resource
+	WholeNodes        bool        // every job has its nodes to itself (select/linear)
+	KillInvalidDepend bool        // jobs whose dependency can never hold are cancelled
+	FirstJobID        slurm.JobID // ids are drawn from here up to MaxJobID, and from here again
+	MaxJobID          slurm.JobID
+	MaxJobs           int    // jobs in memory, each task of an array counted
+	MaxSteps          uint32 // steps of a job
 }
 
 // Partition returns the partition of that name, or nil.

@@ -87,7 +87,11 @@ type ReleaseNodes struct {
 	Job      slurm.JobID
 	Restarts uint32
 	Nodes    []sched.NodeName
-	Usage    sched.Usage // of the batch script on these nodes; zero when none
+	// Batch says that the batch script ended on one of these nodes, with Exit and
+	// Usage.
+	Batch bool
+	Exit  sched.ExitCode
+	Usage sched.Usage
 }
 
 // UpdateJob replaces what was asked of a job. Only the fields of Change that
@@ -230,6 +234,13 @@ type Result struct {
 	Jobs    []slurm.JobID // SubmitJobs: ids in the order of its jobs
 	Run     string        // SubmitJobs: the run's id
 	Started []slurm.JobID // StartJobs: ids of the records that started, refused ones left out
+	Refused []Refusal     // StartJobs: the starts left out, in order
 	Step    slurm.StepID  // StartStep
 	Index   uint64        // log index
+}
+
+// Refusal says why a start was left out.
+type Refusal struct {
+	Start sched.Start
+	Err   error
 }

@@ -27,7 +27,9 @@ type JobEnded struct {
 	At       time.Time
 }
 
-// JobReleased tells that a job's last node came free.
+// JobReleased tells that a job's last node came free. Usage is that of the
+// batch script, also to be found in Job.BatchUsage beside Job.BatchExit. For a
+// job that is requeued, Job is the incarnation that is over.
 type JobReleased struct {
 	Job   *sched.Job
 	Usage sched.Usage
@@ -42,7 +44,9 @@ type StepStarted struct {
 	Step *sched.Step
 }
 
-// StepEnded tells of a step that ended; the step is final.
+// StepEnded tells of a step that ended; the step is final. A step that its
+// job's end cut off is told of twice when its nodes report it afterwards, with
+// what it used; the later one holds.
 type StepEnded struct {
 	Job  *sched.Job
 	Step *sched.Step

@@ -1,0 +1,143 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// setNode publishes n in place of the node of its name.
+func (s *State) setNode(n *sched.Node) {
+	at := s.nodeAt[n.Name]
+	old := s.nodes[at]
+	s.nodes[at] = n
+	s.view = nil
+	s.events = append(s.events, NodeChanged{Old: old, New: n, At: s.at})
+}
+
+// registerNode records what a node's agent found when it came up.
+func (s *State) registerNode(c RegisterNode) error {
+	old := s.Node(c.Node)
+	if old == nil {
+		return fmt.Errorf("cannot register node %q: %w", c.Node, slurm.ErrnoInvalidNodeName)
+	}
+	n := *old
+	n.Arch, n.OS, n.Version = c.Arch, c.OS, c.Version
+	n.BootTime, n.AgentStart, n.SpoolID = c.BootTime, c.AgentStart, c.SpoolID
+	n.Registered = true
+	n.Gres = foundDevices(n.Gres, c.Gres)
+	if c.Up {
+		if base := n.State.Base(); base == slurm.NodeDown || base == slurm.NodeUnknown || base == slurm.NodeFuture {
+			n.State = slurm.NodeIdle | n.State.Flags()
+		}
+		n.State &^= slurm.NodeNotResponding | slurm.NodeInvalidReg | slurm.NodeRebootIssued |
+			slurm.NodePoweringUp | slurm.NodePoweredDown
+		if old.State.Has(slurm.NodeInvalidReg) && !old.State.Has(slurm.NodeFail) {
+			n.State &^= slurm.NodeDrain // it was drained for what it lacked
+		}
+		if !withheld(n.State) {
+			n.Reason, n.ReasonUID, n.ReasonUser, n.ReasonTime = "", 0, "", noTime
+		}
+	} else {
+		n.State &^= slurm.NodeNotResponding
+		if n.State.Base() != slurm.NodeDown {
+			if n.State.Base() == slurm.NodeUnknown {
+				n.State = slurm.NodeIdle | n.State.Flags()
+			}
+			n.State |= slurm.NodeInvalidReg | slurm.NodeDrain
+			s.giveReason(&n, c.Reason, "")
+		} else if n.Reason == "" {
+			s.giveReason(&n, c.Reason, "")
+		}
+	}
+	s.setNode(&n)
+	return nil
+}
+
+// foundDevices completes configured resources with the device files found on
+// the machine, where the configuration names none and enough were found.
+func foundDevices(have, found []sched.NodeGres) []sched.NodeGres {
+	have = slices.Clone(have)
+	for i, g := range have {
+		if len(g.Files) > 0 {
+			continue
+		}
+		for _, f := range found {
+			if f.Name == g.Name && f.Type == g.Type && int64(len(f.Files)) >= g.Count && g.Count > 0 {
+				have[i].Files = slices.Clone(f.Files[:g.Count])
+				if g.Cores == "" {
+					have[i].Cores = f.Cores
+				}
+			}
+		}
+	}
+	return have
+}
+
+// withheld reports whether a node of this state is out of service, which is
+// when its reason matters.
+func withheld(state slurm.NodeState) bool {
+	return state.Base() == slurm.NodeDown || state&(slurm.NodeDrain|slurm.NodeFail|slurm.NodeInvalidReg) != 0
+}
+
+func (s *State) giveReason(n *sched.Node, reason, user string) {
+	n.Reason, n.ReasonUID, n.ReasonUser, n.ReasonTime = reason, s.actor.UID, user, s.at
+	if user == "" {
+		n.ReasonUser = s.actor.User
+	}
+	if reason == "" {
+		n.ReasonUID, n.ReasonUser, n.ReasonTime = 0, "", noTime
+	}
+}
+
+// updateNode changes the state or properties of nodes, all or none.
+func (s *State) updateNode(c UpdateNode) error {
+	for _, name := range c.Nodes {
+		if s.Node(name) == nil {
+			return fmt.Errorf("cannot update node %q: %w", name, slurm.ErrnoInvalidNodeName)
+		}
+	}
+	const computed = slurm.NodeCompleting
+	const words = slurm.NodeResume | slurm.NodeUndrain | slurm.NodeCancelReboot
+	switch {
+	case c.Base != nil && c.Base.Base() != *c.Base,
+		c.Base != nil && !slices.Contains([]slurm.NodeState{slurm.NodeDown, slurm.NodeIdle, slurm.NodeUnknown, slurm.NodeFuture, slurm.NodeError}, *c.Base):
+		return fmt.Errorf("cannot update nodes to base state %v: %w", *c.Base, slurm.ErrnoInvalidNodeState)
+	case c.Set.Base() != 0, c.Clear.Base() != 0, (c.Set|c.Clear)&(computed|words) != 0:
+		return fmt.Errorf("cannot update nodes with flags +%v -%v: %w", c.Set, c.Clear, slurm.ErrnoInvalidNodeState)
+	}
+	for _, name := range c.Nodes {
+		n := *s.Node(name)
+		n.State = n.State&^c.Clear | c.Set
+		if c.Base != nil {
+			n.State = *c.Base | n.State.Flags()
+			if *c.Base == slurm.NodeIdle && !n.Registered {
+				n.State = slurm.NodeUnknown | n.State.Flags() // it is idle once it has come
+			}
+		}
+		if c.Reason != nil {
+			s.giveReason(&n, *c.Reason, c.ReasonUser)
+		} else if !withheld(n.State) {
+			s.giveReason(&n, "", "")
+		}
+		put2(&n.Weight, c.Weight)
+		put2(&n.Comment, c.Comment)
+		put2(&n.Extra, c.Extra)
+		if c.Features != nil {
+			n.Features = slices.Clone(*c.Features)
+		}
+		if !sameNode(s.Node(name), &n) {
+			s.setNode(&n)
+		}
+	}
+	return nil
+}
+
+// sameNode reports whether updateNode changed nothing.
+func sameNode(a, b *sched.Node) bool {
+	return a.State == b.State && a.Reason == b.Reason && a.ReasonUID == b.ReasonUID && a.ReasonUser == b.ReasonUser &&
+		a.ReasonTime.Equal(b.ReasonTime) && a.Weight == b.Weight && a.Comment == b.Comment && a.Extra == b.Extra &&
+		slices.Equal(a.Features, b.Features)
+}
