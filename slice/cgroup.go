@@ -30,10 +30,10 @@ type Host struct {
 	v1     map[string]string // directory of each controller's hierarchy
 	v2     string
 
-	// mu is held for reading while groups are made and for writing while a
-	// group shared by several slices is removed, so that none vanishes
-	// between the making of a level and of the next.
-	mu sync.RWMutex
+	// mu is held while the groups of a slice are made, and while a group
+	// shared by several slices is removed: so none is seen half made, and
+	// none vanishes before the next is made in it.
+	mu sync.Mutex
 
 	// firstMu guards firsts, the first processes of live slices, and is held
 	// while one is forked, so that none is taken for an orphan.
@@ -192,14 +192,14 @@ func (h *Host) makeGroup(c *Cgroup) (*group, *StartError) {
 			}
 		}
 	}
-	h.mu.RLock()
+	h.mu.Lock()
 	var err *StartError
 	if h.Version == V1 {
 		err = g.makeV1(c)
 	} else {
 		err = g.makeV2(c)
 	}
-	h.mu.RUnlock()
+	h.mu.Unlock()
 	if err != nil {
 		g.remove()
 		return nil, err

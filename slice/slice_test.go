@@ -122,7 +122,7 @@ func TestTaskIsTheUser(t *testing.T) {
 	dir := openDir(t)
 	s := shell(`id -u; id -g; id -G; umask; pwd; ls /proc/self/fd | tr '\n' ' '; echo
 		grep -E '^(SigBlk|SigIgn|CapEff|CapPrm)' /proc/self/status | tr -d '\n\t'; echo
-		ulimit -n; nice; cat /proc/self/oom_score_adj; touch f; exit 3`, dir+"/out")
+		ulimit -n; awk '{ print $19 }' /proc/self/stat; cat /proc/self/oom_score_adj; touch f; exit 3`, dir+"/out")
 	nice, oom := 5, 300
 	s.Groups, s.Umask, s.Nice, s.OOMScoreAdj = []uint32{4, 20}, 0o027, &nice, &oom
 	s.Rlimits = []Rlimit{{Resource: unix.RLIMIT_NOFILE, Soft: 77, Hard: 99}}
@@ -437,7 +437,7 @@ func TestKillLeavesNothing(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h, change := c.spec(t)
 			dir := openDir(t)
-			s := shell(`trap "" TERM HUP INT; for i in 1 2 3 4 5; do (setsid sleep 1000 &); sleep 1001 & done; sleep 1002`, dir+"/out")
+			s := shell(`trap "" TERM HUP INT; for i in 1 2 3 4 5; do (setsid sleep 1000 &); sleep 1001 & done; sleep 1002; :`, dir+"/out")
 			s.Tasks = append(s.Tasks, s.Tasks[0])
 			s.Tasks[1].Stdout = Stream{}
 			change(s)
@@ -492,7 +492,7 @@ func TestKillNeverLosesTheStatus(t *testing.T) {
 
 func TestFirstProcessIsKilledByForce(t *testing.T) {
 	dir := openDir(t)
-	sl := start(t, testHost(t), shell("sleep 1000 & sleep 1001", dir+"/out"))
+	sl := start(t, testHost(t), shell("sleep 1000 & sleep 1001; :", dir+"/out"))
 	task := sl.Pids()[0]
 	first, _ := sl.FirstPid()
 	eventually(t, "two sleepers", func() bool { return len(descendants(first)) == 3 })

@@ -343,7 +343,7 @@ func TestLauncherThatIsKilledTakesItsSlicesAndSaysSo(t *testing.T) {
 				t.Errorf("exit %+v", e)
 			}
 			pids := filepath.Join(filepath.Dir(c.Spool), "pids")
-			script := `trap "" TERM; (setsid sleep 1000 &); sleep 1001 & echo ready > ` + pids + `; sleep 1002`
+			script := `trap "" TERM; (setsid sleep 1000 &); sleep 1001 & echo ready > ` + pids + `; sleep 1002; :`
 			s := shell("live", script, g)
 			s.Namespaces.PID = mode == "pid namespace"
 			st := launch(t, cl, s)
@@ -411,7 +411,7 @@ func family(pid int) []int {
 func TestFirstProcessIsKilledByForce(t *testing.T) {
 	cl, _ := rig(t)
 	exits := subscribe(t, cl)
-	st := launch(t, cl, shell("forced", `(setsid sleep 1000 &); sleep 1001 & sleep 1002`, slice.Cgroup{}))
+	st := launch(t, cl, shell("forced", `(setsid sleep 1000 &); sleep 1001 & sleep 1002; :`, slice.Cgroup{}))
 	var below []int
 	eventually(t, "four processes", func() bool { below = family(st.FirstPid); return len(below) == 4 })
 	syscall.Kill(st.FirstPid, syscall.SIGKILL)
