@@ -1168,6 +1168,8 @@ type ReleaseNodes struct {
 	Restarts      uint32                 `protobuf:"varint,2,opt,name=restarts,proto3" json:"restarts,omitempty"`
 	Nodes         []string               `protobuf:"bytes,3,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	Usage         *Usage                 `protobuf:"bytes,4,opt,name=usage,proto3" json:"usage,omitempty"`
+	Batch         bool                   `protobuf:"varint,5,opt,name=batch,proto3" json:"batch,omitempty"`
+	Exit          *ExitCode              `protobuf:"bytes,6,opt,name=exit,proto3" json:"exit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1226,6 +1228,20 @@ func (x *ReleaseNodes) GetNodes() []string {
 func (x *ReleaseNodes) GetUsage() *Usage {
 	if x != nil {
 		return x.Usage
+	}
+	return nil
+}
+
+func (x *ReleaseNodes) GetBatch() bool {
+	if x != nil {
+		return x.Batch
+	}
+	return false
+}
+
+func (x *ReleaseNodes) GetExit() *ExitCode {
+	if x != nil {
+		return x.Exit
 	}
 	return nil
 }
@@ -2486,7 +2502,9 @@ type SnapshotPart struct {
 	//	*SnapshotPart_Run
 	//	*SnapshotPart_End
 	//	*SnapshotPart_StepKey
+	//	*SnapshotPart_Array
 	Part          isSnapshotPart_Part `protobuf_oneof:"part"`
+	SpecOf        uint32              `protobuf:"varint,20,opt,name=spec_of,json=specOf,proto3" json:"spec_of,omitempty"` // of a job without a spec: the job before it that has the same
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2627,6 +2645,22 @@ func (x *SnapshotPart) GetStepKey() *StepKey {
 	return nil
 }
 
+func (x *SnapshotPart) GetArray() *ArrayPast {
+	if x != nil {
+		if x, ok := x.Part.(*SnapshotPart_Array); ok {
+			return x.Array
+		}
+	}
+	return nil
+}
+
+func (x *SnapshotPart) GetSpecOf() uint32 {
+	if x != nil {
+		return x.SpecOf
+	}
+	return 0
+}
+
 type isSnapshotPart_Part interface {
 	isSnapshotPart_Part()
 }
@@ -2675,6 +2709,10 @@ type SnapshotPart_StepKey struct {
 	StepKey *StepKey `protobuf:"bytes,11,opt,name=step_key,json=stepKey,proto3,oneof"`
 }
 
+type SnapshotPart_Array struct {
+	Array *ArrayPast `protobuf:"bytes,12,opt,name=array,proto3,oneof"`
+}
+
 func (*SnapshotPart_Head) isSnapshotPart_Part() {}
 
 func (*SnapshotPart_Job) isSnapshotPart_Part() {}
@@ -2697,6 +2735,8 @@ func (*SnapshotPart_End) isSnapshotPart_Part() {}
 
 func (*SnapshotPart_StepKey) isSnapshotPart_Part() {}
 
+func (*SnapshotPart_Array) isSnapshotPart_Part() {}
+
 type SnapshotHead struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Format        uint32                 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
@@ -2705,6 +2745,7 @@ type SnapshotHead struct {
 	RunDay        string                 `protobuf:"bytes,4,opt,name=run_day,json=runDay,proto3" json:"run_day,omitempty"`
 	RunSeq        uint32                 `protobuf:"varint,5,opt,name=run_seq,json=runSeq,proto3" json:"run_seq,omitempty"`
 	Cluster       string                 `protobuf:"bytes,6,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	At            int64                  `protobuf:"varint,7,opt,name=at,proto3" json:"at,omitempty"` // time of the entry at index
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2779,6 +2820,13 @@ func (x *SnapshotHead) GetCluster() string {
 		return x.Cluster
 	}
 	return ""
+}
+
+func (x *SnapshotHead) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
 }
 
 type SubmitKey struct {
@@ -2917,6 +2965,67 @@ func (x *StepKey) GetAt() int64 {
 	return 0
 }
 
+// ArrayPast is what is remembered of the tasks of an array that have no record any more.
+type ArrayPast struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Array         uint32                 `protobuf:"varint,1,opt,name=array,proto3" json:"array,omitempty"`
+	NotOk         int32                  `protobuf:"varint,2,opt,name=not_ok,json=notOk,proto3" json:"not_ok,omitempty"`
+	Began         int64                  `protobuf:"varint,3,opt,name=began,proto3" json:"began,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ArrayPast) Reset() {
+	*x = ArrayPast{}
+	mi := &file_log_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ArrayPast) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ArrayPast) ProtoMessage() {}
+
+func (x *ArrayPast) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
+func (*ArrayPast) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ArrayPast) GetArray() uint32 {
+	if x != nil {
+		return x.Array
+	}
+	return 0
+}
+
+func (x *ArrayPast) GetNotOk() int32 {
+	if x != nil {
+		return x.NotOk
+	}
+	return 0
+}
+
+func (x *ArrayPast) GetBegan() int64 {
+	if x != nil {
+		return x.Began
+	}
+	return 0
+}
+
 type RunRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2931,7 +3040,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2943,7 +3052,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2956,7 +3065,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{34}
+	return file_log_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RunRecord) GetId() string {
@@ -3003,15 +3112,15 @@ func (x *RunRecord) GetJobs() []uint32 {
 
 type SnapshotEnd struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Parts         uint64                 `protobuf:"varint,1,opt,name=parts,proto3" json:"parts,omitempty"`
-	Crc32C        uint32                 `protobuf:"varint,2,opt,name=crc32c,proto3" json:"crc32c,omitempty"`
+	Parts         uint64                 `protobuf:"fixed64,1,opt,name=parts,proto3" json:"parts,omitempty"`
+	Crc32C        uint32                 `protobuf:"fixed32,2,opt,name=crc32c,proto3" json:"crc32c,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3023,7 +3132,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3036,7 +3145,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{35}
+	return file_log_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -3147,12 +3256,14 @@ const file_log_proto_rawDesc = "" +
 	" \x01(\bR\arequeue\x12\x12\n" +
 	"\x04hold\x18\v \x01(\rR\x04hold\x12\x1d\n" +
 	"\n" +
-	"not_before\x18\f \x01(\x03R\tnotBefore\"z\n" +
+	"not_before\x18\f \x01(\x03R\tnotBefore\"\xb9\x01\n" +
 	"\fReleaseNodes\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x14\n" +
 	"\x05nodes\x18\x03 \x03(\tR\x05nodes\x12&\n" +
-	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\"\xa3\x01\n" +
+	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x14\n" +
+	"\x05batch\x18\x05 \x01(\bR\x05batch\x12'\n" +
+	"\x04exit\x18\x06 \x01(\v2\x13.runink.v1.ExitCodeR\x04exit\"\xa3\x01\n" +
 	"\tUpdateJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\rR\x04task\x12\x17\n" +
@@ -3293,7 +3404,7 @@ const file_log_proto_rawDesc = "" +
 	"\bUseToken\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\xfc\x03\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xc3\x04\n" +
 	"\fSnapshotPart\x12-\n" +
 	"\x04head\x18\x01 \x01(\v2\x17.runink.v1.SnapshotHeadH\x00R\x04head\x12\"\n" +
 	"\x03job\x18\x02 \x01(\v2\x0e.runink.v1.JobH\x00R\x03job\x12%\n" +
@@ -3306,15 +3417,18 @@ const file_log_proto_rawDesc = "" +
 	"\x03run\x18\t \x01(\v2\x14.runink.v1.RunRecordH\x00R\x03run\x12*\n" +
 	"\x03end\x18\n" +
 	" \x01(\v2\x16.runink.v1.SnapshotEndH\x00R\x03end\x12/\n" +
-	"\bstep_key\x18\v \x01(\v2\x12.runink.v1.StepKeyH\x00R\astepKeyB\x06\n" +
-	"\x04part\"\xa3\x01\n" +
+	"\bstep_key\x18\v \x01(\v2\x12.runink.v1.StepKeyH\x00R\astepKey\x12,\n" +
+	"\x05array\x18\f \x01(\v2\x14.runink.v1.ArrayPastH\x00R\x05array\x12\x17\n" +
+	"\aspec_of\x18\x14 \x01(\rR\x06specOfB\x06\n" +
+	"\x04part\"\xb3\x01\n" +
 	"\fSnapshotHead\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x19\n" +
 	"\bnext_job\x18\x03 \x01(\rR\anextJob\x12\x17\n" +
 	"\arun_day\x18\x04 \x01(\tR\x06runDay\x12\x17\n" +
 	"\arun_seq\x18\x05 \x01(\rR\x06runSeq\x12\x18\n" +
-	"\acluster\x18\x06 \x01(\tR\acluster\"S\n" +
+	"\acluster\x18\x06 \x01(\tR\acluster\x12\x0e\n" +
+	"\x02at\x18\a \x01(\x03R\x02at\"S\n" +
 	"\tSubmitKey\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x12\n" +
@@ -3324,7 +3438,11 @@ const file_log_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\rR\x03job\x12\x12\n" +
 	"\x04step\x18\x03 \x01(\rR\x04step\x12\x0e\n" +
-	"\x02at\x18\x04 \x01(\x03R\x02at\"\x87\x01\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\"N\n" +
+	"\tArrayPast\x12\x14\n" +
+	"\x05array\x18\x01 \x01(\rR\x05array\x12\x15\n" +
+	"\x06not_ok\x18\x02 \x01(\x05R\x05notOk\x12\x14\n" +
+	"\x05began\x18\x03 \x01(\x03R\x05began\"\x87\x01\n" +
 	"\tRunRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -3333,8 +3451,8 @@ const file_log_proto_rawDesc = "" +
 	"\x06stages\x18\x05 \x03(\tR\x06stages\x12\x12\n" +
 	"\x04jobs\x18\x06 \x03(\rR\x04jobs\";\n" +
 	"\vSnapshotEnd\x12\x14\n" +
-	"\x05parts\x18\x01 \x01(\x04R\x05parts\x12\x16\n" +
-	"\x06crc32c\x18\x02 \x01(\rR\x06crc32cB#Z!github.com/runink/rink/api/rinkpbb\x06proto3"
+	"\x05parts\x18\x01 \x01(\x06R\x05parts\x12\x16\n" +
+	"\x06crc32c\x18\x02 \x01(\aR\x06crc32cB#Z!github.com/runink/rink/api/rinkpbb\x06proto3"
 
 var (
 	file_log_proto_rawDescOnce sync.Once
@@ -3348,7 +3466,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
@@ -3384,20 +3502,21 @@ var file_log_proto_goTypes = []any{
 	(*SnapshotHead)(nil),    // 31: runink.v1.SnapshotHead
 	(*SubmitKey)(nil),       // 32: runink.v1.SubmitKey
 	(*StepKey)(nil),         // 33: runink.v1.StepKey
-	(*RunRecord)(nil),       // 34: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 35: runink.v1.SnapshotEnd
-	(*Job)(nil),             // 36: runink.v1.Job
-	(*NodeAlloc)(nil),       // 37: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 38: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 39: runink.v1.ExitCode
-	(*Usage)(nil),           // 40: runink.v1.Usage
-	(*DependTerm)(nil),      // 41: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 42: runink.v1.JobOptions
-	(*Need)(nil),            // 43: runink.v1.Need
-	(*Step)(nil),            // 44: runink.v1.Step
-	(*NodeGres)(nil),        // 45: runink.v1.NodeGres
-	(*Partition)(nil),       // 46: runink.v1.Partition
-	(*Node)(nil),            // 47: runink.v1.Node
+	(*ArrayPast)(nil),       // 34: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 35: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 36: runink.v1.SnapshotEnd
+	(*Job)(nil),             // 37: runink.v1.Job
+	(*NodeAlloc)(nil),       // 38: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 39: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 40: runink.v1.ExitCode
+	(*Usage)(nil),           // 41: runink.v1.Usage
+	(*DependTerm)(nil),      // 42: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 43: runink.v1.JobOptions
+	(*Need)(nil),            // 44: runink.v1.Need
+	(*Step)(nil),            // 45: runink.v1.Step
+	(*NodeGres)(nil),        // 46: runink.v1.NodeGres
+	(*Partition)(nil),       // 47: runink.v1.Partition
+	(*Node)(nil),            // 48: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
@@ -3418,47 +3537,49 @@ var file_log_proto_depIdxs = []int32{
 	27, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
 	28, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
 	29, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
-	36, // 18: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	37, // 18: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
 	3,  // 19: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
 	4,  // 20: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
 	5,  // 21: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	37, // 22: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	38, // 22: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
 	7,  // 23: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
 	9,  // 24: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
 	10, // 25: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	38, // 26: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	39, // 27: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	40, // 28: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	38, // 29: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	16, // 30: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	41, // 31: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	42, // 32: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	43, // 33: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	15, // 34: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	17, // 35: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	44, // 36: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	39, // 37: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	40, // 38: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	45, // 39: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	22, // 40: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	46, // 41: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	25, // 42: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	31, // 43: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	36, // 44: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	47, // 45: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	46, // 46: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	3,  // 47: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	25, // 48: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	32, // 49: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	28, // 50: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	34, // 51: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	35, // 52: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	33, // 53: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	39, // 26: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	40, // 27: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	41, // 28: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	40, // 29: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	39, // 30: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	16, // 31: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	42, // 32: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	43, // 33: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	44, // 34: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	15, // 35: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	17, // 36: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	45, // 37: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	40, // 38: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	41, // 39: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	46, // 40: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	22, // 41: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	47, // 42: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	25, // 43: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	31, // 44: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	37, // 45: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	48, // 46: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	47, // 47: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	3,  // 48: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	25, // 49: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	32, // 50: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	28, // 51: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	35, // 52: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	36, // 53: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	33, // 54: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	34, // 55: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	56, // [56:56] is the sub-list for method output_type
+	56, // [56:56] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -3499,6 +3620,7 @@ func file_log_proto_init() {
 		(*SnapshotPart_Run)(nil),
 		(*SnapshotPart_End)(nil),
 		(*SnapshotPart_StepKey)(nil),
+		(*SnapshotPart_Array)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3506,7 +3628,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -30,6 +30,7 @@ type GresItem struct {
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
 	Count         int64                  `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	Bare          bool                   `protobuf:"varint,4,opt,name=bare,proto3" json:"bare,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -83,6 +84,13 @@ func (x *GresItem) GetCount() int64 {
 		return x.Count
 	}
 	return 0
+}
+
+func (x *GresItem) GetBare() bool {
+	if x != nil {
+		return x.Bare
+	}
+	return false
 }
 
 type GresAlloc struct {
@@ -201,6 +209,8 @@ type License struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Count         int64                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	Server        string                 `protobuf:"bytes,3,opt,name=server,proto3" json:"server,omitempty"`
+	Bare          bool                   `protobuf:"varint,4,opt,name=bare,proto3" json:"bare,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -249,6 +259,20 @@ func (x *License) GetCount() int64 {
 	return 0
 }
 
+func (x *License) GetServer() string {
+	if x != nil {
+		return x.Server
+	}
+	return ""
+}
+
+func (x *License) GetBare() bool {
+	if x != nil {
+		return x.Bare
+	}
+	return false
+}
+
 type DependTerm struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
@@ -258,6 +282,7 @@ type DependTerm struct {
 	AllTasks      bool                   `protobuf:"varint,5,opt,name=all_tasks,json=allTasks,proto3" json:"all_tasks,omitempty"`
 	Delay         int64                  `protobuf:"varint,6,opt,name=delay,proto3" json:"delay,omitempty"`
 	State         uint32                 `protobuf:"varint,7,opt,name=state,proto3" json:"state,omitempty"` // 0 waiting, 1 fulfilled, 2 failed
+	At            int64                  `protobuf:"varint,8,opt,name=at,proto3" json:"at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -337,6 +362,13 @@ func (x *DependTerm) GetDelay() int64 {
 func (x *DependTerm) GetState() uint32 {
 	if x != nil {
 		return x.State
+	}
+	return 0
+}
+
+func (x *DependTerm) GetAt() int64 {
+	if x != nil {
+		return x.At
 	}
 	return 0
 }
@@ -1688,6 +1720,7 @@ type Need struct {
 	Share         bool                   `protobuf:"varint,20,opt,name=share,proto3" json:"share,omitempty"`
 	OverCommit    bool                   `protobuf:"varint,21,opt,name=over_commit,json=overCommit,proto3" json:"over_commit,omitempty"`
 	Licenses      []*License             `protobuf:"bytes,22,rep,name=licenses,proto3" json:"licenses,omitempty"`
+	LicensesAny   bool                   `protobuf:"varint,23,opt,name=licenses_any,json=licensesAny,proto3" json:"licenses_any,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1876,6 +1909,13 @@ func (x *Need) GetLicenses() []*License {
 	return nil
 }
 
+func (x *Need) GetLicensesAny() bool {
+	if x != nil {
+		return x.LicensesAny
+	}
+	return false
+}
+
 type NodeAlloc struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -2021,6 +2061,11 @@ type Job struct {
 	ChangedAt        uint64                 `protobuf:"varint,64,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
 	Umask            int32                  `protobuf:"varint,65,opt,name=umask,proto3" json:"umask,omitempty"`
 	Rlimits          []*Rlimit              `protobuf:"bytes,66,rep,name=rlimits,proto3" json:"rlimits,omitempty"`
+	CpusFree         bool                   `protobuf:"varint,67,opt,name=cpus_free,json=cpusFree,proto3" json:"cpus_free,omitempty"`
+	BatchDone        bool                   `protobuf:"varint,68,opt,name=batch_done,json=batchDone,proto3" json:"batch_done,omitempty"`
+	BatchExit        *ExitCode              `protobuf:"bytes,69,opt,name=batch_exit,json=batchExit,proto3" json:"batch_exit,omitempty"`
+	BatchUsage       *Usage                 `protobuf:"bytes,70,opt,name=batch_usage,json=batchUsage,proto3" json:"batch_usage,omitempty"`
+	LicensesUsedAny  bool                   `protobuf:"varint,71,opt,name=licenses_used_any,json=licensesUsedAny,proto3" json:"licenses_used_any,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2515,6 +2560,41 @@ func (x *Job) GetRlimits() []*Rlimit {
 		return x.Rlimits
 	}
 	return nil
+}
+
+func (x *Job) GetCpusFree() bool {
+	if x != nil {
+		return x.CpusFree
+	}
+	return false
+}
+
+func (x *Job) GetBatchDone() bool {
+	if x != nil {
+		return x.BatchDone
+	}
+	return false
+}
+
+func (x *Job) GetBatchExit() *ExitCode {
+	if x != nil {
+		return x.BatchExit
+	}
+	return nil
+}
+
+func (x *Job) GetBatchUsage() *Usage {
+	if x != nil {
+		return x.BatchUsage
+	}
+	return nil
+}
+
+func (x *Job) GetLicensesUsedAny() bool {
+	if x != nil {
+		return x.LicensesUsedAny
+	}
+	return false
 }
 
 type Rlimit struct {
@@ -3736,21 +3816,24 @@ var File_nouns_proto protoreflect.FileDescriptor
 
 const file_nouns_proto_rawDesc = "" +
 	"\n" +
-	"\vnouns.proto\x12\trunink.v1\"H\n" +
+	"\vnouns.proto\x12\trunink.v1\"\\\n" +
 	"\bGresItem\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\x03R\x05count\"_\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x12\n" +
+	"\x04bare\x18\x04 \x01(\bR\x04bare\"_\n" +
 	"\tGresAlloc\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x14\n" +
 	"\x05index\x18\x04 \x03(\x05R\x05index\"\x1e\n" +
 	"\bIndexSet\x12\x12\n" +
-	"\x04runs\x18\x01 \x03(\rR\x04runs\"3\n" +
+	"\x04runs\x18\x01 \x03(\rR\x04runs\"_\n" +
 	"\aLicense\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x03R\x05count\"\xaa\x01\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\x12\x16\n" +
+	"\x06server\x18\x03 \x01(\tR\x06server\x12\x12\n" +
+	"\x04bare\x18\x04 \x01(\bR\x04bare\"\xba\x01\n" +
 	"\n" +
 	"DependTerm\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x10\n" +
@@ -3759,7 +3842,8 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04task\x18\x04 \x01(\rR\x04task\x12\x1b\n" +
 	"\tall_tasks\x18\x05 \x01(\bR\ballTasks\x12\x14\n" +
 	"\x05delay\x18\x06 \x01(\x03R\x05delay\x12\x14\n" +
-	"\x05state\x18\a \x01(\rR\x05state\"k\n" +
+	"\x05state\x18\a \x01(\rR\x05state\x12\x0e\n" +
+	"\x02at\x18\b \x01(\x03R\x02at\"k\n" +
 	"\x06Signal\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\x05R\x03num\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\x03R\x06before\x12\x14\n" +
@@ -3942,7 +4026,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\vmsg_timeout\x18\x1e \x01(\x05R\n" +
 	"msgTimeout\x12!\n" +
 	"\fslurmd_debug\x18\x1f \x01(\tR\vslurmdDebug\x12\"\n" +
-	"\room_kill_step\x18  \x01(\x05R\voomKillStep\"\xfd\x05\n" +
+	"\room_kill_step\x18  \x01(\x05R\voomKillStep\"\xa0\x06\n" +
 	"\x04Need\x12\x1b\n" +
 	"\tmin_nodes\x18\x01 \x01(\x05R\bminNodes\x12\x1b\n" +
 	"\tmax_nodes\x18\x02 \x01(\x05R\bmaxNodes\x12\x14\n" +
@@ -3971,13 +4055,14 @@ const file_nouns_proto_rawDesc = "" +
 	"\x05share\x18\x14 \x01(\bR\x05share\x12\x1f\n" +
 	"\vover_commit\x18\x15 \x01(\bR\n" +
 	"overCommit\x12.\n" +
-	"\blicenses\x18\x16 \x03(\v2\x12.runink.v1.LicenseR\blicenses\"\x85\x01\n" +
+	"\blicenses\x18\x16 \x03(\v2\x12.runink.v1.LicenseR\blicenses\x12!\n" +
+	"\flicenses_any\x18\x17 \x01(\bR\vlicensesAny\"\x85\x01\n" +
 	"\tNodeAlloc\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05tasks\x18\x04 \x01(\x05R\x05tasks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xbd\x0f\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\x8c\x11\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x19\n" +
 	"\barray_id\x18\x02 \x01(\rR\aarrayId\x12\x17\n" +
@@ -4059,7 +4144,15 @@ const file_nouns_proto_rawDesc = "" +
 	"\n" +
 	"changed_at\x18@ \x01(\x04R\tchangedAt\x12\x14\n" +
 	"\x05umask\x18A \x01(\x05R\x05umask\x12+\n" +
-	"\arlimits\x18B \x03(\v2\x11.runink.v1.RlimitR\arlimits\"D\n" +
+	"\arlimits\x18B \x03(\v2\x11.runink.v1.RlimitR\arlimits\x12\x1b\n" +
+	"\tcpus_free\x18C \x01(\bR\bcpusFree\x12\x1d\n" +
+	"\n" +
+	"batch_done\x18D \x01(\bR\tbatchDone\x122\n" +
+	"\n" +
+	"batch_exit\x18E \x01(\v2\x13.runink.v1.ExitCodeR\tbatchExit\x121\n" +
+	"\vbatch_usage\x18F \x01(\v2\x10.runink.v1.UsageR\n" +
+	"batchUsage\x12*\n" +
+	"\x11licenses_used_any\x18G \x01(\bR\x0flicensesUsedAny\"D\n" +
 	"\x06Rlimit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
@@ -4272,18 +4365,20 @@ var file_nouns_proto_depIdxs = []int32{
 	3,  // 22: runink.v1.Job.licenses_used:type_name -> runink.v1.License
 	15, // 23: runink.v1.Job.steps:type_name -> runink.v1.Step
 	12, // 24: runink.v1.Job.rlimits:type_name -> runink.v1.Rlimit
-	1,  // 25: runink.v1.StepNode.gres:type_name -> runink.v1.GresAlloc
-	13, // 26: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
-	0,  // 27: runink.v1.Step.gres:type_name -> runink.v1.GresItem
-	6,  // 28: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
-	14, // 29: runink.v1.Step.usage:type_name -> runink.v1.Usage
-	16, // 30: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
-	1,  // 31: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	6,  // 25: runink.v1.Job.batch_exit:type_name -> runink.v1.ExitCode
+	14, // 26: runink.v1.Job.batch_usage:type_name -> runink.v1.Usage
+	1,  // 27: runink.v1.StepNode.gres:type_name -> runink.v1.GresAlloc
+	13, // 28: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
+	0,  // 29: runink.v1.Step.gres:type_name -> runink.v1.GresItem
+	6,  // 30: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
+	14, // 31: runink.v1.Step.usage:type_name -> runink.v1.Usage
+	16, // 32: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
+	1,  // 33: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_nouns_proto_init() }

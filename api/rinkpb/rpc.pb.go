@@ -4492,6 +4492,8 @@ type NodeDone struct {
 	Usage         *Usage                 `protobuf:"bytes,3,opt,name=usage,proto3" json:"usage,omitempty"`
 	Oom           bool                   `protobuf:"varint,4,opt,name=oom,proto3" json:"oom,omitempty"`
 	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	Batch         bool                   `protobuf:"varint,6,opt,name=batch,proto3" json:"batch,omitempty"`
+	Exit          *ExitCode              `protobuf:"bytes,7,opt,name=exit,proto3" json:"exit,omitempty"` // the batch script ran here, ended so, and used that
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4559,6 +4561,20 @@ func (x *NodeDone) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *NodeDone) GetBatch() bool {
+	if x != nil {
+		return x.Batch
+	}
+	return false
+}
+
+func (x *NodeDone) GetExit() *ExitCode {
+	if x != nil {
+		return x.Exit
+	}
+	return nil
 }
 
 type StepDone struct {
@@ -5302,7 +5318,7 @@ type JobHere struct {
 	TimeLimit     int64                  `protobuf:"varint,18,opt,name=time_limit,json=timeLimit,proto3" json:"time_limit,omitempty"`
 	Start         int64                  `protobuf:"varint,19,opt,name=start,proto3" json:"start,omitempty"`
 	Namespaces    string                 `protobuf:"bytes,20,opt,name=namespaces,proto3" json:"namespaces,omitempty"`
-	PrivateTmp    string                 `protobuf:"bytes,21,opt,name=private_tmp,json=privateTmp,proto3" json:"private_tmp,omitempty"`
+	PrivateTmp    bool                   `protobuf:"varint,21,opt,name=private_tmp,json=privateTmp,proto3" json:"private_tmp,omitempty"`
 	Cgroup        string                 `protobuf:"bytes,22,opt,name=cgroup,proto3" json:"cgroup,omitempty"`
 	Umask         int32                  `protobuf:"varint,23,opt,name=umask,proto3" json:"umask,omitempty"`
 	Rlimits       []*Rlimit              `protobuf:"bytes,24,rep,name=rlimits,proto3" json:"rlimits,omitempty"`
@@ -5485,11 +5501,11 @@ func (x *JobHere) GetNamespaces() string {
 	return ""
 }
 
-func (x *JobHere) GetPrivateTmp() string {
+func (x *JobHere) GetPrivateTmp() bool {
 	if x != nil {
 		return x.PrivateTmp
 	}
-	return ""
+	return false
 }
 
 func (x *JobHere) GetCgroup() string {
@@ -6622,13 +6638,15 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03oom\x18\x04 \x01(\bR\x03oom\x12&\n" +
 	"\x05usage\x18\x05 \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x0e\n" +
 	"\x02at\x18\x06 \x01(\x03R\x02at\x12\x14\n" +
-	"\x05error\x18\a \x01(\tR\x05error\"\x88\x01\n" +
+	"\x05error\x18\a \x01(\tR\x05error\"\xc7\x01\n" +
 	"\bNodeDone\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12&\n" +
 	"\x05usage\x18\x03 \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x10\n" +
 	"\x03oom\x18\x04 \x01(\bR\x03oom\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\xc5\x01\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\x12\x14\n" +
+	"\x05batch\x18\x06 \x01(\bR\x05batch\x12'\n" +
+	"\x04exit\x18\a \x01(\v2\x13.runink.v1.ExitCodeR\x04exit\"\xc5\x01\n" +
 	"\bStepDone\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
@@ -6706,7 +6724,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"namespaces\x18\x14 \x01(\tR\n" +
 	"namespaces\x12\x1f\n" +
-	"\vprivate_tmp\x18\x15 \x01(\tR\n" +
+	"\vprivate_tmp\x18\x15 \x01(\bR\n" +
 	"privateTmp\x12\x16\n" +
 	"\x06cgroup\x18\x16 \x01(\tR\x06cgroup\x12\x14\n" +
 	"\x05umask\x18\x17 \x01(\x05R\x05umask\x12+\n" +
@@ -7003,86 +7021,87 @@ var file_rpc_proto_depIdxs = []int32{
 	87,  // 60: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
 	89,  // 61: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
 	89,  // 62: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	49,  // 63: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	89,  // 64: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 65: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	89,  // 66: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	68,  // 67: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	72,  // 68: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	73,  // 69: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	75,  // 70: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	76,  // 71: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	69,  // 72: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	70,  // 73: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	77,  // 74: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	85,  // 75: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	57,  // 76: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	85,  // 77: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	91,  // 78: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	79,  // 79: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	71,  // 80: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	71,  // 81: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	74,  // 82: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	91,  // 83: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	2,   // 84: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 85: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 86: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 87: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 88: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 89: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 90: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 91: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 92: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 93: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	26,  // 94: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	28,  // 95: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	31,  // 96: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	32,  // 97: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	34,  // 98: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	35,  // 99: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	36,  // 100: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	38,  // 101: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	37,  // 102: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	41,  // 103: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	44,  // 104: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	43,  // 105: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	50,  // 106: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	52,  // 107: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	54,  // 108: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	55,  // 109: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	44,  // 110: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	3,   // 111: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 112: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 113: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	81,  // 114: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 115: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 116: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 117: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 118: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 119: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 120: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	27,  // 121: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	29,  // 122: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	29,  // 123: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	29,  // 124: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 125: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 126: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	1,   // 127: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	39,  // 128: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	1,   // 129: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	42,  // 130: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	46,  // 131: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 132: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	51,  // 133: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	53,  // 134: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	53,  // 135: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	67,  // 136: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	46,  // 137: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	111, // [111:138] is the sub-list for method output_type
-	84,  // [84:111] is the sub-list for method input_type
-	84,  // [84:84] is the sub-list for extension type_name
-	84,  // [84:84] is the sub-list for extension extendee
-	0,   // [0:84] is the sub-list for field type_name
+	87,  // 63: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	49,  // 64: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	89,  // 65: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 66: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	89,  // 67: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	68,  // 68: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	72,  // 69: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	73,  // 70: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	75,  // 71: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	76,  // 72: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	69,  // 73: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	70,  // 74: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	77,  // 75: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	85,  // 76: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	57,  // 77: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	85,  // 78: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	91,  // 79: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	79,  // 80: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	71,  // 81: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	71,  // 82: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	74,  // 83: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	91,  // 84: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	2,   // 85: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 86: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 87: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 88: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 89: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 90: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 91: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 92: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 93: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 94: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	26,  // 95: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	28,  // 96: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	31,  // 97: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	32,  // 98: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	34,  // 99: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	35,  // 100: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	36,  // 101: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	38,  // 102: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	37,  // 103: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	41,  // 104: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	44,  // 105: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	43,  // 106: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	50,  // 107: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	52,  // 108: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	54,  // 109: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	55,  // 110: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	44,  // 111: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	3,   // 112: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 113: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 114: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	81,  // 115: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 116: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 117: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 118: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 119: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 120: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 121: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	27,  // 122: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	29,  // 123: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	29,  // 124: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	29,  // 125: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 126: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 127: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	1,   // 128: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	39,  // 129: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	1,   // 130: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	42,  // 131: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	46,  // 132: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 133: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	51,  // 134: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	53,  // 135: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	53,  // 136: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	67,  // 137: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	46,  // 138: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	112, // [112:139] is the sub-list for method output_type
+	85,  // [85:112] is the sub-list for method input_type
+	85,  // [85:85] is the sub-list for extension type_name
+	85,  // [85:85] is the sub-list for extension extendee
+	0,   // [0:85] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
