@@ -34,7 +34,7 @@ type Start struct {
 type Wait struct {
 	Job    slurm.JobID
 	Reason slurm.Reason
-	Text   string     // names what Slurm names in the reason, such as nodes not available; "" usually
+	Text   string     // shown instead of the reason's word, such as "ReqNodeNotAvail, UnavailableNodes:n1"; "" usually
 	Start  time.Time  // expected start; zero: not known
 	Nodes  []NodeName // where it is expected to start
 	Detail []Obstacle
@@ -52,6 +52,9 @@ type Obstacle struct {
 type Plan struct {
 	Starts []Start
 	Waits  []Wait
+	// Late are the pending jobs that can no longer end by their deadline. They are
+	// to be ended, as DEADLINE.
+	Late []slurm.JobID
 	// Next is when time alone will change the answer (a begin time, a requeue
 	// delay); zero: only events can.
 	Next time.Time

@@ -1,0 +1,199 @@
+package sched
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/runink/rink/slurm"
+)
+
+// AnyNodes as the most nodes of a job says that any number will do: the job
+// gets as many as its tasks need.
+const AnyNodes = 1<<31 - 1
+
+// ask is what one job wants in one partition, in the numbers placing works
+// with.
+type ask struct {
+	job                     *Job
+	part                    *Partition
+	span                    time.Duration
+	minNodes, maxNodes, aim int
+	tasks, cpt, tpn         int
+	tasksPerSocket          int
+	tasksPerCore            int
+	threads                 int // threads of a core that may be used; 0: all
+	minCPUs                 int // on each node
+	memCPU, memNode         slurm.MB
+	memAll                  bool
+	tmp                     slurm.MB
+	perNode, perJob         slurm.Gres
+	perTask                 slurm.Gres
+	cpusPerGPU              int
+	memPerGPU               slurm.MB
+	whole                   bool // nodes for this job alone
+	ownUser                 bool // nodes for this user's jobs alone
+	overcommit              bool
+	contiguous              bool
+	sharing                 int // how many jobs may share a CPU that this one gets
+	sockets, cores          int // least a node must have; 0: any
+	needThreads             int
+	required                map[NodeName]bool
+	excluded                map[NodeName]bool
+	plans                   []featurePlan
+	sizes                   []int            // the numbers of nodes that will do, largest first; nil: any
+	batchHost               func(*Node) bool // nil: any node
+	kept                    *askKey
+}
+
+// newAsk reads the request of a job for one of its partitions.
+func newAsk(j *Job, p *Partition, t *tuning) *ask {
+	n, spec := &j.Need, j.Spec
+	if spec == nil {
+		spec = &slurm.JobOptions{}
+	}
+	a := &ask{
+		job: j, part: p, span: span(j.TimeLimit),
+		minNodes: max(n.MinNodes, 1), maxNodes: n.MaxNodes,
+		tasks: max(n.Tasks, 1), cpt: max(n.CPUsPerTask, 1), tpn: n.TasksPerNode,
+		tasksPerSocket: spec.NTasksPerSocket, tasksPerCore: spec.NTasksPerCore, threads: spec.ThreadsPerCore,
+		minCPUs: n.MinCPUsNode, memCPU: n.MemPerCPU, memNode: n.MemPerNode, memAll: n.MemAllOfNode, tmp: n.TmpDisk,
+		perNode: n.GresPerNode, perJob: n.GresPerJob, perTask: n.GresPerTask,
+		cpusPerGPU: spec.CPUsPerGPU, memPerGPU: spec.MemPerGPU,
+		overcommit: n.OverCommit, contiguous: n.Contiguous,
+		sockets: spec.SocketsPerNode, cores: spec.CoresPerSocket, needThreads: spec.ThreadsPerCore,
+	}
+	if len(n.NodeList) > 0 {
+		a.required = make(map[NodeName]bool, len(n.NodeList))
+		for _, x := range n.NodeList {
+			a.required[x] = true
+		}
+	}
+	if a.maxNodes < a.minNodes {
+		a.maxNodes = AnyNodes
+	}
+	if p.MaxNodes > 0 {
+		a.maxNodes = min(a.maxNodes, p.MaxNodes)
+	}
+	a.minNodes = max(a.minNodes, p.MinNodes)
+	if spec.Hint == "nomultithread" && a.threads == 0 {
+		a.threads, a.needThreads = 1, 0
+	}
+	a.whole, a.ownUser = Exclusivity(t.cfg, j, p)
+	a.sharing = ShareLimit(t.cfg, j, p)
+	a.minNodes = max(a.minNodes, len(a.required))
+	a.aim = a.minNodes
+	switch {
+	case spec.SpreadJob:
+		a.aim = max(a.aim, min(a.maxNodes, a.tasks))
+	case a.maxNodes != AnyNodes && spec.MaxNodes > spec.MinNodes && !spec.UseMinNodes:
+		a.aim = max(a.aim, min(a.maxNodes, a.tasks))
+	}
+	if len(n.Exclude) > 0 {
+		a.excluded = make(map[NodeName]bool, len(n.Exclude))
+		for _, x := range n.Exclude {
+			a.excluded[x] = true
+		}
+	}
+	if len(spec.NodeSizes) > 0 {
+		a.sizes = slices.Sorted(slices.Values(spec.NodeSizes))
+		slices.Reverse(a.sizes)
+	}
+	a.plans = featurePlans(n.Features)
+	if spec.Prefer != "" {
+		if c, err := slurm.ParseConstraint(spec.Prefer); err == nil {
+			a.plans = append(preferPlans(a.plans, c), a.plans...)
+		}
+	}
+	if spec.BatchFeatures != "" {
+		if c, err := slurm.ParseConstraint(spec.BatchFeatures); err == nil {
+			a.batchHost = func(n *Node) bool { return hasFeatures(c, n) }
+		}
+	}
+	return a
+}
+
+// sharing reads a partition's OverSubscribe: how many jobs may have a CPU at
+// once, 1 when none may share, and whether a job need not ask to share.
+func sharing(p *Partition, asked bool) (factor int, forced bool) {
+	word, count, given := strings.Cut(strings.ToUpper(p.OverSubscribe), ":")
+	forced = word == "FORCE"
+	if !forced && (word != "YES" || !asked) {
+		return 1, false
+	}
+	factor = 4
+	if n, err := strconv.Atoi(count); given && err == nil && n > 0 {
+		factor = n
+	}
+	return factor, forced
+}
+
+// askKey tells requests apart that may fare differently. Two requests with the
+// same key fit the same nodes as long as they may run equally long.
+type askKey struct {
+	part                               PartitionName
+	minNodes, maxNodes, aim            int
+	tasks, cpt, tpn, perSocket, minCPU int
+	memCPU, memNode, tmp, memGPU       slurm.MB
+	flags                              uint16
+	sharing, cpusGPU                   int
+	shape                              [4]int
+	uid                                uint32
+	text                               string
+}
+
+// keyed returns the request's key, worked out once.
+func (a *ask) keyed() askKey {
+	if a.kept == nil {
+		k := a.key()
+		a.kept = &k
+	}
+	return *a.kept
+}
+
+// key works the request's key out.
+func (a *ask) key() askKey {
+	k := askKey{
+		part: a.part.Name, minNodes: a.minNodes, maxNodes: a.maxNodes, aim: a.aim,
+		tasks: a.tasks, cpt: a.cpt, tpn: a.tpn, perSocket: a.tasksPerSocket, minCPU: a.minCPUs,
+		memCPU: a.memCPU, memNode: a.memNode, tmp: a.tmp, memGPU: a.memPerGPU,
+		sharing: a.sharing, cpusGPU: a.cpusPerGPU,
+		shape: [4]int{a.sockets, a.cores, a.needThreads, a.threads<<16 | a.tasksPerCore},
+	}
+	for i, b := range []bool{a.memAll, a.whole, a.ownUser, a.overcommit, a.contiguous} {
+		if b {
+			k.flags |= 1 << i
+		}
+	}
+	if a.ownUser {
+		k.uid = a.job.UID
+	}
+	n, spec := &a.job.Need, a.job.Spec
+	prefer, batch := "", ""
+	if spec != nil {
+		prefer, batch = spec.Prefer, spec.BatchFeatures
+	}
+	features := n.Features.String()
+	for _, size := range a.sizes {
+		features += ";" + strconv.Itoa(size)
+	}
+	if len(a.perNode)+len(a.perJob)+len(a.perTask)+len(a.required)+len(n.Exclude) > 0 || features+prefer+batch != "" {
+		var b strings.Builder
+		for _, list := range []slurm.Gres{a.perNode, a.perJob, a.perTask} {
+			for _, g := range list {
+				b.WriteString(g.Name + ":" + g.Type + ":" + strconv.FormatInt(g.Count, 10) + ",")
+			}
+			b.WriteByte(';')
+		}
+		for _, list := range [][]NodeName{n.NodeList, n.Exclude} {
+			for _, name := range list {
+				b.WriteString(string(name) + ",")
+			}
+			b.WriteByte(';')
+		}
+		b.WriteString(features + ";" + prefer + ";" + batch)
+		k.text = b.String()
+	}
+	return k
+}

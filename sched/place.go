@@ -1,0 +1,597 @@
+package sched
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/runink/rink/slurm"
+)
+
+// slot is what one node could give to a request.
+type slot struct {
+	r     *room
+	must  bool    // the request names this node
+	tasks int     // at most so many
+	gres  []int64 // of each item of the request for the whole job
+}
+
+// field is the nodes a request may be placed on, with the moment it is to be
+// placed at.
+type field struct {
+	t     *tuning
+	rooms []room
+	from  time.Time
+	// plain leaves out what is promised to other jobs.
+	plain bool
+	left  spare // reused from node to node
+	looks int   // how many nodes were looked at
+}
+
+// look returns what the room can give for the span of the request.
+func (f *field) look(r *room, d time.Duration) *spare {
+	f.looks++
+	if f.plain {
+		kept := r.holds
+		r.holds = nil
+		r.at(f.from, &f.left)
+		r.holds = kept
+	} else {
+		r.over(f.from, d, &f.left)
+	}
+	return &f.left
+}
+
+// perUnit is how many of a node's CPUs one CPU of the request takes: more than
+// one when it may not use every thread of a core.
+func (a *ask) perUnit(n *Node) int {
+	use := n.Threads
+	if a.threads > 0 {
+		use = min(use, a.threads)
+	}
+	if a.tasksPerCore > 0 && a.cpt == 1 {
+		use = min(use, a.tasksPerCore)
+	}
+	if use < 1 || n.Threads < 1 {
+		return 1
+	}
+	return n.Threads / use
+}
+
+// suits reports whether a node is of the kind asked for, whatever runs on it.
+func (a *ask) suits(n *Node) bool {
+	return !a.excluded[n.Name] &&
+		n.TmpDisk >= a.tmp &&
+		(a.sockets == 0 || n.Sockets >= a.sockets) &&
+		(a.cores == 0 || n.Cores >= a.cores) &&
+		(a.needThreads == 0 || n.Threads >= a.needThreads)
+}
+
+// offer returns what a room can give to the request out of what is left there.
+func (f *field) offer(a *ask, r *room, s *spare) (slot, bool) {
+	none := slot{}
+	cpus := s.cpus
+	if a.sharing > 1 {
+		cpus = s.sharedCPUs(r.total, a.sharing)
+	}
+	if a.part.MaxCPUsPerNode > 0 {
+		cpus = min(cpus, a.part.MaxCPUsPerNode-f.usedBy(a, r))
+	}
+	switch {
+	case a.whole && !s.idle,
+		s.kept && (!r.owned || r.uid != a.job.UID),
+		a.ownUser && !s.idle && (r.mixed || r.uid != a.job.UID):
+		return none, false
+	}
+	unit := a.perUnit(r.n)
+	grain := f.t.grain(r.n)
+	if cpus < grain || cpus < max(a.minCPUs, 1) {
+		return none, false
+	}
+	cpus -= cpus % grain
+	if f.t.memory {
+		switch {
+		case a.memAll:
+			if s.mem < r.n.Memory {
+				return none, false
+			}
+		case a.memNode > 0:
+			if s.mem < a.memNode {
+				return none, false
+			}
+		case a.memCPU > 0:
+			cpus = min(cpus, int(s.mem/a.memCPU))
+			cpus -= cpus % grain
+			if cpus < max(a.minCPUs, 1) || a.whole && s.mem < a.memCPU*slurm.MB(r.total) {
+				return none, false
+			}
+		}
+	}
+	o := slot{r: r, tasks: cpus / (a.cpt * unit)}
+	if a.overcommit {
+		o.tasks = a.tasks
+	}
+	if a.tasksPerSocket > 0 {
+		o.tasks = min(o.tasks, a.tasksPerSocket*max(r.n.Sockets, 1))
+	}
+	gpus := int64(0)
+	for _, g := range a.perNode {
+		if r.spareGres(s, g) < g.Count {
+			return none, false
+		}
+		if g.Name == "gpu" {
+			gpus += g.Count
+		}
+	}
+	for _, g := range a.perTask {
+		if g.Count > 0 {
+			o.tasks = min(o.tasks, int(r.spareGres(s, g)/g.Count))
+		}
+	}
+	if a.tpn > 0 {
+		if o.tasks < a.tpn {
+			return none, false
+		}
+		o.tasks = a.tpn
+	}
+	if int64(a.cpusPerGPU)*gpus > int64(cpus) || f.t.memory && a.memPerGPU*slurm.MB(gpus) > s.mem {
+		return none, false
+	}
+	if len(a.perJob) > 0 {
+		o.gres = make([]int64, len(a.perJob))
+		some := int64(0)
+		for i, g := range a.perJob {
+			n := r.spareGres(s, g)
+			if g.Name == "gpu" {
+				if a.cpusPerGPU > 0 {
+					n = min(n, int64(cpus/a.cpusPerGPU))
+				}
+				if a.memPerGPU > 0 && f.t.memory {
+					n = min(n, int64(s.mem/a.memPerGPU))
+				}
+			}
+			o.gres[i] = n
+			some += n
+		}
+		if some == 0 {
+			return none, false
+		}
+	}
+	return o, o.tasks > 0
+}
+
+// usedBy counts the CPUs that jobs of the partition will have on a node while
+// the request runs: those of now, less what is given back until then, and what
+// is promised.
+func (f *field) usedBy(a *ask, r *room) int {
+	n := r.byPart[a.part.Name]
+	for i := range r.backs {
+		if b := &r.backs[i]; b.part == a.part.Name && !b.at.After(f.from) {
+			n -= b.cpus
+		}
+	}
+	for i := range r.holds {
+		if h := &r.holds[i]; !f.plain && h.part == a.part.Name && h.start.Before(f.from.Add(a.span)) && h.end.After(f.from) {
+			n += h.cpus
+		}
+	}
+	return n
+}
+
+// spareGres counts what is left of a kind on a node.
+func (r *room) spareGres(s *spare, g slurm.GresItem) int64 {
+	n := int64(0)
+	for i := range r.gres {
+		if r.gres[i].name == g.Name && (g.Type == "" || r.gres[i].typ == g.Type) && i < len(s.gres) {
+			n += s.gres[i]
+		}
+	}
+	return n
+}
+
+// place chooses nodes for a request among the rooms at these positions, which
+// are in order of weight and configuration. It returns the slots in order of
+// configuration, or nil.
+func (f *field) place(a *ask, where []int) []slot {
+	for i := range a.plans {
+		if a.sizes == nil {
+			if chosen := f.placeBy(a, &a.plans[i], where); chosen != nil {
+				return chosen
+			}
+		}
+		for _, size := range a.sizes {
+			exact := *a
+			exact.minNodes, exact.maxNodes, exact.aim = size, size, size
+			if chosen := f.placeBy(&exact, &a.plans[i], where); chosen != nil {
+				return chosen
+			}
+		}
+	}
+	return nil
+}
+
+// fitsOne reports whether a request can be met by a single node.
+func (a *ask) fitsOne(plan *featurePlan) bool {
+	return max(a.aim, plan.nodes()) == 1 && len(plan.quotas) == 0
+}
+
+// placeBy places a request under one of the ways to meet its constraint.
+func (f *field) placeBy(a *ask, plan *featurePlan, where []int) []slot {
+	minNodes := max(a.minNodes, plan.nodes())
+	if minNodes > a.maxNodes {
+		return nil
+	}
+	one := a.fitsOne(plan)
+	var offers []slot
+	var best slot
+	bestLeft := -1
+	must := 0
+	for _, pos := range where {
+		r := &f.rooms[pos]
+		if !r.open || !a.suits(r.n) || !plan.allows(r.n) {
+			continue
+		}
+		if bestLeft >= 0 && r.n.Weight != best.r.n.Weight {
+			break
+		}
+		s := f.look(r, a.span)
+		o, ok := f.offer(a, r, s)
+		if !ok {
+			continue
+		}
+		if o.must = a.required[r.n.Name]; o.must {
+			must++
+		}
+		// Of the nodes that hold the job alone, the one with the least to spare.
+		// Or the most, where the load is to be spread.
+		better := bestLeft < 0 || s.cpus < bestLeft
+		if a.part.LLN || f.t.leastLoaded {
+			better = bestLeft < 0 || s.cpus > bestLeft
+		}
+		if one && better && (o.must || len(a.required) == 0) {
+			var t tally
+			t.add(o)
+			if a.met(&t, 1) {
+				best, bestLeft = o, s.cpus
+			}
+		}
+		offers = append(offers, o)
+	}
+	switch {
+	case must < len(a.required):
+		return nil
+	case bestLeft >= 0:
+		return []slot{best}
+	case a.contiguous:
+		return a.contiguousRun(offers, plan, max(a.aim, minNodes), minNodes)
+	}
+	return a.choose(offers, plan, minNodes)
+}
+
+// tally counts what some slots hold together.
+type tally struct {
+	nodes, tasks int
+	gres         []int64
+}
+
+func (t *tally) add(o slot) {
+	t.nodes++
+	t.tasks += o.tasks
+	if t.gres == nil && len(o.gres) > 0 {
+		t.gres = make([]int64, len(o.gres))
+	}
+	for i, n := range o.gres {
+		t.gres[i] += n
+	}
+}
+
+// met reports whether what was counted holds the whole request on at least so
+// many nodes.
+func (a *ask) met(t *tally, nodes int) bool {
+	if t.nodes < nodes || t.tasks < a.tasks {
+		return false
+	}
+	for i, g := range a.perJob {
+		if t.gres[i] < g.Count {
+			return false
+		}
+	}
+	return true
+}
+
+// choose picks nodes for a request that needs several, or certain ones. Nodes
+// of less weight go first; among equals a run of neighbours that can hold the
+// job, and of those the one with the least to spare, as long as there is one.
+func (a *ask) choose(offers []slot, plan *featurePlan, minNodes int) []slot {
+	aim := max(a.aim, minNodes)
+	var picked []slot
+	var sum tally
+	taken := make(map[int]bool)
+	pick := func(o slot) {
+		picked, taken[o.r.pos] = append(picked, o), true
+		sum.add(o)
+	}
+	for _, o := range offers {
+		if o.must {
+			pick(o)
+		}
+	}
+	for _, q := range plan.quotas {
+		n := 0
+		for _, o := range offers {
+			if n < q.count && !taken[o.r.pos] && q.match(o.r.n) {
+				pick(o)
+				n++
+			}
+		}
+		for _, o := range offers {
+			// A node asked for by name may stand for one of the quota too.
+			if n < q.count && o.must && q.match(o.r.n) {
+				n++
+			}
+		}
+		if n < q.count {
+			return nil
+		}
+	}
+	if len(picked) > a.maxNodes {
+		return nil
+	}
+	if a.met(&sum, aim) {
+		return inOrder(picked)
+	}
+	for to := 0; to < len(offers); {
+		for weight := offers[to].r.n.Weight; to < len(offers) && offers[to].r.n.Weight == weight; {
+			to++
+		}
+		group := make([]slot, 0, to)
+		for _, o := range offers[:to] {
+			if !taken[o.r.pos] {
+				group = append(group, o)
+			}
+		}
+		goal := aim
+		if to == len(offers) {
+			goal = max(minNodes, min(aim, len(picked)+len(group)))
+		}
+		if more := a.fill(sum, group, goal); more != nil {
+			return inOrder(append(picked, more...))
+		}
+	}
+	return nil
+}
+
+// fill returns the slots of group that meet the request together with what was
+// counted already.
+func (a *ask) fill(base tally, group []slot, goal int) []slot {
+	run := func(list []slot) []slot {
+		sum := base
+		sum.gres = slices.Clone(base.gres)
+		for i, o := range list {
+			if sum.nodes == a.maxNodes {
+				break
+			}
+			sum.add(o)
+			if a.met(&sum, goal) {
+				return list[:i+1]
+			}
+		}
+		return nil
+	}
+	slices.SortFunc(group, func(x, y slot) int { return cmp.Compare(x.r.pos, y.r.pos) })
+	runs := neighbourRuns(group)
+	var best []slot
+	least := 0
+	for _, list := range runs {
+		if found := run(list); found != nil && (best == nil || tasksOf(list) < least) {
+			best, least = found, tasksOf(list)
+		}
+	}
+	if best != nil {
+		return best
+	}
+	// No run of neighbours is enough: the largest runs one after the other.
+	slices.SortStableFunc(runs, func(x, y []slot) int { return cmp.Compare(tasksOf(y), tasksOf(x)) })
+	if found := run(slices.Concat(runs...)); found != nil {
+		return found
+	}
+	// Few nodes are allowed: those with the most to give.
+	wealth := func(o slot) (n int64) {
+		for _, g := range o.gres {
+			n += g
+		}
+		return n
+	}
+	slices.SortStableFunc(group, func(x, y slot) int {
+		return cmp.Or(cmp.Compare(wealth(y), wealth(x)), cmp.Compare(y.tasks, x.tasks))
+	})
+	return run(group)
+}
+
+// contiguousRun finds neighbouring nodes for a request, the ones it names among
+// them.
+func (a *ask) contiguousRun(offers []slot, plan *featurePlan, aim, minNodes int) []slot {
+	slices.SortFunc(offers, func(x, y slot) int { return cmp.Compare(x.r.pos, y.r.pos) })
+	for goal := aim; goal >= minNodes; goal-- {
+		var best []slot
+		least := 0
+		for _, list := range neighbourRuns(offers) {
+			for from := range list {
+				var sum tally
+				must := 0
+				for to := from; to < len(list) && sum.nodes < a.maxNodes; to++ {
+					sum.add(list[to])
+					if list[to].must {
+						must++
+					}
+					if must == len(a.required) && a.met(&sum, goal) {
+						if found := list[from : to+1]; plan.meets(found) && (best == nil || tasksOf(list) < least) {
+							best, least = found, tasksOf(list)
+						}
+						break
+					}
+				}
+				if best != nil && len(a.required) == 0 {
+					break // the first window of a run is as good as the others
+				}
+			}
+		}
+		if best != nil {
+			return slices.Clone(best)
+		}
+	}
+	return nil
+}
+
+// neighbourRuns cuts slots in order of configuration into runs of neighbours.
+func neighbourRuns(list []slot) [][]slot {
+	var runs [][]slot
+	for from := 0; from < len(list); {
+		to := from + 1
+		for to < len(list) && list[to].r.n.Index == list[to-1].r.n.Index+1 {
+			to++
+		}
+		runs = append(runs, list[from:to:to])
+		from = to
+	}
+	return runs
+}
+
+func tasksOf(list []slot) int {
+	n := 0
+	for _, o := range list {
+		n += o.tasks
+	}
+	return n
+}
+
+func inOrder(list []slot) []slot {
+	slices.SortFunc(list, func(x, y slot) int { return cmp.Compare(x.r.pos, y.r.pos) })
+	return list
+}
+
+// allot shares the request out over the chosen nodes: tasks fill the first
+// nodes as far as the others keep one each, and so do resources asked for the
+// whole job. With devices set, devices are picked by index, so the choice must
+// be for now.
+func (f *field) allot(a *ask, chosen []slot, devices bool) []NodeAlloc {
+	tasks := a.tasks
+	left := make([]int64, len(a.perJob))
+	for i, g := range a.perJob {
+		left[i] = g.Count
+	}
+	alloc := make([]NodeAlloc, len(chosen))
+	slots := make([]int, len(chosen))
+	for i, o := range chosen {
+		others := len(chosen) - i - 1
+		n := min(o.tasks, max(tasks-others, 1))
+		if a.tpn > 0 {
+			n = o.tasks
+		}
+		tasks -= n
+		r := o.r
+		unit, grain := a.perUnit(r.n), f.t.grain(r.n)
+		cpus := n * a.cpt * unit
+		if a.overcommit {
+			cpus = unit
+		}
+		var want slurm.Gres
+		want = append(want, a.perNode...)
+		for _, g := range a.perTask {
+			g.Count *= int64(n)
+			want = append(want, g)
+		}
+		for k, g := range a.perJob {
+			g.Count = min(o.gres[k], max(left[k]-int64(others), min(left[k], 1)))
+			left[k] -= g.Count
+			want = append(want, g)
+		}
+		gpus := int64(0)
+		for _, g := range want {
+			if g.Name == "gpu" {
+				gpus += g.Count
+			}
+		}
+		cpus = max(cpus, int(gpus)*a.cpusPerGPU, a.minCPUs)
+		cpus = (cpus + grain - 1) / grain * grain
+		if a.whole {
+			cpus = r.total
+			want = want[:0]
+			for k := range r.gres {
+				want = append(want, slurm.GresItem{Name: r.gres[k].name, Type: r.gres[k].typ, Count: r.gres[k].total})
+			}
+		}
+		mem := a.memNode
+		switch {
+		case a.memAll:
+			mem = r.n.Memory
+		case a.memPerGPU > 0:
+			mem = a.memPerGPU * slurm.MB(gpus)
+		case a.memCPU > 0:
+			mem = a.memCPU * slurm.MB(cpus)
+		}
+		alloc[i] = NodeAlloc{Node: r.n.Name, CPUs: cpus, Mem: mem, Gres: r.chooseGres(want, devices)}
+		slots[i] = max(cpus/(a.cpt*unit), 1)
+	}
+	counts := TaskCounts(slots, max(a.tasks, len(chosen)))
+	for i := range alloc {
+		alloc[i].Tasks = counts[i]
+		if a.tpn > 0 {
+			alloc[i].Tasks = a.tpn
+		}
+	}
+	if a.batchHost != nil {
+		for i := range chosen {
+			if a.batchHost(chosen[i].r.n) {
+				first := alloc[i]
+				copy(alloc[1:i+1], alloc[:i])
+				alloc[0] = first
+				break
+			}
+		}
+	}
+	return alloc
+}
+
+// chooseGres takes kinds and devices off a node's shelves: what names a type
+// first, the lowest devices first.
+func (r *room) chooseGres(want slurm.Gres, devices bool) []GresAlloc {
+	if len(want) == 0 || len(r.gres) == 0 {
+		return nil
+	}
+	counts := make([]int64, len(r.gres))
+	for _, typed := range []bool{true, false} {
+		for _, g := range want {
+			if (g.Type != "") != typed {
+				continue
+			}
+			n := g.Count
+			for i := range r.gres {
+				s := &r.gres[i]
+				if n == 0 || s.name != g.Name || typed && s.typ != g.Type {
+					continue
+				}
+				there := s.total
+				if devices {
+					there = s.free
+				}
+				take := min(n, there-counts[i])
+				if take > 0 {
+					counts[i] += take
+					n -= take
+				}
+			}
+		}
+	}
+	var list []GresAlloc
+	for i, n := range counts {
+		if n > 0 {
+			g := GresAlloc{Name: r.gres[i].name, Type: r.gres[i].typ, Count: n}
+			if devices {
+				g.Index = r.gres[i].freeIndexes(n)
+			}
+			list = append(list, g)
+		}
+	}
+	return list
+}

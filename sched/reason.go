@@ -1,0 +1,175 @@
+package sched
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runink/rink/slurm"
+)
+
+// startShift is how far an expected start must move to be worth telling.
+const startShift = time.Minute
+
+// wait notes why a job does not start, if that is news.
+func (c *cycle) wait(j *Job, w Why, start time.Time, nodes []NodeName) {
+	moved := start.IsZero() != j.Start.IsZero() || start.Sub(j.Start).Abs() > startShift
+	if !moved && j.Reason == w.Reason && j.ReasonText == w.Text && !j.LastSched.IsZero() {
+		return
+	}
+	c.plan.Waits = append(c.plan.Waits, Wait{Job: j.ID, Reason: w.Reason, Text: w.Text,
+		Start: start, Nodes: nodes, Detail: w.Detail})
+}
+
+// crowded says what to show for a job that found no room in a partition just
+// now: Resources for the first one in line and Priority for those behind it.
+// A job that is looked at for the first time is told what it lacks itself.
+func (c *cycle) crowded(a *ask, p *part) Why {
+	if a.job.LastSched.IsZero() {
+		// Its place in the line is what it is told from the next look on.
+		c.againBy(c.now.Add(time.Second))
+		if !p.failed {
+			c.fail(a, p)
+		}
+		return because(slurm.ReasonResources, c.lacking(a, p)...)
+	}
+	if p.failed {
+		return because(slurm.ReasonPriority)
+	}
+	if c.spokenFor(p) {
+		return Why{Reason: slurm.ReasonResources, Text: slurm.TextNodesDownReserved, Detail: c.lacking(a, p)}
+	}
+	c.fail(a, p)
+	return because(slurm.ReasonResources, c.lacking(a, p)...)
+}
+
+// fail remembers that a job of the partition is in line for resources, unless
+// it waits for nodes it named: that keeps nobody else waiting.
+func (c *cycle) fail(a *ask, p *part) {
+	if len(a.required) > 0 && len(a.required) >= a.minNodes {
+		return
+	}
+	p.failed = true
+	for _, pos := range p.where {
+		c.claimed[pos] = true
+	}
+}
+
+// spokenFor reports whether every node of the partition is out of service or
+// belongs to a partition whose jobs are in line already.
+func (c *cycle) spokenFor(p *part) bool {
+	for _, pos := range p.where {
+		if c.rooms[pos].open && !c.claimed[pos] {
+			return false
+		}
+	}
+	return true
+}
+
+// unavailable says whether a request cannot be met because nodes are out of
+// service: nodes it names, all nodes of the partition, or so many that those in
+// service would not do even if they were idle.
+func (c *cycle) unavailable(a *ask, p *part) Why {
+	var away []NodeName
+	for _, pos := range p.where {
+		if r := &c.rooms[pos]; !r.open && a.required[r.n.Name] {
+			away = append(away, r.n.Name)
+		}
+	}
+	if len(away) > 0 {
+		return notAvailable(away)
+	}
+	if p.open == 0 {
+		for _, pos := range p.where {
+			away = append(away, c.rooms[pos].n.Name)
+		}
+		return notAvailable(away)
+	}
+	if p.open == len(p.where) || c.couldRun(a, p) {
+		return Why{}
+	}
+	return Why{Reason: slurm.ReasonResources, Text: slurm.TextNodesDownReserved,
+		Detail: []Obstacle{{What: "nodes", Where: string(p.p.Name), Asked: int64(a.minNodes), There: int64(p.open)}}}
+}
+
+// notAvailable is ReqNodeNotAvail, naming the nodes.
+func notAvailable(away []NodeName) Why {
+	slices.Sort(away)
+	return Why{Reason: slurm.ReasonReqNodeNotAvail, Text: slurm.ReasonReqNodeNotAvail.String() +
+		", UnavailableNodes:" + sortedNodeList(away)}
+}
+
+// sortedNodeList writes node names in bracket form, sorted by prefix and number.
+func sortedNodeList(names []NodeName) string {
+	list := make([]string, len(names))
+	for i, n := range names {
+		list[i] = string(n)
+	}
+	return slurm.HostListOf(list...).Sorted().String()
+}
+
+// stock is what the nodes in service of a partition have free together.
+type stock struct {
+	taken int // how much was booked in the cycle when it was counted
+	cpus  int64
+	mem   int64
+	nodes int64 // on which nothing runs
+	gres  map[string]int64
+}
+
+// stockOf counts what a partition has free. It is counted again only after
+// something was booked.
+func (c *cycle) stockOf(p *part) *stock {
+	if p.stock != nil && p.stock.taken == c.booked {
+		return p.stock
+	}
+	s := &stock{taken: c.booked, gres: map[string]int64{}}
+	for _, pos := range p.where {
+		r := &c.rooms[pos]
+		if !r.open {
+			continue
+		}
+		s.cpus += int64(r.cpus)
+		s.mem += int64(r.mem)
+		if r.jobs == 0 {
+			s.nodes++
+		}
+		for i := range r.gres {
+			s.gres[r.gres[i].name] += r.gres[i].free
+			if r.gres[i].typ != "" {
+				s.gres[r.gres[i].name+":"+r.gres[i].typ] += r.gres[i].free
+			}
+		}
+	}
+	p.stock = s
+	return s
+}
+
+// lacking names what a request that found no room is short of in a partition:
+// CPUs, memory or generic resources, or else whole nodes.
+func (c *cycle) lacking(a *ask, p *part) []Obstacle {
+	s := c.stockOf(p)
+	var out []Obstacle
+	add := func(what string, asked, there int64) {
+		if asked > there {
+			out = append(out, Obstacle{What: what, Where: string(p.p.Name), Asked: asked, There: there})
+		}
+	}
+	add("cpus", int64(max(a.tasks*a.cpt, a.minNodes)), s.cpus)
+	if c.t.memory {
+		add("mem", int64(max(a.memCPU*slurm.MB(a.tasks*a.cpt), a.memNode*slurm.MB(a.minNodes))), s.mem)
+	}
+	for _, list := range []struct {
+		gres  slurm.Gres
+		times int
+	}{{a.perNode, a.minNodes}, {a.perTask, a.tasks}, {a.perJob, 1}} {
+		for _, g := range list.gres {
+			name := strings.TrimSuffix(g.Name+":"+g.Type, ":")
+			add("gres/"+name, g.Count*int64(list.times), s.gres[name])
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, Obstacle{What: "idle nodes", Where: string(p.p.Name), Asked: int64(a.minNodes), There: s.nodes})
+	}
+	return out
+}

@@ -1,0 +1,506 @@
+package sched
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runink/rink/slurm"
+)
+
+// Request is a submission as it reaches the controller, with who asks and what
+// the accounts say where the request does not.
+type Request struct {
+	Options        *slurm.JobOptions
+	UID, GID       uint32
+	User, Group    string
+	Groups         []string // all groups of the user, for partitions that go by them
+	Operator       bool     // may do what only operators may
+	Batch          bool     // has a script
+	Script, Env    BlobID
+	ScriptName     string
+	ScriptArgs     []string
+	WorkDir        string // where the command ran, unless the options say
+	SubmitHost     string
+	SubmitPID      int32
+	SubmitLine     string
+	Umask          int
+	Rlimits        []Rlimit
+	DefaultAccount string // charged when the options name no account
+	DefaultQOS     string // used when the options name no QOS
+}
+
+// Resolve makes a pending job of a submission: defaults are filled in, what is
+// asked for becomes numbers, and what can never be is refused with Slurm's error.
+// The job has no id yet, and a priority that stands only until the caller sets
+// one. The lines are what Slurm's commands print before they go on or fail.
+func Resolve(req Request, cfg *Config, nodes []*Node, now time.Time) (*Job, []string, error) {
+	r := &resolver{req: req, o: req.Options, cfg: cfg, nodes: nodes, now: now, t: tuningOf(cfg)}
+	if r.o == nil {
+		r.o = &slurm.JobOptions{}
+	}
+	r.job = &Job{
+		Spec: r.o, UID: req.UID, GID: req.GID, User: req.User, Group: req.Group,
+		SubmitHost: req.SubmitHost, SubmitPID: req.SubmitPID, SubmitLine: req.SubmitLine,
+		Script: req.Script, ScriptName: req.ScriptName, ScriptArgs: req.ScriptArgs, Env: req.Env, Batch: req.Batch,
+		Umask: req.Umask, Rlimits: req.Rlimits, Submit: now, State: slurm.JobPending, Scheduler: "Main",
+	}
+	for _, step := range []func() error{
+		r.allowed, r.names, r.partitions, r.times, r.array, r.where, r.size, r.devices, r.memory, r.shape, r.licenses, r.possible, r.begin,
+	} {
+		if err := step(); err != nil {
+			lines := r.lines
+			if bad, ok := err.(*Refused); ok {
+				lines = append(lines, bad.Lines...)
+			}
+			return nil, lines, err
+		}
+	}
+	return r.job, r.lines, nil
+}
+
+// resolver is one submission on its way to a job.
+type resolver struct {
+	req   Request
+	o     *slurm.JobOptions
+	cfg   *Config
+	t     *tuning
+	nodes []*Node
+	now   time.Time
+	job   *Job
+	parts []*Partition
+	lines []string
+	known map[NodeName]*Node
+	limit Why // what of a partition's limits the job waits for
+}
+
+// given reports whether an option was given explicitly.
+func (r *resolver) given(name string) bool { return r.o.Given[name] }
+
+// node finds a node by name, nil when there is none.
+func (r *resolver) node(name NodeName) *Node {
+	if r.known == nil {
+		r.known = make(map[NodeName]*Node, len(r.nodes))
+		for _, n := range r.nodes {
+			r.known[n.Name] = n
+		}
+	}
+	return r.known[name]
+}
+
+// allowed refuses what only operators may ask for.
+func (r *resolver) allowed() error {
+	if r.req.Operator {
+		return nil
+	}
+	switch {
+	case r.o.Nice < 0:
+		return refuse(slurm.ErrnoInvalidNice, "nice %d by %s, who is no operator", r.o.Nice, r.req.User)
+	case r.o.Reboot:
+		return refuse(slurm.ErrnoAccessDenied, "a reboot asked for by %s, who is no operator", r.req.User).
+			with("rebooting of nodes is only allowed for admins")
+	}
+	if r.given("priority") && r.o.Priority > 0 {
+		// Slurm takes no priority from users; they may hold a job.
+		o := *r.o
+		o.Priority, o.Given = 0, make(map[string]bool, len(r.o.Given))
+		for name := range r.o.Given {
+			if name != "priority" {
+				o.Given[name] = true
+			}
+		}
+		r.o, r.job.Spec = &o, &o
+	}
+	return nil
+}
+
+// names fills in what the job is called and charged to.
+func (r *resolver) names() error {
+	j, o := r.job, r.o
+	j.Name = o.Name
+	if j.Name == "" {
+		switch base := r.req.ScriptName[strings.LastIndexByte(r.req.ScriptName, '/')+1:]; {
+		case base != "":
+			j.Name = base
+		case r.req.Batch:
+			j.Name = "sbatch"
+		default:
+			j.Name = "interactive"
+		}
+	}
+	j.Account, j.QOS = o.Account, o.QOS
+	if j.Account == "" {
+		j.Account = r.req.DefaultAccount
+	}
+	if j.QOS == "" {
+		j.QOS = r.req.DefaultQOS
+	}
+	j.WorkDir = o.WorkDir
+	if j.WorkDir == "" {
+		j.WorkDir = r.req.WorkDir
+	}
+	j.Nice = o.Nice
+	j.KillOnInvalidDep = o.KillOnInvalidDep == "yes" || o.KillOnInvalidDep == "" && r.cfg.KillInvalidDepend
+	switch {
+	case o.Requeue == "no" || !r.req.Batch:
+	case o.Requeue == "yes":
+		j.Requeue = true
+	default:
+		j.Requeue = conf(r.cfg).JobRequeue
+	}
+	if o.Reservation != "" {
+		return refuse(slurm.ErrnoReservationInvalid, "reservation %q is not known", o.Reservation)
+	}
+	return nil
+}
+
+// partitions finds the partitions asked for, or the default one, and leaves out
+// those the user may not use, if there are others.
+func (r *resolver) partitions() error {
+	names := r.o.Partitions
+	if len(names) == 0 {
+		if r.cfg.Default == "" {
+			return refuse(slurm.ErrnoDefaultPartitionNotSet, "no partition asked for and none is the default")
+		}
+		names = []string{string(r.cfg.Default)}
+	}
+	var first error
+	for _, name := range names {
+		p := r.cfg.Partition(PartitionName(name))
+		if p == nil {
+			return refuse(slurm.ErrnoInvalidPartition, "partition %q is not known", name).with("invalid partition specified: %s", name)
+		}
+		if slices.Contains(r.job.Partitions, p.Name) {
+			continue
+		}
+		if err := r.mayUse(p); err != nil {
+			if r.t.enforce == enforceAll {
+				return err
+			}
+			if first == nil {
+				first = err
+			}
+			continue
+		}
+		r.job.Partitions = append(r.job.Partitions, p.Name)
+		r.parts = append(r.parts, p)
+	}
+	if len(r.parts) == 0 {
+		return first
+	}
+	r.job.Partition = r.parts[0].Name
+	return nil
+}
+
+// mayUse refuses a partition that takes no jobs, or none of this user.
+func (r *resolver) mayUse(p *Partition) error {
+	switch strings.ToUpper(p.State) {
+	case "DRAIN", "INACTIVE":
+		return refuse(slurm.ErrnoPartitionNotAvail, "partition %s is %s", p.Name, p.State)
+	}
+	group := func(name string) bool {
+		return strings.EqualFold(name, "ALL") || name == r.req.Group || slices.Contains(r.req.Groups, name)
+	}
+	switch root := r.req.UID == 0; {
+	case p.RootOnly && !root:
+		return refuse(slurm.ErrnoAccessDenied, "partition %s is root's alone", p.Name)
+	case p.DisableRootJobs && root:
+		return refuse(slurm.ErrnoAccessDenied, "partition %s takes no jobs of root", p.Name)
+	case p.ReqResv && r.o.Reservation == "":
+		return refuse(slurm.ErrnoAccessDenied, "partition %s wants a reservation", p.Name)
+	case len(p.AllowGroups) > 0 && !root && !slices.ContainsFunc(p.AllowGroups, group):
+		return refuse(slurm.ErrnoJobMissingRequiredPartitionGroup, "partition %s is for groups %v", p.Name, p.AllowGroups)
+	case len(p.AllocNodes) > 0 && !listed(p.AllocNodes, r.req.SubmitHost):
+		return refuse(slurm.ErrnoAccessDenied, "partition %s takes jobs from %v, not from %s", p.Name, p.AllocNodes, r.req.SubmitHost)
+	}
+	return nil
+}
+
+// times works out how long the job may run, and by when.
+func (r *resolver) times() error {
+	j, o := r.job, r.o
+	switch {
+	case r.given("time") && o.TimeLimit <= 0:
+		j.TimeLimit = slurm.Unlimited
+	case o.TimeLimit > 0:
+		j.TimeLimit = o.TimeLimit.RoundUp()
+	default:
+		// With several partitions, what all of them would give.
+		j.TimeLimit = slurm.Unlimited
+		for _, p := range r.parts {
+			switch {
+			case p.DefaultTime > 0:
+				j.TimeLimit = min(j.TimeLimit, p.DefaultTime)
+			case p.MaxTime > 0:
+				j.TimeLimit = min(j.TimeLimit, p.MaxTime)
+			}
+		}
+	}
+	if o.TimeMin > 0 {
+		j.TimeMin = o.TimeMin.RoundUp()
+		if j.TimeMin > j.TimeLimit {
+			return refuse(slurm.ErrnoInvalidTimeMinLimit, "at least %s asked for with a limit of %s", j.TimeMin, j.TimeLimit)
+		}
+	}
+	if !o.Deadline.IsZero() && !o.Deadline.After(r.now) {
+		return refuse(slurm.ErrnoInvalidTimeLimit, "the deadline %s has passed", o.Deadline.Format(time.DateTime))
+	}
+	return nil
+}
+
+// array bounds an array's indexes.
+func (r *resolver) array() error {
+	a := r.o.Array
+	if a == nil {
+		return nil
+	}
+	switch n := a.Indexes.Len(); {
+	case n == 0:
+		return refuse(slurm.ErrnoInvalidArray, "an array without tasks")
+	case a.Indexes.Max() >= r.t.maxArraySize:
+		return refuse(slurm.ErrnoInvalidArray, "array index %d, the highest allowed is %d", a.Indexes.Max(), int64(r.t.maxArraySize)-1)
+	case r.t.maxArrayTasks > 0 && n > r.t.maxArrayTasks:
+		return refuse(slurm.ErrnoInvalidArray, "an array of %d tasks, %d are allowed", n, r.t.maxArrayTasks)
+	}
+	r.job.Tasks, r.job.ArrayAll, r.job.Throttle = a.Indexes, a.Indexes, a.Throttle
+	return nil
+}
+
+// where reads the nodes and features asked for.
+func (r *resolver) where() error {
+	n := &r.job.Need
+	var err error
+	if n.NodeList, err = r.nodeNames(r.o.NodeList); err != nil {
+		return err
+	}
+	if n.Exclude, err = r.nodeNames(r.o.ExcludeList); err != nil {
+		return err
+	}
+	for _, x := range n.NodeList {
+		if slices.Contains(n.Exclude, x) {
+			return refuse(slurm.ErrnoInvalidNodeName, "node %s is asked for and excluded", x)
+		}
+	}
+	constraint := func(text string, bad slurm.Errno) (slurm.Constraint, error) {
+		c, err := slurm.ParseConstraint(text)
+		switch {
+		case err != nil:
+			return c, refuse(bad, "%v", err)
+		case !knownFeatures(c, r.nodes):
+			return c, refuse(bad, "no node has all of the features of %q", text)
+		}
+		return c, nil
+	}
+	if n.Features, err = constraint(r.o.Constraint, slurm.ErrnoInvalidFeature); err != nil {
+		return err
+	}
+	if _, err = constraint(r.o.Prefer, slurm.ErrnoInvalidPrefer); err != nil {
+		return err
+	}
+	_, err = constraint(r.o.BatchFeatures, slurm.ErrnoBatchConstraint)
+	return err
+}
+
+// nodeNames reads a host list of nodes that must be known, each once.
+func (r *resolver) nodeNames(text string) ([]NodeName, error) {
+	list, err := nodeNames(text)
+	if err != nil {
+		return nil, err
+	}
+	var names []NodeName
+	for _, name := range list {
+		if r.node(name) == nil {
+			return nil, refuse(slurm.ErrnoInvalidNodeName, "node %q is not known", name)
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// shape reads how the job wants its nodes.
+func (r *resolver) shape() error {
+	n, o := &r.job.Need, r.o
+	n.TmpDisk, n.Contiguous = o.TmpDisk, o.Contiguous
+	n.Exclusive = o.Exclusive == "exclusive" || o.Exclusive == "topo"
+	n.Share = o.OverSubscribe
+	return nil
+}
+
+// licenses reads the licences asked for.
+func (r *resolver) licenses() error {
+	l, err := slurm.ParseLicenses(r.o.Licenses)
+	if err != nil {
+		return refuse(slurm.ErrnoInvalidLicenses, "%v", err)
+	}
+	r.job.Need.Licenses = l
+	return checkLicenses(l, r.cfg.Licenses)
+}
+
+// begin says from when on the job may start and what it waits for at first.
+func (r *resolver) begin() error {
+	j, o := r.job, r.o
+	for _, term := range o.Dependency.Terms {
+		j.Deps = append(j.Deps, Depend{DependTerm: term})
+	}
+	j.DepsAny = o.Dependency.Any
+	if o.Begin.After(r.now) {
+		j.Begin = o.Begin
+	}
+	j.Priority = 1
+	if multifactor(r.cfg) || r.given("priority") {
+		j.Priority = Priority(j, r.cfg, TotalsOf(r.nodes), Standing{}, r.now)
+	}
+	switch {
+	case o.Hold || r.given("priority") && o.Priority == 0:
+		j.HeldBy, j.Priority, j.Reason = HeldByUser, 0, slurm.ReasonJobHeldUser
+		return nil
+	case len(j.Deps) > 0:
+		j.Reason = slurm.ReasonDependency
+		return nil
+	case !j.Begin.IsZero():
+		j.Reason, j.Eligible = slurm.ReasonBeginTime, j.Begin
+		return nil
+	}
+	j.Eligible = r.now
+	j.Reason, j.ReasonText = r.limit.Reason, r.limit.Text
+	return nil
+}
+
+// possible refuses a job that could never run in any of its partitions. What only
+// a partition's limits rule out waits for them to change, unless they are
+// enforced at once.
+func (r *resolver) possible() error {
+	fits, limited := 0, Why{}
+	var lines []string
+	for _, p := range r.parts {
+		// What is enforced at once is looked at before what no node has.
+		lines = r.perNode(p)
+		if lines != nil && r.t.enforce == enforceNo {
+			continue
+		}
+		w := accessBars(r.job, p)
+		if w.IsZero() {
+			w = timeBars(r.job, p)
+		}
+		if w.IsZero() {
+			w = sizeBars(r.job, p, SizeOf(p, r.node))
+		}
+		if !w.IsZero() {
+			if r.t.enforce == enforceAll {
+				return r.overLimit(p, w)
+			}
+			if limited.IsZero() {
+				limited = w
+			}
+			continue
+		}
+		if lines == nil && r.fits(p) {
+			fits++
+		} else if r.t.enforce == enforceAll {
+			break
+		}
+	}
+	switch {
+	case fits > 0:
+		return nil
+	case !limited.IsZero() && r.t.enforce != enforceNo:
+		return r.overLimit(r.parts[0], limited)
+	case !limited.IsZero():
+		r.limit = limited
+		return nil
+	}
+	bad := refuse(slurm.ErrnoRequestedNodeConfigUnavailable, "no node of %v could ever hold the job", r.job.Partitions)
+	bad.Lines = lines
+	return bad
+}
+
+// overLimit refuses what is beyond the limits of a partition.
+func (r *resolver) overLimit(p *Partition, w Why) error {
+	code := slurm.ErrnoRequestedPartConfigUnavailable
+	switch w.Reason {
+	case slurm.ReasonPartitionTimeLimit:
+		code = slurm.ErrnoInvalidTimeLimit
+	case slurm.ReasonPartitionNodeLimit:
+		code = slurm.ErrnoInvalidNodeCount
+	case slurm.ReasonPartitionConfig:
+		code = slurm.ErrnoTooManyRequestedCPUs
+	case slurm.ReasonAccountNotAllowed:
+		code = slurm.ErrnoInvalidAccount
+	case slurm.ReasonQOSNotAllowed:
+		code = slurm.ErrnoInvalidQOS
+	}
+	return refuse(code, "partition %s: %s", p.Name, w.Shown())
+}
+
+// perNode names what no node of the partition has enough of.
+func (r *resolver) perNode(p *Partition) []string {
+	var cpus, sockets, cores, threads int
+	var mem, tmp slurm.MB
+	for _, name := range p.Nodes {
+		if n := r.node(name); n != nil {
+			cpus, sockets, cores, threads = max(cpus, UsableCPUs(n)), max(sockets, n.Sockets), max(cores, n.Cores), max(threads, n.Threads)
+			mem, tmp = max(mem, n.Memory), max(tmp, n.TmpDisk)
+		}
+	}
+	need, o := &r.job.Need, r.o
+	var lines []string
+	if o.SocketsPerNode > sockets || o.CoresPerSocket > cores || o.ThreadsPerCore > threads {
+		lines = append(lines, "Socket, core and/or thread specification can not be satisfied")
+	}
+	if need.MinCPUsNode > cpus {
+		lines = append(lines, "CPU count per node can not be satisfied")
+	}
+	if r.cfg.TracksMemory && max(need.MemPerNode, need.MemPerCPU) > mem {
+		lines = append(lines, "Memory specification can not be satisfied")
+	}
+	if need.TmpDisk > tmp {
+		lines = append(lines, "Temporary disk specification can not be satisfied")
+	}
+	return lines
+}
+
+// fits reports whether the nodes of the partition could hold the job if nothing
+// else ran and nothing were out of service.
+func (r *resolver) fits(p *Partition) bool {
+	a := newAsk(r.job, p, r.t)
+	f := field{t: r.t, from: r.now}
+	// Most requests are met by the first few nodes.
+	if len(a.plans) == 1 && len(a.plans[0].quotas) == 0 && !a.contiguous && len(a.required) == 0 && a.sizes == nil {
+		var sum tally
+		for _, name := range p.Nodes {
+			n := r.node(name)
+			if n == nil || !a.suits(n) || !a.plans[0].allows(n) {
+				continue
+			}
+			room := emptyRoom(n, 0)
+			if o, ok := f.offer(a, &room, f.look(&room, 0)); ok {
+				if sum.add(o); a.met(&sum, a.minNodes) {
+					return true
+				}
+				if sum.nodes == a.maxNodes {
+					break
+				}
+			}
+		}
+	}
+	for _, n := range r.nodes {
+		if slices.Contains(p.Nodes, n.Name) {
+			f.rooms = append(f.rooms, emptyRoom(n, len(f.rooms)))
+		}
+	}
+	where := make([]int, len(f.rooms))
+	for i := range where {
+		where[i] = i
+	}
+	return f.place(a, where) != nil
+}
+
+// gresKnown reports whether some node has a kind of generic resource, or the
+// configuration names it.
+func (r *resolver) gresKnown(name string) bool {
+	return slices.Contains(conf(r.cfg).GresTypes, name) || slices.ContainsFunc(r.nodes, func(n *Node) bool {
+		return slices.ContainsFunc(n.Gres, func(g NodeGres) bool { return g.Name == name })
+	})
+}

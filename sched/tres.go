@@ -1,0 +1,153 @@
+package sched
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/runink/rink/slurm"
+)
+
+// JobTRES counts what a job holds, or, while it waits, what it asks for, in
+// Slurm's kinds: CPUs, memory, nodes, what is charged, and of generic resources
+// and licences those that the cluster's accounts know of
+// (AccountingStorageTRES).
+func JobTRES(j *Job, cfg *Config) slurm.TRES {
+	if len(j.Alloc) > 0 {
+		return allocTRES(j, cfg)
+	}
+	n := &j.Need
+	cpus := max(n.CPUs, 1)
+	mem := n.MemPerNode * slurm.MB(max(n.MinNodes, 1))
+	if n.MemPerCPU > 0 {
+		mem = n.MemPerCPU * slurm.MB(cpus)
+	}
+	var gres slurm.Gres
+	add := func(list slurm.Gres, times int) {
+		for _, g := range list {
+			g.Count *= int64(times)
+			gres = append(gres, g)
+		}
+	}
+	add(n.GresPerNode, max(n.MinNodes, 1))
+	add(n.GresPerTask, max(n.Tasks, 1))
+	add(n.GresPerJob, 1)
+	return countTRES(j, cfg, cpus, mem, max(n.MinNodes, 1), gres, n.Licenses)
+}
+
+func allocTRES(j *Job, cfg *Config) slurm.TRES {
+	cpus, mem := 0, slurm.MB(0)
+	var gres slurm.Gres
+	for i := range j.Alloc {
+		a := &j.Alloc[i]
+		cpus += a.CPUs
+		mem += a.Mem
+		for _, g := range a.Gres {
+			gres = append(gres, slurm.GresItem{Name: g.Name, Type: g.Type, Count: g.Count})
+		}
+	}
+	licenses := j.LicensesUsed
+	if licenses.IsZero() && !j.Need.Licenses.Any {
+		licenses = j.Need.Licenses
+	}
+	return countTRES(j, cfg, cpus, mem, len(j.Alloc), gres, licenses)
+}
+
+func countTRES(j *Job, cfg *Config, cpus int, mem slurm.MB, nodes int, gres slurm.Gres, licenses slurm.Licenses) slurm.TRES {
+	var t slurm.TRES
+	t = t.With("cpu", int64(cpus))
+	if mem > 0 {
+		t = t.With("mem", int64(mem))
+	}
+	t = t.With("node", int64(nodes))
+	t = t.With("billing", billing(cfg, cfg.Partition(j.Partition), cpus, mem, nodes, gres, licenses))
+	for _, key := range conf(cfg).AccountingStorageTRES {
+		if n := countOf(key, gres, licenses); n > 0 {
+			t = t.With(key, n)
+		}
+	}
+	return t
+}
+
+// countOf counts what a key such as gres/gpu, gres/gpu:a100 or license/matlab
+// names.
+func countOf(key string, gres slurm.Gres, licenses slurm.Licenses) int64 {
+	kind, name, _ := strings.Cut(key, "/")
+	switch strings.ToLower(kind) {
+	case "gres":
+		name, typ, _ := strings.Cut(name, ":")
+		n := int64(0)
+		for _, g := range gres {
+			if g.Name == name && (typ == "" || g.Type == typ) {
+				n += g.Count
+			}
+		}
+		return n
+	case "license":
+		return licenses.Get(name)
+	}
+	return 0
+}
+
+// billing is what the use of these resources is charged as: the CPUs, unless the
+// partition weighs its resources (TRESBillingWeights).
+func billing(cfg *Config, p *Partition, cpus int, mem slurm.MB, nodes int, gres slurm.Gres, licenses slurm.Licenses) int64 {
+	if p == nil || p.BillingWeights == "" {
+		return int64(cpus)
+	}
+	sum, most := 0.0, 0.0
+	for _, item := range strings.Split(p.BillingWeights, ",") {
+		key, value, ok := strings.Cut(strings.TrimSpace(item), "=")
+		if !ok {
+			continue
+		}
+		key = strings.ToLower(key)
+		weight, unit := weightOf(value)
+		amount := 0.0
+		perNode := false
+		switch key {
+		case "cpu":
+			amount, perNode = float64(cpus), true
+		case "mem":
+			amount, perNode = float64(mem)/unit, true
+		case "node":
+			amount = float64(nodes)
+		default:
+			amount = float64(countOf(key, gres, licenses)) / unit
+			perNode = strings.HasPrefix(key, "gres/")
+		}
+		if perNode {
+			most = max(most, amount*weight)
+			sum += amount * weight
+		} else {
+			sum += amount * weight
+			most += amount * weight
+		}
+	}
+	if priorityFlag(cfg, "MAX_TRES") {
+		return int64(most)
+	}
+	return int64(sum)
+}
+
+// weightOf reads a billing weight, which may end in the unit it is a weight of:
+// 0.25G charges a quarter for each GB. Memory is counted in MB, other kinds in
+// ones.
+func weightOf(s string) (weight, unit float64) {
+	unit = 1
+	if s == "" {
+		return 0, unit
+	}
+	at := strings.IndexByte("KMGTP", s[len(s)-1]&^0x20)
+	if at >= 0 {
+		s = s[:len(s)-1]
+		unit = float64(int64(1) << (10 * at) / 1024)
+		if at == 0 {
+			unit = 1.0 / 1024
+		}
+	}
+	weight, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0, 1
+	}
+	return weight, unit
+}
