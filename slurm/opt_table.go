@@ -66,16 +66,23 @@ type optionTable struct {
 // optionsOf returns the options of a command, in the order in which Slurm's
 // getopt knows them, which its list of possibilities shows.
 func optionsOf(c Command) *optionTable {
-	t := &optionTable{}
+	type keyed struct {
+		key string
+		row *optionRow
+	}
+	var rows []keyed
 	for _, group := range [][]optionRow{jobRows(), sizeRows(), placeRows(), fileRows(), clientRows(), stepRows()} {
 		for i := range group {
 			if row := &group[i]; row.cmds&c != 0 {
-				t.rows = append(t.rows, row)
+				rows = append(rows, keyed{row.key(), row})
 			}
 		}
 	}
-	slices.SortStableFunc(t.rows, func(a, b *optionRow) int { return strings.Compare(a.key(), b.key()) })
-	for _, row := range t.rows {
+	slices.SortStableFunc(rows, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
+	t := &optionTable{rows: make([]*optionRow, 0, len(rows)), specs: make([]OptionSpec, 0, len(rows))}
+	for _, k := range rows {
+		row := k.row
+		t.rows = append(t.rows, row)
 		spec := OptionSpec{Names: strings.Fields(row.names), Arg: row.arg}
 		if row.short != "" {
 			spec.Short = row.short[0]
