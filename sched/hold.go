@@ -18,7 +18,7 @@ func (n *Node) Usable() bool {
 	}
 	const closed = slurm.NodeDrain | slurm.NodeFail | slurm.NodeInvalidReg | slurm.NodeNotResponding |
 		slurm.NodePowerDown | slurm.NodePoweringDown | slurm.NodePoweredDown | slurm.NodePoweringUp |
-		slurm.NodeRebootRequested | slurm.NodeRebootIssued | slurm.NodeExternal
+		slurm.NodeRebootIssued | slurm.NodeExternal
 	return n.State&closed == 0
 }
 

@@ -176,6 +176,59 @@ func TestReconfigureRefusals(t *testing.T) {
 	}
 }
 
+func TestReconfigureKeepsDevicesInUse(t *testing.T) {
+	r := newRig(t)
+	start := r.on(r.submit(), 1, "n5")
+	start.Alloc[0].Gres = []sched.GresAlloc{{Name: "gpu", Type: "a100", Count: 1, Index: []int{3}}}
+	r.run(start)
+	files := rigFiles("")
+	files[0].Text = []byte(strings.Replace(string(files[0].Text), "Gres=gpu:a100:4", "Gres=gpu:a100:2", 1))
+	r.refuse(SetConfig{files}, slurm.ErrnoInvalidGres)
+	files[0].Text = []byte(strings.Replace(rigConf, "NodeName=n[5-6] CPUs=8 RealMemory=16000", "NodeName=n[5-6] CPUs=8 RealMemory=50", 1))
+	r.refuse(SetConfig{files}, slurm.ErrnoNodesBusy)
+}
+
+func TestDevicesAreFoundWhereTheConfigurationOnlyCountsThem(t *testing.T) {
+	r := newRig(t)
+	counted := []ConfigFile{{"slurm.conf", []byte(rigConf)}}
+	r.must(SetConfig{counted})
+	// What was known of the devices before is kept.
+	if g := r.s.Node("n5").Gres[0]; len(g.Files) != 4 {
+		t.Errorf("n5 has %v", g.Files)
+	}
+	s := New("t")
+	s.Apply(1, Entry{At: began, Cmd: SetConfig{counted}})
+	register := func(files ...string) []string {
+		s.Apply(2, Entry{At: began, Cmd: RegisterNode{Node: "n5", Up: true, Gres: []sched.NodeGres{
+			{Name: "gpu", Type: "v100", Files: []string{"/dev/x"}},
+			{Name: "gpu", Type: "a100", Files: files, Cores: "0-3"},
+		}}})
+		return s.Node("n5").Gres[0].Files
+	}
+	if got := register("/dev/a", "/dev/b"); got != nil {
+		t.Errorf("two devices for four: %v", got)
+	}
+	if got := register("/dev/a", "/dev/b", "/dev/c", "/dev/d", "/dev/e"); len(got) != 4 || got[3] != "/dev/d" {
+		t.Errorf("found %v", got)
+	}
+	if got := s.Node("n5").Gres[0].Cores; got != "0-3" {
+		t.Errorf("near cores %q", got)
+	}
+}
+
+func TestFutureNodes(t *testing.T) {
+	r := newRig(t)
+	future := strings.Replace(rigConf, "NodeName=n[5-6] CPUs=8", "NodeName=n[5-6] State=FUTURE CPUs=8", 1)
+	r.must(SetConfig{[]ConfigFile{{"slurm.conf", []byte(future)}}})
+	if got := r.s.Node("n5").State; got != slurm.NodeFuture {
+		t.Errorf("n5 is %v", got)
+	}
+	r.must(SetConfig{rigFiles("")})
+	if got := r.s.Node("n5").State; got != slurm.NodeUnknown {
+		t.Errorf("n5 is %v", got)
+	}
+}
+
 func TestUpdatePartition(t *testing.T) {
 	r := newRig(t)
 	p := *r.s.Config().Partition("short")

@@ -224,3 +224,18 @@ func TestJobIDsGoRound(t *testing.T) {
 		t.Errorf("id %d after the highest, want %d", id, keep+1)
 	}
 }
+
+func TestSubmitRefusedWhenIDsRunOut(t *testing.T) {
+	r := newRig(t)
+	files := rigFiles("MaxJobId=105\n")
+	r.must(SetConfig{files})
+	for range 5 {
+		r.submit()
+	}
+	r.refuse(SubmitJobs{Jobs: []*sched.Job{asked()}}, slurm.ErrnoMaxJobCount)
+	r.must(EndJob{Job: 102, State: slurm.JobCancelled})
+	r.must(Purge{Before: r.at.Add(time.Hour)})
+	if id := r.submit(); id != 105 {
+		t.Errorf("id %d, want the one never used", id)
+	}
+}
