@@ -1,0 +1,212 @@
+package scontrol
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/slurm"
+)
+
+// act holds, releases, requeues, suspends, resumes or puts ahead the jobs that
+// the words name: lists of ids, or JobName=NAME.
+func (c *call) act(action rinkpb.ActRequest_Action, args []string) int {
+	code := 0
+	req := rinkpb.ActRequest{Action: action}
+	for _, arg := range args {
+		key, value, given := strings.Cut(arg, "=")
+		switch {
+		case strings.EqualFold(arg, "incomplete") && isRequeue(action):
+			req.Incomplete = true
+			continue
+		case given && strings.EqualFold(key, "state") && action == rinkpb.ActRequest_REQUEUEHOLD:
+			if !strings.EqualFold(value, "SpecialExit") && !strings.EqualFold(value, "SE") {
+				fmt.Fprintf(c.env.Stderr, "Invalid state for requeuehold: %s\n", value)
+				return 1
+			}
+			req.SpecialExit = true
+			continue
+		}
+		one := &rinkpb.ActRequest{Action: action, Incomplete: req.Incomplete, SpecialExit: req.SpecialExit}
+		list := arg
+		if given {
+			switch strings.ToLower(key) {
+			case "jobid", "job":
+				list = value
+			case "jobname", "name":
+				one.Names, list = strings.Split(value, ","), ""
+			default:
+				list = arg
+			}
+		}
+		if !c.actOn(one, list) {
+			code = 1
+		}
+	}
+	return code
+}
+
+func isRequeue(a rinkpb.ActRequest_Action) bool {
+	return a == rinkpb.ActRequest_REQUEUE || a == rinkpb.ActRequest_REQUEUEHOLD
+}
+
+// actOn asks for one action on the jobs of a list, and says what could not be
+// done.
+func (c *call) actOn(req *rinkpb.ActRequest, list string) bool {
+	if list != "" {
+		refs, err := slurm.ParseJobRefs(list)
+		if err != nil || len(refs) == 0 {
+			c.refused(req.Action, list, slurm.ErrnoInvalidJobID, true)
+			return false
+		}
+		req.Refs = show.Refs(refs)
+	}
+	ctx, cancel := c.env.Call(show.CallLimit())
+	defer cancel()
+	reply, err := c.client.Act(ctx, req)
+	if err == nil {
+		err = cli.StatusErr(reply.Status)
+	}
+	if err != nil {
+		c.refused(req.Action, show.Or(list, strings.Join(req.Names, ",")), cli.CallErr(err), true)
+		return false
+	}
+	if len(reply.Outcomes) == 0 && len(req.Names) > 0 {
+		c.refused(req.Action, strings.Join(req.Names, ","), slurm.ErrnoInvalidJobID, true)
+		return false
+	}
+	var failed []*rinkpb.Outcome
+	for _, out := range reply.Outcomes {
+		if cli.StatusErr(out.Status) != nil {
+			failed = append(failed, out)
+		}
+	}
+	for i, out := range failed {
+		c.refused(req.Action, out.What, cli.StatusErr(out.Status), i == len(failed)-1)
+	}
+	return len(failed) == 0
+}
+
+// refused says why a job could not be acted on, in the words of each action.
+func (c *call) refused(action rinkpb.ActRequest_Action, job string, err error, last bool) {
+	if c.o.quiet {
+		return
+	}
+	reason := cli.Reason(err)
+	switch action {
+	case rinkpb.ActRequest_SUSPEND, rinkpb.ActRequest_RESUME:
+		fmt.Fprintf(c.env.Stderr, "slurm_suspend error: %s\n", reason)
+		return
+	case rinkpb.ActRequest_TOP:
+		fmt.Fprintf(c.env.Stderr, "slurm_top_job error: %s\n", reason)
+		return
+	}
+	fmt.Fprintf(c.env.Stderr, "%s for job %s\n", reason, job)
+	if last && !isRequeue(action) {
+		fmt.Fprintf(c.env.Stderr, "slurm_suspend error: %s\n", reason)
+	}
+}
+
+// waitJob waits until the nodes of a job are ready for it.
+func (c *call) waitJob(args []string) int {
+	ref, err := slurm.ParseJobRef(args[0])
+	if err != nil {
+		return c.failed("slurm_job_node_ready error", slurm.ErrnoInvalidJobID)
+	}
+	for {
+		jobs, err := show.Jobs(c.env, c.client, &rinkpb.ListJobsRequest{Refs: show.Refs([]slurm.JobRef{ref})})
+		if err != nil {
+			return c.failed("slurm_job_node_ready error", err)
+		}
+		ready := true
+		for _, j := range jobs {
+			if j.HasEnded() {
+				return c.failed("slurm_job_node_ready error", slurm.ErrnoAlreadyDone)
+			}
+			ready = ready && j.IsRunning() && !j.State.Has(slurm.JobConfiguring)
+		}
+		if ready && len(jobs) > 0 {
+			return c.say(0, "Nodes are ready for the job %s", args[0])
+		}
+		ctx, cancel := c.env.Call(time.Second)
+		<-ctx.Done()
+		cancel()
+		if c.env.Ctx != nil && c.env.Ctx.Err() != nil {
+			return 1
+		}
+	}
+}
+
+// completing lists the jobs that are completing and the nodes they still have.
+func (c *call) completing([]string) int {
+	jobs, err := show.Jobs(c.env, c.client, &rinkpb.ListJobsRequest{Hidden: true})
+	if err != nil {
+		return c.failed("slurm_load_jobs error", err)
+	}
+	for _, j := range jobs {
+		if j.IsCompleting() {
+			fmt.Fprintf(c.env.Stdout, "JobId=%d EndTime=%s CompletingTime=%s Nodes(COMPLETING)=%s\n",
+				j.ID, c.view.Time(j.End, "Unknown"), show.Seconds(c.view.Now.Sub(j.End)), show.CompressNodes(j.Completing))
+		}
+	}
+	return 0
+}
+
+// listJobs and listSteps list what runs on a node, or anywhere.
+func (c *call) listJobs(args []string) int { return c.onNode(args, false) }
+func (c *call) listSteps(args []string) int {
+	return c.onNode(args, true)
+}
+
+func (c *call) onNode(args []string, steps bool) int {
+	jobs, err := show.Jobs(c.env, c.client, &rinkpb.ListJobsRequest{Hidden: true, Steps: steps})
+	if err != nil {
+		return c.failed("slurm_load_jobs error", err)
+	}
+	here := func(nodes []string) bool {
+		if len(args) == 0 {
+			return true
+		}
+		for _, n := range nodes {
+			if n == args[0] {
+				return true
+			}
+		}
+		return false
+	}
+	head := "JOBID"
+	var lines []string
+	for _, j := range jobs {
+		if !j.Holds() {
+			continue
+		}
+		if !steps {
+			names := make([]string, len(j.Alloc))
+			for i, a := range j.Alloc {
+				names[i] = string(a.Node)
+			}
+			if here(names) {
+				lines = append(lines, j.ID.String())
+			}
+			continue
+		}
+		head = "JOBID        STEPID"
+		for _, s := range show.Steps(j) {
+			names := make([]string, len(s.Nodes))
+			for i, n := range s.Nodes {
+				names[i] = string(n.Node)
+			}
+			if here(names) {
+				lines = append(lines, fmt.Sprintf("%-12s %s", j.ID, s.ID))
+			}
+		}
+	}
+	if len(lines) == 0 {
+		c.env.Errorf("no jobs or steps found")
+		return 1
+	}
+	return c.print(head + "\n" + strings.Join(lines, "\n") + "\n")
+}

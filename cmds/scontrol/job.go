@@ -1,0 +1,354 @@
+package scontrol
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// showJobs is "show job [ID]".
+func (c *call) showJobs(id string) int {
+	req := &rinkpb.ListJobsRequest{Ended: true, Plan: true, Hidden: c.o.all}
+	var refs []slurm.JobRef
+	if id != "" {
+		var err error
+		if refs, err = slurm.ParseJobRefs(id); err != nil || len(refs) == 0 {
+			return c.failed("slurm_load_jobs error", slurm.ErrnoInvalidJobID)
+		}
+		for _, r := range refs {
+			req.Refs = append(req.Refs, &rinkpb.JobRef{Job: uint32(r.Job)})
+		}
+	}
+	jobs, err := show.Jobs(c.env, c.client, req)
+	if err != nil {
+		return c.failed("slurm_load_jobs error", err)
+	}
+	var rows []*show.Job
+	for _, j := range jobs {
+		if j = pick(j, refs); j != nil {
+			rows = append(rows, j)
+		}
+	}
+	if len(rows) == 0 {
+		if id == "" {
+			return c.say(0, "No jobs in the system")
+		}
+		return c.say(1, "Job %s not found", id)
+	}
+	if err := c.learn(rows); err != nil {
+		return c.failed("slurm_load_jobs error", err)
+	}
+	if c.o.encoding != "" {
+		list := make([]any, len(rows))
+		for i, j := range rows {
+			list[i] = c.view.JobData(j)
+		}
+		return c.data("jobs", list)
+	}
+	var b strings.Builder
+	for _, j := range rows {
+		b.WriteString(c.jobRecord(j))
+	}
+	return c.print(b.String())
+}
+
+// pick returns the part of a job that references name; all of it when there are
+// none.
+func pick(j *show.Job, refs []slurm.JobRef) *show.Job {
+	for _, r := range refs {
+		switch r.Part {
+		case slurm.RefTask, slurm.RefTasks:
+			// The record of an array stands for all the tasks that are left in it, also
+			// when one of them was asked for.
+			if j.ArrayID == r.Job && j.Narrow(r.Tasks) != nil {
+				return j
+			}
+		case slurm.RefComponent:
+			if j.HetID == r.Job && uint32(j.HetOffset) == r.Component {
+				return j
+			}
+		default:
+			if j.ID == r.Job || j.ArrayID == r.Job || j.HetID == r.Job {
+				return j
+			}
+		}
+	}
+	if len(refs) == 0 {
+		return j
+	}
+	return nil
+}
+
+// learn fetches what the records of these jobs need besides the jobs.
+func (c *call) learn(rows []*show.Job) error {
+	c.view.FindHets(rows)
+	for leader, ids := range c.view.HetIDs {
+		if len(ids) > 1 {
+			continue
+		}
+		all, err := show.Jobs(c.env, c.client, &rinkpb.ListJobsRequest{Refs: []*rinkpb.JobRef{{Job: uint32(leader)}}, Ended: true})
+		if err == nil && len(all) > 1 {
+			delete(c.view.HetIDs, leader)
+			c.view.FindHets(all)
+		}
+	}
+	parts, err := show.Partitions(c.env, c.client)
+	if err != nil {
+		return err
+	}
+	c.view.SetWeights(parts)
+	_, err = c.config()
+	return err
+}
+
+// jobRecord is the record of a job.
+func (c *call) jobRecord(j *show.Job) string {
+	v := c.view
+	r := newRecord(c.o.oneLine)
+	r.put("JobId", j.ID.String())
+	if j.ArrayID != 0 {
+		r.text(" ")
+		r.put("ArrayJobId", j.ArrayID.String(), "ArrayTaskId", v.ArrayTask(j))
+		if j.Throttle > 0 {
+			r.text(" ")
+			r.put("ArrayTaskThrottle", strconv.Itoa(j.Throttle))
+		}
+	}
+	if j.HetID != 0 {
+		r.text(" ")
+		r.put("HetJobId", j.HetID.String(), "HetJobOffset", strconv.Itoa(j.HetOffset))
+	}
+	r.text(" ")
+	r.put("JobName", show.Or(j.Name, show.Null))
+	if j.HetID != 0 {
+		r.line("HetJobIdSet", v.HetSet(j))
+	}
+	r.line("UserId", owner(j.User, j.UID), "GroupId", owner(j.Group, j.GID), "MCS_label", show.Or(j.Spec.MCSLabel, show.NA))
+	r.line("Priority", strconv.FormatUint(uint64(j.Priority), 10), "Nice", strconv.Itoa(j.Nice), "Account", show.Or(j.Account, show.Null), "QOS", show.Or(j.QOS, show.Null))
+	if c.conf != nil && c.conf.TrackWCKey {
+		r.text(" ")
+		r.put("WCKey", show.Or(j.Spec.WCKey, show.Null))
+	}
+	r.line("JobState", j.State.String(), "Reason", strings.ReplaceAll(j.ReasonText(), " ", "_"), "Dependency", j.Dependency())
+	r.line("Requeue", show.Flag(j.Requeue), "Restarts", strconv.FormatUint(uint64(j.Restarts), 10), "BatchFlag", show.Flag(j.Batch),
+		"Reboot", show.Flag(j.Spec.Reboot), "ExitCode", show.ExitCode(j.ExitCode))
+	if c.o.details > 0 {
+		r.line("DerivedExitCode", show.ExitCode(j.DerivedExit))
+	}
+	c.jobTimes(r, j)
+	c.jobPlace(r, j)
+	c.jobAsked(r, j)
+	c.jobFiles(r, j)
+	c.jobLast(r, j)
+	return r.close()
+}
+
+func owner(name string, id uint32) string {
+	n := strconv.FormatUint(uint64(id), 10)
+	return show.Or(name, n) + "(" + n + ")"
+}
+
+// jobTimes are the lines that say when.
+func (c *call) jobTimes(r *record, j *show.Job) {
+	v := c.view
+	limit, least := j.TimeLimit.String(), show.NA
+	if j.TimeLimit == 0 {
+		limit = "Partition_Limit"
+	}
+	if j.TimeMin > 0 {
+		least = j.TimeMin.String()
+	}
+	r.line("RunTime", j.TimeUsed(v.Now).String(), "TimeLimit", limit, "TimeMin", least)
+	eligible := j.Eligible
+	if eligible.IsZero() && j.Begin.After(v.Now) && j.HeldBy == sched.HeldByNobody {
+		eligible = j.Begin
+	}
+	r.line("SubmitTime", v.Time(j.Submit, "Unknown"), "EligibleTime", v.Time(eligible, "Unknown"))
+	r.line("AccrueTime", v.Time(j.Eligible, "Unknown"))
+	end := v.Time(j.EndAt(v.Now), "Unknown")
+	r.line("StartTime", v.Time(j.StartAt(v.Now), "Unknown"), "EndTime", end, "Deadline", v.Time(j.Spec.Deadline, show.NA))
+	if c.preempts() && !j.Start.IsZero() && !j.IsPending() {
+		r.line("PreemptEligibleTime", v.Time(j.Start.Add(c.exempt()), "Unknown"), "PreemptTime", "None")
+	}
+	before := slurm.Duration(0)
+	if !j.Suspended.IsZero() {
+		before = j.TimeUsed(j.Suspended)
+	}
+	evaluated := j.LastSched
+	if evaluated.IsZero() {
+		evaluated = j.Submit
+	}
+	r.line("SuspendTime", v.Time(j.Suspended, "None"), "SecsPreSuspend", strconv.FormatInt(int64(before), 10),
+		"LastSchedEval", v.Time(evaluated, "Unknown"), "Scheduler", show.Or(j.Scheduler, "Main"))
+}
+
+// jobPlace are the lines that say where, and what the job holds.
+func (c *call) jobPlace(r *record, j *show.Job) {
+	v := c.view
+	r.line("Partition", j.PartitionText(), "AllocNode:Sid", fmt.Sprintf("%s:%d", j.SubmitHost, j.SubmitPID))
+	r.line("ReqNodeList", show.Or(show.CompressNodes(j.Need.NodeList), show.Null), "ExcNodeList", show.Or(show.CompressNodes(j.Need.Exclude), show.Null))
+	r.line("NodeList", j.NodeText())
+	if len(j.ExpectedNodes) > 0 && j.IsPending() {
+		r.text(" ")
+		r.put("SchedNodeList", show.CompressNodes(j.ExpectedNodes))
+	}
+	if j.Batch && j.BatchHost() != "" {
+		r.line()
+		if j.Spec.BatchFeatures != "" {
+			r.put("BatchFeatures", j.Spec.BatchFeatures)
+			r.text(" ")
+		}
+		r.put("BatchHost", j.BatchHost())
+	}
+	nodes := v.Count(int64(j.NodeCount()))
+	if j.IsPending() && j.Spec.MaxNodes > 0 {
+		nodes += "-" + v.Count(int64(j.Spec.MaxNodes))
+	}
+	r.line("NumNodes", nodes, "NumCPUs", v.Count(int64(j.CPUs())), "NumTasks", strconv.Itoa(max(1, j.Need.Tasks)),
+		"CPUs/Task", strconv.Itoa(max(1, j.Need.CPUsPerTask)),
+		"ReqB:S:C:T", "0:0:"+show.CountOr(j.Spec.CoresPerSocket, "*")+":"+show.CountOr(j.Spec.ThreadsPerCore, "*"))
+	r.line("TRES", show.Or(v.TRES(j).String(), show.Null))
+	spec := "CoreSpec"
+	given := "*"
+	switch {
+	case j.Spec.Given["thread-spec"]:
+		spec, given = "ThreadSpec", strconv.Itoa(j.Spec.ThreadSpec)
+	case j.Spec.Given["core-spec"]:
+		given = strconv.Itoa(j.Spec.CoreSpec)
+	}
+	r.line("Socks/Node", show.CountOr(j.Spec.SocketsPerNode, "*"),
+		"NtasksPerN:B:S:C", fmt.Sprintf("%d:0:%s:%s", j.Spec.NTasksPerNode, show.CountOr(j.Spec.NTasksPerSocket, "*"), show.CountOr(j.Spec.NTasksPerCore, "*")), spec, given)
+	if c.o.details > 0 && len(j.Alloc) > 0 && !j.IsPending() {
+		jobShares(r, j)
+	}
+}
+
+// jobShares are the lines of --details that say what the job has on each node;
+// neighbours that have the same share a line. CPUs are not tied to jobs one by
+// one: each job counts those it has on a node from zero.
+func jobShares(r *record, j *show.Job) {
+	total := slurm.Gres{}
+	for _, a := range j.Alloc {
+		for _, g := range a.Gres {
+			total = append(total, slurm.GresItem{Name: g.Name, Type: g.Type, Count: g.Count})
+		}
+	}
+	r.line("JOB_GRES", show.Or(total.Sum().String(), show.Null))
+	for i := 0; i < len(j.Alloc); {
+		a := j.Alloc[i]
+		gres := show.GresText(a.Gres)
+		nodes := []sched.NodeName{a.Node}
+		k := i + 1
+		for ; k < len(j.Alloc) && j.Alloc[k].CPUs == a.CPUs && j.Alloc[k].Mem == a.Mem && show.GresText(j.Alloc[k].Gres) == gres; k++ {
+			nodes = append(nodes, j.Alloc[k].Node)
+		}
+		cpus := "0"
+		if a.CPUs > 1 {
+			cpus += "-" + strconv.Itoa(a.CPUs-1)
+		}
+		r.line()
+		r.text("  ")
+		r.put("Nodes", show.CompressNodes(nodes), "CPU_IDs", cpus, "Mem", strconv.FormatInt(int64(a.Mem), 10), "GRES", gres)
+		i = k
+	}
+}
+
+// jobAsked are the lines that say what the job asked for.
+func (c *call) jobAsked(r *record, j *show.Job) {
+	v := c.view
+	mem, perCPU := v.MinMemory(j)
+	key := "MinMemoryNode"
+	if perCPU {
+		key = "MinMemoryCPU"
+	}
+	disk := "0"
+	if j.Need.TmpDisk > 0 {
+		disk = v.MB(j.Need.TmpDisk)
+	}
+	r.line("MinCPUsNode", strconv.Itoa(j.MinCPUs()), key, mem, "MinTmpDiskNode", disk)
+	r.line("Features", show.Or(j.Spec.Constraint, show.Null), "DelayBoot", j.Spec.DelayBoot.String())
+	for _, p := range [][2]string{{"ClusterFeatures", j.Spec.ClusterConstraint}, {"Prefer", j.Spec.Prefer}, {"Reservation", j.Spec.Reservation}} {
+		if p[1] != "" {
+			r.line(p[0], p[1])
+		}
+	}
+	r.line("OverSubscribe", j.Sharing(), "Contiguous", show.Flag(j.Need.Contiguous), "Licenses", show.Or(j.Spec.Licenses, show.Null), "Network", show.Or(j.Spec.Network, show.Null))
+}
+
+// jobFiles are the lines of files and notes.
+func (c *call) jobFiles(r *record, j *show.Job) {
+	r.line("Command", show.Or(j.Command(), show.Null))
+	r.line("WorkDir", j.WorkDir)
+	for _, p := range [][2]string{{"AdminComment", j.AdminComment}, {"SystemComment", j.SystemComment}, {"Comment", j.Spec.Comment}, {"Extra", j.Spec.Extra}} {
+		if p[1] != "" {
+			r.line(p[0], p[1]+" ")
+		}
+	}
+	if j.Run != "" {
+		r.line("Run", j.Run, "Stage", j.Stage)
+	}
+	if j.Batch {
+		r.line("StdErr", j.Stderr())
+		r.line("StdIn", j.Stdin())
+		r.line("StdOut", j.Stdout())
+	}
+}
+
+// jobLast are the lines of what few jobs have. Behind them stands the beginning
+// of a line, as in Slurm.
+func (c *call) jobLast(r *record, j *show.Job) {
+	if j.Spec.Switches > 0 {
+		r.line("Switches", fmt.Sprintf("%d@%s", j.Spec.Switches, j.Spec.SwitchesWait))
+	}
+	if j.Spec.BurstBuffer != "" {
+		r.line("BurstBuffer", j.Spec.BurstBuffer)
+	}
+	r.line("Power", j.Spec.Power)
+	var flags []string
+	switch j.Spec.KillOnInvalidDep {
+	case "yes":
+		flags = append(flags, "KillOInInvalidDependent", "Yes")
+	case "no":
+		flags = append(flags, "KillOInInvalidDependent", "No")
+	}
+	if j.Spec.SpreadJob {
+		flags = append(flags, "SpreadJob", "Yes")
+	}
+	if len(flags) > 0 {
+		r.line(flags...)
+	}
+	r.line()
+	perGPU := func(n int64) string {
+		if n <= 0 {
+			return ""
+		}
+		return "gres:gpu:" + strconv.FormatInt(n, 10)
+	}
+	bind := j.Spec.TRESBind
+	if bind == "" && j.Spec.GPUBind != "" {
+		bind = "gres/gpu:" + j.Spec.GPUBind
+	}
+	freq := ""
+	if j.Spec.GPUFreq != "" {
+		freq = "gpu:" + j.Spec.GPUFreq
+	}
+	mail := []string{"", ""}
+	if len(j.Spec.MailTypes) > 0 {
+		mail = []string{"MailUser", show.Or(j.Spec.MailUser, j.User) + " MailType=" + strings.Join(j.Spec.MailTypes, ",")}
+	}
+	for _, p := range [][2]string{
+		{"CpusPerTres", perGPU(int64(j.Spec.CPUsPerGPU))}, {"MemPerTres", perGPU(int64(j.Spec.MemPerGPU))}, {"TresBind", bind}, {"TresFreq", freq},
+		{"TresPerJob", j.GresPerJob()}, {"TresPerNode", j.GresPerNode()}, {"TresPerSocket", j.GresPerSocket()}, {"TresPerTask", j.GresPerTask()},
+		{mail[0], mail[1]}, {"NtasksPerTRES", show.CountOr(j.Spec.NTasksPerGPU, "")}, {"Container", j.Spec.Container},
+	} {
+		if p[1] != "" {
+			r.put(p[0], p[1])
+			r.line()
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package scontrol
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// slurmdPort is the port that is not worth a mention.
+const slurmdPort = 6818
+
+// showNodes is "show node [NODES]".
+func (c *call) showNodes(list string) int {
+	var names []string
+	if list != "" {
+		hosts, err := slurm.ParseHostList(list)
+		if err != nil {
+			return c.failed("slurm_load_node error", slurm.ErrnoInvalidNodeName)
+		}
+		names = hosts.Hosts()
+	}
+	nodes, err := show.Nodes(c.env, c.client, names...)
+	if err != nil {
+		return c.failed("slurm_load_node error", err)
+	}
+	parts, err := show.Partitions(c.env, c.client)
+	if err != nil {
+		return c.failed("slurm_load_node error", err)
+	}
+	c.view.SetWeights(parts)
+	byName := map[string]*show.Node{}
+	var all []*show.Node
+	for _, n := range nodes {
+		byName[string(n.Name)] = n
+		if len(names) > 0 || c.o.future || n.State.Base() != slurm.NodeFuture {
+			all = append(all, n)
+		}
+	}
+	if c.o.encoding != "" {
+		data := make([]any, len(all))
+		for i, n := range all {
+			data[i] = c.nodeData(n, parts)
+		}
+		return c.data("nodes", data)
+	}
+	var b strings.Builder
+	code := 0
+	if len(names) == 0 {
+		for _, n := range all {
+			b.WriteString(c.nodeRecord(n, parts))
+		}
+		if len(all) == 0 {
+			b.WriteString("No nodes in the system\n")
+		}
+	}
+	for _, name := range names {
+		if n := byName[name]; n != nil {
+			b.WriteString(c.nodeRecord(n, parts))
+			continue
+		}
+		code = 1
+		fmt.Fprintf(&b, "Node %s not found\n", name)
+	}
+	c.print(b.String())
+	return code
+}
+
+// nodeRecord is the record of a node.
+func (c *call) nodeRecord(n *show.Node, parts []*sched.Partition) string {
+	v := c.view
+	r := newRecord(c.o.oneLine)
+	r.put("NodeName", string(n.Name))
+	if n.Arch != "" {
+		r.text(" ")
+		r.put("Arch", n.Arch)
+	}
+	r.text(" ")
+	r.put("CoresPerSocket", strconv.Itoa(n.Cores))
+	r.text(" ")
+	load, free := show.NA, show.NA
+	if n.LoadKnown {
+		load, free = fmt.Sprintf("%.2f", n.Load), strconv.FormatInt(int64(n.FreeMem), 10)
+	}
+	r.line("CPUAlloc", strconv.Itoa(n.UsedCPUs), "CPUEfctv", strconv.Itoa(max(0, n.CPUs-n.CoreSpec*max(1, n.Threads))), "CPUTot", strconv.Itoa(n.CPUs), "CPULoad", load)
+	r.line("AvailableFeatures", n.FeatureText())
+	r.line("ActiveFeatures", n.FeatureText())
+	r.line("Gres", n.GresText())
+	if c.o.details > 0 {
+		r.line("GresDrain", show.NA)
+		r.line("GresUsed", n.GresUsedText())
+	}
+	r.line("NodeAddr", show.Or(n.Addr, string(n.Name)), "NodeHostName", show.Or(n.Hostname, string(n.Name)))
+	if n.Port != 0 && n.Port != slurmdPort {
+		r.text(" ")
+		r.put("Port", strconv.Itoa(n.Port))
+	}
+	if n.Version != "" {
+		r.text(" ")
+		r.put("Version", n.Version)
+	}
+	if n.OS != "" {
+		r.line("OS", n.OS)
+		r.text(" ")
+	}
+	r.line("RealMemory", strconv.FormatInt(int64(n.Memory), 10), "AllocMem", strconv.FormatInt(int64(n.UsedMem), 10), "FreeMem", free,
+		"Sockets", strconv.Itoa(n.Sockets), "Boards", strconv.Itoa(max(1, n.Boards)))
+	if n.CoreSpec > 0 {
+		r.line("CoreSpecCount", strconv.Itoa(n.CoreSpec))
+	}
+	holder := show.NA
+	if n.ExclusiveBy != 0 && n.ExclusiveUser != sched.NoUser {
+		holder = strconv.FormatUint(uint64(n.ExclusiveUser), 10)
+	}
+	r.line("State", n.NodeState().String(), "ThreadsPerCore", strconv.Itoa(n.Threads), "TmpDisk", strconv.FormatInt(int64(n.TmpDisk), 10),
+		"Weight", strconv.FormatUint(uint64(n.Weight), 10), "Owner", holder, "MCS_label", show.NA)
+	names := show.PartitionsOf(n.Name, parts)
+	if len(names) > 0 {
+		r.line("Partitions", strings.Join(names, ","))
+		r.text(" ")
+	}
+	r.line("BootTime", v.Time(n.BootTime, "None"), "SlurmdStartTime", v.Time(n.AgentStart, "None"))
+	r.line("LastBusyTime", v.Time(n.LastBusy, "Unknown"))
+	weights := ""
+	if len(names) > 0 {
+		weights = v.Weights[sched.PartitionName(names[0])]
+	}
+	r.line("CfgTRES", n.Configured(weights).String())
+	r.line("AllocTRES", n.Used().String())
+	r.line("CapWatts", "n/a")
+	r.line("CurrentWatts", "0", "AveWatts", "0")
+	r.line("ExtSensorsJoules", "n/s", "ExtSensorsWatts", "0", "ExtSensorsTemp", "n/s")
+	if n.Reason != "" {
+		r.line("Reason", n.Reason)
+		if !n.ReasonTime.IsZero() {
+			r.text(" [" + n.ReasonBy() + "@" + v.Time(n.ReasonTime, "Unknown") + "]")
+		}
+	}
+	for _, p := range [][2]string{{"Comment", n.Comment}, {"Extra", n.Extra}} {
+		if p[1] != "" {
+			r.line(p[0], p[1])
+		}
+	}
+	return r.close()
+}
+
+// nodeData is everything known of a node.
+func (c *call) nodeData(n *show.Node, parts []*sched.Partition) show.Object {
+	features := append([]string{}, n.Features...)
+	names := append([]string{}, show.PartitionsOf(n.Name, parts)...)
+	state := strings.Split(n.NodeState().String(), "+")
+	free := show.NoNumber()
+	if n.LoadKnown {
+		free = show.Number(int64(n.FreeMem))
+	}
+	return show.Object{
+		{Key: "architecture", Value: n.Arch}, {Key: "boards", Value: max(1, n.Boards)}, {Key: "boot_time", Value: show.Stamp(n.BootTime)},
+		{Key: "comment", Value: n.Comment}, {Key: "cores", Value: n.Cores}, {Key: "cpu_load", Value: int64(n.Load * 100)}, {Key: "free_mem", Value: free},
+		{Key: "cpus", Value: n.CPUs}, {Key: "extra", Value: n.Extra}, {Key: "features", Value: features}, {Key: "active_features", Value: features},
+		{Key: "gres", Value: strings.TrimPrefix(n.GresText(), show.Null)}, {Key: "gres_used", Value: strings.TrimPrefix(n.GresUsedText(), show.Null)},
+		{Key: "last_busy", Value: show.Stamp(n.LastBusy)}, {Key: "name", Value: string(n.Name)}, {Key: "hostname", Value: n.Hostname},
+		{Key: "address", Value: n.Addr}, {Key: "port", Value: n.Port}, {Key: "operating_system", Value: n.OS}, {Key: "partitions", Value: names},
+		{Key: "real_memory", Value: int64(n.Memory)}, {Key: "reason", Value: n.Reason}, {Key: "reason_changed_at", Value: show.Stamp(n.ReasonTime)},
+		{Key: "reason_set_by_user", Value: n.ReasonUser}, {Key: "slurmd_start_time", Value: show.Stamp(n.AgentStart)}, {Key: "sockets", Value: n.Sockets},
+		{Key: "state", Value: state}, {Key: "threads", Value: n.Threads}, {Key: "temporary_disk", Value: int64(n.TmpDisk)}, {Key: "weight", Value: n.Weight},
+		{Key: "tres", Value: n.Configured("").String()}, {Key: "tres_used", Value: n.Used().String()}, {Key: "version", Value: n.Version},
+		{Key: "alloc_memory", Value: int64(n.UsedMem)}, {Key: "alloc_cpus", Value: n.UsedCPUs}, {Key: "alloc_idle_cpus", Value: max(0, n.CPUs-n.UsedCPUs)},
+	}
+}

@@ -1,0 +1,94 @@
+package scontrol
+
+import (
+	"strings"
+
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/slurm"
+)
+
+// options are what stands beside the command's words.
+type options struct {
+	all, future        bool
+	details            int
+	oneLine            bool
+	quiet              bool
+	verbose            int
+	clusters           string
+	uid                string
+	encoding           string
+	done               string
+	words              []string
+	interactive, ended bool // ended: an interactive session was told to
+}
+
+func optionTable() []slurm.OptionSpec {
+	const none, must, may = slurm.NoArg, slurm.RequiredArg, slurm.OptionalArg
+	spec := func(short byte, arg slurm.ArgKind, names ...string) slurm.OptionSpec {
+		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
+	}
+	return []slurm.OptionSpec{
+		spec('a', none, "all"), spec('M', must, "clusters", "cluster"), spec('d', none, "details"), spec(0, none, "federation"),
+		spec('F', none, "future"), spec('h', none, "help"), spec(0, none, "usage"), spec(0, none, "hide"), spec(0, may, "json"), spec(0, none, "local"),
+		spec('o', none, "oneliner"), spec('Q', none, "quiet"), spec(0, none, "sibling"), spec('u', must, "uid"), spec('v', none, "verbose"),
+		spec('V', none, "version"), spec(0, may, "yaml"),
+	}
+}
+
+// parse reads the environment and the command line; options may stand anywhere
+// among the words.
+func parse(env *cli.Env) (*options, error) {
+	o := &options{}
+	if _, ok := env.Lookup("SCONTROL_ALL"); ok {
+		o.all = true
+	}
+	if _, ok := env.Lookup("SCONTROL_FUTURE"); ok {
+		o.future = true
+	}
+	if v, ok := env.Lookup("SLURM_CLUSTERS"); ok {
+		o.clusters = v
+	}
+	given, words, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
+	for _, g := range given {
+		o.set(g.Name(), g.Value)
+		if o.done != "" {
+			return o, nil
+		}
+	}
+	o.words = words
+	o.interactive = len(words) == 0
+	return o, err
+}
+
+func (o *options) set(name, value string) {
+	switch name {
+	case "all":
+		o.all = true
+	case "clusters":
+		o.clusters = value
+	case "details":
+		o.details++
+	case "federation", "local", "sibling":
+		// One cluster is all there is.
+	case "future":
+		o.future = true
+	case "help":
+		o.done = helpText
+	case "usage":
+		o.done = helpText[:strings.IndexByte(helpText, '\n')+1]
+	case "hide":
+		o.all = false
+	case "json", "yaml":
+		o.encoding = name
+	case "oneliner":
+		o.oneLine = true
+	case "quiet":
+		o.quiet = true
+	case "uid":
+		o.uid = value
+	case "verbose":
+		o.verbose++
+	case "version":
+		o.done = cli.VersionLine() + "\n"
+	}
+}

@@ -1,0 +1,152 @@
+package scontrol
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// showPartitions is "show partition [NAME]".
+func (c *call) showPartitions(name string) int {
+	parts, err := show.Partitions(c.env, c.client)
+	if err != nil {
+		return c.failed("slurm_load_partitions error", err)
+	}
+	nodes, err := show.Nodes(c.env, c.client)
+	if err != nil {
+		return c.failed("slurm_load_partitions error", err)
+	}
+	byName := map[sched.NodeName]*show.Node{}
+	for _, n := range nodes {
+		byName[n.Name] = n
+	}
+	var b strings.Builder
+	var data []any
+	for _, p := range parts {
+		if name != "" && string(p.Name) != name || name == "" && p.Hidden && !c.o.all {
+			continue
+		}
+		if c.o.encoding != "" {
+			data = append(data, partitionData(p, byName))
+			continue
+		}
+		b.WriteString(c.partitionRecord(p, byName))
+	}
+	switch {
+	case c.o.encoding != "":
+		return c.data("partitions", append([]any{}, data...))
+	case b.Len() > 0:
+		return c.print(b.String())
+	case name != "":
+		return c.say(1, "Partition %s not found", name)
+	}
+	return c.say(0, "No partitions in the system")
+}
+
+// total adds up what the nodes of a partition have.
+func total(p *sched.Partition, nodes map[sched.NodeName]*show.Node) (cpus, count int, tres slurm.TRES) {
+	for _, name := range p.Nodes {
+		n := nodes[name]
+		if n == nil {
+			continue
+		}
+		count++
+		cpus += n.CPUs
+		tres = tres.Plus(n.Configured(p.BillingWeights))
+	}
+	if count > 0 {
+		tres = tres.With("node", int64(count))
+	}
+	return cpus, count, tres
+}
+
+// partitionRecord is the record of a partition.
+func (c *call) partitionRecord(p *sched.Partition, nodes map[sched.NodeName]*show.Node) string {
+	cpus, count, tres := total(p, nodes)
+	r := newRecord(c.o.oneLine)
+	r.put("PartitionName", string(p.Name))
+	accounts, accountList := "AllowAccounts", p.AllowAccounts
+	if len(p.AllowAccounts) == 0 && len(p.DenyAccounts) > 0 {
+		accounts, accountList = "DenyAccounts", p.DenyAccounts
+	}
+	qos, qosList := "AllowQos", p.AllowQOS
+	if len(p.AllowQOS) == 0 && len(p.DenyQOS) > 0 {
+		qos, qosList = "DenyQos", p.DenyQOS
+	}
+	r.line("AllowGroups", show.List(p.AllowGroups, "ALL"), accounts, show.List(accountList, "ALL"), qos, show.List(qosList, "ALL"))
+	r.line("AllocNodes", show.List(p.AllocNodes, "ALL"))
+	if p.Alternate != "" {
+		r.text(" ")
+		r.put("Alternate", p.Alternate)
+	}
+	r.text(" ")
+	r.put("Default", show.YesNo(p.Default), "QoS", show.Or(p.QOS, show.NA))
+	def := "NONE"
+	if p.DefaultTime != 0 {
+		def = p.DefaultTime.String()
+	}
+	r.line("DefaultTime", def, "DisableRootJobs", show.YesNo(p.DisableRootJobs), "ExclusiveUser", show.YesNo(p.ExclusiveUser),
+		"GraceTime", strconv.FormatInt(int64(p.GraceTime), 10), "Hidden", show.YesNo(p.Hidden))
+	r.line("MaxNodes", show.CountOr(p.MaxNodes, "UNLIMITED"), "MaxTime", p.MaxTime.String(), "MinNodes", strconv.Itoa(p.MinNodes), "LLN", show.YesNo(p.LLN),
+		"MaxCPUsPerNode", show.CountOr(p.MaxCPUsPerNode, "UNLIMITED"))
+	r.line("Nodes", show.Or(show.CompressNodes(p.Nodes), show.Null))
+	r.line("PriorityJobFactor", strconv.FormatUint(uint64(p.PriorityJobFactor), 10), "PriorityTier", strconv.FormatUint(uint64(p.PriorityTier), 10),
+		"RootOnly", show.YesNo(p.RootOnly), "ReqResv", show.YesNo(p.ReqResv), "OverSubscribe", show.Or(p.OverSubscribe, "NO"))
+	over := "NONE"
+	switch {
+	case p.OverTimeLimit == slurm.Unlimited:
+		over = "UNLIMITED"
+	case p.OverTimeLimit > 0:
+		over = strconv.FormatInt(p.OverTimeLimit.Minutes(), 10)
+	}
+	r.line("OverTimeLimit", over, "PreemptMode", show.Or(p.PreemptMode, "OFF"))
+	r.line("State", show.Or(p.State, "UP"), "TotalCPUs", strconv.Itoa(cpus), "TotalNodes", strconv.Itoa(count), "SelectTypeParameters", "NONE")
+	r.line("JobDefaults", show.Or(p.JobDefaults, show.Null))
+	defKey, defMem := memory("Def", p.DefMemPerCPU, p.DefMemPerNode)
+	maxKey, maxMem := memory("Max", p.MaxMemPerCPU, p.MaxMemPerNode)
+	r.line(defKey, defMem, maxKey, maxMem)
+	r.line("TRES", show.Or(tres.String(), show.Null))
+	if p.BillingWeights != "" {
+		r.line("TRESBillingWeights", p.BillingWeights)
+	}
+	return r.close()
+}
+
+// memory is a limit on memory: for each CPU when it is given so, else for each
+// node.
+func memory(which string, perCPU, perNode slurm.MB) (key, value string) {
+	switch {
+	case perCPU > 0:
+		return which + "MemPerCPU", strconv.FormatInt(int64(perCPU), 10)
+	case perNode > 0:
+		return which + "MemPerNode", strconv.FormatInt(int64(perNode), 10)
+	}
+	return which + "MemPerNode", "UNLIMITED"
+}
+
+// partitionData is everything known of a partition.
+func partitionData(p *sched.Partition, nodes map[sched.NodeName]*show.Node) show.Object {
+	cpus, count, tres := total(p, nodes)
+	list := func(names []string) string { return strings.Join(names, ",") }
+	return show.Object{
+		{Key: "name", Value: string(p.Name)},
+		{Key: "nodes", Value: show.Object{{Key: "configured", Value: p.NodesText}, {Key: "total", Value: count}, {Key: "allowed_allocation", Value: list(p.AllocNodes)}}},
+		{Key: "accounts", Value: show.Object{{Key: "allowed", Value: list(p.AllowAccounts)}, {Key: "deny", Value: list(p.DenyAccounts)}}},
+		{Key: "groups", Value: show.Object{{Key: "allowed", Value: list(p.AllowGroups)}}},
+		{Key: "qos", Value: show.Object{{Key: "allowed", Value: list(p.AllowQOS)}, {Key: "deny", Value: list(p.DenyQOS)}, {Key: "assigned", Value: p.QOS}}},
+		{Key: "alternate", Value: p.Alternate},
+		{Key: "tres", Value: show.Object{{Key: "configured", Value: tres.String()}, {Key: "billing_weights", Value: p.BillingWeights}}},
+		{Key: "cpus", Value: show.Object{{Key: "total", Value: cpus}}},
+		{Key: "default", Value: p.Default}, {Key: "hidden", Value: p.Hidden},
+		{Key: "defaults", Value: show.Object{{Key: "time", Value: show.Minutes(p.DefaultTime)}, {Key: "memory_per_cpu", Value: int64(p.DefMemPerCPU)}, {Key: "job", Value: p.JobDefaults}}},
+		{Key: "grace_time", Value: int64(p.GraceTime)},
+		{Key: "maximums", Value: show.Object{{Key: "nodes", Value: p.MaxNodes}, {Key: "time", Value: show.Minutes(p.MaxTime)},
+			{Key: "cpus_per_node", Value: p.MaxCPUsPerNode}, {Key: "memory_per_cpu", Value: int64(p.MaxMemPerCPU)}, {Key: "oversubscribe", Value: p.OverSubscribe}}},
+		{Key: "minimums", Value: show.Object{{Key: "nodes", Value: p.MinNodes}}},
+		{Key: "priority", Value: show.Object{{Key: "job_factor", Value: p.PriorityJobFactor}, {Key: "tier", Value: p.PriorityTier}}},
+		{Key: "partition", Value: show.Object{{Key: "state", Value: []string{show.Or(p.State, "UP")}}}},
+	}
+}

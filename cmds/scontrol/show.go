@@ -1,0 +1,245 @@
+package scontrol
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/slurm"
+)
+
+// entity is something that can be shown.
+type entity struct {
+	name    string
+	letters int // so many of its letters are enough
+	remote  bool
+	what    string // begins the message when the controller cannot be reached
+	run     func(c *call, arg string) int
+}
+
+func entities() []entity {
+	none := func(text string) func(*call, string) int {
+		return func(c *call, _ string) int { return c.say(0, "%s", text) }
+	}
+	return []entity{
+		{"aliases", 1, true, "slurm_load_node error", (*call).showAliases},
+		{"config", 2, true, "slurm_load_ctl_conf error", (*call).showConfig},
+		{"daemons", 1, true, "slurm_load_ctl_conf error", (*call).showDaemons},
+		{"federation", 1, false, "", none("No federation")},
+		{"hostlist", 5, false, "", func(c *call, arg string) int { return c.hostList(arg, false) }},
+		{"hostlistsorted", 9, false, "", func(c *call, arg string) int { return c.hostList(arg, true) }},
+		{"hostnames", 5, false, "", (*call).hostNames},
+		{"jobs", 1, true, "slurm_load_jobs error", (*call).showJobs},
+		{"licenses", 2, true, "slurm_load_licenses error", (*call).showLicenses},
+		{"nodes", 1, true, "slurm_load_node error", (*call).showNodes},
+		{"partitions", 1, true, "slurm_load_partitions error", (*call).showPartitions},
+		{"reservations", 1, true, "slurm_load_reservations error", (*call).showReservations},
+		{"steps", 2, true, "slurm_get_job_steps error", (*call).showSteps},
+		{"topology", 1, false, "", none("No topology information available")},
+		{"burstbuffer", 1, false, "", none("No burst buffers")},
+		{"version", 1, false, "", func(c *call, _ string) int { return c.print(cli.VersionLine() + "\n") }},
+	}
+}
+
+// show is "show ENTITY [ID]".
+func (c *call) show(args []string) int {
+	word := strings.ToLower(args[0])
+	arg := ""
+	if len(args) > 1 {
+		arg = args[1]
+	}
+	// The entity may be written with its id: show job=12.
+	if k, _, ok := strings.Cut(word, "="); ok {
+		word, arg = k, args[0][len(k)+1:]
+	}
+	switch word {
+	case "jobid":
+		word = "jobs"
+	case "nodename":
+		word = "nodes"
+	case "partitionname":
+		word = "partitions"
+	case "reservationname":
+		word = "reservations"
+	}
+	list := entities()
+	i := slices.IndexFunc(list, func(e entity) bool { return e.name == word })
+	if i < 0 {
+		i = slices.IndexFunc(list, func(e entity) bool { return len(word) >= e.letters && strings.HasPrefix(e.name, word) })
+	}
+	if i < 0 {
+		fmt.Fprintf(c.env.Stderr, "invalid entity:%s for keyword:show \n", args[0])
+		return 1
+	}
+	if len(args) > 2 {
+		fmt.Fprintf(c.env.Stderr, "too many arguments for keyword:show\n")
+		return 1
+	}
+	if list[i].remote {
+		if err := c.dial(); err != nil {
+			return c.failed(list[i].what, err)
+		}
+	}
+	return list[i].run(c, arg)
+}
+
+// hostNames prints the names of a host list, one a line; without one, those of
+// the job it is called in.
+func (c *call) hostNames(list string) int {
+	if list == "" {
+		for _, name := range []string{"SLURM_JOB_NODELIST", "SLURM_NODELIST"} {
+			if list = c.env.Getenv(name); list != "" {
+				break
+			}
+		}
+		if list == "" {
+			c.env.Errorf("no host list is given, and SLURM_JOB_NODELIST is not set")
+			return 1
+		}
+	}
+	hosts, err := slurm.ParseHostList(list)
+	if err != nil {
+		fmt.Fprintf(c.env.Stderr, "Invalid hostlist: %s\n", list)
+		return 1
+	}
+	var b strings.Builder
+	for name := range hosts.All() {
+		b.WriteString(name)
+		b.WriteByte('\n')
+	}
+	return c.print(b.String())
+}
+
+// hostList prints names in ranges; an argument with a slash is a file of names.
+func (c *call) hostList(list string, sorted bool) int {
+	if list == "" {
+		fmt.Fprintf(c.env.Stderr, "too few arguments for keyword:show\n")
+		return 1
+	}
+	if strings.Contains(list, "/") {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			c.env.Errorf("cannot read host names: %v", err)
+			return 1
+		}
+		list = string(text)
+	}
+	hosts, err := slurm.ParseHostList(list)
+	if err != nil {
+		fmt.Fprintf(c.env.Stderr, "Invalid hostlist: %s\n", list)
+		return 1
+	}
+	if sorted {
+		hosts = hosts.Sorted()
+	}
+	return c.print(hosts.String() + "\n")
+}
+
+// showLicenses is "show license [NAME]".
+func (c *call) showLicenses(name string) int {
+	ctx, cancel := c.env.Call(show.CallLimit())
+	defer cancel()
+	reply, err := c.client.ListLicenses(ctx, &rinkpb.ListLicensesRequest{})
+	if err != nil {
+		return c.failed("slurm_load_licenses error", cli.CallErr(err))
+	}
+	list := slices.Clone(reply.Licenses)
+	slices.SortFunc(list, func(a, b *rinkpb.LicenseInfo) int { return strings.Compare(a.Name, b.Name) })
+	if name != "" {
+		list = slices.DeleteFunc(list, func(l *rinkpb.LicenseInfo) bool { return l.Name != name })
+	}
+	if c.o.encoding != "" {
+		data := make([]any, len(list))
+		for i, l := range list {
+			data[i] = show.Object{{Key: "LicenseName", Value: l.Name}, {Key: "Total", Value: l.Total}, {Key: "Used", Value: l.Used},
+				{Key: "Free", Value: l.Total - l.Used}, {Key: "Remote", Value: false}, {Key: "Reserved", Value: l.Reserved}}
+		}
+		return c.data("licenses", data)
+	}
+	if len(list) == 0 {
+		if name != "" {
+			return c.say(1, "License %s not found", name)
+		}
+		return c.say(0, "No licenses configured in Slurm.")
+	}
+	gap := "\n    "
+	if c.o.oneLine {
+		gap = " "
+	}
+	var b strings.Builder
+	for _, l := range list {
+		fmt.Fprintf(&b, "LicenseName=%s%sTotal=%d Used=%d Free=%d Reserved=%d Remote=no\n", l.Name, gap, l.Total, l.Used, l.Total-l.Used, l.Reserved)
+	}
+	return c.print(b.String())
+}
+
+// showReservations is "show reservation [NAME]": there are none.
+func (c *call) showReservations(name string) int {
+	if name != "" {
+		return c.say(1, "Reservation %s not found", name)
+	}
+	return c.say(0, "No reservations in the system")
+}
+
+// showAliases prints the names of this host's nodes.
+func (c *call) showAliases(name string) int {
+	host, err := os.Hostname()
+	if err != nil {
+		c.env.Errorf("cannot find out this host's name: %v", err)
+		return 1
+	}
+	host, _, _ = strings.Cut(host, ".")
+	nodes, err := show.Nodes(c.env, c.client)
+	if err != nil {
+		return c.failed("slurm_load_node error", err)
+	}
+	var names []string
+	for _, n := range nodes {
+		switch {
+		case name != "" && string(n.Name) == name:
+			return c.print(show.Or(n.Hostname, name) + "\n")
+		case name == "" && (n.Hostname == host || string(n.Name) == host):
+			names = append(names, string(n.Name))
+		}
+	}
+	if name != "" {
+		return c.say(1, "Node %s not found", name)
+	}
+	return c.print(strings.Join(names, " ") + "\n")
+}
+
+// getaddrs prints the addresses of nodes.
+func (c *call) getaddrs(args []string) int {
+	hosts, err := slurm.ParseHostList(args[0])
+	if err != nil {
+		return c.failed("slurm_load_node error", slurm.ErrnoInvalidNodeName)
+	}
+	nodes, err := show.Nodes(c.env, c.client, hosts.Hosts()...)
+	if err != nil {
+		return c.failed("slurm_load_node error", err)
+	}
+	for _, n := range nodes {
+		fmt.Fprintf(c.env.Stdout, "%s: %s:%d\n", n.Name, show.Or(n.Addr, string(n.Name)), n.Port)
+	}
+	if len(nodes) < hosts.Len() {
+		return c.failed("slurm_load_node error", slurm.ErrnoInvalidNodeName)
+	}
+	return 0
+}
+
+// errnumstr prints the text of an error number.
+func (c *call) errnumstr(args []string) int {
+	var n int
+	if _, err := fmt.Sscanf(args[0], "%d", &n); err != nil {
+		if e, ok := slurm.ErrnoByName(args[0]); ok {
+			return c.say(0, "%s", e.Error())
+		}
+		fmt.Fprintf(c.env.Stderr, "invalid error number: %s\n", args[0])
+		return 1
+	}
+	return c.say(0, "%s", slurm.Errno(n).Error())
+}

@@ -1,0 +1,82 @@
+package scontrol
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/slurm"
+)
+
+// showSteps is "show step [ID[.STEP]]".
+func (c *call) showSteps(id string) int {
+	req := &rinkpb.ListJobsRequest{Steps: true, Hidden: c.o.all}
+	var refs []slurm.JobRef
+	if id != "" {
+		var err error
+		if refs, err = slurm.ParseJobRefs(id); err != nil || len(refs) == 0 {
+			return c.failed("slurm_get_job_steps error", slurm.ErrnoInvalidJobID)
+		}
+		for _, r := range refs {
+			req.Refs = append(req.Refs, &rinkpb.JobRef{Job: uint32(r.Job)})
+		}
+	}
+	jobs, err := show.Jobs(c.env, c.client, req)
+	if err != nil {
+		return c.failed("slurm_get_job_steps error", err)
+	}
+	var b strings.Builder
+	for _, j := range jobs {
+		for _, s := range show.Steps(j) {
+			if wantsStep(s, refs) {
+				b.WriteString(c.stepRecord(s))
+			}
+		}
+	}
+	if b.Len() == 0 {
+		if id == "" {
+			return c.say(0, "No job steps in the system")
+		}
+		return c.say(1, "Job step %s not found", id)
+	}
+	return c.print(b.String())
+}
+
+func wantsStep(s *show.Step, refs []slurm.JobRef) bool {
+	if len(refs) == 0 {
+		return true
+	}
+	for _, r := range refs {
+		if pick(s.Job, []slurm.JobRef{r}) != nil && (!r.HasStep || r.Step == s.ID) {
+			return true
+		}
+	}
+	return false
+}
+
+// stepRecord is the record of a step.
+func (c *call) stepRecord(s *show.Step) string {
+	j, v := s.Job, c.view
+	r := newRecord(c.o.oneLine)
+	limit := "UNLIMITED"
+	if s.ID == slurm.StepBatch || j.TimeLimit != 0 {
+		limit = j.TimeLimit.String()
+	}
+	r.put("StepId", v.StepID(s), "UserId", strconv.FormatUint(uint64(j.UID), 10), "StartTime", v.Time(s.Start, "Unknown"), "TimeLimit", limit)
+	r.line("State", s.State.String(), "Partition", string(j.Partition), "NodeList", show.Or(s.NodeText(), show.Null))
+	r.line("Nodes", strconv.Itoa(len(s.Nodes)), "CPUs", strconv.Itoa(s.CPUs()), "Tasks", strconv.Itoa(s.Tasks), "Name", s.Name, "Network", show.Or(j.Spec.Network, show.Null))
+	r.line("TRES", show.Or(s.Held().String(), show.Null))
+	r.line("ResvPorts", show.Null)
+	dist := "Block"
+	if s.Distribution != "" {
+		dist = strings.ToUpper(s.Distribution[:1]) + s.Distribution[1:]
+	}
+	r.line("CPUFreqReq", show.Or(j.Spec.CPUFreq, "Default"), "Dist", dist)
+	r.line("SrunHost:Pid", fmt.Sprintf("%s:%d", j.SubmitHost, j.SubmitPID))
+	if len(s.Gres) > 0 {
+		r.line("TresPerNode", s.Gres.Display())
+	}
+	return r.close()
+}

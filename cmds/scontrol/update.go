@@ -1,0 +1,387 @@
+package scontrol
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/slurm"
+)
+
+// pairs reads KEY=VALUE, KEY+=VALUE and KEY-=VALUE words. A word without a sign
+// is a key with an empty value and no sign.
+func pairs(words []string) []*rinkpb.KeyValue {
+	out := make([]*rinkpb.KeyValue, len(words))
+	for i, w := range words {
+		key, value, ok := strings.Cut(w, "=")
+		kv := &rinkpb.KeyValue{Key: key, Value: value}
+		if ok {
+			kv.Op = "="
+			if n := len(key) - 1; n > 0 && (key[n] == '+' || key[n] == '-') {
+				kv.Key, kv.Op = key[:n], key[n:]+"="
+			}
+		}
+		out[i] = kv
+	}
+	return out
+}
+
+// target takes the pair that says what is to be changed out of the list: the
+// first with one of these keys.
+func target(list []*rinkpb.KeyValue, keys ...string) (value string, rest []*rinkpb.KeyValue, ok bool) {
+	for i, kv := range list {
+		for _, k := range keys {
+			if strings.EqualFold(kv.Key, k) && kv.Op == "=" {
+				rest = append(append(rest, list[:i]...), list[i+1:]...)
+				return kv.Value, rest, true
+			}
+		}
+	}
+	return "", list, false
+}
+
+// update is "update ENTITY=NAME KEY=VALUE...".
+func (c *call) update(args []string) int {
+	// The entity may stand apart: update job 12 timelimit=5.
+	if len(args) > 1 && !strings.Contains(args[0], "=") && !strings.Contains(args[1], "=") {
+		args = append([]string{args[0] + "=" + args[1]}, args[2:]...)
+	}
+	list := pairs(args)
+	if value, rest, ok := target(list, "jobid", "job"); ok {
+		return c.updateJobs(value, "", rest)
+	}
+	if value, rest, ok := target(list, "nodename", "node"); ok {
+		return c.updateNodes(value, rest)
+	}
+	if value, rest, ok := target(list, "partitionname", "partition"); ok {
+		return c.modifyPartition(&rinkpb.ModifyPartitionRequest{Name: value}, rest)
+	}
+	for _, none := range []struct{ key, what string }{
+		{"reservationname", "reservations"}, {"reservation", "reservations"}, {"stepid", "changes of steps"}, {"frontendname", "front end nodes"},
+		{"slurmctlddebug", "changes of the log level"}, {"suspendexcnodes", "power saving"}, {"suspendexcparts", "power saving"},
+		{"suspendexcstates", "power saving"},
+	} {
+		if _, _, ok := target(list, none.key); ok {
+			c.env.Errorf("cannot update %s: this cluster has no %s", none.key, none.what)
+			return 1
+		}
+	}
+	if value, rest, ok := target(list, "jobname", "name"); ok {
+		return c.updateJobs("", value, rest)
+	}
+	fmt.Fprintln(c.env.Stderr, "No valid entity in update command")
+	fmt.Fprintln(c.env.Stderr, `Input line must include "NodeName", "PartitionName" or "JobId"`)
+	return 1
+}
+
+// jobKeys are what may be changed of a job: the word as people write it, how many
+// letters of it are enough, and what the controller calls it when that differs.
+var jobKeys = []struct {
+	name    string
+	letters int
+	as      string
+}{
+	{"Account", 2, ""}, {"AdminComment", 3, ""}, {"ArrayTaskThrottle", 10, ""}, {"BurstBuffer", 1, ""}, {"Clusters", 8, ""}, {"ClusterFeatures", 8, ""},
+	{"Comment", 3, ""}, {"Conn-Type", 9, ""}, {"Contiguous", 3, ""}, {"CoreSpec", 4, ""}, {"CPUsPerTask", 9, ""}, {"CPUs/Task", 9, "cpuspertask"},
+	{"Deadline", 3, ""}, {"DelayBoot", 3, ""}, {"Dependency", 1, ""}, {"EligibleTime", 2, "starttime"}, {"EndTime", 2, ""}, {"ExcNodeList", 3, ""},
+	{"Extra", 2, ""}, {"Features", 1, ""}, {"Gres", 2, ""}, {"JobName", 4, ""}, {"Licenses", 1, ""}, {"MailType", 5, ""}, {"MailUser", 5, ""},
+	{"MCSLabel", 3, ""}, {"MinCPUsNode", 4, ""}, {"MinMemoryCPU", 10, ""}, {"MinMemoryNode", 10, ""}, {"MinTmpDiskNode", 4, ""}, {"Name", 2, "jobname"},
+	{"Nice", 2, ""}, {"NodeList", 8, ""}, {"NumCPUs", 6, ""}, {"NumNodes", 4, ""}, {"NumTasks", 8, ""}, {"OverSubscribe", 2, ""}, {"Partition", 2, ""},
+	{"Prefer", 3, ""}, {"Priority", 2, ""}, {"QOS", 3, ""}, {"Reboot", 3, ""}, {"ReqCores", 8, ""}, {"ReqCPUs", 8, "numcpus"}, {"ReqNodeList", 8, ""},
+	{"ReqNodes", 8, "numnodes"}, {"ReqProcs", 8, "numcpus"}, {"ReqSockets", 8, ""}, {"ReqThreads", 8, ""}, {"Requeue", 4, ""},
+	{"ReservationName", 3, ""}, {"ResetAccrueTime", 4, ""}, {"Shared", 2, "oversubscribe"}, {"SiteFactor", 1, ""}, {"StartTime", 2, ""}, {"StdErr", 6, ""},
+	{"StdIn", 5, ""}, {"StdOut", 6, ""}, {"Switches", 5, ""}, {"SystemComment", 3, ""}, {"TasksPerNode", 2, ""}, {"ThreadSpec", 4, ""}, {"TimeLimit", 5, ""},
+	{"TimeMin", 5, ""}, {"TresPerNode", 8, "gres"}, {"UserID", 4, ""}, {"wait-for-switch", 4, ""}, {"WCKey", 1, ""}, {"WorkDir", 2, ""},
+}
+
+// jobKey returns the name under which the controller knows a key, "" when it is
+// none.
+func jobKey(word string) string {
+	word = strings.ToLower(word)
+	found := ""
+	for _, k := range jobKeys {
+		name := strings.ToLower(k.name)
+		if name != word && (found != "" || len(word) < k.letters || !strings.HasPrefix(name, word)) {
+			continue
+		}
+		found = show.Or(k.as, name)
+		if name == word {
+			return found
+		}
+	}
+	return found
+}
+
+// updateJobs changes jobs by id, or by name.
+func (c *call) updateJobs(ids, name string, changes []*rinkpb.KeyValue) int {
+	req := &rinkpb.UpdateJobRequest{Name: name}
+	if ids != "" {
+		refs, err := slurm.ParseJobRefs(ids)
+		if err != nil || len(refs) == 0 {
+			c.refused(rinkpb.ActRequest_REQUEUE, ids, slurm.ErrnoInvalidJobID, true)
+			return 1
+		}
+		req.Refs = show.Refs(refs)
+	}
+	for _, kv := range changes {
+		key := jobKey(kv.Key)
+		if key == "" || kv.Op == "" && key != "resetaccruetime" {
+			return c.unsupported(kv)
+		}
+		kv = &rinkpb.KeyValue{Key: key, Value: kv.Value, Op: kv.Op}
+		if err := c.checkJobChange(kv); err != nil {
+			c.env.Errorf("%v", err)
+			return 1
+		}
+		req.Changes = append(req.Changes, kv)
+	}
+	if len(req.Changes) == 0 {
+		fmt.Fprintln(c.env.Stderr, "No changes specified")
+		return 1
+	}
+	ctx, cancel := c.env.Call(show.CallLimit())
+	defer cancel()
+	reply, err := c.client.Update(ctx, req)
+	if err == nil {
+		err = cli.StatusErr(reply.Status)
+	}
+	if err != nil {
+		return c.failed("slurm_update error", cli.CallErr(err))
+	}
+	if len(reply.Outcomes) == 0 && name != "" {
+		fmt.Fprintf(c.env.Stderr, "%s for job %s\n", slurm.ErrnoInvalidJobID, name)
+		return 1
+	}
+	code := 0
+	for _, out := range reply.Outcomes {
+		if err := cli.StatusErr(out.Status); err != nil {
+			code = 1
+			c.refused(rinkpb.ActRequest_REQUEUE, out.What, err, true)
+		}
+	}
+	return code
+}
+
+func (c *call) unsupported(kv *rinkpb.KeyValue) int {
+	fmt.Fprintf(c.env.Stderr, "Update of this parameter is not supported: %s%s%s\nRequest aborted\n", kv.Key, kv.Op, kv.Value)
+	return 1
+}
+
+// checkJobChange refuses what cannot be meant before the controller is asked,
+// and makes dates plain: they are read where the user is.
+func (c *call) checkJobChange(kv *rinkpb.KeyValue) error {
+	switch kv.Key {
+	case "timelimit", "comment", "admincomment", "systemcomment", "features":
+	default:
+		if kv.Op != "=" && kv.Op != "" {
+			return fmt.Errorf("cannot change %s by %s: it can only be set", kv.Key, kv.Op)
+		}
+	}
+	switch kv.Key {
+	case "timelimit":
+		value := strings.TrimLeft(kv.Value, "+-")
+		if _, err := slurm.ParseDuration(value); err != nil {
+			return fmt.Errorf("Invalid TimeLimit value")
+		}
+	case "timemin":
+		if _, err := slurm.ParseDuration(kv.Value); err != nil {
+			return fmt.Errorf("Invalid TimeMin value")
+		}
+	case "starttime", "endtime", "deadline":
+		at, err := slurm.ParseTime(kv.Value, c.view.Now, false)
+		if err != nil {
+			return err
+		}
+		kv.Value = utc(at)
+	case "nice":
+		if n, err := strconv.Atoi(kv.Value); kv.Value != "" && (err != nil || n < -2147483645 || n > 2147483645) {
+			return fmt.Errorf("Invalid nice value, must be between -2147483645 and 2147483645")
+		}
+	case "priority":
+		if _, err := strconv.ParseUint(kv.Value, 10, 32); err != nil {
+			return fmt.Errorf("Invalid Priority value: %s", kv.Value)
+		}
+	case "stdout", "stderr", "stdin":
+		if kv.Value == "" {
+			return fmt.Errorf("Invalid %s value: it is empty", kv.Key)
+		}
+	}
+	return nil
+}
+
+// utc is a moment in the form that reads the same everywhere.
+func utc(t time.Time) string { return "uts" + strconv.FormatInt(t.Unix(), 10) }
+
+// updateNodes changes nodes.
+func (c *call) updateNodes(nodes string, changes []*rinkpb.KeyValue) int {
+	known := map[string]string{
+		"state": "state", "reason": "reason", "weight": "weight", "features": "availablefeatures", "availablefeatures": "availablefeatures",
+		"activefeatures": "activefeatures", "comment": "comment", "extra": "extra",
+	}
+	req := &rinkpb.ModifyNodeRequest{Nodes: nodes}
+	state, reason := "", ""
+	for _, kv := range changes {
+		key := strings.ToLower(kv.Key)
+		if known[key] == "" || kv.Op != "=" {
+			return c.badInput(kv)
+		}
+		value := kv.Value
+		switch key {
+		case "state":
+			if state = nodeState(value); state == "" {
+				fmt.Fprintf(c.env.Stderr, "Invalid input: %s=%s\nRequest aborted\nValid states are: %s\n", kv.Key, value,
+					"NoResp DRAIN FAIL RESUME UNDRAIN DOWN IDLE")
+				return 1
+			}
+			value = state
+		case "reason":
+			reason = value
+		}
+		req.Changes = append(req.Changes, &rinkpb.KeyValue{Key: known[key], Value: value, Op: kv.Op})
+	}
+	if (state == "down" || state == "drain" || state == "fail") && reason == "" {
+		fmt.Fprintln(c.env.Stderr, "You must specify a reason when DOWNING or DRAINING a node. Request denied")
+		return 1
+	}
+	if len(req.Changes) == 0 {
+		fmt.Fprintln(c.env.Stderr, "No changes specified")
+		return 1
+	}
+	ctx, cancel := c.env.Call(show.CallLimit())
+	defer cancel()
+	if _, err := c.client.ModifyNode(ctx, req); err != nil {
+		return c.failed("slurm_update error", cli.CallErr(err))
+	}
+	return 0
+}
+
+// nodeState returns the state a word, perhaps cut short, asks for, "" when there
+// is none.
+func nodeState(word string) string {
+	word = strings.ToLower(word)
+	switch word {
+	case "drained", "draining":
+		return "drain"
+	case "failing":
+		return "fail"
+	}
+	for _, s := range []struct {
+		name    string
+		letters int
+	}{{"noresp", 3}, {"drain", 3}, {"fail", 3}, {"resume", 3}, {"undrain", 3}, {"down", 4}, {"idle", 4}} {
+		if len(word) >= s.letters && strings.HasPrefix(s.name, word) {
+			return s.name
+		}
+	}
+	return ""
+}
+
+func (c *call) badInput(kv *rinkpb.KeyValue) int {
+	fmt.Fprintf(c.env.Stderr, "Invalid input: %s%s%s\nRequest aborted\n", kv.Key, kv.Op, kv.Value)
+	return 1
+}
+
+// create is "create PartitionName=NAME KEY=VALUE...".
+func (c *call) create(args []string) int {
+	if len(args) > 1 && !strings.Contains(args[0], "=") && !strings.Contains(args[1], "=") {
+		args = append([]string{args[0] + "=" + args[1]}, args[2:]...)
+	}
+	list := pairs(args)
+	if value, rest, ok := target(list, "partitionname", "partition"); ok {
+		return c.modifyPartition(&rinkpb.ModifyPartitionRequest{Name: value, Create: true}, rest)
+	}
+	return c.noSuchEntity("create", args[0])
+}
+
+// remove is "delete PartitionName=NAME".
+func (c *call) remove(args []string) int {
+	if len(args) == 2 && !strings.Contains(args[0], "=") {
+		args = []string{args[0] + "=" + args[1]}
+	}
+	if value, rest, ok := target(pairs(args), "partitionname", "partition"); ok && len(rest) == 0 {
+		return c.modifyPartition(&rinkpb.ModifyPartitionRequest{Name: value, Delete: true}, nil)
+	}
+	return c.noSuchEntity("delete", args[0])
+}
+
+func (c *call) noSuchEntity(what, word string) int {
+	entity, _, _ := strings.Cut(word, "=")
+	if strings.HasPrefix(strings.ToLower(entity), "res") {
+		c.env.Errorf("cannot %s a reservation: this cluster has no reservations", what)
+	} else {
+		fmt.Fprintf(c.env.Stderr, "invalid entity:%s for keyword:%s\n", entity, what)
+	}
+	return 1
+}
+
+// modifyPartition changes, creates or deletes a partition.
+func (c *call) modifyPartition(req *rinkpb.ModifyPartitionRequest, changes []*rinkpb.KeyValue) int {
+	what := "slurm_update error"
+	switch {
+	case req.Create:
+		what = "Error creating the partition"
+	case req.Delete:
+		what = "slurm_delete_partition error"
+	}
+	for _, kv := range changes {
+		key, value := strings.ToLower(kv.Key), kv.Value
+		switch {
+		case kv.Op == "=":
+		case key == "nodes" && kv.Op != "" && !req.Create:
+			var err error
+			if value, err = c.changedNodes(req.Name, kv.Op, value); err != nil {
+				return c.failed(what, err)
+			}
+		default:
+			return c.badInput(kv)
+		}
+		req.Changes = append(req.Changes, &rinkpb.KeyValue{Key: key, Value: value, Op: "="})
+	}
+	if len(req.Changes) == 0 && !req.Delete && !req.Create {
+		fmt.Fprintln(c.env.Stderr, "No changes specified")
+		return 1
+	}
+	ctx, cancel := c.env.Call(show.CallLimit())
+	defer cancel()
+	if _, err := c.client.ModifyPartition(ctx, req); err != nil {
+		return c.failed(what, cli.CallErr(err))
+	}
+	return 0
+}
+
+// changedNodes is what the nodes of a partition are with some more or fewer.
+func (c *call) changedNodes(name, op, list string) (string, error) {
+	hosts, err := slurm.ParseHostList(list)
+	if err != nil {
+		return "", slurm.ErrnoInvalidNodeName
+	}
+	parts, err := show.Partitions(c.env, c.client)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range parts {
+		if string(p.Name) != name {
+			continue
+		}
+		var nodes []string
+		for _, n := range p.Nodes {
+			if op == "+=" || !hosts.Contains(string(n)) {
+				nodes = append(nodes, string(n))
+			}
+		}
+		if op == "+=" {
+			for host := range hosts.All() {
+				if !slices.Contains(nodes, host) {
+					nodes = append(nodes, host)
+				}
+			}
+		}
+		return slurm.HostListOf(nodes...).Sorted().String(), nil
+	}
+	return "", slurm.ErrnoInvalidPartition
+}
