@@ -190,6 +190,14 @@ func (s *Script) components() [][]Directive {
 	return append(out, part)
 }
 
+// DirectiveWords splits what stands behind a marker such as #SCRON into words,
+// by the rules of #SBATCH lines. name and line are where it stands. With the
+// words as Args of an OptionDirective in a Script, CommandLine.Resolve reads them.
+func DirectiveWords(program, name string, line int, text string) ([]string, error) {
+	s := &Script{Name: name}
+	return s.words(program, Directive{Line: line, Text: strings.TrimLeft(text, blank)})
+}
+
 // words splits a directive as sbatch does, which is near to a shell but not the
 // same: quotes hold words together, a backslash takes the meaning of a quote, a
 // # or another backslash but does not hold a blank, an unquoted # ends the line

@@ -245,3 +245,13 @@ func TestWrappedScript(t *testing.T) {
 		t.Errorf("%q: %v, %v", script, s, err)
 	}
 }
+
+func TestDirectiveWords(t *testing.T) {
+	got, err := DirectiveWords("scrontab", "crontab", 3, "  -J 'a b' # x")
+	if err != nil || !slices.Equal(got, []string{"-J", "a b"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := DirectiveWords("scrontab", "crontab", 3, " 'x"); err == nil || err.Error() != "scrontab: fatal: crontab: line 3: Unmatched `'` in ['x]" {
+		t.Errorf("open quote: %v", err)
+	}
+}

@@ -85,7 +85,7 @@ func setOpenMode(r *optionReader, value string, _ bool) error {
 var limitNames = []string{"CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS"}
 
 func setPropagate(r *optionReader, value string, has bool) error {
-	if !has || strings.EqualFold(value, "ALL") {
+	if !has || value == "" || strings.EqualFold(value, "ALL") {
 		r.job().Propagate = "ALL"
 		return nil
 	}

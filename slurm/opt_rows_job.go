@@ -226,21 +226,25 @@ func setProfile(r *optionReader, value string, _ bool) error {
 	return nil
 }
 
+// setAcctgFreq takes seconds, or task=, energy=, network= and filesystem= with
+// seconds each. Slurm looks no further than the first digits of a number.
 func setAcctgFreq(r *optionReader, value string, _ bool) error {
-	wrong := r.errorf(255, "Invalid --acctg-freq specification: %s", value)
-	if _, err := strconv.ParseInt(value, 10, 32); err == nil {
-		r.job().AcctgFreq = value
-		return nil
+	number := func(s string) bool {
+		t := strings.TrimLeft(s, " \t")
+		return s == "" || digits(t) > 0
 	}
 	for _, item := range strings.Split(value, ",") {
-		name, n, ok := strings.Cut(item, "=")
+		name, n, named := strings.Cut(item, "=")
 		switch strings.ToLower(name) {
 		case "task", "energy", "network", "filesystem":
+			item = n
 		default:
-			ok = false
+			if named {
+				item = "x"
+			}
 		}
-		if _, err := strconv.ParseUint(n, 10, 31); !ok || err != nil {
-			return wrong
+		if !number(item) || named && item == "" {
+			return r.errorf(255, "Invalid --acctg-freq specification: %s", value)
 		}
 	}
 	r.job().AcctgFreq = value

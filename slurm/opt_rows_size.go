@@ -170,11 +170,11 @@ func setExtraNodeInfo(r *optionReader, value string, _ bool) error {
 			continue
 		}
 		low, _, _ := strings.Cut(part, "-")
-		n, err := r.number(ordinal[i]+" arg of -B", 1, low)
-		if err != nil {
+		n, err := ParseCount(low)
+		if err != nil || n > maxNodeCount {
 			return r.errorf(1, `Invalid numeric value "%s" for %s arg of -B.`, part, ordinal[i])
 		}
-		*fields[i] = n
+		*fields[i] = int(n)
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func stepRows() []optionRow {
 		{names: "preserve-env", short: "E", cmds: Srun, tier: 3, set: flag(func(o *JobOptions) *bool { return &o.Step.PreserveEnv })},
 		{names: "prolog", arg: RequiredArg, cmds: Srun, env: envSrun("SLURM_PROLOG"), tier: 3,
 			set: text(func(o *JobOptions) *string { return &o.Step.Prolog })},
-		{names: "pty", arg: OptionalArg, cmds: Srun, tier: 1, set: flag(func(o *JobOptions) *bool { return &o.Step.Pty })},
+		{names: "pty", arg: OptionalArg, cmds: Srun, tier: 1, set: setPty},
 		{names: "quit-on-interrupt", cmds: Srun, tier: 3, set: flag(func(o *JobOptions) *bool { return &o.Step.QuitOnInterrupt })},
 		{names: "relative", short: "r", arg: RequiredArg, cmds: Srun, tier: 2,
 			set: number("--relative", 0, func(o *JobOptions) *int { return &o.Step.Relative })},
@@ -65,6 +65,16 @@ func stepRows() []optionRow {
 		{names: "x11", arg: OptionalArg, cmds: Srun | Salloc, tier: 2,
 			set: oneOf("all", "all batch first last", func(o *JobOptions) *string { return &o.Step.X11 })},
 	}
+}
+
+// setPty takes the bare option; newer Slurm also takes the number of a file to
+// use as the terminal.
+func setPty(r *optionReader, value string, has bool) error {
+	if has && value != "" {
+		r.noEffect("pty="+value, "the terminal is that of standard input")
+	}
+	r.job().Step.Pty = true
+	return nil
 }
 
 // setCompress takes lz4 or none; another name is an error Slurm lives with.

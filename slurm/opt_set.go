@@ -117,6 +117,10 @@ func checked(parse func(string) error, code Errno, field func(*JobOptions) *stri
 // gpus stores one of the --gpus family.
 func gpus(field func(*JobOptions) *Gres) setter {
 	return func(r *optionReader, value string, _ bool) error {
+		if value == "" {
+			*field(r.job()) = nil
+			return nil
+		}
 		g, err := ParseGPUs(value)
 		if err != nil {
 			r.badGres = err
@@ -130,7 +134,7 @@ func gpus(field func(*JobOptions) *Gres) setter {
 // yesNo stores "yes" or "no".
 func yesNo(without string, field func(*JobOptions) *string) setter {
 	return func(r *optionReader, value string, has bool) error {
-		if !has {
+		if !has || value == "" {
 			value = without
 		}
 		switch v := strings.ToLower(value); v {
@@ -180,11 +184,18 @@ func splitList(s string) []string {
 	return out
 }
 
-// number reads an integer as C does, with a sign and blanks before it.
+// number reads an integer as C does, with a sign and blanks before it; nothing
+// at all is zero.
 func (r *optionReader) number(name string, least int, value string) (int, error) {
 	t := strings.TrimLeft(value, " \t\n\v\f\r")
-	n, err := strconv.ParseInt(strings.TrimPrefix(t, "+"), 10, 64)
-	if err != nil || strings.HasPrefix(t, "+-") || strings.HasPrefix(t, "++") || n < int64(least) || n >= math.MaxInt32 {
+	if rest, signed := strings.CutPrefix(t, "+"); signed && isNumber(rest) {
+		t = rest
+	}
+	n, err := strconv.ParseInt(t, 10, 64)
+	if value == "" {
+		n, err = 0, nil
+	}
+	if err != nil || t != "" && t[0] == '+' || n < int64(least) || n >= math.MaxInt32 {
 		return 0, r.errorf(1, `Invalid numeric value "%s" for %s.`, value, name)
 	}
 	return int(n), nil

@@ -83,8 +83,9 @@ func frequency(s string) (string, bool) {
 	if i := freqRank(s); i >= 0 {
 		return frequencies[i], true
 	}
-	n, ok := parseUint(s, 1<<31)
-	return strconv.FormatUint(n, 10), ok
+	// Slurm reads a number and pays no heed to what follows it.
+	n := leadingInt(s)
+	return strconv.FormatInt(n, 10), n > 0 && n < 1<<31
 }
 
 // slower compares two frequencies; numbers come before words, as Slurm has it.
