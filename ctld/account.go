@@ -10,7 +10,6 @@ import (
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/barn/state"
 	"github.com/runink/rink/sched"
-	"github.com/runink/rink/slurm"
 )
 
 // historySink keeps in accounting what the log says of ended jobs and steps.
@@ -30,9 +29,11 @@ func (h *historySink) Consume(index uint64, _ time.Time, events []state.Event) {
 			records = append(records, &rinkpb.Record{Job: api.JobToProto(ev.Job), Index: index, Requeued: ev.Requeued})
 		case state.StepEnded:
 			records = append(records, &rinkpb.Record{
-				Job:   &rinkpb.Job{Id: uint32(ev.Job.ID), Restarts: ev.Job.Restarts},
-				Steps: []*rinkpb.Step{api.StepToProto(ev.Step)}, Index: index,
+				Job: api.JobToProto(ev.Job), Live: true, Steps: []*rinkpb.Step{api.StepToProto(ev.Step)}, Index: index,
 			})
+		case state.JobReleased:
+			// Now it is known how the batch script itself ended and what it used.
+			records = append(records, &rinkpb.Record{Job: api.JobToProto(ev.Job), Index: index})
 		}
 	}
 	if len(records) > 0 {
@@ -63,16 +64,12 @@ func (c *controller) History(req *rinkpb.HistoryRequest, stream rinkpb.Controlle
 	if !c.s.operator(u.UID) && c.s.private("jobs") {
 		f.UIDs = []uint32{u.UID}
 	}
-	if err := c.s.store.Flush(); err != nil {
-		return err
-	}
+	// What is in memory is read before the file: a job that ends in between is
+	// then in both, and never in neither.
 	var live []*sched.Job
-	c.s.barn.Read(func(t *state.State) { live = liveJobs(t) })
+	c.s.barn.Read(func(t *state.State) { live = slices.Collect(t.Jobs()) })
 	records := make([]*rinkpb.Record, 0, len(live))
 	for _, j := range live {
-		if j.State.Ended() && !j.State.Has(slurm.JobCompleting) {
-			continue
-		}
 		p := api.JobToProto(j)
 		records = append(records, &rinkpb.Record{Job: p, Steps: p.Steps, Live: true})
 	}

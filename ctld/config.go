@@ -65,7 +65,7 @@ func SocketPath(conf *slurm.Conf, daemon string) string {
 
 // findSelf works out which of the SlurmctldHost entries this controller is.
 func (c *Config) findSelf(hostname string) error {
-	hosts := c.Conf.SlurmctldHosts
+	hosts := c.Conf.SlurmctldHost
 	if len(hosts) == 0 {
 		return errors.New("SlurmctldHost is not set")
 	}
@@ -101,13 +101,16 @@ func ParseFiles(files []state.ConfigFile) (*slurm.Conf, error) {
 	if len(files) == 0 {
 		return nil, errors.New("there is no configuration")
 	}
-	byName := map[string][]byte{}
-	for _, f := range files[1:] {
-		byName[f.Name] = f.Text
-	}
-	return slurm.ParseConf(files[0].Name, files[0].Text, func(name string) ([]byte, error) {
-		if text, ok := byName[name]; ok {
-			return text, nil
+	conf, _, err := parseFiles(files)
+	return conf, err
+}
+
+func parseFiles(files []state.ConfigFile) (*slurm.Conf, []slurm.KeyReport, error) {
+	return slurm.ParseConf(files[0].Name, func(name string) ([]byte, error) {
+		for _, f := range files {
+			if f.Name == name {
+				return f.Text, nil
+			}
 		}
 		return nil, fmt.Errorf("cannot read %s: %w", name, fs.ErrNotExist)
 	})
@@ -165,9 +168,14 @@ func ReadConf(path string) (*slurm.Conf, error) {
 // CheckConfig says of every key of a cluster's configuration files what
 // becomes of it. The error is one that keeps the files from being read at all.
 func CheckConfig(path string) ([]slurm.KeyReport, error) {
-	conf, err := ReadConf(path)
+	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	return conf.Report, nil
+	files, err := readFiles(path)
+	if err != nil {
+		return nil, err
+	}
+	_, reports, err := parseFiles(files)
+	return reports, err
 }

@@ -114,14 +114,14 @@ func (s *Server) jobHere(j *sched.Job, conf *sched.Config, i int) *rinkpb.JobHer
 		TimeLimit: int64(j.TimeLimit), Start: j.Start.UnixNano(), Cluster: conf.Conf.ClusterName,
 		KillWait: int64(s.killWait() / time.Second), Nice: int64(0), Comment: j.Spec.Comment, Constraints: j.Spec.Constraint,
 		Umask: int32(j.Umask), Rlimits: rlimitsToProto(j.Rlimits),
-		Namespaces: conf.Conf.SliceNamespaces, PrivateTmp: conf.Conf.SlicePrivateTmp, Cgroup: conf.Conf.SliceCgroup,
+		Namespaces: strings.Join(conf.Conf.Slice.Namespaces, ","), PrivateTmp: conf.Conf.Slice.PrivateTmp, Cgroup: conf.Conf.Slice.Cgroup,
 	}
 	if p := conf.Partition(j.Partition); p != nil {
 		if p.SliceNamespaces != "" {
 			h.Namespaces = p.SliceNamespaces
 		}
 		if p.SlicePrivateTmp != "" {
-			h.PrivateTmp = p.SlicePrivateTmp
+			h.PrivateTmp = strings.EqualFold(p.SlicePrivateTmp, "yes")
 		}
 	}
 	for _, n := range j.Nodes() {

@@ -45,23 +45,21 @@ func (s *Server) reported(sess *session, r *rinkpb.Report) []state.Command {
 }
 
 // batchDone ends a job whose batch script ended. Should the job have been
-// ended before, by scancel or its time limit, only the script's own end is
-// noted.
+// ended before, by scancel or its time limit, how the script ended comes with
+// the report that the node is free of it.
 func (s *Server) batchDone(d *rinkpb.JobDone) []state.Command {
 	id := slurm.JobID(d.Job)
 	exit := api.ExitCodeFromProto(d.Exit)
 	st, reason := endState(exit, d.Oom)
-	cmds := []state.Command{state.EndStep{
-		Job: id, Restarts: d.Restarts, Step: slurm.StepBatch, State: st, Exit: exit, Usage: api.UsageFromProto(d.Usage),
-	}}
+	var cmds []state.Command
 	var live bool
 	var requeueExit, holdExit bool
 	s.barn.Read(func(t *state.State) {
 		j := t.Job(id)
-		live = j != nil && j.Restarts == d.Restarts && !j.State.Has(slurm.JobCompleting) && j.State.Base() == slurm.JobRunning || j != nil && j.State.Base() == slurm.JobSuspended
+		live = j != nil && j.Restarts == d.Restarts && (j.State.Base() == slurm.JobRunning || j.State.Base() == slurm.JobSuspended)
 		if conf := t.Config(); conf != nil && j != nil && j.Requeue {
-			requeueExit = slices.Contains(conf.Conf.RequeueExit, int(exit.Code))
-			holdExit = slices.Contains(conf.Conf.RequeueExitHold, int(exit.Code))
+			requeueExit = conf.Conf.RequeueExit.Contains(uint32(exit.Code))
+			holdExit = conf.Conf.RequeueExitHold.Contains(uint32(exit.Code))
 		}
 	})
 	if live {
@@ -92,7 +90,8 @@ func endState(exit sched.ExitCode, oom bool) (slurm.JobState, slurm.Reason) {
 
 func (s *Server) nodeDone(node sched.NodeName, d *rinkpb.NodeDone) []state.Command {
 	cmds := []state.Command{state.ReleaseNodes{
-		Job: slurm.JobID(d.Job), Restarts: d.Restarts, Nodes: []sched.NodeName{node}, Usage: api.UsageFromProto(d.Usage),
+		Job: slurm.JobID(d.Job), Restarts: d.Restarts, Nodes: []sched.NodeName{node},
+		Batch: d.Batch, Exit: api.ExitCodeFromProto(d.Exit), Usage: api.UsageFromProto(d.Usage),
 	}}
 	if d.Error != "" {
 		drain := slurm.NodeDrain
@@ -156,7 +155,7 @@ func (s *Server) welcome(ctx context.Context, sess *session, hello *rinkpb.Hello
 		known = true
 		lost = n.Registered && n.SpoolID != "" && n.SpoolID != reg.SpoolID
 		reg.Up, reg.Reason = true, ""
-		if conf := t.Config().Conf; !conf.ConfigOverrides() {
+		if conf := t.Config().Conf; !conf.SlurmdParameters.Has("config_overrides") {
 			reg.Up, reg.Reason = fitFor(n, reg)
 		}
 	})

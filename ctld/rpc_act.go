@@ -151,7 +151,7 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 func (c *controller) top(t *state.State, tg target, u auth.User) (state.Command, error) {
 	conf := t.Config().Conf
 	if !c.s.operator(u.UID) {
-		if _, ok := conf.SchedulerParameter("enable_user_top"); !ok {
+		if _, ok := conf.SchedulerParameters.Get("enable_user_top"); !ok {
 			return nil, slurm.ErrnoAccessDenied
 		}
 	}

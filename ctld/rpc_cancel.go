@@ -110,7 +110,7 @@ func (c *controller) Cancel(ctx context.Context, req *rinkpb.CancelRequest) (*ri
 			}
 			matched := 0
 			for _, tg := range list {
-				if len(list) > 1 && tg.job.State.Ended() {
+				if (len(list) > 1 || req.HasFilter) && tg.job.State.Ended() {
 					continue
 				}
 				if req.HasFilter && !matches(tg.job, req) {
@@ -128,7 +128,12 @@ func (c *controller) Cancel(ctx context.Context, req *rinkpb.CancelRequest) (*ri
 					owner = append(owner, len(reply.Outcomes)-1)
 				}
 			}
-			if matched == 0 && !req.HasFilter {
+			live := slices.ContainsFunc(list, func(tg target) bool { return !tg.job.State.Ended() })
+			switch {
+			case matched > 0 || live && req.HasFilter:
+			case req.HasFilter: // filters look among the jobs that live
+				reply.Outcomes = append(reply.Outcomes, &rinkpb.Outcome{What: what, Job: ref.Job, Status: refuse(slurm.ErrnoInvalidJobID)})
+			default:
 				reply.Outcomes = append(reply.Outcomes, &rinkpb.Outcome{What: what, Job: ref.Job, Status: refuse(slurm.ErrnoAlreadyDone)})
 			}
 		}
@@ -192,9 +197,13 @@ func (c *controller) cancelStep(ref *rinkpb.JobRef, req *rinkpb.CancelRequest, j
 		if uint32(st.ID) != ref.Step {
 			continue
 		}
-		return append(signals, func() { c.s.signalStep(j, st, req.Signal) })
+		sig := req.Signal
+		if sig == 0 {
+			sig = 9 // a step gets no time to take leave, as in Slurm
+		}
+		return append(signals, func() { c.s.signalStep(j, st, sig) })
 	}
-	out.Status = refuse(slurm.ErrnoInvalidJobID)
+	out.Status = refuse(slurm.ErrnoAlreadyDone) // or not begun: the job is there
 	return signals
 }
 

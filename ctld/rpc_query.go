@@ -180,7 +180,7 @@ func (c *controller) Ping(ctx context.Context, _ *rinkpb.PingRequest) (*rinkpb.P
 func (s *Server) controllers() []*rinkpb.ControllerInfo {
 	leader, _ := s.barn.Leader()
 	var out []*rinkpb.ControllerInfo
-	for _, h := range s.liveConf().SlurmctldHosts {
+	for _, h := range s.liveConf().SlurmctldHost {
 		out = append(out, &rinkpb.ControllerInfo{Name: h.Name, Address: h.Addr, Leader: h.Name == s.opt.Config.Name && leader != "", Up: leader != ""})
 	}
 	return out

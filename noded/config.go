@@ -61,7 +61,7 @@ func ReadConfig(conf *slurm.Conf, node, hostname, token string) (Config, error) 
 		return strings.NewReplacer("%c", conf.ClusterName, "%d", daemon).Replace(conf.CommandSocket)
 	}
 	c.Socket, c.Local = socket("noded."+me.Name), socket("ctld")
-	for _, h := range conf.SlurmctldHosts {
+	for _, h := range conf.SlurmctldHost {
 		addr := h.Addr
 		if addr == "" {
 			addr = h.Name
@@ -113,12 +113,13 @@ func ReadConf(path string) (*slurm.Conf, error) {
 
 // parseFiles parses configuration files, the first being slurm.conf.
 func parseFiles(list []slurm.ConfFile) (*slurm.Conf, error) {
-	return slurm.ParseConf(list[0].Name, list[0].Text, func(name string) ([]byte, error) {
-		for _, f := range list[1:] {
+	conf, _, err := slurm.ParseConf(list[0].Name, func(name string) ([]byte, error) {
+		for _, f := range list {
 			if f.Name == name {
 				return f.Text, nil
 			}
 		}
 		return nil, os.ErrNotExist
 	})
+	return conf, err
 }

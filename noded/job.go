@@ -32,7 +32,7 @@ type job struct {
 	ending    bool                // told to end, or the batch script did
 	endWords  string
 	finished  bool
-	usage     rinkpb.Usage
+	batch     *rinkpb.JobDone // how the batch script ended here
 	oom       bool
 }
 
@@ -89,9 +89,10 @@ func (a *Agent) launchJob(ctx context.Context, order *rinkpb.LaunchJob) {
 	}
 	j.slices[id] = &running{id: id, batch: true}
 	j.mu.Unlock()
-	err := a.spool.put(j.key, "job", order.Here)
+	// The job's own file comes last: with it the order counts as taken.
+	err := a.spool.put(j.key, "launch", order)
 	if err == nil {
-		err = a.spool.put(j.key, "launch", order)
+		err = a.spool.put(j.key, "job", order.Here)
 	}
 	if err != nil {
 		a.launchFailed(j, id, nil, "spool", err, true)
@@ -212,10 +213,13 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 			Job: k.job, Restarts: k.restarts, Stage: "launcher", Error: "the launcher of the node died with the job", Requeue: true,
 		}}})
 	case batch:
-		code := exitCode(exit, 0)
-		a.report(&rinkpb.Report{Report: &rinkpb.Report_Done{Done: &rinkpb.JobDone{
-			Job: k.job, Restarts: k.restarts, Exit: code, Oom: oom, Usage: usage, At: exit.Ended.UnixNano(), Error: startWords(exit),
-		}}})
+		done := &rinkpb.JobDone{
+			Job: k.job, Restarts: k.restarts, Exit: exitCode(exit, 0), Oom: oom, Usage: usage, At: exit.Ended.UnixNano(), Error: startWords(exit),
+		}
+		a.report(&rinkpb.Report{Report: &rinkpb.Report_Done{Done: done}})
+		j.mu.Lock()
+		j.batch = done
+		j.mu.Unlock()
 	default:
 		done := &rinkpb.StepDone{Job: k.job, Restarts: k.restarts, Step: step, Usage: usage, At: exit.Ended.UnixNano(), Error: exit.Note}
 		if r != nil && r.step != nil {
@@ -334,19 +338,19 @@ func (a *Agent) maybeFinish(j *job) {
 		return
 	}
 	j.finished = true
-	oom := j.oom
+	gone := &rinkpb.NodeDone{Job: j.key.job, Restarts: j.key.restarts, Oom: j.oom}
+	if j.batch != nil {
+		gone.Batch, gone.Exit, gone.Usage = true, j.batch.Exit, j.batch.Usage
+	}
 	ran := j.prologed != nil
 	j.mu.Unlock()
 	a.wg.Go(func() {
-		text := ""
 		if ran {
 			if err := a.epilog(j); err != nil {
-				text = err.Error()
+				gone.Error = err.Error()
 			}
 		}
-		a.report(&rinkpb.Report{Report: &rinkpb.Report_NodeDone{NodeDone: &rinkpb.NodeDone{
-			Job: j.key.job, Restarts: j.key.restarts, Oom: oom, Error: text,
-		}}})
+		a.report(&rinkpb.Report{Report: &rinkpb.Report_NodeDone{NodeDone: gone}})
 		a.forget(j.key)
 	})
 }
@@ -498,6 +502,12 @@ func (a *Agent) restore(ctx context.Context) error {
 		ok, err := a.spool.get(k, "job", here)
 		if err != nil || !ok {
 			a.log.Error("cannot take up a job", "job", k.job, "error", err)
+			os.RemoveAll(a.spool.jobDir(k))
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(a.spool.jobDir(k), "launch")); err != nil && len(steps) == 0 {
+			// Nothing of it runs here. Should its order have been cut off half
+			// written, the leader sends it again.
 			os.RemoveAll(a.spool.jobDir(k))
 			continue
 		}

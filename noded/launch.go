@@ -71,12 +71,8 @@ func isolationOf(here *rinkpb.JobHere) (isolation, error) {
 			return iso, fmt.Errorf("SliceNamespaces: %q is not a namespace (pid, mount, uts, ipc, user, net, cgroup or none)", w)
 		}
 	}
-	switch strings.ToLower(here.PrivateTmp) {
-	case "", "no":
-	case "yes":
+	if here.PrivateTmp {
 		iso.privateTmp, iso.ns.Mount = true, true
-	default:
-		return iso, fmt.Errorf("SlicePrivateTmp: %q is neither yes nor no", here.PrivateTmp)
 	}
 	// Only root makes these without a user namespace.
 	if os.Geteuid() != 0 && (iso.ns.PID || iso.ns.Mount || iso.ns.UTS || iso.ns.IPC || iso.ns.Net || iso.ns.Cgroup) {

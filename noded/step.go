@@ -29,9 +29,9 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 	r.io = newTaskIO(a, j, order)
 	j.slices[id] = r
 	j.mu.Unlock()
-	err := a.spool.put(j.key, "job", order.Here)
+	err := a.spool.put(j.key, fmt.Sprintf("step.%d", order.Step), order)
 	if err == nil {
-		err = a.spool.put(j.key, fmt.Sprintf("step.%d", order.Step), order)
+		err = a.spool.put(j.key, "job", order.Here)
 	}
 	if err != nil {
 		a.launchFailed(j, id, order, "spool", err, false)

@@ -20,7 +20,7 @@ func check(env *cli.Env, path string) error {
 			line += " (" + r.Why + ")"
 		}
 		fmt.Fprintln(env.Stdout, strings.TrimRight(line, " "))
-		if r.Verdict == slurm.KeyRefused {
+		if r.Verdict == slurm.Refused {
 			refused++
 		}
 	}

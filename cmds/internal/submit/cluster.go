@@ -24,8 +24,8 @@ func Cluster(env *cli.Env, client *cli.Client) (*sched.Config, []*sched.Node, er
 	if len(reply.Files) == 0 {
 		return nil, nil, errors.New("the controller has no configuration")
 	}
-	conf, err := slurm.ParseConf(reply.Files[0].Name, reply.Files[0].Text, func(name string) ([]byte, error) {
-		for _, f := range reply.Files[1:] {
+	conf, _, err := slurm.ParseConf(reply.Files[0].Name, func(name string) ([]byte, error) {
+		for _, f := range reply.Files {
 			if f.Name == name {
 				return f.Text, nil
 			}
