@@ -160,7 +160,7 @@ func (s *Server) tick(ctx context.Context, now time.Time) {
 		}
 		cmds = append(cmds, overTime(st, now)...)
 		cmds = append(cmds, s.lostNodes(st, now)...)
-		if age := conf.Conf.MinJobAge; age > 0 && endedBefore(st, now.Add(-seconds(age))) {
+		if age := conf.Conf.MinJobAge; age > 0 && st.EndedBefore(now.Add(-seconds(age))) {
 			cmds = append(cmds, state.Purge{Before: now.Add(-seconds(age))})
 		}
 	})
@@ -191,16 +191,6 @@ func overTime(st *state.State, now time.Time) []state.Command {
 }
 
 func seconds(d slurm.Duration) time.Duration { return time.Duration(d) * time.Second }
-
-// endedBefore reports whether there is a record to forget.
-func endedBefore(st *state.State, t time.Time) bool {
-	for j := range st.Jobs() {
-		if j.State.Ended() && !j.State.Has(slurm.JobCompleting) && j.End.Before(t) {
-			return true
-		}
-	}
-	return false
-}
 
 // liveJobs lists the records that have not ended, in the order of their ids.
 func liveJobs(st *state.State) []*sched.Job {
