@@ -707,6 +707,7 @@ type Start struct {
 	Partition     string                 `protobuf:"bytes,5,opt,name=partition,proto3" json:"partition,omitempty"`
 	Alloc         []*NodeAlloc           `protobuf:"bytes,6,rep,name=alloc,proto3" json:"alloc,omitempty"`
 	Scheduler     string                 `protobuf:"bytes,7,opt,name=scheduler,proto3" json:"scheduler,omitempty"`
+	TimeLimit     int64                  `protobuf:"varint,8,opt,name=time_limit,json=timeLimit,proto3" json:"time_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -788,6 +789,13 @@ func (x *Start) GetScheduler() string {
 		return x.Scheduler
 	}
 	return ""
+}
+
+func (x *Start) GetTimeLimit() int64 {
+	if x != nil {
+		return x.TimeLimit
+	}
+	return 0
 }
 
 type StartJobs struct {
@@ -3217,7 +3225,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05blobs\x18\x03 \x03(\v2\x0f.runink.v1.BlobR\x05blobs\x12%\n" +
 	"\x05needs\x18\x04 \x03(\v2\x0f.runink.v1.IntsR\x05needs\x12$\n" +
 	"\x03run\x18\x05 \x01(\v2\x12.runink.v1.RunInfoR\x03run\x12\x10\n" +
-	"\x03het\x18\x06 \x01(\bR\x03het\"\xca\x01\n" +
+	"\x03het\x18\x06 \x01(\bR\x03het\"\xe9\x01\n" +
 	"\x05Start\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\rR\x04task\x12\x17\n" +
@@ -3225,7 +3233,9 @@ const file_log_proto_rawDesc = "" +
 	"\brestarts\x18\x04 \x01(\rR\brestarts\x12\x1c\n" +
 	"\tpartition\x18\x05 \x01(\tR\tpartition\x12*\n" +
 	"\x05alloc\x18\x06 \x03(\v2\x14.runink.v1.NodeAllocR\x05alloc\x12\x1c\n" +
-	"\tscheduler\x18\a \x01(\tR\tscheduler\"5\n" +
+	"\tscheduler\x18\a \x01(\tR\tscheduler\x12\x1d\n" +
+	"\n" +
+	"time_limit\x18\b \x01(\x03R\ttimeLimit\"5\n" +
 	"\tStartJobs\x12(\n" +
 	"\x06starts\x18\x01 \x03(\v2\x10.runink.v1.StartR\x06starts\"`\n" +
 	"\bObstacle\x12\x12\n" +

@@ -159,6 +159,9 @@ func (s *State) run(j *sched.Job, start sched.Start) {
 	j.State = slurm.JobRunning
 	j.Reason, j.ReasonText = slurm.ReasonNone, ""
 	j.Start, j.LastSched, j.Scheduler = s.at, s.at, start.Scheduler
+	if start.TimeLimit > 0 {
+		j.TimeLimit = start.TimeLimit
+	}
 	j.End = expectedEnd(j)
 	if j.Eligible.IsZero() {
 		j.Eligible = s.at
