@@ -25,7 +25,6 @@ import (
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/auth"
 	"github.com/runink/rink/noded/launcher"
-	"github.com/runink/rink/slice"
 )
 
 // maxMessage bounds one message of a call.
@@ -199,10 +198,12 @@ func safeName(s string) string {
 // follow takes the ends of slices from the launcher. When the launcher itself
 // is gone, a new one is started: it finds what its predecessor left, ends it
 // and says so.
-func (a *Agent) follow(ctx context.Context, exits <-chan slice.Exit) {
+func (a *Agent) follow(ctx context.Context, exits <-chan launcher.Event) {
 	for {
-		for exit := range exits {
-			a.sliceEnded(ctx, exit)
+		for e := range exits {
+			if e.Exit != nil {
+				a.sliceEnded(ctx, *e.Exit)
+			}
 		}
 		if ctx.Err() != nil {
 			return

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -144,7 +145,16 @@ func (b *builder) execOps(i int) []op {
 	p, t := b.p, &b.spec.Tasks[i]
 	mask := p.raw(make([]byte, 8))
 	out := []op{call(-1, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, mask, 0, 8)}
-	argv, envp := p.vector(t.Argv), p.vector(t.Env)
+	argv, env := p.vector(t.Argv), t.Env
+	var own []uintptr
+	if t.PidEnv != "" {
+		env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, t.PidEnv+"=") })
+		text := append([]byte(t.PidEnv+"="), make([]byte, pidRoom)...)
+		p.pidText[i] = text[len(t.PidEnv)+1:]
+		own = append(own, p.raw(text))
+		out = append(out, op{nr: nrPid})
+	}
+	envp := p.vector(env, own...)
 	label := p.label(StageExec, t.Argv[0], i)
 	for _, file := range candidates(t.Argv[0], t.Env) {
 		out = append(out, call(label, unix.SYS_EXECVE, p.bytes(file), argv, envp).with(opTryNext))

@@ -175,6 +175,9 @@ func (p *program) run(ops []op, task int32) {
 		case nrExecFail:
 			p.tell(recFailed, task, o.label, execErr)
 			exit(127)
+		case nrPid:
+			p.writePid(task)
+			continue
 		case nrSignals:
 			for sig := uintptr(1); sig <= 64; sig++ {
 				sys(unix.SYS_RT_SIGACTION, sig, o.a[0], 0, 8, 0, 0)
@@ -209,6 +212,28 @@ func (p *program) run(ops []op, task int32) {
 			p.tell(recFailed, task, o.label, e)
 			exit(127)
 		}
+	}
+}
+
+// writePid writes the process's own id into the environment of a task.
+//
+//go:norace
+//go:noinline
+//go:nosplit
+func (p *program) writePid(task int32) {
+	text := p.pidText[task]
+	pid, _ := sys(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
+	digits := 1
+	for rest := pid / 10; rest > 0; rest /= 10 {
+		digits++
+	}
+	if digits >= len(text) {
+		return
+	}
+	text[digits] = 0
+	for i := digits - 1; i >= 0; i-- {
+		text[i] = byte('0' + pid%10)
+		pid /= 10
 	}
 }
 

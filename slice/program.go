@@ -32,6 +32,7 @@ type program struct {
 	cgroupFD   int32
 	joinV2     []op // then
 
+	pidText  [][]byte // by task, where its process id belongs in its environment; nil when it is not asked for
 	strerr   []byte   // error texts, back to back
 	strat    []uint32 // where each begins
 	children []byte   // path of the file that lists the first process's children
@@ -74,7 +75,7 @@ func (p *program) stack() error {
 // began drops what was for the start alone.
 func (p *program) began() {
 	p.gaps, p.setup, p.opener, p.tasks, p.after, p.joinV2 = nil, nil, nil, nil, nil, nil
-	p.strerr, p.strat, p.keep = nil, nil, nil
+	p.strerr, p.strat, p.pidText, p.keep = nil, nil, nil, nil
 }
 
 // free gives the stacks back. The first process must have been waited for.
@@ -120,7 +121,11 @@ const (
 	nrNote     uintptr = 1<<20 + iota // write a[0:a[1]], the error text, a[2:a[3]] to standard error, if there was an opNoteErr
 	nrExecFail                        // no candidate could be executed
 	nrSignals                         // set all signals to the action at a[0]
+	nrPid                             // write the process's own id into pidText of its task
 )
+
+// pidRoom is how much nrPid writes at most, with the zero byte at the end.
+const pidRoom = 12
 
 type label struct {
 	stage Stage
@@ -186,8 +191,9 @@ func (p *program) raw(b []byte) uintptr {
 	return uintptr(unsafe.Pointer(&b[0]))
 }
 
-// vector makes a NULL-terminated array of strings, as execve wants it.
-func (p *program) vector(list []string) uintptr {
+// vector makes a NULL-terminated array of strings, as execve wants it, with
+// more of them whose addresses are given.
+func (p *program) vector(list []string, more ...uintptr) uintptr {
 	size := 0
 	for _, s := range list {
 		size += len(s) + 1
@@ -199,6 +205,7 @@ func (p *program) vector(list []string) uintptr {
 		ptrs[i] = uintptr(unsafe.Pointer(&text[at]))
 		at += copy(text[at:], s) + 1
 	}
+	ptrs = append(append(ptrs[:len(list)], more...), 0)
 	p.keep = append(p.keep, text, ptrs)
 	return uintptr(unsafe.Pointer(&ptrs[0]))
 }

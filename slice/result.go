@@ -104,6 +104,12 @@ type TaskExit struct {
 	MaxRSS uint64
 }
 
+// TaskEnd is the end of one task while its slice may go on.
+type TaskEnd struct {
+	Task int
+	Exit TaskExit
+}
+
 // Exit is what became of a slice.
 type Exit struct {
 	ID       string

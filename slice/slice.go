@@ -27,7 +27,8 @@ type Slice struct {
 
 	launcherPeak uint64 // most memory that this process had before the tasks were made
 
-	done chan struct{} // closed when exit is final
+	done     chan struct{} // closed when exit is final
+	taskEnds chan TaskEnd  // has room for every task; closed before done
 
 	// mu guards what follows.
 	mu       sync.Mutex
@@ -89,6 +90,11 @@ func (s *Slice) Pids() []int {
 
 // Done is closed once nothing is left of the slice and Exit is final.
 func (s *Slice) Done() <-chan struct{} { return s.done }
+
+// TaskEnds tells each task's end as it happens, once, and is closed before
+// Done. What it tells is not lost by not being read. A first process that is
+// killed takes its tasks' last words with it: those are in Exit alone.
+func (s *Slice) TaskEnds() <-chan TaskEnd { return s.taskEnds }
 
 // Wait waits for Done and returns what became of the slice.
 func (s *Slice) Wait() Exit {
@@ -308,12 +314,17 @@ func (s *Slice) ended(rec *record) {
 		return
 	}
 	t := &s.tasks[rec.task]
+	if !t.ended.IsZero() {
+		return
+	}
 	t.ended = time.Now()
 	t.status = syscall.WaitStatus(rec.status)
 	t.user = time.Duration(rec.utime) * time.Microsecond
 	t.sys = time.Duration(rec.stime) * time.Microsecond
 	t.maxRSS = uint64(rec.maxrss) << 10
 	s.past.add(rec)
+	s.taskEnds <- TaskEnd{Task: int(rec.task), Exit: TaskExit{Status: t.status, Ended: t.ended, StartError: t.startError,
+		User: t.user, System: t.sys, MaxRSS: t.maxRSS}}
 }
 
 // add counts in what a process used that has been waited for.
@@ -375,5 +386,6 @@ func (s *Slice) finish() {
 		e.Note += n
 	}
 	s.exit = e
+	close(s.taskEnds)
 	close(s.done)
 }

@@ -127,6 +127,7 @@ func (b *builder) start(ctx context.Context) (*Slice, error) {
 	s := &Slice{
 		id: b.spec.ID, host: b.host, group: b.g, first: b.pid, pidns: b.p.pidns, ctl: b.ctl, prog: b.p, launcherPeak: peak,
 		started: started, ends: b.ends, tasks: make([]taskState, len(b.spec.Tasks)), done: make(chan struct{}),
+		taskEnds: make(chan TaskEnd, len(b.spec.Tasks)),
 	}
 	s.firstTicks, _ = StartTicks(b.pid)
 	if err := b.await(ctx, s); err != nil {
@@ -261,6 +262,7 @@ func (b *builder) compile() error {
 	}
 	p.strerr, p.strat = errorTexts()
 	p.pids = make([]int32, len(b.spec.Tasks))
+	p.pidText = make([][]byte, len(b.spec.Tasks))
 	p.children = []byte("/proc/thread-self/children\x00")
 	if err := b.channel(); err != nil {
 		return err

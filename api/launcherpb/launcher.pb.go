@@ -7,7 +7,7 @@
 // versions:
 // 	protoc-gen-go v1.36.12
 // 	protoc        v3.21.12
-// source: api/launcher.proto
+// source: launcher.proto
 
 package launcherpb
 
@@ -68,11 +68,11 @@ func (x Error_Code) String() string {
 }
 
 func (Error_Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_api_launcher_proto_enumTypes[0].Descriptor()
+	return file_launcher_proto_enumTypes[0].Descriptor()
 }
 
 func (Error_Code) Type() protoreflect.EnumType {
-	return &file_api_launcher_proto_enumTypes[0]
+	return &file_launcher_proto_enumTypes[0]
 }
 
 func (x Error_Code) Number() protoreflect.EnumNumber {
@@ -81,7 +81,7 @@ func (x Error_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Error_Code.Descriptor instead.
 func (Error_Code) EnumDescriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{2, 0}
+	return file_launcher_proto_rawDescGZIP(), []int{2, 0}
 }
 
 type Signal_Target int32
@@ -117,11 +117,11 @@ func (x Signal_Target) String() string {
 }
 
 func (Signal_Target) Descriptor() protoreflect.EnumDescriptor {
-	return file_api_launcher_proto_enumTypes[1].Descriptor()
+	return file_launcher_proto_enumTypes[1].Descriptor()
 }
 
 func (Signal_Target) Type() protoreflect.EnumType {
-	return &file_api_launcher_proto_enumTypes[1]
+	return &file_launcher_proto_enumTypes[1]
 }
 
 func (x Signal_Target) Number() protoreflect.EnumNumber {
@@ -130,7 +130,7 @@ func (x Signal_Target) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Signal_Target.Descriptor instead.
 func (Signal_Target) EnumDescriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{7, 0}
+	return file_launcher_proto_rawDescGZIP(), []int{7, 0}
 }
 
 type Request struct {
@@ -157,7 +157,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_api_launcher_proto_msgTypes[0]
+	mi := &file_launcher_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -169,7 +169,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[0]
+	mi := &file_launcher_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -182,7 +182,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{0}
+	return file_launcher_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *Request) GetId() uint64 {
@@ -400,7 +400,7 @@ type Response struct {
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_api_launcher_proto_msgTypes[1]
+	mi := &file_launcher_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -412,7 +412,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[1]
+	mi := &file_launcher_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -425,7 +425,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{1}
+	return file_launcher_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Response) GetId() uint64 {
@@ -502,7 +502,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_api_launcher_proto_msgTypes[2]
+	mi := &file_launcher_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -514,7 +514,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[2]
+	mi := &file_launcher_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -527,7 +527,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{2}
+	return file_launcher_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Error) GetText() string {
@@ -564,7 +564,7 @@ type StartError struct {
 
 func (x *StartError) Reset() {
 	*x = StartError{}
-	mi := &file_api_launcher_proto_msgTypes[3]
+	mi := &file_launcher_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -576,7 +576,7 @@ func (x *StartError) String() string {
 func (*StartError) ProtoMessage() {}
 
 func (x *StartError) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[3]
+	mi := &file_launcher_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -589,7 +589,7 @@ func (x *StartError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartError.ProtoReflect.Descriptor instead.
 func (*StartError) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{3}
+	return file_launcher_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *StartError) GetStage() string {
@@ -635,7 +635,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_api_launcher_proto_msgTypes[4]
+	mi := &file_launcher_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -647,7 +647,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[4]
+	mi := &file_launcher_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -660,7 +660,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{4}
+	return file_launcher_proto_rawDescGZIP(), []int{4}
 }
 
 type Info struct {
@@ -680,7 +680,7 @@ type Info struct {
 
 func (x *Info) Reset() {
 	*x = Info{}
-	mi := &file_api_launcher_proto_msgTypes[5]
+	mi := &file_launcher_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +692,7 @@ func (x *Info) String() string {
 func (*Info) ProtoMessage() {}
 
 func (x *Info) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[5]
+	mi := &file_launcher_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +705,7 @@ func (x *Info) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Info.ProtoReflect.Descriptor instead.
 func (*Info) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{5}
+	return file_launcher_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Info) GetProtocol() uint32 {
@@ -780,7 +780,7 @@ type Launch struct {
 
 func (x *Launch) Reset() {
 	*x = Launch{}
-	mi := &file_api_launcher_proto_msgTypes[6]
+	mi := &file_launcher_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -792,7 +792,7 @@ func (x *Launch) String() string {
 func (*Launch) ProtoMessage() {}
 
 func (x *Launch) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[6]
+	mi := &file_launcher_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -805,7 +805,7 @@ func (x *Launch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Launch.ProtoReflect.Descriptor instead.
 func (*Launch) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{6}
+	return file_launcher_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Launch) GetSpec() *Spec {
@@ -827,7 +827,7 @@ type Signal struct {
 
 func (x *Signal) Reset() {
 	*x = Signal{}
-	mi := &file_api_launcher_proto_msgTypes[7]
+	mi := &file_launcher_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -839,7 +839,7 @@ func (x *Signal) String() string {
 func (*Signal) ProtoMessage() {}
 
 func (x *Signal) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[7]
+	mi := &file_launcher_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -852,7 +852,7 @@ func (x *Signal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signal.ProtoReflect.Descriptor instead.
 func (*Signal) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{7}
+	return file_launcher_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Signal) GetSlice() string {
@@ -892,7 +892,7 @@ type Kill struct {
 
 func (x *Kill) Reset() {
 	*x = Kill{}
-	mi := &file_api_launcher_proto_msgTypes[8]
+	mi := &file_launcher_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +904,7 @@ func (x *Kill) String() string {
 func (*Kill) ProtoMessage() {}
 
 func (x *Kill) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[8]
+	mi := &file_launcher_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +917,7 @@ func (x *Kill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kill.ProtoReflect.Descriptor instead.
 func (*Kill) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{8}
+	return file_launcher_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Kill) GetSlice() string {
@@ -935,7 +935,7 @@ type List struct {
 
 func (x *List) Reset() {
 	*x = List{}
-	mi := &file_api_launcher_proto_msgTypes[9]
+	mi := &file_launcher_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +947,7 @@ func (x *List) String() string {
 func (*List) ProtoMessage() {}
 
 func (x *List) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[9]
+	mi := &file_launcher_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +960,7 @@ func (x *List) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use List.ProtoReflect.Descriptor instead.
 func (*List) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{9}
+	return file_launcher_proto_rawDescGZIP(), []int{9}
 }
 
 type Usage struct {
@@ -972,7 +972,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_api_launcher_proto_msgTypes[10]
+	mi := &file_launcher_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -984,7 +984,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[10]
+	mi := &file_launcher_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -997,7 +997,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{10}
+	return file_launcher_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Usage) GetSlice() string {
@@ -1016,7 +1016,7 @@ type Forget struct {
 
 func (x *Forget) Reset() {
 	*x = Forget{}
-	mi := &file_api_launcher_proto_msgTypes[11]
+	mi := &file_launcher_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1028,7 +1028,7 @@ func (x *Forget) String() string {
 func (*Forget) ProtoMessage() {}
 
 func (x *Forget) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[11]
+	mi := &file_launcher_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1041,7 +1041,7 @@ func (x *Forget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forget.ProtoReflect.Descriptor instead.
 func (*Forget) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{11}
+	return file_launcher_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Forget) GetSlice() string {
@@ -1060,7 +1060,7 @@ type Attach struct {
 
 func (x *Attach) Reset() {
 	*x = Attach{}
-	mi := &file_api_launcher_proto_msgTypes[12]
+	mi := &file_launcher_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1072,7 +1072,7 @@ func (x *Attach) String() string {
 func (*Attach) ProtoMessage() {}
 
 func (x *Attach) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[12]
+	mi := &file_launcher_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1085,7 +1085,7 @@ func (x *Attach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attach.ProtoReflect.Descriptor instead.
 func (*Attach) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{12}
+	return file_launcher_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Attach) GetSlice() string {
@@ -1105,7 +1105,7 @@ type CloseStdin struct {
 
 func (x *CloseStdin) Reset() {
 	*x = CloseStdin{}
-	mi := &file_api_launcher_proto_msgTypes[13]
+	mi := &file_launcher_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +1117,7 @@ func (x *CloseStdin) String() string {
 func (*CloseStdin) ProtoMessage() {}
 
 func (x *CloseStdin) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[13]
+	mi := &file_launcher_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +1130,7 @@ func (x *CloseStdin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseStdin.ProtoReflect.Descriptor instead.
 func (*CloseStdin) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{13}
+	return file_launcher_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CloseStdin) GetSlice() string {
@@ -1159,7 +1159,7 @@ type Resize struct {
 
 func (x *Resize) Reset() {
 	*x = Resize{}
-	mi := &file_api_launcher_proto_msgTypes[14]
+	mi := &file_launcher_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1171,7 @@ func (x *Resize) String() string {
 func (*Resize) ProtoMessage() {}
 
 func (x *Resize) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[14]
+	mi := &file_launcher_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1184,7 @@ func (x *Resize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resize.ProtoReflect.Descriptor instead.
 func (*Resize) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{14}
+	return file_launcher_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Resize) GetSlice() string {
@@ -1223,7 +1223,7 @@ type Subscribe struct {
 
 func (x *Subscribe) Reset() {
 	*x = Subscribe{}
-	mi := &file_api_launcher_proto_msgTypes[15]
+	mi := &file_launcher_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1235,7 +1235,7 @@ func (x *Subscribe) String() string {
 func (*Subscribe) ProtoMessage() {}
 
 func (x *Subscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[15]
+	mi := &file_launcher_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1248,7 +1248,7 @@ func (x *Subscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscribe.ProtoReflect.Descriptor instead.
 func (*Subscribe) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{15}
+	return file_launcher_proto_rawDescGZIP(), []int{15}
 }
 
 type Shutdown struct {
@@ -1260,7 +1260,7 @@ type Shutdown struct {
 
 func (x *Shutdown) Reset() {
 	*x = Shutdown{}
-	mi := &file_api_launcher_proto_msgTypes[16]
+	mi := &file_launcher_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1272,7 +1272,7 @@ func (x *Shutdown) String() string {
 func (*Shutdown) ProtoMessage() {}
 
 func (x *Shutdown) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[16]
+	mi := &file_launcher_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1285,7 +1285,7 @@ func (x *Shutdown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shutdown.ProtoReflect.Descriptor instead.
 func (*Shutdown) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{16}
+	return file_launcher_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Shutdown) GetForce() bool {
@@ -1310,7 +1310,7 @@ type TaskFiles struct {
 
 func (x *TaskFiles) Reset() {
 	*x = TaskFiles{}
-	mi := &file_api_launcher_proto_msgTypes[17]
+	mi := &file_launcher_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1322,7 +1322,7 @@ func (x *TaskFiles) String() string {
 func (*TaskFiles) ProtoMessage() {}
 
 func (x *TaskFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[17]
+	mi := &file_launcher_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1335,7 +1335,7 @@ func (x *TaskFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskFiles.ProtoReflect.Descriptor instead.
 func (*TaskFiles) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{17}
+	return file_launcher_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *TaskFiles) GetTask() int32 {
@@ -1389,7 +1389,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_api_launcher_proto_msgTypes[18]
+	mi := &file_launcher_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1401,7 +1401,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[18]
+	mi := &file_launcher_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1414,7 +1414,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{18}
+	return file_launcher_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *State) GetSlice() string {
@@ -1466,16 +1466,18 @@ func (x *State) GetExit() *Exit {
 	return nil
 }
 
+// Event tells the end of a slice, or of one task of a live one.
 type Event struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Exit          *Exit                  `protobuf:"bytes,1,opt,name=exit,proto3" json:"exit,omitempty"`
+	Task          *TaskEnd               `protobuf:"bytes,2,opt,name=task,proto3" json:"task,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_api_launcher_proto_msgTypes[19]
+	mi := &file_launcher_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1487,7 +1489,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[19]
+	mi := &file_launcher_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1500,10 +1502,78 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{19}
+	return file_launcher_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Event) GetExit() *Exit {
+	if x != nil {
+		return x.Exit
+	}
+	return nil
+}
+
+func (x *Event) GetTask() *TaskEnd {
+	if x != nil {
+		return x.Task
+	}
+	return nil
+}
+
+// TaskEnd is told as it happens and kept nowhere: Exit has it again.
+type TaskEnd struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Slice         string                 `protobuf:"bytes,1,opt,name=slice,proto3" json:"slice,omitempty"`
+	Task          int32                  `protobuf:"varint,2,opt,name=task,proto3" json:"task,omitempty"`
+	Exit          *TaskExit              `protobuf:"bytes,3,opt,name=exit,proto3" json:"exit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TaskEnd) Reset() {
+	*x = TaskEnd{}
+	mi := &file_launcher_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TaskEnd) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TaskEnd) ProtoMessage() {}
+
+func (x *TaskEnd) ProtoReflect() protoreflect.Message {
+	mi := &file_launcher_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TaskEnd.ProtoReflect.Descriptor instead.
+func (*TaskEnd) Descriptor() ([]byte, []int) {
+	return file_launcher_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *TaskEnd) GetSlice() string {
+	if x != nil {
+		return x.Slice
+	}
+	return ""
+}
+
+func (x *TaskEnd) GetTask() int32 {
+	if x != nil {
+		return x.Task
+	}
+	return 0
+}
+
+func (x *TaskEnd) GetExit() *TaskExit {
 	if x != nil {
 		return x.Exit
 	}
@@ -1530,7 +1600,7 @@ type Exit struct {
 
 func (x *Exit) Reset() {
 	*x = Exit{}
-	mi := &file_api_launcher_proto_msgTypes[20]
+	mi := &file_launcher_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1612,7 @@ func (x *Exit) String() string {
 func (*Exit) ProtoMessage() {}
 
 func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[20]
+	mi := &file_launcher_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1625,7 @@ func (x *Exit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exit.ProtoReflect.Descriptor instead.
 func (*Exit) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{20}
+	return file_launcher_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Exit) GetSlice() string {
@@ -1642,7 +1712,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_api_launcher_proto_msgTypes[21]
+	mi := &file_launcher_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1654,7 +1724,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[21]
+	mi := &file_launcher_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1667,7 +1737,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{21}
+	return file_launcher_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TaskExit) GetEndedNs() int64 {
@@ -1734,7 +1804,7 @@ type UsageSample struct {
 
 func (x *UsageSample) Reset() {
 	*x = UsageSample{}
-	mi := &file_api_launcher_proto_msgTypes[22]
+	mi := &file_launcher_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1746,7 +1816,7 @@ func (x *UsageSample) String() string {
 func (*UsageSample) ProtoMessage() {}
 
 func (x *UsageSample) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[22]
+	mi := &file_launcher_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1759,7 +1829,7 @@ func (x *UsageSample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageSample.ProtoReflect.Descriptor instead.
 func (*UsageSample) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{22}
+	return file_launcher_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *UsageSample) GetUserUs() int64 {
@@ -1875,7 +1945,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_api_launcher_proto_msgTypes[23]
+	mi := &file_launcher_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1887,7 +1957,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[23]
+	mi := &file_launcher_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1900,7 +1970,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{23}
+	return file_launcher_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Record) GetSpec() *Spec {
@@ -1962,7 +2032,7 @@ type Spec struct {
 
 func (x *Spec) Reset() {
 	*x = Spec{}
-	mi := &file_api_launcher_proto_msgTypes[24]
+	mi := &file_launcher_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1974,7 +2044,7 @@ func (x *Spec) String() string {
 func (*Spec) ProtoMessage() {}
 
 func (x *Spec) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[24]
+	mi := &file_launcher_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1987,7 +2057,7 @@ func (x *Spec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spec.ProtoReflect.Descriptor instead.
 func (*Spec) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{24}
+	return file_launcher_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Spec) GetId() string {
@@ -2117,7 +2187,7 @@ type Namespaces struct {
 
 func (x *Namespaces) Reset() {
 	*x = Namespaces{}
-	mi := &file_api_launcher_proto_msgTypes[25]
+	mi := &file_launcher_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2129,7 +2199,7 @@ func (x *Namespaces) String() string {
 func (*Namespaces) ProtoMessage() {}
 
 func (x *Namespaces) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[25]
+	mi := &file_launcher_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2142,7 +2212,7 @@ func (x *Namespaces) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Namespaces.ProtoReflect.Descriptor instead.
 func (*Namespaces) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{25}
+	return file_launcher_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Namespaces) GetPid() bool {
@@ -2205,7 +2275,7 @@ type Mount struct {
 
 func (x *Mount) Reset() {
 	*x = Mount{}
-	mi := &file_api_launcher_proto_msgTypes[26]
+	mi := &file_launcher_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2217,7 +2287,7 @@ func (x *Mount) String() string {
 func (*Mount) ProtoMessage() {}
 
 func (x *Mount) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[26]
+	mi := &file_launcher_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2230,7 +2300,7 @@ func (x *Mount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mount.ProtoReflect.Descriptor instead.
 func (*Mount) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{26}
+	return file_launcher_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Mount) GetSource() string {
@@ -2265,7 +2335,7 @@ type Cgroup struct {
 
 func (x *Cgroup) Reset() {
 	*x = Cgroup{}
-	mi := &file_api_launcher_proto_msgTypes[27]
+	mi := &file_launcher_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +2347,7 @@ func (x *Cgroup) String() string {
 func (*Cgroup) ProtoMessage() {}
 
 func (x *Cgroup) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[27]
+	mi := &file_launcher_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +2360,7 @@ func (x *Cgroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cgroup.ProtoReflect.Descriptor instead.
 func (*Cgroup) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{27}
+	return file_launcher_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Cgroup) GetOn() bool {
@@ -2331,7 +2401,7 @@ type Level struct {
 
 func (x *Level) Reset() {
 	*x = Level{}
-	mi := &file_api_launcher_proto_msgTypes[28]
+	mi := &file_launcher_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +2413,7 @@ func (x *Level) String() string {
 func (*Level) ProtoMessage() {}
 
 func (x *Level) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[28]
+	mi := &file_launcher_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +2426,7 @@ func (x *Level) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Level.ProtoReflect.Descriptor instead.
 func (*Level) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{28}
+	return file_launcher_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Level) GetName() string {
@@ -2435,7 +2505,7 @@ type DeviceRule struct {
 
 func (x *DeviceRule) Reset() {
 	*x = DeviceRule{}
-	mi := &file_api_launcher_proto_msgTypes[29]
+	mi := &file_launcher_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2447,7 +2517,7 @@ func (x *DeviceRule) String() string {
 func (*DeviceRule) ProtoMessage() {}
 
 func (x *DeviceRule) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[29]
+	mi := &file_launcher_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2460,7 +2530,7 @@ func (x *DeviceRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceRule.ProtoReflect.Descriptor instead.
 func (*DeviceRule) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{29}
+	return file_launcher_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DeviceRule) GetAllow() bool {
@@ -2510,7 +2580,7 @@ type Rlimit struct {
 
 func (x *Rlimit) Reset() {
 	*x = Rlimit{}
-	mi := &file_api_launcher_proto_msgTypes[30]
+	mi := &file_launcher_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2522,7 +2592,7 @@ func (x *Rlimit) String() string {
 func (*Rlimit) ProtoMessage() {}
 
 func (x *Rlimit) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[30]
+	mi := &file_launcher_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2535,7 +2605,7 @@ func (x *Rlimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rlimit.ProtoReflect.Descriptor instead.
 func (*Rlimit) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{30}
+	return file_launcher_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Rlimit) GetResource() int32 {
@@ -2579,13 +2649,14 @@ type Task struct {
 	Stderr        *Stream   `protobuf:"bytes,8,opt,name=stderr,proto3" json:"stderr,omitempty"`
 	Cpus          string    `protobuf:"bytes,9,opt,name=cpus,proto3" json:"cpus,omitempty"`
 	Rlimits       []*Rlimit `protobuf:"bytes,10,rep,name=rlimits,proto3" json:"rlimits,omitempty"`
+	PidEnv        []byte    `protobuf:"bytes,11,opt,name=pid_env,json=pidEnv,proto3" json:"pid_env,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_api_launcher_proto_msgTypes[31]
+	mi := &file_launcher_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2597,7 +2668,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[31]
+	mi := &file_launcher_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2610,7 +2681,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{31}
+	return file_launcher_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Task) GetArgv() [][]byte {
@@ -2683,6 +2754,13 @@ func (x *Task) GetRlimits() []*Rlimit {
 	return nil
 }
 
+func (x *Task) GetPidEnv() []byte {
+	if x != nil {
+		return x.PidEnv
+	}
+	return nil
+}
+
 type Stream struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          int32                  `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
@@ -2695,7 +2773,7 @@ type Stream struct {
 
 func (x *Stream) Reset() {
 	*x = Stream{}
-	mi := &file_api_launcher_proto_msgTypes[32]
+	mi := &file_launcher_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2707,7 +2785,7 @@ func (x *Stream) String() string {
 func (*Stream) ProtoMessage() {}
 
 func (x *Stream) ProtoReflect() protoreflect.Message {
-	mi := &file_api_launcher_proto_msgTypes[32]
+	mi := &file_launcher_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2720,7 +2798,7 @@ func (x *Stream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stream.ProtoReflect.Descriptor instead.
 func (*Stream) Descriptor() ([]byte, []int) {
-	return file_api_launcher_proto_rawDescGZIP(), []int{32}
+	return file_launcher_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Stream) GetKind() int32 {
@@ -2751,11 +2829,11 @@ func (x *Stream) GetMode() uint32 {
 	return 0
 }
 
-var File_api_launcher_proto protoreflect.FileDescriptor
+var File_launcher_proto protoreflect.FileDescriptor
 
-const file_api_launcher_proto_rawDesc = "" +
+const file_launcher_proto_rawDesc = "" +
 	"\n" +
-	"\x12api/launcher.proto\x12\x12runink.launcher.v1\"\xb1\x05\n" +
+	"\x0elauncher.proto\x12\x12runink.launcher.v1\"\xb1\x05\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x121\n" +
 	"\x05hello\x18\x02 \x01(\v2\x19.runink.launcher.v1.HelloH\x00R\x05hello\x124\n" +
@@ -2861,9 +2939,14 @@ const file_api_launcher_proto_rawDesc = "" +
 	"started_ns\x18\x04 \x01(\x03R\tstartedNs\x12\x12\n" +
 	"\x04pids\x18\x05 \x03(\x05R\x04pids\x12:\n" +
 	"\bwarnings\x18\x06 \x03(\v2\x1e.runink.launcher.v1.StartErrorR\bwarnings\x12,\n" +
-	"\x04exit\x18\a \x01(\v2\x18.runink.launcher.v1.ExitR\x04exit\"5\n" +
+	"\x04exit\x18\a \x01(\v2\x18.runink.launcher.v1.ExitR\x04exit\"f\n" +
 	"\x05Event\x12,\n" +
-	"\x04exit\x18\x01 \x01(\v2\x18.runink.launcher.v1.ExitR\x04exit\"\xda\x02\n" +
+	"\x04exit\x18\x01 \x01(\v2\x18.runink.launcher.v1.ExitR\x04exit\x12/\n" +
+	"\x04task\x18\x02 \x01(\v2\x1b.runink.launcher.v1.TaskEndR\x04task\"e\n" +
+	"\aTaskEnd\x12\x14\n" +
+	"\x05slice\x18\x01 \x01(\tR\x05slice\x12\x12\n" +
+	"\x04task\x18\x02 \x01(\x05R\x04task\x120\n" +
+	"\x04exit\x18\x03 \x01(\v2\x1c.runink.launcher.v1.TaskExitR\x04exit\"\xda\x02\n" +
 	"\x04Exit\x12\x14\n" +
 	"\x05slice\x18\x01 \x01(\tR\x05slice\x12\x1d\n" +
 	"\n" +
@@ -2979,7 +3062,7 @@ const file_api_launcher_proto_rawDesc = "" +
 	"\bresource\x18\x01 \x01(\x05R\bresource\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
 	"\x04hard\x18\x03 \x01(\x04R\x04hard\x12\x1a\n" +
-	"\boptional\x18\x04 \x01(\bR\boptional\"\xe0\x02\n" +
+	"\boptional\x18\x04 \x01(\bR\boptional\"\xf9\x02\n" +
 	"\x04Task\x12\x12\n" +
 	"\x04argv\x18\x01 \x03(\fR\x04argv\x12\x10\n" +
 	"\x03env\x18\x02 \x03(\fR\x03env\x12\x10\n" +
@@ -2991,7 +3074,8 @@ const file_api_launcher_proto_rawDesc = "" +
 	"\x06stderr\x18\b \x01(\v2\x1a.runink.launcher.v1.StreamR\x06stderr\x12\x12\n" +
 	"\x04cpus\x18\t \x01(\tR\x04cpus\x124\n" +
 	"\arlimits\x18\n" +
-	" \x03(\v2\x1a.runink.launcher.v1.RlimitR\arlimits\"\\\n" +
+	" \x03(\v2\x1a.runink.launcher.v1.RlimitR\arlimits\x12\x17\n" +
+	"\apid_env\x18\v \x01(\fR\x06pidEnv\"\\\n" +
 	"\x06Stream\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x05R\x04kind\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\fR\x04path\x12\x16\n" +
@@ -2999,20 +3083,20 @@ const file_api_launcher_proto_rawDesc = "" +
 	"\x04mode\x18\x04 \x01(\rR\x04modeB'Z%github.com/runink/rink/api/launcherpbb\x06proto3"
 
 var (
-	file_api_launcher_proto_rawDescOnce sync.Once
-	file_api_launcher_proto_rawDescData []byte
+	file_launcher_proto_rawDescOnce sync.Once
+	file_launcher_proto_rawDescData []byte
 )
 
-func file_api_launcher_proto_rawDescGZIP() []byte {
-	file_api_launcher_proto_rawDescOnce.Do(func() {
-		file_api_launcher_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_api_launcher_proto_rawDesc), len(file_api_launcher_proto_rawDesc)))
+func file_launcher_proto_rawDescGZIP() []byte {
+	file_launcher_proto_rawDescOnce.Do(func() {
+		file_launcher_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_launcher_proto_rawDesc), len(file_launcher_proto_rawDesc)))
 	})
-	return file_api_launcher_proto_rawDescData
+	return file_launcher_proto_rawDescData
 }
 
-var file_api_launcher_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_api_launcher_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
-var file_api_launcher_proto_goTypes = []any{
+var file_launcher_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_launcher_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_launcher_proto_goTypes = []any{
 	(Error_Code)(0),     // 0: runink.launcher.v1.Error.Code
 	(Signal_Target)(0),  // 1: runink.launcher.v1.Signal.Target
 	(*Request)(nil),     // 2: runink.launcher.v1.Request
@@ -3035,21 +3119,22 @@ var file_api_launcher_proto_goTypes = []any{
 	(*TaskFiles)(nil),   // 19: runink.launcher.v1.TaskFiles
 	(*State)(nil),       // 20: runink.launcher.v1.State
 	(*Event)(nil),       // 21: runink.launcher.v1.Event
-	(*Exit)(nil),        // 22: runink.launcher.v1.Exit
-	(*TaskExit)(nil),    // 23: runink.launcher.v1.TaskExit
-	(*UsageSample)(nil), // 24: runink.launcher.v1.UsageSample
-	(*Record)(nil),      // 25: runink.launcher.v1.Record
-	(*Spec)(nil),        // 26: runink.launcher.v1.Spec
-	(*Namespaces)(nil),  // 27: runink.launcher.v1.Namespaces
-	(*Mount)(nil),       // 28: runink.launcher.v1.Mount
-	(*Cgroup)(nil),      // 29: runink.launcher.v1.Cgroup
-	(*Level)(nil),       // 30: runink.launcher.v1.Level
-	(*DeviceRule)(nil),  // 31: runink.launcher.v1.DeviceRule
-	(*Rlimit)(nil),      // 32: runink.launcher.v1.Rlimit
-	(*Task)(nil),        // 33: runink.launcher.v1.Task
-	(*Stream)(nil),      // 34: runink.launcher.v1.Stream
+	(*TaskEnd)(nil),     // 22: runink.launcher.v1.TaskEnd
+	(*Exit)(nil),        // 23: runink.launcher.v1.Exit
+	(*TaskExit)(nil),    // 24: runink.launcher.v1.TaskExit
+	(*UsageSample)(nil), // 25: runink.launcher.v1.UsageSample
+	(*Record)(nil),      // 26: runink.launcher.v1.Record
+	(*Spec)(nil),        // 27: runink.launcher.v1.Spec
+	(*Namespaces)(nil),  // 28: runink.launcher.v1.Namespaces
+	(*Mount)(nil),       // 29: runink.launcher.v1.Mount
+	(*Cgroup)(nil),      // 30: runink.launcher.v1.Cgroup
+	(*Level)(nil),       // 31: runink.launcher.v1.Level
+	(*DeviceRule)(nil),  // 32: runink.launcher.v1.DeviceRule
+	(*Rlimit)(nil),      // 33: runink.launcher.v1.Rlimit
+	(*Task)(nil),        // 34: runink.launcher.v1.Task
+	(*Stream)(nil),      // 35: runink.launcher.v1.Stream
 }
-var file_api_launcher_proto_depIdxs = []int32{
+var file_launcher_proto_depIdxs = []int32{
 	6,  // 0: runink.launcher.v1.Request.hello:type_name -> runink.launcher.v1.Hello
 	8,  // 1: runink.launcher.v1.Request.launch:type_name -> runink.launcher.v1.Launch
 	9,  // 2: runink.launcher.v1.Request.signal:type_name -> runink.launcher.v1.Signal
@@ -3066,45 +3151,47 @@ var file_api_launcher_proto_depIdxs = []int32{
 	7,  // 13: runink.launcher.v1.Response.info:type_name -> runink.launcher.v1.Info
 	20, // 14: runink.launcher.v1.Response.state:type_name -> runink.launcher.v1.State
 	20, // 15: runink.launcher.v1.Response.states:type_name -> runink.launcher.v1.State
-	24, // 16: runink.launcher.v1.Response.usage:type_name -> runink.launcher.v1.UsageSample
+	25, // 16: runink.launcher.v1.Response.usage:type_name -> runink.launcher.v1.UsageSample
 	21, // 17: runink.launcher.v1.Response.event:type_name -> runink.launcher.v1.Event
 	19, // 18: runink.launcher.v1.Response.files:type_name -> runink.launcher.v1.TaskFiles
 	0,  // 19: runink.launcher.v1.Error.code:type_name -> runink.launcher.v1.Error.Code
 	5,  // 20: runink.launcher.v1.Error.start:type_name -> runink.launcher.v1.StartError
-	26, // 21: runink.launcher.v1.Launch.spec:type_name -> runink.launcher.v1.Spec
+	27, // 21: runink.launcher.v1.Launch.spec:type_name -> runink.launcher.v1.Spec
 	1,  // 22: runink.launcher.v1.Signal.target:type_name -> runink.launcher.v1.Signal.Target
 	5,  // 23: runink.launcher.v1.State.warnings:type_name -> runink.launcher.v1.StartError
-	22, // 24: runink.launcher.v1.State.exit:type_name -> runink.launcher.v1.Exit
-	22, // 25: runink.launcher.v1.Event.exit:type_name -> runink.launcher.v1.Exit
-	23, // 26: runink.launcher.v1.Exit.tasks:type_name -> runink.launcher.v1.TaskExit
-	24, // 27: runink.launcher.v1.Exit.usage:type_name -> runink.launcher.v1.UsageSample
-	5,  // 28: runink.launcher.v1.Exit.warnings:type_name -> runink.launcher.v1.StartError
-	5,  // 29: runink.launcher.v1.TaskExit.start_error:type_name -> runink.launcher.v1.StartError
-	26, // 30: runink.launcher.v1.Record.spec:type_name -> runink.launcher.v1.Spec
-	27, // 31: runink.launcher.v1.Spec.namespaces:type_name -> runink.launcher.v1.Namespaces
-	28, // 32: runink.launcher.v1.Spec.mounts:type_name -> runink.launcher.v1.Mount
-	29, // 33: runink.launcher.v1.Spec.cgroup:type_name -> runink.launcher.v1.Cgroup
-	32, // 34: runink.launcher.v1.Spec.rlimits:type_name -> runink.launcher.v1.Rlimit
-	33, // 35: runink.launcher.v1.Spec.tasks:type_name -> runink.launcher.v1.Task
-	30, // 36: runink.launcher.v1.Cgroup.levels:type_name -> runink.launcher.v1.Level
-	31, // 37: runink.launcher.v1.Level.devices:type_name -> runink.launcher.v1.DeviceRule
-	34, // 38: runink.launcher.v1.Task.stdin:type_name -> runink.launcher.v1.Stream
-	34, // 39: runink.launcher.v1.Task.stdout:type_name -> runink.launcher.v1.Stream
-	34, // 40: runink.launcher.v1.Task.stderr:type_name -> runink.launcher.v1.Stream
-	32, // 41: runink.launcher.v1.Task.rlimits:type_name -> runink.launcher.v1.Rlimit
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	23, // 24: runink.launcher.v1.State.exit:type_name -> runink.launcher.v1.Exit
+	23, // 25: runink.launcher.v1.Event.exit:type_name -> runink.launcher.v1.Exit
+	22, // 26: runink.launcher.v1.Event.task:type_name -> runink.launcher.v1.TaskEnd
+	24, // 27: runink.launcher.v1.TaskEnd.exit:type_name -> runink.launcher.v1.TaskExit
+	24, // 28: runink.launcher.v1.Exit.tasks:type_name -> runink.launcher.v1.TaskExit
+	25, // 29: runink.launcher.v1.Exit.usage:type_name -> runink.launcher.v1.UsageSample
+	5,  // 30: runink.launcher.v1.Exit.warnings:type_name -> runink.launcher.v1.StartError
+	5,  // 31: runink.launcher.v1.TaskExit.start_error:type_name -> runink.launcher.v1.StartError
+	27, // 32: runink.launcher.v1.Record.spec:type_name -> runink.launcher.v1.Spec
+	28, // 33: runink.launcher.v1.Spec.namespaces:type_name -> runink.launcher.v1.Namespaces
+	29, // 34: runink.launcher.v1.Spec.mounts:type_name -> runink.launcher.v1.Mount
+	30, // 35: runink.launcher.v1.Spec.cgroup:type_name -> runink.launcher.v1.Cgroup
+	33, // 36: runink.launcher.v1.Spec.rlimits:type_name -> runink.launcher.v1.Rlimit
+	34, // 37: runink.launcher.v1.Spec.tasks:type_name -> runink.launcher.v1.Task
+	31, // 38: runink.launcher.v1.Cgroup.levels:type_name -> runink.launcher.v1.Level
+	32, // 39: runink.launcher.v1.Level.devices:type_name -> runink.launcher.v1.DeviceRule
+	35, // 40: runink.launcher.v1.Task.stdin:type_name -> runink.launcher.v1.Stream
+	35, // 41: runink.launcher.v1.Task.stdout:type_name -> runink.launcher.v1.Stream
+	35, // 42: runink.launcher.v1.Task.stderr:type_name -> runink.launcher.v1.Stream
+	33, // 43: runink.launcher.v1.Task.rlimits:type_name -> runink.launcher.v1.Rlimit
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
-func init() { file_api_launcher_proto_init() }
-func file_api_launcher_proto_init() {
-	if File_api_launcher_proto != nil {
+func init() { file_launcher_proto_init() }
+func file_launcher_proto_init() {
+	if File_launcher_proto != nil {
 		return
 	}
-	file_api_launcher_proto_msgTypes[0].OneofWrappers = []any{
+	file_launcher_proto_msgTypes[0].OneofWrappers = []any{
 		(*Request_Hello)(nil),
 		(*Request_Launch)(nil),
 		(*Request_Signal)(nil),
@@ -3118,24 +3205,24 @@ func file_api_launcher_proto_init() {
 		(*Request_Shutdown)(nil),
 		(*Request_CloseStdin)(nil),
 	}
-	file_api_launcher_proto_msgTypes[24].OneofWrappers = []any{}
-	file_api_launcher_proto_msgTypes[28].OneofWrappers = []any{}
+	file_launcher_proto_msgTypes[25].OneofWrappers = []any{}
+	file_launcher_proto_msgTypes[29].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_launcher_proto_rawDesc), len(file_api_launcher_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_launcher_proto_rawDesc), len(file_launcher_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
-		GoTypes:           file_api_launcher_proto_goTypes,
-		DependencyIndexes: file_api_launcher_proto_depIdxs,
-		EnumInfos:         file_api_launcher_proto_enumTypes,
-		MessageInfos:      file_api_launcher_proto_msgTypes,
+		GoTypes:           file_launcher_proto_goTypes,
+		DependencyIndexes: file_launcher_proto_depIdxs,
+		EnumInfos:         file_launcher_proto_enumTypes,
+		MessageInfos:      file_launcher_proto_msgTypes,
 	}.Build()
-	File_api_launcher_proto = out.File
-	file_api_launcher_proto_goTypes = nil
-	file_api_launcher_proto_depIdxs = nil
+	File_launcher_proto = out.File
+	file_launcher_proto_goTypes = nil
+	file_launcher_proto_depIdxs = nil
 }

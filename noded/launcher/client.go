@@ -391,6 +391,9 @@ func (c *Client) Attach(ctx context.Context, id string) ([]slice.Files, error) {
 				}
 				return nil, fmt.Errorf("cannot attach to slice %q: the launcher passed %d descriptors, not %d", id, len(fds), end.at+1)
 			}
+			// The other end of a pipe or terminal is not affected. What does not
+			// block can be waited for with a deadline, and its Close ends a Read.
+			syscall.SetNonblock(fds[end.at], true)
 			*end.to = os.NewFile(uintptr(fds[end.at]), id+"/"+end.name)
 			fds[end.at] = -1
 		}
@@ -420,10 +423,19 @@ func (c *Client) Shutdown(ctx context.Context, force bool) error {
 	return err
 }
 
-// Subscribe returns a channel of exits: first of every slice that has ended
-// and is not forgotten, then of each that ends. It is closed when the
-// launcher is gone or ctx is done.
-func (c *Client) Subscribe(ctx context.Context) (<-chan slice.Exit, error) {
+// Event is what a subscriber is told: the end of a slice, or that of one task
+// while its slice goes on.
+type Event struct {
+	Slice string
+	Exit  *slice.Exit
+	Task  *slice.TaskEnd // when Exit is nil
+}
+
+// Subscribe returns a channel of events: first the exit of every slice that has
+// ended and is not forgotten and the ends of tasks of live ones, then each as it
+// happens. The ends of a slice's tasks come before its exit, in which they are
+// repeated. The channel is closed when the launcher is gone or ctx is done.
+func (c *Client) Subscribe(ctx context.Context) (<-chan Event, error) {
 	conn, _, err := c.conn(ctx, true)
 	if err != nil {
 		return nil, err
@@ -432,7 +444,7 @@ func (c *Client) Subscribe(ctx context.Context) (<-chan slice.Exit, error) {
 		conn.Close()
 		return nil, fmt.Errorf("%w: %w", ErrGone, err)
 	}
-	out := make(chan slice.Exit)
+	out := make(chan Event)
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	go func() { // stops when the connection does
 		defer close(out)
@@ -445,12 +457,12 @@ func (c *Client) Subscribe(ctx context.Context) (<-chan slice.Exit, error) {
 			if err != nil || resp.GetError() != nil {
 				return
 			}
-			e := exitFromWire(resp.GetEvent().GetExit())
-			if e == nil {
+			e, ok := eventFromWire(resp.GetEvent())
+			if !ok {
 				continue
 			}
 			select {
-			case out <- *e:
+			case out <- e:
 			case <-ctx.Done():
 				return
 			}

@@ -36,7 +36,7 @@ func specToWire(s *slice.Spec) *launcherpb.Spec {
 		t := &s.Tasks[i]
 		w.Tasks = append(w.Tasks, &launcherpb.Task{Argv: toBytes(t.Argv), Env: toBytes(t.Env), Dir: []byte(t.Dir),
 			FallbackDir: []byte(t.FallbackDir), DirNote: []byte(t.DirNote), Stdin: streamToWire(t.Stdin), Stdout: streamToWire(t.Stdout),
-			Stderr: streamToWire(t.Stderr), Cpus: t.CPUs, Rlimits: rlimitsToWire(t.Rlimits)})
+			Stderr: streamToWire(t.Stderr), Cpus: t.CPUs, Rlimits: rlimitsToWire(t.Rlimits), PidEnv: []byte(t.PidEnv)})
 	}
 	return w
 }
@@ -74,7 +74,7 @@ func specFromWire(w *launcherpb.Spec) *slice.Spec {
 	for _, t := range w.GetTasks() {
 		s.Tasks = append(s.Tasks, slice.Task{Argv: toStrings(t.GetArgv()), Env: toStrings(t.GetEnv()), Dir: string(t.GetDir()),
 			FallbackDir: string(t.GetFallbackDir()), DirNote: string(t.GetDirNote()), Stdin: streamFromWire(t.GetStdin()),
-			Stdout: streamFromWire(t.GetStdout()), Stderr: streamFromWire(t.GetStderr()), CPUs: t.GetCpus(), Rlimits: rlimitsFromWire(t.GetRlimits())})
+			Stdout: streamFromWire(t.GetStdout()), Stderr: streamFromWire(t.GetStderr()), CPUs: t.GetCpus(), Rlimits: rlimitsFromWire(t.GetRlimits()), PidEnv: string(t.GetPidEnv())})
 	}
 	return s
 }
@@ -196,9 +196,7 @@ func exitToWire(e *slice.Exit) *launcherpb.Exit {
 	w := &launcherpb.Exit{Slice: e.ID, StartedNs: timeToWire(e.Started), EndedNs: timeToWire(e.Ended), OomKills: e.OOMKills,
 		Usage: usageToWire(e.Usage), Killed: e.Killed, Lost: e.Lost, Note: strings.ToValidUTF8(e.Note, "?"), Warnings: warningsToWire(e.Warnings)}
 	for i := range e.Tasks {
-		t := &e.Tasks[i]
-		w.Tasks = append(w.Tasks, &launcherpb.TaskExit{EndedNs: timeToWire(t.Ended), WaitStatus: uint32(t.Status),
-			StartError: startErrorToWire(t.StartError), UserUs: t.User.Microseconds(), SystemUs: t.System.Microseconds(), MaxRssBytes: t.MaxRSS})
+		w.Tasks = append(w.Tasks, taskExitToWire(&e.Tasks[i]))
 	}
 	return w
 }
@@ -210,11 +208,32 @@ func exitFromWire(w *launcherpb.Exit) *slice.Exit {
 	e := &slice.Exit{ID: w.GetSlice(), Started: timeFromWire(w.GetStartedNs()), Ended: timeFromWire(w.GetEndedNs()), OOMKills: w.GetOomKills(),
 		Usage: usageFromWire(w.GetUsage()), Killed: w.GetKilled(), Lost: w.GetLost(), Note: w.GetNote(), Warnings: warningsFromWire(w.GetWarnings())}
 	for _, t := range w.GetTasks() {
-		e.Tasks = append(e.Tasks, slice.TaskExit{Ended: timeFromWire(t.GetEndedNs()), Status: syscall.WaitStatus(t.GetWaitStatus()),
-			StartError: startErrorFromWire(t.GetStartError()), User: time.Duration(t.GetUserUs()) * time.Microsecond,
-			System: time.Duration(t.GetSystemUs()) * time.Microsecond, MaxRSS: t.GetMaxRssBytes()})
+		e.Tasks = append(e.Tasks, taskExitFromWire(t))
 	}
 	return e
+}
+
+func taskExitToWire(t *slice.TaskExit) *launcherpb.TaskExit {
+	return &launcherpb.TaskExit{EndedNs: timeToWire(t.Ended), WaitStatus: uint32(t.Status), StartError: startErrorToWire(t.StartError),
+		UserUs: t.User.Microseconds(), SystemUs: t.System.Microseconds(), MaxRssBytes: t.MaxRSS}
+}
+
+func taskExitFromWire(w *launcherpb.TaskExit) slice.TaskExit {
+	return slice.TaskExit{Ended: timeFromWire(w.GetEndedNs()), Status: syscall.WaitStatus(w.GetWaitStatus()),
+		StartError: startErrorFromWire(w.GetStartError()), User: time.Duration(w.GetUserUs()) * time.Microsecond,
+		System: time.Duration(w.GetSystemUs()) * time.Microsecond, MaxRSS: w.GetMaxRssBytes()}
+}
+
+// eventFromWire reads what a subscriber is told; false when it is of a kind
+// that this client does not know.
+func eventFromWire(w *launcherpb.Event) (Event, bool) {
+	if e := exitFromWire(w.GetExit()); e != nil {
+		return Event{Slice: e.ID, Exit: e}, true
+	}
+	if t := w.GetTask(); t != nil {
+		return Event{Slice: t.GetSlice(), Task: &slice.TaskEnd{Task: int(t.GetTask()), Exit: taskExitFromWire(t.GetExit())}}, true
+	}
+	return Event{}, false
 }
 
 func stateFromWire(w *launcherpb.State) State {

@@ -93,7 +93,7 @@ func launch(t testing.TB, cl *Client, s *slice.Spec) State {
 	return st
 }
 
-func subscribe(t testing.TB, cl *Client) <-chan slice.Exit {
+func subscribe(t testing.TB, cl *Client) <-chan Event {
 	t.Helper()
 	ch, err := cl.Subscribe(t.Context())
 	if err != nil {
@@ -102,7 +102,7 @@ func subscribe(t testing.TB, cl *Client) <-chan slice.Exit {
 	return ch
 }
 
-func next(t testing.TB, ch <-chan slice.Exit) slice.Exit {
+func nextEvent(t testing.TB, ch <-chan Event) Event {
 	t.Helper()
 	select {
 	case e, ok := <-ch:
@@ -114,6 +114,16 @@ func next(t testing.TB, ch <-chan slice.Exit) slice.Exit {
 		t.Fatal("no exit was told")
 	}
 	panic("never")
+}
+
+// next returns the next exit of a slice.
+func next(t testing.TB, ch <-chan Event) slice.Exit {
+	t.Helper()
+	for {
+		if e := nextEvent(t, ch); e.Exit != nil {
+			return *e.Exit
+		}
+	}
 }
 
 func eventually(t testing.TB, what string, ok func() bool) {

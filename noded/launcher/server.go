@@ -40,14 +40,15 @@ type server struct {
 type entry struct {
 	id    string
 	ready chan struct{}
-	slice *slice.Slice // nil while starting, and for one of a former launcher
-	exit  *slice.Exit  // guarded by server.mu
+	slice *slice.Slice        // nil while starting, and for one of a former launcher
+	exit  *slice.Exit         // guarded by server.mu
+	ends  []*launcherpb.Event // tasks that have ended while the slice is live; guarded by server.mu
 }
 
 // subscriber is a connection that is told of exits. The queue has no bound
-// but the number of slices that are not forgotten.
+// but the number of slices that are not forgotten, and of their tasks.
 type subscriber struct {
-	queue []*slice.Exit // guarded by server.mu
+	queue []*launcherpb.Event // guarded by server.mu
 	wake  chan struct{}
 }
 
@@ -374,6 +375,13 @@ func (s *server) start(e *entry, spec *slice.Spec) error {
 
 // watch sees a slice to its end: the record first, then the word.
 func (s *server) watch(e *entry) {
+	for t := range e.slice.TaskEnds() {
+		ev := &launcherpb.Event{Task: &launcherpb.TaskEnd{Slice: e.id, Task: int32(t.Task), Exit: taskExitToWire(&t.Exit)}}
+		s.mu.Lock()
+		e.ends = append(e.ends, ev)
+		s.tell(ev)
+		s.mu.Unlock()
+	}
 	exit := e.slice.Wait()
 	if err := s.spool.write(e.id+exitSuffix, exitToWire(&exit), true); err != nil {
 		log.Printf("slice %s: %v", e.id, err)
@@ -386,9 +394,14 @@ func (s *server) watch(e *entry) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e.exit = &exit
+	e.exit, e.ends = &exit, nil
+	s.tell(&launcherpb.Event{Exit: exitToWire(&exit)})
+}
+
+// tell queues an event for every subscriber. Needs s.mu held.
+func (s *server) tell(ev *launcherpb.Event) {
 	for sub := range s.subs {
-		sub.queue = append(sub.queue, &exit)
+		sub.queue = append(sub.queue, ev)
 		select {
 		case sub.wake <- struct{}{}:
 		default:
@@ -396,14 +409,18 @@ func (s *server) watch(e *entry) {
 	}
 }
 
-// publish tells a connection of exits until it is closed.
+// publish tells a connection of exits, and of tasks that end, until it is
+// closed.
 func (s *server) publish(c *net.UnixConn) {
 	sub := &subscriber{wake: make(chan struct{}, 1)}
 	s.mu.Lock()
 	for _, e := range s.slices {
 		if e.exit != nil {
-			sub.queue = append(sub.queue, e.exit)
+			sub.queue = append(sub.queue, &launcherpb.Event{Exit: exitToWire(e.exit)})
 		}
+	}
+	for _, e := range s.slices {
+		sub.queue = append(sub.queue, e.ends...)
 	}
 	s.subs[sub] = true
 	s.mu.Unlock()
@@ -424,8 +441,8 @@ func (s *server) publish(c *net.UnixConn) {
 		queue := sub.queue
 		sub.queue = nil
 		s.mu.Unlock()
-		for _, x := range queue {
-			if send(c, &launcherpb.Response{Event: &launcherpb.Event{Exit: exitToWire(x)}}) != nil {
+		for _, ev := range queue {
+			if send(c, &launcherpb.Response{Event: ev}) != nil {
 				c.Close()
 				<-closed
 				return
