@@ -60,7 +60,11 @@ func ReadConfig(path, hostname string) (Config, error) {
 // SocketPath is where a daemon of the cluster listens for the commands of its
 // host: CommandSocket with %c the cluster's name and %d the daemon's.
 func SocketPath(conf *slurm.Conf, daemon string) string {
-	return strings.NewReplacer("%c", conf.ClusterName, "%d", daemon).Replace(conf.CommandSocket)
+	pattern := conf.CommandSocket
+	if pattern == "" {
+		pattern = slurm.DefaultCommandSocket
+	}
+	return strings.NewReplacer("%c", conf.ClusterName, "%d", daemon).Replace(pattern)
 }
 
 // findSelf works out which of the SlurmctldHost entries this controller is.

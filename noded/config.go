@@ -57,8 +57,12 @@ func ReadConfig(conf *slurm.Conf, node, hostname, token string) (Config, error) 
 	if net.ParseIP(me.Addr) != nil {
 		c.Listen = net.JoinHostPort(me.Addr, strconv.Itoa(port))
 	}
+	pattern := conf.CommandSocket
+	if pattern == "" {
+		pattern = slurm.DefaultCommandSocket
+	}
 	socket := func(daemon string) string {
-		return strings.NewReplacer("%c", conf.ClusterName, "%d", daemon).Replace(conf.CommandSocket)
+		return strings.NewReplacer("%c", conf.ClusterName, "%d", daemon).Replace(pattern)
 	}
 	c.Socket, c.Local = socket("noded."+me.Name), socket("ctld")
 	for _, h := range conf.SlurmctldHost {

@@ -15,6 +15,11 @@ type ConfFile struct {
 	Text []byte
 }
 
+// DefaultCommandSocket is where a daemon listens for the commands of its host
+// when CommandSocket does not say: %c is the cluster's name and %d the daemon,
+// "ctld" or "noded.NODE".
+const DefaultCommandSocket = "/run/rink/%c/%d.sock"
+
 // sideFiles are read from the directory of slurm.conf when they are there.
 var sideFiles = []string{"gres.conf", "cgroup.conf", "topology.conf"}
 
