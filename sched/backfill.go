@@ -21,6 +21,10 @@ const (
 // the earliest room there will be: jobs looked at later get only what does not
 // delay that.
 func (c *cycle) reserve(e entry) {
+	if e.job.HetID != 0 {
+		c.reserveHet(e.job.HetID)
+		return
+	}
 	a, p := c.ask(e), e.part
 	if len(a.required) > 0 || p.open < len(p.where) {
 		if w := c.unavailable(a, p); !w.IsZero() {

@@ -2,7 +2,6 @@ package sched
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
 	"time"
 
@@ -36,27 +35,6 @@ type entry struct {
 	last bool // the last of the job's partitions to be looked at
 }
 
-// part is a partition as one cycle works with it.
-type part struct {
-	p     *Partition
-	where []int  // positions of its nodes, by weight and configuration
-	in    []bool // by position
-	size  PartitionSize
-	open  int // nodes in service
-	rungs []*rung
-	// failed is set once a job is in line for resources here.
-	failed bool
-	stock  *stock
-}
-
-// rung holds the rooms of one partition that weigh the same, by free CPUs, so
-// that the fullest one that still has enough is found without a search.
-type rung struct {
-	weight uint32
-	pos    []int
-	byFree [][]uint64 // for each number of free CPUs, the set of rooms by index into pos
-}
-
 // cycle is one pass over the queue.
 type cycle struct {
 	field
@@ -69,18 +47,21 @@ type cycle struct {
 	plan    Plan
 	// refused holds the requests that found no room, with the shortest time they
 	// asked for it. Room only shrinks during a cycle.
-	refused  map[askKey]time.Duration
-	dead     map[spanKey][]uint64 // rooms that turned a request down
-	may      map[askKey]bool      // requests that could run on the nodes in service
-	asked    *ask                 // the request looked at last
-	outcomes map[*Job]outcome     // of jobs with several partitions
-	done     map[*Job]bool        // jobs that started with all their tasks
-	started  map[*Job]int         // tasks started of arrays
-	booked   int                  // allocations made
-	tests    int                  // requests that room was looked for
-	times    []time.Time          // ends of running jobs
-	timed    bool                 // those of all running jobs are in
-	promised int                  // jobs that are promised room
+	refused   map[askKey]time.Duration
+	dead      map[spanKey][]uint64   // rooms that turned a request down
+	may       map[askKey]bool        // requests that could run on the nodes in service
+	asked     *ask                   // the request looked at last
+	hets      map[slurm.JobID][]*Job // heterogeneous jobs in line
+	hetFailed map[slurm.JobID]bool   // those that found no room
+	trial     *trial                 // what is being tried and may be taken back
+	outcomes  map[*Job]outcome       // of jobs with several partitions
+	done      map[*Job]bool          // jobs that started with all their tasks
+	started   map[*Job]int           // tasks started of arrays
+	booked    int                    // allocations made
+	tests     int                    // requests that room was looked for
+	times     []time.Time            // ends of running jobs
+	timed     bool                   // those of all running jobs are in
+	promised  int                    // jobs that are promised room
 }
 
 // spanKey is a request with the time it wants.
@@ -105,7 +86,8 @@ func newCycle(v View, now time.Time) *cycle {
 		byName: make(map[NodeName]int, len(v.Nodes)), parts: make(map[PartitionName]*part),
 		claimed: make([]bool, len(v.Nodes)), refused: make(map[askKey]time.Duration),
 		dead: make(map[spanKey][]uint64), may: make(map[askKey]bool),
-		outcomes: make(map[*Job]outcome), done: make(map[*Job]bool), started: make(map[*Job]int)}
+		outcomes: make(map[*Job]outcome), done: make(map[*Job]bool), started: make(map[*Job]int),
+		hets: make(map[slurm.JobID][]*Job)}
 	c.t = tuningOf(v.Config)
 	c.from = now
 	c.free = v.LicensesAll.Minus(v.LicensesUsed)
@@ -151,98 +133,12 @@ func (c *cycle) occupy() {
 	}
 }
 
-// part returns a partition as the cycle works with it, nil when there is none of
-// that name.
-func (c *cycle) part(name PartitionName) *part {
-	if p, ok := c.parts[name]; ok {
-		return p
-	}
-	conf := c.v.Config.Partition(name)
-	if conf == nil {
-		c.parts[name] = nil
-		return nil
-	}
-	p := &part{p: conf, in: make([]bool, len(c.rooms))}
-	for _, n := range conf.Nodes {
-		if pos, ok := c.byName[n]; ok && !p.in[pos] {
-			p.where, p.in[pos] = append(p.where, pos), true
-		}
-	}
-	slices.SortFunc(p.where, func(x, y int) int {
-		a, b := c.rooms[x].n, c.rooms[y].n
-		return cmp.Or(cmp.Compare(a.Weight, b.Weight), cmp.Compare(x, y))
-	})
-	if conf.LLN || c.t.leastLoaded {
-		c.emptiestFirst(p.where)
-	}
-	for _, pos := range p.where {
-		r := &c.rooms[pos]
-		p.size.Nodes++
-		p.size.CPUs += r.total
-		if !r.open {
-			continue
-		}
-		p.open++
-		if len(p.rungs) == 0 || p.rungs[len(p.rungs)-1].weight != r.n.Weight {
-			p.rungs = append(p.rungs, &rung{weight: r.n.Weight})
-		}
-		g := p.rungs[len(p.rungs)-1]
-		r.spots = append(r.spots, spot{g, len(g.pos)})
-		g.pos = append(g.pos, pos)
-	}
-	for _, g := range p.rungs {
-		for at, pos := range g.pos {
-			g.put(at, c.rooms[pos].cpus)
-		}
-	}
-	c.parts[name] = p
-	return p
-}
-
-// emptiestFirst orders nodes of equal weight by the CPUs they have free, for
-// partitions that spread their load.
-func (c *cycle) emptiestFirst(where []int) {
-	slices.SortStableFunc(where, func(x, y int) int {
-		a, b := &c.rooms[x], &c.rooms[y]
-		return cmp.Or(cmp.Compare(a.n.Weight, b.n.Weight), cmp.Compare(b.cpus, a.cpus))
-	})
-}
-
-func (g *rung) put(at, free int) {
-	free = max(free, 0)
-	for len(g.byFree) <= free {
-		g.byFree = append(g.byFree, nil)
-	}
-	if g.byFree[free] == nil {
-		g.byFree[free] = make([]uint64, (len(g.pos)+63)/64)
-	}
-	g.byFree[free][at/64] |= 1 << (at % 64)
-}
-
-func (g *rung) drop(at, free int) {
-	if free = max(free, 0); free < len(g.byFree) && g.byFree[free] != nil {
-		g.byFree[free][at/64] &^= 1 << (at % 64)
-	}
-}
-
-// having counts the rooms with at least so many free CPUs, up to enough.
-func (p *part) having(cpus, enough int) int {
-	n := 0
-	for _, g := range p.rungs {
-		for free := max(cpus, 0); free < len(g.byFree) && n < enough; free++ {
-			for _, w := range g.byFree[free] {
-				n += bits.OnesCount64(w)
-			}
-		}
-	}
-	return n
-}
-
 // order returns the jobs to look at, those of partitions of a higher tier
 // first, then by priority, then by age. What waits for a time, another job or a
 // release is told so and left out.
 func (c *cycle) order() []entry {
 	line := make([]entry, 0, len(c.v.Pending))
+	held := make(map[slurm.JobID]Why) // heterogeneous jobs with a component that is held back
 	for _, j := range c.v.Pending {
 		if !j.IsPending() {
 			continue
@@ -253,22 +149,29 @@ func (c *cycle) order() []entry {
 		if w, due := heldBack(j, c.now); !w.IsZero() {
 			c.againBy(due)
 			c.wait(j, w, laterOf(j.Begin, due, c.now), nil)
+			if j.HetID != 0 {
+				held[j.HetID] = w
+			}
 			continue
 		}
-		names := j.Partitions
-		if len(names) == 0 {
-			names = []PartitionName{j.Partition}
-		}
 		before := len(line)
-		for _, name := range names {
-			if p := c.part(name); p != nil {
-				line = append(line, entry{job: j, part: p, tier: p.p.PriorityTier})
-			}
+		line = c.enter(line, j)
+		if j.HetID != 0 {
+			c.hets[j.HetID] = append(c.hets[j.HetID], j)
 		}
 		if len(line) == before {
 			c.wait(j, because(slurm.ReasonPartitionDown), time.Time{}, nil)
 			continue
 		}
+	}
+	if len(held) > 0 {
+		line = slices.DeleteFunc(line, func(e entry) bool {
+			w, ok := held[e.job.HetID]
+			if ok && e.job.HetID != 0 {
+				c.wait(e.job, w, time.Time{}, nil)
+			}
+			return ok && e.job.HetID != 0
+		})
 	}
 	less := func(a, b entry) int {
 		return cmp.Or(cmp.Compare(b.tier, a.tier), cmp.Compare(b.job.Priority, a.job.Priority),
@@ -302,6 +205,21 @@ func (c *cycle) late(j *Job) bool {
 	return true
 }
 
+// enter adds a job's places in the lines of its partitions.
+func (c *cycle) enter(line []entry, j *Job) []entry {
+	if len(j.Partitions) == 0 {
+		if p := c.part(j.Partition); p != nil {
+			line = append(line, entry{job: j, part: p, tier: p.p.PriorityTier})
+		}
+	}
+	for _, name := range j.Partitions {
+		if p := c.part(name); p != nil {
+			line = append(line, entry{job: j, part: p, tier: p.p.PriorityTier})
+		}
+	}
+	return line
+}
+
 // laterOf is the time to show as the expected start of a job that waits for a
 // time: the zero time when it waits for anything else.
 func laterOf(begin, due, now time.Time) time.Time {
@@ -324,13 +242,17 @@ func (c *cycle) againBy(t time.Time) {
 	}
 }
 
-// settled reports whether a job has been dealt with in another partition.
+// settled reports whether a job has been dealt with already: it started in
+// another partition, or with the other components of its heterogeneous job.
 func (c *cycle) settled(e entry) bool { return c.done[e.job] }
 
 // barred tells a job why, whatever is free, it cannot start in this partition
 // now.
 func (c *cycle) barred(e entry) bool {
 	j := e.job
+	if j.HetID != 0 {
+		return false // its components are looked at together
+	}
 	w := partitionBars(j, e.part.p, e.part.size)
 	if w.IsZero() && !j.Need.Licenses.IsZero() {
 		if _, ok := TakeLicenses(j.Need.Licenses, c.free); !ok {
@@ -364,6 +286,9 @@ func (c *cycle) missingLicenses(j *Job) []Obstacle {
 // for. It returns false when resources are what is missing.
 func (c *cycle) place(e entry) bool {
 	j := e.job
+	if j.HetID != 0 {
+		return c.placeHet(j.HetID)
+	}
 	if c.t.fifo && e.part.failed {
 		return false
 	}
@@ -372,11 +297,11 @@ func (c *cycle) place(e entry) bool {
 	}
 	a := c.ask(e)
 	if !j.IsArrayRest() {
-		alloc := c.fit(a, e.part)
+		alloc, limit := c.fit(a, e.part)
 		if alloc == nil {
 			return false
 		}
-		c.start(e, a, alloc, 0, false)
+		c.start(e, a, alloc, limit)
 		c.done[j] = true
 		return true
 	}
@@ -394,11 +319,13 @@ func (c *cycle) place(e entry) bool {
 			c.note(e, because(slurm.ReasonLicenses, c.missingLicenses(j)...), time.Time{}, nil)
 			return true
 		}
-		alloc := c.fit(a, e.part)
+		alloc, limit := c.fit(a, e.part)
 		if alloc == nil {
 			return false
 		}
-		c.start(e, a, alloc, task, true)
+		c.start(e, a, alloc, limit)
+		start := &c.plan.Starts[len(c.plan.Starts)-1]
+		start.Task, start.IsTask = task, true
 		c.started[j]++
 	}
 	switch {
@@ -418,123 +345,8 @@ func (c *cycle) ask(e entry) *ask {
 	return c.asked
 }
 
-// fit finds room for a request now, and nil when there is none.
-func (c *cycle) fit(a *ask, p *part) []NodeAlloc {
-	key := a.keyed()
-	if least, ok := c.refused[key]; ok && a.span >= least {
-		return nil
-	}
-	c.tests++
-	chosen := c.find(a, p, key)
-	if chosen == nil {
-		c.refused[key] = a.span
-		return nil
-	}
-	return c.allot(a, chosen, true)
-}
-
-// find looks for room by the shortest way: the nodes the request names, the
-// rungs of the partition when one node will do, and else all its nodes.
-func (c *cycle) find(a *ask, p *part, key askKey) []slot {
-	if len(a.required) > 0 && len(a.required) >= a.aim {
-		where := make([]int, 0, len(a.required))
-		for name := range a.required {
-			if pos, ok := c.byName[name]; ok && p.in[pos] {
-				where = append(where, pos)
-			}
-		}
-		slices.Sort(where)
-		if chosen := c.field.place(a, where); chosen != nil || a.maxNodes <= len(a.required) {
-			return chosen
-		}
-	}
-	if a.sharing == 1 && !c.t.leastLoaded && !p.p.LLN {
-		least := max(a.minCPUs, 1)
-		if !a.overcommit {
-			least = max(least, a.cpt)
-		}
-		if a.minNodes > 1 && p.having(least, a.minNodes) < a.minNodes {
-			return nil
-		}
-		one := true
-		for i := range a.plans {
-			one = one && a.fitsOne(&a.plans[i])
-		}
-		if one && len(a.required) == 0 {
-			if o, ok := c.findOne(a, p, key); ok {
-				return []slot{o}
-			}
-			if a.maxNodes == 1 {
-				return nil
-			}
-			if least := max(a.tasks*a.cpt, 1); !a.overcommit && len(a.perJob) == 0 && !p.freeAtLeast(least) {
-				return nil
-			}
-		}
-	}
-	return c.field.place(a, p.where)
-}
-
-// freeAtLeast reports whether the free CPUs of the partition come to so many.
-func (p *part) freeAtLeast(cpus int) bool {
-	sum := 0
-	for _, g := range p.rungs {
-		for free, set := range g.byFree {
-			for _, w := range set {
-				sum += free * bits.OnesCount64(w)
-			}
-			if sum >= cpus {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// findOne finds the node of least weight with the fewest free CPUs that holds
-// the request alone.
-func (c *cycle) findOne(a *ask, p *part, key askKey) (slot, bool) {
-	least := max(a.tasks*a.cpt, a.minCPUs)
-	if a.overcommit {
-		least = max(1, a.minCPUs)
-	}
-	k := spanKey{key, a.span}
-	dead := c.dead[k]
-	for i := range a.plans {
-		for _, g := range p.rungs {
-			for free := least; free < len(g.byFree); free++ {
-				for w, word := range g.byFree[free] {
-					for ; word != 0; word &= word - 1 {
-						pos := g.pos[w*64+bits.TrailingZeros64(word)]
-						if dead != nil && dead[pos/64]&(1<<(pos%64)) != 0 {
-							continue
-						}
-						r := &c.rooms[pos]
-						if a.suits(r.n) && a.plans[i].allows(r.n) {
-							var sum tally
-							if o, ok := c.offer(a, r, c.look(r, a.span)); ok {
-								if sum.add(o); a.met(&sum, 1) {
-									return o, true
-								}
-							}
-						}
-						if len(a.plans) == 1 {
-							if dead == nil {
-								dead = make([]uint64, (len(c.rooms)+63)/64)
-								c.dead[k] = dead
-							}
-							dead[pos/64] |= 1 << (pos % 64)
-						}
-					}
-				}
-			}
-		}
-	}
-	return slot{}, false
-}
-
 // start notes a start and books what it takes.
-func (c *cycle) start(e entry, a *ask, alloc []NodeAlloc, task uint32, isTask bool) {
+func (c *cycle) start(e entry, a *ask, alloc []NodeAlloc, limit slurm.Duration) {
 	end := c.now.Add(a.span)
 	for i := range alloc {
 		pos := c.byName[alloc[i].Node]
@@ -545,14 +357,17 @@ func (c *cycle) start(e entry, a *ask, alloc []NodeAlloc, task uint32, isTask bo
 	if got, ok := TakeLicenses(e.job.Need.Licenses, c.free); ok {
 		c.free = c.free.Minus(got)
 	}
-	c.plan.Starts = append(c.plan.Starts, Start{Job: e.job.ID, Task: task, IsTask: isTask, Restarts: e.job.Restarts,
-		Partition: e.part.p.Name, Alloc: alloc, Scheduler: c.t.name})
+	c.plan.Starts = append(c.plan.Starts, Start{Job: e.job.ID, Restarts: e.job.Restarts,
+		Partition: e.part.p.Name, Alloc: alloc, Scheduler: c.t.name, TimeLimit: limit})
 }
 
 // book takes an allocation out of a room and keeps the rungs in step.
 func (c *cycle) book(pos int, alloc NodeAlloc, a *ask) {
 	c.booked++
 	r := &c.rooms[pos]
+	if c.trial != nil {
+		c.trial.rooms = append(c.trial.rooms, savedRoom{pos, r.saved()})
+	}
 	before := r.cpus
 	r.take(alloc, a)
 	if r.cpus != before {

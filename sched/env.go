@@ -182,7 +182,6 @@ func owner(e *env, j *Job) {
 	e.num("SLURM_JOB_UID", int64(j.UID))
 	e.num("SLURM_JOB_GID", int64(j.GID))
 	e.given("SLURM_JOB_USER", j.User)
-	e.given("SLURM_JOB_GROUP", j.Group)
 }
 
 // times tells when the job started and when it must end.

@@ -134,6 +134,9 @@ func sizeBars(j *Job, p *Partition, size PartitionSize) Why {
 	over := func(what string, asked, there int) Obstacle {
 		return Obstacle{What: what, Where: string(p.Name), Asked: int64(asked), There: int64(there)}
 	}
+	if n.CPUs > size.CPUs && !n.OverCommit {
+		return because(slurm.ReasonPartitionConfig, over("cpus", n.CPUs, size.CPUs))
+	}
 	most := size.Nodes
 	if p.MaxNodes > 0 {
 		most = min(most, p.MaxNodes)
@@ -143,9 +146,6 @@ func sizeBars(j *Job, p *Partition, size PartitionSize) Why {
 	}
 	if n.MaxNodes >= n.MinNodes && n.MaxNodes < p.MinNodes {
 		return because(slurm.ReasonPartitionNodeLimit, over("nodes", n.MaxNodes, p.MinNodes))
-	}
-	if n.CPUs > size.CPUs && !n.OverCommit {
-		return because(slurm.ReasonPartitionConfig, over("cpus", n.CPUs, size.CPUs))
 	}
 	return Why{}
 }

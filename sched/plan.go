@@ -27,7 +27,8 @@ type Start struct {
 	Restarts  uint32 // the incarnation the decision was made for
 	Partition PartitionName
 	Alloc     []NodeAlloc
-	Scheduler string // "Main" or "Backfill"
+	Scheduler string         // "Main" or "Backfill"
+	TimeLimit slurm.Duration // runs under this limit instead of its own, of a job with TimeMin; 0: its own
 }
 
 // Wait says why a job does not start and when it is expected to.

@@ -364,6 +364,11 @@ func (r *resolver) begin() error {
 		return nil
 	}
 	j.Eligible = r.now
+	down := func(p *Partition) bool { return strings.EqualFold(p.State, "DOWN") }
+	if len(slices.DeleteFunc(slices.Clone(r.parts), down)) == 0 {
+		j.Reason = slurm.ReasonPartitionDown
+		return nil
+	}
 	j.Reason, j.ReasonText = r.limit.Reason, r.limit.Text
 	return nil
 }

@@ -199,7 +199,7 @@ func (w *stepWish) size(o *slurm.JobOptions) {
 		w.minNodes, w.maxNodes = len(w.must), len(w.must)
 		return
 	}
-	if w.tasks <= 0 {
+	if w.tasks <= 0 || o.Given["cpus-per-task"] && !o.Given["ntasks"] && w.tpn == 0 {
 		n := cmp.Or(w.minNodes, nodes)
 		switch {
 		case w.tpn > 0:

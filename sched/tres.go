@@ -1,7 +1,7 @@
 package sched
 
 import (
-	"strconv"
+	"math"
 	"strings"
 
 	"github.com/runink/rink/slurm"
@@ -94,60 +94,44 @@ func billing(cfg *Config, p *Partition, cpus int, mem slurm.MB, nodes int, gres 
 	if p == nil || p.BillingWeights == "" {
 		return int64(cpus)
 	}
-	sum, most := 0.0, 0.0
-	for _, item := range strings.Split(p.BillingWeights, ",") {
-		key, value, ok := strings.Cut(strings.TrimSpace(item), "=")
-		if !ok {
-			continue
-		}
-		key = strings.ToLower(key)
-		weight, unit := weightOf(value)
-		amount := 0.0
-		perNode := false
-		switch key {
+	weights, err := slurm.ParseBillingWeights(p.BillingWeights)
+	if err != nil {
+		return int64(cpus)
+	}
+	// With MAX_TRES only what weighs most of a node's resources counts.
+	onNodes, most, others := 0.0, 0.0, 0.0
+	for _, w := range weights {
+		charge := w.Weight
+		switch w.TRES {
 		case "cpu":
-			amount, perNode = float64(cpus), true
+			charge *= float64(cpus)
 		case "mem":
-			amount, perNode = float64(mem)/unit, true
+			charge *= float64(mem) / units(w.Unit, 'M')
 		case "node":
-			amount = float64(nodes)
+			others += charge * float64(nodes)
+			continue
 		default:
-			amount = float64(countOf(key, gres, licenses)) / unit
-			perNode = strings.HasPrefix(key, "gres/")
+			charge *= float64(countOf(w.TRES, gres, licenses)) / units(w.Unit, 0)
+			if !strings.HasPrefix(w.TRES, "gres/") {
+				others += charge
+				continue
+			}
 		}
-		if perNode {
-			most = max(most, amount*weight)
-			sum += amount * weight
-		} else {
-			sum += amount * weight
-			most += amount * weight
-		}
+		onNodes += charge
+		most = max(most, charge)
 	}
 	if priorityFlag(cfg, "MAX_TRES") {
-		return int64(most)
+		return int64(most + others)
 	}
-	return int64(sum)
+	return int64(onNodes + others)
 }
 
-// weightOf reads a billing weight, which may end in the unit it is a weight of:
-// 0.25G charges a quarter for each GB. Memory is counted in MB, other kinds in
-// ones.
-func weightOf(s string) (weight, unit float64) {
-	unit = 1
-	if s == "" {
-		return 0, unit
+// units is how many of the unit that amounts are counted in, 'M' or 0 for ones,
+// one unit of a weight is; no unit is what amounts are counted in.
+func units(unit, counted byte) float64 {
+	const letters = "\x00KMGTP"
+	if unit == 0 {
+		return 1
 	}
-	at := strings.IndexByte("KMGTP", s[len(s)-1]&^0x20)
-	if at >= 0 {
-		s = s[:len(s)-1]
-		unit = float64(int64(1) << (10 * at) / 1024)
-		if at == 0 {
-			unit = 1.0 / 1024
-		}
-	}
-	weight, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		return 0, 1
-	}
-	return weight, unit
+	return math.Pow(1024, float64(strings.IndexByte(letters, unit)-strings.IndexByte(letters, counted)))
 }
