@@ -1,0 +1,380 @@
+package sacct
+
+import (
+	"fmt"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/slurm"
+)
+
+// options are what sacct was asked for.
+type options struct {
+	accounts, names, partitions, qos, constraints, wckeys, reasons, flags []string
+	users                                                                 []uint32
+	groups                                                                []uint32
+	allUsers                                                              bool
+	states                                                                []slurm.JobState
+	jobs                                                                  []slurm.JobRef
+	hasJobs                                                               bool
+	nodes                                                                 string
+	ncpus, nnodes                                                         span
+	limitMin, limitMax                                                    slurm.Duration
+	start, end                                                            time.Time
+	hasStart, hasEnd                                                      bool
+
+	allocations, duplicates, truncate, expand, localUID bool
+	script, variables                                   bool
+
+	format      string
+	brief, long bool
+	completion  bool
+	delimiter   string
+	parsable    int // 1: a delimiter behind each value, 2: between them
+	noHeader    bool
+	noConvert   bool
+	unit        byte
+	clusters    string
+	verbose     int
+	encoding    string
+	done        string
+}
+
+// span is a range of numbers, MIN[-MAX].
+type span struct {
+	low, high int
+	given     bool
+}
+
+func (s span) holds(n int) bool { return !s.given || s.low <= n && n <= s.high }
+
+func optionTable() []slurm.OptionSpec {
+	const none, must, may = slurm.NoArg, slurm.RequiredArg, slurm.OptionalArg
+	spec := func(short byte, arg slurm.ArgKind, names ...string) slurm.OptionSpec {
+		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
+	}
+	return []slurm.OptionSpec{
+		spec('A', must, "accounts"), spec('L', none, "allclusters"), spec('X', none, "allocations"), spec('a', none, "allusers"), spec(0, none, "array"),
+		spec('x', must, "associations"), spec('B', none, "batch-script"), spec('b', none, "brief"), spec('M', must, "clusters", "cluster"),
+		spec('c', none, "completion"), spec('C', must, "constraints"), spec(0, must, "delimiter"), spec('D', none, "duplicates"), spec('E', must, "endtime"),
+		spec(0, none, "env-vars"), spec(0, none, "expand-patterns"), spec(0, none, "federation"), spec('f', must, "file"), spec('F', must, "flags"),
+		spec('o', must, "format", "fields"), spec('g', must, "group", "gid"), spec('h', none, "help"), spec('e', none, "helpformat", "help-fields"),
+		spec(0, none, "helpreason"), spec(0, none, "helpstate"), spec('j', must, "jobs"), spec(0, may, "json"), spec(0, none, "local"), spec('l', none, "long"),
+		spec(0, must, "name"), spec('I', must, "ncpus"), spec('i', must, "nnodes"), spec(0, none, "noconvert"), spec('N', must, "nodelist"),
+		spec('n', none, "noheader"), spec('p', none, "parsable"), spec('P', none, "parsable2"), spec('r', must, "partition"), spec('q', must, "qos"),
+		spec('R', must, "reason"), spec('S', must, "starttime"), spec('s', must, "state"), spec('K', must, "timelimit-max"), spec('k', must, "timelimit-min"),
+		spec('T', none, "truncate"), spec('u', must, "user", "uid"), spec(0, must, "units"), spec('U', none, "usage"), spec(0, none, "use-local-uid"),
+		spec('v', none, "verbose"), spec('V', none, "version"), spec('W', must, "wckeys"), spec(0, may, "whole-hetjob"), spec(0, may, "yaml"),
+	}
+}
+
+// fatal is a mistake after which sacct prints nothing but this.
+type fatal struct{ text string }
+
+func (e *fatal) Error() string { return e.text }
+
+func mistake(env *cli.Env, format string, args ...any) error {
+	return &fatal{env.Name + ": error: " + fmt.Sprintf(format, args...)}
+}
+
+// parse reads the environment and the command line.
+func parse(env *cli.Env) (*options, error) {
+	o := &options{delimiter: "|"}
+	if v, ok := env.Lookup("SACCT_FORMAT"); ok {
+		o.format = v
+	}
+	if v, ok := env.Lookup("SLURM_CLUSTERS"); ok {
+		o.clusters = v
+	}
+	for _, name := range []string{"json", "yaml"} {
+		if _, ok := env.Lookup("SLURM_" + strings.ToUpper(name)); ok {
+			o.encoding = name
+		}
+	}
+	given, words, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
+	for _, g := range given {
+		if err := o.set(env, g.Name(), g.Value); err != nil {
+			return nil, err
+		}
+		if o.done != "" {
+			return o, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(words) > 0 {
+		return nil, &fatal{fmt.Sprintf("%s: error: Unknown arguments:\n%s: error:  %s", env.Name, env.Name, strings.Join(words, " "))}
+	}
+	return o, o.settle(env)
+}
+
+func (o *options) set(env *cli.Env, name, value string) error {
+	switch name {
+	case "accounts":
+		o.accounts = append(o.accounts, show.Words(value)...)
+	case "allclusters":
+		o.clusters = "all"
+	case "allocations":
+		o.allocations = true
+	case "allusers":
+		o.allUsers = true
+	case "array":
+		o.expand = true
+	case "associations":
+		return mistake(env, "cannot look for jobs by association number: associations have none here")
+	case "batch-script":
+		o.script = true
+	case "brief":
+		o.brief = true
+	case "clusters":
+		o.clusters = value
+	case "completion":
+		o.completion = true
+	case "constraints":
+		o.constraints = append(o.constraints, show.Words(value)...)
+	case "delimiter":
+		o.delimiter = value
+	case "duplicates":
+		o.duplicates = true
+	case "starttime", "endtime":
+		return o.setTime(env, name, value)
+	case "env-vars":
+		o.variables = true
+	case "expand-patterns", "federation", "local", "whole-hetjob":
+		// File names are always shown with their patterns filled in, there is one
+		// cluster, and a heterogeneous job is always shown with all components.
+	case "file":
+		return mistake(env, "cannot read %s: this cluster writes no job completion log", value)
+	case "flags":
+		o.flags = append(o.flags, show.Words(value)...)
+	case "format":
+		o.format, o.brief, o.long = value, false, false
+	case "group":
+		return o.setGroups(env, value)
+	case "help":
+		o.done = helpText
+	case "helpformat":
+		o.done = fieldTable()
+	case "helpreason":
+		o.done = reasonList()
+	case "helpstate":
+		o.done = strings.Join(slurm.JobStateNames(), "\n") + "\n"
+	case "jobs":
+		return o.setJobs(value)
+	case "json", "yaml":
+		o.encoding = name
+	case "long":
+		o.long = true
+	case "name":
+		o.names = append(o.names, show.Words(value)...)
+	case "ncpus":
+		return o.setSpan(env, &o.ncpus, name, value)
+	case "nnodes":
+		return o.setSpan(env, &o.nnodes, name, value)
+	case "noconvert":
+		o.noConvert = true
+	case "nodelist":
+		if _, err := slurm.ParseHostList(value); err != nil {
+			return mistake(env, "Invalid node list: %s", value)
+		}
+		o.nodes = value
+	case "noheader":
+		o.noHeader = true
+	case "parsable":
+		o.parsable = 1
+	case "parsable2":
+		o.parsable = 2
+	case "partition":
+		o.partitions = append(o.partitions, show.Words(value)...)
+	case "qos":
+		o.qos = append(o.qos, show.Words(value)...)
+	case "reason":
+		o.reasons = append(o.reasons, show.Words(value)...)
+	case "state":
+		return o.setStates(env, value)
+	case "timelimit-max", "timelimit-min":
+		d, err := slurm.ParseDuration(value)
+		if err != nil {
+			return mistake(env, "Invalid time limit: %s", value)
+		}
+		if name == "timelimit-max" {
+			o.limitMax = d
+		} else {
+			o.limitMin = d
+		}
+	case "truncate":
+		o.truncate = true
+	case "user":
+		return o.setUsers(env, value)
+	case "units":
+		unit := strings.ToUpper(value)
+		if len(unit) != 1 || !strings.Contains("KMGTP", unit) {
+			return mistake(env, "Invalid --units specification: %s (want one of K, M, G, T, P)", value)
+		}
+		o.unit = unit[0]
+	case "usage":
+		o.done = usageText + "\n"
+	case "use-local-uid":
+		o.localUID = true
+	case "verbose":
+		o.verbose++
+	case "version":
+		o.done = cli.VersionLine() + "\n"
+	case "wckeys":
+		o.wckeys = append(o.wckeys, show.Words(value)...)
+	}
+	return nil
+}
+
+// setJobs takes job ids; they add up over several options.
+func (o *options) setJobs(list string) error {
+	o.hasJobs = true
+	refs, err := slurm.ParseJobRefs(list)
+	if err != nil {
+		for _, word := range show.Words(list) {
+			if _, err := slurm.ParseJobRef(word); err != nil {
+				return &fatal{"sacct: fatal: Bad job/step specified: " + word}
+			}
+		}
+		return &fatal{"sacct: fatal: Bad job/step specified: " + list}
+	}
+	o.jobs = append(o.jobs, refs...)
+	return nil
+}
+
+func (o *options) setStates(env *cli.Env, list string) error {
+	for _, word := range show.Words(list) {
+		if word = strings.TrimSpace(word); strings.EqualFold(word, "all") {
+			o.states = nil
+			continue
+		}
+		state, err := slurm.ParseJobState(word)
+		if err != nil {
+			return mistake(env, "unrecognized job state value: %s", word)
+		}
+		o.states = append(o.states, state)
+	}
+	return nil
+}
+
+func (o *options) setUsers(env *cli.Env, list string) error {
+	for _, name := range show.Words(list) {
+		uid, err := cli.LookupUID(strings.TrimSpace(name))
+		if err != nil {
+			return mistake(env, "Invalid user id: %s", name)
+		}
+		o.users = append(o.users, uid)
+	}
+	return nil
+}
+
+func (o *options) setGroups(env *cli.Env, list string) error {
+	for _, name := range show.Words(list) {
+		gid, err := show.GID(strings.TrimSpace(name))
+		if err != nil {
+			return mistake(env, "Invalid group id: %s", name)
+		}
+		o.groups = append(o.groups, gid)
+	}
+	return nil
+}
+
+// setTime takes a moment, seen from now.
+func (o *options) setTime(env *cli.Env, name, value string) error {
+	t, err := slurm.ParseTime(value, env.Now(), true)
+	if err != nil {
+		return &fatal{err.Error()}
+	}
+	if name == "starttime" {
+		o.start, o.hasStart = t, true
+	} else {
+		o.end, o.hasEnd = t, true
+	}
+	return nil
+}
+
+func (o *options) setSpan(env *cli.Env, s *span, name, value string) error {
+	low, high, ranged := strings.Cut(value, "-")
+	a, err := strconv.Atoi(low)
+	b := a
+	if err == nil && ranged {
+		b, err = strconv.Atoi(high)
+	}
+	if err != nil || a < 0 || b < a {
+		return mistake(env, "Invalid --%s specification: %s (want MIN or MIN-MAX)", name, value)
+	}
+	*s = span{a, b, true}
+	return nil
+}
+
+// Formats when none is asked for.
+const (
+	defaultFormat = "jobid,jobname,partition,account,alloccpus,state,exitcode"
+	briefFormat   = "jobid,state,exitcode"
+	longFormat    = "jobid,jobidraw,jobname,partition,maxvmsize,maxvmsizenode,maxvmsizetask,avevmsize,maxrss,maxrssnode,maxrsstask,averss,maxpages," +
+		"maxpagesnode,maxpagestask,avepages,mincpu,mincpunode,mincputask,avecpu,ntasks,alloccpus,elapsed,state,exitcode,avecpufreq,reqcpufreqmin," +
+		"reqcpufreqmax,reqcpufreqgov,reqmem,consumedenergy,maxdiskread,maxdiskreadnode,maxdiskreadtask,avediskread,maxdiskwrite,maxdiskwritenode," +
+		"maxdiskwritetask,avediskwrite,reqtres,alloctres,tresusageinave,tresusageinmax,tresusageinmaxnode,tresusageinmaxtask,tresusageinmin," +
+		"tresusageinminnode,tresusageinmintask,tresusageintot,tresusageoutmax,tresusageoutmaxnode,tresusageoutmaxtask,tresusageoutave,tresusageouttot"
+	doneFormat      = "jobid,uid,jobname,partition,nnodes,nodelist,state,end"
+	doneBriefFormat = "jobid,uid,state"
+	doneLongFormat  = "jobid,uid,jobname,partition,nnodes,nodelist,state,start,end,timelimit"
+)
+
+// settle fills in what follows from the options taken together.
+func (o *options) settle(env *cli.Env) error {
+	switch {
+	case o.completion && o.brief:
+		o.format = doneBriefFormat
+	case o.completion && o.long:
+		o.format = doneLongFormat
+	case o.completion && o.format == "":
+		o.format = doneFormat
+	case o.brief:
+		o.format = briefFormat
+	case o.long:
+		o.format = longFormat
+	case o.format == "":
+		o.format = defaultFormat
+	}
+	now := env.Now()
+	switch {
+	case o.hasStart:
+	case o.hasJobs:
+		// Jobs asked for by id are shown from whenever they are.
+	case len(o.states) > 0:
+		// Jobs that are in a state now.
+		o.start = now
+	default:
+		y, m, d := now.Date()
+		o.start = time.Date(y, m, d, 0, 0, 0, 0, now.Location())
+	}
+	if !o.hasEnd {
+		o.end = now
+	}
+	if !o.start.IsZero() && o.start.After(o.end) {
+		return &fatal{fmt.Sprintf("Start time (%s) requested is after end time (%s). Exiting.", o.start.Format("2006-01-02T15:04:05"), o.end.Format("2006-01-02T15:04:05"))}
+	}
+	me := cli.UID()
+	if len(o.users) == 0 && !o.allUsers && !o.hasJobs && me != 0 {
+		o.users = []uint32{me}
+	}
+	if o.allUsers {
+		o.users = nil
+	}
+	return nil
+}
+
+// localName is the name this host knows a user by.
+func localName(uid uint32) string {
+	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}
