@@ -13,7 +13,7 @@ import (
 
 // showJobs is "show job [ID]".
 func (c *call) showJobs(id string) int {
-	req := &rinkpb.ListJobsRequest{Ended: true, Plan: true, Hidden: c.o.all}
+	req := &rinkpb.ListJobsRequest{Ended: true, Plan: true, Hidden: c.o.seesAll()}
 	var refs []slurm.JobRef
 	if id != "" {
 		var err error
@@ -28,9 +28,15 @@ func (c *call) showJobs(id string) int {
 	if err != nil {
 		return c.failed("slurm_load_jobs error", err)
 	}
+	parts, err := show.Partitions(c.env, c.client)
+	if err != nil {
+		return c.failed("slurm_load_jobs error", err)
+	}
+	c.view.SetWeights(parts)
+	hidden := show.Hidden(parts)
 	var rows []*show.Job
 	for _, j := range jobs {
-		if j = pick(j, refs); j != nil {
+		if j = pick(j, refs); j != nil && (c.o.seesAll() || id != "" || !j.InHidden(hidden)) {
 			rows = append(rows, j)
 		}
 	}
@@ -97,12 +103,7 @@ func (c *call) learn(rows []*show.Job) error {
 			c.view.FindHets(all)
 		}
 	}
-	parts, err := show.Partitions(c.env, c.client)
-	if err != nil {
-		return err
-	}
-	c.view.SetWeights(parts)
-	_, err = c.config()
+	_, err := c.config()
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 // options are what stands beside the command's words.
 type options struct {
 	all, future        bool
+	root               bool // called by root, who sees what is hidden too
 	details            int
 	oneLine            bool
 	quiet              bool
@@ -38,7 +39,7 @@ func optionTable() []slurm.OptionSpec {
 // parse reads the environment and the command line; options may stand anywhere
 // among the words.
 func parse(env *cli.Env) (*options, error) {
-	o := &options{}
+	o := &options{root: cli.UID() == 0}
 	if _, ok := env.Lookup("SCONTROL_ALL"); ok {
 		o.all = true
 	}
@@ -59,6 +60,9 @@ func parse(env *cli.Env) (*options, error) {
 	o.interactive = len(words) == 0
 	return o, err
 }
+
+// seesAll reports whether hidden partitions are shown.
+func (o *options) seesAll() bool { return o.all || o.root }
 
 func (o *options) set(name, value string) {
 	switch name {

@@ -26,7 +26,7 @@ func (c *call) showPartitions(name string) int {
 	var b strings.Builder
 	var data []any
 	for _, p := range parts {
-		if name != "" && string(p.Name) != name || name == "" && p.Hidden && !c.o.all {
+		if name != "" && string(p.Name) != name || name == "" && p.Hidden && !c.o.seesAll() {
 			continue
 		}
 		if c.o.encoding != "" {

@@ -27,6 +27,7 @@ func run(t *testing.T, c *showtest.Cluster, args []string, vars ...string) (out 
 	if o.done != "" {
 		return o.done, 0
 	}
+	o.root = false
 	one := &call{env: env, o: o, view: show.NewView(env), connect: func() (rinkpb.ControllerClient, string, error) { return c, "ref", nil }}
 	code = one.run()
 	return stdout.String() + stderr.String(), code

@@ -12,7 +12,7 @@ import (
 
 // showSteps is "show step [ID[.STEP]]".
 func (c *call) showSteps(id string) int {
-	req := &rinkpb.ListJobsRequest{Steps: true, Hidden: c.o.all}
+	req := &rinkpb.ListJobsRequest{Steps: true, Hidden: c.o.seesAll()}
 	var refs []slurm.JobRef
 	if id != "" {
 		var err error

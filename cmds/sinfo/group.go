@@ -162,5 +162,5 @@ func (o *options) wantsPartition(p *sched.Partition) bool {
 	if len(o.partitions) > 0 {
 		return slices.Contains(o.partitions, string(p.Name))
 	}
-	return o.all || !p.Hidden
+	return o.all || !p.Hidden || o.me == 0
 }

@@ -18,6 +18,7 @@ type options struct {
 	states     slurm.NodeStateFilter
 	hasStates  bool
 
+	me                            uint32 // root sees hidden partitions too
 	all, dead, responding, future bool
 	apart                         bool // --Node: a row for each node of each partition
 	exact                         bool
@@ -65,7 +66,7 @@ func mistake(env *cli.Env, format string, args ...any) error {
 
 // parse reads the environment and the command line.
 func parse(env *cli.Env) (*options, error) {
-	o := &options{}
+	o := &options{me: cli.UID()}
 	for _, v := range []struct{ name, option string }{
 		{"SINFO_ALL", "all"}, {"SINFO_FORMAT", "format"}, {"SINFO_FUTURE", "future"}, {"SINFO_PARTITION", "partition"}, {"SINFO_SORT", "sort"},
 		{"SLURM_CLUSTERS", "clusters"}, {"SLURM_JSON", "json"}, {"SLURM_YAML", "yaml"},

@@ -21,6 +21,7 @@ func run(t *testing.T, c *showtest.Cluster, args []string, vars ...string) (stdo
 	if o.done != "" {
 		return o.done, "", 0
 	}
+	o.me = 3001
 	code = list(env, o, c, "ref")
 	return out.String(), errs.String(), code
 }

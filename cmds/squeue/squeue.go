@@ -5,11 +5,13 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
 
@@ -70,16 +72,31 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 	if o.hasUsers && len(o.users) == 0 {
 		return o.print(env, v, nil)
 	}
+	type answer struct {
+		parts []*sched.Partition
+		err   error
+	}
+	asked := make(chan answer, 1)
+	if hides := !o.all && o.me != 0; hides || o.needsWeights() {
+		go func() {
+			parts, err := show.Partitions(env, client)
+			asked <- answer{parts, err}
+		}()
+	} else {
+		asked <- answer{}
+	}
 	jobs, err := show.Jobs(env, client, o.request())
 	if err != nil {
 		return fail(env, err)
 	}
-	if !o.steps && o.needsWeights() {
-		parts, err := show.Partitions(env, client)
-		if err != nil {
-			return fail(env, err)
-		}
-		v.SetWeights(parts)
+	got := <-asked
+	if got.err != nil {
+		return fail(env, got.err)
+	}
+	v.SetWeights(got.parts)
+	if !o.all && o.me != 0 {
+		hidden := show.Hidden(got.parts)
+		jobs = slices.DeleteFunc(jobs, func(j *show.Job) bool { return j.InHidden(hidden) })
 	}
 	v.FindHets(jobs)
 	return o.print(env, v, jobs)
@@ -134,7 +151,7 @@ func (o *options) needsPlan() bool {
 	return o.start || o.encoding != "" || o.shows("START_TIME", "END_TIME", "SCHEDNODES") || containsLetter(o.sort, "SeY")
 }
 
-func (o *options) needsWeights() bool { return o.encoding != "" || o.shows("TRES_ALLOC") }
+func (o *options) needsWeights() bool { return o.encoding != "" || !o.steps && o.shows("TRES_ALLOC") }
 
 func (o *options) shows(headers ...string) bool {
 	if o.byName {

@@ -22,6 +22,7 @@ func run(t *testing.T, c *showtest.Cluster, args []string, vars ...string) (stdo
 	if o.done != "" {
 		return o.done, "", 0
 	}
+	o.me = 3009 // nobody in particular, and not root
 	code = list(env, o, c, "ref")
 	return out.String(), errs.String(), code
 }
@@ -298,6 +299,16 @@ func TestDependencies(t *testing.T) {
 	out, _, _ := run(t, &showtest.Cluster{JobList: []*sched.Job{j}}, []string{"-h", "-o", "%E"})
 	if want := "afterok:700001(failed),singleton(unfulfilled),after:700005+5(unfulfilled)\n"; out != want {
 		t.Errorf("printed %q, want %q", out, want)
+	}
+}
+
+func TestHiddenPartitions(t *testing.T) {
+	c := three()
+	c.Parts = []*sched.Partition{showtest.Part("debug", "n1"), showtest.Part("short", "n1", func(p *sched.Partition) { p.Hidden = true })}
+	for args, want := range map[string]string{"": "700001\n700002\n", "-a": "700001\n700002\n700003\n", "-a --hide": "700001\n700002\n", "-p short": "700003\n"} {
+		if got, _, _ := run(t, c, append([]string{"-h", "-o", "%i", "-S", "i"}, strings.Fields(args)...)); got != want {
+			t.Errorf("squeue %s: %q, want %q", args, got, want)
+		}
 	}
 }
 

@@ -139,6 +139,28 @@ func Partitions(env *cli.Env, client rinkpb.ControllerClient) ([]*sched.Partitio
 	return list, nil
 }
 
+// Hidden returns the names of the partitions that are only shown when asked for.
+func Hidden(parts []*sched.Partition) map[sched.PartitionName]bool {
+	hidden := map[sched.PartitionName]bool{}
+	for _, p := range parts {
+		if p.Hidden {
+			hidden[p.Name] = true
+		}
+	}
+	return hidden
+}
+
+// InHidden reports whether the job is in hidden partitions alone.
+func (j *Job) InHidden(hidden map[sched.PartitionName]bool) bool {
+	if len(hidden) == 0 {
+		return false
+	}
+	if j.IsPending() && len(j.Partitions) > 1 {
+		return !slices.ContainsFunc(j.Partitions, func(p sched.PartitionName) bool { return !hidden[p] })
+	}
+	return hidden[j.Partition]
+}
+
 // SetWeights takes the billing weights of partitions into the view.
 func (v *View) SetWeights(list []*sched.Partition) {
 	for _, p := range list {
