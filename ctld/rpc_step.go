@@ -125,7 +125,11 @@ func (c *controller) tryStep(ctx context.Context, req *rinkpb.CreateStepRequest,
 func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, req *rinkpb.CreateStepRequest, opts *slurm.JobOptions) (map[sched.NodeName]*rinkpb.LaunchStep, error) {
 	argvOf := func(int) ([]string, error) { return req.Argv, nil }
 	if len(req.MultiProg) > 0 {
-		prog, err := sched.ParseMultiProg(req.MultiProg, step.Tasks)
+		name := ""
+		if len(req.Argv) > 0 {
+			name = req.Argv[0]
+		}
+		prog, err := sched.ParseMultiProg(name, req.MultiProg, step.Tasks)
 		if err != nil {
 			return nil, err
 		}
