@@ -75,10 +75,14 @@ func (c *Config) findSelf(hostname string) error {
 	}
 	short, _, _ := strings.Cut(hostname, ".")
 	port := strconv.Itoa(c.Conf.SlurmctldPort)
-	for _, h := range hosts {
+	for i, h := range hosts {
 		name, _, _ := strings.Cut(h.Name, ".")
 		if name != short && h.Name != hostname && h.Name != "localhost" {
 			continue
+		}
+		if i > 0 {
+			// Started by itself it would begin a cluster of its own beside the first.
+			return fmt.Errorf("this host (%s) is controller %d of SlurmctldHost: only the first one, %s, is run by this release", hostname, i+1, hosts[0].Name)
 		}
 		addr := h.Addr
 		if addr == "" {

@@ -48,6 +48,7 @@ type Server struct {
 	start time.Time
 	host  string
 
+	lock  *os.File // held as long as the directory is in use
 	barn  *barn.Barn
 	store *accounting.Store
 	ca    *auth.Authority
@@ -125,11 +126,22 @@ func (s *Server) open() error {
 		return fmt.Errorf("cannot make StateSaveLocation: %w", err)
 	}
 	var err error
-	if err = s.openTrust(dir); err != nil {
+	if s.lock, err = lockDir(dir); err != nil {
+		return err
+	}
+	if err := s.bringUp(dir); err != nil {
+		s.lock.Close()
+		return err
+	}
+	return nil
+}
+
+func (s *Server) bringUp(dir string) error {
+	if err := s.openTrust(dir); err != nil {
 		return err
 	}
 	s.agents = newAgentLines(s.self)
-	// The barn locks the directory, so it comes before anything else writes there.
+	var err error
 	if s.store, err = accounting.Open(filepath.Join(dir, "accounting"), s.log); err != nil {
 		return err
 	}
@@ -153,6 +165,7 @@ func (s *Server) close() {
 	if err := s.store.Close(); err != nil {
 		s.log.Error("cannot close the accounting store", "error", err)
 	}
+	s.lock.Close() // last: from now on another controller may have the directory
 }
 
 // served is a listener with the server behind it.
