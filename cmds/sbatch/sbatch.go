@@ -23,8 +23,9 @@ import (
 //go:embed help.txt
 var help string
 
-// exitRefusedHere is sbatch's exit code for what it refuses itself; what the
-// controller refuses is 1.
+// exitRefusedHere is sbatch's exit code for options it refuses itself, unless
+// the refusal comes with its own. What the controller refuses, and scripts that
+// cannot be read, are 1.
 const exitRefusedHere = 255
 
 // Run is the command.
@@ -53,7 +54,7 @@ func Run(env *cli.Env) int {
 		for _, line := range strings.Split(err.Error(), "\n") {
 			env.Errorf("%s", line)
 		}
-		return exitRefusedHere
+		return 1
 	}
 	if !client.HasWrap && pipeline.HasStages(sc.text) {
 		return runPipeline(env, line, sc, in)

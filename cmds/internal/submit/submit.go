@@ -54,14 +54,18 @@ func Input(env *cli.Env) slurm.OptionInput {
 }
 
 // Refused prints why the options were refused, in the words they come with, and
-// returns the exit code.
+// returns the exit code: the one that goes with the mistake, code for others.
 func Refused(env *cli.Env, err error, code int) int {
 	var help *slurm.HelpText
 	if errors.As(err, &help) {
 		fmt.Fprint(env.Stdout, help.Text)
-		return 0
+		return help.Exit
 	}
 	fmt.Fprintln(env.Stderr, err)
+	var bad *slurm.OptionError
+	if errors.As(err, &bad) {
+		return bad.Exit
+	}
 	return code
 }
 
