@@ -338,6 +338,9 @@ func (r *resolver) licenses() error {
 	return checkLicenses(l, r.cfg.Licenses)
 }
 
+// held reports whether the user wants the job to wait for a release.
+func (r *resolver) held() bool { return r.o.Hold || r.given("priority") && r.o.Priority == 0 }
+
 // begin says from when on the job may start and what it waits for at first.
 func (r *resolver) begin() error {
 	j, o := r.job, r.o
@@ -353,7 +356,7 @@ func (r *resolver) begin() error {
 		j.Priority = Priority(j, r.cfg, TotalsOf(r.nodes), Standing{}, r.now)
 	}
 	switch {
-	case o.Hold || r.given("priority") && o.Priority == 0:
+	case r.held():
 		j.HeldBy, j.Priority, j.Reason = HeldByUser, 0, slurm.ReasonJobHeldUser
 		return nil
 	case len(j.Deps) > 0:
@@ -415,6 +418,9 @@ func (r *resolver) possible() error {
 	case !limited.IsZero():
 		r.limit = limited
 		return nil
+	}
+	if r.held() {
+		return nil // nodes are looked for once it is released
 	}
 	bad := refuse(slurm.ErrnoRequestedNodeConfigUnavailable, "no node of %v could ever hold the job", r.job.Partitions)
 	bad.Lines = lines
