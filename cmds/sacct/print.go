@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
@@ -127,34 +128,13 @@ func (o *options) named(r *record) (job, whole bool, steps []slurm.StepID) {
 	return job, whole, steps
 }
 
-func refers(ref slurm.JobRef, j *show.Job) bool {
-	switch ref.Part {
-	case slurm.RefTask, slurm.RefTasks:
-		return j.ArrayID == ref.Job && j.Narrow(ref.Tasks) != nil
-	case slurm.RefComponent:
-		return j.HetID == ref.Job && uint32(j.HetOffset) == ref.Component
-	}
-	return j.ID == ref.Job || j.ArrayID == ref.Job || j.HetID == ref.Job
-}
+func refers(ref slurm.JobRef, j *show.Job) bool { return show.Select(j, []slurm.JobRef{ref}) != nil }
 
 // narrowed is the record with only those of the tasks it stands for that are
 // named.
 func (o *options) narrowed(r *record) *record {
-	if !r.job.IsRest() {
-		return r
-	}
-	var tasks slurm.IndexSet
-	for _, ref := range o.jobs {
-		switch {
-		case !refers(ref, r.job):
-		case ref.Part == slurm.RefTask || ref.Part == slurm.RefTasks:
-			tasks = tasks.Union(ref.Tasks)
-		default:
-			return r
-		}
-	}
 	one := *r
-	if one.job = r.job.Narrow(tasks); one.job == nil {
+	if one.job = show.Select(r.job, o.jobs); one.job == nil {
 		return nil
 	}
 	return &one
@@ -271,7 +251,13 @@ func (o *options) request() *rinkpb.HistoryRequest {
 		if !o.start.IsZero() {
 			req.Start = o.start.UnixNano()
 		}
-		req.End = o.end.UnixNano()
+		// The window ends before its last moment: what is of the present second is
+		// within now.
+		end := o.end
+		if !o.hasEnd {
+			end = end.Add(time.Second)
+		}
+		req.End = end.UnixNano()
 	}
 	return req
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -52,7 +53,13 @@ func Run(env *cli.Env) int {
 	return list(env, o, client.ControllerClient, client.Cluster)
 }
 
-// list asks the controller and prints what it says as it comes.
+// sortAtMost is how many records are put in order before they are printed.
+const sortAtMost = 200_000
+
+// list asks the controller and prints what it says. Records come by their plain
+// ids; they are printed by those that users see, which keeps the tasks of an
+// array together. Of more than can be held at once, the rest is printed as it
+// comes.
 func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster string) int {
 	columns, err := columnsOf(env, o.format)
 	if err != nil {
@@ -75,10 +82,7 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 	w := bufio.NewWriterSize(env.Stdout, 1<<16)
 	t := &table{w: w, o: o, columns: columns}
 	var data []any
-	each := func(r *record) error {
-		if !o.wantsRecord(v.View, r) {
-			return nil
-		}
+	one := func(r *record) error {
 		rows := o.rowsOf(v.View, r)
 		switch {
 		case o.encoding != "":
@@ -90,8 +94,8 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 				return o.printScript(env, w, client, r)
 			}
 		default:
-			for _, one := range rows {
-				t.row(v, one)
+			for _, line := range rows {
+				t.row(v, line)
 			}
 		}
 		return nil
@@ -99,7 +103,29 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 	if o.encoding == "" && !o.script && !o.variables {
 		t.header()
 	}
-	err = history(env, client, o.request(), each)
+	var held []*record
+	flush := func() error {
+		slices.SortStableFunc(held, func(a, b *record) int { return show.CompareID(a.job, b.job) })
+		for _, r := range held {
+			if err := one(r); err != nil {
+				return err
+			}
+		}
+		held = held[:0]
+		return nil
+	}
+	err = history(env, client, o.request(), func(r *record) error {
+		if !o.wantsRecord(v.View, r) {
+			return nil
+		}
+		if held = append(held, r); len(held) < sortAtMost {
+			return nil
+		}
+		return flush()
+	})
+	if err == nil {
+		err = flush()
+	}
 	if err == nil {
 		err = w.Flush()
 	}

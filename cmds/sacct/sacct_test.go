@@ -108,10 +108,10 @@ func TestTables(t *testing.T) {
 			"PENDING|Unknown|Unknown|00:00:00|Unknown\n"},
 		{"Running", []*rinkpb.Record{past(showtest.Job(700006, "run", showtest.Limit(40), showtest.Running(90*time.Second, "n1")))},
 			[]string{"-nP", "-j", "700006", "-o", "JobID,State,End,ElapsedRaw,Planned"}, nil, lines("700006|RUNNING|Unknown|90|00:00:00", "700006.batch|RUNNING|Unknown|90|")},
-		{"Array", array, []string{"-nPX", "-j", "700010", "-o", "JobID,JobIDRaw,State"}, nil, lines("700010_[3-9]|700010|PENDING", "700010_1|700011|FAILED")},
+		{"Array", array, []string{"-nPX", "-j", "700010", "-o", "JobID,JobIDRaw,State"}, nil, lines("700010_1|700011|FAILED", "700010_[3-9]|700010|PENDING")},
 		{"OneTask", array, []string{"-nP", "-j", "700010_1", "-o", "JobID,State"}, nil, lines("700010_1|FAILED", "700010_1.batch|FAILED")},
 		{"TasksOfTheRest", array, []string{"-nP", "-j", "700010_[4-5]", "-o", "JobID"}, nil, "700010_[4-5]\n"},
-		{"TaskByTask", array, []string{"-nPX", "--array", "-j", "700010_[4-5],700010_1", "-o", "JobID"}, nil, "700010_4\n700010_5\n700010_1\n"},
+		{"TaskByTask", array, []string{"-nPX", "--array", "-j", "700010_[4-5],700010_1", "-o", "JobID"}, nil, "700010_1\n700010_4\n700010_5\n"},
 		{"OneStep", nil, []string{"-nP", "-j", "700001.batch", "-o", "JobID"}, nil, "700001.batch\n"},
 		{"TimesAsAsked", nil, []string{"-nPX", "-j", "700001", "-o", "Submit,End"}, []string{"SLURM_TIME_FORMAT=%s"}, "2056622340|2056622400\n"},
 	} {
@@ -232,22 +232,23 @@ func TestEveryFieldByName(t *testing.T) {
 func TestAskedOfTheController(t *testing.T) {
 	midnight := time.Date(2035, 3, 4, 0, 0, 0, 0, time.UTC).UnixNano()
 	now := showtest.Now.UnixNano()
+	soon := showtest.Now.Add(time.Second).UnixNano() // what is of this second is in the window
 	for _, test := range []struct {
 		args       string
 		window     bool
 		start, end int64
 		check      func(*rinkpb.HistoryRequest) bool
 	}{
-		{"-a", true, midnight, now, func(r *rinkpb.HistoryRequest) bool { return r.AllUsers && len(r.Uids) == 0 && r.Steps }},
-		{"-u 3001,3002", true, midnight, now, func(r *rinkpb.HistoryRequest) bool { return !r.AllUsers && len(r.Uids) == 2 }},
-		{"-a -s CD,f,to", true, now, now, func(r *rinkpb.HistoryRequest) bool { return len(r.States) == 3 }},
-		{"-a -S 0301", true, time.Date(2035, 3, 1, 0, 0, 0, 0, time.UTC).UnixNano(), now, nil},
+		{"-a", true, midnight, soon, func(r *rinkpb.HistoryRequest) bool { return r.AllUsers && len(r.Uids) == 0 && r.Steps }},
+		{"-u 3001,3002", true, midnight, soon, func(r *rinkpb.HistoryRequest) bool { return !r.AllUsers && len(r.Uids) == 2 }},
+		{"-a -s CD,f,to", true, now, soon, func(r *rinkpb.HistoryRequest) bool { return len(r.States) == 3 }},
+		{"-a -S 0301", true, time.Date(2035, 3, 1, 0, 0, 0, 0, time.UTC).UnixNano(), soon, nil},
 		{"-a -S now-7days -E now-1days", true, showtest.Ago(7 * 24 * time.Hour).UnixNano(), showtest.Ago(24 * time.Hour).UnixNano(), nil},
 		{"-j 700001,700001.batch -j 700002_[1-3]", false, 0, 0, func(r *rinkpb.HistoryRequest) bool { return r.AllUsers && len(r.Refs) == 2 }},
 		{"-j 700001 -E now", true, 0, now, nil},
 		{"-X -j 700001", false, 0, 0, func(r *rinkpb.HistoryRequest) bool { return !r.Steps }},
 		{"-X -j 700001 -o totalcpu", false, 0, 0, func(r *rinkpb.HistoryRequest) bool { return r.Steps }},
-		{"-a -D -A chem -r short -q low --name a,b -N n[1-2] -g 3001", true, midnight, now, func(r *rinkpb.HistoryRequest) bool {
+		{"-a -D -A chem -r short -q low --name a,b -N n[1-2] -g 3001", true, midnight, soon, func(r *rinkpb.HistoryRequest) bool {
 			return r.Duplicates && len(r.Accounts) == 1 && len(r.Partitions) == 1 && len(r.Qos) == 1 && len(r.Names) == 2 && r.Nodes == "n[1-2]" && len(r.Gids) == 1
 		}},
 	} {

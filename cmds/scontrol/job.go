@@ -66,28 +66,10 @@ func (c *call) showJobs(id string) int {
 // pick returns the part of a job that references name; all of it when there are
 // none.
 func pick(j *show.Job, refs []slurm.JobRef) *show.Job {
-	for _, r := range refs {
-		switch r.Part {
-		case slurm.RefTask, slurm.RefTasks:
-			// The record of an array stands for all the tasks that are left in it, also
-			// when one of them was asked for.
-			if j.ArrayID == r.Job && j.Narrow(r.Tasks) != nil {
-				return j
-			}
-		case slurm.RefComponent:
-			if j.HetID == r.Job && uint32(j.HetOffset) == r.Component {
-				return j
-			}
-		default:
-			if j.ID == r.Job || j.ArrayID == r.Job || j.HetID == r.Job {
-				return j
-			}
-		}
-	}
 	if len(refs) == 0 {
 		return j
 	}
-	return nil
+	return show.Select(j, refs)
 }
 
 // learn fetches what the records of these jobs need besides the jobs.

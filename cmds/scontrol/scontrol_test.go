@@ -165,7 +165,8 @@ func TestShowJobOfAnArray(t *testing.T) {
 	rest := "JobId=700001 ArrayJobId=700001 ArrayTaskId=4,7-8%2 ArrayTaskThrottle=2 JobName=ar"
 	task := "JobId=700002 ArrayJobId=700001 ArrayTaskId=2 JobName=ar"
 	for args, want := range map[string]string{
-		"700001": rest + "\n" + task, "700001_2": task, "700002": task, "700001_[4,2]": rest + "\n" + task,
+		"700001": rest + "\n" + task, "700001_2": task, "700002": task, "700001_[4,2,7]": strings.Replace(rest, "4,7-8", "4,7", 1) + "\n" + task,
+		"700001_4":  "JobId=700001 ArrayJobId=700001 ArrayTaskId=4 ArrayTaskThrottle=2 JobName=ar",
 		"700001_99": "Job 700001_99 not found\n", "650000": "slurm_load_jobs error: Invalid job id specified\n", "abc": "slurm_load_jobs error: Invalid job id specified\n",
 	} {
 		if got := head("show", "job", args); got != want {

@@ -15,7 +15,7 @@ import (
 // keep returns the row for what the options want of a job, nil for nothing.
 func (o *options) keep(v *show.View, j *show.Job) *show.Job {
 	if len(o.jobs) > 0 {
-		if j = selected(j, o.jobs); j == nil {
+		if j = show.Select(j, o.jobs); j == nil {
 			return nil
 		}
 	}
@@ -35,29 +35,6 @@ func (o *options) keep(v *show.View, j *show.Job) *show.Job {
 		return nil
 	}
 	return j
-}
-
-// selected returns the part of a job that references name, nil when they do not.
-func selected(j *show.Job, refs []slurm.JobRef) *show.Job {
-	var tasks slurm.IndexSet
-	for _, r := range refs {
-		switch {
-		case r.Part == slurm.RefComponent:
-			if j.HetID == r.Job && uint32(j.HetOffset) == r.Component {
-				return j
-			}
-		case r.Part == slurm.RefTask || r.Part == slurm.RefTasks:
-			if j.ArrayID == r.Job {
-				tasks = tasks.Union(r.Tasks)
-			}
-		case j.ID == r.Job || j.ArrayID == r.Job || j.HetID == r.Job:
-			return j
-		}
-	}
-	if tasks.IsEmpty() {
-		return nil
-	}
-	return j.Narrow(tasks)
 }
 
 func shares(want, have []string) bool {
@@ -176,7 +153,7 @@ func (o *options) keepStep(s *step) bool {
 		return true
 	}
 	for _, r := range o.stepRefs {
-		if selected(s.Job, []slurm.JobRef{r}) != nil && (!r.HasStep || r.Step == s.ID) {
+		if show.Select(s.Job, []slurm.JobRef{r}) != nil && (!r.HasStep || r.Step == s.ID) {
 			return true
 		}
 	}

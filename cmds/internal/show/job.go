@@ -91,6 +91,30 @@ func (j *Job) Narrow(want slurm.IndexSet) *Job {
 	return &one
 }
 
+// Select returns the part of a job that references name, nil when they name
+// nothing of it.
+func Select(j *Job, refs []slurm.JobRef) *Job {
+	var tasks slurm.IndexSet
+	for _, r := range refs {
+		switch {
+		case r.Part == slurm.RefComponent:
+			if j.HetID == r.Job && uint32(j.HetOffset) == r.Component {
+				return j
+			}
+		case r.Part == slurm.RefTask || r.Part == slurm.RefTasks:
+			if j.ArrayID == r.Job {
+				tasks = tasks.Union(r.Tasks)
+			}
+		case j.ID == r.Job || j.ArrayID == r.Job || j.HetID == r.Job:
+			return j
+		}
+	}
+	if tasks.IsEmpty() {
+		return nil
+	}
+	return j.Narrow(tasks)
+}
+
 // ID prints the job's id as users see it: 12, 12_3, 12_[4-10%2] or 12+1.
 func (v *View) ID(j *Job) string {
 	switch {
