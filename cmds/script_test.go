@@ -28,6 +28,7 @@ import (
 	"github.com/runink/rink/cmds/sinfo"
 	"github.com/runink/rink/cmds/squeue"
 	"github.com/runink/rink/cmds/srun"
+	"github.com/runink/rink/cmds/token"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected files of the scripts")
@@ -35,7 +36,7 @@ var update = flag.Bool("update", false, "rewrite the expected files of the scrip
 // programs are the commands the scripts, and the jobs in them, can call.
 var programs = map[string]func(*cli.Env) int{
 	"sbatch": sbatch.Run, "squeue": squeue.Run, "scancel": scancel.Run, "sinfo": sinfo.Run, "srun": srun.Run, "salloc": salloc.Run,
-	"scontrol": scontrol.Run, "sacct": sacct.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run,
+	"scontrol": scontrol.Run, "sacct": sacct.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run,
 }
 
 func TestMain(m *testing.M) {

@@ -81,7 +81,8 @@ func endState(exit sched.ExitCode, oom bool) (slurm.JobState, slurm.Reason) {
 	case oom:
 		return slurm.JobOutOfMemory, slurm.ReasonOutOfMemory
 	case exit.Signal != 0 && exit.Code == 0:
-		return slurm.JobFailed, slurm.ReasonRaisedSignal
+		// Slurm's word for a script that a signal ended.
+		return slurm.JobFailed, slurm.ReasonJobLaunchFailure
 	case exit.Code != 0:
 		return slurm.JobFailed, slurm.ReasonNonZeroExitCode
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/auth"
@@ -93,15 +95,19 @@ func (a *Agent) ask(ctx context.Context, csr []byte) (cert, ca []byte, err error
 		var r *rinkpb.CertifyReply
 		r, err = rinkpb.NewJoinClient(conn).Join(ctx, &rinkpb.JoinRequest{Token: a.conf.Token, Role: string(auth.RoleNode), Name: a.conf.Node, Csr: csr})
 		conn.Close()
-		if err == nil {
-			return answer(r, nil)
+		if status.Code(err) != codes.Unavailable {
+			return answer(r, err)
 		}
 	}
 	return nil, nil, err
 }
 
 func answer(r *rinkpb.CertifyReply, err error) (cert, ca []byte, _ error) {
-	if err != nil {
+	switch status.Code(err) {
+	case codes.OK:
+	case codes.Unauthenticated, codes.PermissionDenied, codes.InvalidArgument:
+		return nil, nil, &refusedError{status.Convert(err).Message()}
+	default:
 		return nil, nil, err
 	}
 	if r.GetStatus().GetErrno() != 0 {

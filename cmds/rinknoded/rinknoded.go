@@ -98,7 +98,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 	daemon.KeepSmall()
 	ctx, cancel := daemon.UntilStopped(context.Background())
 	defer cancel()
-	err = noded.Run(ctx, noded.Options{Config: conf, Version: cli.VersionLine(), Logger: log})
+	err = noded.Run(ctx, noded.Options{Config: conf, Version: cli.VersionLine(), Logger: log, StopLauncher: true})
 	if err != nil {
 		log.Error("stopped", "error", err)
 	}
