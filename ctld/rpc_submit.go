@@ -51,8 +51,9 @@ func (s *Server) operator(uid uint32) bool {
 
 func actor(u auth.User) state.Actor { return state.Actor{UID: u.UID, User: u.Name} }
 
-// refuse makes the status of an error: its slurm.Errno, and its words.
-func refuse(err error) *rinkpb.Status {
+// refuse makes the status of an error: its slurm.Errno, its words, and the lines
+// the command prints before them.
+func refuse(err error, lines ...string) *rinkpb.Status {
 	if err == nil {
 		return &rinkpb.Status{}
 	}
@@ -60,7 +61,7 @@ func refuse(err error) *rinkpb.Status {
 	if !errors.As(err, &errno) {
 		errno = slurm.ErrnoError
 	}
-	return &rinkpb.Status{Errno: int32(errno), Text: err.Error()}
+	return &rinkpb.Status{Errno: int32(errno), Text: err.Error(), Details: lines}
 }
 
 // unavailable is the error of a proposal that did not go through: the command
@@ -84,7 +85,7 @@ func (c *controller) Submit(ctx context.Context, req *rinkpb.SubmitRequest) (*ri
 	}
 	cmd, notes, err := c.resolve(req, u)
 	if err != nil {
-		return &rinkpb.SubmitReply{Status: refuse(err), Messages: notes}, nil
+		return &rinkpb.SubmitReply{Status: refuse(err, notes...)}, nil
 	}
 	results, err := c.s.barn.Propose(ctx, actor(u), cmd)
 	if err != nil {
@@ -92,7 +93,7 @@ func (c *controller) Submit(ctx context.Context, req *rinkpb.SubmitRequest) (*ri
 	}
 	r := results[0]
 	if r.Err != nil {
-		return &rinkpb.SubmitReply{Status: refuse(r.Err), Messages: notes}, nil
+		return &rinkpb.SubmitReply{Status: refuse(r.Err, notes...)}, nil
 	}
 	reply := &rinkpb.SubmitReply{Status: &rinkpb.Status{}, Run: r.Run, Messages: notes}
 	for _, id := range r.Jobs {
@@ -213,9 +214,9 @@ func (c *controller) TestOnly(ctx context.Context, req *rinkpb.SubmitRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	cmd, _, err := c.resolve(req, u)
+	cmd, notes, err := c.resolve(req, u)
 	if err != nil {
-		return &rinkpb.TestOnlyReply{Status: refuse(err)}, nil
+		return &rinkpb.TestOnlyReply{Status: refuse(err, notes...)}, nil
 	}
 	var view sched.View
 	var next slurm.JobID

@@ -240,6 +240,9 @@ func testOnly(env *cli.Env, client *cli.Client, req *rinkpb.SubmitRequest) int {
 	ctx, cancel := env.Call(time.Minute)
 	defer cancel()
 	r, err := client.TestOnly(ctx, req)
+	for _, line := range r.GetStatus().GetDetails() {
+		env.Errorf("%s", line)
+	}
 	if err == nil {
 		err = cli.StatusErr(r.Status)
 	} else {

@@ -148,6 +148,9 @@ func testOnly(env *cli.Env, client *cli.Client, comps []slurm.CommandOptions) in
 	ctx, cancel := env.Call(time.Minute)
 	defer cancel()
 	r, err := client.TestOnly(ctx, req)
+	for _, line := range r.GetStatus().GetDetails() {
+		env.Errorf("%s", line)
+	}
 	if err = cli.CallErr(err); err == nil {
 		err = cli.StatusErr(r.Status)
 	}

@@ -82,6 +82,9 @@ func Allocate(ctx context.Context, env *cli.Env, client *cli.Client, comps []slu
 	for _, line := range reply.Messages {
 		fmt.Fprintf(env.Stderr, "%s: %s\n", env.Name, line)
 	}
+	for _, line := range reply.Status.GetDetails() {
+		env.Errorf("%s", line)
+	}
 	if err := cli.StatusErr(reply.Status); err != nil {
 		return nil, err
 	}
