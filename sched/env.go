@@ -74,7 +74,7 @@ func BatchEnv(j *Job, cfg *Config, components ...*Job) []string {
 	case "truncate":
 		e.set("SLURM_OPEN_MODE", "t")
 	}
-	if spec.Given["export"] {
+	if spec.Given["export"] && !strings.EqualFold(spec.Export, "ALL") {
 		e.given("SLURM_EXPORT_ENV", spec.Export)
 	}
 	if spec.GetUserEnv != "" || spec.Given["export"] && !hasWord(spec.Export, "ALL") && spec.Export != "" && !strings.EqualFold(spec.Export, "NIL") {

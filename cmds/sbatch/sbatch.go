@@ -173,6 +173,8 @@ func request(env *cli.Env, o *slurm.CommandOptions, sc *script) (*rinkpb.JobRequ
 	if err != nil {
 		return nil, err
 	}
+	// Where it was submitted, which --chdir does not change.
+	vars = submit.Merge(vars, []string{"SLURM_SUBMIT_DIR=" + submit.WorkDir(env, "")})
 	job := &rinkpb.JobRequest{
 		Options: api.JobOptionsToProto(&o.Job), Script: sc.text, ScriptName: sc.name, ScriptArgs: sc.args, Env: vars, Batch: true,
 	}

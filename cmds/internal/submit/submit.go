@@ -101,17 +101,13 @@ func WorkDir(env *cli.Env, given string) string {
 
 // Environment is what of the caller's environment the job gets, by --export:
 // everything (the default, and ALL), nothing but what describes the login
-// (NONE), nothing at all (NIL), or the variables named, with new values where
-// they are given.
+// (NONE, NIL), or the variables named, with new values where they are given.
 func Environment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
 	if o.Export == "" || strings.EqualFold(o.Export, "ALL") {
 		return clean(env.Vars), nil
 	}
-	if strings.EqualFold(o.Export, "NIL") {
-		return nil, nil
-	}
 	var out []string
-	if strings.EqualFold(o.Export, "NONE") {
+	if strings.EqualFold(o.Export, "NONE") || strings.EqualFold(o.Export, "NIL") {
 		return append(login(env), slurmVars(env)...), nil
 	}
 	set := map[string]int{}
