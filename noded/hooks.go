@@ -26,6 +26,9 @@ func (a *Agent) prolog(ctx context.Context, j *job) error {
 	if done := j.prologed; done != nil {
 		j.mu.Unlock()
 		<-done
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return j.prologErr
 	}
 	done := make(chan struct{})
@@ -34,13 +37,19 @@ func (a *Agent) prolog(ctx context.Context, j *job) error {
 	defer close(done)
 	conf := a.liveConf()
 	j.prologErr = a.runHooks(ctx, "Prolog", conf.Prolog, seconds(conf.PrologEpilogTimeout), j)
+	if ctx.Err() != nil {
+		return ctx.Err() // the agent stops; its successor runs it again
+	}
+	if err := a.spool.put(j.key, "prologed", &rinkpb.HeldJob{Job: j.key.job}); err != nil && j.prologErr == nil {
+		j.prologErr = err
+	}
 	return j.prologErr
 }
 
 // epilog runs the node's Epilog when nothing of a job is left here.
-func (a *Agent) epilog(j *job) error {
+func (a *Agent) epilog(ctx context.Context, j *job) error {
 	conf := a.liveConf()
-	return a.runHooks(context.Background(), "Epilog", conf.Epilog, seconds(conf.PrologEpilogTimeout), j)
+	return a.runHooks(ctx, "Epilog", conf.Epilog, seconds(conf.PrologEpilogTimeout), j)
 }
 
 func seconds(d slurm.Duration) time.Duration {
@@ -60,7 +69,7 @@ func (a *Agent) runHooks(ctx context.Context, what string, patterns []string, li
 		}
 		sort.Strings(programs)
 		for _, p := range programs {
-			if err := a.runHook(ctx, what, p, limit, hookEnv(j.here, a.conf)); err != nil {
+			if err := a.runHook(ctx, what, p, limit, hookEnv(j.here, a.conf.Node)); err != nil {
 				return err
 			}
 		}
@@ -98,10 +107,10 @@ func (a *Agent) runHook(ctx context.Context, what, program string, limit time.Du
 
 // hookEnv is the environment of prologs and epilogs: what describes the job
 // and nothing the job's user chose.
-func hookEnv(h *rinkpb.JobHere, conf Config) []string {
+func hookEnv(h *rinkpb.JobHere, node string) []string {
 	env := []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"SLURM_CLUSTER_NAME=" + h.Cluster, "SLURMD_NODENAME=" + conf.Node, "SLURM_NODE_ALIASES=(null)",
+		"SLURM_CLUSTER_NAME=" + h.Cluster, "SLURMD_NODENAME=" + node, "SLURM_NODE_ALIASES=(null)",
 		fmt.Sprintf("SLURM_JOB_ID=%d", h.Job), fmt.Sprintf("SLURM_JOBID=%d", h.Job),
 		fmt.Sprintf("SLURM_JOB_UID=%d", h.Uid), fmt.Sprintf("SLURM_UID=%d", h.Uid), fmt.Sprintf("SLURM_JOB_GID=%d", h.Gid),
 		"SLURM_JOB_USER=" + h.User, "SLURM_JOB_GROUP=" + h.Group, "SLURM_JOB_NAME=" + h.Name, "SLURM_JOB_PARTITION=" + h.Partition,

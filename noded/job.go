@@ -30,8 +30,8 @@ type job struct {
 	prologErr error
 	slices    map[string]*running // by slice id, those not ended
 	ending    bool                // told to end, or the batch script did
-	endWords  string
 	finished  bool
+	stepsDone map[uint32]bool // steps that have ended here
 	batch     *rinkpb.JobDone // how the batch script ended here
 	oom       bool
 }
@@ -43,7 +43,7 @@ type running struct {
 	step      *rinkpb.LaunchStep // nil for the batch script
 	io        *taskIO            // streams carried to srun; nil for the batch script
 	note      string             // path of the file a last word on the job's end goes to
-	endedByUs bool
+	endedByUs bool               // it is to end, also when it is only being started
 }
 
 func batchID(k jobKey) string { return fmt.Sprintf("%d.%d.batch", k.job, k.restarts) }
@@ -63,10 +63,14 @@ func (a *Agent) enter(here *rinkpb.JobHere) *job {
 	}
 	j := a.jobs[k]
 	if j == nil {
-		j = &job{key: k, here: here, slices: map[string]*running{}}
+		j = newJob(k, here)
 		a.jobs[k] = j
 	}
 	return j
+}
+
+func newJob(k jobKey, here *rinkpb.JobHere) *job {
+	return &job{key: k, here: here, slices: map[string]*running{}, stepsDone: map[uint32]bool{}}
 }
 
 func (a *Agent) find(k jobKey) *job {
@@ -105,6 +109,9 @@ func (a *Agent) launchJob(ctx context.Context, order *rinkpb.LaunchJob) {
 func (a *Agent) startBatch(ctx context.Context, j *job, order *rinkpb.LaunchJob) {
 	id := batchID(j.key)
 	if err := a.prolog(ctx, j); err != nil {
+		if ctx.Err() != nil {
+			return // the agent stops
+		}
 		a.launchFailed(j, id, nil, "prolog", err, true)
 		return
 	}
@@ -126,23 +133,24 @@ func (a *Agent) startBatch(ctx context.Context, j *job, order *rinkpb.LaunchJob)
 // startSlice has the launcher start a slice and deals with what may go wrong.
 // A file or directory of the user's that cannot be had is the job's failure;
 // a cgroup or namespace that cannot be set up is the node's, and the job goes
-// back to the queue.
-func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.LaunchStep, spec *slice.Spec) {
+// back to the queue. It says whether the slice was started.
+func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.LaunchStep, spec *slice.Spec) bool {
+	if a.unwanted(j, id) {
+		a.neverStarted(j, id, step)
+		return false
+	}
 	_, _, err := a.launcher().Launch(ctx, spec)
 	if err == nil {
-		j.mu.Lock()
-		ending := j.ending
-		j.mu.Unlock()
-		if ending {
+		if a.unwanted(j, id) {
 			a.launcher().Kill(ctx, id) // the order to end came while it started
 		}
-		return
+		return true
 	}
 	if ctx.Err() != nil {
-		return // the agent stops; its successor asks the launcher what became of it
+		return false // the agent stops; its successor asks the launcher what became of it
 	}
 	var start *slice.StartError
-	nodeFault := !errors.As(err, &start)
+	nodeFault := !errors.As(err, &start) && !errors.Is(err, slice.ErrInvalid)
 	stage := "launch"
 	if start != nil {
 		stage = string(start.Stage)
@@ -151,7 +159,67 @@ func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.
 			nodeFault = true
 		}
 	}
+	if step != nil && start != nil && start.Task >= 0 {
+		a.tasksFailed(j, id, step, start)
+		return false
+	}
 	a.launchFailed(j, id, step, stage, err, nodeFault)
+	return false
+}
+
+// unwanted says that a slice was told to end, perhaps before it was there.
+func (a *Agent) unwanted(j *job, id string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r := j.slices[id]
+	return j.ending || r == nil || r.endedByUs
+}
+
+// neverStarted lets go of a slice that was told to end before it was started.
+func (a *Agent) neverStarted(j *job, id string, step *rinkpb.LaunchStep) {
+	if step == nil {
+		j.mu.Lock()
+		delete(j.slices, id)
+		j.mu.Unlock()
+		a.maybeFinish(j)
+		return
+	}
+	a.stepOver(j, id, step, &rinkpb.ExitCode{Signal: uint32(syscall.SIGKILL)}, nil, "")
+}
+
+// tasksFailed ends a step of which no task could execute its program: the
+// user's fault, and told as the tasks' ends.
+func (a *Agent) tasksFailed(j *job, id string, step *rinkpb.LaunchStep, e *slice.StartError) {
+	words := make([]string, len(step.Tasks))
+	for i := range words {
+		words[i] = neverRanWords(e)
+	}
+	a.stepOver(j, id, step, neverRan(e), words, e.Error())
+}
+
+// stepOver ends a step that has no slice.
+func (a *Agent) stepOver(j *job, id string, step *rinkpb.LaunchStep, code *rinkpb.ExitCode, words []string, why string) {
+	done := &rinkpb.StepDone{
+		Job: j.key.job, Restarts: j.key.restarts, Step: step.Step, At: time.Now().UnixNano(), Error: why, Usage: &rinkpb.Usage{Tasks: int32(len(step.Tasks))},
+	}
+	for _, t := range step.Tasks {
+		done.Tasks = append(done.Tasks, &rinkpb.TaskExit{Rank: t.Rank, Exit: code})
+	}
+	j.mu.Lock()
+	r := j.slices[id]
+	j.stepsDone[step.Step] = true
+	delete(j.slices, id)
+	j.mu.Unlock()
+	a.report(&rinkpb.Report{Report: &rinkpb.Report_StepDone{StepDone: done}})
+	if r != nil && r.io != nil {
+		for _, w := range words {
+			r.io.queue(&rinkpb.StepDown{Messages: []string{w}})
+		}
+		r.io.connect(nil)
+		r.io.sliceEnded(done.Tasks)
+	}
+	a.spool.drop(j.key, fmt.Sprintf("step.%d", step.Step))
+	a.maybeFinish(j)
 }
 
 // launchFailed reports a slice that did not start. The fault of the node sends
@@ -160,6 +228,9 @@ func (a *Agent) launchFailed(j *job, id string, step *rinkpb.LaunchStep, stage s
 	a.log.Warn("cannot start", "job", j.key.job, "slice", id, "stage", stage, "error", err)
 	j.mu.Lock()
 	r := j.slices[id]
+	if step != nil {
+		j.stepsDone[step.Step] = true
+	}
 	delete(j.slices, id)
 	j.mu.Unlock()
 	if step != nil {
@@ -187,6 +258,36 @@ func (a *Agent) report(r *rinkpb.Report) {
 	}
 }
 
+// taskEnded passes on that one task of a step has ended.
+func (a *Agent) taskEnded(ctx context.Context, id string, end slice.TaskEnd) {
+	k, _, batch, ok := parseSliceID(id)
+	if !ok || batch {
+		return
+	}
+	j := a.find(k)
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	r := j.slices[id]
+	j.mu.Unlock()
+	if r == nil || r.io == nil || end.Task < 0 || end.Task >= len(r.step.Tasks) {
+		return
+	}
+	told := &rinkpb.TaskExit{Rank: r.step.Tasks[end.Task].Rank, Exit: taskExitCode(end.Exit)}
+	if told.Exit.Signal == uint32(syscall.SIGKILL) {
+		if u, err := a.launcher().Usage(ctx, id); err == nil {
+			told.Oom = u.OOMKills > 0
+		}
+	}
+	if end.Exit.StartError != nil {
+		r.io.queue(&rinkpb.StepDown{Messages: []string{neverRanWords(end.Exit.StartError)}})
+	} else {
+		told.Core = end.Exit.Status.CoreDump()
+	}
+	r.io.taskEnded(end.Task, told)
+}
+
 // sliceEnded takes the end of a slice from the launcher. The report is on disk
 // before the launcher is told to forget the slice.
 func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
@@ -202,9 +303,21 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	}
 	j.mu.Lock()
 	r := j.slices[exit.ID]
-	delete(j.slices, exit.ID)
+	j.mu.Unlock()
+	if r != nil && r.io != nil {
+		// A step may be over before its streams were asked for; the launcher
+		// has them until it forgets the slice.
+		if r.io.attach(ctx); ctx.Err() != nil {
+			return
+		}
+	}
 	oom := exit.OOMKills > 0
+	j.mu.Lock()
+	delete(j.slices, exit.ID)
 	j.oom = j.oom || oom
+	if !batch {
+		j.stepsDone[step] = true
+	}
 	j.mu.Unlock()
 	usage := usageOf(exit)
 	switch {
@@ -217,6 +330,9 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 			Job: k.job, Restarts: k.restarts, Exit: exitCode(exit, 0), Oom: oom, Usage: usage, At: exit.Ended.UnixNano(), Error: startWords(exit),
 		}
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_Done{Done: done}})
+		if err := a.spool.put(k, "done", done); err != nil {
+			a.log.Error("cannot keep how a job ended", "job", k.job, "error", err)
+		}
 		j.mu.Lock()
 		j.batch = done
 		j.mu.Unlock()
@@ -224,7 +340,9 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 		done := &rinkpb.StepDone{Job: k.job, Restarts: k.restarts, Step: step, Usage: usage, At: exit.Ended.UnixNano(), Error: exit.Note}
 		if r != nil && r.step != nil {
 			for i, t := range r.step.Tasks {
-				done.Tasks = append(done.Tasks, &rinkpb.TaskExit{Rank: t.Rank, Exit: exitCode(exit, i), Oom: oom})
+				one := &rinkpb.TaskExit{Rank: t.Rank, Exit: exitCode(exit, i), Oom: oom}
+				one.Core = i < len(exit.Tasks) && exit.Tasks[i].StartError == nil && exit.Tasks[i].Status.CoreDump()
+				done.Tasks = append(done.Tasks, one)
 			}
 			usage.Tasks = int32(len(r.step.Tasks))
 		} else {
@@ -237,7 +355,7 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 		}
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_StepDone{StepDone: done}})
 		if r != nil && r.io != nil {
-			r.io.ended(done.Tasks)
+			r.io.sliceEnded(done.Tasks)
 		}
 		a.spool.drop(k, fmt.Sprintf("step.%d", step))
 	}
@@ -252,41 +370,55 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 }
 
 // endJob ends what a job has here: TERM first and KILL after killWait, or KILL
-// at once when now.
+// at once when now, which is for one that nobody tells to go: it ended, or
+// never began.
 func (a *Agent) endJob(j *job, killWait time.Duration, now bool, words string) {
-	silent := now // nobody told it to go: it ended, or never began
 	j.mu.Lock()
 	again := j.ending
 	j.ending = true
-	if words != "" {
-		j.endWords = words
-	}
 	ids := make([]string, 0, len(j.slices))
+	var told []*running
 	for id, r := range j.slices {
-		if !again && !silent {
-			r.lastWord(a, j, words)
+		if !again && !now {
+			told = append(told, r)
 		}
 		ids = append(ids, id)
 	}
 	j.mu.Unlock()
+	if !again {
+		order := &rinkpb.EndJobHere{Job: j.key.job, Restarts: j.key.restarts, KillWait: int64(killWait / time.Second), Now: now}
+		if err := a.spool.put(j.key, "ending", order); err != nil {
+			a.log.Error("cannot keep that a job is ending", "job", j.key.job, "error", err)
+		}
+	}
 	if len(ids) == 0 {
 		a.maybeFinish(j)
 		return
 	}
 	slices.Sort(ids)
-	a.wg.Go(func() { a.endSlices(ids, killWait, now) })
+	a.wg.Go(func() {
+		for _, r := range told {
+			r.lastWord(a, j, killWait, words)
+		}
+		a.endSlices(ids, killWait, now)
+	})
 }
 
 // endSlices ends slices and returns when the launcher was told to kill those
-// that would not go.
+// that would not go, or when the agent stops: the leader, and the spool, tell
+// the next one to go on.
 func (a *Agent) endSlices(ids []string, killWait time.Duration, now bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), killWait+30*time.Second)
+	ctx, cancel := context.WithTimeout(a.work, killWait+30*time.Second)
 	defer cancel()
 	box := a.launcher()
 	if !now {
 		for _, id := range ids {
-			box.Signal(ctx, id, slice.TargetAll, syscall.SIGCONT)
-			box.Signal(ctx, id, slice.TargetAll, syscall.SIGTERM)
+			for _, sig := range []syscall.Signal{syscall.SIGCONT, syscall.SIGTERM} {
+				if err := box.Signal(ctx, id, slice.TargetAll, sig); err != nil && ctx.Err() == nil &&
+					!errors.Is(err, launcher.ErrNotFound) && !errors.Is(err, launcher.ErrBusy) {
+					a.log.Warn("cannot signal a slice", "slice", id, "signal", sig, "error", err)
+				}
+			}
 		}
 		deadline := time.NewTimer(killWait)
 		defer deadline.Stop()
@@ -297,6 +429,8 @@ func (a *Agent) endSlices(ids []string, killWait time.Duration, now bool) {
 			select {
 			case <-deadline.C:
 				break waiting
+			case <-a.stopped:
+				return
 			case <-poll.C:
 				if !a.anyLive(ids) {
 					return
@@ -305,7 +439,7 @@ func (a *Agent) endSlices(ids []string, killWait time.Duration, now bool) {
 		}
 	}
 	for _, id := range ids {
-		if err := box.Kill(ctx, id); err != nil && !errors.Is(err, launcher.ErrNotFound) {
+		if err := box.Kill(ctx, id); err != nil && ctx.Err() == nil && !errors.Is(err, launcher.ErrNotFound) {
 			a.log.Warn("cannot kill a slice", "slice", id, "error", err)
 		}
 	}
@@ -346,7 +480,11 @@ func (a *Agent) maybeFinish(j *job) {
 	j.mu.Unlock()
 	a.wg.Go(func() {
 		if ran {
-			if err := a.epilog(j); err != nil {
+			err := a.epilog(a.work, j)
+			if a.work.Err() != nil {
+				return // the agent stops; its successor runs it again
+			}
+			if err != nil {
 				gone.Error = err.Error()
 			}
 		}
@@ -379,16 +517,17 @@ func (a *Agent) endHere(o *rinkpb.EndJobHere) {
 		id := stepSliceID(k, o.Step)
 		j.mu.Lock()
 		r := j.slices[id]
+		again := r != nil && r.endedByUs
 		if r != nil {
 			r.endedByUs = true
 		}
 		j.mu.Unlock()
 		if r != nil {
-			if r.io != nil {
-				r.io.word(fmt.Sprintf("slurmstepd: error: *** STEP %d.%d ON %s CANCELLED AT %s %s***",
-					k.job, o.Step, a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), spaced(o.Reason)))
+			if r.io != nil && !again {
+				r.io.cancelled(time.Duration(j.here.KillWait)*time.Second, o.Reason)
 			}
-			a.wg.Go(func() { a.endSlices([]string{id}, killWait, o.Now) })
+			// A step, other than a job, is given no time: so does Slurm.
+			a.wg.Go(func() { a.endSlices([]string{id}, 0, true) })
 		}
 		return
 	}
@@ -399,11 +538,7 @@ func (a *Agent) endHere(o *rinkpb.EndJobHere) {
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_NodeDone{NodeDone: &rinkpb.NodeDone{Job: o.Job, Restarts: o.Restarts}}})
 		return
 	}
-	words := o.Reason
-	if !o.Now {
-		words = spaced(words)
-	}
-	a.endJob(j, killWait, o.Now, words)
+	a.endJob(j, killWait, o.Now, o.Reason)
 }
 
 func spaced(s string) string {
@@ -413,16 +548,27 @@ func spaced(s string) string {
 	return s + " "
 }
 
-// lastWord writes into a batch job's error file why it is being ended, where
-// its owner will look for it. Needs j.mu held.
-func (r *running) lastWord(a *Agent, j *job, words string) {
-	if !r.batch || r.note == "" {
+// lastWord says why a slice is being ended where its owner will look for it:
+// in the batch job's error file, or on the standard error of a step's srun. A
+// file system that hangs is not waited for.
+func (r *running) lastWord(a *Agent, j *job, killWait time.Duration, why string) {
+	if r.io != nil {
+		r.io.cancelled(killWait, why)
+	}
+	if r.note == "" {
 		return
 	}
 	text := fmt.Sprintf("slurmstepd: error: *** JOB %d ON %s CANCELLED AT %s %s***\n",
-		j.key.job, a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), words)
-	if err := appendAs(j.here.Uid, j.here.Gid, r.note, text); err != nil {
-		a.log.Debug("cannot leave a last word", "file", r.note, "error", err)
+		j.key.job, a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), spaced(why))
+	written := make(chan error, 1)
+	go func() { written <- appendAs(j.here.Uid, j.here.Gid, r.note, text) }() // ends when the file system answers
+	select {
+	case err := <-written:
+		if err != nil {
+			a.log.Debug("cannot leave a last word", "file", r.note, "error", err)
+		}
+	case <-time.After(time.Second):
+		a.log.Warn("cannot leave a last word: the file system does not answer", "file", r.note)
 	}
 }
 
@@ -480,67 +626,6 @@ func (a *Agent) suspend(ctx context.Context, o *rinkpb.SuspendJob) {
 			a.log.Warn("cannot suspend or resume a slice", "slice", id, "error", err)
 		}
 	}
-}
-
-// restore takes up again what was here before this agent: jobs in the spool,
-// and slices the launcher still has or whose end nobody has taken.
-func (a *Agent) restore(ctx context.Context) error {
-	list, err := a.spool.list()
-	if err != nil {
-		return err
-	}
-	states, err := a.launcher().List(ctx)
-	if err != nil {
-		return fmt.Errorf("cannot ask the launcher what runs: %w", err)
-	}
-	known := map[string]bool{}
-	for _, s := range states {
-		known[s.ID] = true
-	}
-	for k, steps := range list {
-		here := &rinkpb.JobHere{}
-		ok, err := a.spool.get(k, "job", here)
-		if err != nil || !ok {
-			a.log.Error("cannot take up a job", "job", k.job, "error", err)
-			os.RemoveAll(a.spool.jobDir(k))
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(a.spool.jobDir(k), "launch")); err != nil && len(steps) == 0 {
-			// Nothing of it runs here. Should its order have been cut off half
-			// written, the leader sends it again.
-			os.RemoveAll(a.spool.jobDir(k))
-			continue
-		}
-		j := &job{key: k, here: here, slices: map[string]*running{}, prologed: make(chan struct{})}
-		close(j.prologed)
-		a.jobs[k] = j
-		launch := &rinkpb.LaunchJob{}
-		if ok, err := a.spool.get(k, "launch", launch); err == nil && ok {
-			id := batchID(k)
-			j.slices[id] = &running{id: id, batch: true}
-			if !known[id] && !a.reports.about()[k] {
-				// The order was kept and the slice never started: start it now.
-				a.wg.Go(func() { a.startBatch(ctx, j, launch) })
-			} else if !known[id] {
-				delete(j.slices, id)
-				j.ending = true
-				a.maybeFinish(j)
-			}
-		}
-		for _, n := range steps {
-			step := &rinkpb.LaunchStep{}
-			id := stepSliceID(k, n)
-			if ok, err := a.spool.get(k, fmt.Sprintf("step.%d", n), step); err != nil || !ok || !known[id] {
-				a.spool.drop(k, fmt.Sprintf("step.%d", n))
-				continue
-			}
-			r := &running{id: id, step: step}
-			r.io = newTaskIO(a, j, step)
-			j.slices[id] = r
-			a.attach(ctx, r)
-		}
-	}
-	return nil
 }
 
 // lookForLost ends, in this agent's book, the slices a new launcher knows

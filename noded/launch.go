@@ -205,12 +205,29 @@ func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) 
 	if err != nil {
 		return nil, err
 	}
-	names := a.fileNames(j, slurm.StepBatch, 0, 0)
 	task := slice.Task{
-		Argv: append([]string{script}, order.Args...), Dir: j.here.WorkDir, FallbackDir: "/tmp",
+		Argv: append([]string{script}, order.Args...), PidEnv: taskPidEnv, Dir: j.here.WorkDir, FallbackDir: "/tmp",
 		DirNote: fmt.Sprintf("slurmstepd: error: couldn't chdir to `%s': %%s: going to /tmp instead\n", j.here.WorkDir),
 		Stdin:   slice.Stream{Kind: slice.StreamNull},
 	}
+	a.batchStreams(j, order, &task)
+	env := taskenv.New(order.Env)
+	a.nodeEnv(env, j)
+	env.Set("SLURM_PROCID", "0")
+	env.Set("SLURM_LOCALID", "0")
+	env.Set("SLURM_GTIDS", "0")
+	env.Set("SLURM_CPUS_ON_NODE", strconv.Itoa(int(j.here.Cpus)))
+	env.Set("ENVIRONMENT", "BATCH")
+	env.Set("HOSTNAME", a.host)
+	gresEnv(env, j.here.Gres)
+	task.Env = env.List()
+	spec.Tasks = []slice.Task{task}
+	return spec, nil
+}
+
+// batchStreams says where the streams of a batch script go.
+func (a *Agent) batchStreams(j *job, order *rinkpb.LaunchJob, task *slice.Task) {
+	names := a.fileNames(j, slurm.StepBatch, 0, 0)
 	if order.Input != "" && order.Input != "/dev/null" {
 		task.Stdin = slice.Stream{Kind: slice.StreamFile, Path: slurm.ExpandFileName(order.Input, names)}
 	}
@@ -226,18 +243,10 @@ func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) 
 	if order.Error != "" && slurm.ExpandFileName(order.Error, names) != task.Stdout.Path {
 		task.Stderr = slice.Stream{Kind: slice.StreamFile, Path: slurm.ExpandFileName(order.Error, names), Append: order.Append}
 	}
-	env := taskenv.New(order.Env)
-	a.nodeEnv(env, j)
-	env.Set("SLURM_PROCID", "0")
-	env.Set("SLURM_LOCALID", "0")
-	env.Set("SLURM_GTIDS", "0")
-	env.Set("ENVIRONMENT", "BATCH")
-	env.Set("HOSTNAME", a.host)
-	gresEnv(env, j.here.Gres)
-	task.Env = env.List()
-	spec.Tasks = []slice.Task{task}
-	return spec, nil
 }
+
+// taskPidEnv is the variable in which a task finds its own process id.
+const taskPidEnv = "SLURM_TASK_PID"
 
 // keepScript writes the batch script where the job's user can read it and
 // nobody else.
@@ -322,21 +331,44 @@ func appendTo(uid uint32, path, text string) error {
 	return err
 }
 
-// exitCode is how task i of a slice ended. A task that never ran counts as
-// having exited with 127 or 126, as a shell has it, or 1 when its files could
-// not be opened.
+// exitCode is how task i of a slice ended.
 func exitCode(exit slice.Exit, i int) *rinkpb.ExitCode {
 	if i >= len(exit.Tasks) {
 		return &rinkpb.ExitCode{Signal: uint32(syscall.SIGKILL)}
 	}
-	t := exit.Tasks[i]
+	return taskExitCode(exit.Tasks[i])
+}
+
+// neverRan is the exit code of a task whose program was not executed: the
+// kernel's reason for that, as a program's own would be, or 1 when it did not
+// come so far.
+func neverRan(e *slice.StartError) *rinkpb.ExitCode {
+	if e.Stage == slice.StageExec && e.Errno != 0 {
+		return &rinkpb.ExitCode{Code: uint32(e.Errno) & 0xff}
+	}
+	return &rinkpb.ExitCode{Code: 1}
+}
+
+// neverRanWords is what a user is told then.
+func neverRanWords(e *slice.StartError) string {
+	reason := e.Detail
+	if e.Errno != 0 {
+		reason = e.Errno.Error()
+		reason = strings.ToUpper(reason[:1]) + reason[1:]
+	}
+	switch e.Stage {
+	case slice.StageExec:
+		return fmt.Sprintf("slurmstepd: error: execve(): %s: %s", e.Path, reason)
+	case slice.StageStdin, slice.StageStdout, slice.StageStderr:
+		return fmt.Sprintf("slurmstepd: error: Could not open %s file %s: %s", e.Stage, e.Path, reason)
+	}
+	return "slurmstepd: error: " + e.Error()
+}
+
+func taskExitCode(t slice.TaskExit) *rinkpb.ExitCode {
 	switch {
-	case t.StartError != nil && t.StartError.Stage == slice.StageExec && t.StartError.Errno == syscall.ENOENT:
-		return &rinkpb.ExitCode{Code: 2}
-	case t.StartError != nil && t.StartError.Stage == slice.StageExec:
-		return &rinkpb.ExitCode{Code: 13}
 	case t.StartError != nil:
-		return &rinkpb.ExitCode{Code: 1}
+		return neverRan(t.StartError)
 	case t.Ended.IsZero():
 		return &rinkpb.ExitCode{Signal: uint32(syscall.SIGKILL)}
 	case t.Status.Signaled():

@@ -37,8 +37,8 @@ type Options struct {
 	Logger  *slog.Logger
 	// Ready is called once when the leader has taken the node in.
 	Ready func()
-	// KeepLauncher leaves the launcher and what it runs alone when the agent
-	// stops; otherwise it is told to go once nothing runs.
+	// StopLauncher has the launcher end with the agent when nothing runs.
+	// Otherwise it stays.
 	StopLauncher bool
 }
 
@@ -53,7 +53,7 @@ type Agent struct {
 	spool   *spool
 	box     *launcher.Client
 
-	mu   sync.Mutex // guards jobs, past and closing
+	mu   sync.Mutex // guards jobs, past, box and conf.Conf
 	jobs map[jobKey]*job
 	past *tombstones
 
@@ -61,7 +61,9 @@ type Agent struct {
 	ioBook    *ioBook
 	gpus      []*rinkpb.NodeGres // found on the machine
 	host      string
-	cgroupOff string        // why cgroups cannot be used here; "" when they can
+	cgroupOff string          // why cgroups cannot be used here; "" when they can
+	work      context.Context // ends when Run does; what is begun under it may be taken up again
+	cluster   string
 	stopped   chan struct{} // closed when Run ends
 	lines     *lines        // connections to controllers
 	wg        sync.WaitGroup
@@ -81,6 +83,7 @@ func Run(ctx context.Context, opt Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer a.stop()
+	a.work, a.cluster = ctx, a.conf.Conf.ClusterName
 	a.host, _ = os.Hostname()
 	var err error
 	if a.spool, err = openSpool(a.conf.Spool); err != nil {
@@ -182,7 +185,7 @@ func (a *Agent) stopping() bool {
 
 // groupParent is the cgroup below which all slices of this agent live.
 func (a *Agent) groupParent() string {
-	return "rink/" + safeName(a.conf.Conf.ClusterName) + "." + safeName(a.conf.Node)
+	return "rink/" + safeName(a.cluster) + "." + safeName(a.conf.Node)
 }
 
 func safeName(s string) string {
@@ -203,6 +206,8 @@ func (a *Agent) follow(ctx context.Context, exits <-chan launcher.Event) {
 		for e := range exits {
 			if e.Exit != nil {
 				a.sliceEnded(ctx, *e.Exit)
+			} else {
+				a.taskEnded(ctx, e.Slice, *e.Task)
 			}
 		}
 		if ctx.Err() != nil {

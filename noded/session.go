@@ -85,7 +85,7 @@ func (a *Agent) session(ctx context.Context, c controllerAt) error {
 		if err != nil {
 			return err
 		}
-		a.carryOut(ctx, o)
+		a.carryOut(o)
 	}
 }
 
@@ -99,9 +99,9 @@ func sessionError(stream grpc.ClientStream, err error) error {
 
 // carryOut does what the leader orders. Nothing here waits for long: what
 // takes time goes on by itself.
-func (a *Agent) carryOut(ctx context.Context, o *rinkpb.Order) {
+func (a *Agent) carryOut(o *rinkpb.Order) {
 	// Work ordered over this line goes on when the line breaks.
-	work := context.WithoutCancel(ctx)
+	work := a.work
 	switch m := o.Order.(type) {
 	case *rinkpb.Order_Launch:
 		a.launchJob(work, m.Launch)

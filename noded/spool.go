@@ -27,7 +27,10 @@ import (
 //	jobs/J.R/job        the JobHere of job J's incarnation R
 //	jobs/J.R/launch     the LaunchJob, on the batch host
 //	jobs/J.R/step.N     the LaunchStep of step N
-//	jobs/J.R/script     the batch script, as it is executed
+//	jobs/J.R/prologed   there when the Prolog has run
+//	jobs/J.R/ending     the EndJobHere that ends the job, once it is to end
+//	jobs/J.R/done       the JobDone of the batch script, once it has ended
+//	jobs/J.R/slurm_script the batch script, as it is executed
 //	jobs/J.R/tmp        what the job sees as /tmp, when that is private
 //	reports/SEQ         reports not yet acknowledged
 //
@@ -156,6 +159,12 @@ func (s *spool) get(k jobKey, name string, m proto.Message) (bool, error) {
 	return true, nil
 }
 
+// has reports whether put kept something under a name.
+func (s *spool) has(k jobKey, name string) bool {
+	_, err := os.Stat(filepath.Join(s.jobDir(k), name))
+	return err == nil
+}
+
 // drop forgets a job or, with a name, one thing of it.
 func (s *spool) drop(k jobKey, name string) error {
 	return os.RemoveAll(filepath.Join(s.jobDir(k), name))
@@ -234,8 +243,9 @@ func openOutbox(dir string) (*outbox, error) {
 	return o, nil
 }
 
-// add numbers a report, keeps it and has it sent. Numbers grow over restarts
-// of the agent: they start from the clock.
+// add numbers a report, keeps it and has it sent. One that the disk does not
+// take is sent all the same, and lost with the agent. Numbers grow over
+// restarts of the agent: they start from the clock.
 func (o *outbox) add(r *rinkpb.Report) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -244,13 +254,11 @@ func (o *outbox) add(r *rinkpb.Report) error {
 	if err != nil {
 		return err
 	}
-	if err := writeWhole(o.path(r.Seq), data, 0o600); err != nil {
-		return err
-	}
+	err = writeWhole(o.path(r.Seq), data, 0o600)
 	o.last = r.Seq
 	o.list = append(o.list, r)
 	o.signal()
-	return nil
+	return err
 }
 
 func (o *outbox) path(seq uint64) string { return filepath.Join(o.dir, fmt.Sprintf("%020d", seq)) }
@@ -294,7 +302,29 @@ func (o *outbox) about() map[jobKey]bool {
 		case *rinkpb.Report_NodeDone:
 			out[jobKey{m.NodeDone.Job, m.NodeDone.Restarts}] = true
 		case *rinkpb.Report_Failed:
-			out[jobKey{m.Failed.Job, m.Failed.Restarts}] = true
+			if !m.Failed.IsStep {
+				out[jobKey{m.Failed.Job, m.Failed.Restarts}] = true
+			}
+		}
+	}
+	return out
+}
+
+// stepsAbout lists the steps that have ended according to kept reports.
+func (o *outbox) stepsAbout() map[jobKey][]uint32 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := map[jobKey][]uint32{}
+	for _, r := range o.list {
+		switch m := r.Report.(type) {
+		case *rinkpb.Report_StepDone:
+			k := jobKey{m.StepDone.Job, m.StepDone.Restarts}
+			out[k] = append(out[k], m.StepDone.Step)
+		case *rinkpb.Report_Failed:
+			if m.Failed.IsStep {
+				k := jobKey{m.Failed.Job, m.Failed.Restarts}
+				out[k] = append(out[k], m.Failed.Step)
+			}
 		}
 	}
 	return out

@@ -21,7 +21,7 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 	}
 	id := stepSliceID(j.key, order.Step)
 	j.mu.Lock()
-	if j.slices[id] != nil || j.ending {
+	if j.slices[id] != nil || j.ending || j.stepsDone[order.Step] {
 		j.mu.Unlock()
 		return
 	}
@@ -30,7 +30,7 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 	j.slices[id] = r
 	j.mu.Unlock()
 	err := a.spool.put(j.key, fmt.Sprintf("step.%d", order.Step), order)
-	if err == nil {
+	if err == nil && !a.spool.has(j.key, "job") {
 		err = a.spool.put(j.key, "job", order.Here)
 	}
 	if err != nil {
@@ -39,6 +39,9 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 	}
 	a.wg.Go(func() {
 		if err := a.prolog(ctx, j); err != nil {
+			if ctx.Err() != nil {
+				return
+			}
 			a.launchFailed(j, id, order, "prolog", err, false)
 			return
 		}
@@ -47,28 +50,10 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 			a.launchFailed(j, id, order, "setup", err, false)
 			return
 		}
-		a.startSlice(ctx, j, id, order, spec)
-		j.mu.Lock()
-		started := j.slices[id] != nil
-		j.mu.Unlock()
-		if started {
-			a.attach(ctx, r)
+		if a.startSlice(ctx, j, id, order, spec) {
+			r.io.attach(ctx)
 		}
 	})
-}
-
-// attach gets the node's ends of a slice's pipes from the launcher and carries
-// what goes through them.
-func (a *Agent) attach(ctx context.Context, r *running) {
-	files, err := a.launcher().Attach(ctx, r.id)
-	if err != nil {
-		if ctx.Err() == nil {
-			a.log.Warn("cannot attach to a slice", "slice", r.id, "error", err)
-			r.io.failed(err)
-		}
-		return
-	}
-	r.io.connect(files)
 }
 
 // stepSpec is the slice of a step's tasks on this node.
@@ -106,7 +91,7 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 			}
 		}
 		task := slice.Task{
-			Argv: t.Argv, Env: env.List(), Dir: order.Cwd, FallbackDir: "/tmp",
+			Argv: t.Argv, Env: env.List(), PidEnv: taskPidEnv, Dir: order.Cwd, FallbackDir: "/tmp",
 			DirNote: fmt.Sprintf("slurmstepd: error: couldn't chdir to `%s': %%s: going to /tmp instead\n", order.Cwd),
 		}
 		if order.Pty && i == 0 && t.Rank == 0 {

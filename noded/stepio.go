@@ -3,8 +3,10 @@ package noded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/auth"
+	"github.com/runink/rink/noded/launcher"
 	"github.com/runink/rink/slice"
 )
 
@@ -24,104 +27,233 @@ type taskIO struct {
 	a     *Agent
 	job   *job
 	order *rinkpb.LaunchStep
+	id    string // of the slice
+
+	attaching sync.Mutex // held while the pipes are fetched from the launcher
+	inputs    sync.Mutex // held while input is given to the tasks, which keeps it in order
 
 	mu       sync.Mutex // guards all below
 	client   *ioClient
-	files    []slice.Files // by task; nil until connected
+	attached bool // files is final
+	files    []slice.Files
 	early    []*rinkpb.StepUp
 	events   []*rinkpb.StepDown // for the client: kept until it took them
-	readers  int                // pumps that have not seen the end of their pipe
-	exits    []*rinkpb.TaskExit
-	done     bool // exits and output are complete
-	over     bool // the client has been told
+	tasks    []taskEnd          // in the order of order.Tasks
+	readers  int                // pumps whose pipe may have more
+	ended    bool               // the slice has ended, and every task has an exit
+	done     bool               // exits and output are complete
+	over     bool               // the client has been told
+	heard    []*rinkpb.StepDown // ends of tasks that a client was told
 	wake     chan struct{}
 	attended chan struct{} // closed when a client is attached
+}
+
+// taskEnd is how far one task is.
+type taskEnd struct {
+	pumps []*pump
+	exit  *rinkpb.TaskExit // nil while it runs
+	told  bool
+}
+
+// pump carries one stream of one task.
+type pump struct {
+	task   int // index in order.Tasks
+	stream int32
+	from   *os.File
+	spent  bool // at the end of the pipe, or nothing came after the task's end; guarded by taskIO.mu
 }
 
 // ioClient is one attached srun.
 type ioClient struct{ gone chan struct{} }
 
 func newTaskIO(a *Agent, j *job, order *rinkpb.LaunchStep) *taskIO {
-	t := &taskIO{a: a, job: j, order: order, wake: make(chan struct{}, 1), attended: make(chan struct{})}
+	t := &taskIO{
+		a: a, job: j, order: order, id: stepSliceID(j.key, order.Step), tasks: make([]taskEnd, len(order.Tasks)),
+		wake: make(chan struct{}, 1), attended: make(chan struct{}),
+	}
 	a.ioBook.add(t)
 	return t
 }
 
-// maxChunk is how much of a task's output goes in one message.
-const maxChunk = 64 << 10
+const (
+	// maxChunk is how much of a task's output goes in one message.
+	maxChunk = 64 << 10
+	// maxWaiting bounds the messages kept for a slow client; the pumps wait
+	// beyond it, and the tasks with them.
+	maxWaiting = 64
+	// endGrace is how long the end of a task waits for more output when a
+	// descendant of it still holds the pipe, and maxEndGrace how long it waits
+	// for one that goes on writing.
+	endGrace    = 100 * time.Millisecond
+	maxEndGrace = 2 * time.Second
+	// lingerTime is how long the end of a step waits for its srun, and
+	// afterTime how long an srun that lost the line at the end may ask again.
+	lingerTime = 60 * time.Second
+	afterTime  = 10 * time.Second
+)
 
-// maxWaiting bounds the messages kept for a slow client; the pumps wait beyond
-// it, and the tasks with them.
-const maxWaiting = 64
-
-// connect takes the node's ends of the tasks' pipes and starts to carry.
-func (t *taskIO) connect(files []slice.Files) {
+// attach gets the node's ends of the slice's pipes from the launcher, once,
+// and starts to carry. A slice that has ended still has them until it is
+// forgotten.
+func (t *taskIO) attach(ctx context.Context) {
+	t.attaching.Lock()
+	defer t.attaching.Unlock()
 	t.mu.Lock()
-	t.files = files
+	attached := t.attached
+	t.mu.Unlock()
+	if attached {
+		return
+	}
+	files, err := t.a.launcher().Attach(ctx, t.id)
+	if err != nil {
+		if ctx.Err() != nil {
+			return
+		}
+		t.a.log.Warn("cannot attach to a slice", "slice", t.id, "error", err)
+		t.queue(&rinkpb.StepDown{Messages: []string{fmt.Sprintf("slurmstepd: error: the output of step %d.%d on %s is lost: %v",
+			t.job.key.job, t.order.Step, t.a.conf.Node, err)}})
+	}
+	t.connect(files)
+}
+
+// connect takes the node's ends of the tasks' pipes.
+func (t *taskIO) connect(files []slice.Files) {
+	t.inputs.Lock()
+	defer t.inputs.Unlock()
+	t.mu.Lock()
+	if t.attached || t.a.stopping() {
+		t.mu.Unlock()
+		for _, f := range files {
+			closeFiles(f)
+		}
+		return
+	}
+	t.attached, t.files = true, files
 	early := t.early
 	t.early = nil
-	type pump struct {
-		rank   int32
-		stream int32
-		from   *os.File
-	}
-	var pumps []pump
+	var pumps []*pump
 	for i, f := range files {
-		rank := t.order.Tasks[i].Rank
-		t.events = append(t.events, &rinkpb.StepDown{Started: &rinkpb.TaskStart{Rank: rank}})
-		if f.PTY != nil {
-			pumps = append(pumps, pump{rank, 1, f.PTY})
-			continue
+		if i >= len(t.tasks) {
+			break
 		}
-		if f.Stdout != nil {
-			pumps = append(pumps, pump{rank, 1, f.Stdout})
+		t.events = append(t.events, &rinkpb.StepDown{Started: &rinkpb.TaskStart{Rank: t.order.Tasks[i].Rank}})
+		var list []*pump
+		switch {
+		case f.PTY != nil:
+			list = append(list, &pump{task: i, stream: 1, from: f.PTY})
+		default:
+			if f.Stdout != nil {
+				list = append(list, &pump{task: i, stream: 1, from: f.Stdout})
+			}
+			if f.Stderr != nil {
+				list = append(list, &pump{task: i, stream: 2, from: f.Stderr})
+			}
 		}
-		if f.Stderr != nil {
-			pumps = append(pumps, pump{rank, 2, f.Stderr})
-		}
+		t.tasks[i].pumps = list
+		pumps = append(pumps, list...)
 	}
 	t.readers = len(pumps)
+	for i := range t.tasks {
+		t.hurry(i)
+	}
 	t.mu.Unlock()
 	t.signal()
 	for _, p := range pumps {
-		t.a.wg.Go(func() { t.pump(p.rank, p.stream, p.from) })
+		t.a.wg.Go(func() { t.pump(p) })
 	}
 	for _, m := range early {
-		t.input(m)
+		t.give(m, files)
 	}
-	t.maybeDone()
+	t.progress()
+}
+
+// hurry has the pumps of a task that has ended come to an end. Needs t.mu held.
+func (t *taskIO) hurry(i int) {
+	if t.tasks[i].exit == nil {
+		return
+	}
+	for _, p := range t.tasks[i].pumps {
+		if !p.spent {
+			p.from.SetReadDeadline(time.Unix(1, 0)) // wakes a pump that reads, and it looks at its task
+		}
+	}
 }
 
 // pump reads one pipe to its end. It stops reading while nobody takes what was
 // read.
-func (t *taskIO) pump(rank, stream int32, from *os.File) {
+func (t *taskIO) pump(p *pump) {
 	select {
 	case <-t.attended:
 	case <-t.a.stopped:
 		return
 	}
+	rank := t.order.Tasks[p.task].Rank
 	buf := make([]byte, maxChunk)
+	var since, armed time.Time // since its task ended, and since nothing came
+	arm := func() error {
+		armed = time.Now()
+		return p.from.SetReadDeadline(armed.Add(endGrace))
+	}
 	for {
-		n, err := from.Read(buf)
+		n, err := p.from.Read(buf)
 		if n > 0 {
-			t.push(&rinkpb.StepDown{Output: &rinkpb.TaskOutput{Rank: rank, Stream: stream, Data: append([]byte(nil), buf[:n]...)}})
+			t.push(&rinkpb.StepDown{Output: &rinkpb.TaskOutput{Rank: rank, Stream: p.stream, Data: append([]byte(nil), buf[:n]...)}})
 		}
-		if err != nil { // EOF, or EIO from a pty whose last user is gone
+		late := errors.Is(err, os.ErrDeadlineExceeded)
+		if err != nil && !late { // EOF, or EIO from a pty whose last user is gone
+			break
+		}
+		if t.a.stopping() {
+			return
+		}
+		switch {
+		case late && since.IsZero():
+			since = time.Now()
+			err = arm()
+		case since.IsZero():
+			continue
+		case late && time.Since(armed) >= endGrace, time.Since(since) > maxEndGrace:
+			// Somebody the task left behind holds the pipe. The task's end is told;
+			// what still comes is carried until the slice ends.
+			since = time.Time{}
+			if t.spend(p) {
+				return
+			}
+			err = p.from.SetReadDeadline(time.Time{})
+		default:
+			err = arm()
+		}
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			break
 		}
 	}
-	t.push(&rinkpb.StepDown{Output: &rinkpb.TaskOutput{Rank: rank, Stream: stream, Eof: true}})
+	t.push(&rinkpb.StepDown{Output: &rinkpb.TaskOutput{Rank: rank, Stream: p.stream, Eof: true}})
+	t.spend(p)
+}
+
+// spend notes that no more is waited for from a pump, and says whether the
+// slice is at its end too.
+func (t *taskIO) spend(p *pump) bool {
 	t.mu.Lock()
-	t.readers--
+	if !p.spent {
+		p.spent = true
+		t.readers--
+	}
+	ended := t.ended
 	t.mu.Unlock()
-	t.maybeDone()
+	t.progress()
+	return ended
 }
 
 // push queues a message for the client and waits while too many wait already.
 func (t *taskIO) push(m *rinkpb.StepDown) {
 	for {
 		t.mu.Lock()
-		if len(t.events) < maxWaiting || t.over || t.a.stopping() {
+		if t.over || t.a.stopping() {
+			t.mu.Unlock()
+			return
+		}
+		if len(t.events) < maxWaiting {
 			t.events = append(t.events, m)
 			t.mu.Unlock()
 			t.signal()
@@ -132,6 +264,16 @@ func (t *taskIO) push(m *rinkpb.StepDown) {
 	}
 }
 
+// queue queues a message of the agent's own, which waits for nobody.
+func (t *taskIO) queue(m *rinkpb.StepDown) {
+	t.mu.Lock()
+	if !t.over {
+		t.events = append(t.events, m)
+	}
+	t.mu.Unlock()
+	t.signal()
+}
+
 func (t *taskIO) signal() {
 	select {
 	case t.wake <- struct{}{}:
@@ -139,31 +281,63 @@ func (t *taskIO) signal() {
 	}
 }
 
-// ended says how the tasks ended; their output may still be on the way.
-func (t *taskIO) ended(exits []*rinkpb.TaskExit) {
+// taskEnded notes how one task ended; it is told once, after the output.
+func (t *taskIO) taskEnded(i int, exit *rinkpb.TaskExit) {
 	t.mu.Lock()
-	t.exits = exits
-	if t.files == nil {
-		t.files = []slice.Files{}
+	if i < 0 || i >= len(t.tasks) || t.tasks[i].exit != nil {
+		t.mu.Unlock()
+		return
 	}
+	t.tasks[i].exit = exit
+	t.hurry(i)
 	t.mu.Unlock()
-	t.maybeDone()
-	t.a.wg.Go(t.linger)
+	t.progress()
 }
 
-// linger lets go of the step when its srun has heard the end, or after a while
-// when no srun comes for it.
-func (t *taskIO) linger() {
-	deadline := time.Now().Add(lingerTime)
-	for time.Now().Before(deadline) && !t.a.stopping() {
-		t.mu.Lock()
-		over := t.over
-		t.mu.Unlock()
-		if over {
-			break
+// sliceEnded notes that nothing of the step is left here and how its tasks
+// ended; their output may still be on the way.
+func (t *taskIO) sliceEnded(exits []*rinkpb.TaskExit) {
+	t.mu.Lock()
+	for i := range t.tasks {
+		if t.tasks[i].exit == nil && i < len(exits) {
+			t.tasks[i].exit = exits[i]
 		}
-		time.Sleep(20 * time.Millisecond)
+		t.hurry(i)
 	}
+	t.ended = true
+	t.mu.Unlock()
+	t.progress()
+	time.AfterFunc(lingerTime, t.letGo)
+}
+
+// progress queues what can be told now: tasks that have ended and whose output
+// is queued, and the node's end when that is all.
+func (t *taskIO) progress() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.attached || t.done {
+		return
+	}
+	for i := range t.tasks {
+		e := &t.tasks[i]
+		if e.exit == nil || e.told || slices.ContainsFunc(e.pumps, func(p *pump) bool { return !p.spent }) {
+			continue
+		}
+		e.told = true
+		t.events = append(t.events, &rinkpb.StepDown{Exited: e.exit})
+	}
+	if t.ended && t.readers == 0 {
+		t.done = true
+		t.events = append(t.events, &rinkpb.StepDown{NodeDone: true})
+		for _, f := range t.files {
+			closeFiles(f)
+		}
+	}
+	t.signal()
+}
+
+// letGo forgets the step, whether its srun has heard the end or never came.
+func (t *taskIO) letGo() {
 	t.mu.Lock()
 	t.over = true
 	select {
@@ -178,53 +352,58 @@ func (t *taskIO) linger() {
 	t.a.ioBook.remove(t)
 }
 
-// lingerTime is how long the end of a step waits for its srun.
-const lingerTime = 60 * time.Second
-
 // failed says that the tasks never ran.
 func (t *taskIO) failed(err error) {
 	exits := make([]*rinkpb.TaskExit, len(t.order.Tasks))
 	for i, task := range t.order.Tasks {
 		exits[i] = &rinkpb.TaskExit{Rank: task.Rank, Exit: &rinkpb.ExitCode{Code: 1}}
 	}
-	t.push(&rinkpb.StepDown{NodeError: err.Error()})
-	t.ended(exits)
+	t.queue(&rinkpb.StepDown{NodeError: err.Error()})
+	t.connect(nil)
+	t.sliceEnded(exits)
 }
 
-// word has a line printed on the standard error of srun.
-func (t *taskIO) word(line string) { t.push(&rinkpb.StepDown{Messages: []string{line}}) }
-
-// maybeDone queues the tasks' exits once all of their output is queued.
-func (t *taskIO) maybeDone() {
-	t.mu.Lock()
-	if t.exits == nil || t.readers > 0 || t.done {
-		t.mu.Unlock()
-		return
+// cancelled tells srun that the step is being ended, and, on its first node,
+// what Slurm writes then.
+func (t *taskIO) cancelled(killWait time.Duration, why string) {
+	m := &rinkpb.StepDown{AbortWait: int64(killWait/time.Second) + 2}
+	if t.order.StepNodeIndex == 0 {
+		m.Messages = []string{fmt.Sprintf("slurmstepd: error: *** STEP %d.%d ON %s CANCELLED AT %s %s***",
+			t.job.key.job, t.order.Step, t.a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), spaced(why))}
 	}
-	t.done = true
-	for _, e := range t.exits {
-		t.events = append(t.events, &rinkpb.StepDown{Exited: e})
-	}
-	t.events = append(t.events, &rinkpb.StepDown{NodeDone: true})
-	t.mu.Unlock()
-	t.signal()
+	t.queue(m)
 }
 
-// input carries what srun sends to the tasks.
+// input carries what srun sends to the tasks. What comes before the pipes are
+// there waits for them.
 func (t *taskIO) input(m *rinkpb.StepUp) {
+	t.inputs.Lock()
+	defer t.inputs.Unlock()
 	t.mu.Lock()
-	if t.files == nil {
+	if !t.attached {
 		t.early = append(t.early, m)
 		t.mu.Unlock()
 		return
 	}
 	files := t.files
 	t.mu.Unlock()
-	id := stepSliceID(t.job.key, t.order.Step)
-	if m.Signal != 0 {
+	t.give(m, files)
+}
+
+// give gives the tasks one message of srun's. Needs t.inputs held.
+func (t *taskIO) give(m *rinkpb.StepUp, files []slice.Files) {
+	box := t.a.launcher()
+	ask := func(what string, do func(context.Context) error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		t.a.launcher().Signal(ctx, id, slice.TargetTaskGroups, syscall.Signal(m.Signal))
+		if err := do(ctx); err != nil && !errors.Is(err, launcher.ErrNotFound) && !errors.Is(err, launcher.ErrBusy) {
+			t.a.log.Warn("cannot pass on what srun asks", "what", what, "slice", t.id, "error", err)
+		}
+	}
+	if m.Signal != 0 {
+		ask("signal", func(ctx context.Context) error {
+			return box.Signal(ctx, t.id, slice.TargetTaskGroups, syscall.Signal(m.Signal))
+		})
 	}
 	for i, f := range files {
 		if m.StdinTask >= 0 && (m.HasInput || m.StdinEof) && t.order.Tasks[i].Rank != m.StdinTask {
@@ -232,9 +411,9 @@ func (t *taskIO) input(m *rinkpb.StepUp) {
 		}
 		if f.PTY != nil {
 			if m.Rows > 0 && m.Cols > 0 {
-				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-				t.a.launcher().Resize(ctx, id, i, slice.Winsize{Rows: uint16(m.Rows), Cols: uint16(m.Cols)})
-				cancel()
+				ask("resize", func(ctx context.Context) error {
+					return box.Resize(ctx, t.id, i, slice.Winsize{Rows: uint16(m.Rows), Cols: uint16(m.Cols)})
+				})
 			}
 			if len(m.Stdin) > 0 {
 				f.PTY.Write(m.Stdin)
@@ -252,15 +431,14 @@ func (t *taskIO) input(m *rinkpb.StepUp) {
 		}
 		if m.StdinEof {
 			f.Stdin.Close()
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-			t.a.launcher().CloseStdin(ctx, id, i)
-			cancel()
+			ask("end of input", func(ctx context.Context) error { return box.CloseStdin(ctx, t.id, i) })
 		}
 	}
 }
 
 // serve gives one srun what the tasks say, until the step's end or until it
-// leaves. A second srun takes the place of the first.
+// leaves. A second srun takes the place of the first, and is told again how
+// tasks ended.
 func (t *taskIO) serve(ctx context.Context, send func(*rinkpb.StepDown) error) error {
 	me := &ioClient{gone: make(chan struct{})}
 	t.mu.Lock()
@@ -273,6 +451,10 @@ func (t *taskIO) serve(ctx context.Context, send func(*rinkpb.StepDown) error) e
 	default:
 		close(t.attended)
 	}
+	again := slices.Clone(t.heard)
+	if t.over {
+		again = append(again, &rinkpb.StepDown{NodeDone: true})
+	}
 	t.mu.Unlock()
 	defer func() {
 		t.mu.Lock()
@@ -281,8 +463,18 @@ func (t *taskIO) serve(ctx context.Context, send func(*rinkpb.StepDown) error) e
 			t.client = nil
 		}
 	}()
+	for _, m := range again {
+		if err := send(m); err != nil || m.NodeDone {
+			return err
+		}
+	}
 	for {
 		t.mu.Lock()
+		if t.client != me {
+			t.mu.Unlock()
+			t.signal() // for the one that is
+			return status.Error(codes.Aborted, "another srun has attached to the step")
+		}
 		events := t.events
 		t.events = nil
 		t.mu.Unlock()
@@ -291,19 +483,25 @@ func (t *taskIO) serve(ctx context.Context, send func(*rinkpb.StepDown) error) e
 				t.mu.Lock() // what was not sent is kept for the next client
 				t.events = append(append([]*rinkpb.StepDown(nil), events[i:]...), t.events...)
 				t.mu.Unlock()
+				t.signal()
 				return err
+			}
+			if m.Exited != nil {
+				t.mu.Lock()
+				t.heard = append(t.heard, m)
+				t.mu.Unlock()
 			}
 			if m.NodeDone {
 				t.mu.Lock()
 				t.over = true
 				t.mu.Unlock()
+				time.AfterFunc(afterTime, t.letGo)
 				return nil
 			}
 		}
 		select {
 		case <-t.wake:
 		case <-me.gone:
-			return status.Error(codes.Aborted, "another srun has attached to the step")
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -3335,6 +3335,7 @@ type StepDown struct {
 	Node          string                 `protobuf:"bytes,5,opt,name=node,proto3" json:"node,omitempty"`
 	NodeDone      bool                   `protobuf:"varint,6,opt,name=node_done,json=nodeDone,proto3" json:"node_done,omitempty"`
 	Messages      []string               `protobuf:"bytes,7,rep,name=messages,proto3" json:"messages,omitempty"`
+	AbortWait     int64                  `protobuf:"varint,8,opt,name=abort_wait,json=abortWait,proto3" json:"abort_wait,omitempty"` // the step is being ended: how many seconds that may take
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3416,6 +3417,13 @@ func (x *StepDown) GetMessages() []string {
 		return x.Messages
 	}
 	return nil
+}
+
+func (x *StepDown) GetAbortWait() int64 {
+	if x != nil {
+		return x.AbortWait
+	}
+	return 0
 }
 
 type TaskOutput struct {
@@ -6554,7 +6562,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05nodes\x18\x04 \x03(\tR\x05nodes\x12\x1b\n" +
 	"\tread_only\x18\x05 \x01(\bR\breadOnly\x12\x12\n" +
 	"\x04task\x18\x06 \x01(\x05R\x04task\x12\x19\n" +
-	"\bhas_task\x18\a \x01(\bR\ahasTask\"\x82\x02\n" +
+	"\bhas_task\x18\a \x01(\bR\ahasTask\"\xa1\x02\n" +
 	"\bStepDown\x12-\n" +
 	"\x06output\x18\x01 \x01(\v2\x15.runink.v1.TaskOutputR\x06output\x12.\n" +
 	"\astarted\x18\x02 \x01(\v2\x14.runink.v1.TaskStartR\astarted\x12+\n" +
@@ -6563,7 +6571,9 @@ const file_rpc_proto_rawDesc = "" +
 	"node_error\x18\x04 \x01(\tR\tnodeError\x12\x12\n" +
 	"\x04node\x18\x05 \x01(\tR\x04node\x12\x1b\n" +
 	"\tnode_done\x18\x06 \x01(\bR\bnodeDone\x12\x1a\n" +
-	"\bmessages\x18\a \x03(\tR\bmessages\"^\n" +
+	"\bmessages\x18\a \x03(\tR\bmessages\x12\x1d\n" +
+	"\n" +
+	"abort_wait\x18\b \x01(\x03R\tabortWait\"^\n" +
 	"\n" +
 	"TaskOutput\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x16\n" +

@@ -25,19 +25,21 @@ import (
 
 // carrier carries one step's streams and gathers how its tasks end.
 type carrier struct {
-	s      *run
-	job    *sched.Job
-	step   *sched.Step
-	out    *printer
-	up     chan *rinkpb.StepUp
-	nodeOf map[int32]string
-	exits  map[int32]*rinkpb.TaskExit
-	told   map[int32]bool // exits that were spoken of
-	mu     sync.Mutex     // guards open, which talk reads
-	open   map[string]bool
-	code   int
-	ending bool
-	killAt <-chan time.Time // --wait ran out
+	s       *run
+	job     *sched.Job
+	step    *sched.Step
+	out     *printer
+	up      chan *rinkpb.StepUp
+	nodeOf  map[int32]string
+	exits   map[int32]*rinkpb.TaskExit
+	told    map[int32]bool // exits that were spoken of
+	mu      sync.Mutex     // guards open, which talk reads
+	open    map[string]bool
+	code    int
+	ending  bool
+	aborted bool             // it was told that the step is being ended
+	killAt  <-chan time.Time // --wait ran out
+	tellAt  <-chan time.Time // time to speak of tasks that ended badly
 }
 
 // carry connects to the step's agents and returns the step's exit code when
@@ -89,6 +91,9 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 			c.take(m)
 		case sig := <-signals:
 			c.signalled(sig.(syscall.Signal), &ints)
+		case <-c.tellAt:
+			c.tellAt = nil
+			c.tellExits("")
 		case <-c.killAt:
 			c.killAt = nil
 			c.s.env.Infof("error: First task exited %ds ago", c.waitLimit())
@@ -183,6 +188,11 @@ func (c *carrier) session(ctx context.Context, down chan<- *rinkpb.StepDown) err
 // take deals with one message from an agent.
 func (c *carrier) take(m *rinkpb.StepDown) {
 	env := c.s.env
+	if m.AbortWait > 0 && !c.aborted {
+		c.aborted = true
+		c.out.flush()
+		env.Infof("Job step aborted: Waiting up to %d seconds for job step to finish.", m.AbortWait)
+	}
 	for _, line := range m.Messages {
 		c.out.flush()
 		fmt.Fprintln(env.Stderr, line)
@@ -209,6 +219,9 @@ func (c *carrier) take(m *rinkpb.StepDown) {
 	}
 }
 
+// togetherTime is how long a task's bad end waits for others to be told with.
+const togetherTime = 50 * time.Millisecond
+
 // exited notes a task's end, and ends the others when that was asked for.
 func (c *carrier) exited(e *rinkpb.TaskExit) {
 	if c.exits[e.Rank] != nil {
@@ -221,6 +234,9 @@ func (c *carrier) exited(e *rinkpb.TaskExit) {
 		c.s.signal = sig
 	}
 	c.code = max(c.code, code)
+	if code != 0 && c.tellAt == nil {
+		c.tellAt = time.After(togetherTime)
+	}
 	if len(c.exits) == c.step.Tasks || c.ending {
 		return
 	}
@@ -249,10 +265,16 @@ func (c *carrier) waitLimit() int {
 // kill ends the whole step.
 func (c *carrier) kill() {
 	c.ending = true
+	c.signalStep(syscall.SIGKILL)
+}
+
+// signalStep signals the step through the controller: a signal on the stream
+// of the step would wait behind input that no task reads.
+func (c *carrier) signalStep(sig syscall.Signal) {
 	ctx, cancel := c.s.env.Call(10 * time.Second)
 	defer cancel()
-	if _, err := c.s.client.SignalStep(ctx, &rinkpb.SignalStepRequest{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Signal: int32(syscall.SIGKILL)}); err != nil {
-		c.s.env.Errorf("Unable to end the step: %s", cli.Reason(cli.CallErr(err)))
+	if _, err := c.s.client.SignalStep(ctx, &rinkpb.SignalStepRequest{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Signal: int32(sig)}); err != nil {
+		c.s.env.Errorf("Unable to signal the step: %s", cli.Reason(cli.CallErr(err)))
 	}
 }
 
@@ -348,7 +370,7 @@ func (c *carrier) signalled(sig syscall.Signal, ints *interrupts) {
 			return
 		}
 		env.Infof("sending Ctrl-C to StepId=%d.%s", c.job.ID, c.step.ID)
-		c.send(&rinkpb.StepUp{Signal: int32(sig), StdinTask: -1})
+		c.signalStep(sig)
 		if c.s.o.Job.Step.QuitOnInterrupt {
 			c.kill()
 		}
@@ -359,7 +381,7 @@ func (c *carrier) signalled(sig syscall.Signal, ints *interrupts) {
 		env.Infof("forcing job termination")
 		c.kill()
 	default:
-		c.send(&rinkpb.StepUp{Signal: int32(sig), StdinTask: -1})
+		c.signalStep(sig)
 	}
 }
 
@@ -381,13 +403,6 @@ func (c *carrier) running() string {
 		return "running"
 	}
 	return slurm.NewIndexSet(left...).String() + " running"
-}
-
-func (c *carrier) send(m *rinkpb.StepUp) {
-	select {
-	case c.up <- m:
-	case <-time.After(time.Second):
-	}
 }
 
 // readInput feeds the tasks what srun is fed.

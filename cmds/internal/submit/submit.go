@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -247,9 +248,33 @@ func Limits(propagate string) ([]*rinkpb.Rlimit, error) {
 		if err := unix.Getrlimit(r.n, &have); err != nil {
 			return nil, fmt.Errorf("cannot read resource limit %s: %w", r.name, err)
 		}
+		if r.n == unix.RLIMIT_NOFILE && have.Cur+1 == have.Max { // as the runtime leaves it
+			soft, err := callersFiles()
+			if err != nil {
+				return nil, fmt.Errorf("cannot read resource limit %s: %w", r.name, err)
+			}
+			have.Cur = min(soft, have.Max)
+		}
 		out = append(out, &rinkpb.Rlimit{Name: r.name, Soft: have.Cur, Hard: have.Max})
 	}
 	return out, nil
+}
+
+// callersFiles is the soft limit of open files that the caller gave this
+// process. The Go runtime has raised it since, and gives it back to every
+// program it starts: one is started, and asked.
+func callersFiles() (uint64, error) {
+	cmd := exec.Command("/bin/true")
+	if _, err := os.Stat(cmd.Path); err != nil {
+		cmd = exec.Command("/bin/sh", "-c", ":")
+	}
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	var have unix.Rlimit
+	err := unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &have) // answers until it is waited for
+	cmd.Wait()
+	return have.Cur, err
 }
 
 // Umask reads the caller's file mode mask.

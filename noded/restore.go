@@ -1,0 +1,129 @@
+package noded
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/noded/launcher"
+	"github.com/runink/rink/slice"
+)
+
+// restore takes up again what was here before this agent: jobs in the spool,
+// and slices the launcher still has or whose end nobody has taken.
+func (a *Agent) restore(ctx context.Context) error {
+	list, err := a.spool.list()
+	if err != nil {
+		return err
+	}
+	states, err := a.launcher().List(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot ask the launcher what runs: %w", err)
+	}
+	known := make(map[string]launcher.State, len(states))
+	for _, s := range states {
+		known[s.ID] = s
+	}
+	about, steps := a.reports.about(), a.reports.stepsAbout()
+	for k := range about {
+		if _, ok := list[k]; !ok {
+			a.mu.Lock()
+			a.past.add(k) // it is over, and the leader does not know yet
+			a.mu.Unlock()
+		}
+	}
+	for k, kept := range list {
+		if err := a.restoreJob(ctx, k, kept, known, about[k], steps[k]); err != nil {
+			// Should the leader hold it for running here, it sends the orders again;
+			// what does run is found by them.
+			a.log.Error("cannot take up a job", "job", k.job, "error", err)
+			os.RemoveAll(a.spool.jobDir(k))
+		}
+	}
+	return nil
+}
+
+// restoreJob takes up one job. reported says that its end is among the reports
+// that are still kept, done which of its steps' ends are.
+func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known map[string]launcher.State, reported bool, done []uint32) error {
+	here, launch := &rinkpb.JobHere{}, &rinkpb.LaunchJob{}
+	end, batch := &rinkpb.EndJobHere{}, &rinkpb.JobDone{}
+	if ok, err := a.spool.get(k, "job", here); err != nil || !ok {
+		if err == nil {
+			err = fmt.Errorf("its order was cut off half written")
+		}
+		return err
+	}
+	launched, err := a.spool.get(k, "launch", launch)
+	if err != nil {
+		return err
+	}
+	ending, err := a.spool.get(k, "ending", end)
+	if err != nil {
+		return err
+	}
+	over, err := a.spool.get(k, "done", batch)
+	if err != nil {
+		return err
+	}
+	prologed := a.spool.has(k, "prologed")
+	if !launched && len(kept) == 0 && !prologed && !ending {
+		return fmt.Errorf("nothing of it is here")
+	}
+	j := newJob(k, here)
+	if over {
+		j.batch, ending = batch, true
+	}
+	j.ending = ending || reported
+	for _, n := range done {
+		j.stepsDone[n] = true
+	}
+	id := batchID(k)
+	_, live := known[id]
+	if prologed || live {
+		j.prologed = make(chan struct{})
+		close(j.prologed)
+	}
+	start := false
+	if launched && !over {
+		r := &running{id: id, batch: true}
+		var task slice.Task
+		task.Dir = here.WorkDir
+		a.batchStreams(j, launch, &task)
+		r.note = notePath(task)
+		// A slice that was never started is started now.
+		start = !live && !j.ending
+		if live || start {
+			j.slices[id] = r
+		}
+	}
+	for _, n := range kept {
+		step, id := &rinkpb.LaunchStep{}, stepSliceID(k, n)
+		_, there := known[id]
+		ok, err := a.spool.get(k, fmt.Sprintf("step.%d", n), step)
+		if err != nil {
+			a.log.Error("cannot take up a step", "slice", id, "error", err)
+		}
+		if !ok || !there || j.stepsDone[n] {
+			// The leader sends the order again if the step did not start.
+			a.spool.drop(k, fmt.Sprintf("step.%d", n))
+			continue
+		}
+		r := &running{id: id, step: step}
+		r.io = newTaskIO(a, j, step)
+		j.slices[id] = r
+		r.io.attach(ctx)
+	}
+	a.mu.Lock()
+	a.jobs[k] = j
+	a.mu.Unlock()
+	switch {
+	case start:
+		a.wg.Go(func() { a.startBatch(a.work, j, launch) })
+	case j.ending:
+		a.endJob(j, time.Duration(end.KillWait)*time.Second, end.Now || over || reported, "")
+	}
+	return nil
+}
