@@ -3,6 +3,7 @@ package ctld
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"time"
 
 	"github.com/runink/rink/barn"
@@ -169,7 +170,15 @@ func (s *Server) tick(ctx context.Context, now time.Time) {
 	}
 	s.signalWarnings(now)
 	s.resendKills(now)
+	if len(cmds) == 0 && now.Unix()%restEvery == 0 {
+		// What a burst of work needed goes back to the system once it is over.
+		debug.FreeOSMemory()
+	}
 }
+
+// restEvery is how often, in seconds, a controller with nothing to do gives back
+// memory.
+const restEvery = 30
 
 // overTime ends the jobs whose time limit has run out.
 func overTime(st *state.State, now time.Time) []state.Command {
