@@ -13,7 +13,7 @@ import (
 // partition is promised room in any case.
 const (
 	maxPromises  = 200
-	promiseLooks = 4_000_000
+	promiseLooks = 200_000
 	maxTries     = 100
 )
 
@@ -25,6 +25,10 @@ func (c *cycle) reserve(e entry) {
 		c.reserveHet(e.job.HetID)
 		return
 	}
+	if c.passed {
+		c.note(e, because(slurm.ReasonPriority), time.Time{}, nil)
+		return
+	}
 	a, p := c.ask(e), e.part
 	if len(a.required) > 0 || p.open < len(p.where) {
 		if w := c.unavailable(a, p); !w.IsZero() {
@@ -33,6 +37,10 @@ func (c *cycle) reserve(e entry) {
 		}
 	}
 	first := !p.failed
+	if first && p.open == len(p.where) && !c.couldRun(a, p) {
+		c.note(e, because(slurm.ReasonBadConstraints), time.Time{}, nil)
+		return
+	}
 	w := c.crowded(a, p)
 	if !first && (c.promised >= maxPromises || c.looks > promiseLooks) {
 		c.note(e, w, time.Time{}, nil)
@@ -40,10 +48,6 @@ func (c *cycle) reserve(e entry) {
 	}
 	at, chosen := c.earliest(a, p)
 	if chosen == nil {
-		if first && p.open == len(p.where) && !c.couldRun(a, p) {
-			p.failed = false
-			w = because(slurm.ReasonBadConstraints)
-		}
 		c.note(e, w, time.Time{}, nil)
 		return
 	}

@@ -59,6 +59,7 @@ type cycle struct {
 	started   map[*Job]int           // tasks started of arrays
 	booked    int                    // allocations made
 	tests     int                    // requests that room was looked for
+	passed    bool                   // the job at hand was passed over without a look
 	times     []time.Time            // ends of running jobs
 	timed     bool                   // those of all running jobs are in
 	promised  int                    // jobs that are promised room
@@ -289,10 +290,8 @@ func (c *cycle) place(e entry) bool {
 	if j.HetID != 0 {
 		return c.placeHet(j.HetID)
 	}
-	if c.t.fifo && e.part.failed {
-		return false
-	}
-	if e.part.open == 0 || c.looks > maxLooks || c.tests >= c.t.maxTests {
+	c.passed = c.t.fifo && e.part.failed || c.looks > maxLooks || c.tests >= c.t.maxTests
+	if c.passed || e.part.open == 0 {
 		return false
 	}
 	a := c.ask(e)

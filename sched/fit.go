@@ -92,10 +92,7 @@ func (c *cycle) find(a *ask, p *part, key askKey) []slot {
 		}
 	}
 	if a.sharing == 1 && !c.t.leastLoaded && !p.p.LLN {
-		least := max(a.minCPUs, 1)
-		if !a.overcommit {
-			least = max(least, a.cpt)
-		}
+		least := a.leastCPUs()
 		if a.minNodes > 1 && p.having(least, a.minNodes) < a.minNodes {
 			return nil
 		}
@@ -115,7 +112,18 @@ func (c *cycle) find(a *ask, p *part, key askKey) []slot {
 			}
 		}
 	}
-	return c.field.place(a, p.where)
+	if a.sharing > 1 {
+		return c.field.place(a, p.where)
+	}
+	return c.field.place(a, p.roomsWith(a.leastCPUs()))
+}
+
+// leastCPUs is how many CPUs any node of the request gives at least.
+func (a *ask) leastCPUs() int {
+	if a.overcommit {
+		return max(a.minCPUs, 1)
+	}
+	return max(a.minCPUs, a.cpt, 1)
 }
 
 // freeAtLeast reports whether the free CPUs of the partition come to so many.

@@ -103,18 +103,6 @@ func listed(list []string, name string) bool {
 // PartitionSize is how much a partition has altogether, whatever is in use.
 type PartitionSize struct{ Nodes, CPUs int }
 
-// SizeOf adds up the nodes of a partition.
-func SizeOf(p *Partition, node func(NodeName) *Node) PartitionSize {
-	var s PartitionSize
-	for _, name := range p.Nodes {
-		if n := node(name); n != nil {
-			s.Nodes++
-			s.CPUs += UsableCPUs(n)
-		}
-	}
-	return s
-}
-
 // timeBars says why j would run too long for p.
 func timeBars(j *Job, p *Partition) Why {
 	asked := j.TimeLimit

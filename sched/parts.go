@@ -101,6 +101,29 @@ func (g *rung) drop(at, free int) {
 	}
 }
 
+// roomsWith returns the positions of the rooms with at least so many free CPUs,
+// by weight and configuration.
+func (p *part) roomsWith(cpus int) []int {
+	var where []int
+	for _, g := range p.rungs {
+		if len(g.byFree) <= cpus {
+			continue
+		}
+		any := make([]uint64, (len(g.pos)+63)/64)
+		for _, set := range g.byFree[max(cpus, 0):] {
+			for w, word := range set {
+				any[w] |= word
+			}
+		}
+		for w, word := range any {
+			for ; word != 0; word &= word - 1 {
+				where = append(where, g.pos[w*64+bits.TrailingZeros64(word)])
+			}
+		}
+	}
+	return where
+}
+
 // having counts the rooms with at least so many free CPUs, up to enough.
 func (p *part) having(cpus, enough int) int {
 	n := 0

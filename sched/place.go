@@ -24,8 +24,9 @@ type field struct {
 	from  time.Time
 	// plain leaves out what is promised to other jobs.
 	plain bool
-	left  spare // reused from node to node
-	looks int   // how many nodes were looked at
+	left  spare  // reused from node to node
+	found []slot // reused from request to request
+	looks int    // how many nodes were looked at
 }
 
 // look returns what the room can give for the span of the request.
@@ -222,7 +223,8 @@ func (f *field) placeBy(a *ask, plan *featurePlan, where []int) []slot {
 		return nil
 	}
 	one := a.fitsOne(plan)
-	var offers []slot
+	offers := f.found[:0]
+	defer func() { f.found = offers }()
 	var best slot
 	bestLeft := -1
 	must := 0

@@ -1,6 +1,8 @@
 package sched
 
 import (
+	"cmp"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -393,7 +395,7 @@ func (r *resolver) possible() error {
 			w = timeBars(r.job, p)
 		}
 		if w.IsZero() {
-			w = sizeBars(r.job, p, SizeOf(p, r.node))
+			w = sizeBars(r.job, p, r.sizeFor(p))
 		}
 		if !w.IsZero() {
 			if r.t.enforce == enforceAll {
@@ -445,17 +447,52 @@ func (r *resolver) overLimit(p *Partition, w Why) error {
 	return refuse(code, "partition %s: %s", p.Name, w.Shown())
 }
 
+// nodesOf yields the nodes of a partition. Both are in order of configuration, so
+// that one mostly follows the other and no index is needed.
+func (r *resolver) nodesOf(p *Partition) iter.Seq[*Node] {
+	return func(yield func(*Node) bool) {
+		next := 0
+		for _, name := range p.Nodes {
+			for tries := 0; tries < len(r.nodes); tries++ {
+				n := r.nodes[next]
+				if next++; next == len(r.nodes) {
+					next = 0
+				}
+				if n.Name == name {
+					if !yield(n) {
+						return
+					}
+					break
+				}
+			}
+		}
+	}
+}
+
+// sizeFor is the size of a partition, counted as far as the job needs it.
+func (r *resolver) sizeFor(p *Partition) PartitionSize {
+	s := PartitionSize{Nodes: len(p.Nodes)}
+	for n := range r.nodesOf(p) {
+		if s.CPUs += UsableCPUs(n); s.CPUs >= r.job.Need.CPUs {
+			break
+		}
+	}
+	return s
+}
+
 // perNode names what no node of the partition has enough of.
 func (r *resolver) perNode(p *Partition) []string {
 	var cpus, sockets, cores, threads int
 	var mem, tmp slurm.MB
-	for _, name := range p.Nodes {
-		if n := r.node(name); n != nil {
-			cpus, sockets, cores, threads = max(cpus, UsableCPUs(n)), max(sockets, n.Sockets), max(cores, n.Cores), max(threads, n.Threads)
-			mem, tmp = max(mem, n.Memory), max(tmp, n.TmpDisk)
+	need, o := &r.job.Need, r.o
+	for n := range r.nodesOf(p) {
+		cpus, sockets, cores, threads = max(cpus, UsableCPUs(n)), max(sockets, n.Sockets), max(cores, n.Cores), max(threads, n.Threads)
+		mem, tmp = max(mem, n.Memory), max(tmp, n.TmpDisk)
+		if cpus >= need.MinCPUsNode && mem >= max(need.MemPerNode, need.MemPerCPU) && tmp >= need.TmpDisk &&
+			sockets >= o.SocketsPerNode && cores >= o.CoresPerSocket && threads >= o.ThreadsPerCore {
+			return nil
 		}
 	}
-	need, o := &r.job.Need, r.o
 	var lines []string
 	if o.SocketsPerNode > sockets || o.CoresPerSocket > cores || o.ThreadsPerCore > threads {
 		lines = append(lines, "Socket, core and/or thread specification can not be satisfied")
@@ -480,9 +517,8 @@ func (r *resolver) fits(p *Partition) bool {
 	// Most requests are met by the first few nodes.
 	if len(a.plans) == 1 && len(a.plans[0].quotas) == 0 && !a.contiguous && len(a.required) == 0 && a.sizes == nil {
 		var sum tally
-		for _, name := range p.Nodes {
-			n := r.node(name)
-			if n == nil || !a.suits(n) || !a.plans[0].allows(n) {
+		for n := range r.nodesOf(p) {
+			if !a.suits(n) || !a.plans[0].allows(n) {
 				continue
 			}
 			room := emptyRoom(n, 0)
@@ -496,10 +532,12 @@ func (r *resolver) fits(p *Partition) bool {
 			}
 		}
 	}
-	for _, n := range r.nodes {
-		if slices.Contains(p.Nodes, n.Name) {
-			f.rooms = append(f.rooms, emptyRoom(n, len(f.rooms)))
-		}
+	for n := range r.nodesOf(p) {
+		f.rooms = append(f.rooms, emptyRoom(n, 0))
+	}
+	slices.SortFunc(f.rooms, func(a, b room) int { return cmp.Compare(a.n.Index, b.n.Index) })
+	for i := range f.rooms {
+		f.rooms[i].pos = i
 	}
 	where := make([]int, len(f.rooms))
 	for i := range where {

@@ -67,6 +67,16 @@ func (s *story) do(line string, out *strings.Builder) error {
 		var err error
 		s.cfg.Licenses, err = slurm.ParseLicenses(args[1])
 		return err
+	case "shrink":
+		names, err := nodeNames(args[1])
+		w := parseWords(args[2:])
+		for i, n := range s.nodes {
+			if slices.Contains(names, n.Name) {
+				s.nodes[i] = n.Clone()
+				s.nodes[i].CPUs, s.nodes[i].Memory = w.num("cpus", n.CPUs), slurm.MB(w.num("mem", int(n.Memory)))
+			}
+		}
+		return err
 	case "running":
 		return s.addRunning(args[1], parseWords(args[2:]))
 	case "pending":

@@ -24,6 +24,7 @@ var update = flag.Bool("update", false, "rewrite what the stories in testdata ex
 //	partition short nodes=n[1-2] default maxtime=1h maxnodes=1 tier=2 state=DOWN allow=chem oversubscribe=FORCE:2
 //	conf EnforcePartLimits=ALL
 //	licences matlab:4
+//	shrink n[1-2] cpus=2   changes nodes that are there
 //	running 1 nodes=n[1-2] cpus=4 mem=100 gres=gpu:a100:1 ends=10m user=3001 exclusive completing
 //	pending 2 nodes=1-4 tasks=4 limit=1h atleast=30m priority=300 array=1-9%2 ... begin=5m held after new het=2
 //	cycle        plans, and prints the starts and waits, by job
