@@ -10,9 +10,10 @@ import (
 
 // ParseMultiProg reads the file of srun --multi-prog for a step of tasks tasks
 // and returns what each rank runs. A line is a list of ranks or *, and a command
-// in whose words %t is the rank and %o its place in the list; what stands in
-// single quotes is passed as it is.
-func ParseMultiProg(text []byte, tasks int) (func(rank int) ([]string, error), error) {
+// in whose words %t is the rank and %o its place in the list, any other % and
+// the character behind it nothing; what stands in single quotes is passed as it
+// is. name is the file's, for the errors, which are of type *MultiProgError.
+func ParseMultiProg(name string, text []byte, tasks int) (func(rank int) ([]string, error), error) {
 	type program struct {
 		words  []multiWord
 		offset int
@@ -32,8 +33,9 @@ func ParseMultiProg(text []byte, tasks int) (func(rank int) ([]string, error), e
 			ranks, command = line[:i], line[i:]
 		}
 		words, err := multiWords(command)
+		badLine := fmt.Sprintf("Line %d of configuration file %s invalid", n, name)
 		if err != nil || len(words) == 0 {
-			return nil, fmt.Errorf("Line %d of configuration file invalid: %w", n, slurm.ErrnoError)
+			return nil, &MultiProgError{[]string{badLine}}
 		}
 		if ranks == "*" {
 			rest = words
@@ -41,14 +43,14 @@ func ParseMultiProg(text []byte, tasks int) (func(rank int) ([]string, error), e
 		}
 		list, err := multiRanks(ranks)
 		if err != nil {
-			return nil, fmt.Errorf("Line %d of configuration file invalid: %w", n, slurm.ErrnoError)
+			return nil, &MultiProgError{[]string{badLine}}
 		}
 		for offset, r := range list {
 			if r >= tasks {
 				continue
 			}
 			if byRank[r] != nil {
-				return nil, fmt.Errorf("Duplicate record for task %d: %w", r, slurm.ErrnoError)
+				return nil, &MultiProgError{[]string{fmt.Sprintf("Duplicate record for task %d", r), badLine}}
 			}
 			byRank[r] = &program{words, offset}
 		}
@@ -56,7 +58,7 @@ func ParseMultiProg(text []byte, tasks int) (func(rank int) ([]string, error), e
 	for r := range byRank {
 		if byRank[r] == nil {
 			if rest == nil {
-				return nil, fmt.Errorf("Configuration file invalid, no record for task id %d: %w", r, slurm.ErrnoError)
+				return nil, &MultiProgError{[]string{fmt.Sprintf("Configuration file %s invalid, no record for task id %d", name, r)}}
 			}
 			byRank[r] = &program{rest, r}
 		}
@@ -70,11 +72,40 @@ func ParseMultiProg(text []byte, tasks int) (func(rank int) ([]string, error), e
 		for i, w := range p.words {
 			argv[i] = w.text
 			if !w.quoted {
-				argv[i] = strings.NewReplacer("%%", "%", "%t", strconv.Itoa(rank), "%o", strconv.Itoa(p.offset)).Replace(w.text)
+				argv[i] = multiExpand(w.text, rank, p.offset)
 			}
 		}
 		return argv, nil
 	}, nil
+}
+
+// MultiProgError tells what is wrong with a file of srun --multi-prog, in lines
+// as srun prints them.
+type MultiProgError struct{ Lines []string }
+
+func (e *MultiProgError) Error() string { return strings.Join(e.Lines, ": ") }
+
+// Unwrap tells that the error has no number of its own.
+func (e *MultiProgError) Unwrap() error { return slurm.ErrnoError }
+
+// multiExpand puts a task's numbers into a word.
+func multiExpand(s string, rank, offset int) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b.WriteByte(s[i])
+			continue
+		}
+		if i++; i < len(s) {
+			switch s[i] {
+			case 't':
+				b.WriteString(strconv.Itoa(rank))
+			case 'o':
+				b.WriteString(strconv.Itoa(offset))
+			}
+		}
+	}
+	return b.String()
 }
 
 // multiWord is one word of a command.

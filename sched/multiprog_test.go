@@ -7,7 +7,7 @@ import (
 )
 
 func TestMultiProg(t *testing.T) {
-	prog, err := ParseMultiProg([]byte("# a comment\n0   echo master %t of 4, offset %o\n1-2 sh -c 'echo worker %t'\n* echo \"rest %t\" %o %%\n"), 4)
+	prog, err := ParseMultiProg("conf", []byte("# a comment\n0   echo master %t of 4, offset %o\n1-2 sh -c 'echo worker %t'\n* echo \"rest %t\" %o %% x%qy%\n"), 4)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -15,7 +15,7 @@ func TestMultiProg(t *testing.T) {
 		{"echo", "master", "0", "of", "4,", "offset", "0"},
 		{"sh", "-c", "echo worker %t"},
 		{"sh", "-c", "echo worker %t"},
-		{"echo", "rest 3", "3", "%"},
+		{"echo", "rest 3", "3", "", "xy"},
 	} {
 		got, err := prog(rank)
 		if err != nil || !slices.Equal(got, want) {
@@ -29,13 +29,13 @@ func TestMultiProgRefuses(t *testing.T) {
 		text, want string
 		tasks      int
 	}{
-		"ErrMissing":   {"0 echo\n", "no record for task id 1", 2},
-		"ErrDuplicate": {"0-1 echo a\n1 echo b\n", "Duplicate record for task 1", 2},
+		"ErrMissing":   {"0 echo\n", "Configuration file conf invalid, no record for task id 1", 2},
+		"ErrDuplicate": {"0-1 echo a\n1 echo b\n", "Duplicate record for task 1: Line 2 of configuration file conf invalid", 2},
 		"ErrRange":     {"2-1 echo\n", "Line 1", 2},
 		"ErrQuote":     {"0 echo 'x\n", "Line 1", 1},
 		"ErrNoCommand": {"\n0\n", "Line 2", 1},
 	} {
-		if _, err := ParseMultiProg([]byte(c.text), c.tasks); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := ParseMultiProg("conf", []byte(c.text), c.tasks); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q in it", name, err, c.want)
 		}
 	}
