@@ -94,7 +94,9 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 		{"Dependency", "-d afterok:5,singleton", func() {}, func(j *Job) bool {
 			return len(j.Deps) == 2 && j.Deps[0].State == DependWaiting && j.Reason == slurm.ReasonDependency && j.Eligible.IsZero()
 		}},
-		{"Held", "-H", func() {}, func(j *Job) bool { return j.HeldBy == HeldByUser && j.Priority == 0 && j.Reason == slurm.ReasonJobHeldUser }},
+		{"Held", "-H", func() {}, func(j *Job) bool {
+			return j.HeldBy == HeldByUser && j.Priority == 0 && j.Reason == slurm.ReasonJobHeldUser
+		}},
 		{"PriorityZeroHolds", "--priority=0", func() {}, func(j *Job) bool { return j.HeldBy == HeldByUser }},
 		{"Later", "--begin=now+60", func() {}, func(j *Job) bool { return j.Begin.Equal(refNow.Add(60e9)) && j.Eligible.Equal(j.Begin) }},
 	} {
