@@ -2,8 +2,10 @@
 package scancel
 
 import (
+	"bufio"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
 
@@ -53,8 +56,11 @@ func Run(env *cli.Env) int {
 	for _, r := range o.refs {
 		req.Refs = append(req.Refs, api.JobRefToProto(r))
 	}
-	if o.interactive && !o.confirm(env, client, req) {
-		return 0
+	rc := 0
+	if o.interactive {
+		if rc = o.confirm(env, client, req); len(req.Refs) == 0 {
+			return rc
+		}
 	}
 	ctx, cancel := env.Call(2 * time.Minute)
 	defer cancel()
@@ -63,30 +69,40 @@ func Run(env *cli.Env) int {
 		env.Errorf("%s", cli.Reason(cli.CallErr(err)))
 		return 1
 	}
-	rc := 0
 	for _, out := range reply.Outcomes {
-		name := out.What
-		err := cli.StatusErr(out.Status)
-		if err == nil {
+		name, err := out.What, cli.StatusErr(out.Status)
+		switch {
+		case err == nil:
 			if o.verbose > 0 {
 				env.Infof("Terminating job %s", name)
 			}
-			continue
-		}
-		// Ending what has ended is not a failure, nor worth a word unless asked.
-		if cli.Is(err, slurm.ErrnoAlreadyDone) {
+		case o.forgiven(err):
 			if o.verbose > 0 {
 				env.Errorf("Kill job error on job id %s: %s", name, err)
 			}
-			continue
+		case cli.Is(err, slurm.ErrnoInvalidJobID) && o.quiet:
+			rc = 1
+		default:
+			env.Errorf("Kill job error on job id %s: %s", name, err)
+			rc = 1
 		}
-		if cli.Is(err, slurm.ErrnoInvalidJobID) && o.quiet {
-			continue
-		}
-		env.Errorf("Kill job error on job id %s: %s", name, err)
-		rc = 1
 	}
 	return rc
+}
+
+// forgiven reports whether an outcome is neither a failure nor worth a word
+// unless asked for: ending what has ended and, when jobs are named and nothing
+// else is said of them, ending what never was. A filter, a step or a question
+// to the user makes the named jobs be looked up first, and then they must exist.
+func (o *options) forgiven(err error) bool {
+	if cli.Is(err, slurm.ErrnoAlreadyDone) {
+		return true
+	}
+	return cli.Is(err, slurm.ErrnoInvalidJobID) && !o.lookedUp()
+}
+
+func (o *options) lookedUp() bool {
+	return o.filtered || o.interactive || slices.ContainsFunc(o.refs, func(r slurm.JobRef) bool { return r.HasStep })
 }
 
 // options are what the command line asks for.
@@ -233,38 +249,73 @@ func (o *options) set(env *cli.Env, name, value string) error {
 }
 
 // confirm asks on the terminal about each thing to be cancelled, and leaves in
-// the request what was agreed to.
-func (o *options) confirm(env *cli.Env, client *cli.Client, req *rinkpb.CancelRequest) bool {
-	if len(req.Refs) == 0 {
-		list := &rinkpb.ListJobsRequest{Partitions: req.Partitions, Run: req.Run}
-		if req.ByUser {
-			list.Uids = []uint32{req.Uid}
+// the request what was agreed to. The exit code is 1 when a job that was named
+// is not there.
+func (o *options) confirm(env *cli.Env, client *cli.Client, req *rinkpb.CancelRequest) int {
+	ctx, cancel := env.Call(time.Minute)
+	defer cancel()
+	refs, rc := req.Refs, 0
+	req.Refs = nil
+	if len(refs) == 0 {
+		refs = append(refs, nil) // every job there is, then filtered
+	}
+	in := bufio.NewReader(env.Stdin)
+	for _, ref := range refs {
+		list := &rinkpb.ListJobsRequest{Hidden: true}
+		if ref != nil {
+			list.Refs = []*rinkpb.JobRef{ref}
 		}
-		if req.Name != "" {
-			list.Names = []string{req.Name}
-		}
-		if req.Account != "" {
-			list.Accounts = []string{req.Account}
-		}
-		ctx, cancel := env.Call(time.Minute)
-		defer cancel()
 		jobs, err := cli.ListJobs(ctx, client, list)
-		if err != nil {
+		if err != nil && !cli.Is(err, slurm.ErrnoInvalidJobID) {
 			env.Errorf("%s", cli.Reason(err))
-			return false
+			return 1
+		}
+		jobs = slices.DeleteFunc(jobs, (*sched.Job).HasEnded)
+		if len(jobs) == 0 && ref != nil {
+			rc = 1
+			if !o.quiet {
+				env.Errorf("Kill job error on job id %s: %s", api.JobRefFromProto(ref), slurm.ErrnoInvalidJobID)
+			}
 		}
 		for _, j := range jobs {
-			req.Refs = append(req.Refs, &rinkpb.JobRef{Job: uint32(j.ID)})
+			if !o.matches(j) {
+				continue
+			}
+			one := &rinkpb.JobRef{Job: uint32(j.ID), Tasks: api.IndexSetToProto(j.Tasks)}
+			name := "job_id=" + slurm.JobName(j.ID, j.ArrayID, j.TaskID, j.IsArrayRest())
+			switch {
+			case ref != nil && ref.HasStep:
+				one, name = ref, "step_id="+api.JobRefFromProto(ref).String()
+			case j.IsArrayRest():
+				name = "job_id=" + slurm.JobRef{Job: j.ID, Part: slurm.RefTasks, Tasks: j.Tasks}.String()
+			default:
+				one.Tasks = nil
+			}
+			fmt.Fprintf(env.Stdout, "Cancel %s name=%s partition=%s [y/n]? ", name, j.Name, j.Partition)
+			answer, _ := in.ReadString('\n')
+			if strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer)), "y") {
+				req.Refs = append(req.Refs, one)
+			}
 		}
 	}
-	var agreed []*rinkpb.JobRef
-	for _, r := range req.Refs {
-		fmt.Fprintf(env.Stdout, "Cancel job_id=%s [y/n]? ", api.JobRefFromProto(r))
-		var answer string
-		if _, err := fmt.Fscanln(env.Stdin, &answer); err == nil && strings.HasPrefix(strings.ToLower(answer), "y") {
-			agreed = append(agreed, r)
-		}
+	return rc
+}
+
+// matches reports whether a job passes every filter given.
+func (o *options) matches(j *sched.Job) bool {
+	switch {
+	case o.byUser && j.UID != o.uid,
+		o.name != "" && j.Name != o.name,
+		o.account != "" && j.Account != o.account,
+		o.qos != "" && j.QOS != o.qos,
+		o.wckey != "" && j.Spec.WCKey != o.wckey,
+		o.reservation != "" && j.Spec.Reservation != o.reservation,
+		o.run != "" && j.Run != o.run,
+		len(o.states) > 0 && !slices.Contains(o.states, uint32(j.State.Base())):
+		return false
 	}
-	req.Refs = agreed
-	return len(agreed) > 0
+	if len(o.partitions) > 0 && !slices.ContainsFunc(j.Partitions, func(p sched.PartitionName) bool { return slices.Contains(o.partitions, string(p)) }) {
+		return false
+	}
+	return len(o.nodes) == 0 || slices.ContainsFunc(j.Nodes(), func(n sched.NodeName) bool { return slices.Contains(o.nodes, string(n)) })
 }
