@@ -53,8 +53,17 @@ func Run(env *cli.Env) int {
 		fmt.Fprintf(env.Stderr, "%s: fatal: No command given to execute.\n", env.Name)
 		return 1
 	}
+	inside, err := jobAround(env, &o.Job)
+	if err != nil {
+		env.Errorf("%v", err)
+		return 1
+	}
 	if o.Job.Name == "" {
 		o.Job.Name = filepath.Base(argv[0])
+	}
+	s := &run{env: env, o: o, argv: argv, quiet: o.Client.Quiet > 0}
+	if o.Job.Step.MultiProg && !s.readMultiProg(inside != 0) {
+		return 1
 	}
 	client, err := cli.Connect(env)
 	if err != nil {
@@ -65,30 +74,26 @@ func Run(env *cli.Env) int {
 	if o.Client.TestOnly {
 		return testOnly(env, client, comps)
 	}
-	s := &run{env: env, client: client, o: o, argv: argv, quiet: o.Client.Quiet > 0}
-	inside, err := jobAround(env, &o.Job)
-	if err != nil {
-		env.Errorf("%v", err)
-		return 1
-	}
+	s.client = client
 	if inside != 0 {
 		submit.Notices(env, o)
 		return s.step(inside)
 	}
 	ctx, stop := signal.NotifyContext(env.Ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	got, err := submit.Allocate(ctx, env, client, comps, s.quiet, "job")
-	interrupted := ctx.Err() != nil
 	stop()
 	if err != nil {
 		var revoked *submit.RevokedError
-		switch {
-		case interrupted:
-			env.Infof("Job allocation has been revoked")
-		case errors.As(err, &revoked):
-			env.Errorf("%v", err)
-		default:
-			env.Errorf("Unable to allocate resources: %s", cli.Reason(err))
+		var interrupted *submit.InterruptedError
+		if errors.As(err, &interrupted) {
+			env.Infof("Job allocation %d has been revoked", interrupted.Job)
+			env.Infof("Force Terminated JobId=%d", interrupted.Job)
+			return 1
 		}
+		if errors.As(err, &revoked) {
+			env.Infof("Job has been cancelled")
+		}
+		env.Errorf("Unable to allocate resources: %s", cli.Reason(err))
 		return 1
 	}
 	if o.Client.Verbose > 0 {
@@ -172,6 +177,8 @@ type run struct {
 	quiet  bool
 	own    bool // the allocation is its own
 
+	multiProg []byte // the text of --multi-prog's file
+
 	signal   int // what the step died of, for the job's record
 	jobEnded bool
 }
@@ -196,17 +203,17 @@ func (s *run) step(id slurm.JobID) int {
 		env.Errorf("%v", err)
 		return 1
 	}
+	if o.From["job-name"] != slurm.FromCommandLine {
+		// SLURM_JOB_NAME is the job's name, not the step's.
+		o.Job.Name = filepath.Base(s.argv[0])
+		delete(o.Job.Given, "job-name")
+	}
 	s.inheritSize()
 	req := &rinkpb.CreateStepRequest{
 		Key: submit.NewKey(), Job: uint32(id), Options: api.JobOptionsToProto(&o.Job), Argv: s.argv, Env: vars, Cwd: dir,
 		Umask: int32(submit.Umask()), Rlimits: limits, SubmitLine: env.Name, Immediate: o.Job.Given["immediate"], Stdin: true, StdinTask: -1,
 	}
-	if o.Job.Step.MultiProg {
-		if req.MultiProg, err = os.ReadFile(s.argv[0]); err != nil {
-			env.Errorf("Unable to open configuration file %s: %v", s.argv[0], err)
-			return 1
-		}
-	}
+	req.MultiProg = s.multiProg
 	in := o.Job.Input
 	if n, err := strconv.Atoi(in); err == nil {
 		req.StdinTask = int32(n)
@@ -234,6 +241,34 @@ func (s *run) step(id slurm.JobID) int {
 	return s.carry(req, reply)
 }
 
+// readMultiProg reads the file of --multi-prog and, when it is known how many
+// tasks there will be, checks it, so that nothing is asked for in vain.
+func (s *run) readMultiProg(inside bool) bool {
+	name := s.argv[0]
+	text, err := os.ReadFile(name)
+	if err != nil {
+		s.env.Errorf("Could not open multi_prog config file %s", name)
+		return false
+	}
+	s.multiProg = text
+	tasks := s.o.Job.NTasks
+	if tasks == 0 && !inside && !s.o.Job.Given["nodes"] {
+		tasks = 1
+	}
+	if tasks == 0 {
+		return true // the controller knows, and checks
+	}
+	_, err = sched.ParseMultiProg(name, text, tasks)
+	var bad *sched.MultiProgError
+	if errors.As(err, &bad) {
+		for _, line := range bad.Lines {
+			s.env.Errorf("%s", line)
+		}
+		return false
+	}
+	return err == nil
+}
+
 // inheritSize takes from the job around what the call leaves open: the number
 // of tasks and nodes of the allocation, through the variables it set.
 func (s *run) inheritSize() {
@@ -252,38 +287,75 @@ func (s *run) inheritSize() {
 	}
 }
 
-// create asks for the step, and says so when it has to wait.
+// stepWait is how long srun waits for room in its job before it says that it
+// does, and stepWaitNot how short a wait is not worth a word: the step before
+// may have ended just now.
+const (
+	stepWait    = 10 * time.Second
+	stepWaitNot = 250 * time.Millisecond
+)
+
+// create asks for the step. When there is no room for it now it waits, and says
+// so when that takes long or is over.
 func (s *run) create(id slurm.JobID, req *rinkpb.CreateStepRequest) (*rinkpb.CreateStepReply, int) {
 	env := s.env
 	ctx, stop := signal.NotifyContext(env.Ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	req.DontWait = true
-	said := false
+	type answer struct {
+		reply *rinkpb.CreateStepReply
+		err   error
+	}
+	said, began := false, time.Now()
+	var waitsFor error // why the step is not made yet
+	say := func() {
+		if time.Since(began) < stepWaitNot {
+			return
+		}
+		if waitsFor != nil && !said && !s.quiet {
+			env.Infof("Job %d step creation temporarily disabled, retrying (%s)", id, cli.Reason(waitsFor))
+		}
+		said = said || waitsFor != nil
+	}
 	for {
-		reply, err := s.client.CreateStep(ctx, req)
-		if err != nil {
+		// The first call tells whether there is room, the next one waits for it.
+		req.DontWait = waitsFor == nil
+		got := make(chan answer, 1)
+		go func() { // ends with ctx
+			reply, err := s.client.CreateStep(ctx, req)
+			got <- answer{reply, err}
+		}()
+		patience := time.NewTimer(stepWait)
+		var a answer
+		for waiting := true; waiting; {
+			select {
+			case a = <-got:
+				waiting = false
+			case <-patience.C:
+				say()
+			}
+		}
+		patience.Stop()
+		if a.err != nil {
 			if ctx.Err() != nil {
 				env.Errorf("Cancelled pending job step with signal %d", int(syscall.SIGINT))
 				return nil, 1
 			}
-			env.Errorf("Unable to create step for job %d: %s", id, cli.Reason(cli.CallErr(err)))
+			env.Errorf("Unable to create step for job %d: %s", id, cli.Reason(cli.CallErr(a.err)))
 			return nil, 1
 		}
-		err = cli.StatusErr(reply.Status)
+		say()
+		err := cli.StatusErr(a.reply.Status)
 		switch {
 		case err == nil:
 			if said && !s.quiet {
 				env.Infof("Step created for job %d", id)
 			}
-			for _, m := range reply.Messages {
+			for _, m := range a.reply.Messages {
 				fmt.Fprintln(env.Stderr, m)
 			}
-			return reply, 0
+			return a.reply, 0
 		case !req.Immediate && (cli.Is(err, slurm.ErrnoNodesBusy) || cli.Is(err, slurm.ErrnoJobPending) || cli.Is(err, slurm.ErrnoJobSuspended)):
-			if !said && !s.quiet {
-				env.Infof("Job %d step creation temporarily disabled, retrying (%s)", id, cli.Reason(err))
-			}
-			said, req.DontWait = true, false
+			waitsFor = err
 			if !cli.Is(err, slurm.ErrnoNodesBusy) {
 				select {
 				case <-ctx.Done():
