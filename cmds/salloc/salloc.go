@@ -57,15 +57,22 @@ func Run(env *cli.Env) int {
 	defer client.Close()
 	ctx, stop := signal.NotifyContext(env.Ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	got, err := submit.Allocate(ctx, env, client, comps, quiet, "job")
-	interrupted := ctx.Err() != nil
 	stop()
 	if err != nil {
 		var revoked *submit.RevokedError
+		var interrupted *submit.InterruptedError
+		var busy *submit.BusyError
 		switch {
-		case interrupted:
-			env.Infof("Job allocation has been revoked.")
+		case errors.As(err, &interrupted):
+			env.Infof("Job allocation %d has been revoked.", interrupted.Job)
+			env.Infof("Job aborted due to signal")
 		case errors.As(err, &revoked):
-			env.Infof("%v", err)
+			env.Infof("Job allocation %d has been revoked.", revoked.Job)
+			env.Infof("Job has been cancelled")
+			env.Errorf("Job submit/allocate failed: %s", cli.Reason(err))
+		case errors.As(err, &busy):
+			env.Infof("Job allocation %d has been revoked.", busy.Job)
+			env.Errorf("Unable to allocate resources: %s", cli.Reason(err))
 		default:
 			env.Errorf("Job submit/allocate failed: %s", cli.Reason(err))
 		}

@@ -86,6 +86,9 @@ func Allocate(ctx context.Context, env *cli.Env, client *cli.Client, comps []slu
 		env.Errorf("%s", line)
 	}
 	if err := cli.StatusErr(reply.Status); err != nil {
+		for _, line := range reply.Status.Details {
+			env.Errorf("%s", line)
+		}
 		return nil, err
 	}
 	return waitGranted(ctx, env, client, reply.Ids[0], &comps[0], quiet, prefix)
@@ -104,56 +107,85 @@ func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint3
 	failed := make(chan error, 1)
 	go func() { failed <- follow(watch, client, id, updates) }() // ends with watch
 	said := false
+	var pending *sched.Job // as it waits
 	say := func() {
 		if !said && !quiet {
-			fmt.Fprintf(env.Stderr, "%s: %s %d queued and waiting for resources\n", env.Name, prefix, id)
+			if why := notNow(pending); why != 0 {
+				env.Infof("%s", why)
+			}
+			if env.Name == "salloc" {
+				env.Infof("Pending job allocation %d", id)
+			}
+			env.Infof("%s %d queued and waiting for resources", prefix, id)
 		}
 		said = true
 	}
 	patience := time.After(150 * time.Millisecond)
-	var pending bool
 	for {
 		select {
 		case j := <-updates:
 			switch {
 			case j.State.Base() == slurm.JobPending:
-				pending = true
+				pending = j
 			case j.State.Base() == slurm.JobRunning:
 				if said && !quiet {
-					fmt.Fprintf(env.Stderr, "%s: %s %d has been allocated resources\n", env.Name, prefix, id)
+					env.Infof("%s %d has been allocated resources", prefix, id)
 				}
 				return &Allocation{Job: j}, nil
-			case j.State.Base() == slurm.JobCancelled:
-				return nil, &RevokedError{Job: j}
 			default:
-				return nil, &RevokedError{Job: j}
+				return nil, &RevokedError{Job: id}
 			}
 		case <-patience:
-			if pending {
+			if pending != nil {
 				say()
 			}
 		case <-deadline:
 			take(env, client, id)
-			return nil, slurm.ErrnoCanNotStartImmediately
+			return nil, &BusyError{Job: id}
 		case err := <-failed:
 			if ctx.Err() != nil {
 				take(env, client, id)
-				return nil, ctx.Err()
+				return nil, &InterruptedError{Job: id}
 			}
 			return nil, err
 		case <-ctx.Done():
 			take(env, client, id)
-			return nil, ctx.Err()
+			return nil, &InterruptedError{Job: id}
 		}
 	}
 }
 
-// RevokedError tells that an allocation ended before it began.
-type RevokedError struct{ Job *sched.Job }
-
-func (e *RevokedError) Error() string {
-	return fmt.Sprintf("Job allocation %d has been revoked", e.Job.ID)
+// notNow is the error Slurm's controller names for a job that it takes but
+// does not consider now; 0 for one that just has to queue.
+func notNow(j *sched.Job) slurm.Errno {
+	switch j.Reason {
+	case slurm.ReasonJobHeldUser, slurm.ReasonJobHeldAdmin:
+		return slurm.ErrnoJobHeld
+	case slurm.ReasonReqNodeNotAvail:
+		return slurm.ErrnoNodeNotAvail
+	case slurm.ReasonPartitionTimeLimit, slurm.ReasonPartitionNodeLimit:
+		return slurm.ErrnoRequestedPartConfigUnavailable
+	}
+	return 0
 }
+
+// RevokedError tells that somebody ended an allocation before it began.
+type RevokedError struct{ Job uint32 }
+
+func (e *RevokedError) Error() string { return slurm.ErrnoAlreadyDone.Error() }
+
+// InterruptedError tells that the caller's context ended before the allocation
+// began, and that the request was taken back.
+type InterruptedError struct{ Job uint32 }
+
+func (e *InterruptedError) Error() string {
+	return fmt.Sprintf("Job allocation %d has been revoked", e.Job)
+}
+
+// BusyError tells that an allocation was not to be had within --immediate.
+type BusyError struct{ Job uint32 }
+
+func (e *BusyError) Error() string { return slurm.ErrnoNodesBusy.Error() }
 
 // follow sends a job's record whenever it changes, through changes of the
 // controller that serves it.
