@@ -55,6 +55,9 @@ func (c *controller) Certify(ctx context.Context, req *rinkpb.CertifyRequest) (*
 }
 
 func (s *Server) certify(role, name string, csr []byte) (*rinkpb.CertifyReply, error) {
+	if s.noConfig() {
+		return nil, status.Error(codes.Unavailable, "there is no configuration yet")
+	}
 	known := false
 	s.barn.Read(func(t *state.State) { known = role == "node" && t.Node(sched.NodeName(name)) != nil })
 	if !known {
