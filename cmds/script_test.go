@@ -69,6 +69,7 @@ func TestScripts(t *testing.T) {
 			}
 			e.Defer(stop)
 			e.Setenv("RINK_CONF", conf)
+			e.Setenv("CLUSTER", filepath.Join(dir, "c"))
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("SHELL", "/bin/sh")
 			return nil

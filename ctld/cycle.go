@@ -67,6 +67,9 @@ func (l *loop) cycle(ctx context.Context) time.Time {
 	if len(plan.Starts) > 0 {
 		cmds = append(cmds, state.StartJobs{Starts: plan.Starts})
 	}
+	for _, id := range plan.Late {
+		cmds = append(cmds, state.EndJob{Job: id, Restarts: state.AnyIncarnation, State: slurm.JobDeadline, Reason: slurm.ReasonDeadline})
+	}
 	if waits := l.news(view, plan.Waits); len(waits) > 0 {
 		cmds = append(cmds, state.SetWaits{Waits: waits})
 	}
@@ -96,7 +99,7 @@ func (l *loop) news(view sched.View, waits []sched.Wait) []sched.Wait {
 	}
 	var fresh []sched.Wait
 	for _, w := range waits {
-		if j := byID[w.Job]; j != nil && (j.Reason != w.Reason || j.ReasonText != w.Text || j.Eligible.IsZero() && eligibleReason(w.Reason)) {
+		if j := byID[w.Job]; j != nil && (j.Reason != w.Reason || j.ReasonText != w.Text || j.LastSched.IsZero() || j.Eligible.IsZero() && eligibleReason(w.Reason)) {
 			w.Detail = nil // the leader keeps the whole story in memory
 			fresh = append(fresh, w)
 		}
