@@ -99,7 +99,7 @@ func (l *loop) news(view sched.View, waits []sched.Wait) []sched.Wait {
 	}
 	var fresh []sched.Wait
 	for _, w := range waits {
-		if j := byID[w.Job]; j != nil && (j.Reason != w.Reason || j.ReasonText != w.Text || j.LastSched.IsZero() || j.Eligible.IsZero() && eligibleReason(w.Reason)) {
+		if j := byID[w.Job]; j != nil && (j.Reason != w.Reason || j.ReasonText != w.Text || j.LastSched.IsZero() && eligibleReason(w.Reason)) {
 			w.Detail = nil // the leader keeps the whole story in memory
 			fresh = append(fresh, w)
 		}

@@ -13,9 +13,10 @@ import (
 )
 
 // dispatchStart sends a started job's batch script to its first node. Jobs
-// without a script (salloc, srun) have nothing to start until a step comes.
+// without a script (salloc, srun) have nothing to start until a step comes. Of a
+// heterogeneous job the first component alone has the script.
 func (s *Server) dispatchStart(j *sched.Job) {
-	if !j.Batch || len(j.Alloc) == 0 {
+	if !j.Batch || len(j.Alloc) == 0 || j.HetOffset > 0 {
 		return
 	}
 	if order := s.launchOrder(j); order != nil {

@@ -124,11 +124,25 @@ func (s *Server) act(ctx context.Context, w *barn.Watcher) {
 			}
 			return
 		}
+		plan := batch.Reset
 		for _, ev := range batch.Events {
 			s.carryOut(ev)
+			plan = plan || matters(ev)
 		}
-		s.loop.wake()
+		if plan {
+			s.loop.wake()
+		}
 	}
+}
+
+// matters reports whether an event can change what the scheduler would decide.
+// Its own words on why jobs wait cannot.
+func matters(ev state.Event) bool {
+	c, ok := ev.(state.JobChanged)
+	if !ok || c.Old == nil || c.New == nil {
+		return true
+	}
+	return c.Old.State != c.New.State || c.Old.LastSched.Equal(c.New.LastSched)
 }
 
 // carryOut does what an event asks for outside the state. Everything here may

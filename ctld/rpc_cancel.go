@@ -2,6 +2,7 @@ package ctld
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -119,6 +120,10 @@ func (c *controller) Cancel(ctx context.Context, req *rinkpb.CancelRequest) (*ri
 				matched++
 				out := &rinkpb.Outcome{What: what, Job: uint32(tg.job.ID), Status: &rinkpb.Status{}}
 				reply.Outcomes = append(reply.Outcomes, out)
+				if len(list) == 1 && tg.job.HetOffset > 0 && tg.job.IsPending() {
+					out.Status = refuse(slurm.ErrnoNotWholeHetJob)
+					continue
+				}
 				if ref.HasStep {
 					signals = c.cancelStep(ref, req, tg.job, u, out, signals)
 					continue
@@ -144,15 +149,27 @@ func (c *controller) Cancel(ctx context.Context, req *rinkpb.CancelRequest) (*ri
 			return nil, unavailable(err)
 		}
 		for i, r := range results {
-			if r.Err != nil {
-				reply.Outcomes[owner[i]].Status = refuse(r.Err)
+			out := reply.Outcomes[owner[i]]
+			if r.Err == nil || errors.Is(r.Err, slurm.ErrnoAlreadyDone) && c.isHetPart(slurm.JobID(out.Job)) {
+				continue // a part ended with the first component, which came before it
 			}
+			out.Status = refuse(r.Err)
 		}
 	}
 	for _, send := range signals {
 		send()
 	}
 	return reply, nil
+}
+
+// isHetPart reports whether a job is a component of a heterogeneous job other
+// than the first.
+func (c *controller) isHetPart(id slurm.JobID) (is bool) {
+	c.s.barn.Read(func(t *state.State) {
+		j := t.Job(id)
+		is = j != nil && j.HetOffset > 0
+	})
+	return is
 }
 
 // cancelOne adds what ends or signals one record.
