@@ -98,6 +98,15 @@ func (s *State) endRecord(j *sched.Job, c EndJob) error {
 		return err
 	}
 	s.endChecked(j, c)
+	if j.HetID == j.ID {
+		// The leader has the script: the other components end as it does.
+		c.Restarts = AnyIncarnation
+		for _, part := range slices.Clone(s.HetJobs(j.ID)) {
+			if part.ID != j.ID && s.checkEnd(part, c) == nil {
+				s.endChecked(part, c)
+			}
+		}
+	}
 	return nil
 }
 

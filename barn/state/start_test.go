@@ -251,6 +251,42 @@ func TestHetComponentsStartTogetherOrNotAtAll(t *testing.T) {
 	}
 }
 
+func TestHetComponentsEndWithTheLeader(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		first int // this component ends first, by itself
+		then  slurm.JobState
+		end   EndJob
+		want  [3]slurm.JobState
+	}{
+		{"Completed", -1, 0, EndJob{State: slurm.JobCompleted}, [3]slurm.JobState{slurm.JobCompleted, slurm.JobCompleted, slurm.JobCompleted}},
+		{"Failed", -1, 0, EndJob{State: slurm.JobFailed, Exit: sched.ExitCode{Code: 3}}, [3]slurm.JobState{slurm.JobFailed, slurm.JobFailed, slurm.JobFailed}},
+		{"OneCancelledBefore", 1, slurm.JobCancelled, EndJob{State: slurm.JobCompleted}, [3]slurm.JobState{slurm.JobCompleted, slurm.JobCancelled, slurm.JobCompleted}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t)
+			ids := r.must(SubmitJobs{Het: true, Jobs: []*sched.Job{asked(), asked(), asked()}}).Jobs
+			r.must(StartJobs{[]sched.Start{r.on(ids[0], 1, "n1"), r.on(ids[1], 1, "n1"), r.on(ids[2], 1, "n2")}})
+			if tt.first > 0 {
+				r.must(EndJob{Job: ids[tt.first], State: tt.then})
+				for _, i := range []int{0, 2} {
+					if got := r.job(ids[i]).State; got != slurm.JobRunning {
+						t.Errorf("component %d is %v after component %d ended", i, got, tt.first)
+					}
+				}
+			}
+			tt.end.Job = ids[0]
+			r.must(tt.end)
+			for i, id := range ids {
+				j := r.job(id)
+				if j.State != tt.want[i]|slurm.JobCompleting || j.State.Base() == slurm.JobFailed && j.ExitCode != tt.end.Exit {
+					t.Errorf("component %d is %v with exit code %v", i, j.State, j.ExitCode)
+				}
+			}
+		})
+	}
+}
+
 func TestUnlimitedJobHasNoExpectedEnd(t *testing.T) {
 	r := newRig(t)
 	id := r.runs("n1", func(j *sched.Job) { j.TimeLimit = slurm.Unlimited })
