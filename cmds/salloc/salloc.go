@@ -55,6 +55,9 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	defer client.Close()
+	if !submit.OnCluster(env, client, o.Job.Clusters) {
+		return 1
+	}
 	ctx, stop := signal.NotifyContext(env.Ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	got, err := submit.Allocate(ctx, env, client, comps, quiet, "job")
 	stop()

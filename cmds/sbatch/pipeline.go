@@ -29,6 +29,7 @@ func runPipeline(env *cli.Env, line *slurm.CommandLine, sc *script, in slurm.Opt
 	req := &rinkpb.SubmitRequest{Key: submit.NewKey(), RunName: name}
 	var stages []string
 	var first slurm.ClientOptions
+	var clusters []string
 	for i, at := range order {
 		st := p.Stages[at]
 		one := *head
@@ -63,7 +64,7 @@ func runPipeline(env *cli.Env, line *slurm.CommandLine, sc *script, in slurm.Opt
 		}
 		if i == 0 {
 			wait := first.Wait
-			first = o.Client
+			first, clusters = o.Client, o.Job.Clusters
 			first.Wait = first.Wait || wait
 		}
 		job, err := request(env, o, &script{name: sc.name, text: p.Text(st), args: sc.args})
@@ -78,5 +79,5 @@ func runPipeline(env *cli.Env, line *slurm.CommandLine, sc *script, in slurm.Opt
 		req.Jobs = append(req.Jobs, job)
 		stages = append(stages, st.Name)
 	}
-	return send(env, req, first, stages)
+	return send(env, req, first, clusters, stages)
 }

@@ -86,7 +86,7 @@ func Run(env *cli.Env) int {
 		env.Errorf("Batch job submission failed: %s", cli.Reason(comps[0].Refused))
 		return 1
 	}
-	return send(env, req, comps[0].Client, nil)
+	return send(env, req, comps[0].Client, comps[0].Job.Clusters, nil)
 }
 
 // script is what is to be run, however it was given.
@@ -185,13 +185,16 @@ func request(env *cli.Env, o *slurm.CommandOptions, sc *script) (*rinkpb.JobRequ
 }
 
 // send submits, and prints what people and programs wait for: one line a job.
-func send(env *cli.Env, req *rinkpb.SubmitRequest, o slurm.ClientOptions, stages []string) int {
+func send(env *cli.Env, req *rinkpb.SubmitRequest, o slurm.ClientOptions, clusters, stages []string) int {
 	client, err := cli.Connect(env)
 	if err != nil {
 		env.Errorf("Batch job submission failed: %s", cli.Reason(err))
 		return 1
 	}
 	defer client.Close()
+	if !submit.OnCluster(env, client, clusters) {
+		return 1
+	}
 	if o.TestOnly {
 		return testOnly(env, client, req)
 	}
@@ -220,6 +223,8 @@ func send(env *cli.Env, req *rinkpb.SubmitRequest, o slurm.ClientOptions, stages
 		for i, id := range ids {
 			fmt.Fprintf(env.Stdout, "%d;%s\n", id, stages[i])
 		}
+	case o.Parsable && len(clusters) > 0:
+		fmt.Fprintf(env.Stdout, "%d;%s\n", ids[0], client.Cluster)
 	case o.Parsable:
 		fmt.Fprintln(env.Stdout, ids[0])
 	default:
@@ -227,8 +232,12 @@ func send(env *cli.Env, req *rinkpb.SubmitRequest, o slurm.ClientOptions, stages
 			fmt.Fprintln(env.Stdout, reply.Run)
 		}
 		if o.Quiet == 0 {
+			on := ""
+			if len(clusters) > 0 {
+				on = " on cluster " + client.Cluster
+			}
 			for _, id := range ids {
-				fmt.Fprintf(env.Stdout, "Submitted batch job %d\n", id)
+				fmt.Fprintf(env.Stdout, "Submitted batch job %d%s\n", id, on)
 			}
 		}
 	}

@@ -71,6 +71,9 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	defer client.Close()
+	if !submit.OnCluster(env, client, o.Job.Clusters) {
+		return 1
+	}
 	if o.Client.TestOnly {
 		return testOnly(env, client, comps)
 	}

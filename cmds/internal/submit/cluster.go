@@ -48,6 +48,24 @@ func Cluster(env *cli.Env, client *cli.Client) (*sched.Config, []*sched.Node, er
 	return &sched.Config{Conf: conf}, nodes, nil
 }
 
+// OnCluster reports whether the cluster is among those --clusters names, and
+// prints why not.
+func OnCluster(env *cli.Env, client *cli.Client, names []string) bool {
+	here := len(names) == 0
+	for _, name := range names {
+		if strings.EqualFold(name, client.Cluster) || strings.EqualFold(name, "all") {
+			here = true
+		} else {
+			env.Errorf("No cluster '%s' known by database.", name)
+		}
+	}
+	if !here {
+		env.Errorf("'%s' can't be reached now, or it is an invalid entry for --cluster.  Use 'sacctmgr list clusters' to see available clusters.",
+			strings.Join(names, ","))
+	}
+	return here
+}
+
 // Merge puts ours over the variables of vars.
 func Merge(vars, ours []string) []string {
 	set := make(map[string]bool, len(ours))
