@@ -1,6 +1,7 @@
 package ctld
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -96,13 +97,33 @@ func (s *Server) launchOrder(j *sched.Job) *rinkpb.Order {
 		return nil
 	}
 	user := splitEnv(env)
+	ours := append(sched.BatchEnv(j, conf, components...), gpuEnv(j.Alloc[0].Gres)...)
 	order := &rinkpb.LaunchJob{
 		Here: s.jobHere(j, conf, 0), Batch: true, Script: script, Args: j.ScriptArgs,
-		Env:   mergeEnv(user, sched.BatchEnv(j, conf, components...)),
+		Env:   mergeEnv(user, ours),
 		Input: j.Spec.Input, Output: j.Spec.Output, Error: j.Spec.Error,
 		Append: j.Spec.OpenMode == "append" || j.Spec.OpenMode == "" && (j.Restarts > 0 || conf.Conf.JobFileAppend), Requeued: j.Restarts > 0,
 	}
 	return &rinkpb.Order{Order: &rinkpb.Order_Launch{Launch: order}}
+}
+
+// gpuEnv names the GPUs a batch script has on its node.
+func gpuEnv(gres []sched.GresAlloc) []string {
+	var index []int
+	count := int64(0)
+	for _, g := range gres {
+		if g.Name == "gpu" {
+			index, count = append(index, g.Index...), count+g.Count
+		}
+	}
+	var out []string
+	if slices.Sort(index); len(index) > 0 {
+		out = append(out, "SLURM_JOB_GPUS="+strings.ReplaceAll(strings.Trim(fmt.Sprint(index), "[]"), " ", ","))
+	}
+	if count > 0 {
+		out = append(out, fmt.Sprintf("SLURM_GPUS_ON_NODE=%d", count))
+	}
+	return out
 }
 
 // jobHere is what the agent of the job's node number i needs to know of it.
