@@ -73,7 +73,9 @@ func endWords(j *sched.Job) string {
 	case slurm.JobDeadline:
 		return "DUE TO DEADLINE"
 	case slurm.JobCancelled:
-		return ""
+		if j.IsRequeuing() {
+			return "DUE TO JOB REQUEUE"
+		}
 	}
 	return ""
 }

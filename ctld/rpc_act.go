@@ -89,6 +89,9 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 	pending := j.State.Base() == slurm.JobPending
 	switch req.Action {
 	case rinkpb.ActRequest_HOLD, rinkpb.ActRequest_UHOLD:
+		if j.State.Ended() {
+			return nil, slurm.ErrnoJobFinished
+		}
 		if !pending {
 			return nil, slurm.ErrnoNotPending
 		}
@@ -101,6 +104,9 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 		}
 		return state.UpdateJob{Job: j.ID, Tasks: tg.tasks, Change: state.JobChange{Hold: &by}}, nil
 	case rinkpb.ActRequest_RELEASE:
+		if j.State.Ended() {
+			return nil, slurm.ErrnoJobFinished
+		}
 		if !pending {
 			return nil, slurm.ErrnoNotPending
 		}
@@ -114,7 +120,7 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 			return nil, slurm.ErrnoBatchOnly
 		}
 		if pending {
-			return nil, slurm.ErrnoNotRunning
+			return nil, slurm.ErrnoJobPending
 		}
 		if !j.Requeue {
 			return nil, slurm.ErrnoDisabled

@@ -172,16 +172,6 @@ func (c *controller) isHetPart(id slurm.JobID) (is bool) {
 	return is
 }
 
-// isHetPart reports whether a job is a component of a heterogeneous job other
-// than the first.
-func (c *controller) isHetPart(id slurm.JobID) (is bool) {
-	c.s.barn.Read(func(t *state.State) {
-		j := t.Job(id)
-		is = j != nil && j.HetOffset > 0
-	})
-	return is
-}
-
 // cancelOne adds what ends or signals one record.
 func (c *controller) cancelOne(t *state.State, req *rinkpb.CancelRequest, tg target, u auth.User, out *rinkpb.Outcome, cmds []state.Command, signals []func()) ([]state.Command, []func()) {
 	j := tg.job

@@ -181,7 +181,10 @@ func (up *jobUpdate) word(key, value, op string) error {
 		if err != nil {
 			return fmt.Errorf("Invalid priority value %q: %w", value, slurm.ErrnoError)
 		}
-		if !up.operator && uint32(n) > up.j.Priority {
+		switch {
+		case !up.operator && up.j.HeldBy != sched.HeldByNobody:
+			return slurm.ErrnoJobHeld
+		case !up.operator && uint32(n) > up.j.Priority:
 			return slurm.ErrnoAccessDenied
 		}
 		p := uint32(n)
@@ -229,6 +232,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		if err != nil {
 			return fmt.Errorf("Invalid Deadline value: %s: %w", value, slurm.ErrnoInvalidTime)
 		}
+		if !up.operator {
+			return slurm.ErrnoAccessDenied
+		}
 		up.spec.Deadline = at
 	case "dependency":
 		return up.dependency(value)
@@ -245,6 +251,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		}
 		up.change.Throttle = &n
 	case "numnodes", "reqnodes":
+		if running {
+			return slurm.ErrnoNotSupported // allocations keep their size
+		}
 		low, high, isRange := strings.Cut(value, "-")
 		n, err := strconv.Atoi(low)
 		if err != nil || n < 1 {
@@ -330,6 +339,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		up.spec.Contiguous = value == "1" || strings.EqualFold(value, "yes")
 		request("contiguous")
 	case "oversubscribe", "shared":
+		if !up.operator {
+			return slurm.ErrnoAccessDenied
+		}
 		up.spec.OverSubscribe = value == "1" || strings.EqualFold(value, "yes")
 		request("oversubscribe")
 	case "stdout":
