@@ -196,11 +196,12 @@ func (s *run) step(id slurm.JobID) int {
 	if o.Job.Export == "" {
 		o.Job.Export = env.Getenv("SLURM_EXPORT_ENV")
 	}
-	vars, err := submit.Environment(env, &o.Job)
+	vars, err := submit.StepEnvironment(env, &o.Job)
 	if err != nil {
 		env.Errorf("%v", err)
 		return 1
 	}
+	vars = submit.Merge(vars, []string{fmt.Sprintf("SLURM_UMASK=%04o", submit.Umask())})
 	limits, err := submit.Limits(o.Job.Propagate)
 	if err != nil {
 		env.Errorf("%v", err)

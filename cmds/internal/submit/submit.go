@@ -104,12 +104,23 @@ func WorkDir(env *cli.Env, given string) string {
 // everything (the default, and ALL), nothing but what describes the login
 // (NONE, NIL), or the variables named, with new values where they are given.
 func Environment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
+	return exported(env, o, append(login(env), slurmVars(env)...))
+}
+
+// StepEnvironment is the same for a step: its tasks are started without a
+// login, so that what is not exported is not there.
+func StepEnvironment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
+	return exported(env, o, slurmVars(env))
+}
+
+// exported is what --export names, over base where it does not name all.
+func exported(env *cli.Env, o *slurm.JobOptions, base []string) ([]string, error) {
 	if o.Export == "" || strings.EqualFold(o.Export, "ALL") {
 		return clean(env.Vars), nil
 	}
 	var out []string
 	if strings.EqualFold(o.Export, "NONE") || strings.EqualFold(o.Export, "NIL") {
-		return append(login(env), slurmVars(env)...), nil
+		return base, nil
 	}
 	set := map[string]int{}
 	put := func(kv string) {
@@ -133,7 +144,7 @@ func Environment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
 		}
 	}
 	if len(out) == 0 {
-		for _, kv := range append(login(env), slurmVars(env)...) {
+		for _, kv := range base {
 			put(kv)
 		}
 	}
