@@ -30,6 +30,8 @@ type job struct {
 	prologErr error
 	slices    map[string]*running // by slice id, those not ended
 	ending    bool                // told to end, or the batch script did
+	killWait  time.Duration       // when ending: how long after TERM comes KILL
+	endNow    bool                // when ending: KILL at once
 	finished  bool
 	stepsDone map[uint32]bool // steps that have ended here
 	batch     *rinkpb.JobDone // how the batch script ended here
@@ -141,8 +143,14 @@ func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.
 	}
 	_, _, err := a.launcher().Launch(ctx, spec)
 	if err == nil {
-		if a.unwanted(j, id) {
-			a.launcher().Kill(ctx, id) // the order to end came while it started
+		j.mu.Lock()
+		unwanted, killWait, now := j.ending, j.killWait, j.endNow
+		if r := j.slices[id]; r != nil && r.endedByUs {
+			unwanted, now = true, true
+		}
+		j.mu.Unlock()
+		if unwanted { // the order to end came while it started, and may have missed it
+			a.wg.Go(func() { a.endSlices([]string{id}, killWait, now) })
 		}
 		return true
 	}
@@ -375,7 +383,7 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 func (a *Agent) endJob(j *job, killWait time.Duration, now bool, words string) {
 	j.mu.Lock()
 	again := j.ending
-	j.ending = true
+	j.ending, j.killWait, j.endNow = true, killWait, now
 	ids := make([]string, 0, len(j.slices))
 	var told []*running
 	for id, r := range j.slices {

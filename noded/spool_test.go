@@ -1,0 +1,221 @@
+package noded
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/runink/rink/api/rinkpb"
+)
+
+func done(job uint32) *rinkpb.Report {
+	return &rinkpb.Report{Report: &rinkpb.Report_Done{Done: &rinkpb.JobDone{Job: job}}}
+}
+
+func jobsOf(list []*rinkpb.Report) []uint32 {
+	out := []uint32{}
+	for _, r := range list {
+		out = append(out, r.GetDone().GetJob())
+	}
+	return out
+}
+
+func same[T comparable](a, b []T) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func TestReportsStayInOrderUntilAcknowledgedAlsoOverARestart(t *testing.T) {
+	dir := t.TempDir()
+	o, err := openOutbox(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for job := range uint32(20) {
+		if err := o.add(done(job + 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := o.after(0)
+	for i := 1; i < len(list); i++ {
+		if list[i].Seq <= list[i-1].Seq {
+			t.Fatalf("number %d after %d", list[i].Seq, list[i-1].Seq)
+		}
+	}
+	o.acked(list[16].Seq)
+	if got := jobsOf(o.after(0)); !same(got, []uint32{18, 19, 20}) {
+		t.Errorf("kept %v, want 18 to 20", got)
+	}
+	if got := jobsOf(o.after(list[18].Seq)); !same(got, []uint32{20}) {
+		t.Errorf("after the 19th: %v, want the 20th", got)
+	}
+	again, err := openOutbox(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.add(done(21)); err != nil {
+		t.Fatal(err)
+	}
+	if got := jobsOf(again.after(0)); !same(got, []uint32{18, 19, 20, 21}) {
+		t.Errorf("after a restart %v, want 18 to 21", got)
+	}
+	if about := again.about(); !about[jobKey{21, 0}] || about[jobKey{1, 0}] {
+		t.Errorf("about %v", about)
+	}
+	again.acked(1 << 63)
+	if files, _ := os.ReadDir(dir); len(files) != 0 {
+		t.Errorf("%d files are left although all is acknowledged", len(files))
+	}
+}
+
+func TestReportIsSentThoughTheDiskTakesNone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "reports")
+	o, err := openOutbox(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.add(done(1)); err == nil {
+		t.Error("no error")
+	}
+	if got := jobsOf(o.after(0)); !same(got, []uint32{1}) {
+		t.Errorf("to send: %v, want the report", got)
+	}
+}
+
+func TestBrokenReportIsNamed(t *testing.T) {
+	noSeq, err := proto.Marshal(done(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"noise": []byte("\xff\xff\xff"), "without a number": noSeq, "empty": {}} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "00000000000000000007")
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openOutbox(dir); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: error %v, want one that names %s", name, err, path)
+		}
+	}
+	dir := t.TempDir()
+	half := filepath.Join(dir, "00000000000000000008.new")
+	os.WriteFile(half, []byte("\xff"), 0o600)
+	if o, err := openOutbox(dir); err != nil || len(o.after(0)) != 0 {
+		t.Errorf("a report cut off half written: %v", err)
+	}
+	if _, err := os.Stat(half); err == nil {
+		t.Error("what was cut off half written is still there")
+	}
+}
+
+func TestStepsAboutAreThoseThatEnded(t *testing.T) {
+	o, err := openOutbox(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.add(&rinkpb.Report{Report: &rinkpb.Report_StepDone{StepDone: &rinkpb.StepDone{Job: 1, Restarts: 2, Step: 3}}})
+	o.add(&rinkpb.Report{Report: &rinkpb.Report_Failed{Failed: &rinkpb.LaunchFailed{Job: 1, Restarts: 2, IsStep: true, Step: 4}}})
+	o.add(&rinkpb.Report{Report: &rinkpb.Report_Failed{Failed: &rinkpb.LaunchFailed{Job: 5}}})
+	if got := o.stepsAbout(); len(got) != 1 || !same(got[jobKey{1, 2}], []uint32{3, 4}) {
+		t.Errorf("got %v", got)
+	}
+	// A step that failed says nothing of its job.
+	if about := o.about(); len(about) != 1 || !about[jobKey{5, 0}] {
+		t.Errorf("about %v, want job 5 alone", about)
+	}
+}
+
+func TestSpoolKeepsWhatWasOrdered(t *testing.T) {
+	dir := t.TempDir()
+	s, err := openSpool(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openSpool(dir); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("a second agent: %v, want that the spool is in use", err)
+	}
+	k := jobKey{4_000_000_000, 3}
+	if ok, err := s.get(k, "job", &rinkpb.JobHere{}); ok || err != nil {
+		t.Errorf("what was never put: %v %v", ok, err)
+	}
+	for _, name := range []string{"job", "step.0", "step.4294967292"} {
+		if err := s.put(k, name, &rinkpb.JobHere{Job: k.job, Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	os.Mkdir(filepath.Join(dir, "jobs", "nothing"), 0o755)
+	id := s.id
+	s.close()
+	if s, err = openSpool(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if s.id != id {
+		t.Errorf("the spool's id is %s after a restart of the agent, was %s", s.id, id)
+	}
+	list, err := s.list()
+	if err != nil || len(list) != 1 || !same(list[k], []uint32{0, 4294967292}) {
+		t.Errorf("list %v %v", list, err)
+	}
+	got := &rinkpb.JobHere{}
+	if ok, err := s.get(k, "step.0", got); !ok || err != nil || got.Name != "step.0" {
+		t.Errorf("got %v %v %v", got, ok, err)
+	}
+	path := filepath.Join(s.jobDir(k), "job")
+	os.WriteFile(path, []byte("\xff\xff"), 0o600)
+	if _, err := s.get(k, "job", got); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("a corrupt file: %v, want an error that names %s", err, path)
+	}
+	s.drop(k, "step.0")
+	if s.has(k, "step.0") || !s.has(k, "job") {
+		t.Error("drop took the wrong thing")
+	}
+}
+
+func TestSpoolOfAnotherBootIsEmptied(t *testing.T) {
+	dir := t.TempDir()
+	s, err := openSpool(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.put(jobKey{1, 0}, "job", &rinkpb.JobHere{Job: 1})
+	s.close()
+	if err := os.WriteFile(filepath.Join(dir, "id"), []byte(s.id+" another-boot\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	again, err := openSpool(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.close()
+	if list, err := again.list(); err != nil || len(list) != 0 || again.id == s.id || again.id == "" {
+		t.Errorf("after a reboot: jobs %v (%v), id %q, was %q", list, err, again.id, s.id)
+	}
+}
+
+func TestTombstonesForgetTheOldest(t *testing.T) {
+	p := newTombstones()
+	for i := range uint32(maxTombstones + 2) {
+		p.add(jobKey{i, 1})
+		p.add(jobKey{i, 1})
+	}
+	if p.has(jobKey{0, 1}) || p.has(jobKey{1, 1}) || !p.has(jobKey{2, 1}) || !p.has(jobKey{maxTombstones + 1, 1}) || p.has(jobKey{5, 0}) {
+		t.Error("not the last ones are remembered")
+	}
+	if len(p.at) != maxTombstones || len(p.order) != maxTombstones {
+		t.Errorf("%d and %d are remembered, want %d", len(p.at), len(p.order), maxTombstones)
+	}
+}
