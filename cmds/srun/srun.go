@@ -238,11 +238,14 @@ func (s *run) step(id slurm.JobID) int {
 	if o.Job.Step.Pty {
 		req.PtyRows, req.PtyCols = windowSize()
 	}
+	s.hook("prolog", o.Job.Step.Prolog, id)
 	reply, rc := s.create(id, req)
 	if reply == nil {
 		return rc
 	}
-	return s.carry(req, reply)
+	rc = s.carry(req, reply)
+	s.hook("epilog", o.Job.Step.Epilog, id)
+	return rc
 }
 
 // readMultiProg reads the file of --multi-prog and, when it is known how many
