@@ -403,6 +403,8 @@ func (j *Job) Dependency() string {
 	return d.Display(func(t slurm.DependTerm) slurm.DependShow {
 		i := slices.IndexFunc(j.Deps, func(dep sched.Depend) bool { return dep.DependTerm == t })
 		switch {
+		case t.Type == slurm.DependSingleton && j.IsPending() && j.HeldBy != sched.HeldByNobody:
+			return slurm.DependUnfulfilled // it is looked at anew when the job is released
 		case i < 0 || j.Deps[i].State == sched.DependFulfilled:
 			return slurm.DependHidden
 		case j.Deps[i].State == sched.DependFailed:
