@@ -37,6 +37,9 @@ type Options struct {
 	Logger  *slog.Logger
 	// Ready is called once when the leader has taken the node in.
 	Ready func()
+	// Notice is told, once each, what a person should know of this machine, such
+	// as that cgroup limits are off and why; nil when nobody wants to know.
+	Notice func(text string)
 	// StopLauncher has the launcher end with the agent when nothing runs.
 	// Otherwise it stays.
 	StopLauncher bool
@@ -105,6 +108,9 @@ func Run(ctx context.Context, opt Options) error {
 	}
 	if a.cgroupOff = info.CgroupOff; a.cgroupOff != "" {
 		a.log.Warn("cgroup limits are off", "why", a.cgroupOff)
+		if opt.Notice != nil {
+			opt.Notice("cgroup limits are off: " + a.cgroupOff)
+		}
 	}
 	a.gpus = a.findGPUs()
 	if err := a.findIdentity(ctx); err != nil {

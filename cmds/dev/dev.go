@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -132,6 +133,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 	var wg sync.WaitGroup
 	ends := make(chan error, len(conf.Conf.Nodes))
 	joined := make(chan struct{}, len(conf.Conf.Nodes))
+	said := notices{to: env.Stderr}
 	for _, n := range conf.Conf.Nodes {
 		nc, err := noded.ReadConfig(conf.Conf, n.Name, host, "")
 		if err != nil {
@@ -142,7 +144,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 		wg.Go(func() {
 			err := noded.Run(agents, noded.Options{
 				Config: nc, Version: cli.VersionLine(), Logger: log.With("daemon", "rinknoded"), StopLauncher: true,
-				Ready: func() { joined <- struct{}{} },
+				Ready: func() { joined <- struct{}{} }, Notice: said.once,
 			})
 			if err != nil && agents.Err() == nil {
 				ends <- fmt.Errorf("node %s: %w", nc.Node, err)
@@ -157,6 +159,26 @@ func run(env *cli.Env, c *ucli.Context) error {
 		err = end
 	}
 	return withLog(err, !temporary, dir)
+}
+
+// notices says each thing once, however many nodes have it to say.
+type notices struct {
+	to   io.Writer
+	mu   sync.Mutex // guards what follows, and writing
+	seen map[string]bool
+}
+
+func (n *notices) once(text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.seen[text] {
+		return
+	}
+	if n.seen == nil {
+		n.seen = map[string]bool{}
+	}
+	n.seen[text] = true
+	fmt.Fprintf(n.to, "rink dev: %s\n", text)
 }
 
 // startLimit is how long the cluster may take to come up.
