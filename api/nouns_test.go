@@ -86,8 +86,20 @@ func conversions() []conversion {
 			func(p *rinkpb.Start) (*[]sched.NodeAlloc, error) {
 				l, err := NodeAllocsFromProto(p.Alloc)
 				return &l, err
-			}, "job", "task", "is_task", "restarts", "partition", "scheduler"),
+			}, allBut(&rinkpb.Start{}, "alloc")...),
 	}
+}
+
+// allBut lists the fields of m other than one.
+func allBut(m proto.Message, one string) []string {
+	var list []string
+	fields := m.ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		if name := string(fields.Get(i).Name()); name != one {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // overWire marshals m and reads it back, so that nothing is shared with what

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"io"
 	"os"
+	"slices"
 )
 
 // The log is kept in a bbolt file. bbolt trusts its pages: it follows whatever
@@ -42,7 +43,27 @@ type boltChecker struct {
 	size int64
 	meta boltMeta
 	seen []bool // by page number: part of the tree or the free list
-	keys uint64
+	in   string // the bucket being walked, "" for that of buckets
+}
+
+// The buckets of the Raft library and the names in the one that is not the
+// log. A name that is not among them is a damaged one; a version of the library
+// that keeps more is entered here.
+const bucketLogs, bucketConf = "logs", "conf"
+
+var confNames = []string{"CurrentTerm", "LastVoteTerm", "LastVoteCand"}
+
+// checkKey checks the key of a value in bucket c.in.
+func (c *boltChecker) checkKey(key []byte) error {
+	switch {
+	case c.in == bucketLogs && len(key) != 8:
+		return fmt.Errorf("%x is not the index of an entry", key)
+	case c.in == bucketConf && !slices.Contains(confNames, string(key)):
+		return fmt.Errorf("%q is no name that Raft uses", key)
+	case c.in == "":
+		return fmt.Errorf("the value %q is in no bucket", key)
+	}
+	return nil
 }
 
 // checkBolt reads through the bbolt file at path and says what is wrong with
@@ -200,6 +221,9 @@ func (c *boltChecker) elements(id uint64, p, last []byte, depth int, top bool) (
 	if boltPageHeader+count*boltElement > len(p) || (flags == boltBranch && count == 0) {
 		return nil, fmt.Errorf("page %d is damaged: %d elements do not fit", id, count)
 	}
+	// Keys and values follow the elements without gaps, so that an element too
+	// few is seen as well as one too many.
+	next := uint64(boltPageHeader + count*boltElement)
 	for i := range count {
 		at := boltPageHeader + i*boltElement
 		e := p[at:]
@@ -210,9 +234,10 @@ func (c *boltChecker) elements(id uint64, p, last []byte, depth int, top bool) (
 			pos, ksize, vsize = uint64(le32(e[4:])), uint64(le32(e[8:])), uint64(le32(e[12:]))
 		}
 		start := uint64(at) + pos
-		if start+ksize+vsize > uint64(len(p)) {
-			return nil, fmt.Errorf("page %d is damaged: element %d points outside", id, i)
+		if start != next || start+ksize+vsize > uint64(len(p)) {
+			return nil, fmt.Errorf("page %d is damaged: element %d of %d points to byte %d of %d, not to %d", id, i, count, start, len(p), next)
 		}
+		next = start + ksize + vsize
 		key := p[start : start+ksize]
 		if order := compareKeys(last, key); last != nil && (order > 0 || order == 0 && i > 0) {
 			return nil, fmt.Errorf("page %d is damaged: key %x after %x", id, key, last)
@@ -228,23 +253,27 @@ func (c *boltChecker) elements(id uint64, p, last []byte, depth int, top bool) (
 			}
 			continue
 		}
-		if le32(e) == 0 {
-			c.keys++
+		switch kind := le32(e); {
+		case kind == 0:
+			if err := c.checkKey(key); err != nil {
+				return nil, fmt.Errorf("page %d is damaged: %w", id, err)
+			}
 			continue
-		}
-		if !top {
-			return nil, fmt.Errorf("page %d is damaged: a bucket where there can be none", id)
+		case kind != 1 || !top || string(key) != bucketLogs && string(key) != bucketConf:
+			return nil, fmt.Errorf("page %d is damaged: there can be no bucket %q", id, key)
 		}
 		value := p[start+ksize : start+ksize+vsize]
 		if len(value) < boltBucketHead {
 			return nil, fmt.Errorf("page %d is damaged: bucket %q is cut short", id, key)
 		}
 		var err error
+		c.in = string(key)
 		if root := le64(value); root == 0 {
 			_, err = c.elements(id, value[boltBucketHead:], nil, depth+1, false)
 		} else {
 			_, err = c.walk(root, nil, depth+1, false)
 		}
+		c.in = ""
 		if err != nil {
 			return nil, err
 		}

@@ -120,10 +120,11 @@ func TestDamageIsNamed(t *testing.T) {
 }
 
 // Whatever bit of the log is damaged: the barn is refused with the file's
-// name, or everything is still there because it was not in use. The exception
-// are bbolt's two header pages: one that is not whole looks like a commit that
-// a crash cut short, which nobody was told of, and bbolt goes back to the one
-// before.
+// name, or everything is still there because it was not in use. Two things
+// cannot be told, for bbolt has no checksums there: a header page that is not
+// whole looks like a commit that a crash cut short, which nobody was told of,
+// and bbolt goes back to the one before; and a page number may come to be that
+// of the page's version of a few commits ago.
 func TestNoFlippedByteGoesUnseen(t *testing.T) {
 	dir, want := filled(t, false)
 	pristine, err := os.ReadFile(filepath.Join(dir, logName))
@@ -135,7 +136,10 @@ func TestNoFlippedByteGoesUnseen(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	// Most of the file is not in use; damage is done where there is something.
 	var used []int
-	headers := 2 * os.Getpagesize()
+	untold := func(at int) bool {
+		page := at - at%os.Getpagesize()
+		return page < 2*os.Getpagesize() || le16(pristine[page+8:]) == boltBranch
+	}
 	for i, c := range pristine {
 		if c != 0 {
 			used = append(used, i)
@@ -168,8 +172,8 @@ func TestNoFlippedByteGoesUnseen(t *testing.T) {
 			t.Errorf("a bit at %d: %v", at, err)
 		}
 		got := tokens(b)
-		if at < headers && len(got) == len(want)-1 {
-			got = want // the last commit alone
+		if untold(at) && len(got) < len(want) && len(got) >= len(want)-3 {
+			got = want // the last commits alone
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("a bit at %d went unseen: %d tokens of %d", at, len(got), len(want))

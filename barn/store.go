@@ -309,9 +309,12 @@ func (s *store) close() error {
 	}
 }
 
+// termKey is where Raft keeps its term.
+var termKey = []byte("CurrentTerm")
+
 // checkEntries reads every entry after index from, the snapshot's, and says
 // what is wrong with the log: a hole, an entry that cannot be read, a log that
-// begins after the snapshot ends.
+// begins after the snapshot ends, a term that is lost.
 func (s *store) checkEntries(from uint64) error {
 	first, err := s.FirstIndex()
 	if err != nil {
@@ -320,6 +323,13 @@ func (s *store) checkEntries(from uint64) error {
 	last, err := s.LastIndex()
 	if err != nil {
 		return err
+	}
+	now, err := s.GetUint64(termKey)
+	if err != nil && err != raftboltdb.ErrKeyNotFound {
+		return err
+	}
+	if now == 0 && max(last, from) > 0 {
+		return fmt.Errorf("%w: %q has entries, but not the term they are of", ErrDamaged, s.path)
 	}
 	if last <= from {
 		return nil
@@ -337,8 +347,8 @@ func (s *store) checkEntries(from uint64) error {
 		if err := s.GetLog(i, &log); err != nil {
 			return err
 		}
-		if log.Term < term {
-			return fmt.Errorf("%w: entry %d of %q is of term %d, the one before of %d", ErrDamaged, i, s.path, log.Term, term)
+		if log.Term < term || log.Term > now {
+			return fmt.Errorf("%w: entry %d of %q is of term %d, the one before of %d, and the present one is %d", ErrDamaged, i, s.path, log.Term, term, now)
 		}
 		term = log.Term
 		if log.Type == raft.LogCommand {
