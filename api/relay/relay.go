@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -28,10 +29,19 @@ type Dial func(ctx context.Context, node string) (rinkpb.Agent_StepIOClient, err
 // maxNodes bounds the nodes of one attachment.
 const maxNodes = 1 << 16
 
+// maxAway is how long a node whose line broke may take to come back.
+const maxAway = 60 * time.Second
+
+// maxWaiting bounds the messages kept for a node that is away; the client has
+// to wait then.
+const maxWaiting = 256
+
 // Serve relays until every agent is done, the client leaves or the call's
 // context ends. The client's first message must say which step it wants and on
-// which nodes; check says whether it may. A node that cannot be reached or
-// whose line breaks is told to the client by name, and the others go on.
+// which nodes; check says whether it may. A node that cannot be reached,
+// or whose line broke and does not come back within maxAway, as it does when the
+// node's agent is started anew, is told to the client by name, and the others go
+// on.
 func Serve(client Stream, check func(*rinkpb.StepAttach) error, dial Dial) error {
 	first, err := client.Recv()
 	if err != nil {
@@ -58,8 +68,24 @@ func Serve(client Stream, check func(*rinkpb.StepAttach) error, dial Dial) error
 		l := &line{node: node}
 		lines[i] = l
 		wg.Go(func() { // ends with the agent's stream, or with ctx
-			if err := l.run(ctx, attach, dial, send); err != nil && ctx.Err() == nil {
-				send(&rinkpb.StepDown{Node: node, NodeError: words(err), NodeDone: true})
+			defer l.giveUp()
+			var away time.Time
+			for {
+				heard, err := l.run(ctx, attach, dial, send)
+				if err == nil || ctx.Err() != nil {
+					return
+				}
+				if heard || away.IsZero() {
+					away = time.Now()
+				}
+				if status.Code(err) != codes.Unavailable || !l.met || time.Since(away) > maxAway {
+					send(&rinkpb.StepDown{Node: node, NodeError: words(err), NodeDone: true})
+					return
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(200 * time.Millisecond):
+				}
 			}
 		})
 	}
@@ -74,6 +100,9 @@ func Serve(client Stream, check func(*rinkpb.StepAttach) error, dial Dial) error
 			}
 			m.Attach = nil
 			for _, l := range lines {
+				l.wait(ctx)
+			}
+			for _, l := range lines {
 				l.up(m)
 			}
 		}
@@ -85,13 +114,16 @@ func Serve(client Stream, check func(*rinkpb.StepAttach) error, dial Dial) error
 // line is the stream to one agent. Input that comes before it is open waits.
 type line struct {
 	node    string
+	met     bool       // the agent has said something; run's alone
 	mu      sync.Mutex // guards all below, and sending
 	agent   rinkpb.Agent_StepIOClient
 	waiting []*rinkpb.StepUp
 	broken  bool
 }
 
-func (l *line) run(ctx context.Context, attach *rinkpb.StepAttach, dial Dial, send func(*rinkpb.StepDown) error) error {
+// run carries one stream to the agent until its end. It says whether anything
+// came.
+func (l *line) run(ctx context.Context, attach *rinkpb.StepAttach, dial Dial, send func(*rinkpb.StepDown) error) (heard bool, err error) {
 	agent, err := dial(ctx, l.node)
 	if err == nil {
 		one := &rinkpb.StepAttach{
@@ -101,10 +133,14 @@ func (l *line) run(ctx context.Context, attach *rinkpb.StepAttach, dial Dial, se
 	}
 	l.mu.Lock()
 	if err != nil {
-		l.broken = true
 		l.mu.Unlock()
-		return err
+		return false, err
 	}
+	defer func() {
+		l.mu.Lock()
+		l.agent = nil
+		l.mu.Unlock()
+	}()
 	l.agent = agent
 	for _, m := range l.waiting {
 		agent.Send(m) // a broken stream shows in Recv below
@@ -116,20 +152,21 @@ func (l *line) run(ctx context.Context, attach *rinkpb.StepAttach, dial Dial, se
 		m, err := agent.Recv()
 		if errors.Is(err, io.EOF) {
 			if !done {
-				return send(&rinkpb.StepDown{Node: l.node, NodeDone: true})
+				return heard, send(&rinkpb.StepDown{Node: l.node, NodeDone: true})
 			}
-			return nil
+			return heard, nil
 		}
 		if err != nil {
 			if done {
-				return nil
+				return heard, nil
 			}
-			return err
+			return heard, err
 		}
+		heard, l.met = true, true
 		m.Node = l.node
 		done = done || m.NodeDone
 		if err := send(m); err != nil {
-			return err
+			return heard, err
 		}
 	}
 }
@@ -142,9 +179,30 @@ func (l *line) up(m *rinkpb.StepUp) {
 	case l.agent == nil:
 		l.waiting = append(l.waiting, m)
 	default:
-		if err := l.agent.Send(m); err != nil {
-			l.broken = true
+		if l.agent.Send(m) != nil {
+			l.waiting = append(l.waiting, m) // for the next stream, should there be one
+			l.agent = nil
 		}
+	}
+}
+
+// giveUp drops what waits for an agent that is done or does not come back.
+func (l *line) giveUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken, l.waiting = true, nil
+}
+
+// wait holds back a client while much waits for an agent already.
+func (l *line) wait(ctx context.Context) {
+	for ctx.Err() == nil {
+		l.mu.Lock()
+		full := !l.broken && len(l.waiting) >= maxWaiting
+		l.mu.Unlock()
+		if !full {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 
