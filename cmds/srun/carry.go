@@ -78,6 +78,8 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 	if req.Stdin {
 		go c.readInput(ctx, req.StdinTask) // ends with ctx, or with the input
 	}
+	// Output that nobody reads any more is dropped; the step goes on.
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGALRM, syscall.SIGCONT)
 	defer signal.Stop(signals)
@@ -273,7 +275,8 @@ func (c *carrier) kill() {
 func (c *carrier) signalStep(sig syscall.Signal) {
 	ctx, cancel := c.s.env.Call(10 * time.Second)
 	defer cancel()
-	if _, err := c.s.client.SignalStep(ctx, &rinkpb.SignalStepRequest{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Signal: int32(sig)}); err != nil {
+	_, err := c.s.client.SignalStep(ctx, &rinkpb.SignalStepRequest{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Signal: int32(sig)})
+	if err != nil && status.Code(err) != codes.NotFound { // it may just have ended
 		c.s.env.Errorf("Unable to signal the step: %s", cli.Reason(cli.CallErr(err)))
 	}
 }

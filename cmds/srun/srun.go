@@ -80,7 +80,12 @@ func Run(env *cli.Env) int {
 	s.client = client
 	if inside != 0 {
 		submit.Notices(env, o)
-		return s.step(inside)
+		parts, err := partsInside(env, comps, inside)
+		if err != nil {
+			env.Errorf("%v", err)
+			return 1
+		}
+		return s.steps(parts)
 	}
 	ctx, stop := signal.NotifyContext(env.Ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	got, err := submit.Allocate(ctx, env, client, comps, s.quiet, "job")
@@ -103,7 +108,11 @@ func Run(env *cli.Env) int {
 		env.Infof("jobid %d: nodes(%d):`%s', cpu counts: %d", got.Job.ID, len(got.Job.Alloc), nodeList(got.Job), got.Job.Alloc[0].CPUs)
 	}
 	s.own = true
-	rc := s.step(got.Job.ID)
+	parts := make([]part, len(comps))
+	for i := range comps {
+		parts[i] = part{got.IDs[i], comps[i]}
+	}
+	rc := s.steps(parts)
 	code, sig := rc, 0
 	if s.signal != 0 {
 		code, sig = 0, s.signal
@@ -180,6 +189,7 @@ type run struct {
 	quiet  bool
 	own    bool // the allocation is its own
 
+	noInput   bool   // standard input is another step's
 	multiProg []byte // the text of --multi-prog's file
 
 	signal   int // what the step died of, for the job's record
@@ -215,7 +225,7 @@ func (s *run) step(id slurm.JobID) int {
 	s.inheritSize()
 	req := &rinkpb.CreateStepRequest{
 		Key: submit.NewKey(), Job: uint32(id), Options: api.JobOptionsToProto(&o.Job), Argv: s.argv, Env: vars, Cwd: dir,
-		Umask: int32(submit.Umask()), Rlimits: limits, SubmitLine: env.Name, Immediate: o.Job.Given["immediate"], Stdin: true, StdinTask: -1,
+		Umask: int32(submit.Umask()), Rlimits: limits, SubmitLine: env.Name, Immediate: o.Job.Given["immediate"], Stdin: !s.noInput, StdinTask: -1,
 	}
 	req.MultiProg = s.multiProg
 	in := o.Job.Input

@@ -57,6 +57,7 @@ func Send(env *cli.Env, client *cli.Client, req *rinkpb.SubmitRequest) (*rinkpb.
 // Allocation is a job without a script, held for a command on this host.
 type Allocation struct {
 	Job *sched.Job
+	IDs []slurm.JobID // of all components, Job's first
 }
 
 // Allocate asks for resources and waits until they are granted. It says, as
@@ -91,7 +92,14 @@ func Allocate(ctx context.Context, env *cli.Env, client *cli.Client, comps []slu
 		}
 		return nil, err
 	}
-	return waitGranted(ctx, env, client, reply.Ids[0], &comps[0], quiet, prefix)
+	got, err := waitGranted(ctx, env, client, reply.Ids[0], &comps[0], quiet, prefix)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range reply.Ids {
+		got.IDs = append(got.IDs, slurm.JobID(id))
+	}
+	return got, nil
 }
 
 // waitGranted follows the job until it holds its resources.
