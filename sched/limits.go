@@ -76,19 +76,22 @@ func partitionBars(j *Job, p *Partition, size PartitionSize) Why {
 
 // accessBars says why p's lists of accounts and QOS keep j out.
 func accessBars(j *Job, p *Partition) Why {
-	refused := func(reason slurm.Reason, what, verb string, list []string, has string) Why {
-		return Why{Reason: reason, Text: fmt.Sprintf("Job's %s not permitted to use this partition (%s %s %s)",
-			what, p.Name, verb, strings.Join(list, ",")+has)}
+	refused := func(reason slurm.Reason, what, verb string, list []string, link, has string) Why {
+		text := fmt.Sprintf("Job's %s not permitted to use this partition (%s %s %s %s %s)", what, p.Name, verb, strings.Join(list, ","), link, has)
+		if has == "" {
+			text = fmt.Sprintf("Job's %s not known, so it can't use this partition (%s %s %s)", what, p.Name, verb, strings.Join(list, ","))
+		}
+		return Why{Reason: reason, Text: text}
 	}
 	switch {
 	case len(p.AllowAccounts) > 0 && !listed(p.AllowAccounts, j.Account):
-		return refused(slurm.ReasonAccountNotAllowed, "account", "allows", p.AllowAccounts, " not "+j.Account)
+		return refused(slurm.ReasonAccountNotAllowed, "account", "allows", p.AllowAccounts, "not", j.Account)
 	case len(p.AllowAccounts) == 0 && listed(p.DenyAccounts, j.Account):
-		return refused(slurm.ReasonAccountNotAllowed, "account", "denies", p.DenyAccounts, " including "+j.Account)
+		return refused(slurm.ReasonAccountNotAllowed, "account", "denies", p.DenyAccounts, "including", j.Account)
 	case len(p.AllowQOS) > 0 && !listed(p.AllowQOS, j.QOS):
-		return refused(slurm.ReasonQOSNotAllowed, "QOS", "allows", p.AllowQOS, " not "+j.QOS)
+		return refused(slurm.ReasonQOSNotAllowed, "QOS", "allows", p.AllowQOS, "not", j.QOS)
 	case len(p.AllowQOS) == 0 && listed(p.DenyQOS, j.QOS):
-		return refused(slurm.ReasonQOSNotAllowed, "QOS", "denies", p.DenyQOS, " including "+j.QOS)
+		return refused(slurm.ReasonQOSNotAllowed, "QOS", "denies", p.DenyQOS, "including", j.QOS)
 	}
 	return Why{}
 }
