@@ -25,7 +25,7 @@ func entities() []entity {
 	none := func(text string) func(*call, string) int {
 		return func(c *call, _ string) int { return c.say(0, "%s", text) }
 	}
-	return []entity{
+	list := []entity{
 		{"aliases", 1, true, "slurm_load_node error", (*call).showAliases},
 		{"config", 2, true, "slurm_load_ctl_conf error", (*call).showConfig},
 		{"daemons", 1, true, "slurm_load_ctl_conf error", (*call).showDaemons},
@@ -43,6 +43,13 @@ func entities() []entity {
 		{"burstbuffer", 1, false, "", none("No burst buffers")},
 		{"version", 1, false, "", func(c *call, _ string) int { return c.print(cli.VersionLine() + "\n") }},
 	}
+	for _, name := range []string{"assoc_mgr", "cache", "bbstat", "dwstat", "frontend", "resources", "slurmd", "topoconf"} {
+		list = append(list, entity{name, 3, false, "", func(c *call, _ string) int {
+			c.env.Errorf("cannot show %s: this cluster's controllers have no such request", name)
+			return 1
+		}})
+	}
+	return list
 }
 
 // show is "show ENTITY [ID]".

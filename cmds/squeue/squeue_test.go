@@ -302,6 +302,20 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
+func TestSingletonIsOpenWhileSomethingElseIs(t *testing.T) {
+	done := sched.Depend{DependTerm: slurm.DependTerm{Type: slurm.DependSingleton}, State: sched.DependFulfilled}
+	other := sched.Depend{DependTerm: slurm.DependTerm{Type: slurm.DependAfterAny, Job: 700001}}
+	for want, j := range map[string]*sched.Job{
+		"singleton(unfulfilled)\n": showtest.Job(700009, "held", showtest.Held, func(j *sched.Job) { j.Deps = []sched.Depend{done} }),
+		"(null)\n":                 showtest.Job(700009, "free", func(j *sched.Job) { j.Deps = []sched.Depend{done} }),
+		"singleton(unfulfilled),afterany:700001(unfulfilled)\n": showtest.Job(700009, "waits", func(j *sched.Job) { j.Deps = []sched.Depend{done, other} }),
+	} {
+		if got, _, _ := run(t, &showtest.Cluster{JobList: []*sched.Job{j}}, []string{"-h", "-o", "%E"}); got != want {
+			t.Errorf("%s: %q, want %q", j.Name, got, want)
+		}
+	}
+}
+
 func TestHiddenPartitions(t *testing.T) {
 	c := three()
 	c.Parts = []*sched.Partition{showtest.Part("debug", "n1"), showtest.Part("short", "n1", func(p *sched.Partition) { p.Hidden = true })}

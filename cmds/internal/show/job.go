@@ -391,21 +391,27 @@ func (j *Job) file(pattern string) string {
 	return path
 }
 
-// Dependency prints what the job still waits for, (null) for nothing.
+// Dependency prints what the job still waits for, (null) for nothing. Whether
+// another job of the same name runs is asked when the job could start: as long
+// as something else keeps it from that, its singleton is open.
 func (j *Job) Dependency() string {
 	if len(j.Deps) == 0 {
 		return Null
 	}
 	d := slurm.Dependencies{Any: j.DepsAny, Terms: make([]slurm.DependTerm, len(j.Deps))}
+	held := j.IsPending() && j.HeldBy != sched.HeldByNobody
 	for i, dep := range j.Deps {
 		d.Terms[i] = dep.DependTerm
+		held = held || j.IsPending() && dep.State != sched.DependFulfilled
 	}
 	return d.Display(func(t slurm.DependTerm) slurm.DependShow {
 		i := slices.IndexFunc(j.Deps, func(dep sched.Depend) bool { return dep.DependTerm == t })
 		switch {
-		case t.Type == slurm.DependSingleton && j.IsPending() && j.HeldBy != sched.HeldByNobody:
-			return slurm.DependUnfulfilled // it is looked at anew when the job is released
-		case i < 0 || j.Deps[i].State == sched.DependFulfilled:
+		case i < 0:
+			return slurm.DependHidden
+		case t.Type == slurm.DependSingleton && held:
+			return slurm.DependUnfulfilled
+		case j.Deps[i].State == sched.DependFulfilled:
 			return slurm.DependHidden
 		case j.Deps[i].State == sched.DependFailed:
 			return slurm.DependFailed
