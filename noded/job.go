@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -33,6 +32,7 @@ type job struct {
 	killWait  time.Duration       // when ending: how long after TERM comes KILL
 	endNow    bool                // when ending: KILL at once
 	finished  bool
+	asides    map[string]bool // task prologs and epilogs that run, by slice id
 	stepsDone map[uint32]bool // steps that have ended here
 	batch     *rinkpb.JobDone // how the batch script ended here
 	oom       bool
@@ -45,6 +45,7 @@ type running struct {
 	step      *rinkpb.LaunchStep // nil for the batch script
 	io        *taskIO            // streams carried to srun; nil for the batch script
 	note      string             // path of the file a last word on the job's end goes to
+	spec      *slice.Spec        // as started by this agent, for the task epilogs
 	endedByUs bool               // it is to end, also when it is only being started
 }
 
@@ -72,7 +73,7 @@ func (a *Agent) enter(here *rinkpb.JobHere) *job {
 }
 
 func newJob(k jobKey, here *rinkpb.JobHere) *job {
-	return &job{key: k, here: here, slices: map[string]*running{}, stepsDone: map[uint32]bool{}}
+	return &job{key: k, here: here, slices: map[string]*running{}, stepsDone: map[uint32]bool{}, asides: map[string]bool{}}
 }
 
 func (a *Agent) find(k jobKey) *job {
@@ -137,10 +138,23 @@ func (a *Agent) startBatch(ctx context.Context, j *job, order *rinkpb.LaunchJob)
 // a cgroup or namespace that cannot be set up is the node's, and the job goes
 // back to the queue. It says whether the slice was started.
 func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.LaunchStep, spec *slice.Spec) bool {
+	if list := a.prologsOf(step); len(list) > 0 {
+		if err := a.prologsFor(ctx, j, id, spec, list); err != nil {
+			if ctx.Err() == nil {
+				a.launchFailed(j, id, step, "task prolog", err, false)
+			}
+			return false
+		}
+	}
 	if a.unwanted(j, id) {
 		a.neverStarted(j, id, step)
 		return false
 	}
+	j.mu.Lock()
+	if r := j.slices[id]; r != nil {
+		r.spec = spec
+	}
+	j.mu.Unlock()
 	_, _, err := a.launcher().Launch(ctx, spec)
 	if err == nil {
 		j.mu.Lock()
@@ -173,6 +187,23 @@ func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.
 	}
 	a.launchFailed(j, id, step, stage, err, nodeFault)
 	return false
+}
+
+// prologsFor runs the task prologs of a slice. What they say goes to srun or,
+// for a batch script, to the agent's log.
+func (a *Agent) prologsFor(ctx context.Context, j *job, id string, spec *slice.Spec, list []string) error {
+	j.mu.Lock()
+	r := j.slices[id]
+	j.mu.Unlock()
+	say := func(int, string) {}
+	words := func(text string) { a.log.Warn("a task prolog complains", "slice", id, "text", text) }
+	if r != nil && r.io != nil {
+		say = func(i int, text string) {
+			r.io.queue(&rinkpb.StepDown{Output: &rinkpb.TaskOutput{Rank: r.step.Tasks[i].Rank, Stream: 1, Data: []byte(text)}})
+		}
+		words = func(text string) { r.io.queue(&rinkpb.StepDown{Messages: []string{text}}) }
+	}
+	return a.taskPrologs(ctx, j, spec, list, say, words)
 }
 
 // unwanted says that a slice was told to end, perhaps before it was there.
@@ -301,7 +332,7 @@ func (a *Agent) taskEnded(ctx context.Context, id string, end slice.TaskEnd) {
 func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	k, step, batch, ok := parseSliceID(exit.ID)
 	if !ok {
-		a.launcher().Forget(ctx, exit.ID)
+		a.asideEnded(ctx, exit)
 		return
 	}
 	j := a.find(k)
@@ -311,7 +342,21 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	}
 	j.mu.Lock()
 	r := j.slices[exit.ID]
+	var spec *slice.Spec
+	if r != nil {
+		spec, r.spec = r.spec, nil
+	}
 	j.mu.Unlock()
+	if spec != nil && !exit.Lost {
+		if list := a.epilogsOf(r.step); len(list) > 0 {
+			a.wg.Go(func() {
+				if a.taskEpilogs(j, spec, list); a.work.Err() == nil {
+					a.sliceEnded(a.work, exit)
+				}
+			})
+			return
+		}
+	}
 	if r != nil && r.io != nil {
 		// A step may be over before its streams were asked for; the launcher
 		// has them until it forgets the slice.
@@ -377,100 +422,6 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	a.maybeFinish(j)
 }
 
-// endJob ends what a job has here: TERM first and KILL after killWait, or KILL
-// at once when now, which is for one that nobody tells to go: it ended, or
-// never began.
-func (a *Agent) endJob(j *job, killWait time.Duration, now bool, words string) {
-	j.mu.Lock()
-	again := j.ending
-	j.ending, j.killWait, j.endNow = true, killWait, now
-	ids := make([]string, 0, len(j.slices))
-	var told []*running
-	for id, r := range j.slices {
-		if !again && !now {
-			told = append(told, r)
-		}
-		ids = append(ids, id)
-	}
-	j.mu.Unlock()
-	if !again {
-		order := &rinkpb.EndJobHere{Job: j.key.job, Restarts: j.key.restarts, KillWait: int64(killWait / time.Second), Now: now}
-		if err := a.spool.put(j.key, "ending", order); err != nil {
-			a.log.Error("cannot keep that a job is ending", "job", j.key.job, "error", err)
-		}
-	}
-	if len(ids) == 0 {
-		a.maybeFinish(j)
-		return
-	}
-	slices.Sort(ids)
-	a.wg.Go(func() {
-		for _, r := range told {
-			r.lastWord(a, j, killWait, words)
-		}
-		a.endSlices(ids, killWait, now)
-	})
-}
-
-// endSlices ends slices and returns when the launcher was told to kill those
-// that would not go, or when the agent stops: the leader, and the spool, tell
-// the next one to go on.
-func (a *Agent) endSlices(ids []string, killWait time.Duration, now bool) {
-	ctx, cancel := context.WithTimeout(a.work, killWait+30*time.Second)
-	defer cancel()
-	box := a.launcher()
-	if !now {
-		for _, id := range ids {
-			for _, sig := range []syscall.Signal{syscall.SIGCONT, syscall.SIGTERM} {
-				if err := box.Signal(ctx, id, slice.TargetAll, sig); err != nil && ctx.Err() == nil &&
-					!errors.Is(err, launcher.ErrNotFound) && !errors.Is(err, launcher.ErrBusy) {
-					a.log.Warn("cannot signal a slice", "slice", id, "signal", sig, "error", err)
-				}
-			}
-		}
-		deadline := time.NewTimer(killWait)
-		defer deadline.Stop()
-		poll := time.NewTicker(50 * time.Millisecond)
-		defer poll.Stop()
-	waiting:
-		for {
-			select {
-			case <-deadline.C:
-				break waiting
-			case <-a.stopped:
-				return
-			case <-poll.C:
-				if !a.anyLive(ids) {
-					return
-				}
-			}
-		}
-	}
-	for _, id := range ids {
-		if err := box.Kill(ctx, id); err != nil && ctx.Err() == nil && !errors.Is(err, launcher.ErrNotFound) {
-			a.log.Warn("cannot kill a slice", "slice", id, "error", err)
-		}
-	}
-}
-
-func (a *Agent) anyLive(ids []string) bool {
-	for _, id := range ids {
-		k, _, _, ok := parseSliceID(id)
-		if !ok {
-			continue
-		}
-		if j := a.find(k); j != nil {
-			j.mu.Lock()
-			live := j.slices[id] != nil
-			j.mu.Unlock()
-			if live {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // maybeFinish cleans up after a job that is told to end and has nothing left
 // here, and reports that the node is free of it.
 func (a *Agent) maybeFinish(j *job) {
@@ -510,130 +461,6 @@ func (a *Agent) forget(k jobKey) {
 	defer a.mu.Unlock()
 	delete(a.jobs, k)
 	a.past.add(k)
-}
-
-// endHere carries out an order to end a job or one of its steps. A job that is
-// not here is reported gone at once.
-func (a *Agent) endHere(o *rinkpb.EndJobHere) {
-	k := jobKey{o.Job, o.Restarts}
-	j := a.find(k)
-	killWait := time.Duration(o.KillWait) * time.Second
-	if o.HasStep {
-		if j == nil {
-			return
-		}
-		id := stepSliceID(k, o.Step)
-		j.mu.Lock()
-		r := j.slices[id]
-		again := r != nil && r.endedByUs
-		if r != nil {
-			r.endedByUs = true
-		}
-		j.mu.Unlock()
-		if r != nil {
-			if r.io != nil && !again {
-				r.io.cancelled(time.Duration(j.here.KillWait)*time.Second, o.Reason)
-			}
-			// A step, other than a job, is given no time: so does Slurm.
-			a.wg.Go(func() { a.endSlices([]string{id}, 0, true) })
-		}
-		return
-	}
-	if j == nil {
-		a.mu.Lock()
-		a.past.add(k)
-		a.mu.Unlock()
-		a.report(&rinkpb.Report{Report: &rinkpb.Report_NodeDone{NodeDone: &rinkpb.NodeDone{Job: o.Job, Restarts: o.Restarts}}})
-		return
-	}
-	a.endJob(j, killWait, o.Now, o.Reason)
-}
-
-func spaced(s string) string {
-	if s == "" {
-		return ""
-	}
-	return s + " "
-}
-
-// lastWord says why a slice is being ended where its owner will look for it:
-// in the batch job's error file, or on the standard error of a step's srun. A
-// file system that hangs is not waited for.
-func (r *running) lastWord(a *Agent, j *job, killWait time.Duration, why string) {
-	if r.io != nil {
-		r.io.cancelled(killWait, why)
-	}
-	if r.note == "" {
-		return
-	}
-	text := fmt.Sprintf("slurmstepd: error: *** JOB %d ON %s CANCELLED AT %s %s***\n",
-		j.key.job, a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), spaced(why))
-	written := make(chan error, 1)
-	go func() { written <- appendAs(j.here.Uid, j.here.Gid, r.note, text) }() // ends when the file system answers
-	select {
-	case err := <-written:
-		if err != nil {
-			a.log.Debug("cannot leave a last word", "file", r.note, "error", err)
-		}
-	case <-time.After(time.Second):
-		a.log.Warn("cannot leave a last word: the file system does not answer", "file", r.note)
-	}
-}
-
-// signal carries out an order to signal a job or one of its steps.
-func (a *Agent) signal(ctx context.Context, o *rinkpb.SignalJob) {
-	k := jobKey{o.Job, o.Restarts}
-	j := a.find(k)
-	if j == nil {
-		return
-	}
-	j.mu.Lock()
-	var ids []string
-	batchTarget := slice.TargetTasks
-	for id, r := range j.slices {
-		switch {
-		case o.HasStep && !r.batch && r.step != nil && r.step.Step == o.Step,
-			o.Batch && r.batch,
-			o.Full,
-			!o.HasStep && !o.Batch && !r.batch:
-			ids = append(ids, id)
-		}
-	}
-	j.mu.Unlock()
-	for _, id := range ids {
-		target := slice.TargetTaskGroups
-		if o.Full {
-			target = slice.TargetAll
-		} else if id == batchID(k) {
-			target = batchTarget
-		}
-		if err := a.launcher().Signal(ctx, id, target, syscall.Signal(o.Signal)); err != nil && !errors.Is(err, launcher.ErrNotFound) {
-			a.log.Warn("cannot signal a slice", "slice", id, "signal", o.Signal, "error", err)
-		}
-	}
-}
-
-// suspend stops or continues everything a job has here.
-func (a *Agent) suspend(ctx context.Context, o *rinkpb.SuspendJob) {
-	j := a.find(jobKey{o.Job, o.Restarts})
-	if j == nil {
-		return
-	}
-	sig := syscall.SIGSTOP
-	if o.Resume {
-		sig = syscall.SIGCONT
-	}
-	j.mu.Lock()
-	var ids []string
-	for id := range j.slices {
-		ids = append(ids, id)
-	}
-	j.mu.Unlock()
-	for _, id := range ids {
-		if err := a.launcher().Signal(ctx, id, slice.TargetAll, sig); err != nil && !errors.Is(err, launcher.ErrNotFound) {
-			a.log.Warn("cannot suspend or resume a slice", "slice", id, "error", err)
-		}
-	}
 }
 
 // lookForLost ends, in this agent's book, the slices a new launcher knows

@@ -25,6 +25,7 @@ import (
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/auth"
 	"github.com/runink/rink/noded/launcher"
+	"github.com/runink/rink/slice"
 )
 
 // maxMessage bounds one message of a call.
@@ -56,9 +57,10 @@ type Agent struct {
 	spool   *spool
 	box     *launcher.Client
 
-	mu   sync.Mutex // guards jobs, past, box and conf.Conf
-	jobs map[jobKey]*job
-	past *tombstones
+	mu     sync.Mutex // guards jobs, past, asides, box and conf.Conf
+	jobs   map[jobKey]*job
+	past   *tombstones
+	asides map[string]chan slice.Exit // slices somebody waits for, by id
 
 	reports   *outbox
 	ioBook    *ioBook
@@ -77,7 +79,7 @@ type Agent struct {
 func Run(ctx context.Context, opt Options) error {
 	a := &Agent{
 		opt: opt, conf: opt.Config, log: opt.Logger, started: time.Now(), users: auth.NewUsers(time.Minute),
-		jobs: map[jobKey]*job{}, past: newTombstones(), ioBook: newIOBook(), stopped: make(chan struct{}),
+		jobs: map[jobKey]*job{}, past: newTombstones(), asides: map[string]chan slice.Exit{}, ioBook: newIOBook(), stopped: make(chan struct{}),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)

@@ -34,6 +34,13 @@ func (a *Agent) restore(ctx context.Context) error {
 			a.mu.Unlock()
 		}
 	}
+	for id, s := range known {
+		if _, _, _, ok := parseSliceID(id); !ok && s.Live {
+			if err := a.launcher().Kill(ctx, id); err != nil { // a task prolog's: it is run again
+				a.log.Warn("cannot kill a slice", "slice", id, "error", err)
+			}
+		}
+	}
 	for k, kept := range list {
 		if err := a.restoreJob(ctx, k, kept, known, about[k], steps[k]); err != nil {
 			// Should the leader hold it for running here, it sends the orders again;
@@ -98,6 +105,11 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 		if live || start {
 			j.slices[id] = r
 		}
+		if live && len(a.epilogsOf(nil)) > 0 {
+			if r.spec, err = a.batchSpec(j, launch); err != nil {
+				a.log.Warn("the task epilog of a job cannot run", "job", k.job, "error", err)
+			}
+		}
 	}
 	for _, n := range kept {
 		step, id := &rinkpb.LaunchStep{}, stepSliceID(k, n)
@@ -115,6 +127,11 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 		r.io = newTaskIO(a, j, step)
 		j.slices[id] = r
 		r.io.attach(ctx)
+		if len(a.epilogsOf(step)) > 0 {
+			if r.spec, err = a.stepSpec(j, step); err != nil {
+				a.log.Warn("the task epilog of a step cannot run", "slice", id, "error", err)
+			}
+		}
 	}
 	a.mu.Lock()
 	a.jobs[k] = j

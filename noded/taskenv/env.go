@@ -33,6 +33,21 @@ func (e *Env) Set(name, value string) {
 	e.list = append(e.list, kv)
 }
 
+// Unset takes a variable out.
+func (e *Env) Unset(name string) {
+	i, ok := e.at[name]
+	if !ok {
+		return
+	}
+	e.list = append(e.list[:i], e.list[i+1:]...)
+	delete(e.at, name)
+	for n, at := range e.at {
+		if at > i {
+			e.at[n] = at - 1
+		}
+	}
+}
+
 // Get returns a variable's value, "" when it is not set.
 func (e *Env) Get(name string) string {
 	if i, ok := e.at[name]; ok {

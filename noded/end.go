@@ -1,0 +1,244 @@
+package noded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/noded/launcher"
+	"github.com/runink/rink/slice"
+)
+
+// endJob ends what a job has here: TERM first and KILL after killWait, or KILL
+// at once when now, which is for one that nobody tells to go: it ended, or
+// never began.
+func (a *Agent) endJob(j *job, killWait time.Duration, now bool, words string) {
+	j.mu.Lock()
+	again := j.ending
+	j.ending, j.killWait, j.endNow = true, killWait, now
+	ids := make([]string, 0, len(j.slices))
+	var told []*running
+	for id, r := range j.slices {
+		if !again && !now {
+			told = append(told, r)
+		}
+		ids = append(ids, id)
+	}
+	for id := range j.asides {
+		ids = append(ids, id)
+	}
+	j.mu.Unlock()
+	if !again {
+		order := &rinkpb.EndJobHere{Job: j.key.job, Restarts: j.key.restarts, KillWait: int64(killWait / time.Second), Now: now}
+		if err := a.spool.put(j.key, "ending", order); err != nil {
+			a.log.Error("cannot keep that a job is ending", "job", j.key.job, "error", err)
+		}
+	}
+	if len(ids) == 0 {
+		a.maybeFinish(j)
+		return
+	}
+	slices.Sort(ids)
+	a.wg.Go(func() {
+		for _, r := range told {
+			r.lastWord(a, j, killWait, words)
+		}
+		a.endSlices(ids, killWait, now)
+	})
+}
+
+// endSlices ends slices and returns when the launcher was told to kill those
+// that would not go, or when the agent stops: the leader, and the spool, tell
+// the next one to go on.
+func (a *Agent) endSlices(ids []string, killWait time.Duration, now bool) {
+	ctx, cancel := context.WithTimeout(a.work, killWait+30*time.Second)
+	defer cancel()
+	box := a.launcher()
+	if !now {
+		for _, id := range ids {
+			for _, sig := range []syscall.Signal{syscall.SIGCONT, syscall.SIGTERM} {
+				if err := box.Signal(ctx, id, slice.TargetAll, sig); err != nil && ctx.Err() == nil &&
+					!errors.Is(err, launcher.ErrNotFound) && !errors.Is(err, launcher.ErrBusy) {
+					a.log.Warn("cannot signal a slice", "slice", id, "signal", sig, "error", err)
+				}
+			}
+		}
+		deadline := time.NewTimer(killWait)
+		defer deadline.Stop()
+		poll := time.NewTicker(50 * time.Millisecond)
+		defer poll.Stop()
+	waiting:
+		for {
+			select {
+			case <-deadline.C:
+				break waiting
+			case <-a.stopped:
+				return
+			case <-poll.C:
+				if !a.anyLive(ids) {
+					return
+				}
+			}
+		}
+	}
+	for _, id := range ids {
+		if err := box.Kill(ctx, id); err != nil && ctx.Err() == nil && !errors.Is(err, launcher.ErrNotFound) {
+			a.log.Warn("cannot kill a slice", "slice", id, "error", err)
+		}
+	}
+}
+
+func (a *Agent) anyLive(ids []string) bool {
+	for _, id := range ids {
+		k, _, _, ok := parseSliceID(id)
+		if !ok {
+			continue
+		}
+		if j := a.find(k); j != nil {
+			j.mu.Lock()
+			live := j.slices[id] != nil
+			j.mu.Unlock()
+			if live {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// endHere carries out an order to end a job or one of its steps. A job that is
+// not here is reported gone at once.
+func (a *Agent) endHere(o *rinkpb.EndJobHere) {
+	k := jobKey{o.Job, o.Restarts}
+	j := a.find(k)
+	killWait := time.Duration(o.KillWait) * time.Second
+	if o.HasStep {
+		if j == nil {
+			return
+		}
+		id := stepSliceID(k, o.Step)
+		j.mu.Lock()
+		r := j.slices[id]
+		again := r != nil && r.endedByUs
+		if r != nil {
+			r.endedByUs = true
+		}
+		j.mu.Unlock()
+		if r != nil {
+			if r.io != nil && !again {
+				r.io.cancelled(time.Duration(j.here.KillWait)*time.Second, o.Reason)
+			}
+			// A step, other than a job, is given no time: so does Slurm.
+			ids := []string{id}
+			j.mu.Lock()
+			for aside := range j.asides {
+				if strings.HasPrefix(aside, id+".") {
+					ids = append(ids, aside)
+				}
+			}
+			j.mu.Unlock()
+			a.wg.Go(func() { a.endSlices(ids, 0, true) })
+		}
+		return
+	}
+	if j == nil {
+		a.mu.Lock()
+		a.past.add(k)
+		a.mu.Unlock()
+		a.report(&rinkpb.Report{Report: &rinkpb.Report_NodeDone{NodeDone: &rinkpb.NodeDone{Job: o.Job, Restarts: o.Restarts}}})
+		return
+	}
+	a.endJob(j, killWait, o.Now, o.Reason)
+}
+
+func spaced(s string) string {
+	if s == "" {
+		return ""
+	}
+	return s + " "
+}
+
+// lastWord says why a slice is being ended where its owner will look for it:
+// in the batch job's error file, or on the standard error of a step's srun. A
+// file system that hangs is not waited for.
+func (r *running) lastWord(a *Agent, j *job, killWait time.Duration, why string) {
+	if r.io != nil {
+		r.io.cancelled(killWait, why)
+	}
+	if r.note == "" {
+		return
+	}
+	text := fmt.Sprintf("slurmstepd: error: *** JOB %d ON %s CANCELLED AT %s %s***\n",
+		j.key.job, a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), spaced(why))
+	written := make(chan error, 1)
+	go func() { written <- appendAs(j.here.Uid, j.here.Gid, r.note, text) }() // ends when the file system answers
+	select {
+	case err := <-written:
+		if err != nil {
+			a.log.Debug("cannot leave a last word", "file", r.note, "error", err)
+		}
+	case <-time.After(time.Second):
+		a.log.Warn("cannot leave a last word: the file system does not answer", "file", r.note)
+	}
+}
+
+// signal carries out an order to signal a job or one of its steps.
+func (a *Agent) signal(ctx context.Context, o *rinkpb.SignalJob) {
+	k := jobKey{o.Job, o.Restarts}
+	j := a.find(k)
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	var ids []string
+	batchTarget := slice.TargetTasks
+	for id, r := range j.slices {
+		switch {
+		case o.HasStep && !r.batch && r.step != nil && r.step.Step == o.Step,
+			o.Batch && r.batch,
+			o.Full,
+			!o.HasStep && !o.Batch && !r.batch:
+			ids = append(ids, id)
+		}
+	}
+	j.mu.Unlock()
+	for _, id := range ids {
+		target := slice.TargetTaskGroups
+		if o.Full {
+			target = slice.TargetAll
+		} else if id == batchID(k) {
+			target = batchTarget
+		}
+		if err := a.launcher().Signal(ctx, id, target, syscall.Signal(o.Signal)); err != nil && !errors.Is(err, launcher.ErrNotFound) {
+			a.log.Warn("cannot signal a slice", "slice", id, "signal", o.Signal, "error", err)
+		}
+	}
+}
+
+// suspend stops or continues everything a job has here.
+func (a *Agent) suspend(ctx context.Context, o *rinkpb.SuspendJob) {
+	j := a.find(jobKey{o.Job, o.Restarts})
+	if j == nil {
+		return
+	}
+	sig := syscall.SIGSTOP
+	if o.Resume {
+		sig = syscall.SIGCONT
+	}
+	j.mu.Lock()
+	var ids []string
+	for id := range j.slices {
+		ids = append(ids, id)
+	}
+	j.mu.Unlock()
+	for _, id := range ids {
+		if err := a.launcher().Signal(ctx, id, slice.TargetAll, sig); err != nil && !errors.Is(err, launcher.ErrNotFound) {
+			a.log.Warn("cannot suspend or resume a slice", "slice", id, "error", err)
+		}
+	}
+}

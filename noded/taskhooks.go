@@ -1,0 +1,260 @@
+package noded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/noded/launcher"
+	"github.com/runink/rink/noded/taskenv"
+	"github.com/runink/rink/slice"
+)
+
+// Programs that run as the job's user before and after each task: TaskProlog
+// and TaskEpilog of the configuration, --task-prolog and --task-epilog of srun.
+// Each runs in a slice of its own beside the task's, with the same limits,
+// mounts and identity.
+
+const (
+	// maxPrologOutput is how much of what a task prolog prints is read.
+	maxPrologOutput = 1 << 20
+	// taskEpilogTime is how long a task epilog may take.
+	taskEpilogTime = 5 * time.Second
+)
+
+// aside runs a program in a slice beside the one spec describes, as its task i,
+// and returns what it printed on standard output and standard error.
+func (a *Agent) aside(ctx context.Context, j *job, spec *slice.Spec, i int, what string, task slice.Task) (out, errOut []byte, exit slice.TaskExit, err error) {
+	s := *spec
+	s.ID = fmt.Sprintf("%s.%s.%d", spec.ID, what, i)
+	s.Tasks = []slice.Task{task}
+	s.Cgroup.Levels = append([]slice.Level(nil), spec.Cgroup.Levels...)
+	if n := len(s.Cgroup.Levels); n > 0 {
+		s.Cgroup.Levels[n-1].Name += fmt.Sprintf("_%s_%d", what, i)
+	}
+	ended := make(chan slice.Exit, 1)
+	a.mu.Lock()
+	a.asides[s.ID] = ended
+	a.mu.Unlock()
+	j.mu.Lock()
+	j.asides[s.ID] = true
+	j.mu.Unlock()
+	defer func() {
+		a.mu.Lock()
+		delete(a.asides, s.ID)
+		a.mu.Unlock()
+		j.mu.Lock()
+		delete(j.asides, s.ID)
+		j.mu.Unlock()
+	}()
+	box := a.launcher()
+	if _, _, err := box.Launch(ctx, &s); err != nil {
+		return nil, nil, exit, err
+	}
+	if a.unwanted(j, spec.ID) {
+		box.Kill(a.work, s.ID)
+	}
+	files, err := box.Attach(a.work, s.ID)
+	if err != nil {
+		box.Kill(a.work, s.ID)
+		return nil, nil, exit, err
+	}
+	var readers sync.WaitGroup
+	read := func(from io.Reader, to *[]byte) {
+		if text, err := io.ReadAll(io.LimitReader(from, maxPrologOutput)); err == nil || len(text) > 0 {
+			*to = text
+		}
+		io.Copy(io.Discard, from)
+	}
+	for _, f := range files {
+		if f.Stdout != nil {
+			readers.Go(func() { read(f.Stdout, &out) })
+		}
+		if f.Stderr != nil {
+			readers.Go(func() { read(f.Stderr, &errOut) })
+		}
+	}
+	var e slice.Exit
+	select {
+	case e = <-ended:
+	case <-ctx.Done():
+		if err := box.Kill(a.work, s.ID); err != nil && !errors.Is(err, launcher.ErrNotFound) {
+			a.log.Warn("cannot kill a slice", "slice", s.ID, "error", err)
+		}
+		select {
+		case e = <-ended:
+		case <-a.work.Done():
+		}
+		err = ctx.Err()
+	}
+	// All that could write has ended, unless a descriptor was passed elsewhere.
+	for _, f := range files {
+		for _, end := range []interface{ SetReadDeadline(time.Time) error }{f.Stdout, f.Stderr} {
+			end.SetReadDeadline(time.Now().Add(endGrace))
+		}
+	}
+	readers.Wait()
+	for _, f := range files {
+		closeFiles(f)
+	}
+	if ferr := box.Forget(a.work, s.ID); ferr != nil && a.work.Err() == nil && !errors.Is(ferr, launcher.ErrNotFound) {
+		a.log.Warn("the launcher does not forget a slice", "slice", s.ID, "error", ferr)
+	}
+	if len(e.Tasks) > 0 {
+		exit = e.Tasks[0]
+	}
+	return out, errOut, exit, err
+}
+
+// asideEnded hands the end of a slice to the one who waits for it there. One
+// that nobody waits for, a former agent's, is forgotten.
+func (a *Agent) asideEnded(ctx context.Context, exit slice.Exit) {
+	a.mu.Lock()
+	ended := a.asides[exit.ID]
+	a.mu.Unlock()
+	if ended != nil {
+		ended <- exit
+		return
+	}
+	a.launcher().Forget(ctx, exit.ID)
+}
+
+// taskPrologs runs programs before each task of a slice and does what they
+// print: "export NAME=value" and "unset NAME" change the task's environment,
+// "print ..." goes to its standard output. What else they print, and how they
+// end, changes nothing. Words are for the job's owner.
+func (a *Agent) taskPrologs(ctx context.Context, j *job, spec *slice.Spec, programs []string, say func(task int, text string), words func(string)) error {
+	opened := map[string]bool{}
+	for i := range spec.Tasks {
+		t := &spec.Tasks[i]
+		env := taskenv.New(t.Env)
+		var prints []string
+		for n, program := range programs {
+			pipe := slice.Stream{Kind: slice.StreamPipe}
+			hook := slice.Task{
+				Argv: []string{program}, Env: env.List(), PidEnv: t.PidEnv, Dir: t.Dir, FallbackDir: t.FallbackDir,
+				Stdin: slice.Stream{Kind: slice.StreamNull}, Stdout: pipe, Stderr: pipe,
+			}
+			out, errOut, exit, err := a.aside(ctx, j, spec, i, fmt.Sprintf("prolog%d", n), hook)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if a.unwanted(j, spec.ID) {
+				return nil
+			}
+			var start *slice.StartError
+			switch {
+			case errors.As(err, &start):
+				words(neverRanWords(start))
+			case err != nil:
+				return fmt.Errorf("cannot run %s: %w", program, err)
+			case exit.Status.Signaled():
+				words(fmt.Sprintf("slurmstepd: error: task prolog %s: %v", program, exit.Status.Signal()))
+			case exit.Status.ExitStatus() != 0:
+				words(fmt.Sprintf("slurmstepd: error: task prolog %s: exit status %d", program, exit.Status.ExitStatus()))
+			}
+			if text := strings.TrimRight(string(errOut), "\n"); text != "" {
+				words(text)
+			}
+			prints = append(prints, obey(env, out)...)
+		}
+		t.Env = env.List()
+		if len(prints) == 0 {
+			continue
+		}
+		text := strings.Join(prints, "\n") + "\n"
+		if t.Stdout.Kind != slice.StreamFile {
+			say(i, text)
+			continue
+		}
+		key := t.Dir + "\x00" + t.Stdout.Path
+		printer := slice.Task{
+			Argv: []string{"/bin/sh", "-c", `printf %s "$1"`, "sh", text}, Dir: t.Dir, FallbackDir: t.FallbackDir,
+			Stdin: slice.Stream{Kind: slice.StreamNull}, Stdout: t.Stdout, Stderr: slice.Stream{Kind: slice.StreamNull},
+		}
+		printer.Stdout.Append = t.Stdout.Append || opened[key]
+		if _, _, _, err := a.aside(ctx, j, spec, i, "print", printer); err != nil {
+			return fmt.Errorf("cannot print what %s wants: %w", strings.Join(programs, ", "), err)
+		}
+		opened[key] = true
+	}
+	for i := range spec.Tasks {
+		t := &spec.Tasks[i]
+		if opened[t.Dir+"\x00"+t.Stdout.Path] {
+			t.Stdout.Append = true
+		}
+	}
+	return nil
+}
+
+// obey does what a task prolog printed to an environment and returns the lines
+// it wants printed.
+func obey(env *taskenv.Env, out []byte) (prints []string) {
+	for line := range bytes.Lines(out) {
+		text := strings.TrimSuffix(string(line), "\n")
+		if strings.IndexByte(text, 0) >= 0 {
+			continue
+		}
+		word, rest, _ := strings.Cut(strings.TrimLeft(text, " \t"), " ")
+		switch word {
+		case "print":
+			prints = append(prints, rest)
+		case "export":
+			if name, value, ok := strings.Cut(strings.TrimLeft(rest, " "), "="); ok && name != "" {
+				env.Set(strings.TrimSpace(name), value)
+			}
+		case "unset":
+			env.Unset(strings.TrimSpace(rest))
+		}
+	}
+	return prints
+}
+
+// taskEpilogs runs programs after the tasks of a slice.
+func (a *Agent) taskEpilogs(j *job, spec *slice.Spec, programs []string) {
+	var all sync.WaitGroup
+	for i := range spec.Tasks {
+		all.Go(func() {
+			for n, program := range programs {
+				ctx, cancel := context.WithTimeout(a.work, taskEpilogTime)
+				null := slice.Stream{Kind: slice.StreamNull}
+				t := &spec.Tasks[i]
+				_, _, exit, err := a.aside(ctx, j, spec, i, fmt.Sprintf("epilog%d", n), slice.Task{
+					Argv: []string{program}, Env: t.Env, PidEnv: t.PidEnv, Dir: t.Dir, FallbackDir: t.FallbackDir, Stdin: null, Stdout: null, Stderr: null,
+				})
+				cancel()
+				if a.work.Err() == nil && (err != nil || exit.Status != 0) {
+					a.log.Warn("a task epilog failed", "slice", spec.ID, "program", program, "error", err, "status", exit.Status, "signal", unix.SignalName(exit.Status.Signal()))
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// prologsOf and epilogsOf list the programs for a step's tasks, or with nil for
+// a batch script.
+func (a *Agent) prologsOf(step *rinkpb.LaunchStep) []string {
+	return programs(a.liveConf().TaskProlog, step.GetTaskProlog())
+}
+
+func (a *Agent) epilogsOf(step *rinkpb.LaunchStep) []string {
+	return programs(step.GetTaskEpilog(), a.liveConf().TaskEpilog)
+}
+
+func programs(list ...string) (out []string) {
+	for _, p := range list {
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
