@@ -38,6 +38,9 @@ type Options struct {
 	// Ready is called once when the controller leads or follows and serves; nil
 	// when nobody wants to know.
 	Ready func()
+	// Reload asks, each time it yields, for the configuration files to be read
+	// again, as scontrol reconfigure does; nil never.
+	Reload <-chan os.Signal
 }
 
 // Server is one controller.
@@ -104,6 +107,7 @@ func Run(ctx context.Context, opt Options) error {
 	watcher := s.barn.Follow(func(*state.State) {})
 	s.wg.Go(func() { s.act(ctx, watcher) })
 	s.wg.Go(func() { s.lead(ctx) })
+	s.wg.Go(func() { s.reloadWhenTold(ctx) })
 	s.wg.Go(func() { s.self.Keep(ctx, s.renewSelf, s.log) })
 
 	select {

@@ -176,18 +176,43 @@ func (c *controller) Reconfigure(ctx context.Context, _ *rinkpb.ReconfigureReque
 	if !c.s.operator(u.UID) {
 		return nil, invalid(slurm.ErrnoAccessDenied)
 	}
-	fresh, err := ReadConfig(c.s.opt.Config.Path, c.s.host)
-	if err != nil {
-		return nil, invalid(err)
-	}
-	results, err := c.s.barn.Propose(ctx, actor(u), state.SetConfig{Files: fresh.Files})
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if results[0].Err != nil {
-		return nil, invalid(results[0].Err)
+	if err := c.s.reload(ctx, actor(u)); err != nil {
+		return nil, err
 	}
 	return &rinkpb.Done{}, nil
+}
+
+// reload reads the configuration files again and has them replace what is in
+// force. A file that does not hold together changes nothing.
+func (s *Server) reload(ctx context.Context, who state.Actor) error {
+	fresh, err := ReadConfig(s.opt.Config.Path, s.host)
+	if err != nil {
+		return invalid(err)
+	}
+	results, err := s.barn.Propose(ctx, who, state.SetConfig{Files: fresh.Files})
+	if err != nil {
+		return unavailable(err)
+	}
+	if results[0].Err != nil {
+		return invalid(results[0].Err)
+	}
+	return nil
+}
+
+// reloadWhenTold reloads at each signal, until ctx ends.
+func (s *Server) reloadWhenTold(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.opt.Reload:
+		}
+		if err := s.reload(ctx, systemActor); err != nil {
+			s.log.Error("the configuration stays as it was", "error", err)
+		} else {
+			s.log.Info("configuration read again")
+		}
+	}
 }
 
 // ownerUID is the user the controller runs as, who may do what root may.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -83,7 +85,10 @@ func run(env *cli.Env, c *ucli.Context) error {
 	daemon.KeepSmall()
 	ctx, cancel := daemon.UntilStopped(context.Background())
 	defer cancel()
-	err = ctld.Run(ctx, ctld.Options{Config: conf, Version: cli.VersionLine(), Logger: log})
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	err = ctld.Run(ctx, ctld.Options{Config: conf, Version: cli.VersionLine(), Logger: log, Reload: hup})
 	if err != nil {
 		log.Error("stopped", "error", err)
 	}

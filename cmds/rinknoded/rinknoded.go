@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -96,6 +98,8 @@ func run(env *cli.Env, c *ucli.Context) error {
 	}
 	defer remove()
 	daemon.KeepSmall()
+	// The configuration comes from the controller, reloads included.
+	signal.Ignore(syscall.SIGHUP)
 	ctx, cancel := daemon.UntilStopped(context.Background())
 	defer cancel()
 	err = noded.Run(ctx, noded.Options{Config: conf, Version: cli.VersionLine(), Logger: log, StopLauncher: true})
