@@ -344,12 +344,13 @@ func TestProgramThatIsNotThere(t *testing.T) {
 func TestJobToldToEndLeavesAWord(t *testing.T) {
 	dir := spoolDir(t)
 	r := startAgent(t, dir)
-	r.launchJob(r.work, batch(t, 13, dir, "trap 'exit 9' TERM; echo up; while :; do sleep 0.02; done"))
+	r.launchJob(r.work, batch(t, 13, dir, "trap 'echo last; exit 9' TERM; echo up; while :; do sleep 0.02; done"))
 	eventually(t, "the job runs", func() bool { text, _ := os.ReadFile(filepath.Join(dir, "out")); return len(text) > 0 })
 	r.endHere(&rinkpb.EndJobHere{Job: 13, KillWait: 30, Reason: "DUE TO TIME LIMIT"})
 	eventually(t, "the node is free", func() bool { return len(r.kept(isNodeDone)) == 1 })
 	text, _ := os.ReadFile(filepath.Join(dir, "out"))
-	if !strings.Contains(string(text), "*** JOB 13 ON n1 CANCELLED AT 2") || !strings.Contains(string(text), " DUE TO TIME LIMIT ***\n") {
+	if !strings.Contains(string(text), "*** JOB 13 ON n1 CANCELLED AT 2") || !strings.Contains(string(text), " DUE TO TIME LIMIT ***\n") ||
+		!strings.HasPrefix(string(text), "up\n") || !strings.HasSuffix(string(text), "last\n") {
 		t.Errorf("the output is %q", text)
 	}
 	if c := r.kept(isNodeDone)[0].GetNodeDone().Exit.Code; c != 9 {

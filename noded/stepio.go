@@ -41,6 +41,7 @@ type taskIO struct {
 	tasks    []taskEnd          // in the order of order.Tasks
 	readers  int                // pumps whose pipe may have more
 	ended    bool               // the slice has ended, and every task has an exit
+	aborted  bool               // srun was told that the step is being ended
 	done     bool               // exits and output are complete
 	over     bool               // the client has been told
 	heard    []*rinkpb.StepDown // ends of tasks that a client was told
@@ -363,9 +364,16 @@ func (t *taskIO) failed(err error) {
 	t.sliceEnded(exits)
 }
 
-// cancelled tells srun that the step is being ended, and, on its first node,
+// cancelled tells srun, once, that the step is being ended, and, on its first node,
 // what Slurm writes then.
 func (t *taskIO) cancelled(killWait time.Duration, why string) {
+	t.mu.Lock()
+	again := t.aborted
+	t.aborted = true
+	t.mu.Unlock()
+	if again {
+		return
+	}
 	m := &rinkpb.StepDown{AbortWait: int64(killWait/time.Second) + 2}
 	if t.order.StepNodeIndex == 0 {
 		m.Messages = []string{fmt.Sprintf("slurmstepd: error: *** STEP %d.%d ON %s CANCELLED AT %s %s***",

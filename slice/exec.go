@@ -231,7 +231,8 @@ func openFlags(n int, st Stream) int {
 	case st.Append:
 		return unix.O_WRONLY | unix.O_CREAT | unix.O_APPEND | unix.O_NOCTTY
 	}
-	return unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_NOCTTY
+	// At the end also for one that begins empty: somebody else may add a line.
+	return unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_APPEND | unix.O_NOCTTY
 }
 
 func openMode(st Stream) uint32 {

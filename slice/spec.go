@@ -204,7 +204,8 @@ type Stream struct {
 	// opened with the user's identity, inside the slice's mounts. An output
 	// file that several tasks name is opened once and shared by them.
 	Path string
-	// Append keeps what is in an output file; otherwise it is truncated.
+	// Append keeps what is in an output file; otherwise it is truncated. Either
+	// way writing is at the end of the file.
 	Append bool
 	// Mode of an output file that is created, before the umask. 0 is 0666.
 	Mode uint32
