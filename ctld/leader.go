@@ -20,7 +20,10 @@ func (s *Server) lead(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case l := <-changes:
+		case l, ok := <-changes:
+			if !ok {
+				return // the barn is closed
+			}
 			if !l.Leader {
 				continue
 			}
@@ -32,8 +35,8 @@ func (s *Server) lead(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				lost = true
-			case l := <-changes:
-				lost = !l.Leader
+			case l, ok := <-changes:
+				lost = !ok || !l.Leader
 			}
 		}
 		cancel()
