@@ -222,6 +222,13 @@ func checkOnce(t *testing.T, c *cluster, array string, tasks int) {
 	if len(ends) != tasks {
 		t.Errorf("%d tasks have ended, want %d", len(ends), tasks)
 	}
+	defer func() {
+		if t.Failed() {
+			out, _ := c.do("sacct", "-n", "-P", "-X", "-D", "-j", array, "-s", "FAILED", "-o", "JobID,State,ExitCode,Reason,NodeList,Start,End")
+			log, _ := os.ReadFile(filepath.Join(c.dir, "c", "log", "rink.log"))
+			t.Logf("failed:\n%s\nlog:\n%s", out, tailOf(string(log)))
+		}
+	}()
 	for id, states := range ends {
 		final := 0
 		for _, s := range states {

@@ -155,7 +155,10 @@ func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.
 		r.spec = spec
 	}
 	j.mu.Unlock()
-	_, _, err := a.launcher().Launch(ctx, spec)
+	err := whileTextBusy(ctx, func() error {
+		_, _, err := a.launcher().Launch(ctx, spec)
+		return err
+	})
 	if err == nil {
 		j.mu.Lock()
 		unwanted, killWait, now := j.ending, j.killWait, j.endNow
