@@ -44,6 +44,20 @@ type spool struct {
 
 const maxSpoolFile = 64 << 20
 
+// lockPatience is how long the spool's lock is waited for: an agent that was
+// just killed holds it until the kernel has taken the process apart.
+const lockPatience = 3 * time.Second
+
+// flockSoon takes the lock on f when it comes free within lockPatience.
+func flockSoon(f *os.File) error {
+	for end := time.Now().Add(lockPatience); ; time.Sleep(20 * time.Millisecond) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
 func openSpool(dir string) (*spool, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "jobs"), 0o755); err != nil {
 		return nil, fmt.Errorf("cannot make SlurmdSpoolDir: %w", err)
@@ -52,7 +66,7 @@ func openSpool(dir string) (*spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open SlurmdSpoolDir: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := flockSoon(lock); err != nil {
 		pid, _ := os.ReadFile(lock.Name())
 		lock.Close()
 		return nil, fmt.Errorf("SlurmdSpoolDir %s is in use by another agent (process %s)", dir, strings.TrimSpace(string(pid)))
