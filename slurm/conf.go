@@ -343,6 +343,9 @@ func (p *confParser) setting(l *confLine, pair confPair) {
 	if k.judge != nil {
 		verdict, why = k.judge(pair.value)
 	}
+	if verdict == Honoured && unacted[k.name] {
+		verdict, why = Ignored, whyUnacted
+	}
 	p.report(l, k.name, pair.value, verdict, why)
 	if k.rules == nil {
 		return

@@ -18,7 +18,7 @@ func fileRows() []optionRow {
 		{names: "export", arg: RequiredArg, cmds: Sbatch | Srun,
 			env: envNames{sbatch: "SBATCH_EXPORT", srun: "SLURM_EXPORT_ENV SRUN_EXPORT_ENV"}, tier: 1,
 			set: text(func(o *JobOptions) *string { return &o.Export })},
-		{names: "export-file", arg: RequiredArg, cmds: Sbatch, tier: 3,
+		{names: "export-file", arg: RequiredArg, cmds: Sbatch, tier: 3, idle: whyUnacted,
 			set: text(func(o *JobOptions) *string { return &o.ExportFile })},
 		{names: "external", cmds: Sbatch, tier: 3, idle: "a job needs a script here", set: ignore},
 		{names: "get-user-env", arg: OptionalArg, cmds: Sbatch | Salloc, env: envNames{sbatch: "SBATCH_GET_USER_ENV"}, tier: 3, set: setGetUserEnv},
@@ -30,7 +30,7 @@ func fileRows() []optionRow {
 			env: envNames{sbatch: "SBATCH_OUTPUT", srun: "SLURM_STDOUTMODE SRUN_OUTPUT"}, tier: 1,
 			set: filePattern(func(o *JobOptions) *string { return &o.Output })},
 		{names: "propagate", arg: OptionalArg, cmds: Sbatch | Srun, tier: 3, set: setPropagate},
-		{names: "wait-all-nodes", arg: RequiredArg, cmds: Sbatch | Salloc, env: env3("WAIT_ALL_NODES"), tier: 3, set: setWaitAllNodes},
+		{names: "wait-all-nodes", arg: RequiredArg, cmds: Sbatch | Salloc, env: env3("WAIT_ALL_NODES"), tier: 3, idle: whyUnacted, set: setWaitAllNodes},
 	}
 }
 

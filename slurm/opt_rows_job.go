@@ -11,7 +11,7 @@ func jobRows() []optionRow {
 	return []optionRow{
 		{names: "account", short: "A", arg: RequiredArg, cmds: allCommands, env: env3("ACCOUNT"), tier: 1,
 			set: text(func(o *JobOptions) *string { return &o.Account })},
-		{names: "acctg-freq", arg: RequiredArg, cmds: allCommands, env: env3("ACCTG_FREQ"), tier: 3, set: setAcctgFreq},
+		{names: "acctg-freq", arg: RequiredArg, cmds: allCommands, env: env3("ACCTG_FREQ"), tier: 3, idle: whyUnacted, set: setAcctgFreq},
 		{names: "array", short: "a", arg: RequiredArg, cmds: Sbatch, env: env3("ARRAY_INX"), tier: 1, set: setArray},
 		{names: "bb", arg: RequiredArg, cmds: allCommands, env: env3("BURST_BUFFER"), idle: "there are no burst buffers",
 			set: text(func(o *JobOptions) *string { return &o.BurstBuffer })},

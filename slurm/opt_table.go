@@ -121,3 +121,6 @@ func (t *optionTable) row(spec *OptionSpec) *optionRow {
 	}
 	return nil
 }
+
+// whyUnacted is said of what is read and kept, and not acted on yet.
+const whyUnacted = "this release does not act on it"

@@ -1,0 +1,37 @@
+package slurm
+
+// unacted are the keys that are read, checked and shown, and that no room acts
+// on yet: they are reported as ignored, not as honoured. A test of rinkctld
+// holds this list against what the other rooms read.
+var unacted = keySet(
+	"AccountingStorageEnforce", "AccountingStoreFlags", "AllowSpecResourcesUsage", "BatchStartTimeout", "CompleteWait",
+	"EpilogSlurmctld", "EpilogTimeout", "FairShareDampeningFactor", "GetEnvTimeout", "HealthCheckNodeState", "HealthCheckTimeout",
+	"InactiveLimit", "InteractiveStepOptions", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
+	"LaunchParameters", "MailDomain", "MailProg", "MaxBatchRequeue", "MaxTasksPerNode", "MessageTimeout", "MpiDefault", "MpiParams",
+	"PreemptParameters", "PriorityCalcPeriod", "PriorityDecayHalfLife", "PriorityUsageResetPeriod", "PriorityWeightTRES", "ProctrackType",
+	"PrologFlags", "PrologSlurmctld", "PrologTimeout", "PropagatePrioProcess", "PropagateResourceLimits", "PropagateResourceLimitsExcept",
+	"RebootProgram", "ResumeFailProgram", "ResumeProgram", "ResumeRate", "ResumeTimeout", "ResvOverRun", "ReturnToService",
+	"SchedulerPolicy", "ScronParameters", "SlurmUser", "SlurmctldAddr", "SlurmctldParameters", "SlurmctldTimeout", "SlurmdUser",
+	"SrunEpilog", "SrunProlog", "SuspendExcNodes", "SuspendExcParts", "SuspendExcStates", "SuspendProgram", "SuspendRate", "SuspendTime",
+	"SuspendTimeout", "TaskPlugin", "TaskPluginParam", "TmpFS", "TopologyParam", "TopologyPlugin", "UnkillableStepProgram",
+	"UnkillableStepTimeout", "WaitTime",
+)
+
+func keySet(names ...string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
+}
+
+// ActsOn reports whether a key of slurm.conf is acted on, by its exact name, and
+// whether there is such a key.
+func ActsOn(key string) (acts, known bool) {
+	for _, k := range confKeys() {
+		if k.name == key {
+			return k.verdict == Honoured && !unacted[key], true
+		}
+	}
+	return false, false
+}
