@@ -16,6 +16,9 @@ type View struct {
 	RunningTasks map[slurm.JobID]int
 	LicensesUsed slurm.Licenses
 	LicensesAll  slurm.Licenses
+	// Accounts is the tree of accounts with the QOS, nil where there is none.
+	Accounts     *Accounts
+	Reservations []*Reservation // in the order of their starts
 }
 
 // Start is the decision that a job, or one task of an array's record, starts
