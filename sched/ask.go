@@ -45,6 +45,7 @@ type ask struct {
 	sizes                   []int            // the numbers of nodes that will do, largest first; nil: any
 	batchHost               func(*Node) bool // nil: any node
 	kept                    *askKey
+	shape                   *shape // what its equals share; nil: it stands alone
 }
 
 // newAsk reads the request of a job for one of its partitions.

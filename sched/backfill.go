@@ -1,21 +1,21 @@
 package sched
 
 import (
+	"math"
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/runink/rink/slurm"
 )
 
-// maxPromises bounds how many jobs are promised room in one cycle, and
-// promiseLooks how many nodes are looked at for it. The first job in line of a
-// partition is promised room in any case.
-const (
-	maxPromises  = 200
-	promiseLooks = 200_000
-	maxTries     = 100
-)
+// promise is room kept for a job that waits, from its expected start on.
+type promise struct {
+	part       PartitionName
+	start, end instant
+	where      []int // rooms
+	loads      []load
+	nodes      []NodeName
+}
 
 // reserve tells a job that finds no room now what it waits for, and promises it
 // the earliest room there will be: jobs looked at later get only what does not
@@ -29,9 +29,10 @@ func (c *cycle) reserve(e entry) {
 		c.note(e, because(slurm.ReasonPriority), time.Time{}, nil)
 		return
 	}
-	a, p := c.ask(e), e.part
+	a, p, it := c.ask(e), e.part, e.item
 	if len(a.required) > 0 || p.open < len(p.where) {
 		if w := c.unavailable(a, p); !w.IsZero() {
+			c.lift(it)
 			c.note(e, w, time.Time{}, nil)
 			return
 		}
@@ -42,168 +43,468 @@ func (c *cycle) reserve(e entry) {
 		return
 	}
 	w := c.crowded(a, p)
-	if !first && (c.promised >= maxPromises || c.looks > promiseLooks) {
+	if it.promise != nil && it.promise.part != a.part.Name {
+		c.note(e, w, time.Time{}, nil) // it stands in line for another partition with more hope
+		return
+	}
+	switch {
+	case first, c.t.everyPromise:
+	case it.promise != nil && !c.full:
+		c.note(e, w, it.promise.start.time(), it.promise.nodes)
+		return
+	case c.promises >= c.t.maxPromises || c.looks > promiseLooks:
 		c.note(e, w, time.Time{}, nil)
 		return
 	}
-	at, chosen := c.earliest(a, p)
-	if chosen == nil {
+	c.lift(it)
+	at, chosen := c.earliest(a, p, c.now)
+	if chosen == nil || !first && c.t.window > 0 && at > c.now.plus(c.t.window) {
 		c.note(e, w, time.Time{}, nil)
 		return
 	}
-	alloc := c.allot(a, chosen, false)
-	c.promise(a, at, alloc)
-	start, nodes := at, make([]NodeName, len(alloc))
-	for i := range alloc {
-		nodes[i] = alloc[i].Node
-	}
+	c.promise(it, a, at, c.allot(a, chosen, false))
+	start, nodes := at.time(), it.promise.nodes
 	// A start that hangs on a job without a limit is not worth telling.
-	if at.Sub(c.now) > unlimitedSpan/2 {
+	if time.Duration(at-c.now) > unlimitedSpan/2 {
 		start, nodes = time.Time{}, nil
 	}
 	c.note(e, w, start, nodes)
 }
 
+// promiseLooks bounds how many nodes are looked at in one pass for the sake of
+// promises. The first job in line of a partition is promised room in any case.
+const promiseLooks = 5_000_000
+
 // promise holds what a job will need from its expected start on.
-func (c *cycle) promise(a *ask, at time.Time, alloc []NodeAlloc) {
-	c.promised++
-	for _, n := range alloc {
-		r := &c.rooms[c.byName[n.Node]]
-		h := hold{part: a.part.Name, start: at, end: at.Add(a.span), cpus: n.CPUs, mem: n.Mem, gres: r.gresCounts(n.Gres), whole: a.whole || a.ownUser}
+func (c *cycle) promise(it *item, a *ask, at instant, alloc []NodeAlloc) {
+	p := &promise{part: a.part.Name, start: at, end: at.plus(a.span), where: make([]int, len(alloc)), loads: make([]load, len(alloc)), nodes: make([]NodeName, len(alloc))}
+	for i, n := range alloc {
+		pos := c.byName[n.Node]
+		r := &c.rooms[pos]
+		p.where[i], p.nodes[i] = pos, n.Node
+		p.loads[i] = load{cpus: n.CPUs, mem: n.Mem, gres: r.gresCounts(n.Gres), block: a.whole || a.ownUser, strict: a.sharing <= 1}
 		if a.sharing > 1 {
-			h.shared = n.CPUs
+			p.loads[i].shared = n.CPUs
 		}
-		r.holds = append(r.holds, h)
+	}
+	it.promise = p
+	c.promises++
+	c.hold(p)
+}
+
+// hold books what is promised.
+func (s *Scheduler) hold(p *promise) {
+	for i, pos := range p.where {
+		r := &s.rooms[pos]
+		r.promised(hold{to: p, start: p.start, end: p.end, load: p.loads[i]})
+		s.touch(r)
 	}
 }
 
-// earliest finds the first moment at which there is room for a request, counting
-// on running jobs to end by their limits and keeping clear of what was promised
-// to others.
-func (c *cycle) earliest(a *ask, p *part) (time.Time, []slot) {
-	c.foresee()
-	later := c.field
-	later.left = spare{}
-	at := func(t time.Time, plain bool) []slot {
-		later.from, later.plain = t, plain
-		return later.place(a, p.where)
-	}
-	defer func() { c.looks = later.looks }()
-	// Without promises there is only ever more room, so that the first moment
-	// is found by halving.
-	i := sort.Search(len(c.times), func(i int) bool { return at(c.times[i], true) != nil })
-	if i == len(c.times) {
-		return time.Time{}, nil
-	}
-	// Promises end, and begin, anywhere: from there on moments are tried in turn.
-	moments := slices.Clone(c.times[i:min(len(c.times), i+maxTries)])
+// unhold frees what is promised.
+func (s *Scheduler) unhold(p *promise) {
 	for _, pos := range p.where {
-		for _, h := range c.rooms[pos].holds {
-			if h.end.After(c.times[i]) {
-				moments = append(moments, h.end)
+		r := &s.rooms[pos]
+		r.unpromised(p)
+		s.touch(r)
+	}
+}
+
+// raise sets a job's promise aside while it is tried to start it at once.
+func (s *Scheduler) raise(it *item) *promise {
+	p := it.promise
+	if p != nil {
+		s.unhold(p)
+		it.promise = nil
+		s.promises--
+	}
+	return p
+}
+
+// lower puts a promise back in force.
+func (s *Scheduler) lower(it *item, p *promise) {
+	if p != nil {
+		it.promise = p
+		s.promises++
+		s.hold(p)
+	}
+}
+
+// lift takes back what is promised to a job.
+func (s *Scheduler) lift(it *item) { s.raise(it) }
+
+// liftAll takes back all promises.
+func (s *Scheduler) liftAll() {
+	if s.promises == 0 {
+		return
+	}
+	for _, l := range s.order {
+		for _, ch := range l.chunks {
+			for _, it := range ch.items {
+				s.lift(it)
 			}
 		}
 	}
-	slices.SortFunc(moments, time.Time.Compare)
-	moments = slices.CompactFunc(moments, time.Time.Equal)
-	for n, t := range moments {
-		if n == maxTries {
+}
+
+// least is how much of each kind a node must have left to be of any use to a
+// request.
+type least struct {
+	cpus int32
+	mem  slurm.MB
+	idle bool
+	any  bool // how much is left is not told by the CPUs alone
+}
+
+func (f *field) leastOf(a *ask) least {
+	n := least{cpus: int32(a.leastCPUs()), mem: math.MinInt64, any: a.sharing > 1}
+	if a.maxNodes == 1 && !a.overcommit {
+		n.cpus = max(n.cpus, int32(min(a.tasks*a.cpt, 1<<30)))
+	}
+	if f.t.memory {
+		n.mem = max(a.memNode, 0)
+		if a.memCPU > 0 {
+			n.mem = max(n.mem, a.memCPU*slurm.MB(n.cpus))
+		}
+	}
+	if a.whole {
+		n.cpus, n.idle = 1, true
+	}
+	return n
+}
+
+// holds reports whether a segment has that much.
+func (n *least) holds(s *seg) bool {
+	if n.any {
+		return true
+	}
+	return s.free() >= n.cpus && s.mem >= n.mem && (!n.idle || s.jobs <= 0)
+}
+
+// firstFit returns the first moment, from or later, at which a room can give
+// something to a request for the whole of its time, what that is, and the
+// last moment at which that still holds; never when there is none.
+func (f *field) firstFit(a *ask, r *room, need *least, from instant) (at, until instant, o slot) {
+	segs := r.line.segs
+	for i := r.line.find(from); i < len(segs); {
+		if !need.holds(&segs[i]) {
+			i++
+			continue
+		}
+		at = max(from, segs[i].at)
+		end := at.plus(a.span)
+		j := i + 1
+		for j < len(segs) && segs[j].at < end && need.holds(&segs[j]) {
+			j++
+		}
+		if j < len(segs) && segs[j].at < end {
+			i = j + 1
+			continue
+		}
+		f.looks++
+		r.line.leastFrom(i, end, &f.left)
+		f.from = at
+		if o, ok := f.offer(a, r, &f.left); ok {
+			until = never
+			for ; j < len(segs); j++ {
+				if !need.holds(&segs[j]) {
+					until = segs[j].at - instant(a.span)
+					break
+				}
+			}
+			return at, until, o
+		}
+		i++
+	}
+	return never, never, slot{}
+}
+
+// sweep goes through time looking for the first moment at which enough nodes
+// can take a request together.
+type sweep struct {
+	heap    []sweepItem
+	members []int // rooms that can take part at the moment
+	slots   map[int]slot
+	sum     tally
+}
+
+// sweepItem is a room, or a knot of an outlook, with the moment at which it is
+// worth a look.
+type sweepItem struct {
+	at   instant
+	view int32 // outlook, or -1 for a room
+	knot int32 // knot, or position of the room
+}
+
+func (x sweepItem) before(y sweepItem) bool {
+	if x.at != y.at {
+		return x.at < y.at
+	}
+	if x.view != y.view {
+		return x.view > y.view // knots before rooms
+	}
+	return x.knot < y.knot
+}
+
+func (w *sweep) push(x sweepItem) {
+	h := append(w.heap, x)
+	for i := len(h) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !h[i].before(h[up]) {
 			break
 		}
-		if chosen := at(t, false); chosen != nil {
-			return t, chosen
-		}
+		h[i], h[up] = h[up], h[i]
+		i = up
 	}
-	// All promises are over by then.
-	last := moments[len(moments)-1]
-	return last, at(last, false)
+	w.heap = h
 }
 
-// foresee notes, once a cycle, when running jobs will give back what they hold.
-func (c *cycle) foresee() {
-	if c.timed {
-		return
+func (w *sweep) pop() sweepItem {
+	h := w.heap
+	x := h[0]
+	last := len(h) - 1
+	h[0] = h[last]
+	h = h[:last]
+	for i := 0; ; {
+		m := i
+		for k := 2*i + 1; k <= 2*i+2 && k < last; k++ {
+			if h[k].before(h[m]) {
+				m = k
+			}
+		}
+		if m == i {
+			break
+		}
+		h[i], h[m] = h[m], h[i]
+		i = m
 	}
-	c.times = append(c.times, c.now)
-	for _, j := range c.v.Running {
-		p := c.v.Config.Partition(j.Partition)
-		factor := ShareLimit(c.t.cfg, j, p)
-		whole, user := Exclusivity(c.t.cfg, j, p)
-		end := c.endOf(j)
-		for i := range j.Alloc {
-			a := &j.Alloc[i]
-			pos, ok := c.byName[a.Node]
-			if !ok || !holdsNode(j, a.Node) {
+	w.heap = h
+	return x
+}
+
+const (
+	// maxTies is how many nodes that come free at the same moment are gathered
+	// for a request that one of them could take.
+	maxTies = 64
+	// maxTries is how often a choice is tried of nodes that would do by number
+	// before moments are passed over.
+	maxTries = 100
+)
+
+// earliest finds the first moment, from or later, at which there is room for a
+// request, counting on running jobs to end by their limits and keeping clear of
+// what was promised to others.
+func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
+	f := c.field
+	f.left, f.found, f.where = spare{}, nil, nil
+	defer func() { c.looks = f.looks }()
+	need := f.leastOf(a)
+	w := &c.sweep
+	w.heap, w.members, w.sum = w.heap[:0], w.members[:0], tally{}
+	if w.slots == nil {
+		w.slots = make(map[int]slot)
+	}
+	clear(w.slots)
+	cpus := int(need.cpus)
+	seed := func(where []int) {
+		for _, pos := range where {
+			w.push(sweepItem{from, -1, int32(pos)})
+		}
+	}
+	switch {
+	case len(a.required) > 0 && len(a.required) >= a.aim:
+		for _, pos := range p.where {
+			if a.required[c.rooms[pos].n.Name] {
+				w.push(sweepItem{from, -1, int32(pos)})
+			}
+		}
+		if a.maxNodes > len(a.required) {
+			w.heap = w.heap[:0]
+			seed(p.where)
+		}
+	case p.views == nil || a.sharing > 1:
+		seed(p.where)
+	default:
+		for i, o := range p.views {
+			if !c.suitsKind(a, o) {
 				continue
 			}
-			cpus := a.CPUs
-			if j.CPUsFree {
-				cpus = 0
+			o.fresh(c.rooms)
+			if at := o.earliest(1, o.ask(cpus, a.span), from); at != never {
+				w.push(sweepItem{at, int32(i), 1})
 			}
-			c.giveBack(pos, end, j.Partition, a, cpus, factor > 1, whole || user)
 		}
-		c.noteTime(end)
 	}
-	slices.SortFunc(c.times, time.Time.Compare)
-	c.times = slices.CompactFunc(c.times, time.Time.Equal)
-	for i := range c.rooms {
-		c.rooms[i].sortBacks()
+	one := a.maxNodes == 1
+	tries, patience := 0, instant(0)
+	for len(w.heap) > 0 {
+		at := w.heap[0].at
+		grown := false
+		for len(w.heap) > 0 && w.heap[0].at == at {
+			if one && len(w.members) >= maxTies {
+				break
+			}
+			x := w.pop()
+			if x.view >= 0 {
+				o := p.views[x.view]
+				q := o.ask(cpus, a.span)
+				if k := int(x.knot); k < o.size {
+					for _, kid := range []int{2 * k, 2*k + 1} {
+						if t := o.earliest(kid, q, at); t != never {
+							w.push(sweepItem{max(t, at), x.view, int32(kid)})
+						}
+					}
+				} else if leaf := k - o.size; leaf < len(o.rooms) {
+					w.push(sweepItem{at, -1, int32(o.rooms[leaf])})
+				}
+				continue
+			}
+			grown = w.visit(&f, a, &need, &c.rooms[x.knot], at) || grown
+		}
+		if !grown || !a.met(&w.sum, a.minNodes) {
+			continue
+		}
+		if tries++; tries > maxTries {
+			if at < patience {
+				continue
+			}
+			patience = at.plus(time.Duration(at-from) / 64)
+		}
+		f.from = at
+		if chosen := f.place(a, w.inLine(p)); chosen != nil {
+			return at, chosen
+		}
 	}
-	c.timed = true
+	return never, nil
 }
 
-// giveBack notes that at some time a room gets back what an allocation holds.
-func (c *cycle) giveBack(pos int, at time.Time, part PartitionName, a *NodeAlloc, cpus int, shared, keeper bool) {
-	r := &c.rooms[pos]
-	b := giveBack{at: at, part: part, keeper: keeper, cpus: cpus, mem: a.Mem, gres: r.gresCounts(a.Gres)}
-	if shared {
-		b.shared = cpus
+// visit looks at a room at a moment: it takes part in what is gathered while it
+// can. It reports whether what is gathered became more.
+func (w *sweep) visit(f *field, a *ask, need *least, r *room, at instant) bool {
+	if !r.open || !a.suits(r.n) {
+		return false
 	}
-	r.backs = append(r.backs, b)
-	if c.timed {
-		r.sortBacks()
+	old, in := w.slots[r.pos]
+	t, until, o := f.firstFit(a, r, need, at)
+	if t != at {
+		if in {
+			delete(w.slots, r.pos)
+			w.members = slices.DeleteFunc(w.members, func(pos int) bool { return pos == r.pos })
+			w.sum.sub(old)
+		}
+		if t != never {
+			w.push(sweepItem{t, -1, int32(r.pos)})
+		}
+		return false
+	}
+	next := never
+	if until != never {
+		next = until + 1
+	}
+	if a.grows(o) {
+		segs := r.line.segs
+		if i := r.line.find(at) + 1; i < len(segs) {
+			next = min(next, segs[i].at)
+		}
+	}
+	if next != never {
+		w.push(sweepItem{max(next, at+1), -1, int32(r.pos)})
+	}
+	if in {
+		w.sum.sub(old)
+	} else {
+		w.members = append(w.members, r.pos)
+	}
+	w.slots[r.pos] = o
+	w.sum.add(o)
+	return !in || o.tasks > old.tasks || len(o.gres) > 0
+}
+
+// grows reports whether a node that gives so much might give more later.
+func (a *ask) grows(o slot) bool {
+	return !a.whole && a.tpn == 0 && a.maxNodes > 1 && o.tasks < a.tasks || len(a.perJob) > 0
+}
+
+// inLine returns the gathered rooms in the order of the partition's.
+func (w *sweep) inLine(p *part) []int {
+	if p.order == nil || p.spread {
+		p.order = make(map[int]int, len(p.where))
+		for i, pos := range p.where {
+			p.order[pos] = i
+		}
+	}
+	slices.SortFunc(w.members, func(x, y int) int { return p.order[x] - p.order[y] })
+	return w.members
+}
+
+// sub takes a slot out of the count.
+func (t *tally) sub(o slot) {
+	t.nodes--
+	t.tasks -= o.tasks
+	for i, n := range o.gres {
+		t.gres[i] -= n
 	}
 }
 
-// noteTime adds a moment at which something is given back.
-func (c *cycle) noteTime(t time.Time) {
-	if !c.timed {
-		c.times = append(c.times, t)
-		return
+// suitsKind reports whether nodes of the outlook's kind could take part in a
+// request at all.
+func (c *cycle) suitsKind(a *ask, o *outlook) bool {
+	n := o.kind
+	if n.TmpDisk < a.tmp || a.sockets > 0 && n.Sockets < a.sockets || a.cores > 0 && n.Cores < a.cores || a.needThreads > 0 && n.Threads < a.needThreads {
+		return false
 	}
-	if i, found := slices.BinarySearchFunc(c.times, t, time.Time.Compare); !found {
-		c.times = slices.Insert(c.times, i, t)
+	if !slices.ContainsFunc(a.plans, func(p featurePlan) bool { return p.allows(n) }) {
+		return false
 	}
-}
-
-// soon is how long a job is taken to stay that should be gone already.
-const soon = 5 * time.Second
-
-// endOf is when a job that holds resources is expected to give them back.
-func (c *cycle) endOf(j *Job) time.Time {
-	end := j.End
-	switch {
-	case j.IsCompleting():
-		return c.now.Add(soon)
-	case j.IsSuspended():
-		return c.now.Add(unlimitedSpan - 24*time.Hour)
-	case end.IsZero():
-		// Before any job without a limit that would start now, so that none of
-		// those gets in the way of a job that waits for this one.
-		end = c.now.Add(unlimitedSpan - 24*time.Hour)
+	for _, list := range []slurm.Gres{a.perNode, a.perTask} {
+		for _, g := range list {
+			have := int64(0)
+			for _, x := range n.Gres {
+				if x.Name == g.Name && (g.Type == "" || g.Type == x.Type) {
+					have += x.Count
+				}
+			}
+			if have < g.Count {
+				return false
+			}
+		}
 	}
-	if !end.After(c.now) {
-		end = c.now.Add(soon)
-	}
-	return end
+	return true
 }
 
 // couldRun reports whether the nodes in service could hold a request if nothing
 // ran on them.
 func (c *cycle) couldRun(a *ask, p *part) bool {
-	key := a.keyed()
-	if could, ok := c.may[key]; ok {
-		return could
+	sh := a.shape
+	if sh != nil && sh.mayAt == c.opening {
+		return sh.may
+	}
+	may := c.couldRunAny(a, p)
+	if sh != nil {
+		sh.may, sh.mayAt = may, c.opening
+	}
+	return may
+}
+
+func (c *cycle) couldRunAny(a *ask, p *part) bool {
+	if p.views != nil && !a.contiguous && len(a.required) == 0 && len(a.excluded) == 0 && len(a.sizes) == 0 && len(a.plans) == 1 && len(a.plans[0].quotas) == 0 {
+		var sum tally
+		empty := field{t: c.t}
+		for _, o := range p.views {
+			if o.opened == 0 || !c.suitsKind(a, o) {
+				continue
+			}
+			r := emptyRoom(o.kind, 0)
+			r.open = true
+			if got, ok := empty.offer(a, &r, empty.look(&r, a.span)); ok {
+				for range min(o.opened, a.maxNodes-sum.nodes, max(a.tasks, a.minNodes)) {
+					sum.add(got)
+				}
+			}
+			if a.met(&sum, a.minNodes) {
+				return true
+			}
+		}
 	}
 	order := slices.Sorted(slices.Values(p.where))
 	empty := field{t: c.t, rooms: make([]room, len(order)), from: c.now}
@@ -215,6 +516,5 @@ func (c *cycle) couldRun(a *ask, p *part) bool {
 	for i, pos := range p.where {
 		where[i], _ = slices.BinarySearch(order, pos)
 	}
-	c.may[key] = empty.place(a, where) != nil
-	return c.may[key]
+	return empty.place(a, where) != nil
 }

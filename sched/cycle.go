@@ -2,6 +2,7 @@ package sched
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -9,12 +10,31 @@ import (
 )
 
 // Cycle decides which of the view's pending jobs start now, where, and why the
-// others do not. It changes nothing it is given. Jobs are looked at in order of
-// priority; a job that finds no room is promised the earliest room there will
-// be, and no later job gets in the way of that.
-func Cycle(v View, now time.Time) Plan {
-	c := newCycle(v, now)
-	for _, e := range c.order() {
+// others do not. It changes nothing it is given. It is what a Scheduler plans
+// in its first pass.
+func Cycle(v View, now time.Time) Plan { return NewScheduler(v).Plan(now, true) }
+
+// Plan decides which of the pending jobs start now, where, and why the others do
+// not. It changes nothing but its own promises: what it decided is true once the
+// changes that follow from it are told by Job and Node.
+//
+// Jobs are looked at in order of priority; a job that finds no room is promised
+// the earliest room there will be, and no later job gets in the way of that. A
+// full plan looks at every job and makes all promises anew. Another one looks at
+// the first of each partition and at those for which there may be room now, and
+// lets older promises stand.
+func (s *Scheduler) Plan(now time.Time, full bool) Plan {
+	c := s.newCycle(now, full)
+	c.wake()
+	if full {
+		c.liftAll()
+	}
+	c.line()
+	for len(c.cursors) > 0 {
+		k := c.cursors[0]
+		p := k.lane.parts[k.part]
+		e := entry{item: k.item, job: k.item.job, part: p, at: k.part}
+		k.item.visited = s.pass
 		switch {
 		case c.settled(e):
 		case c.barred(e): // limits.go, licenses.go
@@ -22,6 +42,9 @@ func Cycle(v View, now time.Time) Plan {
 		default:
 			c.reserve(e) // backfill.go
 		}
+		k.in++
+		k.next(c.supplyFor(p))
+		c.cursors.fix()
 	}
 	c.tell()
 	return c.plan
@@ -29,46 +52,32 @@ func Cycle(v View, now time.Time) Plan {
 
 // entry is a job in the line of one of its partitions.
 type entry struct {
+	item *item
 	job  *Job
 	part *part
-	tier uint32
-	last bool // the last of the job's partitions to be looked at
+	at   int // which of its lane's partitions
 }
 
 // cycle is one pass over the queue.
 type cycle struct {
-	field
-	v       View
-	now     time.Time
-	byName  map[NodeName]int
-	parts   map[PartitionName]*part
-	claimed []bool // nodes of partitions with a job in line
-	free    slurm.Licenses
-	plan    Plan
-	// refused holds the requests that found no room, with the shortest time they
-	// asked for it. Room only shrinks during a cycle.
-	refused   map[askKey]time.Duration
-	dead      map[spanKey][]uint64   // rooms that turned a request down
-	may       map[askKey]bool        // requests that could run on the nodes in service
-	asked     *ask                   // the request looked at last
-	hets      map[slurm.JobID][]*Job // heterogeneous jobs in line
-	hetFailed map[slurm.JobID]bool   // those that found no room
-	trial     *trial                 // what is being tried and may be taken back
-	outcomes  map[*Job]outcome       // of jobs with several partitions
-	done      map[*Job]bool          // jobs that started with all their tasks
-	started   map[*Job]int           // tasks started of arrays
-	booked    int                    // allocations made
-	tests     int                    // requests that room was looked for
-	passed    bool                   // the job at hand was passed over without a look
-	times     []time.Time            // ends of running jobs
-	timed     bool                   // those of all running jobs are in
-	promised  int                    // jobs that are promised room
-}
-
-// spanKey is a request with the time it wants.
-type spanKey struct {
-	askKey
-	span time.Duration
+	*Scheduler
+	now       instant
+	at        time.Time // the same
+	full      bool
+	cursors   line
+	free      slurm.Licenses
+	plan      Plan
+	claimed   []bool               // nodes of partitions with a job in line
+	scratch   ask                  // the request looked at last
+	hetFailed map[slurm.JobID]bool // heterogeneous jobs that found no room
+	trial     *trial               // what is being tried and may be taken back
+	outcomes  map[*Job]outcome     // of jobs with several partitions
+	done      map[*Job]bool        // jobs that started with all their tasks
+	begun     map[*Job]int         // tasks started of arrays
+	booked    int                  // allocations made
+	tests     int                  // requests that room was looked for
+	passed    bool                 // the job at hand was passed over without a look
+	reserved  int                  // jobs promised room in this pass
 }
 
 // outcome is what is told of a job that does not start.
@@ -78,110 +87,66 @@ type outcome struct {
 	nodes []NodeName
 }
 
-// maxLooks bounds how many nodes one cycle looks at. What is not reached in it
+// maxLooks bounds how many nodes one pass looks at. What is not reached in it
 // waits for the next one.
 const maxLooks = 20_000_000
 
-func newCycle(v View, now time.Time) *cycle {
-	c := &cycle{v: v, now: now,
-		byName: make(map[NodeName]int, len(v.Nodes)), parts: make(map[PartitionName]*part),
-		claimed: make([]bool, len(v.Nodes)), refused: make(map[askKey]time.Duration),
-		dead: make(map[spanKey][]uint64), may: make(map[askKey]bool),
-		outcomes: make(map[*Job]outcome), done: make(map[*Job]bool), started: make(map[*Job]int),
-		hets: make(map[slurm.JobID][]*Job)}
-	c.t = tuningOf(v.Config)
-	c.from = now
-	c.free = v.LicensesAll.Minus(v.LicensesUsed)
-	c.rooms = make([]room, len(v.Nodes))
-	for i, n := range v.Nodes {
-		c.rooms[i] = newRoom(n, i)
-		c.byName[n.Name] = i
+func (s *Scheduler) newCycle(at time.Time, full bool) *cycle {
+	now := instantOf(at)
+	s.pass++
+	s.from, s.looks = now, 0
+	s.overdue(now)
+	if full {
+		s.planned = now
 	}
-	c.occupy()
+	c := &cycle{Scheduler: s, now: now, at: at, full: full}
+	c.free = s.v.LicensesAll.Minus(s.used)
 	return c
 }
 
-// occupy notes whose jobs are on each node and which of them share CPUs.
-func (c *cycle) occupy() {
-	seen := make([]bool, len(c.rooms))
-	for _, j := range c.v.Running {
-		p := c.v.Config.Partition(j.Partition)
-		factor, bounded := ShareLimit(c.t.cfg, j, p), p != nil && p.MaxCPUsPerNode > 0
-		whole, user := Exclusivity(c.t.cfg, j, p)
-		for i := range j.Alloc {
-			a := &j.Alloc[i]
-			pos, ok := c.byName[a.Node]
-			if !ok || !holdsNode(j, a.Node) {
-				continue
-			}
-			r := &c.rooms[pos]
-			r.mixed = r.mixed || seen[pos] && r.uid != j.UID
-			r.uid, seen[pos] = j.UID, true
-			if factor > 1 && !j.CPUsFree {
-				r.shared += a.CPUs
-			}
-			if whole || user {
-				r.keepers++
-				r.owned = !whole
-			}
-			if bounded && !j.CPUsFree {
-				if r.byPart == nil {
-					r.byPart = make(map[PartitionName]int)
-				}
-				r.byPart[p.Name] += a.CPUs
-			}
-		}
+// everything is a supply that holds any demand.
+var everything = supply{any: true}
+
+// supplyFor is what decides whether a job of a partition is worth a look: until
+// its first one waits all are.
+func (c *cycle) supplyFor(p *part) *supply {
+	if c.full || !p.failed || c.t.fifo {
+		return &everything
 	}
+	p.now = p.supply()
+	return &p.now
 }
 
-// order returns the jobs to look at, those of partitions of a higher tier
-// first, then by priority, then by age. What waits for a time, another job or a
-// release is told so and left out.
-func (c *cycle) order() []entry {
-	line := make([]entry, 0, len(c.v.Pending))
-	held := make(map[slurm.JobID]Why) // heterogeneous jobs with a component that is held back
-	for _, j := range c.v.Pending {
-		if !j.IsPending() {
-			continue
-		}
-		if c.late(j) {
-			continue
-		}
-		if w, due := heldBack(j, c.now); !w.IsZero() {
-			c.againBy(due)
-			c.wait(j, w, laterOf(j.Begin, due, c.now), nil)
-			if j.HetID != 0 {
-				held[j.HetID] = w
+// line sets a cursor to the first job of each lane, once for each partition.
+func (c *cycle) line() {
+	for _, p := range c.parts {
+		if p != nil {
+			p.failed, p.stock = false, nil
+			if p.spread {
+				c.emptiestFirst(p.where)
 			}
+		}
+	}
+	n := 0
+	for _, l := range c.order {
+		if l.n > 0 {
+			n += len(l.parts)
+		}
+	}
+	list := make([]cursor, n)
+	c.cursors = make(line, 0, n)
+	for _, l := range c.order {
+		if l.n == 0 {
 			continue
 		}
-		before := len(line)
-		line = c.enter(line, j)
-		if j.HetID != 0 {
-			c.hets[j.HetID] = append(c.hets[j.HetID], j)
-		}
-		if len(line) == before {
-			c.wait(j, because(slurm.ReasonPartitionDown), time.Time{}, nil)
-			continue
+		for i := range l.parts {
+			k := &list[len(c.cursors)]
+			*k = cursor{lane: l, part: i}
+			k.next(&everything)
+			c.cursors = append(c.cursors, k)
 		}
 	}
-	if len(held) > 0 {
-		line = slices.DeleteFunc(line, func(e entry) bool {
-			w, ok := held[e.job.HetID]
-			if ok && e.job.HetID != 0 {
-				c.wait(e.job, w, time.Time{}, nil)
-			}
-			return ok && e.job.HetID != 0
-		})
-	}
-	less := func(a, b entry) int {
-		return cmp.Or(cmp.Compare(b.tier, a.tier), cmp.Compare(b.job.Priority, a.job.Priority),
-			a.job.Submit.Compare(b.job.Submit), cmp.Compare(a.job.ID, b.job.ID))
-	}
-	if !slices.IsSortedFunc(line, less) {
-		slices.SortStableFunc(line, less)
-	}
-	return line
+	c.cursors.init()
 }
 
 // late notes a job that can no longer end by its deadline: one with a limit needs
@@ -198,27 +163,12 @@ func (c *cycle) late(j *Job) bool {
 	case j.TimeLimit != slurm.Unlimited:
 		least = span(j.TimeLimit)
 	}
-	if last := deadline.Add(-least); !last.Before(c.now) {
+	if last := deadline.Add(-least); !last.Before(c.at) {
 		c.againBy(last.Add(time.Second))
 		return false
 	}
 	c.plan.Late = append(c.plan.Late, j.ID)
 	return true
-}
-
-// enter adds a job's places in the lines of its partitions.
-func (c *cycle) enter(line []entry, j *Job) []entry {
-	if len(j.Partitions) == 0 {
-		if p := c.part(j.Partition); p != nil {
-			line = append(line, entry{job: j, part: p, tier: p.p.PriorityTier})
-		}
-	}
-	for _, name := range j.Partitions {
-		if p := c.part(name); p != nil {
-			line = append(line, entry{job: j, part: p, tier: p.p.PriorityTier})
-		}
-	}
-	return line
 }
 
 // laterOf is the time to show as the expected start of a job that waits for a
@@ -238,14 +188,14 @@ func laterOf(begin, due, now time.Time) time.Time {
 
 // againBy notes that at t the plan may come out differently without any event.
 func (c *cycle) againBy(t time.Time) {
-	if !t.IsZero() && t.After(c.now) && (c.plan.Next.IsZero() || t.Before(c.plan.Next)) {
+	if !t.IsZero() && t.After(c.at) && (c.plan.Next.IsZero() || t.Before(c.plan.Next)) {
 		c.plan.Next = t
 	}
 }
 
 // settled reports whether a job has been dealt with already: it started in
 // another partition, or with the other components of its heterogeneous job.
-func (c *cycle) settled(e entry) bool { return c.done[e.job] }
+func (c *cycle) settled(e entry) bool { return c.done != nil && c.done[e.job] }
 
 // barred tells a job why, whatever is free, it cannot start in this partition
 // now.
@@ -261,7 +211,7 @@ func (c *cycle) barred(e entry) bool {
 		}
 	}
 	if w.IsZero() && j.IsArrayRest() {
-		if most, _ := throttled(j, c.v.RunningTasks[j.ArrayID]+c.started[j]); most == 0 {
+		if most, _ := throttled(j, c.runningTasks[j.ArrayID]+c.begun[j]); most == 0 {
 			w = because(slurm.ReasonJobArrayTaskLimit)
 		}
 	}
@@ -295,17 +245,19 @@ func (c *cycle) place(e entry) bool {
 		return false
 	}
 	a := c.ask(e)
+	lifted := c.raise(e.item)
 	if !j.IsArrayRest() {
 		alloc, limit := c.fit(a, e.part)
 		if alloc == nil {
+			c.lower(e.item, lifted)
 			return false
 		}
 		c.start(e, a, alloc, limit)
-		c.done[j] = true
+		c.finish(j)
 		return true
 	}
-	before := c.started[j] // in another partition
-	most, bound := throttled(j, c.v.RunningTasks[j.ArrayID]+before)
+	before := c.begun[j] // in another partition
+	most, bound := throttled(j, c.runningTasks[j.ArrayID]+before)
 	n := 0
 	for task := range j.Tasks.All() {
 		if n++; n <= before {
@@ -320,61 +272,68 @@ func (c *cycle) place(e entry) bool {
 		}
 		alloc, limit := c.fit(a, e.part)
 		if alloc == nil {
+			c.lower(e.item, lifted)
 			return false
 		}
 		c.start(e, a, alloc, limit)
 		start := &c.plan.Starts[len(c.plan.Starts)-1]
 		start.Task, start.IsTask = task, true
-		c.started[j]++
+		if c.begun == nil {
+			c.begun = make(map[*Job]int)
+		}
+		c.begun[j]++
 	}
 	switch {
-	case c.started[j] == j.Tasks.Len():
-		c.done[j] = true
+	case c.begun[j] == j.Tasks.Len():
+		c.finish(j)
 	case bound:
 		c.note(e, because(slurm.ReasonJobArrayTaskLimit), time.Time{}, nil)
 	}
 	return true
 }
 
-// ask returns the request of a job for the partition of the entry.
-func (c *cycle) ask(e entry) *ask {
-	if a := c.asked; a == nil || a.job != e.job || a.part != e.part.p {
-		c.asked = newAsk(e.job, e.part.p, c.t)
+// finish notes that a job has started with all its tasks.
+func (c *cycle) finish(j *Job) {
+	if c.done == nil {
+		c.done = make(map[*Job]bool)
 	}
-	return c.asked
+	c.done[j] = true
+}
+
+// ask returns the request of a job for the partition of the entry. It holds
+// until the next is asked for.
+func (c *cycle) ask(e entry) *ask {
+	if a := &c.scratch; a.job != e.job || a.part != e.part.p {
+		*a = e.item.shapes[e.at].ask
+		a.job, a.span = e.job, span(e.job.TimeLimit)
+	}
+	return &c.scratch
 }
 
 // start notes a start and books what it takes.
 func (c *cycle) start(e entry, a *ask, alloc []NodeAlloc, limit slurm.Duration) {
-	end := c.now.Add(a.span)
+	end := c.now.plus(a.span)
 	for i := range alloc {
-		pos := c.byName[alloc[i].Node]
-		c.book(pos, alloc[i], a)
-		c.giveBack(pos, end, a.part.Name, &alloc[i], alloc[i].CPUs, a.sharing > 1, a.whole || a.ownUser)
+		c.book(c.byName[alloc[i].Node], &alloc[i], a, end)
 	}
-	c.noteTime(end)
-	if got, ok := TakeLicenses(e.job.Need.Licenses, c.free); ok {
+	if got, ok := TakeLicenses(e.job.Need.Licenses, c.free); ok && !got.IsZero() {
 		c.free = c.free.Minus(got)
 	}
 	c.plan.Starts = append(c.plan.Starts, Start{Job: e.job.ID, Restarts: e.job.Restarts,
 		Partition: e.part.p.Name, Alloc: alloc, Scheduler: c.t.name, TimeLimit: limit})
 }
 
-// book takes an allocation out of a room and keeps the rungs in step.
-func (c *cycle) book(pos int, alloc NodeAlloc, a *ask) {
+// book takes an allocation out of a room.
+func (c *cycle) book(pos int, alloc *NodeAlloc, a *ask, end instant) {
 	c.booked++
 	r := &c.rooms[pos]
-	if c.trial != nil {
-		c.trial.rooms = append(c.trial.rooms, savedRoom{pos, r.saved()})
+	h := holding{job: a.job.ID, part: a.part.Name, uid: a.job.UID, whole: a.whole, user: a.ownUser, end: end, gres: alloc.Gres,
+		load: load{cpus: alloc.CPUs, mem: alloc.Mem, gres: r.gresCounts(alloc.Gres), keeper: a.whole || a.ownUser}}
+	if a.sharing > 1 {
+		h.load.shared = alloc.CPUs
 	}
-	before := r.cpus
-	r.take(alloc, a)
-	if r.cpus != before {
-		for _, s := range r.spots {
-			s.rung.drop(s.at, before)
-			s.rung.put(s.at, r.cpus)
-		}
-	}
+	c.change(r, func() { r.put(h) })
+	c.tentative = append(c.tentative, tentative{pos, a.job.ID})
 }
 
 // note keeps what is to be told of a job. A job with several partitions is told
@@ -391,6 +350,9 @@ func (c *cycle) note(e entry, w Why, start time.Time, nodes []NodeName) {
 		w = old.why
 	default:
 		return
+	}
+	if c.outcomes == nil {
+		c.outcomes = make(map[*Job]outcome)
 	}
 	c.outcomes[e.job] = outcome{w, start, nodes}
 }
@@ -409,11 +371,24 @@ func rank(w Why) int {
 	return 0
 }
 
-// tell reports on the jobs with several partitions that did not start.
+// tell reports on the jobs with several partitions that did not start, and on
+// those that were passed over and have not been told why they wait.
 func (c *cycle) tell() {
-	for _, j := range c.v.Pending {
-		if o, ok := c.outcomes[j]; ok && !c.done[j] {
-			c.wait(j, o.why, o.start, o.nodes)
+	if len(c.outcomes) > 0 {
+		jobs := slices.SortedFunc(maps.Keys(c.outcomes), func(a, b *Job) int { return cmp.Compare(a.ID, b.ID) })
+		for _, j := range jobs {
+			if o := c.outcomes[j]; !c.done[j] {
+				c.wait(j, o.why, o.start, o.nodes)
+			}
 		}
 	}
+	if !c.full {
+		c.tellNew()
+	}
+	// What was booked is taken back: it is true once it has been committed.
+	for _, t := range slices.Backward(c.tentative) {
+		r := &c.rooms[t.pos]
+		c.change(r, func() { r.leave(t.job) })
+	}
+	c.tentative = c.tentative[:0]
 }

@@ -61,15 +61,18 @@ func (c *cycle) longest(a *ask, alloc []NodeAlloc, least, most slurm.Duration) s
 
 // fitSpan finds room for a request for the time it wants.
 func (c *cycle) fitSpan(a *ask, p *part) []NodeAlloc {
-	key := a.keyed()
-	if least, ok := c.refused[key]; ok && a.span >= least {
+	sh := a.shape
+	if sh != nil && sh.refused == c.pass && a.span >= sh.least {
 		return nil
 	}
 	c.tests++
-	chosen := c.find(a, p, key)
+	chosen := c.find(a, p)
 	if chosen == nil {
-		if c.trial == nil {
-			c.refused[key] = a.span
+		if c.trial == nil && sh != nil {
+			if sh.refused != c.pass {
+				sh.refused, sh.least = c.pass, a.span
+			}
+			sh.least = min(sh.least, a.span)
 		}
 		return nil
 	}
@@ -78,7 +81,7 @@ func (c *cycle) fitSpan(a *ask, p *part) []NodeAlloc {
 
 // find looks for room by the shortest way: the nodes the request names, the
 // rungs of the partition when one node will do, and else all its nodes.
-func (c *cycle) find(a *ask, p *part, key askKey) []slot {
+func (c *cycle) find(a *ask, p *part) []slot {
 	if len(a.required) > 0 && len(a.required) >= a.aim {
 		where := make([]int, 0, len(a.required))
 		for name := range a.required {
@@ -101,7 +104,7 @@ func (c *cycle) find(a *ask, p *part, key askKey) []slot {
 			one = one && a.fitsOne(&a.plans[i])
 		}
 		if one && len(a.required) == 0 {
-			if o, ok := c.findOne(a, p, key); ok {
+			if o, ok := c.findOne(a, p); ok {
 				return []slot{o}
 			}
 			if a.maxNodes == 1 {
@@ -115,7 +118,7 @@ func (c *cycle) find(a *ask, p *part, key askKey) []slot {
 	if a.sharing > 1 {
 		return c.field.place(a, p.where)
 	}
-	return c.field.place(a, p.roomsWith(a.leastCPUs()))
+	return c.field.place(a, c.worthALook(a, p))
 }
 
 // leastCPUs is how many CPUs any node of the request gives at least.
@@ -127,16 +130,40 @@ func (a *ask) leastCPUs() int {
 }
 
 // freeAtLeast reports whether the free CPUs of the partition come to so many.
-func (p *part) freeAtLeast(cpus int) bool {
-	sum := 0
-	for _, g := range p.rungs {
-		for free, set := range g.byFree {
-			for _, w := range set {
-				sum += free * bits.OnesCount64(w)
-			}
-			if sum >= cpus {
-				return true
-			}
+func (p *part) freeAtLeast(cpus int) bool { return p.total >= cpus }
+
+// worthALook returns the rooms with enough CPUs free for one node of a request,
+// without those that an outlook knows to be promised too soon.
+func (c *cycle) worthALook(a *ask, p *part) []int {
+	where := c.roomsWith(p, a.leastCPUs())
+	if p.views == nil {
+		return where
+	}
+	return slices.DeleteFunc(where, func(pos int) bool { return !c.lasts(a, &c.rooms[pos], a.leastCPUs()) })
+}
+
+// lasts reports whether the free CPUs of a room may be free for as long as a
+// request takes, as far as its outlook tells.
+func (c *cycle) lasts(a *ask, r *room, cpus int) bool {
+	if len(r.holds) == 0 || len(r.seats) == 0 {
+		return true
+	}
+	at := r.seats[0]
+	if at.o.stale[at.leaf] {
+		return true
+	}
+	return at.o.earliest(at.o.size+at.leaf, at.o.ask(cpus, a.span), c.from) == c.from
+}
+
+// lastsAnywhere is lasts for any node of a partition.
+func (c *cycle) lastsAnywhere(a *ask, p *part, cpus int) bool {
+	if p.views == nil {
+		return true
+	}
+	for _, o := range p.views {
+		o.fresh(c.rooms)
+		if o.earliest(1, o.ask(cpus, a.span), c.from) == c.from {
+			return true
 		}
 	}
 	return false
@@ -144,37 +171,61 @@ func (p *part) freeAtLeast(cpus int) bool {
 
 // findOne finds the node of least weight with the fewest free CPUs that holds
 // the request alone.
-func (c *cycle) findOne(a *ask, p *part, key askKey) (slot, bool) {
+func (c *cycle) findOne(a *ask, p *part) (slot, bool) {
 	least := max(a.tasks*a.cpt, a.minCPUs)
 	if a.overcommit {
 		least = max(1, a.minCPUs)
 	}
-	k := spanKey{key, a.span}
-	dead := c.dead[k]
+	if p.supplyMost() < least || !c.lastsAnywhere(a, p, least) {
+		return slot{}, false
+	}
+	dead := c.deadFor(a)
+	try := func(i, pos int) (slot, bool) {
+		if dead != nil && dead[pos/64]&(1<<(pos%64)) != 0 {
+			return slot{}, false
+		}
+		r := &c.rooms[pos]
+		if a.suits(r.n) && a.plans[i].allows(r.n) && c.lasts(a, r, least) {
+			var sum tally
+			if o, ok := c.offer(a, r, c.look(r, a.span)); ok {
+				if sum.add(o); a.met(&sum, 1) {
+					return o, true
+				}
+			}
+		}
+		if len(a.plans) == 1 && c.trial == nil && a.shape != nil && a.shape.refs > 1 {
+			if dead == nil {
+				dead = c.killFor(a)
+			}
+			dead[pos/64] |= 1 << (pos % 64)
+		}
+		return slot{}, false
+	}
 	for i := range a.plans {
 		for _, g := range p.rungs {
+			if g.few() {
+				best := -1
+				var found slot
+				for _, pos := range g.pos {
+					if r := &c.rooms[pos]; r.open && r.cpus >= least && (best < 0 || r.cpus < best) {
+						if o, ok := try(i, pos); ok {
+							found, best = o, r.cpus
+						}
+					}
+				}
+				if best >= 0 {
+					return found, true
+				}
+				continue
+			}
 			for free := least; free < len(g.byFree); free++ {
+				if g.count[free] == 0 {
+					continue
+				}
 				for w, word := range g.byFree[free] {
 					for ; word != 0; word &= word - 1 {
-						pos := g.pos[w*64+bits.TrailingZeros64(word)]
-						if dead != nil && dead[pos/64]&(1<<(pos%64)) != 0 {
-							continue
-						}
-						r := &c.rooms[pos]
-						if a.suits(r.n) && a.plans[i].allows(r.n) {
-							var sum tally
-							if o, ok := c.offer(a, r, c.look(r, a.span)); ok {
-								if sum.add(o); a.met(&sum, 1) {
-									return o, true
-								}
-							}
-						}
-						if len(a.plans) == 1 && c.trial == nil {
-							if dead == nil {
-								dead = make([]uint64, (len(c.rooms)+63)/64)
-								c.dead[k] = dead
-							}
-							dead[pos/64] |= 1 << (pos % 64)
+						if o, ok := try(i, g.pos[w*64+bits.TrailingZeros64(word)]); ok {
+							return o, true
 						}
 					}
 				}
@@ -182,4 +233,27 @@ func (c *cycle) findOne(a *ask, p *part, key askKey) (slot, bool) {
 		}
 	}
 	return slot{}, false
+}
+
+// deadFor returns the rooms that turned the request's equals down in this pass
+// for no longer a time; nil when there are none.
+func (c *cycle) deadFor(a *ask) []uint64 {
+	if sh := a.shape; sh != nil && sh.deadAt == c.pass && a.span >= sh.deadSpan {
+		return sh.dead
+	}
+	return nil
+}
+
+// killFor returns the set to note the rooms in that turn a request down.
+func (c *cycle) killFor(a *ask) []uint64 {
+	sh := a.shape
+	if sh.deadAt == c.pass && sh.deadSpan == a.span {
+		return sh.dead
+	}
+	if len(sh.dead) != (len(c.rooms)+63)/64 {
+		sh.dead = make([]uint64, (len(c.rooms)+63)/64)
+	}
+	clear(sh.dead)
+	sh.deadAt, sh.deadSpan = c.pass, a.span
+	return sh.dead
 }

@@ -11,50 +11,27 @@ import (
 // trial is what has been booked for something that may yet fail, so that it can
 // be taken back.
 type trial struct {
-	rooms    []savedRoom
+	booked   int // of the pass's tentative bookings
 	starts   int
 	licenses slurm.Licenses
 }
 
-type savedRoom struct {
-	pos  int
-	room room
-}
-
-// saved is a copy of the room that booking does not reach.
-func (r *room) saved() room {
-	c := *r
-	c.gres = slices.Clone(r.gres)
-	for i := range c.gres {
-		c.gres[i].used = slices.Clone(c.gres[i].used)
-	}
-	c.backs = slices.Clone(r.backs)
-	if r.byPart != nil {
-		c.byPart = make(map[PartitionName]int, len(r.byPart))
-		for name, n := range r.byPart {
-			c.byPart[name] = n
-		}
-	}
-	return c
-}
-
 // try begins a trial.
-func (c *cycle) try() { c.trial = &trial{starts: len(c.plan.Starts), licenses: c.free} }
+func (c *cycle) try() {
+	c.trial = &trial{booked: len(c.tentative), starts: len(c.plan.Starts), licenses: c.free}
+}
 
 // keep ends a trial that went well.
 func (c *cycle) keep() { c.trial = nil }
 
 // takeBack undoes what was booked in the trial, the last first.
 func (c *cycle) takeBack() {
-	for _, s := range slices.Backward(c.trial.rooms) {
-		r := &c.rooms[s.pos]
-		for _, at := range r.spots {
-			at.rung.drop(at.at, r.cpus)
-			at.rung.put(at.at, s.room.cpus)
-		}
-		*r = s.room
+	for _, t := range slices.Backward(c.tentative[c.trial.booked:]) {
+		r := &c.rooms[t.pos]
+		c.change(r, func() { r.leave(t.job) })
 		c.booked++
 	}
+	c.tentative = c.tentative[:c.trial.booked]
 	c.free = c.trial.licenses
 	c.plan.Starts = c.plan.Starts[:c.trial.starts]
 	c.trial = nil
@@ -75,36 +52,59 @@ func (c *cycle) placeHet(id slurm.JobID) bool {
 	if c.hetFailed[id] {
 		return true // the others have been told with the first one
 	}
+	raised := make([]*promise, len(list))
+	for i, j := range list {
+		if it := c.items[j.ID]; it == nil {
+			return true
+		} else {
+			raised[i] = c.raise(it)
+		}
+	}
 	c.try()
 	for _, j := range list {
 		if !c.placeComponent(j) {
 			c.takeBack()
+			for i, j := range list {
+				c.lower(c.items[j.ID], raised[i])
+			}
 			return false
 		}
 	}
 	c.keep()
 	for _, j := range list {
-		c.done[j] = true
+		c.finish(j)
 	}
 	return true
 }
 
 // placeComponent starts one component in the first of its partitions with room.
 func (c *cycle) placeComponent(j *Job) bool {
-	for _, e := range c.enter(nil, j) {
+	for _, e := range c.places(j) {
 		if !partitionBars(j, e.part.p, e.part.size).IsZero() || e.part.open == 0 {
 			continue
 		}
 		if _, ok := TakeLicenses(j.Need.Licenses, c.free); !ok {
 			return false
 		}
-		a := newAsk(j, e.part.p, c.t)
+		a := c.ask(e)
 		if alloc, limit := c.fit(a, e.part); alloc != nil {
 			c.start(e, a, alloc, limit)
 			return true
 		}
 	}
 	return false
+}
+
+// places returns a job's places in the lines of its partitions.
+func (c *cycle) places(j *Job) []entry {
+	it := c.items[j.ID]
+	var list []entry
+	if it != nil {
+		for i, p := range it.lane.parts {
+			list = append(list, entry{item: it, job: j, part: p, at: i})
+		}
+	}
+	return list
 }
 
 // reserveHet tells the components of a heterogeneous job what they wait for, and
@@ -116,16 +116,16 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 	c.hetFailed[id] = true
 	type part struct {
 		entry
-		ask   *ask
-		why   Why
-		alloc []NodeAlloc
+		ask *ask
+		why Why
 	}
 	var parts []part
 	latest := c.now
-	known := c.promised < maxPromises && c.looks <= promiseLooks
+	known := c.promises < c.t.maxPromises && c.looks <= promiseLooks
 	for _, j := range c.components(id) {
-		list := c.enter(nil, j)
+		list := c.places(j)
 		e := list[0]
+		c.lift(e.item)
 		w := partitionBars(j, e.part.p, e.part.size)
 		for _, other := range list[1:] {
 			if w.IsZero() {
@@ -145,11 +145,9 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 			w = c.crowded(a, e.part)
 		}
 		if known {
-			at, chosen := c.earliest(a, e.part)
+			at, chosen := c.earliest(a, e.part, c.now)
 			known = chosen != nil
-			if at.After(latest) {
-				latest = at
-			}
+			latest = max(latest, at)
 		}
 		parts = append(parts, part{entry: e, ask: a, why: w})
 	}
@@ -158,16 +156,12 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 		var start time.Time
 		var nodes []NodeName
 		if known {
-			later := c.field
-			later.left, later.from, later.plain = spare{}, latest, false
-			if chosen := later.place(p.ask, p.part.where); chosen != nil {
-				p.alloc = c.allot(p.ask, chosen, false)
-				c.promise(p.ask, latest, p.alloc)
-				if latest.Sub(c.now) <= unlimitedSpan/2 {
-					start = latest
-					for k := range p.alloc {
-						nodes = append(nodes, p.alloc[k].Node)
-					}
+			// Not before all of them may start; what is promised to the others by
+			// then counts.
+			if at, chosen := c.earliest(p.ask, p.part, latest); chosen != nil && at == latest {
+				c.promise(p.item, p.ask, latest, c.allot(p.ask, chosen, false))
+				if time.Duration(latest-c.now) <= unlimitedSpan/2 {
+					start, nodes = latest.time(), p.item.promise.nodes
 				}
 			}
 		}

@@ -21,25 +21,17 @@ type slot struct {
 type field struct {
 	t     *tuning
 	rooms []room
-	from  time.Time
-	// plain leaves out what is promised to other jobs.
-	plain bool
+	from  instant
 	left  spare  // reused from node to node
 	found []slot // reused from request to request
+	where []int  // likewise
 	looks int    // how many nodes were looked at
 }
 
 // look returns what the room can give for the span of the request.
 func (f *field) look(r *room, d time.Duration) *spare {
 	f.looks++
-	if f.plain {
-		kept := r.holds
-		r.holds = nil
-		r.at(f.from, &f.left)
-		r.holds = kept
-	} else {
-		r.over(f.from, d, &f.left)
-	}
+	r.line.least(f.from, f.from.plus(d), &f.left)
 	return &f.left
 }
 
@@ -162,18 +154,17 @@ func (f *field) offer(a *ask, r *room, s *spare) (slot, bool) {
 }
 
 // usedBy counts the CPUs that jobs of the partition will have on a node while
-// the request runs: those of now, less what is given back until then, and what
-// is promised.
+// the request runs: those that are there still, and what is promised.
 func (f *field) usedBy(a *ask, r *room) int {
-	n := r.byPart[a.part.Name]
-	for i := range r.backs {
-		if b := &r.backs[i]; b.part == a.part.Name && !b.at.After(f.from) {
-			n -= b.cpus
+	n := 0
+	for i := range r.held {
+		if h := &r.held[i]; h.part == a.part.Name && h.end > f.from {
+			n += h.load.cpus
 		}
 	}
 	for i := range r.holds {
-		if h := &r.holds[i]; !f.plain && h.part == a.part.Name && h.start.Before(f.from.Add(a.span)) && h.end.After(f.from) {
-			n += h.cpus
+		if h := &r.holds[i]; h.to.part == a.part.Name && h.start < f.from.plus(a.span) && h.end > f.from {
+			n += h.load.cpus
 		}
 	}
 	return n

@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,9 +14,18 @@ const startShift = time.Minute
 
 // wait notes why a job does not start, if that is news.
 func (c *cycle) wait(j *Job, w Why, start time.Time, nodes []NodeName) {
-	moved := start.IsZero() != j.Start.IsZero() || start.Sub(j.Start).Abs() > startShift
-	if !moved && j.Reason == w.Reason && j.ReasonText == w.Text && !j.LastSched.IsZero() {
+	last := told{reason: j.Reason, text: j.ReasonText, start: instantOf(j.Start)}
+	it := c.items[j.ID]
+	if it != nil {
+		last = it.told
+	}
+	at := instantOf(start)
+	moved := (at == always) != (last.start == always) || at != always && time.Duration(at-last.start).Abs() > startShift
+	if !moved && last.reason == w.Reason && last.text == w.Text && !j.LastSched.IsZero() {
 		return
+	}
+	if it != nil {
+		it.told = told{reason: w.Reason, text: w.Text, start: at}
 	}
 	c.plan.Waits = append(c.plan.Waits, Wait{Job: j.ID, Reason: w.Reason, Text: w.Text,
 		Start: start, Nodes: nodes, Detail: w.Detail})
@@ -27,7 +37,8 @@ func (c *cycle) wait(j *Job, w Why, start time.Time, nodes []NodeName) {
 func (c *cycle) crowded(a *ask, p *part) Why {
 	if a.job.LastSched.IsZero() {
 		// Its place in the line is what it is told from the next look on.
-		c.againBy(c.now.Add(time.Second))
+		c.againBy(c.at.Add(time.Second))
+		c.again[a.job.ID] = c.now.plus(time.Second)
 		if !p.failed {
 			c.fail(a, p)
 		}
@@ -43,6 +54,49 @@ func (c *cycle) crowded(a *ask, p *part) Why {
 	return because(slurm.ReasonResources, c.lacking(a, p)...)
 }
 
+// tellNew tells the jobs that were passed over as there cannot be room for them,
+// and have not been told why they wait, or only what they lack themselves.
+func (c *cycle) tellNew() {
+	tell := func(id slurm.JobID) {
+		it := c.items[id]
+		if it == nil || c.done[it.job] || it.job.HetID != 0 {
+			return
+		}
+		for i, p := range it.lane.parts {
+			e := entry{item: it, job: it.job, part: p, at: i}
+			if _, ok := c.outcomes[it.job]; ok && len(it.lane.parts) > 1 && it.visited == c.pass || it.visited == c.pass {
+				continue
+			}
+			if c.barred(e) {
+				continue
+			}
+			a := c.ask(e)
+			if len(a.required) > 0 || p.open < len(p.where) {
+				if w := c.unavailable(a, p); !w.IsZero() {
+					c.note(e, w, time.Time{}, nil)
+					continue
+				}
+			}
+			c.note(e, c.crowded(a, p), time.Time{}, nil)
+		}
+		if o, ok := c.outcomes[it.job]; ok && it.visited != c.pass {
+			c.wait(it.job, o.why, o.start, o.nodes)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.news)) {
+		tell(id)
+		delete(c.news, id)
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.again)) {
+		if at := c.again[id]; at > c.now {
+			c.againBy(at.time())
+			continue
+		}
+		delete(c.again, id)
+		tell(id)
+	}
+}
+
 // fail remembers that a job of the partition is in line for resources, unless
 // it waits for nodes it named: that keeps nobody else waiting.
 func (c *cycle) fail(a *ask, p *part) {
@@ -50,6 +104,12 @@ func (c *cycle) fail(a *ask, p *part) {
 		return
 	}
 	p.failed = true
+	if len(c.parts) == 1 {
+		return
+	}
+	if c.claimed == nil {
+		c.claimed = make([]bool, len(c.rooms))
+	}
 	for _, pos := range p.where {
 		c.claimed[pos] = true
 	}
@@ -59,7 +119,7 @@ func (c *cycle) fail(a *ask, p *part) {
 // belongs to a partition whose jobs are in line already.
 func (c *cycle) spokenFor(p *part) bool {
 	for _, pos := range p.where {
-		if c.rooms[pos].open && !c.claimed[pos] {
+		if c.rooms[pos].open && (c.claimed == nil || !c.claimed[pos]) {
 			return false
 		}
 	}
@@ -71,9 +131,9 @@ func (c *cycle) spokenFor(p *part) bool {
 // service would not do even if they were idle.
 func (c *cycle) unavailable(a *ask, p *part) Why {
 	var away []NodeName
-	for _, pos := range p.where {
-		if r := &c.rooms[pos]; !r.open && a.required[r.n.Name] {
-			away = append(away, r.n.Name)
+	for name := range a.required {
+		if pos, ok := c.byName[name]; ok && p.in[pos] && !c.rooms[pos].open {
+			away = append(away, name)
 		}
 	}
 	if len(away) > 0 {
@@ -131,7 +191,7 @@ func (c *cycle) stockOf(p *part) *stock {
 		}
 		s.cpus += int64(r.cpus)
 		s.mem += int64(r.mem)
-		if r.jobs == 0 {
+		if len(r.held) == 0 {
 			s.nodes++
 		}
 		for i := range r.gres {

@@ -513,7 +513,7 @@ func (r *resolver) perNode(p *Partition) []string {
 // else ran and nothing were out of service.
 func (r *resolver) fits(p *Partition) bool {
 	a := newAsk(r.job, p, r.t)
-	f := field{t: r.t, from: r.now}
+	f := field{t: r.t, from: instantOf(r.now)}
 	// Most requests are met by the first few nodes.
 	if len(a.plans) == 1 && len(a.plans[0].quotas) == 0 && !a.contiguous && len(a.required) == 0 && a.sizes == nil {
 		var sum tally

@@ -386,7 +386,10 @@ func (s *story) addRunning(id string, w words) error {
 	}
 	for _, name := range names {
 		i := slices.IndexFunc(s.nodes, func(n *Node) bool { return n.Name == name })
-		r := newRoom(s.nodes[i], i)
+		r := emptyRoom(s.nodes[i], i)
+		for _, g := range s.nodes[i].UsedGres {
+			r.takeGres(g, 1)
+		}
 		j.Alloc = append(j.Alloc, NodeAlloc{Node: name, CPUs: w.num("cpus", r.total), Mem: slurm.MB(w.num("mem", 0)), Tasks: 1,
 			Gres: r.chooseGres(gres, true)})
 	}

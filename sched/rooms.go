@@ -8,17 +8,17 @@ import (
 	"github.com/runink/rink/slurm"
 )
 
-// room is a node as one cycle works with it: what is left now, what running
-// jobs give back and when, and what is promised to jobs that wait.
+// room is a node as the scheduler works with it: what is left now, and how that
+// changes as running jobs end and promises fall due.
 type room struct {
 	n     *Node
 	pos   int // position in the view's nodes
 	open  bool
-	total int // CPUs that jobs may use
-	cpus  int // free ones
+	away  bool // cannot be reached, whatever its state says
+	total int  // CPUs that jobs may use
+	cpus  int  // free ones
 	mem   slurm.MB
 	gres  []shelf
-	jobs  int
 	// shared is how many of the CPUs in use are in use by jobs that share them.
 	shared int
 	// uid is the owner of the jobs here, unless there are several owners
@@ -28,18 +28,24 @@ type room struct {
 	mixed   bool
 	keepers int
 	owned   bool
-	// byPart counts the CPUs in use by partition, where partitions bound it.
-	byPart map[PartitionName]int
 
-	backs []giveBack // by time
-	holds []hold
+	held  []holding // what is here now
+	holds []hold    // what is promised
+	line  timeline  // all of these over time
 	spots []spot
+	seats []seat // where it stands in the outlooks
 }
 
 // spot is where a room stands in the ladder of a partition.
 type spot struct {
 	rung *rung
 	at   int
+}
+
+// seat is the leaf of a room in an outlook.
+type seat struct {
+	o    *outlook
+	leaf int
 }
 
 // shelf is one kind of generic resource of a node.
@@ -50,40 +56,22 @@ type shelf struct {
 	used      []uint64 // bit set of devices in use; nil when the kind is only counted
 }
 
-// giveBack is what a running job returns on one node at its expected end.
-type giveBack struct {
-	at     time.Time
-	part   PartitionName
-	keeper bool
-	cpus   int
-	shared int // of them, shared
-	mem    slurm.MB
-	gres   []int64 // by shelf; nil: none
+// holding is what a job has on one node, until its expected end.
+type holding struct {
+	job         slurm.JobID
+	part        PartitionName
+	uid         uint32
+	whole, user bool
+	end         instant
+	load        load
+	gres        []GresAlloc
 }
 
-// hold is what is promised on one node to a job that waits, from start until
-// end.
+// hold is what is promised on one node to a job that waits.
 type hold struct {
-	start, end time.Time
-	part       PartitionName
-	cpus       int
-	shared     int
-	mem        slurm.MB
-	gres       []int64
-	whole      bool
-}
-
-// spare is what a node can give over some span of time.
-type spare struct {
-	cpus   int
-	shared int // CPUs in use by jobs that share them
-	mem    slurm.MB
-	gres   []int64 // by shelf
-	idle   bool
-	kept   bool // some job keeps others off
-	// strict is set while CPUs are promised to a job that does not share them:
-	// when it starts, no CPU may be in use twice.
-	strict bool
+	to         *promise
+	start, end instant
+	load       load
 }
 
 // sharedCPUs returns how many CPUs a job may have that shares each with at most
@@ -111,23 +99,12 @@ func span(limit slurm.Duration) time.Duration {
 // the system.
 func UsableCPUs(n *Node) int { return max(n.CPUs-n.CoreSpec*max(n.Threads, 1), 0) }
 
-// newRoom takes stock of a node. share is how many jobs may have a CPU at once.
-func newRoom(n *Node, pos int) room {
-	r := room{n: n, pos: pos, open: n.Usable(), total: UsableCPUs(n), jobs: len(n.Running)}
-	r.cpus = r.total - n.UsedCPUs
-	r.mem = n.Memory - n.UsedMem
-	r.stockShelves()
-	for _, g := range n.UsedGres {
-		r.takeGres(g, 1)
-	}
-	return r
-}
-
 // emptyRoom is the node with nothing running on it and nothing wrong with it.
 func emptyRoom(n *Node, pos int) room {
 	r := room{n: n, pos: pos, open: true, total: UsableCPUs(n), mem: n.Memory}
 	r.cpus = r.total
 	r.stockShelves()
+	r.line.reset(r.total, r.mem, r.stock())
 	return r
 }
 
@@ -143,6 +120,18 @@ func (r *room) stockShelves() {
 			r.gres[i].used = make([]uint64, (g.Count+63)/64)
 		}
 	}
+}
+
+// stock counts what is on the shelves in all.
+func (r *room) stock() []int64 {
+	if len(r.gres) == 0 {
+		return nil
+	}
+	list := make([]int64, len(r.gres))
+	for i := range r.gres {
+		list[i] = r.gres[i].total
+	}
+	return list
 }
 
 // shelfOf finds the shelf of a name and type, -1 when the node has none.
@@ -187,35 +176,97 @@ func (s *shelf) freeIndexes(n int64) []int {
 	return index
 }
 
-// take books an allocation.
-func (r *room) take(a NodeAlloc, k *ask) {
-	j := k.job
-	r.cpus -= a.CPUs
-	if k.sharing > 1 {
-		r.shared += a.CPUs
-	}
-	if k.part.MaxCPUsPerNode > 0 {
-		if r.byPart == nil {
-			r.byPart = make(map[PartitionName]int)
-		}
-		r.byPart[k.part.Name] += a.CPUs
-	}
-	r.mem -= a.Mem
-	for _, g := range a.Gres {
+// put notes that a job is here.
+func (r *room) put(h holding) {
+	r.cpus -= h.load.cpus
+	r.shared += h.load.shared
+	r.mem -= h.load.mem
+	for _, g := range h.gres {
 		r.takeGres(g, 1)
 	}
-	r.jobs++
-	r.mixed = r.mixed || r.jobs > 1 && r.uid != j.UID
-	r.uid = j.UID
-	if k.whole || k.ownUser {
+	r.held = append(r.held, h)
+	r.line.add(always, h.end, &h.load, 1)
+	if len(r.held) == 1 {
+		r.uid, r.mixed = h.uid, false
+	} else {
+		r.mixed = r.mixed || r.uid != h.uid
+		r.uid = h.uid
+	}
+	if h.whole || h.user {
 		r.keepers++
-		r.owned = !k.whole
+		r.owned = !h.whole
+	}
+}
+
+// leave notes that a job is gone.
+func (r *room) leave(id slurm.JobID) {
+	i := slices.IndexFunc(r.held, func(h holding) bool { return h.job == id })
+	if i < 0 {
+		return
+	}
+	h := r.held[i]
+	last := len(r.held) - 1
+	r.held[i] = r.held[last]
+	r.held[last] = holding{}
+	r.held = r.held[:last]
+	r.cpus += h.load.cpus
+	r.shared -= h.load.shared
+	r.mem += h.load.mem
+	for _, g := range h.gres {
+		r.takeGres(g, -1)
+	}
+	r.line.add(always, h.end, &h.load, -1)
+	if r.mixed || r.keepers > 0 {
+		r.mixed, r.keepers, r.owned = false, 0, false
+		for k := range r.held {
+			o := &r.held[k]
+			r.mixed = r.mixed || k > 0 && r.uid != o.uid
+			r.uid = o.uid
+			if o.whole || o.user {
+				r.keepers++
+				r.owned = !o.whole
+			}
+		}
+	}
+	if last > 0 && !r.mixed {
+		r.uid = r.held[0].uid
+	}
+}
+
+// extend moves the expected end of a job that is still here.
+func (r *room) extend(id slurm.JobID, end instant) {
+	for i := range r.held {
+		if h := &r.held[i]; h.job == id && h.end != end {
+			r.line.add(always, h.end, &h.load, -1)
+			h.end = end
+			r.line.add(always, h.end, &h.load, 1)
+		}
+	}
+}
+
+// promised notes that room is promised here.
+func (r *room) promised(h hold) {
+	r.holds = append(r.holds, h)
+	r.line.add(h.start, h.end, &h.load, 1)
+}
+
+// unpromised takes a promise back.
+func (r *room) unpromised(p *promise) {
+	for i := range r.holds {
+		if h := r.holds[i]; h.to == p {
+			last := len(r.holds) - 1
+			r.holds[i] = r.holds[last]
+			r.holds[last] = hold{}
+			r.holds = r.holds[:last]
+			r.line.add(h.start, h.end, &h.load, -1)
+			return
+		}
 	}
 }
 
 // gresCounts counts an allocation's generic resources by shelf.
 func (r *room) gresCounts(list []GresAlloc) []int64 {
-	if len(list) == 0 {
+	if len(list) == 0 || len(r.gres) == 0 {
 		return nil
 	}
 	counts := make([]int64, len(r.gres))
@@ -225,78 +276,6 @@ func (r *room) gresCounts(list []GresAlloc) []int64 {
 		}
 	}
 	return counts
-}
-
-// at returns what is left at one moment: what is free now and what jobs that
-// end until then give back, less what is promised at that moment.
-func (r *room) at(t time.Time, s *spare) {
-	s.cpus, s.shared, s.mem, s.strict = r.cpus, r.shared, r.mem, false
-	s.gres = s.gres[:0]
-	for i := range r.gres {
-		s.gres = append(s.gres, r.gres[i].free)
-	}
-	back, keepers := 0, r.keepers
-	for i := range r.backs {
-		b := &r.backs[i]
-		if b.at.After(t) {
-			break
-		}
-		back++
-		if b.keeper {
-			keepers--
-		}
-		s.cpus += b.cpus
-		s.shared -= b.shared
-		s.mem += b.mem
-		for k, n := range b.gres {
-			s.gres[k] += n
-		}
-	}
-	s.idle, s.kept = r.jobs-back <= 0, keepers > 0
-	for i := range r.holds {
-		h := &r.holds[i]
-		if h.start.After(t) || !h.end.After(t) {
-			continue
-		}
-		s.idle = false
-		s.cpus -= h.cpus
-		s.shared += h.shared
-		s.strict = s.strict || h.shared == 0
-		s.mem -= h.mem
-		for k, n := range h.gres {
-			s.gres[k] -= n
-		}
-		if h.whole {
-			s.cpus = 0
-		}
-	}
-}
-
-// over returns what is left at every moment from t for d. Jobs only give back
-// as time passes, so the least is left at t or where a promise begins.
-func (r *room) over(t time.Time, d time.Duration, s *spare) {
-	r.at(t, s)
-	if len(r.holds) == 0 {
-		return
-	}
-	end := t.Add(d)
-	var then spare
-	for i := range r.holds {
-		if start := r.holds[i].start; start.After(t) && start.Before(end) {
-			r.at(start, &then)
-			s.cpus, s.mem, s.idle = min(s.cpus, then.cpus), min(s.mem, then.mem), s.idle && then.idle
-			s.kept = s.kept || then.kept
-			s.shared, s.strict = max(s.shared, then.shared), s.strict || then.strict
-			for k := range s.gres {
-				s.gres[k] = min(s.gres[k], then.gres[k])
-			}
-		}
-	}
-}
-
-// sortBacks puts what is given back in order of time.
-func (r *room) sortBacks() {
-	slices.SortFunc(r.backs, func(a, b giveBack) int { return a.at.Compare(b.at) })
 }
 
 // holdsNode reports whether a job still holds what it was given on a node.

@@ -25,10 +25,10 @@ func (f Forecast) Nodes() []NodeName {
 // A job that could never start is refused with the error of its submission.
 func TestOnly(v View, j *Job, now time.Time) (Forecast, error) {
 	v.Pending = nil
-	c := newCycle(v, now)
-	from := now
+	c := NewScheduler(v).newCycle(now, true)
+	from := c.now
 	if j.Begin.After(now) {
-		from = j.Begin
+		from = instantOf(j.Begin)
 	}
 	names := j.Partitions
 	if len(names) == 0 {
@@ -47,19 +47,11 @@ func TestOnly(v View, j *Job, now time.Time) (Forecast, error) {
 			continue
 		}
 		a := newAsk(j, p.p, c.t)
-		c.foresee()
-		c.from = from
-		at, chosen := from, c.field.place(a, p.where)
-		if chosen == nil {
-			at, chosen = c.earliest(a, p)
-		}
-		if chosen == nil || !best.Start.IsZero() && !at.Before(best.Start) {
+		at, chosen := c.earliest(a, p, from)
+		if chosen == nil || !best.Start.IsZero() && !at.time().Before(best.Start) {
 			continue
 		}
-		if at.Before(from) {
-			at = from
-		}
-		best = Forecast{Start: at, Partition: name, Alloc: c.allot(a, chosen, false)}
+		best = Forecast{Start: at.time(), Partition: name, Alloc: c.allot(a, chosen, false)}
 		for i := range best.Alloc {
 			best.CPUs += best.Alloc[i].CPUs
 		}

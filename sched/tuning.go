@@ -19,6 +19,10 @@ type tuning struct {
 	name        string // who is said to have started a job
 	maxTests    int    // requests that room is looked for in one cycle
 
+	maxPromises  int           // jobs that are promised room at the same time
+	everyPromise bool          // every job is
+	window       time.Duration // no further off; 0: however far
+
 	enforce       enforcement
 	maxArraySize  uint32
 	maxArrayTasks int
@@ -49,6 +53,7 @@ func tuningOf(cfg *Config) *tuning {
 		maxTests:      c.SchedulerParameters.Int("bf_max_job_test", 100_000),
 		maxArraySize:  uint32(c.MaxArraySize),
 		maxArrayTasks: c.SchedulerParameters.Int("max_array_tasks", 0),
+		maxPromises:   c.SchedulerParameters.Int("bf_max_job_test", 500),
 		leastLoaded:   slices.Contains(c.SelectTypeParameters, "CR_LLN"),
 	}
 	for _, word := range c.SelectTypeParameters {

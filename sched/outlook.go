@@ -1,0 +1,268 @@
+package sched
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// outlook answers for nodes of one kind in a partition when the first of them
+// has so many CPUs free for so long. It is a tree over the nodes; each knot
+// holds, for every step of CPUs, until when some node below it has them from now
+// on, and for every step of CPUs and of time the earliest later moment at which
+// one has at least these for at least that long. The steps round a question
+// down, so that the answer is never too late, and what is found at a leaf is
+// looked at exactly. A node that changes costs its own timeline once
+// over and the way up to the root.
+type outlook struct {
+	rooms  []int // positions, by leaf
+	size   int   // leaves, a power of two
+	cpus   []int32
+	knots  []uint32 // moments in seconds; knot k has its row at k*row: ends by CPUs, then beginnings by CPUs and time
+	row    int
+	dirty  []int32
+	stale  []bool // by leaf: in dirty
+	free   []int32
+	opened int   // leaves in service
+	kind   *Node // one of them: they differ in nothing that a request asks for but their names
+}
+
+// smallField is up to how many nodes are looked at one by one.
+const smallField = 16
+
+// timeSteps are the spans an outlook tells apart.
+var timeSteps = []time.Duration{0, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute,
+	80 * time.Minute, 160 * time.Minute, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour, 48 * time.Hour, 7 * 24 * time.Hour}
+
+// cpuSteps are the numbers of CPUs an outlook on nodes of this size tells apart.
+func cpuSteps(most int) []int32 {
+	var steps []int32
+	for n := 1; n <= most; {
+		steps = append(steps, int32(n))
+		switch {
+		case n < 4:
+			n++
+		case n < most/2:
+			n += max(n/4, 1)
+		default:
+			n += max(most/8, 1)
+		}
+	}
+	return steps
+}
+
+const noMoment = math.MaxUint32
+
+// seconds rounds a moment down to what an outlook counts in.
+func (i instant) seconds() uint32 {
+	switch {
+	case i == never:
+		return noMoment
+	case i <= 0:
+		return 0
+	}
+	return uint32(min(i/instant(time.Second), noMoment-1))
+}
+
+// newOutlook returns the outlook on these rooms, all of them to be looked at.
+func newOutlook(rooms []room, where []int) *outlook {
+	most := 1
+	for _, pos := range where {
+		most = max(most, rooms[pos].total)
+	}
+	o := &outlook{rooms: where, size: 1 << bits.Len(uint(max(len(where)-1, 0))), cpus: cpuSteps(most), kind: rooms[where[0]].n}
+	o.row = len(o.cpus) * (1 + len(timeSteps))
+	o.knots = make([]uint32, 2*o.size*o.row)
+	for k := range 2 * o.size {
+		for i := len(o.cpus); i < o.row; i++ {
+			o.knots[k*o.row+i] = noMoment
+		}
+	}
+	o.stale = make([]bool, len(where))
+	for leaf, pos := range where {
+		rooms[pos].seats = append(rooms[pos].seats, seat{o, leaf})
+		if rooms[pos].open {
+			o.opened++
+		}
+		o.touch(leaf)
+	}
+	return o
+}
+
+// touch notes that a leaf must be looked at again.
+func (o *outlook) touch(leaf int) {
+	if !o.stale[leaf] {
+		o.stale[leaf] = true
+		o.dirty = append(o.dirty, int32(leaf))
+	}
+}
+
+func (o *outlook) knot(k int) []uint32 { return o.knots[k*o.row : (k+1)*o.row] }
+
+// fresh brings the tree up to date.
+func (o *outlook) fresh(rooms []room) {
+	if len(o.dirty) == 0 {
+		return
+	}
+	for _, leaf := range o.dirty {
+		o.stale[leaf] = false
+		o.look(int(leaf), &rooms[o.rooms[leaf]])
+	}
+	if len(o.dirty) > o.size/16 {
+		for k := o.size - 1; k > 0; k-- {
+			o.sum(k)
+		}
+	} else {
+		for _, leaf := range o.dirty {
+			for k := (o.size + int(leaf)) / 2; k > 0 && o.sum(k); k /= 2 {
+			}
+		}
+	}
+	o.dirty = o.dirty[:0]
+}
+
+// sum works out a knot from the two below it, and reports whether it changed.
+func (o *outlook) sum(k int) bool {
+	to, a, b := o.knot(k), o.knot(2*k), o.knot(2*k+1)
+	changed := false
+	b, to = b[:len(a)], to[:len(a)]
+	for i, x := range a {
+		y := b[i]
+		if i < len(o.cpus) == (y > x) && x != y {
+			x = y // the latest end, the earliest beginning
+		}
+		if to[i] != x {
+			to[i], changed = x, true
+		}
+	}
+	return changed
+}
+
+// look reads a room's timeline into its leaf.
+func (o *outlook) look(leaf int, r *room) {
+	to := o.knot(o.size + leaf)
+	steps, first := len(timeSteps), len(o.cpus)
+	for i := range to[:first] {
+		to[i] = 0
+	}
+	for i := first; i < len(to); i++ {
+		to[i] = noMoment
+	}
+	if !r.open {
+		return
+	}
+	segs := r.line.segs
+	free := o.free[:0]
+	most := int32(0)
+	for i := range segs {
+		f := segs[i].free()
+		free = append(free, f)
+		most = max(most, f)
+	}
+	o.free = free
+	for c, least := range o.cpus {
+		if least > most {
+			break
+		}
+		row := to[first+c*steps : first+(c+1)*steps]
+		next := 0 // the first step of time that has no moment yet
+		for i := 0; i < len(free) && next < steps; {
+			if free[i] < least {
+				i++
+				continue
+			}
+			from := i
+			for i < len(free) && free[i] >= least {
+				i++
+			}
+			switch {
+			case from == 0 && i == len(free):
+				to[c] = noMoment
+				next = steps
+			case from == 0:
+				to[c] = segs[i].at.seconds() + 1
+			default:
+				at := segs[from].at
+				for next < steps && (i == len(free) || segs[i].at-at >= instant(timeSteps[next])) {
+					row[next] = at.seconds()
+					next++
+				}
+			}
+		}
+	}
+}
+
+// question is a number of CPUs and a time rounded down to the steps of an
+// outlook.
+type question struct {
+	cpu, at int // places in a knot
+	d       time.Duration
+}
+
+// ask rounds a question.
+func (o *outlook) ask(cpus int, d time.Duration) question {
+	c := len(o.cpus) - 1
+	for c > 0 && int(o.cpus[c]) > cpus {
+		c--
+	}
+	t := len(timeSteps) - 1
+	for t > 0 && timeSteps[t] > d {
+		t--
+	}
+	return question{cpu: c, at: len(o.cpus) + c*len(timeSteps) + t, d: d}
+}
+
+// earliest returns a moment, from or later, before which no node below knot k
+// can answer the question; never if none ever will.
+func (o *outlook) earliest(k int, q question, from instant) instant {
+	knot := o.knot(k)
+	if first := knot[q.cpu]; first == noMoment || first >= from.plus(q.d).seconds() {
+		return from
+	}
+	if s := knot[q.at]; s != noMoment {
+		return max(from, instant(s)*instant(time.Second))
+	}
+	return never
+}
+
+// kindOf is what a request may ask of a node, in words.
+func kindOf(r *room) string {
+	n := r.n
+	var b strings.Builder
+	for _, x := range []int{r.total, n.Sockets, n.Cores, n.Threads, int(n.Memory), int(n.TmpDisk), int(n.Weight)} {
+		b.WriteString(strconv.Itoa(x))
+		b.WriteByte(' ')
+	}
+	b.WriteString(strings.Join(n.Features, ","))
+	for _, g := range n.Gres {
+		b.WriteString(" " + g.Name + ":" + g.Type + ":" + strconv.FormatInt(g.Count, 10))
+	}
+	return b.String()
+}
+
+// outlooksOf parts the rooms at these positions by kind, in their order.
+func outlooksOf(rooms []room, where []int) []*outlook {
+	if len(where) <= smallField {
+		return nil
+	}
+	var kinds []string
+	byKind := map[string][]int{}
+	for _, pos := range where {
+		k := kindOf(&rooms[pos])
+		if byKind[k] == nil {
+			kinds = append(kinds, k)
+		}
+		byKind[k] = append(byKind[k], pos)
+	}
+	if len(kinds) > max(len(where)/4, 1) {
+		return nil // every node is its own kind: there is nothing to gain
+	}
+	list := make([]*outlook, len(kinds))
+	for i, k := range kinds {
+		list[i] = newOutlook(rooms, slices.Clip(byKind[k]))
+	}
+	return list
+}

@@ -1,0 +1,230 @@
+package sched
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/runink/rink/slurm"
+)
+
+// item is a pending job in line.
+type item struct {
+	job    *Job
+	rank   float64 // its own part of the priority; the lane's is added
+	submit instant
+	lane   *lane
+	shapes []*shape // by partition of the lane
+	want   demand
+	// promise is the room it is promised; nil for none.
+	promise *promise
+	told    told
+	fresh   bool   // has never been told anything
+	visited uint64 // the last pass that looked at it
+}
+
+// told is what was said of a job last.
+type told struct {
+	reason slurm.Reason
+	text   string
+	start  instant
+}
+
+// demand is the least a job takes, whatever else it asks for.
+type demand struct {
+	node  int32 // CPUs on each of its nodes
+	total int32 // CPUs in all
+	nodes int32
+	idle  int32         // nodes to itself
+	span  time.Duration // how long
+}
+
+// supply is what a partition has for a pass to give away.
+type supply struct {
+	node  int32 // CPUs on the node with the most
+	total int32
+	nodes int32 // nodes with any
+	idle  int32
+	any   bool // as much as one likes
+}
+
+// holds reports whether the supply may be enough for a demand.
+func (s *supply) holds(d *demand) bool {
+	return s.any || d.node <= s.node && d.total <= s.total && d.nodes <= s.nodes && d.idle <= s.idle
+}
+
+// least is the least of two demands in each kind.
+func (d *demand) least(o *demand) {
+	d.node, d.total, d.nodes, d.idle = min(d.node, o.node), min(d.total, o.total), min(d.nodes, o.nodes), min(d.idle, o.idle)
+	d.span = min(d.span, o.span)
+}
+
+// compare puts items of one lane in order: priority, then age.
+func (x *item) compare(y *item) int {
+	return cmp.Or(cmp.Compare(y.rank, x.rank), cmp.Compare(x.submit, y.submit), cmp.Compare(x.job.ID, y.job.ID))
+}
+
+// laneKey tells lanes apart: jobs of one lane may run in the same partitions, and
+// the same is added to their priorities.
+type laneKey struct {
+	parts string
+	group AssocID
+}
+
+// lane is jobs in line in chunks, each with the least that any of its jobs takes, so
+// that what cannot start now is passed over a chunk at a time. Changing a job
+// moves it alone; what is added to the priority of all of them moves none.
+type lane struct {
+	key    laneKey
+	parts  []*part
+	offset float64
+	chunks []*chunk
+	n      int
+}
+
+// chunk is a run of neighbours in a lane.
+type chunk struct {
+	items []*item
+	least demand
+}
+
+// chunkSize is how many items a chunk may have; one that grows beyond is halved.
+const chunkSize = 128
+
+// sum works out the least demand of a chunk.
+func (c *chunk) sum() {
+	c.least = c.items[0].want
+	for _, it := range c.items[1:] {
+		c.least.least(&it.want)
+	}
+}
+
+// place finds where an item is, or would be.
+func (l *lane) place(it *item) (at, in int) {
+	at, _ = slices.BinarySearchFunc(l.chunks, it, func(c *chunk, it *item) int { return c.items[len(c.items)-1].compare(it) })
+	if at == len(l.chunks) {
+		return at, 0
+	}
+	in, _ = slices.BinarySearchFunc(l.chunks[at].items, it, func(x, y *item) int { return x.compare(y) })
+	return at, in
+}
+
+// add puts an item in line.
+func (l *lane) add(it *item) {
+	it.lane = l
+	l.n++
+	at, in := l.place(it)
+	if at == len(l.chunks) {
+		if at == 0 {
+			l.chunks = append(l.chunks, &chunk{items: []*item{it}, least: it.want})
+			return
+		}
+		at--
+		in = len(l.chunks[at].items)
+	}
+	c := l.chunks[at]
+	c.items = slices.Insert(c.items, in, it)
+	if len(c.items) <= chunkSize {
+		c.least.least(&it.want)
+		return
+	}
+	half := len(c.items) / 2
+	rest := &chunk{items: append(make([]*item, 0, chunkSize), c.items[half:]...)}
+	clear(c.items[half:])
+	c.items = c.items[:half]
+	c.sum()
+	rest.sum()
+	l.chunks = slices.Insert(l.chunks, at+1, rest)
+}
+
+// remove takes an item out of the line.
+func (l *lane) remove(it *item) {
+	at, in := l.place(it)
+	if at == len(l.chunks) || in == len(l.chunks[at].items) || l.chunks[at].items[in] != it {
+		return
+	}
+	it.lane = nil
+	l.n--
+	c := l.chunks[at]
+	if c.items = slices.Delete(c.items, in, in+1); len(c.items) == 0 {
+		l.chunks = slices.Delete(l.chunks, at, at+1)
+		return
+	}
+	if w := &it.want; w.node == c.least.node || w.total == c.least.total || w.nodes == c.least.nodes || w.idle == c.least.idle || w.span == c.least.span {
+		c.sum()
+	}
+}
+
+// cursor goes along a lane for one of its partitions.
+type cursor struct {
+	lane *lane
+	part int // of lane.parts
+	at   int // chunk
+	in   int // item
+	item *item
+}
+
+// next moves on to the next item whose demand the supply may hold, from the one
+// at at and in on; item is nil at the end.
+func (k *cursor) next(s *supply) {
+	l := k.lane
+	for ; k.at < len(l.chunks); k.at, k.in = k.at+1, 0 {
+		c := l.chunks[k.at]
+		if k.in == 0 && !s.holds(&c.least) {
+			continue
+		}
+		for ; k.in < len(c.items); k.in++ {
+			if it := c.items[k.in]; s.holds(&it.want) {
+				k.item = it
+				return
+			}
+		}
+	}
+	k.item = nil
+}
+
+// before reports whether what the cursor is at comes before what the other is
+// at: partitions of a higher tier first, then by priority, then by age.
+func (k *cursor) before(o *cursor) bool {
+	a, b := k.item, o.item
+	c := cmp.Or(cmp.Compare(o.lane.parts[o.part].tier(), k.lane.parts[k.part].tier()),
+		cmp.Compare(b.rank+o.lane.offset, a.rank+k.lane.offset), cmp.Compare(a.submit, b.submit), cmp.Compare(a.job.ID, b.job.ID))
+	return cmp.Or(c, cmp.Compare(k.part, o.part)) < 0
+}
+
+// line is the cursors of all lanes, a heap by what they are at.
+type line []*cursor
+
+func (h line) down(i int) {
+	for {
+		m := i
+		for k := 2*i + 1; k <= 2*i+2 && k < len(h); k++ {
+			if h[k].before(h[m]) {
+				m = k
+			}
+		}
+		if m == i {
+			return
+		}
+		h[i], h[m] = h[m], h[i]
+		i = m
+	}
+}
+
+// init makes a heap of the cursors that are at something.
+func (h *line) init() {
+	*h = slices.DeleteFunc(*h, func(k *cursor) bool { return k.item == nil })
+	for i := len(*h)/2 - 1; i >= 0; i-- {
+		h.down(i)
+	}
+}
+
+// fix restores the heap after the first cursor has moved.
+func (h *line) fix() {
+	if (*h)[0].item == nil {
+		last := len(*h) - 1
+		(*h)[0] = (*h)[last]
+		*h = (*h)[:last]
+	}
+	h.down(0)
+}

@@ -1,0 +1,589 @@
+package sched
+
+import (
+	"cmp"
+	"container/heap"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runink/rink/slurm"
+)
+
+// Scheduler is the queue and the nodes as deciding needs them, kept from one pass
+// to the next: a change of a job or a node costs what it changes, and not the
+// length of the queue. It is told of changes in the order they happened; it is
+// not for several goroutines at once.
+type Scheduler struct {
+	field
+	v      View // as of the last Load: configuration, licences, accounts
+	byName map[NodeName]int
+	parts  map[PartitionName]*part
+
+	items   map[slurm.JobID]*item // jobs in line
+	aside   map[slurm.JobID]*Job  // jobs that wait for a time, another job or a release
+	tooLate []slurm.JobID         // jobs past their deadline
+	dues    dueHeap               // when time alone may put one of those in line
+	lanes   map[laneKey]*lane
+	order   []*lane                 // in the order they came to be
+	news    map[slurm.JobID]*item   // in line and never told anything
+	again   map[slurm.JobID]instant // in line and to be told again then
+
+	holding      map[slurm.JobID]*Job // jobs that hold resources
+	ends         dueHeap              // their expected ends
+	runningTasks map[slurm.JobID]int
+	used         slurm.Licenses
+	hets         map[slurm.JobID][]*Job // components that wait
+
+	shapes    map[askKey]*shape
+	promises  int
+	sweep     sweep
+	tentative []tentative // booked in the present pass
+	pass      uint64      // number of the present pass
+	opening   uint64      // counts changes of which nodes are in service
+	planned   instant     // when the last full pass was
+	stale     bool
+}
+
+// shape is a request as its equals share it.
+type shape struct {
+	ask  ask
+	refs int
+	want demand
+	// refused is the pass in which it found no room for least or longer.
+	refused uint64
+	least   time.Duration
+	// may is whether the nodes in service could hold it, as of opening mayAt.
+	may   bool
+	mayAt uint64
+	// dead are the rooms that turned it down in pass deadAt for deadSpan.
+	dead     []uint64
+	deadAt   uint64
+	deadSpan time.Duration
+}
+
+// tentative is what a pass has booked for a job that it starts.
+type tentative struct {
+	pos int
+	job slurm.JobID
+}
+
+// due is a job with a moment at which something is due.
+type due struct {
+	at  instant
+	job slurm.JobID
+}
+
+type dueHeap []due
+
+func (h dueHeap) Len() int { return len(h) }
+func (h dueHeap) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(h[i].at, h[j].at), cmp.Compare(h[i].job, h[j].job)) < 0
+}
+func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *dueHeap) Push(x any)   { *h = append(*h, x.(due)) }
+func (h *dueHeap) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	*h = (*h)[:last]
+	return x
+}
+
+// NewScheduler returns a scheduler that knows what the view shows.
+func NewScheduler(v View) *Scheduler {
+	s := &Scheduler{}
+	s.Load(v)
+	return s
+}
+
+// Load makes the scheduler forget what it knew and take the view for true.
+func (s *Scheduler) Load(v View) {
+	pass := s.pass
+	*s = Scheduler{v: v, byName: make(map[NodeName]int, len(v.Nodes)), parts: make(map[PartitionName]*part),
+		items: make(map[slurm.JobID]*item), aside: make(map[slurm.JobID]*Job), lanes: make(map[laneKey]*lane),
+		news: make(map[slurm.JobID]*item), again: make(map[slurm.JobID]instant),
+		holding: make(map[slurm.JobID]*Job, len(v.Running)), runningTasks: maps.Clone(v.RunningTasks),
+		hets: make(map[slurm.JobID][]*Job), shapes: make(map[askKey]*shape), used: v.LicensesUsed, pass: pass, opening: 1}
+	if s.runningTasks == nil {
+		s.runningTasks = make(map[slurm.JobID]int)
+	}
+	s.t = tuningOf(v.Config)
+	s.rooms = make([]room, len(v.Nodes))
+	for i, n := range v.Nodes {
+		s.rooms[i] = emptyRoom(n, i)
+		s.rooms[i].open = n.Usable()
+		s.byName[n.Name] = i
+	}
+	for _, j := range v.Running {
+		s.holding[j.ID] = j
+		s.settle(j)
+	}
+	for _, j := range v.Pending {
+		if j.IsPending() {
+			s.queue(j)
+		}
+	}
+	// The view's lists are not kept: they grow with the queue.
+	s.v.Pending, s.v.Running, s.v.Nodes, s.v.RunningTasks = nil, nil, nil, nil
+}
+
+// Stale reports whether something changed that only Load can take in: the nodes
+// there are, or what they have.
+func (s *Scheduler) Stale() bool { return s.stale }
+
+// Waiting returns how many records wait in line.
+func (s *Scheduler) Waiting() int { return len(s.items) }
+
+// Job tells of a change of a job's record; old is nil for a new one, and now nil
+// for one that is no longer there.
+func (s *Scheduler) Job(old, now *Job) {
+	if old != nil && now != nil && old.IsPending() && now.IsPending() && s.swap(old, now) {
+		return
+	}
+	if old != nil {
+		if hasBegun(old) {
+			s.countTask(old, -1)
+		}
+		if old.Holds() {
+			s.vacate(old)
+			delete(s.holding, old.ID)
+			s.used = MinusLicenses(s.used, old.LicensesUsed)
+		}
+		if old.IsPending() {
+			s.unqueue(old)
+		}
+	}
+	if now != nil {
+		if hasBegun(now) {
+			s.countTask(now, 1)
+		}
+		if now.Holds() {
+			s.holding[now.ID] = now
+			s.settle(now)
+			s.used = PlusLicenses(s.used, now.LicensesUsed)
+		}
+		if now.IsPending() {
+			s.queue(now)
+		}
+	}
+}
+
+// hasBegun reports whether a record has started and not ended.
+func hasBegun(j *Job) bool { return j.IsRunning() || j.IsSuspended() }
+
+func (s *Scheduler) countTask(j *Job, by int) {
+	if j.ArrayID == 0 {
+		return
+	}
+	if s.runningTasks[j.ArrayID] += by; s.runningTasks[j.ArrayID] == 0 {
+		delete(s.runningTasks, j.ArrayID)
+	}
+}
+
+// swap takes a new record of a job that stays where it is in line.
+func (s *Scheduler) swap(old, now *Job) bool {
+	it := s.items[now.ID]
+	same := old.Priority == now.Priority && old.Spec == now.Spec && old.TimeLimit == now.TimeLimit && old.TimeMin == now.TimeMin &&
+		old.HeldBy == now.HeldBy && old.Begin.Equal(now.Begin) && old.HetID == now.HetID && old.Restarts == now.Restarts &&
+		old.QOS == now.QOS && old.Account == now.Account && old.IsArrayRest() == now.IsArrayRest() &&
+		len(old.Deps) == len(now.Deps) && slices.Equal(old.Partitions, now.Partitions) && old.Partition == now.Partition && old.Need.same(&now.Need)
+	if it == nil || !same || len(now.Deps) > 0 || now.HetID != 0 {
+		return false
+	}
+	it.job = now
+	if it.fresh && !now.LastSched.IsZero() {
+		it.fresh = false
+		delete(s.news, now.ID)
+	}
+	return true
+}
+
+// same reports whether two requests are the same numbers, as far as they are
+// cheap to compare.
+func (n *Need) same(o *Need) bool {
+	return n.MinNodes == o.MinNodes && n.MaxNodes == o.MaxNodes && n.Tasks == o.Tasks && n.CPUs == o.CPUs && n.CPUsPerTask == o.CPUsPerTask &&
+		n.TasksPerNode == o.TasksPerNode && n.MinCPUsNode == o.MinCPUsNode && n.MemPerNode == o.MemPerNode && n.MemPerCPU == o.MemPerCPU &&
+		n.MemAllOfNode == o.MemAllOfNode && n.TmpDisk == o.TmpDisk && slices.Equal(n.NodeList, o.NodeList) && slices.Equal(n.Exclude, o.Exclude) &&
+		slices.Equal(n.GresPerNode, o.GresPerNode) && slices.Equal(n.GresPerJob, o.GresPerJob) && slices.Equal(n.GresPerTask, o.GresPerTask) &&
+		n.Contiguous == o.Contiguous && n.Exclusive == o.Exclusive && n.Share == o.Share && n.OverCommit == o.OverCommit &&
+		n.Features.String() == o.Features.String() && n.Licenses.String() == o.Licenses.String()
+}
+
+// Node tells of a change of a node's record.
+func (s *Scheduler) Node(n *Node) {
+	pos, ok := s.byName[n.Name]
+	if !ok {
+		s.stale = true
+		return
+	}
+	r := &s.rooms[pos]
+	old := r.n
+	if old == n {
+		return
+	}
+	if old.CPUs != n.CPUs || old.Memory != n.Memory || old.TmpDisk != n.TmpDisk || old.Weight != n.Weight || old.CoreSpec != n.CoreSpec ||
+		old.Sockets != n.Sockets || old.Cores != n.Cores || old.Threads != n.Threads || old.Index != n.Index ||
+		!slices.Equal(old.Features, n.Features) || !slices.EqualFunc(old.Gres, n.Gres, sameNodeGres) {
+		s.stale = true
+		return
+	}
+	r.n = n
+	if open := n.Usable(); open != r.open {
+		s.setOpen(r, open)
+	}
+}
+
+func sameNodeGres(a, b NodeGres) bool {
+	return a.Name == b.Name && a.Type == b.Type && a.Count == b.Count && a.Cores == b.Cores && slices.Equal(a.Files, b.Files)
+}
+
+// Reach tells whether a node can be reached just now. The state does not know of
+// it; while a node cannot be reached nothing is started there.
+func (s *Scheduler) Reach(name NodeName, can bool) {
+	pos, ok := s.byName[name]
+	if !ok {
+		return
+	}
+	r := &s.rooms[pos]
+	r.away = !can
+	if open := r.n.Usable() && can; open != r.open {
+		s.setOpen(r, open)
+	}
+}
+
+func (s *Scheduler) setOpen(r *room, open bool) {
+	open = open && !r.away
+	if open == r.open {
+		return
+	}
+	s.opening++
+	if !open {
+		s.leaveRungs(r)
+	}
+	r.open = open
+	if open {
+		s.joinRungs(r)
+	}
+	s.touch(r)
+}
+
+// settle books what a job holds on its nodes.
+func (s *Scheduler) settle(j *Job) {
+	p := s.v.Config.Partition(j.Partition)
+	factor := ShareLimit(s.v.Config, j, p)
+	whole, user := Exclusivity(s.v.Config, j, p)
+	end := endOf(j)
+	for i := range j.Alloc {
+		a := &j.Alloc[i]
+		pos, ok := s.byName[a.Node]
+		if !ok || !holdsNode(j, a.Node) {
+			continue
+		}
+		r := &s.rooms[pos]
+		h := holding{job: j.ID, part: j.Partition, uid: j.UID, whole: whole, user: user, end: end, gres: a.Gres,
+			load: load{cpus: a.CPUs, mem: a.Mem, gres: r.gresCounts(a.Gres), keeper: whole || user}}
+		if j.CPUsFree {
+			h.load.cpus = 0
+		}
+		if factor > 1 {
+			h.load.shared = h.load.cpus
+		}
+		s.change(r, func() { r.put(h) })
+	}
+	heap.Push(&s.ends, due{end, j.ID})
+}
+
+// vacate gives back what a job held.
+func (s *Scheduler) vacate(j *Job) {
+	for i := range j.Alloc {
+		if pos, ok := s.byName[j.Alloc[i].Node]; ok && holdsNode(j, j.Alloc[i].Node) {
+			r := &s.rooms[pos]
+			s.change(r, func() { r.leave(j.ID) })
+		}
+	}
+}
+
+// change does something to a room and keeps what is known of it in step.
+func (s *Scheduler) change(r *room, do func()) {
+	before, idle := r.cpus, len(r.held) == 0
+	do()
+	if r.open && (r.cpus != before || idle != (len(r.held) == 0)) {
+		for _, at := range r.spots {
+			at.rung.part.count(r, before, idle, -1)
+			at.rung.part.count(r, r.cpus, len(r.held) == 0, 1)
+			at.rung.drop(at.at, before)
+			at.rung.put(at.at, r.cpus)
+		}
+	}
+	s.touch(r)
+}
+
+// touch notes that the outlook on a room has changed.
+func (s *Scheduler) touch(r *room) {
+	for _, at := range r.seats {
+		at.o.touch(at.leaf)
+	}
+}
+
+// soon is how long a job is taken to stay that should be gone already.
+const soon = 5 * time.Second
+
+// endOf is when a job that holds resources is expected to give them back. One
+// without a limit counts as ending a little before any that would start after
+// it, so that none of those gets in the way of a job that waits for it.
+func endOf(j *Job) instant {
+	switch {
+	case j.IsCompleting():
+		return instantOf(j.End).plus(soon)
+	case j.IsSuspended():
+		return instantOf(cmp.Or(j.Suspended, j.Start)).plus(unlimitedSpan - 24*time.Hour)
+	case j.End.IsZero():
+		return instantOf(j.Start).plus(unlimitedSpan - 24*time.Hour)
+	}
+	return instantOf(j.End)
+}
+
+// overdue puts the ends of jobs that should be gone a moment further off.
+func (s *Scheduler) overdue(now instant) {
+	for len(s.ends) > 0 && s.ends[0].at <= now {
+		d := heap.Pop(&s.ends).(due)
+		j := s.holding[d.job]
+		if j == nil {
+			continue
+		}
+		later := now.plus(soon)
+		found := false
+		for i := range j.Alloc {
+			if pos, ok := s.byName[j.Alloc[i].Node]; ok {
+				r := &s.rooms[pos]
+				for k := range r.held {
+					if h := &r.held[k]; h.job == j.ID && h.end <= now {
+						r.extend(j.ID, later)
+						s.touch(r)
+						found = true
+					}
+				}
+			}
+		}
+		if found {
+			heap.Push(&s.ends, due{later, j.ID})
+		}
+	}
+}
+
+// queue puts a pending job in line, or aside while it waits for a time, another
+// job or a release.
+func (s *Scheduler) queue(j *Job) {
+	s.aside[j.ID] = j
+	heap.Push(&s.dues, due{always, j.ID}) // the next pass looks at it
+	if j.HetID == 0 {
+		return
+	}
+	// The components of a heterogeneous job are in line together or not at all.
+	for _, o := range s.hets[j.HetID] {
+		if it := s.items[o.ID]; it != nil {
+			s.takeOut(it)
+			s.aside[o.ID] = o
+		}
+		heap.Push(&s.dues, due{always, o.ID})
+	}
+	s.hets[j.HetID] = append(s.hets[j.HetID], j)
+}
+
+func (s *Scheduler) unqueue(j *Job) {
+	delete(s.aside, j.ID)
+	if it := s.items[j.ID]; it != nil {
+		s.takeOut(it)
+	}
+	if j.HetID != 0 {
+		list := slices.DeleteFunc(s.hets[j.HetID], func(o *Job) bool { return o.ID == j.ID })
+		if s.hets[j.HetID] = list; len(list) == 0 {
+			delete(s.hets, j.HetID)
+		}
+	}
+}
+
+// takeOut removes an item from the line with what is promised to it.
+func (s *Scheduler) takeOut(it *item) {
+	s.lift(it)
+	for i, sh := range it.shapes {
+		if sh.refs--; sh.refs == 0 {
+			key := sh.ask.keyed()
+			delete(s.shapes, key)
+		}
+		it.shapes[i] = nil
+	}
+	it.lane.remove(it)
+	delete(s.items, it.job.ID)
+	delete(s.news, it.job.ID)
+	delete(s.again, it.job.ID)
+}
+
+// enter puts a job into the line of its partitions.
+func (s *Scheduler) enter(j *Job) bool {
+	l := s.laneOf(j)
+	if l == nil {
+		return false
+	}
+	it := &item{job: j, rank: float64(j.Priority), submit: instantOf(j.Submit), fresh: j.LastSched.IsZero(), shapes: make([]*shape, len(l.parts))}
+	it.told = told{reason: j.Reason, text: j.ReasonText, start: instantOf(j.Start)}
+	for i, p := range l.parts {
+		sh := s.shapeOf(j, p)
+		it.shapes[i] = sh
+		if i == 0 {
+			it.want = sh.want
+		} else {
+			it.want.least(&sh.want)
+		}
+	}
+	it.want.span = span(j.TimeLimit)
+	if j.TimeMin > 0 {
+		it.want.span = min(it.want.span, span(j.TimeMin))
+	}
+	l.add(it)
+	s.items[j.ID] = it
+	if it.fresh {
+		s.news[j.ID] = it
+	}
+	if deadline := specOf(j).Deadline; !deadline.IsZero() {
+		least := time.Duration(0)
+		switch {
+		case j.TimeMin > 0:
+			least = span(j.TimeMin)
+		case j.TimeLimit != slurm.Unlimited:
+			least = span(j.TimeLimit)
+		}
+		heap.Push(&s.dues, due{instantOf(deadline.Add(-least)).plus(time.Second), j.ID})
+	}
+	return true
+}
+
+// laneOf returns the lane of a job, nil when it has no partition.
+func (s *Scheduler) laneOf(j *Job) *lane {
+	key := laneKey{parts: string(j.Partition)}
+	names := j.Partitions
+	switch len(names) {
+	case 0:
+		names = []PartitionName{j.Partition}
+	case 1:
+		key.parts = string(names[0])
+	default:
+		list := make([]string, len(names))
+		for i, n := range names {
+			list[i] = string(n)
+		}
+		key.parts = strings.Join(list, ",")
+	}
+	if l := s.lanes[key]; l != nil {
+		return l
+	}
+	l := &lane{key: key}
+	for _, name := range names {
+		if p := s.part(name); p != nil {
+			l.parts = append(l.parts, p)
+		}
+	}
+	if len(l.parts) == 0 {
+		return nil
+	}
+	s.lanes[key] = l
+	s.order = append(s.order, l)
+	return l
+}
+
+// shapeOf returns the shape of a job's request for a partition.
+func (s *Scheduler) shapeOf(j *Job, p *part) *shape {
+	a := newAsk(j, p.p, s.t)
+	key := a.keyed()
+	sh := s.shapes[key]
+	if sh == nil {
+		sh = &shape{ask: *a, want: a.demand(p)}
+		sh.ask.shape = sh
+		s.shapes[key] = sh
+	}
+	sh.refs++
+	return sh
+}
+
+// demand is the least a request takes.
+func (a *ask) demand(p *part) demand {
+	d := demand{node: int32(a.leastCPUs()), nodes: int32(a.minNodes), span: a.span}
+	d.total = max(int32(min(a.tasks*a.cpt, 1<<30)), d.node*d.nodes)
+	if a.overcommit {
+		d.total = d.node * d.nodes
+	}
+	if a.whole {
+		d.idle, d.total, d.node = d.nodes, 0, 1
+	}
+	if a.maxNodes == 1 && !a.whole && !a.overcommit {
+		d.node = max(d.node, int32(min(a.tasks*a.cpt, 1<<30)))
+	}
+	if a.sharing > 1 {
+		d = demand{span: a.span}
+	}
+	return d
+}
+
+// wake moves on the jobs aside for which it is time.
+func (c *cycle) wake() {
+	for _, id := range c.tooLate { // until they are gone
+		heap.Push(&c.dues, due{always, id})
+	}
+	c.tooLate = c.tooLate[:0]
+	for len(c.dues) > 0 && c.dues[0].at <= c.now {
+		d := heap.Pop(&c.dues).(due)
+		j := c.aside[d.job]
+		if it := c.items[d.job]; it != nil && j == nil {
+			if c.late(it.job) { // its deadline has come while it stood in line
+				c.tooLate = append(c.tooLate, d.job)
+			}
+			continue
+		}
+		if j == nil {
+			continue
+		}
+		if c.late(j) {
+			c.tooLate = append(c.tooLate, d.job)
+			continue
+		}
+		w, at := heldBack(j, c.at)
+		for _, o := range c.hets[j.HetID] {
+			if w.IsZero() && j.HetID != 0 && o.ID != j.ID {
+				w, at = heldBack(o, c.at)
+			}
+		}
+		if !w.IsZero() {
+			c.againBy(at)
+			if !at.IsZero() {
+				heap.Push(&c.dues, due{instantOf(at), j.ID})
+			}
+			c.wait(j, w, laterOf(j.Begin, at, c.at), nil)
+			continue
+		}
+		delete(c.aside, d.job)
+		if !c.enter(j) {
+			c.aside[d.job] = j
+			c.wait(j, because(slurm.ReasonPartitionDown), time.Time{}, nil)
+		}
+	}
+	if len(c.dues) > 0 && c.dues[0].at != always {
+		c.againBy(c.dues[0].at.time())
+	}
+}
+
+// part returns a partition as the scheduler works with it, nil when there is
+// none of that name.
+func (s *Scheduler) part(name PartitionName) *part {
+	if p, ok := s.parts[name]; ok {
+		return p
+	}
+	conf := s.v.Config.Partition(name)
+	if conf == nil {
+		s.parts[name] = nil
+		return nil
+	}
+	p := newPart(conf, &s.field, s.byName, s.t)
+	s.parts[name] = p
+	return p
+}
