@@ -34,7 +34,7 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 		k := c.cursors[0]
 		p := k.lane.parts[k.part]
 		e := entry{item: k.item, job: k.item.job, part: p, at: k.part}
-		k.item.visited = s.pass
+		k.item.see(s.pass, k.part)
 		switch {
 		case c.settled(e):
 		case c.barred(e): // limits.go, licenses.go
@@ -48,6 +48,19 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 	}
 	c.tell()
 	return c.plan
+}
+
+// see notes that a pass looks at the item in one of its partitions.
+func (x *item) see(pass uint64, part int) {
+	if x.visited != pass {
+		x.visited, x.seen = pass, 0
+	}
+	x.seen |= 1 << min(part, 63)
+}
+
+// saw reports whether the pass has looked at the item in that partition.
+func (x *item) saw(pass uint64, part int) bool {
+	return x.visited == pass && x.seen&(1<<min(part, 63)) != 0
 }
 
 // entry is a job in the line of one of its partitions.
@@ -272,7 +285,9 @@ func (c *cycle) place(e entry) bool {
 		}
 		alloc, limit := c.fit(a, e.part)
 		if alloc == nil {
-			c.lower(e.item, lifted)
+			if c.begun[j] == before {
+				c.lower(e.item, lifted)
+			}
 			return false
 		}
 		c.start(e, a, alloc, limit)
@@ -374,16 +389,19 @@ func rank(w Why) int {
 // tell reports on the jobs with several partitions that did not start, and on
 // those that were passed over and have not been told why they wait.
 func (c *cycle) tell() {
+	if !c.full {
+		c.tellNew()
+	}
 	if len(c.outcomes) > 0 {
 		jobs := slices.SortedFunc(maps.Keys(c.outcomes), func(a, b *Job) int { return cmp.Compare(a.ID, b.ID) })
 		for _, j := range jobs {
+			if it := c.items[j.ID]; it != nil && !c.full && !c.done[j] {
+				c.lookOver(it)
+			}
 			if o := c.outcomes[j]; !c.done[j] {
 				c.wait(j, o.why, o.start, o.nodes)
 			}
 		}
-	}
-	if !c.full {
-		c.tellNew()
 	}
 	// What was booked is taken back: it is true once it has been committed.
 	for _, t := range slices.Backward(c.tentative) {

@@ -179,7 +179,7 @@ func (c *cycle) findOne(a *ask, p *part) (slot, bool) {
 	if p.supplyMost() < least || !c.lastsAnywhere(a, p, least) {
 		return slot{}, false
 	}
-	dead := c.deadFor(a)
+	dead, mine := c.deadFor(a), false // mine: it is noted for this very time
 	try := func(i, pos int) (slot, bool) {
 		if dead != nil && dead[pos/64]&(1<<(pos%64)) != 0 {
 			return slot{}, false
@@ -194,8 +194,8 @@ func (c *cycle) findOne(a *ask, p *part) (slot, bool) {
 			}
 		}
 		if len(a.plans) == 1 && c.trial == nil && a.shape != nil && a.shape.refs > 1 {
-			if dead == nil {
-				dead = c.killFor(a)
+			if !mine {
+				dead, mine = c.killFor(a), true
 			}
 			dead[pos/64] |= 1 << (pos % 64)
 		}
@@ -247,7 +247,12 @@ func (c *cycle) deadFor(a *ask) []uint64 {
 // killFor returns the set to note the rooms in that turn a request down.
 func (c *cycle) killFor(a *ask) []uint64 {
 	sh := a.shape
-	if sh.deadAt == c.pass && sh.deadSpan == a.span {
+	if sh.deadAt == c.pass && sh.deadSpan <= a.span {
+		// What turned down a shorter time turns this one down too.
+		if sh.deadSpan == a.span {
+			return sh.dead
+		}
+		sh.deadSpan = a.span
 		return sh.dead
 	}
 	if len(sh.dead) != (len(c.rooms)+63)/64 {

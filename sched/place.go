@@ -35,6 +35,23 @@ func (f *field) look(r *room, d time.Duration) *spare {
 	return &f.left
 }
 
+// onlyOf reports whether all that runs on a node is the request's user's, and
+// nothing is promised there while it runs: what is promised to a job that keeps
+// other users off is promised to it alone.
+func (f *field) onlyOf(a *ask, r *room) bool {
+	for i := range r.held {
+		if r.held[i].uid != a.job.UID {
+			return false
+		}
+	}
+	for i := range r.holds {
+		if h := &r.holds[i]; h.start < f.from.plus(a.span) && h.end > f.from {
+			return false
+		}
+	}
+	return true
+}
+
 // perUnit is how many of a node's CPUs one CPU of the request takes: more than
 // one when it may not use every thread of a core.
 func (a *ask) perUnit(n *Node) int {
@@ -73,7 +90,7 @@ func (f *field) offer(a *ask, r *room, s *spare) (slot, bool) {
 	switch {
 	case a.whole && !s.idle,
 		s.kept && (!r.owned || r.uid != a.job.UID),
-		a.ownUser && !s.idle && (r.mixed || r.uid != a.job.UID):
+		a.ownUser && !s.idle && !f.onlyOf(a, r):
 		return none, false
 	}
 	unit := a.perUnit(r.n)

@@ -2,7 +2,9 @@ package sched
 
 import (
 	"fmt"
+	"maps"
 	"math/rand"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -22,10 +24,165 @@ func TestAnyQueueKeepsItsPromises(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		if err := playQueue(s, r); err != nil {
+		if err := playQueue(s, r, func(again bool) (Plan, error) { return Cycle(s.view(), s.now), nil }); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
 	}
+}
+
+// follower is a scheduler that is told of what happens in a story.
+type follower struct {
+	s     *story
+	live  *Scheduler
+	known map[slurm.JobID]*Job
+}
+
+// catchUp tells the scheduler what changed since the last time.
+func (f *follower) catchUp() {
+	if f.live == nil {
+		f.live = NewScheduler(f.s.view())
+		f.known = map[slurm.JobID]*Job{}
+		for _, j := range slices.Concat(f.s.pending, f.s.running) {
+			f.known[j.ID] = j
+		}
+		return
+	}
+	now := map[slurm.JobID]*Job{}
+	for _, j := range slices.Concat(f.s.pending, f.s.running) {
+		now[j.ID] = j
+	}
+	for _, id := range slices.Sorted(maps.Keys(f.known)) {
+		if now[id] == nil {
+			f.live.Job(f.known[id], nil)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(now)) {
+		if f.known[id] != now[id] {
+			f.live.Job(f.known[id], now[id])
+		}
+	}
+	for _, n := range f.s.nodes {
+		f.live.Node(n)
+	}
+	f.known = now
+}
+
+// TestSchedulerKeepsUp plays the same queues with a scheduler that is told of
+// every change: what it plans is what one that looks at everything anew does.
+func TestSchedulerKeepsUp(t *testing.T) {
+	for seed := range int64(80) {
+		r := rand.New(rand.NewSource(seed))
+		s, err := randomCluster(r)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		f := follower{s: s}
+		if err := playQueue(s, r, func(again bool) (Plan, error) {
+			f.catchUp()
+			got, want := f.live.Plan(s.now, true), Cycle(s.view(), s.now)
+			if !reflect.DeepEqual(got.Starts, want.Starts) {
+				return got, fmt.Errorf("it starts %+v, a new look starts %+v", got.Starts, want.Starts)
+			}
+			for _, w := range want.Waits {
+				if it := f.live.items[w.Job]; it != nil && (it.told.reason != w.Reason || it.told.text != w.Text ||
+					(it.told.start == always) != w.Start.IsZero() || it.told.start.time().Sub(w.Start).Abs() > 2*startShift) {
+					return got, fmt.Errorf("it tells job %d %+v, a new look tells %+v", w.Job, it.told, w)
+				}
+			}
+			return got, f.live.check()
+		}); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+// TestQuickPlansKeepPromises plays them with plans that only look at what may
+// start.
+func TestQuickPlansKeepPromises(t *testing.T) {
+	for seed := range int64(80) {
+		r := rand.New(rand.NewSource(seed))
+		s, err := randomCluster(r)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		f := follower{s: s}
+		n := 0
+		if err := playQueue(s, r, func(again bool) (Plan, error) {
+			f.catchUp()
+			// What a second look may move is promises of equal worth.
+			if again {
+				return Plan{}, nil
+			}
+			n++
+			return f.live.Plan(s.now, n%5 == 0), f.live.check()
+		}); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+// check says what a scheduler's books have wrong: each room and count is worked
+// out again from the jobs.
+func (s *Scheduler) check() error {
+	for i := range s.rooms {
+		r := &s.rooms[i]
+		want := emptyRoom(r.n, i)
+		for _, h := range r.held {
+			want.put(h)
+		}
+		for _, h := range r.holds {
+			want.promised(h)
+		}
+		if r.cpus != want.cpus || r.mem != want.mem || r.shared != want.shared || r.keepers != want.keepers {
+			return fmt.Errorf("node %s has %d CPUs and %v free, should have %d and %v", r.n.Name, r.cpus, r.mem, want.cpus, want.mem)
+		}
+		if !reflect.DeepEqual(r.line.segs, want.line.segs) {
+			return fmt.Errorf("node %s is seen as %+v, should be %+v", r.n.Name, r.line.segs, want.line.segs)
+		}
+		for k := range r.gres {
+			if r.gres[k].free != want.gres[k].free || !slices.Equal(r.gres[k].used, want.gres[k].used) {
+				return fmt.Errorf("node %s has %+v, should have %+v", r.n.Name, r.gres[k], want.gres[k])
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.parts)) {
+		p := s.parts[name]
+		total, idle, open := 0, 0, 0
+		for _, pos := range p.where {
+			if r := &s.rooms[pos]; r.open {
+				open++
+				total += max(r.cpus, 0)
+				if len(r.held) == 0 {
+					idle++
+				}
+			}
+		}
+		if p.total != total || p.idle != idle || p.open != open {
+			return fmt.Errorf("partition %s counts %d CPUs free, %d nodes idle of %d, should be %d, %d of %d", name, p.total, p.idle, p.open, total, idle, open)
+		}
+	}
+	n, promises := 0, 0
+	for _, l := range s.order {
+		for at, c := range l.chunks {
+			want := &chunk{items: c.items}
+			if want.sum(); want.least != c.least || len(c.items) == 0 || len(c.items) > chunkSize {
+				return fmt.Errorf("chunk %d of %q has %d jobs that take at least %+v, should be %+v", at, l.key.parts, len(c.items), c.least, want.least)
+			}
+			for i, it := range c.items {
+				if i > 0 && c.items[i-1].compare(it) >= 0 || s.items[it.job.ID] != it {
+					return fmt.Errorf("job %d stands wrong in line", it.job.ID)
+				}
+				if it.promise != nil {
+					promises++
+				}
+				n++
+			}
+		}
+	}
+	if n != len(s.items) || promises != s.promises {
+		return fmt.Errorf("%d jobs in line and %d promises, counted %d and %d", n, promises, len(s.items), s.promises)
+	}
+	return nil
 }
 
 func pick(r *rand.Rand, of ...string) string { return of[r.Intn(len(of))] }
@@ -89,7 +246,7 @@ func randomJob(r *rand.Rand, s *story, id int) string {
 	return line
 }
 
-func playQueue(s *story, r *rand.Rand) error {
+func playQueue(s *story, r *rand.Rand, plan func(again bool) (Plan, error)) error {
 	promised := map[slurm.JobID]time.Time{}
 	id := 0
 	steps := 25
@@ -106,8 +263,10 @@ func playQueue(s *story, r *rand.Rand) error {
 		}
 		// Jobs that a partition does not allow would wait for ever.
 		s.pending = slices.DeleteFunc(s.pending, func(j *Job) bool { return j.Reason != slurm.ReasonNone && j.LastSched.Equal(s.start) })
-		view := s.view()
-		s.plan = Cycle(view, s.now)
+		var err error
+		if s.plan, err = plan(false); err != nil {
+			return fmt.Errorf("step %d: %w", step, err)
+		}
 		for _, start := range s.plan.Starts {
 			if err := suitsStart(s, start); err != nil {
 				return fmt.Errorf("step %d: %w", step, err)
@@ -128,8 +287,16 @@ func playQueue(s *story, r *rand.Rand) error {
 				return fmt.Errorf("step %d: job %d was taken and can never run", step, j.ID)
 			}
 		}
-		if again := Cycle(s.view(), s.now); len(again.Starts) > 0 && started == 0 {
+		again, err := plan(true)
+		if err != nil {
+			return fmt.Errorf("step %d again: %w", step, err)
+		}
+		if len(again.Starts) > 0 && started == 0 {
 			return fmt.Errorf("step %d: job %d starts only at the second look", step, again.Starts[0].Job)
+		}
+		s.plan = Plan{Waits: again.Waits} // what was told once is not told again
+		if err := s.apply(); err != nil {
+			return err
 		}
 		// Time goes on to the next end, or to somewhere before it.
 		next := s.now.Add(time.Hour)

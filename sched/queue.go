@@ -21,6 +21,7 @@ type item struct {
 	told    told
 	fresh   bool   // has never been told anything
 	visited uint64 // the last pass that looked at it
+	seen    uint64 // for which partitions of its lane, a bit each
 }
 
 // told is what was said of a job last.

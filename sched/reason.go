@@ -58,29 +58,8 @@ func (c *cycle) crowded(a *ask, p *part) Why {
 // and have not been told why they wait, or only what they lack themselves.
 func (c *cycle) tellNew() {
 	tell := func(id slurm.JobID) {
-		it := c.items[id]
-		if it == nil || c.done[it.job] || it.job.HetID != 0 {
-			return
-		}
-		for i, p := range it.lane.parts {
-			e := entry{item: it, job: it.job, part: p, at: i}
-			if _, ok := c.outcomes[it.job]; ok && len(it.lane.parts) > 1 && it.visited == c.pass || it.visited == c.pass {
-				continue
-			}
-			if c.barred(e) {
-				continue
-			}
-			a := c.ask(e)
-			if len(a.required) > 0 || p.open < len(p.where) {
-				if w := c.unavailable(a, p); !w.IsZero() {
-					c.note(e, w, time.Time{}, nil)
-					continue
-				}
-			}
-			c.note(e, c.crowded(a, p), time.Time{}, nil)
-		}
-		if o, ok := c.outcomes[it.job]; ok && it.visited != c.pass {
-			c.wait(it.job, o.why, o.start, o.nodes)
+		if it := c.items[id]; it != nil && !c.done[it.job] && it.job.HetID == 0 {
+			c.lookOver(it)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.news)) {
@@ -94,6 +73,34 @@ func (c *cycle) tellNew() {
 		}
 		delete(c.again, id)
 		tell(id)
+	}
+}
+
+// lookOver notes why a job waits in those of its partitions in which the pass did
+// not look at it, as there cannot be room for it.
+func (c *cycle) lookOver(it *item) {
+	for i, p := range it.lane.parts {
+		if it.saw(c.pass, i) {
+			continue
+		}
+		it.see(c.pass, i)
+		e := entry{item: it, job: it.job, part: p, at: i}
+		if c.barred(e) {
+			continue
+		}
+		a := c.ask(e)
+		if len(a.required) > 0 || p.open < len(p.where) {
+			if w := c.unavailable(a, p); !w.IsZero() {
+				c.note(e, w, time.Time{}, nil)
+				continue
+			}
+		}
+		var start time.Time
+		var nodes []NodeName
+		if it.promise != nil && it.promise.part == p.p.Name {
+			start, nodes = it.promise.start.time(), it.promise.nodes
+		}
+		c.note(e, c.crowded(a, p), start, nodes)
 	}
 }
 
