@@ -2,21 +2,36 @@ package ctld
 
 import (
 	"context"
+	"sync"
 	"time"
 
+	"github.com/runink/rink/barn"
 	"github.com/runink/rink/barn/state"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
 
 // loop is the scheduling loop: it sleeps until something happened or a begin
-// time comes, plans, and has the plan committed.
+// time comes, plans, and has the plan committed. Its scheduler is told of what
+// happens in the order of the log, so that a plan costs what changed since the
+// last one.
 type loop struct {
 	s     *Server
 	woken chan struct{} // holds one wake-up
+
+	mu    sync.Mutex                  // guards lines
+	lines map[sched.NodeName]struct{} // nodes whose agent came or went
+
+	// Of the goroutine that runs alone.
+	live  *sched.Scheduler // nil: to be made anew from the state
+	log   *barn.Watcher    // what live has not been told of yet
+	whole time.Time        // when the last full plan was made
+	more  bool             // something changed since
 }
 
-func newLoop(s *Server) *loop { return &loop{s: s, woken: make(chan struct{}, 1)} }
+func newLoop(s *Server) *loop {
+	return &loop{s: s, woken: make(chan struct{}, 1), lines: make(map[sched.NodeName]struct{})}
+}
 
 // wake asks for a cycle soon; many wakes before it are one.
 func (l *loop) wake() {
@@ -26,10 +41,20 @@ func (l *loop) wake() {
 	}
 }
 
+// line tells that a node's agent came or went.
+func (l *loop) line(node sched.NodeName) {
+	l.mu.Lock()
+	l.lines[node] = struct{}{}
+	l.mu.Unlock()
+	l.wake()
+}
+
 // run plans whenever woken, until ctx ends.
 func (l *loop) run(ctx context.Context) {
 	alarm := time.NewTimer(time.Hour)
 	defer alarm.Stop()
+	l.live = nil
+	defer func() { l.live, l.log = nil, nil }()
 	for {
 		select {
 		case <-ctx.Done():
@@ -46,23 +71,94 @@ func (l *loop) run(ctx context.Context) {
 	}
 }
 
+// catchUp tells the scheduler what happened since the last plan. It reports
+// whether there is a scheduler: there is none without a configuration.
+func (l *loop) catchUp(ctx context.Context) bool {
+	for l.live != nil {
+		select {
+		case <-l.log.Ready():
+		default:
+			l.reach()
+			return true
+		}
+		batch, err := l.log.Next(ctx)
+		if err != nil {
+			l.live = nil
+			return false
+		}
+		if batch.Reset || !l.tell(batch.Events) {
+			l.live = nil
+		}
+	}
+	l.log = l.s.barn.Follow(func(st *state.State) {
+		if st.Config() != nil {
+			l.live = sched.NewScheduler(st.View())
+		}
+	})
+	l.whole = time.Time{}
+	if l.live == nil {
+		return false
+	}
+	l.mu.Lock()
+	clear(l.lines)
+	l.mu.Unlock()
+	for _, name := range l.live.Nodes() {
+		l.live.Reach(name, l.s.sessions.connected(name))
+	}
+	return true
+}
+
+// tell passes events on. It returns false when the scheduler has to be made
+// anew.
+func (l *loop) tell(events []state.Event) bool {
+	for _, ev := range events {
+		switch ev := ev.(type) {
+		case state.JobChanged:
+			l.live.Job(ev.Old, ev.New)
+			l.more = true
+		case state.NodeChanged:
+			if ev.Old == nil || ev.New == nil {
+				return false
+			}
+			l.live.Node(ev.New)
+		case state.ConfigChanged:
+			return false
+		}
+	}
+	return !l.live.Stale()
+}
+
+// reach tells the scheduler which nodes' agents came or went.
+func (l *loop) reach() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name := range l.lines {
+		l.live.Reach(name, l.s.sessions.connected(name))
+		l.more = true
+	}
+	clear(l.lines)
+}
+
+// smallQueue is up to how many waiting jobs every plan is a full one.
+const smallQueue = 500
+
 // cycle makes one plan and commits it. It returns when time alone will change
 // the answer.
 func (l *loop) cycle(ctx context.Context) time.Time {
 	s := l.s
-	now := time.Now()
-	var view sched.View
-	ready := false
-	s.barn.Read(func(st *state.State) {
-		if st.Config() != nil {
-			view, ready = st.View(), true
-		}
-	})
-	if !ready || len(view.Pending) == 0 {
+	if !l.catchUp(ctx) || l.live.Waiting() == 0 {
 		return time.Time{}
 	}
-	view.Nodes = s.reachable(view.Nodes)
-	plan := sched.Cycle(view, now)
+	now := time.Now()
+	again := l.whole.Add(l.live.Interval())
+	full := l.live.Waiting() <= smallQueue || !again.After(now)
+	if full {
+		l.whole, l.more = now, false
+	}
+	plan := l.live.Plan(now, full)
+	if !full && l.more && (plan.Next.IsZero() || plan.Next.After(again)) {
+		plan.Next = again
+	}
 	var cmds []state.Command
 	if len(plan.Starts) > 0 {
 		cmds = append(cmds, state.StartJobs{Starts: plan.Starts})
@@ -70,7 +166,7 @@ func (l *loop) cycle(ctx context.Context) time.Time {
 	for _, id := range plan.Late {
 		cmds = append(cmds, state.EndJob{Job: id, Restarts: state.AnyIncarnation, State: slurm.JobDeadline, Reason: slurm.ReasonDeadline})
 	}
-	if waits := l.news(view, plan.Waits); len(waits) > 0 {
+	if waits := l.news(plan.Waits); len(waits) > 0 {
 		cmds = append(cmds, state.SetWaits{Waits: waits})
 	}
 	s.waits.plan(plan.Waits)
@@ -79,6 +175,7 @@ func (l *loop) cycle(ctx context.Context) time.Time {
 		if ctx.Err() == nil {
 			s.log.Warn("cannot commit a plan", "error", err)
 		}
+		l.live = nil // it takes for told what was not committed
 		return now.Add(time.Second)
 	}
 	if len(plan.Starts) > 0 && len(results[0].Started) < len(plan.Starts) {
@@ -92,14 +189,10 @@ func (l *loop) cycle(ctx context.Context) time.Time {
 
 // news leaves only the waits that say something the record does not say yet:
 // the log is not for repeating the same reason at each cycle.
-func (l *loop) news(view sched.View, waits []sched.Wait) []sched.Wait {
-	byID := make(map[slurm.JobID]*sched.Job, len(view.Pending))
-	for _, j := range view.Pending {
-		byID[j.ID] = j
-	}
+func (l *loop) news(waits []sched.Wait) []sched.Wait {
 	var fresh []sched.Wait
 	for _, w := range waits {
-		if j := byID[w.Job]; j != nil && (j.Reason != w.Reason || j.ReasonText != w.Text || j.LastSched.IsZero() && eligibleReason(w.Reason)) {
+		if j := l.live.Pending(w.Job); j != nil && (j.Reason != w.Reason || j.ReasonText != w.Text || j.LastSched.IsZero() && eligibleReason(w.Reason)) {
 			w.Detail = nil // the leader keeps the whole story in memory
 			fresh = append(fresh, w)
 		}
@@ -116,23 +209,4 @@ func eligibleReason(r slurm.Reason) bool {
 		return false
 	}
 	return true
-}
-
-// reachable marks the nodes whose agent is not connected, so that nothing is
-// planned where no order would arrive.
-func (s *Server) reachable(all []*sched.Node) []*sched.Node {
-	out := all
-	copied := false
-	for i, n := range all {
-		if s.sessions.connected(n.Name) {
-			continue
-		}
-		if !copied {
-			out, copied = append([]*sched.Node(nil), all...), true
-		}
-		c := n.Clone()
-		c.State |= slurm.NodeNotResponding
-		out[i] = c
-	}
-	return out
 }

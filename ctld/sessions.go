@@ -173,14 +173,14 @@ func (n *nodes) Session(stream rinkpb.Nodes_SessionServer) error {
 	if err != nil {
 		return err
 	}
-	defer s.loop.wake()
+	defer s.loop.line(node)
 	defer s.sessions.closed(sess)
 	if err := s.welcome(ctx, sess, hello); err != nil {
 		s.log.Warn("node refused", "node", node, "error", err)
 		return err
 	}
 	s.soft.seen(node)
-	s.loop.wake()
+	s.loop.line(node)
 
 	reports := make(chan *rinkpb.Report, reportBurst)
 	read := make(chan error, 1)

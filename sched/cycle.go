@@ -109,9 +109,6 @@ func (s *Scheduler) newCycle(at time.Time, full bool) *cycle {
 	s.pass++
 	s.from, s.looks = now, 0
 	s.overdue(now)
-	if full {
-		s.planned = now
-	}
 	c := &cycle{Scheduler: s, now: now, at: at, full: full}
 	c.free = s.v.LicensesAll.Minus(s.used)
 	return c

@@ -42,7 +42,6 @@ type Scheduler struct {
 	tentative []tentative // booked in the present pass
 	pass      uint64      // number of the present pass
 	opening   uint64      // counts changes of which nodes are in service
-	planned   instant     // when the last full pass was
 	stale     bool
 }
 
@@ -132,13 +131,39 @@ func (s *Scheduler) Load(v View) {
 // there are, or what they have.
 func (s *Scheduler) Stale() bool { return s.stale }
 
-// Waiting returns how many records wait in line.
-func (s *Scheduler) Waiting() int { return len(s.items) }
+// Waiting returns how many records wait for a start.
+func (s *Scheduler) Waiting() int { return len(s.items) + len(s.aside) }
+
+// Pending returns the record of a job that waits for a start, or nil.
+func (s *Scheduler) Pending(id slurm.JobID) *Job {
+	if it := s.items[id]; it != nil {
+		return it.job
+	}
+	return s.aside[id]
+}
+
+// Nodes returns the names of the nodes it knows, in order.
+func (s *Scheduler) Nodes() []NodeName {
+	names := make([]NodeName, len(s.rooms))
+	for i := range s.rooms {
+		names[i] = s.rooms[i].n.Name
+	}
+	return names
+}
+
+// Interval is how long at most a full plan should be ago while anything changes
+// (bf_interval).
+func (s *Scheduler) Interval() time.Duration { return s.t.interval }
 
 // Job tells of a change of a job's record; old is nil for a new one, and now nil
 // for one that is no longer there.
 func (s *Scheduler) Job(old, now *Job) {
 	if old != nil && now != nil && old.IsPending() && now.IsPending() && s.swap(old, now) {
+		return
+	}
+	if old != nil && now != nil && old.Holds() && old.State == now.State && old.End.Equal(now.End) && len(old.Alloc) == len(now.Alloc) &&
+		old.CPUsFree == now.CPUsFree && len(old.Completing) == len(now.Completing) {
+		s.holding[now.ID] = now // its steps changed, or its words
 		return
 	}
 	if old != nil {

@@ -22,6 +22,7 @@ type tuning struct {
 	maxPromises  int           // jobs that are promised room at the same time
 	everyPromise bool          // every job is
 	window       time.Duration // no further off; 0: however far
+	interval     time.Duration // between full plans
 
 	enforce       enforcement
 	maxArraySize  uint32
@@ -54,6 +55,7 @@ func tuningOf(cfg *Config) *tuning {
 		maxArraySize:  uint32(c.MaxArraySize),
 		maxArrayTasks: c.SchedulerParameters.Int("max_array_tasks", 0),
 		maxPromises:   c.SchedulerParameters.Int("bf_max_job_test", 500),
+		interval:      time.Duration(c.SchedulerParameters.Int("bf_interval", 30)) * time.Second,
 		leastLoaded:   slices.Contains(c.SelectTypeParameters, "CR_LLN"),
 	}
 	for _, word := range c.SelectTypeParameters {
