@@ -11,6 +11,7 @@ import (
 // promise is room kept for a job that waits, from its expected start on.
 type promise struct {
 	part       PartitionName
+	at         int // among those there are
 	start, end instant
 	where      []int // rooms
 	loads      []load
@@ -48,11 +49,11 @@ func (c *cycle) reserve(e entry) {
 		return
 	}
 	switch {
-	case first, c.t.everyPromise:
+	case first, c.t.policy.everyPromise:
 	case it.promise != nil && !c.full:
 		c.note(e, w, it.promise.start.time(), it.promise.nodes)
 		return
-	case c.promises >= c.t.maxPromises || c.looks > promiseLooks:
+	case len(c.promised) >= c.t.policy.promises || c.looks > promiseLooks:
 		c.note(e, w, time.Time{}, nil)
 		return
 	}
@@ -63,12 +64,52 @@ func (c *cycle) reserve(e entry) {
 		return
 	}
 	c.promise(it, a, at, c.allot(a, chosen, false))
+	if c.t.policy.keepsPromises {
+		c.nextStart(at)
+	}
 	start, nodes := at.time(), it.promise.nodes
 	// A start that hangs on a job without a limit is not worth telling.
 	if time.Duration(at-c.now) > unlimitedSpan/2 {
 		start, nodes = time.Time{}, nil
 	}
 	c.note(e, w, start, nodes)
+}
+
+// promisedLater reports whether a job keeps what it was promised although there
+// may be room now: where every job holds a promise, they move forward only when a
+// job has ended before it had to.
+func (c *cycle) promisedLater(e entry) bool {
+	p := e.item.promise
+	if !c.t.policy.keepsPromises || p == nil || p.start <= c.now || e.job.HetID != 0 {
+		if p != nil && c.t.policy.keepsPromises {
+			c.nextStart(p.start)
+		}
+		return false
+	}
+	if c.early && p.part == e.part.p.Name {
+		a := c.ask(e)
+		c.lift(e.item)
+		if at, chosen := c.earliest(a, e.part, c.now); chosen != nil {
+			c.promise(e.item, a, at, c.allot(a, chosen, false))
+			p = e.item.promise
+		} else {
+			c.lower(e.item, p)
+		}
+		if p.start <= c.now {
+			return false
+		}
+	}
+	c.nextStart(p.start)
+	e.part.failed = true
+	c.note(e, because(slurm.ReasonPriority), p.start.time(), p.nodes)
+	return true
+}
+
+// nextStart makes sure that there is a pass when a promise falls due.
+func (c *cycle) nextStart(at instant) {
+	if at > c.now {
+		c.againBy(at.time())
+	}
 }
 
 // promiseLooks bounds how many nodes are looked at in one pass for the sake of
@@ -87,9 +128,7 @@ func (c *cycle) promise(it *item, a *ask, at instant, alloc []NodeAlloc) {
 			p.loads[i].shared = n.CPUs
 		}
 	}
-	it.promise = p
-	c.promises++
-	c.hold(p)
+	c.lower(it, p)
 }
 
 // hold books what is promised.
@@ -116,7 +155,12 @@ func (s *Scheduler) raise(it *item) *promise {
 	if p != nil {
 		s.unhold(p)
 		it.promise = nil
-		s.promises--
+		last := len(s.promised) - 1
+		if moved := s.promised[last]; moved != it {
+			s.promised[p.at], moved.promise.at = moved, p.at
+		}
+		s.promised[last] = nil
+		s.promised = s.promised[:last]
 	}
 	return p
 }
@@ -125,7 +169,8 @@ func (s *Scheduler) raise(it *item) *promise {
 func (s *Scheduler) lower(it *item, p *promise) {
 	if p != nil {
 		it.promise = p
-		s.promises++
+		p.at = len(s.promised)
+		s.promised = append(s.promised, it)
 		s.hold(p)
 	}
 }
@@ -135,15 +180,8 @@ func (s *Scheduler) lift(it *item) { s.raise(it) }
 
 // liftAll takes back all promises.
 func (s *Scheduler) liftAll() {
-	if s.promises == 0 {
-		return
-	}
-	for _, l := range s.order {
-		for _, ch := range l.chunks {
-			for _, it := range ch.items {
-				s.lift(it)
-			}
-		}
+	for len(s.promised) > 0 {
+		s.lift(s.promised[len(s.promised)-1])
 	}
 }
 

@@ -26,7 +26,7 @@ func Cycle(v View, now time.Time) Plan { return NewScheduler(v).Plan(now, true) 
 func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 	c := s.newCycle(now, full)
 	c.wake()
-	if full {
+	if full && !c.t.policy.keepsPromises || c.t.policy.promises == 0 {
 		c.liftAll()
 	}
 	c.line()
@@ -34,19 +34,28 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 		k := c.cursors[0]
 		p := k.lane.parts[k.part]
 		e := entry{item: k.item, job: k.item.job, part: p, at: k.part}
-		k.item.see(s.pass, k.part)
-		switch {
-		case c.settled(e):
-		case c.barred(e): // limits.go, licenses.go
-		case c.place(e): // place.go
-		default:
-			c.reserve(e) // backfill.go
+		if !k.item.saw(s.pass, k.part) {
+			k.item.see(s.pass, k.part)
+			switch {
+			case c.settled(e):
+			case c.barred(e): // limits.go, licenses.go
+			case c.promisedLater(e): // backfill.go
+			case c.place(e): // place.go
+			default:
+				c.reserve(e) // backfill.go
+			}
 		}
-		k.in++
+		if p.failed && k.lane.short != nil {
+			// From here on the shortest go first.
+			*k = cursor{lane: k.lane.short, part: k.part}
+		} else {
+			k.in++
+		}
 		k.next(c.supplyFor(p))
 		c.cursors.fix()
 	}
 	c.tell()
+	s.early = false
 	return c.plan
 }
 
@@ -120,7 +129,7 @@ var everything = supply{any: true}
 // supplyFor is what decides whether a job of a partition is worth a look: until
 // its first one waits all are.
 func (c *cycle) supplyFor(p *part) *supply {
-	if c.full || !p.failed || c.t.fifo {
+	if c.full || !p.failed || c.t.fifo || c.t.policy.everyPromise {
 		return &everything
 	}
 	p.now = p.supply()

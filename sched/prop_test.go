@@ -179,8 +179,8 @@ func (s *Scheduler) check() error {
 			}
 		}
 	}
-	if n != len(s.items) || promises != s.promises {
-		return fmt.Errorf("%d jobs in line and %d promises, counted %d and %d", n, promises, len(s.items), s.promises)
+	if n != len(s.items) || promises != len(s.promised) {
+		return fmt.Errorf("%d jobs in line and %d promises, counted %d and %d", n, promises, len(s.items), len(s.promised))
 	}
 	return nil
 }

@@ -81,6 +81,19 @@ type lane struct {
 	offset float64
 	chunks []*chunk
 	n      int
+	// short is the same jobs, those with the shortest limits first; nil where the
+	// policy does not look at them in that order.
+	short *lane
+	// byLimit is set in a lane that is the short one of another.
+	byLimit bool
+}
+
+// compare puts two of the lane's items in order.
+func (l *lane) compare(x, y *item) int {
+	if l.byLimit {
+		return cmp.Or(cmp.Compare(x.want.span, y.want.span), cmp.Compare(x.submit, y.submit), cmp.Compare(x.job.ID, y.job.ID))
+	}
+	return x.compare(y)
 }
 
 // chunk is a run of neighbours in a lane.
@@ -102,17 +115,22 @@ func (c *chunk) sum() {
 
 // place finds where an item is, or would be.
 func (l *lane) place(it *item) (at, in int) {
-	at, _ = slices.BinarySearchFunc(l.chunks, it, func(c *chunk, it *item) int { return c.items[len(c.items)-1].compare(it) })
+	at, _ = slices.BinarySearchFunc(l.chunks, it, func(c *chunk, it *item) int { return l.compare(c.items[len(c.items)-1], it) })
 	if at == len(l.chunks) {
 		return at, 0
 	}
-	in, _ = slices.BinarySearchFunc(l.chunks[at].items, it, func(x, y *item) int { return x.compare(y) })
+	in, _ = slices.BinarySearchFunc(l.chunks[at].items, it, l.compare)
 	return at, in
 }
 
 // add puts an item in line.
 func (l *lane) add(it *item) {
-	it.lane = l
+	if l.short != nil {
+		l.short.add(it)
+	}
+	if !l.byLimit {
+		it.lane = l
+	}
 	l.n++
 	at, in := l.place(it)
 	if at == len(l.chunks) {
@@ -144,7 +162,12 @@ func (l *lane) remove(it *item) {
 	if at == len(l.chunks) || in == len(l.chunks[at].items) || l.chunks[at].items[in] != it {
 		return
 	}
-	it.lane = nil
+	if l.short != nil {
+		l.short.remove(it)
+	}
+	if !l.byLimit {
+		it.lane = nil
+	}
 	l.n--
 	c := l.chunks[at]
 	if c.items = slices.Delete(c.items, in, in+1); len(c.items) == 0 {
@@ -188,6 +211,9 @@ func (k *cursor) next(s *supply) {
 // at: partitions of a higher tier first, then by priority, then by age.
 func (k *cursor) before(o *cursor) bool {
 	a, b := k.item, o.item
+	if k.lane.byLimit {
+		return cmp.Or(cmp.Compare(o.lane.parts[o.part].tier(), k.lane.parts[k.part].tier()), k.lane.compare(a, b), cmp.Compare(k.part, o.part)) < 0
+	}
 	c := cmp.Or(cmp.Compare(o.lane.parts[o.part].tier(), k.lane.parts[k.part].tier()),
 		cmp.Compare(b.rank+o.lane.offset, a.rank+k.lane.offset), cmp.Compare(a.submit, b.submit), cmp.Compare(a.job.ID, b.job.ID))
 	return cmp.Or(c, cmp.Compare(k.part, o.part)) < 0

@@ -37,12 +37,13 @@ type Scheduler struct {
 	hets         map[slurm.JobID][]*Job // components that wait
 
 	shapes    map[askKey]*shape
-	promises  int
+	promised  []*item // those that are promised room
 	sweep     sweep
 	tentative []tentative // booked in the present pass
 	pass      uint64      // number of the present pass
 	opening   uint64      // counts changes of which nodes are in service
 	stale     bool
+	early     bool // a job ended before it had to since the last pass
 }
 
 // shape is a request as its equals share it.
@@ -165,6 +166,9 @@ func (s *Scheduler) Job(old, now *Job) {
 		old.CPUsFree == now.CPUsFree && len(old.Completing) == len(now.Completing) {
 		s.holding[now.ID] = now // its steps changed, or its words
 		return
+	}
+	if old != nil && old.IsRunning() && (now == nil || !now.IsRunning() && now.End.Before(old.End)) {
+		s.early = true
 	}
 	if old != nil {
 		if hasBegun(old) {
@@ -451,7 +455,7 @@ func (s *Scheduler) enter(j *Job) bool {
 	if l == nil {
 		return false
 	}
-	it := &item{job: j, rank: float64(j.Priority), submit: instantOf(j.Submit), fresh: j.LastSched.IsZero(), shapes: make([]*shape, len(l.parts))}
+	it := &item{job: j, rank: s.t.policy.rank(j), submit: instantOf(j.Submit), fresh: j.LastSched.IsZero(), shapes: make([]*shape, len(l.parts))}
 	it.told = told{reason: j.Reason, text: j.ReasonText, start: instantOf(j.Start)}
 	for i, p := range l.parts {
 		sh := s.shapeOf(j, p)
@@ -511,6 +515,9 @@ func (s *Scheduler) laneOf(j *Job) *lane {
 	}
 	if len(l.parts) == 0 {
 		return nil
+	}
+	if s.t.policy.shortFirst {
+		l.short = &lane{key: key, parts: l.parts, byLimit: true}
 	}
 	s.lanes[key] = l
 	s.order = append(s.order, l)

@@ -19,10 +19,9 @@ type tuning struct {
 	name        string // who is said to have started a job
 	maxTests    int    // requests that room is looked for in one cycle
 
-	maxPromises  int           // jobs that are promised room at the same time
-	everyPromise bool          // every job is
-	window       time.Duration // no further off; 0: however far
-	interval     time.Duration // between full plans
+	policy   policy
+	window   time.Duration // promises are made for no later; 0: for however late
+	interval time.Duration // between full plans
 
 	enforce       enforcement
 	maxArraySize  uint32
@@ -54,10 +53,10 @@ func tuningOf(cfg *Config) *tuning {
 		maxTests:      c.SchedulerParameters.Int("bf_max_job_test", 100_000),
 		maxArraySize:  uint32(c.MaxArraySize),
 		maxArrayTasks: c.SchedulerParameters.Int("max_array_tasks", 0),
-		maxPromises:   c.SchedulerParameters.Int("bf_max_job_test", 500),
 		interval:      time.Duration(c.SchedulerParameters.Int("bf_interval", 30)) * time.Second,
 		leastLoaded:   slices.Contains(c.SelectTypeParameters, "CR_LLN"),
 	}
+	t.policy = policyOf(c)
 	for _, word := range c.SelectTypeParameters {
 		switch word {
 		case "CR_CORE", "CR_CORE_MEMORY":
