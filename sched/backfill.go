@@ -39,6 +39,10 @@ func (c *cycle) reserve(e entry) {
 		}
 	}
 	first := !p.failed
+	if !first && !c.full && it.promise == nil && !c.t.policy.everyPromise && !it.fresh && len(c.promised) >= c.t.policy.promises &&
+		len(it.shapes) == 1 && (it.told.reason == slurm.ReasonPriority || it.told.reason == slurm.ReasonResources && c.again[a.job.ID] == 0) {
+		return // it goes on waiting
+	}
 	if first && p.open == len(p.where) && !c.couldRun(a, p) {
 		c.note(e, because(slurm.ReasonBadConstraints), time.Time{}, nil)
 		return
@@ -57,7 +61,12 @@ func (c *cycle) reserve(e entry) {
 		c.note(e, w, time.Time{}, nil)
 		return
 	}
-	c.lift(it)
+	old := c.raise(it)
+	defer func() {
+		if old != nil && (it.promise == nil || it.promise.start != old.start || !slices.Equal(it.promise.where, old.where)) {
+			c.release(old)
+		}
+	}()
 	at, chosen := c.earliest(a, p, c.now)
 	if chosen == nil || !first && c.t.window > 0 && at > c.now.plus(c.t.window) {
 		c.note(e, w, time.Time{}, nil)
@@ -149,6 +158,15 @@ func (s *Scheduler) unhold(p *promise) {
 	}
 }
 
+// release notes that what was promised is not any more.
+func (s *Scheduler) release(p *promise) {
+	if p != nil {
+		for _, pos := range p.where {
+			s.gain(&s.rooms[pos])
+		}
+	}
+}
+
 // raise sets a job's promise aside while it is tried to start it at once.
 func (s *Scheduler) raise(it *item) *promise {
 	p := it.promise
@@ -176,7 +194,7 @@ func (s *Scheduler) lower(it *item, p *promise) {
 }
 
 // lift takes back what is promised to a job.
-func (s *Scheduler) lift(it *item) { s.raise(it) }
+func (s *Scheduler) lift(it *item) { s.release(s.raise(it)) }
 
 // liftAll takes back all promises.
 func (s *Scheduler) liftAll() {
@@ -371,6 +389,9 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 			if at := o.earliest(1, o.ask(cpus, a.span), from); at != never {
 				w.push(sweepItem{at, int32(i), 1})
 			}
+			for _, leaf := range o.dirty {
+				w.push(sweepItem{from, -1, int32(o.rooms[leaf])})
+			}
 		}
 	}
 	one := a.maxNodes == 1
@@ -392,7 +413,7 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 							w.push(sweepItem{max(t, at), x.view, int32(kid)})
 						}
 					}
-				} else if leaf := k - o.size; leaf < len(o.rooms) {
+				} else if leaf := k - o.size; leaf < len(o.rooms) && !o.stale[leaf] {
 					w.push(sweepItem{at, -1, int32(o.rooms[leaf])})
 				}
 				continue

@@ -34,6 +34,11 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 		k := c.cursors[0]
 		p := k.lane.parts[k.part]
 		e := entry{item: k.item, job: k.item.job, part: p, at: k.part}
+		if s := c.supplyFor(p); !k.any && !s.holds(&k.item.want) {
+			k.next(s)
+			c.cursors.fix()
+			continue
+		}
 		if !k.item.saw(s.pass, k.part) {
 			k.item.see(s.pass, k.part)
 			switch {
@@ -51,12 +56,56 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 		} else {
 			k.in++
 		}
-		k.next(c.supplyFor(p))
+		if k.any {
+			k.next(&everything)
+		} else {
+			k.next(c.supplyFor(p))
+		}
 		c.cursors.fix()
 	}
 	c.tell()
-	s.early = false
+	c.over()
 	return c.plan
+}
+
+// over ends a pass: what it saw is not news to the next one.
+func (c *cycle) over() {
+	c.early, c.unbarred = false, false
+	for _, pos := range c.gained {
+		c.rooms[pos].more = false
+	}
+	c.gained = c.gained[:0]
+	clear(c.arrived)
+	c.arrived = c.arrived[:0]
+	if c.looks > maxLooks || c.tests >= c.t.maxTests {
+		c.unbarred = true // not all were looked at
+	}
+}
+
+// newcomers sets cursors to the jobs that came since the last pass: they are
+// looked at in any case.
+func (c *cycle) newcomers() {
+	byLane := make(map[*lane]*lane)
+	for _, it := range c.arrived {
+		if it.gone {
+			continue
+		}
+		l := byLane[it.lane]
+		if l == nil {
+			l = &lane{key: it.lane.key, parts: it.lane.parts, offset: it.lane.offset, chunks: []*chunk{{}}}
+			byLane[it.lane] = l
+			for i := range l.parts {
+				c.cursors = append(c.cursors, &cursor{lane: l, part: i, any: true})
+			}
+		}
+		l.chunks[0].items = append(l.chunks[0].items, it)
+	}
+	for _, l := range byLane {
+		slices.SortFunc(l.chunks[0].items, l.compare)
+	}
+	for _, k := range c.cursors {
+		k.next(&everything)
+	}
 }
 
 // see notes that a pass looks at the item in one of its partitions.
@@ -132,15 +181,40 @@ func (c *cycle) supplyFor(p *part) *supply {
 	if c.full || !p.failed || c.t.fifo || c.t.policy.everyPromise {
 		return &everything
 	}
+	if p.asOf == c.booked+1 {
+		return &p.now
+	}
+	p.asOf = c.booked + 1
 	p.now = p.supply()
+	if c.unbarred || len(c.gained) > manyGains {
+		return &p.now
+	}
+	// What found no room in the last pass finds some only where there is more now.
+	node, idle := int32(0), int32(0)
+	for _, pos := range c.gained {
+		if r := &c.rooms[pos]; r.open && p.in[pos] {
+			node = max(node, int32(r.cpus))
+			if len(r.held) == 0 {
+				idle = p.now.idle
+			}
+		}
+	}
+	p.now.node, p.now.idle = min(p.now.node, node), idle
+	if node == 0 {
+		p.now.total, p.now.nodes = 0, 0
+	}
 	return &p.now
 }
+
+// manyGains is from how many rooms with more to give on they are not told from
+// the others.
+const manyGains = 256
 
 // line sets a cursor to the first job of each lane, once for each partition.
 func (c *cycle) line() {
 	for _, p := range c.parts {
 		if p != nil {
-			p.failed, p.stock = false, nil
+			p.failed, p.stock, p.asOf = false, nil, 0
 			if p.spread {
 				c.emptiestFirst(p.where)
 			}
@@ -152,14 +226,19 @@ func (c *cycle) line() {
 			n += len(l.parts)
 		}
 	}
-	list := make([]cursor, n)
-	c.cursors = make(line, 0, n)
+	list := make([]cursor, n, n+len(c.arrived))
+	c.cursors = make(line, 0, n+len(c.arrived))
+	if !c.full {
+		c.newcomers()
+	}
+	at := 0
 	for _, l := range c.order {
 		if l.n == 0 {
 			continue
 		}
 		for i := range l.parts {
-			k := &list[len(c.cursors)]
+			k := &list[at]
+			at++
 			*k = cursor{lane: l, part: i}
 			k.next(&everything)
 			c.cursors = append(c.cursors, k)

@@ -165,6 +165,11 @@ func (c *cycle) lastsAnywhere(a *ask, p *part, cpus int) bool {
 		if o.earliest(1, o.ask(cpus, a.span), c.from) == c.from {
 			return true
 		}
+		for _, leaf := range o.dirty {
+			if r := &c.rooms[o.rooms[leaf]]; r.open && r.cpus >= cpus {
+				return true
+			}
+		}
 	}
 	return false
 }

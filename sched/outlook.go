@@ -34,24 +34,19 @@ type outlook struct {
 const smallField = 16
 
 // timeSteps are the spans an outlook tells apart.
-var timeSteps = []time.Duration{0, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute,
-	80 * time.Minute, 160 * time.Minute, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour, 48 * time.Hour, 7 * 24 * time.Hour}
+var timeSteps = []time.Duration{0, 5 * time.Minute, 20 * time.Minute, time.Hour, 3 * time.Hour, 8 * time.Hour, 24 * time.Hour, 72 * time.Hour}
 
-// cpuSteps are the numbers of CPUs an outlook on nodes of this size tells apart.
+// cpuSteps are the numbers of CPUs an outlook on nodes of this size tells apart:
+// up to the size itself, since whole nodes are asked for most.
 func cpuSteps(most int) []int32 {
 	var steps []int32
-	for n := 1; n <= most; {
+	for n, step := 1, 1; n < most; n += step {
 		steps = append(steps, int32(n))
-		switch {
-		case n < 4:
-			n++
-		case n < most/2:
-			n += max(n/4, 1)
-		default:
-			n += max(most/8, 1)
+		if n == 4*step {
+			step *= 2
 		}
 	}
-	return steps
+	return append(steps, int32(most))
 }
 
 const noMoment = math.MaxUint32
@@ -92,7 +87,8 @@ func newOutlook(rooms []room, where []int) *outlook {
 	return o
 }
 
-// touch notes that a leaf must be looked at again.
+// touch notes that a leaf must be looked at again. Until then the knots above it
+// may say too much or too little of it, of the others they tell the truth.
 func (o *outlook) touch(leaf int) {
 	if !o.stale[leaf] {
 		o.stale[leaf] = true
@@ -102,27 +98,53 @@ func (o *outlook) touch(leaf int) {
 
 func (o *outlook) knot(k int) []uint32 { return o.knots[k*o.row : (k+1)*o.row] }
 
-// fresh brings the tree up to date.
+// fresh brings the tree up to date when more than a few leaves have changed:
+// those are looked at one by one until then, and the way to the root is gone up
+// for many at once.
 func (o *outlook) fresh(rooms []room) {
-	if len(o.dirty) == 0 {
+	if len(o.dirty) <= fewDirty {
 		return
 	}
 	for _, leaf := range o.dirty {
 		o.stale[leaf] = false
 		o.look(int(leaf), &rooms[o.rooms[leaf]])
 	}
-	if len(o.dirty) > o.size/16 {
+	if len(o.dirty) > o.size/8 {
 		for k := o.size - 1; k > 0; k-- {
 			o.sum(k)
 		}
-	} else {
-		for _, leaf := range o.dirty {
-			for k := (o.size + int(leaf)) / 2; k > 0 && o.sum(k); k /= 2 {
+		o.dirty = o.dirty[:0]
+		return
+	}
+	slices.Sort(o.dirty)
+	level := o.dirty // knots to be worked out, in order
+	for i := range level {
+		level[i] = (level[i] + int32(o.size)) / 2
+	}
+	for len(level) > 0 && level[0] > 0 {
+		n := 0
+		for i, k := range level {
+			if i > 0 && n > 0 && level[n-1] == k {
+				continue
+			}
+			level[n] = k
+			n++
+		}
+		level = level[:n]
+		n = 0
+		for _, k := range level {
+			if o.sum(int(k)) {
+				level[n] = k / 2
+				n++
 			}
 		}
+		level = level[:n]
 	}
 	o.dirty = o.dirty[:0]
 }
+
+// fewDirty is how many leaves may be out of date.
+const fewDirty = 32
 
 // sum works out a knot from the two below it, and reports whether it changed.
 func (o *outlook) sum(k int) bool {

@@ -28,7 +28,8 @@ type part struct {
 	// failed is set once in a pass a job is in line for resources here.
 	failed bool
 	stock  *stock
-	now    supply // as of the last look
+	now    supply // as of asOf
+	asOf   int    // what was booked in the pass, and one; 0: never
 }
 
 // rung holds the rooms of one partition that weigh the same, by free CPUs, so

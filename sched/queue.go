@@ -22,6 +22,7 @@ type item struct {
 	fresh   bool   // has never been told anything
 	visited uint64 // the last pass that looked at it
 	seen    uint64 // for which partitions of its lane, a bit each
+	gone    bool   // out of line
 }
 
 // told is what was said of a job last.
@@ -186,6 +187,7 @@ type cursor struct {
 	at   int // chunk
 	in   int // item
 	item *item
+	any  bool // every item is looked at
 }
 
 // next moves on to the next item whose demand the supply may hold, from the one

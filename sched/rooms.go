@@ -15,6 +15,7 @@ type room struct {
 	pos   int // position in the view's nodes
 	open  bool
 	away  bool // cannot be reached, whatever its state says
+	more  bool // has more to give than the last pass saw: it is among the gained
 	total int  // CPUs that jobs may use
 	cpus  int  // free ones
 	mem   slurm.MB

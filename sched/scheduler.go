@@ -42,6 +42,9 @@ type Scheduler struct {
 	tentative []tentative // booked in the present pass
 	pass      uint64      // number of the present pass
 	opening   uint64      // counts changes of which nodes are in service
+	gained    []int       // rooms that have more to give than the last pass saw
+	arrived   []*item     // in line since the last pass
+	unbarred  bool        // what was barred then may not be any more
 	stale     bool
 	early     bool // a job ended before it had to since the last pass
 }
@@ -159,6 +162,7 @@ func (s *Scheduler) Interval() time.Duration { return s.t.interval }
 // Job tells of a change of a job's record; old is nil for a new one, and now nil
 // for one that is no longer there.
 func (s *Scheduler) Job(old, now *Job) {
+	s.freed(old, now)
 	if old != nil && now != nil && old.IsPending() && now.IsPending() && s.swap(old, now) {
 		return
 	}
@@ -195,6 +199,17 @@ func (s *Scheduler) Job(old, now *Job) {
 		if now.IsPending() {
 			s.queue(now)
 		}
+	}
+}
+
+// freed notes when a change lets jobs start that something else than room kept:
+// licences come back, or a place below a limit.
+func (s *Scheduler) freed(old, now *Job) {
+	if old == nil || !old.Holds() || now != nil && now.State == old.State {
+		return
+	}
+	if !old.LicensesUsed.IsZero() || old.ArrayID != 0 {
+		s.unbarred = true
 	}
 }
 
@@ -293,6 +308,7 @@ func (s *Scheduler) setOpen(r *room, open bool) {
 	r.open = open
 	if open {
 		s.joinRungs(r)
+		s.gain(r)
 	}
 	s.touch(r)
 }
@@ -329,7 +345,16 @@ func (s *Scheduler) vacate(j *Job) {
 		if pos, ok := s.byName[j.Alloc[i].Node]; ok && holdsNode(j, j.Alloc[i].Node) {
 			r := &s.rooms[pos]
 			s.change(r, func() { r.leave(j.ID) })
+			s.gain(r)
 		}
+	}
+}
+
+// gain notes that a room has more to give.
+func (s *Scheduler) gain(r *room) {
+	if !r.more {
+		r.more = true
+		s.gained = append(s.gained, r.pos)
 	}
 }
 
@@ -436,6 +461,7 @@ func (s *Scheduler) unqueue(j *Job) {
 // takeOut removes an item from the line with what is promised to it.
 func (s *Scheduler) takeOut(it *item) {
 	s.lift(it)
+	it.gone = true
 	for i, sh := range it.shapes {
 		if sh.refs--; sh.refs == 0 {
 			key := sh.ask.keyed()
@@ -472,6 +498,7 @@ func (s *Scheduler) enter(j *Job) bool {
 	}
 	l.add(it)
 	s.items[j.ID] = it
+	s.arrived = append(s.arrived, it)
 	if it.fresh {
 		s.news[j.ID] = it
 	}
