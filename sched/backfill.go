@@ -385,7 +385,7 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 			if !c.suitsKind(a, o) {
 				continue
 			}
-			o.fresh(c.rooms)
+			o.fresh(c.rooms, c.now)
 			if at := o.earliest(1, o.ask(cpus, a.span), from); at != never {
 				w.push(sweepItem{at, int32(i), 1})
 			}

@@ -34,14 +34,18 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 		k := c.cursors[0]
 		p := k.lane.parts[k.part]
 		e := entry{item: k.item, job: k.item.job, part: p, at: k.part}
-		if s := c.supplyFor(p); !k.any && !s.holds(&k.item.want) {
-			k.next(s)
+		if s := c.supplyFor(p); !k.any && !s.any && (!s.holds(&k.item.want) || c.hopelessLane(k.lane, p)) {
+			if k.next(s); k.item != nil && c.hopelessLane(k.lane, p) {
+				k.item = nil
+			}
 			c.cursors.fix()
 			continue
 		}
 		if !k.item.saw(s.pass, k.part) {
+			s.seen++
 			k.item.see(s.pass, k.part)
 			switch {
+			case c.vain(e): // fit.go
 			case c.settled(e):
 			case c.barred(e): // limits.go, licenses.go
 			case c.promisedLater(e): // backfill.go
@@ -50,11 +54,10 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 				c.reserve(e) // backfill.go
 			}
 		}
-		if p.failed && k.lane.short != nil {
-			// From here on the shortest go first.
-			*k = cursor{lane: k.lane.short, part: k.part}
-		} else {
-			k.in++
+		k.in++
+		if p.failed && !p.turned && c.t.policy.shortFirst {
+			c.turn(p)
+			continue
 		}
 		if k.any {
 			k.next(&everything)
@@ -68,9 +71,31 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 	return c.plan
 }
 
+// turn makes what is left of a partition's line go on with the shortest first.
+func (c *cycle) turn(p *part) {
+	p.turned = true
+	for _, k := range c.cursors {
+		if k.lane.parts[k.part] == p && k.lane.short != nil {
+			k.lane, k.at, k.in = k.lane.short, 0, 0
+		} else if k.lane.parts[k.part] == p && k.any {
+			l := *k.lane
+			l.byLimit = true
+			l.chunks = []*chunk{{items: slices.SortedFunc(slices.Values(l.chunks[0].items), l.compare)}}
+			k.lane, k.at, k.in = &l, 0, 0
+		}
+		if k.any {
+			k.next(&everything)
+		} else {
+			k.next(c.supplyFor(k.lane.parts[k.part]))
+		}
+	}
+	c.cursors.init()
+}
+
 // over ends a pass: what it saw is not news to the next one.
 func (c *cycle) over() {
 	c.early, c.unbarred = false, false
+	c.tested = c.tests
 	for _, pos := range c.gained {
 		c.rooms[pos].more = false
 	}
@@ -165,7 +190,7 @@ const maxLooks = 20_000_000
 func (s *Scheduler) newCycle(at time.Time, full bool) *cycle {
 	now := instantOf(at)
 	s.pass++
-	s.from, s.looks = now, 0
+	s.from, s.looks, s.seen = now, 0, 0
 	s.overdue(now)
 	c := &cycle{Scheduler: s, now: now, at: at, full: full}
 	c.free = s.v.LicensesAll.Minus(s.used)
@@ -214,7 +239,7 @@ const manyGains = 256
 func (c *cycle) line() {
 	for _, p := range c.parts {
 		if p != nil {
-			p.failed, p.stock, p.asOf = false, nil, 0
+			p.failed, p.turned, p.stock, p.asOf = false, false, nil, 0
 			if p.spread {
 				c.emptiestFirst(p.where)
 			}
@@ -403,11 +428,13 @@ func (c *cycle) finish(j *Job) {
 // ask returns the request of a job for the partition of the entry. It holds
 // until the next is asked for.
 func (c *cycle) ask(e entry) *ask {
-	if a := &c.scratch; a.job != e.job || a.part != e.part.p {
+	a := &c.scratch
+	if a.job != e.job || a.part != e.part.p {
 		*a = e.item.shapes[e.at].ask
-		a.job, a.span = e.job, span(e.job.TimeLimit)
+		a.job = e.job
 	}
-	return &c.scratch
+	a.span = span(e.job.TimeLimit)
+	return a
 }
 
 // start notes a start and books what it takes.
@@ -440,7 +467,7 @@ func (c *cycle) book(pos int, alloc *NodeAlloc, a *ask, end instant) {
 // the best of what they have to say.
 func (c *cycle) note(e entry, w Why, start time.Time, nodes []NodeName) {
 	if len(e.job.Partitions) <= 1 {
-		c.wait(e.job, w, start, nodes)
+		c.waitIn(e.item, e.job, w, start, nodes)
 		return
 	}
 	old, ok := c.outcomes[e.job]

@@ -65,6 +65,9 @@ func (c *cycle) fitSpan(a *ask, p *part) []NodeAlloc {
 	if sh != nil && sh.refused == c.pass && a.span >= sh.least {
 		return nil
 	}
+	if c.hopeless(a, p) {
+		return nil
+	}
 	c.tests++
 	chosen := c.find(a, p)
 	if chosen == nil {
@@ -155,20 +158,105 @@ func (c *cycle) lasts(a *ask, r *room, cpus int) bool {
 	return at.o.earliest(at.o.size+at.leaf, at.o.ask(cpus, a.span), c.from) == c.from
 }
 
-// lastsAnywhere is lasts for any node of a partition.
-func (c *cycle) lastsAnywhere(a *ask, p *part, cpus int) bool {
+// vain reports whether a quick plan may leave a job as it is, since there is
+// surely no room for it and it has been told why it waits.
+func (c *cycle) vain(e entry) bool {
+	it := e.item
+	if c.full || !e.part.failed || it.fresh || it.promise != nil || c.t.policy.everyPromise || len(it.shapes) > 1 || e.job.HetID != 0 {
+		return false
+	}
+	if len(c.promised) < c.t.policy.promises || it.told.reason != slurm.ReasonPriority && it.told.reason != slurm.ReasonResources {
+		return false
+	}
+	if len(c.again) > 0 && c.again[e.job.ID] != 0 {
+		return false
+	}
+	sh := it.shapes[e.at]
+	least := it.want.span
+	if sh.refused == c.pass && least >= sh.least {
+		return true
+	}
+	return c.hopeless(c.leastAsk(e), e.part)
+}
+
+// hopelessLane reports whether there is surely no room now for any job of a lane.
+func (c *cycle) hopelessLane(l *lane, p *part) bool {
+	d := &l.key.size
+	if d.node == 0 || p.views == nil {
+		return false
+	}
+	if l.checked == c.pass && l.checkedAt == c.booked && len(l.parts) == 1 {
+		return l.noRoom
+	}
+	l.checked, l.checkedAt, l.noRoom = c.pass, c.booked, true
+	nodes, cpus := 0, int64(0)
+	for _, o := range p.views {
+		o.fresh(c.rooms, c.now)
+		least := int(d.node)
+		if d.idle > 0 {
+			least = int(o.cpus[len(o.cpus)-1])
+		}
+		n, free := o.room(o.ask(least, d.span), c.rooms)
+		nodes, cpus = nodes+n, cpus+free
+	}
+	l.noRoom = nodes < int(d.nodes) || cpus < int64(d.node)*int64(d.nodes)
+	return l.noRoom
+}
+
+// leastAsk is the request of a job with the least time it would do with.
+func (c *cycle) leastAsk(e entry) *ask {
+	a := c.ask(e)
+	a.span = e.item.want.span
+	return a
+}
+
+// hopeless reports whether there is surely no room now for a request: too few
+// nodes of a partition have what each must give for as long as it wants, or they
+// have too little together.
+func (c *cycle) hopeless(a *ask, p *part) bool {
+	if a.sharing > 1 {
+		return false
+	}
+	least := a.leastCPUs()
+	need := int64(a.tasks) * int64(a.cpt)
+	if a.maxNodes == 1 && !a.overcommit {
+		least = max(least, int(min(need, 1<<30)))
+	}
+	if p.supplyMost() < least || p.some < a.minNodes || a.whole && p.idle < a.minNodes {
+		return true
+	}
+	if p.views == nil {
+		return false
+	}
+	if a.whole || a.overcommit {
+		need = 0
+	}
+	nodes, cpus := 0, int64(0)
+	for _, o := range p.views {
+		o.fresh(c.rooms, c.now)
+		k := least
+		if a.whole {
+			k = int(o.cpus[len(o.cpus)-1])
+		}
+		n, free := o.room(o.ask(k, a.span), c.rooms)
+		nodes, cpus = nodes+n, cpus+free
+		if nodes >= a.minNodes && cpus >= need && nodes > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// lastsOnOne reports whether some node may have so many CPUs free for as long as
+// a request takes.
+func (c *cycle) lastsOnOne(a *ask, p *part, cpus int) bool {
 	if p.views == nil {
 		return true
 	}
 	for _, o := range p.views {
-		o.fresh(c.rooms)
-		if o.earliest(1, o.ask(cpus, a.span), c.from) == c.from {
+		o.fresh(c.rooms, c.now)
+		if n, _ := o.room(o.ask(cpus, a.span), c.rooms); n > 0 {
 			return true
-		}
-		for _, leaf := range o.dirty {
-			if r := &c.rooms[o.rooms[leaf]]; r.open && r.cpus >= cpus {
-				return true
-			}
 		}
 	}
 	return false
@@ -181,7 +269,7 @@ func (c *cycle) findOne(a *ask, p *part) (slot, bool) {
 	if a.overcommit {
 		least = max(1, a.minCPUs)
 	}
-	if p.supplyMost() < least || !c.lastsAnywhere(a, p, least) {
+	if p.supplyMost() < least || !c.lastsOnOne(a, p, least) {
 		return slot{}, false
 	}
 	dead, mine := c.deadFor(a), false // mine: it is noted for this very time

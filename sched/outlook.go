@@ -18,13 +18,19 @@ import (
 // looked at exactly. A node that changes costs its own timeline once
 // over and the way up to the root.
 type outlook struct {
-	rooms  []int // positions, by leaf
-	size   int   // leaves, a power of two
-	cpus   []int32
-	knots  []uint32 // moments in seconds; knot k has its row at k*row: ends by CPUs, then beginnings by CPUs and time
-	row    int
-	dirty  []int32
-	stale  []bool // by leaf: in dirty
+	rooms []int // positions, by leaf
+	size  int   // leaves, a power of two
+	cpus  []int32
+	knots []uint32 // moments in seconds; knot k has its row at k*row: ends by CPUs, then beginnings by CPUs and time
+	row   int
+	dirty []int32
+	// What there is from the moment a leaf was looked at on: for each step of time
+	// the CPUs free for so long, for each step of CPUs and of time the nodes that
+	// have them. As time goes on they become fewer, unless a leaf is touched.
+	spare  []int64
+	nodes  []int32
+	lasts  [][]int32 // of each leaf: the least free CPUs by step of time
+	stale  []bool    // by leaf: in dirty
 	free   []int32
 	opened int   // leaves in service
 	kind   *Node // one of them: they differ in nothing that a request asks for but their names
@@ -77,6 +83,12 @@ func newOutlook(rooms []room, where []int) *outlook {
 		}
 	}
 	o.stale = make([]bool, len(where))
+	o.spare, o.nodes = make([]int64, len(timeSteps)), make([]int32, len(o.cpus)*len(timeSteps))
+	o.lasts = make([][]int32, len(where))
+	all := make([]int32, len(where)*len(timeSteps))
+	for i := range o.lasts {
+		o.lasts[i] = all[i*len(timeSteps) : (i+1)*len(timeSteps)]
+	}
 	for leaf, pos := range where {
 		rooms[pos].seats = append(rooms[pos].seats, seat{o, leaf})
 		if rooms[pos].open {
@@ -101,13 +113,14 @@ func (o *outlook) knot(k int) []uint32 { return o.knots[k*o.row : (k+1)*o.row] }
 // fresh brings the tree up to date when more than a few leaves have changed:
 // those are looked at one by one until then, and the way to the root is gone up
 // for many at once.
-func (o *outlook) fresh(rooms []room) {
+func (o *outlook) fresh(rooms []room, now instant) {
 	if len(o.dirty) <= fewDirty {
 		return
 	}
 	for _, leaf := range o.dirty {
 		o.stale[leaf] = false
 		o.look(int(leaf), &rooms[o.rooms[leaf]])
+		o.recount(int(leaf), &rooms[o.rooms[leaf]], now)
 	}
 	if len(o.dirty) > o.size/8 {
 		for k := o.size - 1; k > 0; k-- {
@@ -215,6 +228,54 @@ func (o *outlook) look(leaf int, r *room) {
 			}
 		}
 	}
+}
+
+// recount counts what a room has free from now on, and for how long.
+func (o *outlook) recount(leaf int, r *room, now instant) {
+	steps := len(timeSteps)
+	last := o.lasts[leaf]
+	o.tally(last, -1)
+	clear(last)
+	if r.open {
+		segs := r.line.segs
+		i := r.line.find(now)
+		left := segs[i].free()
+		for t := range steps {
+			end := now.plus(timeSteps[t])
+			for i+1 < len(segs) && segs[i+1].at < end {
+				i++
+				left = min(left, segs[i].free())
+			}
+			last[t] = max(left, 0)
+		}
+	}
+	o.tally(last, 1)
+}
+
+// tally adds a leaf's counts to the whole, or takes them out.
+func (o *outlook) tally(last []int32, by int32) {
+	steps := len(timeSteps)
+	for t, free := range last {
+		o.spare[t] += int64(by) * int64(free)
+		for c := 0; c < len(o.cpus) && o.cpus[c] <= free; c++ {
+			o.nodes[c*steps+t] += by
+		}
+	}
+}
+
+// room returns no fewer than the nodes that have so many CPUs free from now on
+// for so long, and no fewer than the CPUs that are free for so long.
+func (o *outlook) room(q question, rooms []room) (nodes int, cpus int64) {
+	steps := len(timeSteps)
+	t := (q.at - len(o.cpus)) % steps
+	nodes, cpus = int(o.nodes[q.cpu*steps+t]), o.spare[t]
+	for _, leaf := range o.dirty {
+		if r := &rooms[o.rooms[leaf]]; r.open && r.cpus >= int(o.cpus[q.cpu]) {
+			nodes++
+			cpus += int64(r.cpus)
+		}
+	}
+	return nodes, cpus
 }
 
 // question is a number of CPUs and a time rounded down to the steps of an

@@ -13,7 +13,8 @@ type part struct {
 	in    []bool      // by position
 	order map[int]int // places in where; nil until asked for
 	size  PartitionSize
-	open  int // nodes in service
+	open  int     // nodes in service
+	alone []*part // the partition by itself
 	rungs []*rung
 	views []*outlook // nil: few nodes, or no two alike
 
@@ -27,6 +28,7 @@ type part struct {
 	spread bool // the emptiest nodes go first
 	// failed is set once in a pass a job is in line for resources here.
 	failed bool
+	turned bool // the rest of its line goes by length
 	stock  *stock
 	now    supply // as of asOf
 	asOf   int    // what was booked in the pass, and one; 0: never
@@ -44,6 +46,7 @@ type rung struct {
 
 func newPart(conf *Partition, f *field, byName map[NodeName]int, t *tuning) *part {
 	p := &part{p: conf, in: make([]bool, len(f.rooms)), spread: conf.LLN || t.leastLoaded}
+	p.alone = []*part{p}
 	for _, n := range conf.Nodes {
 		if pos, ok := byName[n]; ok && !p.in[pos] {
 			p.where, p.in[pos] = append(p.where, pos), true

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -66,11 +67,28 @@ func (x *item) compare(y *item) int {
 	return cmp.Or(cmp.Compare(y.rank, x.rank), cmp.Compare(x.submit, y.submit), cmp.Compare(x.job.ID, y.job.ID))
 }
 
-// laneKey tells lanes apart: jobs of one lane may run in the same partitions, and
-// the same is added to their priorities.
+// laneKey tells lanes apart: jobs of one lane may run in the same partitions, the
+// same is added to their priorities, and they are of about the same size, so
+// that what the smallest of them takes says something of all.
 type laneKey struct {
 	parts string
 	group AssocID
+	size  demand
+}
+
+// rough rounds a demand down to the sizes that lanes are told apart by.
+func (d *demand) rough() demand {
+	down := func(n int32) int32 {
+		if n < 1 {
+			return 0
+		}
+		return 1 << (bits.Len32(uint32(n)) - 1)
+	}
+	t := 0
+	for t+1 < len(timeSteps) && timeSteps[t+1] <= d.span {
+		t++
+	}
+	return demand{node: down(d.node), nodes: min(down(d.nodes), 2), idle: min(d.idle, 1), span: timeSteps[t]}
 }
 
 // lane is jobs in line in chunks, each with the least that any of its jobs takes, so
@@ -82,6 +100,10 @@ type lane struct {
 	offset float64
 	chunks []*chunk
 	n      int
+	// noRoom is what was found of it in pass checked, with so much booked.
+	noRoom    bool
+	checked   uint64
+	checkedAt int
 	// short is the same jobs, those with the shortest limits first; nil where the
 	// policy does not look at them in that order.
 	short *lane
@@ -188,6 +210,12 @@ type cursor struct {
 	in   int // item
 	item *item
 	any  bool // every item is looked at
+
+	// What the item is compared by.
+	tier   uint32
+	rank   float64
+	submit instant
+	id     slurm.JobID
 }
 
 // next moves on to the next item whose demand the supply may hold, from the one
@@ -201,7 +229,7 @@ func (k *cursor) next(s *supply) {
 		}
 		for ; k.in < len(c.items); k.in++ {
 			if it := c.items[k.in]; s.holds(&it.want) {
-				k.item = it
+				k.take(it)
 				return
 			}
 		}
@@ -209,16 +237,31 @@ func (k *cursor) next(s *supply) {
 	k.item = nil
 }
 
+// take notes what the cursor is at, with what it is compared by.
+func (k *cursor) take(it *item) {
+	k.item = it
+	k.tier, k.submit, k.id = k.lane.parts[k.part].tier(), it.submit, it.job.ID
+	if k.lane.byLimit {
+		k.rank = -it.want.span.Seconds()
+	} else {
+		k.rank = it.rank + k.lane.offset
+	}
+}
+
 // before reports whether what the cursor is at comes before what the other is
 // at: partitions of a higher tier first, then by priority, then by age.
 func (k *cursor) before(o *cursor) bool {
-	a, b := k.item, o.item
-	if k.lane.byLimit {
-		return cmp.Or(cmp.Compare(o.lane.parts[o.part].tier(), k.lane.parts[k.part].tier()), k.lane.compare(a, b), cmp.Compare(k.part, o.part)) < 0
+	switch {
+	case k.tier != o.tier:
+		return k.tier > o.tier
+	case k.rank != o.rank:
+		return k.rank > o.rank
+	case k.submit != o.submit:
+		return k.submit < o.submit
+	case k.id != o.id:
+		return k.id < o.id
 	}
-	c := cmp.Or(cmp.Compare(o.lane.parts[o.part].tier(), k.lane.parts[k.part].tier()),
-		cmp.Compare(b.rank+o.lane.offset, a.rank+k.lane.offset), cmp.Compare(a.submit, b.submit), cmp.Compare(a.job.ID, b.job.ID))
-	return cmp.Or(c, cmp.Compare(k.part, o.part)) < 0
+	return k.part < o.part
 }
 
 // line is the cursors of all lanes, a heap by what they are at.

@@ -14,8 +14,12 @@ const startShift = time.Minute
 
 // wait notes why a job does not start, if that is news.
 func (c *cycle) wait(j *Job, w Why, start time.Time, nodes []NodeName) {
+	c.waitIn(c.items[j.ID], j, w, start, nodes)
+}
+
+// waitIn is wait for a job whose place in line is known; it is nil without one.
+func (c *cycle) waitIn(it *item, j *Job, w Why, start time.Time, nodes []NodeName) {
 	last := told{reason: j.Reason, text: j.ReasonText, start: instantOf(j.Start)}
-	it := c.items[j.ID]
 	if it != nil {
 		last = it.told
 	}

@@ -150,18 +150,24 @@ func BenchmarkScale(b *testing.B) {
 	b.Run("Starts", func(b *testing.B) {
 		m := newMachine(manyNodes, manyJobs, "slurm")
 		m.apply(m.live.Plan(m.now, true))
-		started := 0
+		started, tests, looks, seen := 0, 0.0, 0.0, 0.0
 		for b.Loop() {
 			for range 100 {
 				m.endAny()
 			}
 			m.now = m.now.Add(20 * time.Millisecond)
 			started += m.apply(m.live.Plan(m.now, false))
+			tests += float64(m.live.tested)
+			looks += float64(m.live.looks)
+			seen += float64(m.live.seen)
 			for m.live.Waiting() < manyJobs {
 				m.submit(bigQueue(1)[0])
 			}
 		}
 		b.ReportMetric(float64(started)/b.Elapsed().Seconds(), "starts/s")
+		b.ReportMetric(tests/float64(started), "tests/start")
+		b.ReportMetric(looks/float64(started), "looks/start")
+		b.ReportMetric(seen/float64(started), "seen/start")
 	})
 	b.Run("Plan", func(b *testing.B) {
 		m := newMachine(manyNodes, manyJobs, "conservative")
@@ -193,7 +199,11 @@ func BenchmarkScale(b *testing.B) {
 func TestMachineStaysTrue(t *testing.T) {
 	for _, policy := range []string{"slurm", "easy", "easy-sjbf", "conservative"} {
 		t.Run(policy, func(t *testing.T) {
-			m := newMachine(200, 2000, policy)
+			jobs := 2000
+			if policy == "conservative" {
+				jobs = 200
+			}
+			m := newMachine(200, jobs, policy)
 			m.apply(m.live.Plan(m.now, true))
 			started := 0
 			for i := range 300 {

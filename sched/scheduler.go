@@ -5,7 +5,6 @@ import (
 	"container/heap"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/runink/rink/slurm"
@@ -36,17 +35,18 @@ type Scheduler struct {
 	used         slurm.Licenses
 	hets         map[slurm.JobID][]*Job // components that wait
 
-	shapes    map[askKey]*shape
-	promised  []*item // those that are promised room
-	sweep     sweep
-	tentative []tentative // booked in the present pass
-	pass      uint64      // number of the present pass
-	opening   uint64      // counts changes of which nodes are in service
-	gained    []int       // rooms that have more to give than the last pass saw
-	arrived   []*item     // in line since the last pass
-	unbarred  bool        // what was barred then may not be any more
-	stale     bool
-	early     bool // a job ended before it had to since the last pass
+	shapes       map[askKey]*shape
+	tested, seen int     // requests tried and jobs looked at in the last pass
+	promised     []*item // those that are promised room
+	sweep        sweep
+	tentative    []tentative // booked in the present pass
+	pass         uint64      // number of the present pass
+	opening      uint64      // counts changes of which nodes are in service
+	gained       []int       // rooms that have more to give than the last pass saw
+	arrived      []*item     // in line since the last pass
+	unbarred     bool        // what was barred then may not be any more
+	stale        bool
+	early        bool // a job ended before it had to since the last pass
 }
 
 // shape is a request as its equals share it.
@@ -477,13 +477,13 @@ func (s *Scheduler) takeOut(it *item) {
 
 // enter puts a job into the line of its partitions.
 func (s *Scheduler) enter(j *Job) bool {
-	l := s.laneOf(j)
-	if l == nil {
+	parts := s.partsOf(j)
+	if len(parts) == 0 {
 		return false
 	}
-	it := &item{job: j, rank: s.t.policy.rank(j), submit: instantOf(j.Submit), fresh: j.LastSched.IsZero(), shapes: make([]*shape, len(l.parts))}
+	it := &item{job: j, rank: s.t.policy.rank(j), submit: instantOf(j.Submit), fresh: j.LastSched.IsZero(), shapes: make([]*shape, len(parts))}
 	it.told = told{reason: j.Reason, text: j.ReasonText, start: instantOf(j.Start)}
-	for i, p := range l.parts {
+	for i, p := range parts {
 		sh := s.shapeOf(j, p)
 		it.shapes[i] = sh
 		if i == 0 {
@@ -496,7 +496,7 @@ func (s *Scheduler) enter(j *Job) bool {
 	if j.TimeMin > 0 {
 		it.want.span = min(it.want.span, span(j.TimeMin))
 	}
-	l.add(it)
+	s.laneOf(j, it, parts).add(it)
 	s.items[j.ID] = it
 	s.arrived = append(s.arrived, it)
 	if it.fresh {
@@ -515,34 +515,39 @@ func (s *Scheduler) enter(j *Job) bool {
 	return true
 }
 
-// laneOf returns the lane of a job, nil when it has no partition.
-func (s *Scheduler) laneOf(j *Job) *lane {
-	key := laneKey{parts: string(j.Partition)}
-	names := j.Partitions
-	switch len(names) {
-	case 0:
-		names = []PartitionName{j.Partition}
-	case 1:
-		key.parts = string(names[0])
-	default:
-		list := make([]string, len(names))
-		for i, n := range names {
-			list[i] = string(n)
+// partsOf returns the partitions a job may run in.
+func (s *Scheduler) partsOf(j *Job) []*part {
+	if len(j.Partitions) == 0 {
+		if p := s.part(j.Partition); p != nil {
+			return p.alone
 		}
-		key.parts = strings.Join(list, ",")
+		return nil
+	}
+	if len(j.Partitions) == 1 {
+		if p := s.part(j.Partitions[0]); p != nil {
+			return p.alone
+		}
+		return nil
+	}
+	var parts []*part
+	for _, name := range j.Partitions {
+		if p := s.part(name); p != nil {
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+// laneOf returns the lane that an item stands in.
+func (s *Scheduler) laneOf(j *Job, it *item, parts []*part) *lane {
+	key := laneKey{parts: string(parts[0].p.Name), size: it.want.rough()}
+	for _, p := range parts[1:] {
+		key.parts += "," + string(p.p.Name)
 	}
 	if l := s.lanes[key]; l != nil {
 		return l
 	}
-	l := &lane{key: key}
-	for _, name := range names {
-		if p := s.part(name); p != nil {
-			l.parts = append(l.parts, p)
-		}
-	}
-	if len(l.parts) == 0 {
-		return nil
-	}
+	l := &lane{key: key, parts: parts}
 	if s.t.policy.shortFirst {
 		l.short = &lane{key: key, parts: l.parts, byLimit: true}
 	}
