@@ -44,6 +44,8 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 		if !k.item.saw(s.pass, k.part) {
 			s.seen++
 			k.item.see(s.pass, k.part)
+			c.gainsOnly = !k.any && !c.full && p.failed && !c.unbarred && len(c.gained) <= manyGains && k.item.promise == nil &&
+				len(k.lane.parts) == 1 && !c.t.policy.everyPromise && !c.t.fifo && !e.job.IsArrayRest() && e.job.HetID == 0
 			switch {
 			case c.vain(e): // fit.go
 			case c.settled(e):
@@ -173,6 +175,7 @@ type cycle struct {
 	booked    int                  // allocations made
 	tests     int                  // requests that room was looked for
 	passed    bool                 // the job at hand was passed over without a look
+	gainsOnly bool                 // it can only start where there is more than before
 	reserved  int                  // jobs promised room in this pass
 }
 

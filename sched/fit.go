@@ -294,6 +294,29 @@ func (c *cycle) findOne(a *ask, p *part) (slot, bool) {
 		}
 		return slot{}, false
 	}
+	if c.gainsOnly {
+		// The other rooms turned it down before and have no more to give now.
+		var found slot
+		best := -1
+		for i := range a.plans {
+			for _, pos := range c.gained {
+				r := &c.rooms[pos]
+				if !r.open || !p.in[pos] || r.cpus < least {
+					continue
+				}
+				if best >= 0 && (r.n.Weight > found.r.n.Weight || r.n.Weight == found.r.n.Weight && (r.cpus > best || r.cpus == best && pos > found.r.pos)) {
+					continue
+				}
+				if o, ok := try(i, pos); ok {
+					found, best = o, r.cpus
+				}
+			}
+			if best >= 0 {
+				return found, true
+			}
+		}
+		return slot{}, false
+	}
 	for i := range a.plans {
 		for _, g := range p.rungs {
 			if g.few() {

@@ -15,6 +15,7 @@ type part struct {
 	size  PartitionSize
 	open  int     // nodes in service
 	alone []*part // the partition by itself
+	tier  uint32
 	rungs []*rung
 	views []*outlook // nil: few nodes, or no two alike
 
@@ -46,7 +47,7 @@ type rung struct {
 
 func newPart(conf *Partition, f *field, byName map[NodeName]int, t *tuning) *part {
 	p := &part{p: conf, in: make([]bool, len(f.rooms)), spread: conf.LLN || t.leastLoaded}
-	p.alone = []*part{p}
+	p.alone, p.tier = []*part{p}, conf.PriorityTier
 	for _, n := range conf.Nodes {
 		if pos, ok := byName[n]; ok && !p.in[pos] {
 			p.where, p.in[pos] = append(p.where, pos), true
@@ -79,9 +80,6 @@ func newPart(conf *Partition, f *field, byName map[NodeName]int, t *tuning) *par
 	p.views = outlooksOf(f.rooms, p.where)
 	return p
 }
-
-// tier is the partition's place among those that share nodes with it.
-func (p *part) tier() uint32 { return p.p.PriorityTier }
 
 // count adds (by 1) or takes out (by -1) what a node in service has free.
 func (p *part) count(r *room, cpus int, idle bool, by int) {

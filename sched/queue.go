@@ -240,7 +240,7 @@ func (k *cursor) next(s *supply) {
 // take notes what the cursor is at, with what it is compared by.
 func (k *cursor) take(it *item) {
 	k.item = it
-	k.tier, k.submit, k.id = k.lane.parts[k.part].tier(), it.submit, it.job.ID
+	k.tier, k.submit, k.id = k.lane.parts[k.part].tier, it.submit, it.job.ID
 	if k.lane.byLimit {
 		k.rank = -it.want.span.Seconds()
 	} else {
