@@ -24,7 +24,7 @@ func (s *Server) seeAccounts() {
 // adminLevel is what a user may do to the accounts and jobs of others: root and the
 // user the controller runs as everything, others what the accounts say.
 func (s *Server) adminLevel(uid uint32) sched.AdminLevel {
-	if uid == 0 || uid == s.opt.Config.ownerUID() {
+	if s.superUser(uid) {
 		return sched.AdminAdministrator
 	}
 	u, err := s.users.ByUID(uid)
@@ -33,6 +33,14 @@ func (s *Server) adminLevel(uid uint32) sched.AdminLevel {
 	}
 	return s.accounts.Load().AdminOf(u.Name)
 }
+
+// superUser reports whether a user is root or the one the controller runs as. To
+// act in another's name, in another's job, or as a daemon takes no less: a level
+// in the accounts must not lead to root.
+func (s *Server) superUser(uid uint32) bool { return uid == 0 || uid == s.opt.Config.ownerUID() }
+
+// administers reports whether a user may change the cluster itself.
+func (s *Server) administers(uid uint32) bool { return s.adminLevel(uid) >= sched.AdminAdministrator }
 
 // operatorOf reports whether a user may do to a job what an operator may: an
 // operator, or a coordinator of the job's account.

@@ -183,7 +183,7 @@ func (c *controller) resolve(req *rinkpb.SubmitRequest, u auth.User) (state.Subm
 
 // onBehalf is the user root submits for with --uid and --gid.
 func (s *Server) onBehalf(u auth.User, uid, gid string) (auth.User, error) {
-	if !s.operator(u.UID) {
+	if !s.superUser(u.UID) {
 		return u, slurm.ErrnoAccessDenied
 	}
 	who := u
