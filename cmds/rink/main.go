@@ -14,6 +14,7 @@ import (
 	"github.com/runink/rink/cmds/rinkctld"
 	"github.com/runink/rink/cmds/rinknoded"
 	"github.com/runink/rink/cmds/sacct"
+	"github.com/runink/rink/cmds/sacctmgr"
 	"github.com/runink/rink/cmds/salloc"
 	"github.com/runink/rink/cmds/sbatch"
 	"github.com/runink/rink/cmds/scancel"
@@ -43,6 +44,7 @@ var commands = []command{
 	{[]string{"salloc", "ralloc"}, salloc.Run, "hold nodes for a command"},
 	{[]string{"scontrol", "rcontrol"}, scontrol.Run, "look at and change everything"},
 	{[]string{"sacct", "racct"}, sacct.Run, "list past and present jobs"},
+	{[]string{"sacctmgr", "racctmgr"}, sacctmgr.Run, "look at accounts, users and QOS, and change them"},
 }
 
 // verbs are what Slurm has no word for: rink VERB.
