@@ -40,6 +40,7 @@ type Scheduler struct {
 	promised     []*item // those that are promised room
 	sweep        sweep
 	tentative    []tentative // booked in the present pass
+	giving       giving      // who gives way to whom
 	pass         uint64      // number of the present pass
 	opening      uint64      // counts changes of which nodes are in service
 	gained       []int       // rooms that have more to give than the last pass saw
@@ -230,7 +231,7 @@ func (s *Scheduler) swap(old, now *Job) bool {
 	it := s.items[now.ID]
 	same := old.Priority == now.Priority && old.Spec == now.Spec && old.TimeLimit == now.TimeLimit && old.TimeMin == now.TimeMin &&
 		old.HeldBy == now.HeldBy && old.Begin.Equal(now.Begin) && old.HetID == now.HetID && old.Restarts == now.Restarts &&
-		old.QOS == now.QOS && old.Account == now.Account && old.IsArrayRest() == now.IsArrayRest() &&
+		old.QOS == now.QOS && old.RoomMade.Equal(now.RoomMade) && old.Account == now.Account && old.IsArrayRest() == now.IsArrayRest() &&
 		len(old.Deps) == len(now.Deps) && slices.Equal(old.Partitions, now.Partitions) && old.Partition == now.Partition && old.Need.same(&now.Need)
 	if it == nil || !same || len(now.Deps) > 0 || now.HetID != 0 {
 		return false
@@ -328,6 +329,9 @@ func (s *Scheduler) settle(j *Job) {
 		r := &s.rooms[pos]
 		h := holding{job: j.ID, part: j.Partition, uid: j.UID, whole: whole, user: user, end: end, gres: a.Gres,
 			load: load{cpus: a.CPUs, mem: a.Mem, gres: r.gresCounts(a.Gres), keeper: whole || user}}
+		if j.GaveWay() {
+			h.whole, h.user, h.load.keeper, h.load.silent = false, false, false, true
+		}
 		if j.CPUsFree {
 			h.load.cpus = 0
 		}
@@ -337,10 +341,12 @@ func (s *Scheduler) settle(j *Job) {
 		s.change(r, func() { r.put(h) })
 	}
 	heap.Push(&s.ends, due{end, j.ID})
+	s.giving.holds(j)
 }
 
 // vacate gives back what a job held.
 func (s *Scheduler) vacate(j *Job) {
+	s.giving.heldNoMore(j)
 	for i := range j.Alloc {
 		if pos, ok := s.byName[j.Alloc[i].Node]; ok && holdsNode(j, j.Alloc[i].Node) {
 			r := &s.rooms[pos]
@@ -470,6 +476,7 @@ func (s *Scheduler) takeOut(it *item) {
 		it.shapes[i] = nil
 	}
 	it.lane.remove(it)
+	s.giving.takenOut(it)
 	delete(s.items, it.job.ID)
 	delete(s.news, it.job.ID)
 	delete(s.again, it.job.ID)
@@ -499,6 +506,7 @@ func (s *Scheduler) enter(j *Job) bool {
 	s.laneOf(j, it, parts).add(it)
 	s.items[j.ID] = it
 	s.arrived = append(s.arrived, it)
+	s.giving.enters(it)
 	if it.fresh {
 		s.news[j.ID] = it
 	}
