@@ -284,9 +284,6 @@ func (c *cycle) preempt(e entry) bool {
 		return false
 	}
 	c.listCandidates()
-	if g.served[e.job] {
-		return true // in another partition
-	}
 	a, p := c.ask(e), e.part
 	old := c.raise(e.item)
 	if c.roomMade(e.job) {
@@ -547,7 +544,7 @@ func (c *cycle) replaced(list []changedRoom, j *Job, mode PreemptMode, at instan
 		if mode == PreemptSuspend {
 			rest := was
 			rest.whole, rest.user = false, false
-			rest.load = load{mem: was.load.mem, gres: was.load.gres, silent: true}
+			rest.load = load{mem: was.load.mem, gres: was.load.gres, silent: len(was.gres) == 0}
 			r.put(rest)
 			was.load.mem, was.load.gres, was.gres = 0, nil, nil
 		}

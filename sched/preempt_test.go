@@ -156,12 +156,15 @@ func playPreemption(r *rand.Rand) (int, error) {
 			return 0, err
 		}
 	}
+	for _, p := range s.cfg.Partitions {
+		// What jobs leave of CPUs that are in use twice is not theirs to give.
+		p.OverSubscribe, p.MaxCPUsPerNode = strings.Replace(p.OverSubscribe, "FORCE:2", "", 1), 0
+	}
 	id, preempted := 0, 0
 	for range 12 {
 		for range r.Intn(8) {
 			id++
-			// A promise does not say for whose jobs it is, which only these ask about.
-			line := strings.Replace(randomJob(r, s, id), " exclusive=user", "", 1)
+			line := randomJob(r, s, id)
 			if byTier {
 				line += " partition=" + pick(r, "low", "mid", "high")
 			} else {
