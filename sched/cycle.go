@@ -326,7 +326,9 @@ func (c *cycle) againBy(t time.Time) {
 // settled reports whether a job has been dealt with already: it started in
 // another partition, or with the other components of its heterogeneous job, or
 // others give way to it.
-func (c *cycle) settled(e entry) bool { return c.done != nil && c.done[e.job] || c.giving.served[e.job] }
+func (c *cycle) settled(e entry) bool {
+	return c.done != nil && c.done[e.job] || c.giving.served[e.job]
+}
 
 // barred tells a job why, whatever is free, it cannot start in this partition
 // now.

@@ -93,6 +93,9 @@ type Job struct {
 	Preempted    time.Time
 	PreemptedFor slurm.JobID
 	PreemptMode  PreemptMode
+	// FailedStarts counts how often it went back into the queue since it could not be
+	// started.
+	FailedStarts uint32
 	// RoomMade is until when others may take to leave what this pending job is to
 	// have, RoomOn; zero: nobody gives way to it.
 	RoomMade     time.Time

@@ -470,7 +470,7 @@ func (c *cycle) cheapNodes(a *ask, p *part, list []*candidate, at instant) []int
 // byWeight puts positions in the order in which nodes are looked at.
 func (c *cycle) byWeight(where []int) {
 	slices.SortFunc(where, func(x, y int) int {
-		return cmp.Or(cmp.Compare(c.rooms[x].n.Weight, c.rooms[y].n.Weight), cmp.Compare(x, y))
+		return cmp.Or(cmp.Compare(c.rooms[x].n.placeWeight(), c.rooms[y].n.placeWeight()), cmp.Compare(x, y))
 	})
 }
 

@@ -136,6 +136,16 @@ func (s *Scheduler) Load(v View) {
 // there are, or what they have.
 func (s *Scheduler) Stale() bool { return s.stale }
 
+// Paused reports whether any job is suspended to make room for another.
+func (s *Scheduler) Paused() bool {
+	for _, j := range s.giving.gone {
+		if j.GaveWay() {
+			return true
+		}
+	}
+	return false
+}
+
 // Waiting returns how many records wait for a start.
 func (s *Scheduler) Waiting() int { return len(s.items) + len(s.aside) }
 
@@ -267,16 +277,14 @@ func (s *Scheduler) Node(n *Node) {
 	if old == n {
 		return
 	}
-	if old.CPUs != n.CPUs || old.Memory != n.Memory || old.TmpDisk != n.TmpDisk || old.Weight != n.Weight || old.CoreSpec != n.CoreSpec ||
+	if old.CPUs != n.CPUs || old.Memory != n.Memory || old.TmpDisk != n.TmpDisk || old.placeWeight() != n.placeWeight() || old.CoreSpec != n.CoreSpec ||
 		old.Sockets != n.Sockets || old.Cores != n.Cores || old.Threads != n.Threads || old.Index != n.Index ||
 		!slices.Equal(old.Features, n.Features) || !slices.EqualFunc(old.Gres, n.Gres, sameNodeGres) {
 		s.stale = true
 		return
 	}
 	r.n = n
-	if open := n.Usable(); open != r.open {
-		s.setOpen(r, open)
-	}
+	s.setOpen(r, n.Usable())
 }
 
 func sameNodeGres(a, b NodeGres) bool {
@@ -292,13 +300,11 @@ func (s *Scheduler) Reach(name NodeName, can bool) {
 	}
 	r := &s.rooms[pos]
 	r.away = !can
-	if open := r.n.Usable() && can; open != r.open {
-		s.setOpen(r, open)
-	}
+	s.setOpen(r, r.n.Usable())
 }
 
 func (s *Scheduler) setOpen(r *room, open bool) {
-	open = open && !r.away
+	open = open && (!r.away || r.n.Asleep())
 	if open == r.open {
 		return
 	}

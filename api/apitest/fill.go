@@ -36,6 +36,7 @@ var special = map[reflect.Type]func(n int64) any{
 	},
 	reflect.TypeFor[slurm.DependType]():  func(n int64) any { return slurm.DependType(n%int64(slurm.DependSingleton)) + 1 },
 	reflect.TypeFor[sched.DependState](): func(n int64) any { return sched.DependState(n%int64(sched.DependFailed)) + 1 },
+	reflect.TypeFor[sched.PreemptMode](): func(n int64) any { return sched.PreemptMode(n%int64(sched.PreemptSuspend)) + 1 },
 	reflect.TypeFor[sched.Holder]():      func(n int64) any { return sched.Holder(n%int64(sched.HeldByAdmin)) + 1 },
 }
 
