@@ -54,18 +54,20 @@ func (s *Server) batchDone(d *rinkpb.JobDone) []state.Command {
 	var cmds []state.Command
 	var live bool
 	var requeueExit, holdExit bool
+	var notBefore time.Time
 	s.barn.Read(func(t *state.State) {
 		j := t.Job(id)
 		live = j != nil && j.Restarts == d.Restarts && (j.State.Base() == slurm.JobRunning || j.State.Base() == slurm.JobSuspended)
 		if conf := t.Config(); conf != nil && j != nil && j.Requeue {
 			requeueExit = conf.Conf.RequeueExit.Contains(uint32(exit.Code))
 			holdExit = conf.Conf.RequeueExitHold.Contains(uint32(exit.Code))
+			notBefore = time.Now().Add(sched.RequeueDelay(conf))
 		}
 	})
 	if live {
 		end := state.EndJob{Job: id, Restarts: d.Restarts, State: st, Reason: reason, Exit: exit, Text: d.Error}
 		if exit.Code != 0 && exit.Signal == 0 && (requeueExit || holdExit) {
-			end.Requeue = true
+			end.Requeue, end.NotBefore = true, notBefore
 			if holdExit {
 				end.Hold, end.Special = sched.HeldByAdmin, true
 			}
@@ -115,6 +117,7 @@ func (s *Server) launchFailed(node sched.NodeName, f *rinkpb.LaunchFailed) []sta
 	end := state.EndJob{Job: id, Restarts: f.Restarts, State: slurm.JobFailed, Reason: slurm.ReasonJobLaunchFailure, Exit: sched.ExitCode{Code: 1}, Text: text}
 	if f.Requeue {
 		end.Requeue, end.State, end.Exit = true, slurm.JobNodeFail, sched.ExitCode{}
+		s.barn.Read(func(t *state.State) { end.NotBefore = time.Now().Add(sched.RequeueDelay(t.Config())) })
 		if f.Drain {
 			end.Hold = sched.HeldByNobody
 		}

@@ -118,7 +118,7 @@ func (c *checker) job(j *Job) {
 		if j.IsCompleting() {
 			t.completing++
 		}
-		if j.GaveWay() {
+		if j.Aside() {
 			t.away++
 		} else if j.Need.Exclusive {
 			t.whole = j.ID

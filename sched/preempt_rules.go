@@ -35,9 +35,12 @@ type Resume struct {
 	Restarts uint32
 }
 
-// GaveWay reports whether j is suspended because another job took its place. It
-// keeps nobody off its nodes but by its memory and devices.
+// GaveWay reports whether j is suspended because another job took its place.
 func (j *Job) GaveWay() bool { return j.IsSuspended() && j.PreemptedFor != 0 }
+
+// Aside reports whether j gave way in that manner, and perhaps ended since. It keeps
+// nobody off its nodes but by its memory and devices.
+func (j *Job) Aside() bool { return j.CPUsFree && j.PreemptedFor != 0 }
 
 // preemptRules are the rules by which jobs give way to others.
 type preemptRules struct {

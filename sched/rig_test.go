@@ -155,6 +155,8 @@ func (s *story) addNodes(list string, w words) error {
 			n.State |= slurm.NodeDrain
 		case "down":
 			n.State = slurm.NodeDown
+		case "off":
+			n.State |= slurm.NodePoweredDown
 		default:
 			return fmt.Errorf("no such state")
 		}

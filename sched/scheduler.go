@@ -335,7 +335,7 @@ func (s *Scheduler) settle(j *Job) {
 		r := &s.rooms[pos]
 		h := holding{job: j.ID, part: j.Partition, uid: j.UID, whole: whole, user: user, end: end, gres: a.Gres,
 			load: load{cpus: a.CPUs, mem: a.Mem, gres: r.gresCounts(a.Gres), keeper: whole || user}}
-		if j.GaveWay() {
+		if j.Aside() {
 			// Its devices stay in use, so that a job that wants the node whole cannot have it.
 			h.whole, h.user, h.load.keeper, h.load.silent = false, false, false, len(a.Gres) == 0
 		}

@@ -33,6 +33,10 @@ func (s *State) powerNodes(c PowerNodes) error {
 				n.State = slurm.NodeIdle | n.State.Flags()
 				s.giveReason(&n, "", "")
 			}
+			if c := s.config.Conf; c != nil && c.SlurmctldParameters.Has("idle_on_node_suspend") {
+				n.State = slurm.NodeIdle | n.State.Flags()&^(slurm.NodeDrain|slurm.NodeFail)
+				s.giveReason(&n, "", "")
+			}
 			n.PowerAt = s.at
 		case PowerIsOff:
 			if !n.State.Has(slurm.NodePoweringDown) {

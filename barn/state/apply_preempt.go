@@ -89,7 +89,7 @@ func (s *State) keepers(j *sched.Job) {
 func (s *State) findKeeper(n *sched.Node) {
 	for _, id := range n.Running {
 		other := s.jobs[id]
-		if other == nil || other.GaveWay() {
+		if other == nil || other.Aside() {
 			continue
 		}
 		whole, user := sched.Exclusivity(s.config, other, s.config.Partition(other.Partition))
@@ -108,7 +108,7 @@ func (s *State) findKeeper(n *sched.Node) {
 // suspended to make room for another; 0 when there is none, or only besides.
 func (s *State) present(n *sched.Node, besides slurm.JobID) slurm.JobID {
 	for _, id := range n.Running {
-		if j := s.jobs[id]; id != besides && j != nil && !(j.GaveWay() && len(gresOn(j, n.Name)) == 0) {
+		if j := s.jobs[id]; id != besides && j != nil && !(j.Aside() && len(gresOn(j, n.Name)) == 0) {
 			return id
 		}
 	}

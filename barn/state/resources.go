@@ -73,7 +73,7 @@ func (s *State) fits(n *sched.Node, a sched.NodeAlloc, j *sched.Job) error {
 		return fmt.Errorf("job %d is on it: %w", s.present(n, 0), slurm.ErrnoNodesBusy)
 	case user:
 		for _, id := range n.Running {
-			if other := s.jobs[id]; other != nil && other.UID != j.UID && !other.GaveWay() {
+			if other := s.jobs[id]; other != nil && other.UID != j.UID && !other.Aside() {
 				return fmt.Errorf("job %d of another user is on it: %w", id, slurm.ErrnoNodesBusy)
 			}
 		}
