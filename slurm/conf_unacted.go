@@ -11,7 +11,7 @@ var unacted = keySet(
 	"PriorityCalcPeriod", "PriorityDecayHalfLife", "PriorityUsageResetPeriod", "PriorityWeightTRES", "ProctrackType",
 	"PrologFlags", "PrologSlurmctld", "PrologTimeout", "PropagatePrioProcess", "PropagateResourceLimits", "PropagateResourceLimitsExcept",
 	"RebootProgram", "ResvOverRun",
-	"SchedulerPolicy", "ScronParameters", "SlurmUser", "SlurmctldAddr", "SlurmctldTimeout", "SlurmdUser",
+	"ScronParameters", "SlurmUser", "SlurmctldAddr", "SlurmctldTimeout", "SlurmdUser",
 	"SrunEpilog", "SrunProlog",
 	"TaskPlugin", "TaskPluginParam", "TmpFS", "TopologyParam", "TopologyPlugin", "UnkillableStepProgram",
 	"UnkillableStepTimeout", "WaitTime",
