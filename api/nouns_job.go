@@ -30,6 +30,8 @@ func JobToProto(j *sched.Job) *rinkpb.Job {
 		LicensesUsed: licensesToProto(j.LicensesUsed), LicensesUsedAny: j.LicensesUsed.Any,
 		CpusFree: j.CPUsFree, BatchDone: j.BatchDone, BatchExit: ExitCodeToProto(j.BatchExit), BatchUsage: UsageToProto(j.BatchUsage),
 		NextStep: j.NextStep, AdminComment: j.AdminComment, SystemComment: j.SystemComment, ChangedAt: j.ChangedAt,
+		Preempted: TimeToProto(j.Preempted), PreemptedFor: uint32(j.PreemptedFor), PreemptMode: uint32(j.PreemptMode),
+		RoomMade: TimeToProto(j.RoomMade), RoomOn: NodeAllocsToProto(j.RoomOn), FailedStarts: j.FailedStarts,
 	}
 	if j.Spec != nil {
 		p.Spec = JobOptionsToProto(j.Spec)
@@ -68,6 +70,8 @@ func JobFromProto(p *rinkpb.Job) (*sched.Job, error) {
 		ExitCode: ExitCodeFromProto(p.ExitCode), DerivedExit: ExitCodeFromProto(p.DerivedExit),
 		CPUsFree: p.CpusFree, BatchDone: p.BatchDone, BatchExit: ExitCodeFromProto(p.BatchExit), BatchUsage: UsageFromProto(p.BatchUsage),
 		NextStep: p.NextStep, AdminComment: p.AdminComment, SystemComment: p.SystemComment, ChangedAt: p.ChangedAt,
+		Preempted: TimeFromProto(p.Preempted), PreemptedFor: slurm.JobID(p.PreemptedFor), RoomMade: TimeFromProto(p.RoomMade),
+		FailedStarts: p.FailedStarts,
 	}
 	if err := jobFields(j, p); err != nil {
 		return nil, fmt.Errorf("cannot read job %d: %w", p.Id, err)
@@ -112,6 +116,12 @@ func jobFields(j *sched.Job, p *rinkpb.Job) (err error) {
 		return err
 	}
 	if j.Alloc, err = NodeAllocsFromProto(p.Alloc); err != nil {
+		return err
+	}
+	if j.RoomOn, err = NodeAllocsFromProto(p.RoomOn); err != nil {
+		return err
+	}
+	if j.PreemptMode, err = PreemptModeFromProto(p.PreemptMode); err != nil {
 		return err
 	}
 	if j.LicensesUsed, err = licensesFromProto(p.LicensesUsed, p.LicensesUsedAny); err != nil {

@@ -35,7 +35,7 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 		e.Cmd = &rinkpb.Entry_EndJob{EndJob: &rinkpb.EndJob{
 			Job: uint32(c.Job), Task: c.Task, IsTask: c.IsTask, Tasks: api.IndexSetToProto(c.Tasks), Restarts: c.Restarts,
 			State: uint32(c.State), Reason: uint32(c.Reason), Exit: api.ExitCodeToProto(c.Exit), Text: c.Text,
-			Requeue: c.Requeue, Hold: uint32(c.Hold), NotBefore: api.TimeToProto(c.NotBefore),
+			Requeue: c.Requeue, Hold: uint32(c.Hold), NotBefore: api.TimeToProto(c.NotBefore), Special: c.Special,
 		}}
 	case state.ReleaseNodes:
 		e.Cmd = &rinkpb.Entry_ReleaseNodes{ReleaseNodes: &rinkpb.ReleaseNodes{
@@ -92,6 +92,8 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 		e.Cmd = &rinkpb.Entry_EditAccounts{EditAccounts: m}
 	case state.UseToken:
 		e.Cmd = &rinkpb.Entry_UseToken{UseToken: &rinkpb.UseToken{Hash: c.Hash, Role: c.Role, Name: c.Name}}
+	case state.PreemptJobs, state.ResumeJobs, state.PowerNodes, state.ShrinkJob:
+		setRoomCommand(e, c)
 	default:
 		return fmt.Errorf("cannot encode the command %T: it has no form in the log", cmd)
 	}
@@ -193,6 +195,8 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 	case *rinkpb.Entry_UseToken:
 		t := m.UseToken
 		return state.UseToken{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName()}, nil
+	case *rinkpb.Entry_PreemptJobs, *rinkpb.Entry_ResumeJobs, *rinkpb.Entry_PowerNodes, *rinkpb.Entry_ShrinkJob:
+		return roomCommandFrom(e)
 	default:
 		return nil, fmt.Errorf("%w: a command this version does not know", ErrNewer)
 	}
@@ -250,7 +254,7 @@ func submitFromProto(m *rinkpb.SubmitJobs) (state.Command, error) {
 func endJobFromProto(p *rinkpb.EndJob) (state.Command, error) {
 	c := state.EndJob{
 		Task: p.GetTask(), IsTask: p.GetIsTask(), Restarts: p.GetRestarts(), Text: p.GetText(), Requeue: p.GetRequeue(),
-		NotBefore: api.TimeFromProto(p.GetNotBefore()),
+		NotBefore: api.TimeFromProto(p.GetNotBefore()), Special: p.GetSpecial(),
 	}
 	setNumber(&c.Job, p.GetJob())
 	var err error

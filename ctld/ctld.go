@@ -65,6 +65,7 @@ type Server struct {
 	sessions *sessions
 	loop     *loop
 	soft     *softFacts
+	power    power
 	waits    *waitBook
 	stepLock stepLocks
 	stepBook *stepBook

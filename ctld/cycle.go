@@ -146,7 +146,7 @@ const smallQueue = 500
 // the answer.
 func (l *loop) cycle(ctx context.Context) time.Time {
 	s := l.s
-	if !l.catchUp(ctx) || l.live.Waiting() == 0 {
+	if !l.catchUp(ctx) || l.live.Waiting() == 0 && !l.live.Paused() {
 		return time.Time{}
 	}
 	now := time.Now()
@@ -166,6 +166,7 @@ func (l *loop) cycle(ctx context.Context) time.Time {
 	for _, id := range plan.Late {
 		cmds = append(cmds, state.EndJob{Job: id, Restarts: state.AnyIncarnation, State: slurm.JobDeadline, Reason: slurm.ReasonDeadline})
 	}
+	cmds = append(cmds, roomCommands(&plan)...)
 	if waits := l.news(plan.Waits); len(waits) > 0 {
 		cmds = append(cmds, state.SetWaits{Waits: waits})
 	}

@@ -17,7 +17,7 @@ import (
 // without a script (salloc, srun) have nothing to start until a step comes. Of a
 // heterogeneous job the first component alone has the script.
 func (s *Server) dispatchStart(j *sched.Job) {
-	if !j.Batch || len(j.Alloc) == 0 || j.HetOffset > 0 {
+	if !j.Batch || len(j.Alloc) == 0 || j.HetOffset > 0 || j.State.Has(slurm.JobConfiguring) {
 		return
 	}
 	if order := s.launchOrder(j); order != nil {
@@ -41,11 +41,14 @@ func (s *Server) dispatchChange(old, cur *sched.Job) {
 	if old == nil {
 		return
 	}
+	if inGrace(cur) && !inGrace(old) {
+		s.warnPreempted(time.Now())
+	}
 	was, is := old.State.Base() == slurm.JobSuspended, cur.State.Base() == slurm.JobSuspended
 	if was != is && !ending && (is || cur.State.Base() == slurm.JobRunning) {
 		for _, n := range cur.Nodes() {
 			s.sessions.send(n, &rinkpb.Order{Order: &rinkpb.Order_Suspend{Suspend: &rinkpb.SuspendJob{
-				Job: uint32(cur.ID), Restarts: cur.Restarts, Resume: !is,
+				Job: uint32(cur.ID), Restarts: cur.Restarts, Resume: !is, Grace: suspendGrace(s.liveConf()).Milliseconds(),
 			}}})
 		}
 	}
@@ -69,7 +72,7 @@ func endWords(j *sched.Job) string {
 	case slurm.JobPreempted:
 		return "DUE TO PREEMPTION"
 	case slurm.JobNodeFail:
-		return "DUE TO NODE FAILURE"
+		return "DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS"
 	case slurm.JobDeadline:
 		return "DUE TO DEADLINE"
 	case slurm.JobCancelled:

@@ -17,6 +17,7 @@ type softFacts struct {
 	mu     sync.Mutex // guards all
 	nodes  map[sched.NodeName]*nodeFacts
 	warned map[slurm.JobID]uint32 // incarnation --signal was sent to
+	told   map[slurm.JobID]uint32 // incarnation that was told to give way
 	usage  map[stepOnNode]*rinkpb.StepUsage
 }
 
@@ -104,7 +105,7 @@ func (s *Server) lostNodes(st *state.State, now time.Time) []state.Command {
 	var cmds []state.Command
 	for _, n := range st.Nodes() {
 		base := n.State.Base()
-		if base == slurm.NodeDown || base == slurm.NodeFuture || !n.Registered || s.sessions.connected(n.Name) {
+		if base == slurm.NodeDown || base == slurm.NodeFuture || !n.Registered || n.Quiet() || s.sessions.connected(n.Name) {
 			continue
 		}
 		s.soft.mu.Lock()
@@ -115,14 +116,15 @@ func (s *Server) lostNodes(st *state.State, now time.Time) []state.Command {
 		}
 		down, why := slurm.NodeDown, "Not responding"
 		cmds = append(cmds, state.UpdateNode{Nodes: []sched.NodeName{n.Name}, Base: &down, Set: slurm.NodeNotResponding, Reason: &why, ReasonUser: "slurm"})
-		cmds = append(cmds, nodeLost(st, n.Name)...)
+		cmds = append(cmds, nodeLost(st, n.Name, now)...)
 	}
 	return cmds
 }
 
 // nodeLost ends or requeues every job that has something on a node which is
-// gone for good, and frees what it held there.
-func nodeLost(st *state.State, node sched.NodeName) []state.Command {
+// gone for good, and frees what it held there. A job that goes on without it
+// (--no-kill) is smaller afterwards, unless its script was there.
+func nodeLost(st *state.State, node sched.NodeName, now time.Time) []state.Command {
 	var cmds []state.Command
 	n := st.Node(node)
 	if n == nil {
@@ -133,9 +135,14 @@ func nodeLost(st *state.State, node sched.NodeName) []state.Command {
 		if j == nil {
 			continue
 		}
-		if !j.State.Has(slurm.JobCompleting) && !(j.Spec.NoKill && len(j.Alloc) > 1 && j.Alloc[0].Node != node) {
+		if !j.State.Has(slurm.JobCompleting) {
+			if j.Spec.NoKill && len(j.Alloc) > 1 && j.Alloc[0].Node != node {
+				cmds = append(cmds, state.ShrinkJob{Job: id, Restarts: j.Restarts, Nodes: []sched.NodeName{node}})
+				continue
+			}
 			cmds = append(cmds, state.EndJob{
-				Job: id, Restarts: j.Restarts, State: slurm.JobNodeFail, Reason: slurm.ReasonNone, Requeue: j.Requeue && j.Batch,
+				Job: id, Restarts: j.Restarts, State: slurm.JobNodeFail, Reason: slurm.ReasonNodeDown, Requeue: j.Requeue && j.Batch,
+				NotBefore: now.Add(sched.RequeueDelay(st.Config())),
 			})
 		}
 		if slices.Contains(j.Nodes(), node) {

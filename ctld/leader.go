@@ -182,6 +182,7 @@ func (s *Server) tick(ctx context.Context, now time.Time) {
 			return
 		}
 		cmds = append(cmds, overTime(st, now)...)
+		cmds = append(cmds, graceOver(st, now)...)
 		cmds = append(cmds, s.lostNodes(st, now)...)
 		if age := conf.Conf.MinJobAge; age > 0 && st.EndedBefore(now.Add(-seconds(age))) {
 			cmds = append(cmds, state.Purge{Before: now.Add(-seconds(age))})
@@ -191,6 +192,8 @@ func (s *Server) tick(ctx context.Context, now time.Time) {
 		s.log.Warn("cannot commit what the clock asks for", "error", err)
 	}
 	s.signalWarnings(now)
+	s.warnPreempted(now)
+	s.powerWork(ctx, now)
 	s.resendKills(now)
 	if len(cmds) == 0 && now.Unix()%restEvery == 0 {
 		// What a burst of work needed goes back to the system once it is over.
@@ -207,7 +210,7 @@ func overTime(st *state.State, now time.Time) []state.Command {
 	var cmds []state.Command
 	over := st.Config().Conf.OverTimeLimit
 	for j := range st.Holding() {
-		if j.State.Base() != slurm.JobRunning || j.State.Has(slurm.JobCompleting) || j.End.IsZero() {
+		if j.State.Base() != slurm.JobRunning || j.State.Has(slurm.JobCompleting) || j.End.IsZero() || inGrace(j) || j.State.Has(slurm.JobConfiguring) {
 			continue
 		}
 		grace := seconds(over)

@@ -54,20 +54,22 @@ func (s *Server) batchDone(d *rinkpb.JobDone) []state.Command {
 	var cmds []state.Command
 	var live bool
 	var requeueExit, holdExit bool
+	var notBefore time.Time
 	s.barn.Read(func(t *state.State) {
 		j := t.Job(id)
 		live = j != nil && j.Restarts == d.Restarts && (j.State.Base() == slurm.JobRunning || j.State.Base() == slurm.JobSuspended)
 		if conf := t.Config(); conf != nil && j != nil && j.Requeue {
 			requeueExit = conf.Conf.RequeueExit.Contains(uint32(exit.Code))
 			holdExit = conf.Conf.RequeueExitHold.Contains(uint32(exit.Code))
+			notBefore = time.Now().Add(sched.RequeueDelay(conf))
 		}
 	})
 	if live {
 		end := state.EndJob{Job: id, Restarts: d.Restarts, State: st, Reason: reason, Exit: exit, Text: d.Error}
 		if exit.Code != 0 && exit.Signal == 0 && (requeueExit || holdExit) {
-			end.Requeue = true
+			end.Requeue, end.NotBefore = true, notBefore
 			if holdExit {
-				end.Hold = sched.HeldByAdmin
+				end.Hold, end.Special = sched.HeldByAdmin, true
 			}
 		}
 		cmds = append(cmds, end)
@@ -115,6 +117,7 @@ func (s *Server) launchFailed(node sched.NodeName, f *rinkpb.LaunchFailed) []sta
 	end := state.EndJob{Job: id, Restarts: f.Restarts, State: slurm.JobFailed, Reason: slurm.ReasonJobLaunchFailure, Exit: sched.ExitCode{Code: 1}, Text: text}
 	if f.Requeue {
 		end.Requeue, end.State, end.Exit = true, slurm.JobNodeFail, sched.ExitCode{}
+		s.barn.Read(func(t *state.State) { end.NotBefore = time.Now().Add(sched.RequeueDelay(t.Config())) })
 		if f.Drain {
 			end.Hold = sched.HeldByNobody
 		}
@@ -154,7 +157,8 @@ func (s *Server) welcome(ctx context.Context, sess *session, hello *rinkpb.Hello
 			return
 		}
 		known = true
-		lost = n.Registered && n.SpoolID != "" && n.SpoolID != reg.SpoolID
+		// What waits for a node to come up has nothing there to lose.
+		lost = n.Registered && n.SpoolID != "" && n.SpoolID != reg.SpoolID && !n.Asleep()
 		reg.Up, reg.Reason = true, ""
 		if conf := t.Config().Conf; !conf.SlurmdParameters.Has("config_overrides") {
 			reg.Up, reg.Reason = fitFor(n, reg)
@@ -164,7 +168,7 @@ func (s *Server) welcome(ctx context.Context, sess *session, hello *rinkpb.Hello
 		return status.Errorf(codes.NotFound, "node %s is not in the configuration", sess.node)
 	}
 	if lost {
-		s.barn.Read(func(t *state.State) { cmds = append(cmds, nodeLost(t, sess.node)...) })
+		s.barn.Read(func(t *state.State) { cmds = append(cmds, nodeLost(t, sess.node, time.Now())...) })
 	}
 	cmds = append(cmds, reg)
 	if _, err := s.propose(ctx, cmds...); err != nil {
@@ -212,12 +216,15 @@ func (s *Server) welcome(ctx context.Context, sess *session, hello *rinkpb.Hello
 			sess.push(s.barn.Term(), endOrder(j, s.killWait()))
 			continue
 		}
-		if held[j.ID] == nil && j.Batch && j.Alloc[0].Node == sess.node {
+		if held[j.ID] == nil && j.Batch && !j.State.Has(slurm.JobConfiguring) && j.Alloc[0].Node == sess.node {
 			if order := s.launchOrder(j); order != nil {
 				sess.push(s.barn.Term(), order)
 			}
 		}
 		s.reconcileSteps(sess, j, held[j.ID])
+		if j.IsSuspended() {
+			sess.push(s.barn.Term(), &rinkpb.Order{Order: &rinkpb.Order_Suspend{Suspend: &rinkpb.SuspendJob{Job: uint32(j.ID), Restarts: j.Restarts}}})
+		}
 	}
 	s.log.Info("node joined", "node", sess.node, "jobs", len(hello.Jobs), "dropped", len(drop))
 	return nil

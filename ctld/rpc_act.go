@@ -11,10 +11,6 @@ import (
 	"github.com/runink/rink/slurm"
 )
 
-// requeueDelay is how long a requeued job stays out of the running, so that
-// whatever sent it back has a moment to pass.
-const requeueDelay = 5 * time.Second
-
 // Act holds, releases, requeues, suspends or resumes jobs.
 func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.ActionReply, error) {
 	_, u, err := c.caller(ctx)
@@ -125,12 +121,13 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 		if !j.Requeue {
 			return nil, slurm.ErrnoDisabled
 		}
-		end := state.EndJob{Job: j.ID, Restarts: j.Restarts, State: slurm.JobCancelled, Requeue: true, NotBefore: time.Now().Add(requeueDelay)}
+		end := state.EndJob{Job: j.ID, Restarts: j.Restarts, State: slurm.JobCancelled, Requeue: true, NotBefore: time.Now().Add(sched.RequeueDelay(t.Config()))}
 		if req.Action == rinkpb.ActRequest_REQUEUEHOLD {
 			end.Hold = sched.HeldByUser
 			if op {
 				end.Hold = sched.HeldByAdmin
 			}
+			end.Special = req.SpecialExit
 		}
 		return end, nil
 	case rinkpb.ActRequest_SUSPEND, rinkpb.ActRequest_RESUME:
@@ -141,8 +138,13 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 		if pending {
 			return nil, slurm.ErrnoJobPending
 		}
-		if on && j.State.Base() != slurm.JobRunning || !on && j.State.Base() != slurm.JobSuspended {
+		switch {
+		case j.State.Ended() || j.State.Has(slurm.JobCompleting):
 			return nil, slurm.ErrnoAlreadyDone
+		case on && j.IsSuspended():
+			return nil, nil // as it is asked for
+		case !on && !j.IsSuspended():
+			return nil, slurm.ErrnoJobNotSuspended
 		}
 		return state.UpdateJob{Job: j.ID, Change: state.JobChange{Suspend: &on}}, nil
 	case rinkpb.ActRequest_TOP:

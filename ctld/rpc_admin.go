@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -33,7 +34,7 @@ func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeReque
 	if err != nil {
 		return nil, invalid(slurm.ErrnoInvalidNodeName)
 	}
-	down := false
+	change, word := nodeStateChange{}, ""
 	c.s.barn.Read(func(t *state.State) {
 		for _, name := range list.Hosts() {
 			if strings.EqualFold(name, "ALL") {
@@ -55,9 +56,10 @@ func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeReque
 		value := w.Value
 		switch strings.ToLower(w.Key) {
 		case "state":
-			if down, err = nodeState(&up, value); err != nil {
+			if change, err = nodeStateOf(value); err != nil {
 				return nil, invalid(err)
 			}
+			word = value
 		case "reason":
 			up.Reason = &value
 		case "weight":
@@ -81,47 +83,27 @@ func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeReque
 			return nil, invalid(fmt.Errorf("Invalid input: %s", w.Key))
 		}
 	}
-	if (down || up.Set.Has(slurm.NodeDrain) || up.Set.Has(slurm.NodeFail)) && (up.Reason == nil || *up.Reason == "") {
-		return nil, invalid(fmt.Errorf("You must specify a reason when DOWNING a node. Request denied"))
+	if change.needs && (up.Reason == nil || *up.Reason == "") {
+		return nil, invalid(fmt.Errorf("You must specify a reason when DOWNING or DRAINING a node. Request denied"))
 	}
 	cmds := []state.Command{up}
-	if down {
-		c.s.barn.Read(func(t *state.State) {
-			for _, n := range up.Nodes {
-				cmds = append(cmds, nodeLost(t, n)...)
-			}
-		})
+	var impossible error
+	if word != "" {
+		c.s.barn.Read(func(t *state.State) { cmds, impossible = nodeUpdates(t, up, change, word, time.Now()) })
 	}
-	results, err := c.s.barn.Propose(ctx, actor(u), cmds...)
-	if err != nil {
-		return nil, unavailable(err)
+	if len(cmds) > 0 {
+		results, err := c.s.barn.Propose(ctx, actor(u), cmds...)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		if results[0].Err != nil {
+			return nil, invalid(results[0].Err)
+		}
 	}
-	if results[0].Err != nil {
-		return nil, invalid(results[0].Err)
+	if impossible != nil {
+		return nil, invalid(impossible)
 	}
 	return &rinkpb.Done{}, nil
-}
-
-// nodeState reads State=; down reports whether the nodes' jobs must end.
-func nodeState(up *state.UpdateNode, word string) (down bool, err error) {
-	idle, off := slurm.NodeIdle, slurm.NodeDown
-	switch strings.ToLower(word) {
-	case "drain", "draining", "drained":
-		up.Set = slurm.NodeDrain
-	case "undrain":
-		up.Clear = slurm.NodeDrain
-	case "resume", "idle":
-		up.Base, up.Clear = &idle, slurm.NodeDrain|slurm.NodeFail|slurm.NodeNotResponding
-	case "down":
-		up.Base, down = &off, true
-	case "fail", "failing":
-		up.Set = slurm.NodeFail
-	case "noresp":
-		up.Set = slurm.NodeNotResponding
-	default:
-		return false, fmt.Errorf("Invalid node state specified")
-	}
-	return down, nil
 }
 
 // ModifyPartition changes, creates or deletes a partition until the next

@@ -77,6 +77,8 @@ func (c *controller) tryStep(ctx context.Context, req *rinkpb.CreateStepRequest,
 		return refused(slurm.ErrnoJobPending), false, nil
 	case j.State.Ended() || j.State.Has(slurm.JobCompleting):
 		return refused(slurm.ErrnoAlreadyDone), false, nil
+	case j.State.Has(slurm.JobConfiguring):
+		return refused(slurm.ErrnoNodesBusy), true, nil
 	case j.State.Base() == slurm.JobSuspended:
 		return refused(slurm.ErrnoJobSuspended), true, nil
 	}

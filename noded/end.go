@@ -220,16 +220,38 @@ func (a *Agent) signal(ctx context.Context, o *rinkpb.SignalJob) {
 	}
 }
 
-// suspend stops or continues everything a job has here.
+// suspend stops or continues everything a job has here. What is to stop is asked
+// to first (TSTP), and stopped a moment later, unless it goes on again before.
 func (a *Agent) suspend(ctx context.Context, o *rinkpb.SuspendJob) {
 	j := a.find(jobKey{o.Job, o.Restarts})
 	if j == nil {
 		return
 	}
-	sig := syscall.SIGSTOP
-	if o.Resume {
-		sig = syscall.SIGCONT
+	j.mu.Lock()
+	j.pauses++
+	pause := j.pauses
+	j.mu.Unlock()
+	grace := time.Duration(o.Grace) * time.Millisecond
+	switch {
+	case o.Resume:
+		a.signalAll(ctx, j, syscall.SIGCONT)
+	case grace <= 0:
+		a.signalAll(ctx, j, syscall.SIGSTOP)
+	default:
+		a.signalAll(ctx, j, syscall.SIGTSTP)
+		time.AfterFunc(grace, func() { // once; does nothing when the job has gone on since
+			j.mu.Lock()
+			current := j.pauses == pause
+			j.mu.Unlock()
+			if current && ctx.Err() == nil {
+				a.signalAll(ctx, j, syscall.SIGSTOP)
+			}
+		})
 	}
+}
+
+// signalAll signals every process of every slice a job has here.
+func (a *Agent) signalAll(ctx context.Context, j *job, sig syscall.Signal) {
 	j.mu.Lock()
 	var ids []string
 	for id := range j.slices {

@@ -32,6 +32,7 @@ type job struct {
 	killWait  time.Duration       // when ending: how long after TERM comes KILL
 	endNow    bool                // when ending: KILL at once
 	finished  bool
+	pauses    uint64          // how often it was told to stop or go on
 	asides    map[string]bool // task prologs and epilogs that run, by slice id
 	stepsDone map[uint32]bool // steps that have ended here
 	batch     *rinkpb.JobDone // how the batch script ended here

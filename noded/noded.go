@@ -10,6 +10,8 @@ package noded
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -191,9 +193,15 @@ func (a *Agent) stopping() bool {
 	}
 }
 
-// groupParent is the cgroup below which all slices of this agent live.
+// groupParent is the cgroup below which all slices of this agent live. Agents of
+// clusters of the same name on one machine have spools of their own, and cgroups.
 func (a *Agent) groupParent() string {
-	return "rink/" + safeName(a.cluster) + "." + safeName(a.conf.Node)
+	parent := "rink/" + safeName(a.cluster) + "." + safeName(a.conf.Node)
+	if a.conf.Spool == "" {
+		return parent
+	}
+	sum := sha256.Sum256([]byte(a.conf.Spool))
+	return parent + "-" + hex.EncodeToString(sum[:3])
 }
 
 func safeName(s string) string {

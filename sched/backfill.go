@@ -95,6 +95,9 @@ func (c *cycle) reserve(e entry) {
 // job has ended before it had to.
 func (c *cycle) promisedLater(e entry) bool {
 	p := e.item.promise
+	if c.roomMade(e.job) || c.giving.rules.on() && c.goesFirst(e) {
+		return false // others give way to it, or may
+	}
 	if !c.t.policy.keepsPromises || p == nil || p.start <= c.now || e.job.HetID != 0 {
 		if p != nil && c.t.policy.keepsPromises {
 			c.nextStart(p.start)

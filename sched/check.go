@@ -58,6 +58,7 @@ type tallied struct {
 	gres       []GresAlloc
 	running    []slurm.JobID
 	completing int
+	away       int         // jobs that gave way to others there
 	whole      slurm.JobID // a job that has it alone
 	owners     map[uint32]bool
 }
@@ -117,7 +118,9 @@ func (c *checker) job(j *Job) {
 		if j.IsCompleting() {
 			t.completing++
 		}
-		if j.Need.Exclusive {
+		if j.Aside() {
+			t.away++
+		} else if j.Need.Exclusive {
 			t.whole = j.ID
 		}
 	}
@@ -191,7 +194,7 @@ func (c *checker) node(config *Config, t *tallied) {
 	if n.CompletingJobs != t.completing || (n.CompletingJobs > 0) != n.State.Has(slurm.NodeCompleting) {
 		c.wrong("node %s is %v and counts %d completing jobs, there are %d", n.Name, n.State, n.CompletingJobs, t.completing)
 	}
-	if t.whole != 0 && len(t.running) > 1 {
+	if t.whole != 0 && len(t.running) > t.away+1 {
 		c.wrong("node %s is job %d's alone and has %v", n.Name, t.whole, t.running)
 	}
 	if n.ExclusiveBy != 0 && !slices.Contains(t.running, n.ExclusiveBy) {

@@ -77,11 +77,12 @@ func newNode(n *slurm.NodeConf, index int, lines []slurm.GresLine) (*Node, error
 	case "FUTURE":
 		out.State = slurm.NodeFuture
 	case "CLOUD":
-		out.State = slurm.NodeUnknown | slurm.NodeCloud
+		// It is off until it is called for.
+		out.State = slurm.NodeIdle | slurm.NodeCloud | slurm.NodePoweredDown
 	case "EXTERNAL":
 		out.State = slurm.NodeUnknown | slurm.NodeExternal
 	}
-	if out.State != slurm.NodeUnknown {
+	if out.State != slurm.NodeUnknown && !out.State.Has(slurm.NodeCloud) {
 		out.Reason = n.Reason
 	}
 	for _, g := range n.Gres {

@@ -123,7 +123,7 @@ func TestNewConfigSwitches(t *testing.T) {
 func TestNodeStatesOfTheConfiguration(t *testing.T) {
 	for word, want := range map[string]slurm.NodeState{
 		"UNKNOWN": slurm.NodeUnknown, "IDLE": slurm.NodeUnknown, "DOWN": slurm.NodeDown, "FAIL": slurm.NodeUnknown | slurm.NodeFail,
-		"FUTURE": slurm.NodeFuture, "CLOUD": slurm.NodeUnknown | slurm.NodeCloud,
+		"FUTURE": slurm.NodeFuture, "CLOUD": slurm.NodeIdle | slurm.NodeCloud | slurm.NodePoweredDown,
 	} {
 		_, nodes, err := configOf(t, "ClusterName=x\nSlurmctldHost=c\nNodeName=n1 CPUs=4 State="+word+"\n", "")
 		if err != nil {

@@ -29,6 +29,7 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 	if full && !c.t.policy.keepsPromises || c.t.policy.promises == 0 {
 		c.liftAll()
 	}
+	c.giveTurns() // preempt.go
 	c.line()
 	for len(c.cursors) > 0 {
 		k := c.cursors[0]
@@ -44,6 +45,7 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 		if !k.item.saw(s.pass, k.part) {
 			s.seen++
 			k.item.see(s.pass, k.part)
+			c.comeBack(&e) // preempt.go
 			c.gainsOnly = !k.any && !c.full && p.failed && !c.unbarred && len(c.gained) <= manyGains && k.item.promise == nil &&
 				len(k.lane.parts) == 1 && !c.t.policy.everyPromise && !c.t.fifo && !e.job.IsArrayRest() && e.job.HetID == 0
 			switch {
@@ -52,6 +54,7 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 			case c.barred(e): // limits.go, licenses.go
 			case c.promisedLater(e): // backfill.go
 			case c.place(e): // place.go
+			case c.preempt(e): // preempt.go
 			default:
 				c.reserve(e) // backfill.go
 			}
@@ -68,6 +71,7 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 		}
 		c.cursors.fix()
 	}
+	c.comeBack(nil)
 	c.tell()
 	c.over()
 	return c.plan
@@ -321,8 +325,11 @@ func (c *cycle) againBy(t time.Time) {
 }
 
 // settled reports whether a job has been dealt with already: it started in
-// another partition, or with the other components of its heterogeneous job.
-func (c *cycle) settled(e entry) bool { return c.done != nil && c.done[e.job] }
+// another partition, or with the other components of its heterogeneous job, or
+// others give way to it.
+func (c *cycle) settled(e entry) bool {
+	return c.done != nil && c.done[e.job] || c.giving.served[e.job]
+}
 
 // barred tells a job why, whatever is free, it cannot start in this partition
 // now.
@@ -386,6 +393,9 @@ func (c *cycle) place(e entry) bool {
 	}
 	before := c.begun[j] // in another partition
 	most, bound := throttled(j, c.runningTasks[j.ArrayID]+before)
+	if c.roomMade(j) {
+		most = 1 // there is room for one task, and others are ahead of the next
+	}
 	n := 0
 	for task := range j.Tasks.All() {
 		if n++; n <= before {
@@ -523,6 +533,7 @@ func (c *cycle) tell() {
 			}
 		}
 	}
+	c.asBefore()
 	// What was booked is taken back: it is true once it has been committed.
 	for _, t := range slices.Backward(c.tentative) {
 		r := &c.rooms[t.pos]

@@ -61,6 +61,9 @@ func (c *cycle) longest(a *ask, alloc []NodeAlloc, least, most slurm.Duration) s
 
 // fitSpan finds room for a request for the time it wants.
 func (c *cycle) fitSpan(a *ask, p *part) []NodeAlloc {
+	if alloc := c.asMade(a, p, c.now); alloc != nil {
+		return alloc // others left it
+	}
 	sh := a.shape
 	if sh != nil && sh.refused == c.pass && a.span >= sh.least {
 		return nil

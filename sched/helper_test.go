@@ -31,6 +31,15 @@ func setConf(c *Config, key, value string) {
 		c.Conf.SchedulerType = value
 	case "SchedulerParameters":
 		c.Conf.SchedulerParameters = slurm.ParseParameters(value)
+	case "PreemptType":
+		c.Conf.PreemptType = value
+	case "PreemptMode":
+		c.Conf.PreemptMode = strings.Split(value, ",")
+	case "PreemptExemptTime":
+		minutes, _ := strconv.Atoi(value)
+		c.Conf.PreemptExemptTime = slurm.Duration(minutes * 60)
+	case "PreemptParameters":
+		c.Conf.PreemptParameters = slurm.ParseParameters(value)
 	default:
 		panic("no such key: " + key)
 	}

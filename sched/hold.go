@@ -9,7 +9,8 @@ import (
 	"github.com/runink/rink/slurm"
 )
 
-// Usable reports whether jobs may start on n as far as its state goes.
+// Usable reports whether jobs may start on n as far as its state goes. On one that
+// is off, or coming up, they wait for it to come up.
 func (n *Node) Usable() bool {
 	switch n.State.Base() {
 	case slurm.NodeIdle, slurm.NodeAllocated, slurm.NodeMixed:
@@ -17,8 +18,7 @@ func (n *Node) Usable() bool {
 		return false
 	}
 	const closed = slurm.NodeDrain | slurm.NodeFail | slurm.NodeInvalidReg | slurm.NodeNotResponding |
-		slurm.NodePowerDown | slurm.NodePoweringDown | slurm.NodePoweredDown | slurm.NodePoweringUp |
-		slurm.NodeRebootIssued | slurm.NodeExternal
+		slurm.NodePowerDown | slurm.NodePoweringDown | slurm.NodeRebootIssued | slurm.NodeExternal
 	return n.State&closed == 0
 }
 

@@ -25,7 +25,9 @@ func TestUsable(t *testing.T) {
 		{slurm.NodeIdle | slurm.NodeFail, false},
 		{slurm.NodeIdle | slurm.NodeNotResponding, false},
 		{slurm.NodeIdle | slurm.NodeInvalidReg, false},
-		{slurm.NodeIdle | slurm.NodePoweredDown, false},
+		{slurm.NodeIdle | slurm.NodePoweredDown, true},
+		{slurm.NodeIdle | slurm.NodePoweringDown, false},
+		{slurm.NodeIdle | slurm.NodePoweringUp, true},
 	} {
 		if got := (&Node{State: c.state}).Usable(); got != c.want {
 			t.Errorf("%v: %v", c.state, got)

@@ -88,6 +88,19 @@ type Job struct {
 	End          time.Time // when ended, or expected to for a running job with a limit
 	Suspended    time.Time // when it was suspended last; zero: never
 	SuspendedFor time.Duration
+	// Preempted is when it was told to give way to PreemptedFor, and PreemptMode
+	// what becomes of it at its End; a job suspended for another goes on when it
+	// can.
+	Preempted    time.Time
+	PreemptedFor slurm.JobID
+	PreemptMode  PreemptMode
+	// FailedStarts counts how often it went back into the queue since it could not be
+	// started.
+	FailedStarts uint32
+	// RoomMade is until when others may take to leave what this pending job is to
+	// have, RoomOn; zero: nobody gives way to it.
+	RoomMade     time.Time
+	RoomOn       []NodeAlloc
 	LastSched    time.Time   // last time the scheduler looked at it
 	Scheduler    string      // "Main" or "Backfill"
 	Alloc        []NodeAlloc // in node-list order; the first is the batch host

@@ -36,6 +36,7 @@ type Node struct {
 	ReasonUser string
 	ReasonTime time.Time
 	LastBusy   time.Time
+	PowerAt    time.Time // when it was told to go off or to come up last; zero: never
 
 	// Held by jobs.
 	UsedCPUs       int

@@ -341,7 +341,7 @@ func (o *outlook) earliest(k int, q question, from instant) instant {
 func kindOf(r *room) string {
 	n := r.n
 	var b strings.Builder
-	for _, x := range []int{r.total, n.Sockets, n.Cores, n.Threads, int(n.Memory), int(n.TmpDisk), int(n.Weight)} {
+	for _, x := range []int{r.total, n.Sockets, n.Cores, n.Threads, int(n.Memory), int(n.TmpDisk), int(n.placeWeight())} {
 		b.WriteString(strconv.Itoa(x))
 		b.WriteByte(' ')
 	}

@@ -39,7 +39,7 @@ type part struct {
 // that the fullest one that still has enough is found without a search.
 type rung struct {
 	part   *part
-	weight uint32
+	weight uint64
 	pos    []int
 	byFree [][]uint64 // for each number of free CPUs, the set of rooms by index into pos; nil when the rooms are few
 	count  []int32    // for each number of free CPUs, how many
@@ -55,14 +55,14 @@ func newPart(conf *Partition, f *field, byName map[NodeName]int, t *tuning) *par
 	}
 	slices.SortFunc(p.where, func(x, y int) int {
 		a, b := f.rooms[x].n, f.rooms[y].n
-		return cmp.Or(cmp.Compare(a.Weight, b.Weight), cmp.Compare(x, y))
+		return cmp.Or(cmp.Compare(a.placeWeight(), b.placeWeight()), cmp.Compare(x, y))
 	})
 	for _, pos := range p.where {
 		r := &f.rooms[pos]
 		p.size.Nodes++
 		p.size.CPUs += r.total
-		if len(p.rungs) == 0 || p.rungs[len(p.rungs)-1].weight != r.n.Weight {
-			p.rungs = append(p.rungs, &rung{part: p, weight: r.n.Weight})
+		if len(p.rungs) == 0 || p.rungs[len(p.rungs)-1].weight != r.n.placeWeight() {
+			p.rungs = append(p.rungs, &rung{part: p, weight: r.n.placeWeight()})
 		}
 		g := p.rungs[len(p.rungs)-1]
 		r.spots = append(r.spots, spot{g, len(g.pos)})
@@ -137,7 +137,7 @@ func (s *Scheduler) joinRungs(r *room) {
 func (f *field) emptiestFirst(where []int) {
 	slices.SortStableFunc(where, func(x, y int) int {
 		a, b := &f.rooms[x], &f.rooms[y]
-		return cmp.Or(cmp.Compare(a.n.Weight, b.n.Weight), cmp.Compare(b.cpus, a.cpus), cmp.Compare(x, y))
+		return cmp.Or(cmp.Compare(a.n.placeWeight(), b.n.placeWeight()), cmp.Compare(b.cpus, a.cpus), cmp.Compare(x, y))
 	})
 }
 

@@ -241,7 +241,7 @@ func (f *field) placeBy(a *ask, plan *featurePlan, where []int) []slot {
 		if !r.open || !a.suits(r.n) || !plan.allows(r.n) {
 			continue
 		}
-		if bestLeft >= 0 && r.n.Weight != best.r.n.Weight {
+		if bestLeft >= 0 && r.n.placeWeight() != best.r.n.placeWeight() {
 			break
 		}
 		s := f.look(r, a.span)
@@ -351,7 +351,7 @@ func (a *ask) choose(offers []slot, plan *featurePlan, minNodes int) []slot {
 		return inOrder(picked)
 	}
 	for to := 0; to < len(offers); {
-		for weight := offers[to].r.n.Weight; to < len(offers) && offers[to].r.n.Weight == weight; {
+		for weight := offers[to].r.n.placeWeight(); to < len(offers) && offers[to].r.n.placeWeight() == weight; {
 			to++
 		}
 		group := make([]slot, 0, to)

@@ -56,6 +56,10 @@ type Obstacle struct {
 type Plan struct {
 	Starts []Start
 	Waits  []Wait
+	// Preempts are the running jobs that give way to pending ones, and Resumes those
+	// that gave way and go on.
+	Preempts []Preempt
+	Resumes  []Resume
 	// Late are the pending jobs that can no longer end by their deadline. They are
 	// to be ended, as DEADLINE.
 	Late []slurm.JobID

@@ -62,7 +62,7 @@ func (c *cycle) crowded(a *ask, p *part) Why {
 // and have not been told why they wait, or only what they lack themselves.
 func (c *cycle) tellNew() {
 	tell := func(id slurm.JobID) {
-		if it := c.items[id]; it != nil && !c.done[it.job] && it.job.HetID == 0 {
+		if it := c.items[id]; it != nil && !c.done[it.job] && it.job.HetID == 0 && !c.preemptNew(it) {
 			c.lookOver(it)
 		}
 	}

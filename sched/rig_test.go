@@ -21,6 +21,7 @@ type story struct {
 	start   time.Time
 	now     time.Time
 	plan    Plan
+	tree    *Accounts
 	parted  bool // partitions were told of
 }
 
@@ -77,6 +78,8 @@ func (s *story) do(line string, out *strings.Builder) error {
 			}
 		}
 		return err
+	case "qos":
+		return s.addQOS(args[1], parseWords(args[2:]))
 	case "running":
 		return s.addRunning(args[1], parseWords(args[2:]))
 	case "pending":
@@ -93,7 +96,7 @@ func (s *story) do(line string, out *strings.Builder) error {
 		}
 		s.now = s.now.Add(d)
 		for _, j := range slices.Clone(s.running) {
-			if !j.End.IsZero() && !j.End.After(s.now) {
+			if !j.End.IsZero() && !j.End.After(s.now) && !j.GaveWay() {
 				s.finish(j)
 			}
 		}
@@ -126,7 +129,7 @@ func (s *story) do(line string, out *strings.Builder) error {
 
 func (s *story) view() View {
 	v := View{Config: s.cfg, Nodes: s.nodes, Pending: s.pending, Running: s.running, RunningTasks: map[slurm.JobID]int{},
-		LicensesAll: s.cfg.Licenses}
+		LicensesAll: s.cfg.Licenses, Accounts: s.tree}
 	for _, j := range s.running {
 		if j.ArrayID != 0 && !j.HasEnded() {
 			v.RunningTasks[j.ArrayID]++
@@ -152,6 +155,8 @@ func (s *story) addNodes(list string, w words) error {
 			n.State |= slurm.NodeDrain
 		case "down":
 			n.State = slurm.NodeDown
+		case "off":
+			n.State |= slurm.NodePoweredDown
 		default:
 			return fmt.Errorf("no such state")
 		}
@@ -190,6 +195,7 @@ func (s *story) addPartition(name string, w words) error {
 	if w["state"] != "" {
 		p.State = w["state"]
 	}
+	p.PreemptMode, p.GraceTime = w["preempt"], slurm.Duration(w.num("grace", 0))
 	if w["default"] == "yes" || len(s.cfg.Partitions) == 0 {
 		s.cfg.Default = p.Name
 	}
@@ -340,6 +346,9 @@ func (s *story) addPending(id string, w words) error {
 	if w["new"] == "" {
 		j.LastSched = s.start
 	}
+	if w["qos"] != "" {
+		j.QOS = w["qos"]
+	}
 	if leader := w.num("het", 0); leader > 0 {
 		j.HetID, j.HetOffset = slurm.JobID(leader), int(n)-leader
 	}
@@ -395,6 +404,9 @@ func (s *story) addRunning(id string, w words) error {
 	}
 	s.hold(j, 1)
 	s.running = append(s.running, j)
+	if err := s.asStanding(j, w); err != nil {
+		return err
+	}
 	if w["completing"] == "yes" {
 		j.State = slurm.JobCompleted | slurm.JobCompleting
 		j.End = s.now
@@ -464,7 +476,9 @@ func (s *story) apply() error {
 			}
 			next++
 			one = *task
+			one.RoomMade, one.RoomOn = time.Time{}, nil
 			if rest != nil {
+				rest.RoomMade, rest.RoomOn = time.Time{}, nil
 				s.pending[i] = rest
 			}
 			if rest == nil {
@@ -493,6 +507,7 @@ func (s *story) apply() error {
 			}
 		}
 	}
+	s.giveWay()
 	s.plan = Plan{}
 	return nil
 }

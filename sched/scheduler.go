@@ -41,6 +41,7 @@ type Scheduler struct {
 	counts       promiseCount
 	sweep        sweep
 	tentative    []tentative // booked in the present pass
+	giving       giving      // who gives way to whom
 	pass         uint64      // number of the present pass
 	opening      uint64      // counts changes of which nodes are in service
 	gained       []int       // rooms that have more to give than the last pass saw
@@ -135,6 +136,16 @@ func (s *Scheduler) Load(v View) {
 // Stale reports whether something changed that only Load can take in: the nodes
 // there are, or what they have.
 func (s *Scheduler) Stale() bool { return s.stale }
+
+// Paused reports whether any job is suspended to make room for another.
+func (s *Scheduler) Paused() bool {
+	for _, j := range s.giving.gone {
+		if j.GaveWay() {
+			return true
+		}
+	}
+	return false
+}
 
 // Waiting returns how many records wait for a start.
 func (s *Scheduler) Waiting() int { return len(s.items) + len(s.aside) }
@@ -231,7 +242,7 @@ func (s *Scheduler) swap(old, now *Job) bool {
 	it := s.items[now.ID]
 	same := old.Priority == now.Priority && old.Spec == now.Spec && old.TimeLimit == now.TimeLimit && old.TimeMin == now.TimeMin &&
 		old.HeldBy == now.HeldBy && old.Begin.Equal(now.Begin) && old.HetID == now.HetID && old.Restarts == now.Restarts &&
-		old.QOS == now.QOS && old.Account == now.Account && old.IsArrayRest() == now.IsArrayRest() &&
+		old.QOS == now.QOS && old.RoomMade.Equal(now.RoomMade) && old.Account == now.Account && old.IsArrayRest() == now.IsArrayRest() &&
 		len(old.Deps) == len(now.Deps) && slices.Equal(old.Partitions, now.Partitions) && old.Partition == now.Partition && old.Need.same(&now.Need)
 	if it == nil || !same || len(now.Deps) > 0 || now.HetID != 0 {
 		return false
@@ -267,16 +278,14 @@ func (s *Scheduler) Node(n *Node) {
 	if old == n {
 		return
 	}
-	if old.CPUs != n.CPUs || old.Memory != n.Memory || old.TmpDisk != n.TmpDisk || old.Weight != n.Weight || old.CoreSpec != n.CoreSpec ||
+	if old.CPUs != n.CPUs || old.Memory != n.Memory || old.TmpDisk != n.TmpDisk || old.placeWeight() != n.placeWeight() || old.CoreSpec != n.CoreSpec ||
 		old.Sockets != n.Sockets || old.Cores != n.Cores || old.Threads != n.Threads || old.Index != n.Index ||
 		!slices.Equal(old.Features, n.Features) || !slices.EqualFunc(old.Gres, n.Gres, sameNodeGres) {
 		s.stale = true
 		return
 	}
 	r.n = n
-	if open := n.Usable(); open != r.open {
-		s.setOpen(r, open)
-	}
+	s.setOpen(r, n.Usable())
 }
 
 func sameNodeGres(a, b NodeGres) bool {
@@ -292,13 +301,11 @@ func (s *Scheduler) Reach(name NodeName, can bool) {
 	}
 	r := &s.rooms[pos]
 	r.away = !can
-	if open := r.n.Usable() && can; open != r.open {
-		s.setOpen(r, open)
-	}
+	s.setOpen(r, r.n.Usable())
 }
 
 func (s *Scheduler) setOpen(r *room, open bool) {
-	open = open && !r.away
+	open = open && (!r.away || r.n.Asleep())
 	if open == r.open {
 		return
 	}
@@ -329,6 +336,10 @@ func (s *Scheduler) settle(j *Job) {
 		r := &s.rooms[pos]
 		h := holding{job: j.ID, part: j.Partition, uid: j.UID, whole: whole, user: user, end: end, gres: a.Gres,
 			load: load{cpus: a.CPUs, mem: a.Mem, gres: r.gresCounts(a.Gres), keeper: whole || user}}
+		if j.Aside() {
+			// Its devices stay in use, so that a job that wants the node whole cannot have it.
+			h.whole, h.user, h.load.keeper, h.load.silent = false, false, false, len(a.Gres) == 0
+		}
 		if j.CPUsFree {
 			h.load.cpus = 0
 		}
@@ -338,10 +349,12 @@ func (s *Scheduler) settle(j *Job) {
 		s.change(r, func() { r.put(h) })
 	}
 	heap.Push(&s.ends, due{end, j.ID})
+	s.giving.holds(j)
 }
 
 // vacate gives back what a job held.
 func (s *Scheduler) vacate(j *Job) {
+	s.giving.heldNoMore(j)
 	for i := range j.Alloc {
 		if pos, ok := s.byName[j.Alloc[i].Node]; ok && holdsNode(j, j.Alloc[i].Node) {
 			r := &s.rooms[pos]
@@ -471,6 +484,7 @@ func (s *Scheduler) takeOut(it *item) {
 		it.shapes[i] = nil
 	}
 	it.lane.remove(it)
+	s.giving.takenOut(it)
 	delete(s.items, it.job.ID)
 	delete(s.news, it.job.ID)
 	delete(s.again, it.job.ID)
@@ -500,6 +514,7 @@ func (s *Scheduler) enter(j *Job) bool {
 	s.laneOf(j, it, parts).add(it)
 	s.items[j.ID] = it
 	s.arrived = append(s.arrived, it)
+	s.giving.enters(it)
 	if it.fresh {
 		s.news[j.ID] = it
 	}

@@ -24,6 +24,7 @@ var update = flag.Bool("update", false, "rewrite what the stories in testdata ex
 //	partition short nodes=n[1-2] default maxtime=1h maxnodes=1 tier=2 state=DOWN allow=chem oversubscribe=FORCE:2
 //	conf EnforcePartLimits=ALL
 //	licences matlab:4
+//	qos high priority=100 preempts=low,scav mode=requeue exempt=10m grace=30s
 //	shrink n[1-2] cpus=2   changes nodes that are there
 //	running 1 nodes=n[1-2] cpus=4 mem=100 gres=gpu:a100:1 ends=10m user=3001 exclusive completing
 //	pending 2 nodes=1-4 tasks=4 limit=1h atleast=30m priority=300 array=1-9%2 ... begin=5m held after new het=2
@@ -139,6 +140,12 @@ func (s *story) print(out *strings.Builder, verbose bool) {
 			}
 		}
 		list = append(list, line{w.Job, 0, true, text})
+	}
+	for _, p := range s.plan.Preempts {
+		list = append(list, line{p.Job, 0, false, preemptText(p)})
+	}
+	for _, p := range s.plan.Resumes {
+		list = append(list, line{p.Job, 0, false, p.Job.String() + " goes on"})
 	}
 	for _, id := range s.plan.Late {
 		list = append(list, line{id, 0, true, id.String() + " is too late"})

@@ -50,6 +50,7 @@ type load struct {
 	keeper bool    // keeps others off the node
 	block  bool    // promised whole: nothing else may be there
 	strict bool    // a promise to a job that does not share CPUs
+	silent bool    // of a job that gave way: it does not count as one
 }
 
 // spare is what a node can give over some span of time: the least of each kind
@@ -149,7 +150,9 @@ func (l *timeline) add(from, to instant, d *load, sign int32) {
 		s := &l.segs[k]
 		s.cpus -= sign * int32(d.cpus)
 		s.shared += sign * int32(d.shared)
-		s.jobs += sign
+		if !d.silent {
+			s.jobs += sign
+		}
 		s.mem -= slurm.MB(sign) * d.mem
 		if d.keeper {
 			s.keepers += sign

@@ -64,6 +64,7 @@ type Conf struct {
 	SelectTypeParameters     []string // upper case
 	TopologyPlugin           string
 	TopologyParam            Parameters
+	AuthInfo                 Parameters
 	PreemptType              string
 	PreemptMode              []string // OFF, CANCEL, REQUEUE, SUSPEND, GANG, PRIORITY, WITHIN
 	PreemptParameters        Parameters

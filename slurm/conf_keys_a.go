@@ -52,7 +52,7 @@ func keysAtoH() []confKey {
 		yesKey("AllowSpecResourcesUsage", func(c *Conf) *bool { return &c.AllowSpecResourcesUsage }),
 		idleKey("AuthAltTypes", "", whyIdentity),
 		idleKey("AuthAltParameters", "", whyIdentity),
-		idleKey("AuthInfo", "", whyIdentity),
+		paramsKey("AuthInfo", func(c *Conf) *Parameters { return &c.AuthInfo }, whyIdentity, append(numbers("cred_expire"), idle(whyIdentity, "socket", "ttl", "use_client_ids", "jwt_key", "disable_token_creation")...)...),
 		idleKey("AuthType", "auth/munge", whyIdentity),
 		newer(confKey{name: "BackupAddr", set: func(c *Conf, v string) error { return setHostAddr(c, 1, v) }}),
 		newer(confKey{name: "BackupController", set: func(c *Conf, v string) error { return setHost(c, 1, v) }}),

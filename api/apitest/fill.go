@@ -39,7 +39,8 @@ var special = map[reflect.Type]func(n int64) any{
 	reflect.TypeFor[sched.AdminLevel](): func(n int64) any {
 		return sched.AdminLevel(n%int64(sched.AdminAdministrator)) + 1
 	},
-	reflect.TypeFor[sched.Holder](): func(n int64) any { return sched.Holder(n%int64(sched.HeldByAdmin)) + 1 },
+	reflect.TypeFor[sched.PreemptMode](): func(n int64) any { return sched.PreemptMode(n%int64(sched.PreemptSuspend)) + 1 },
+	reflect.TypeFor[sched.Holder]():      func(n int64) any { return sched.Holder(n%int64(sched.HeldByAdmin)) + 1 },
 }
 
 func (f *Filler) fill(v reflect.Value, path string) {

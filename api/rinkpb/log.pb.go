@@ -159,6 +159,10 @@ type Entry struct {
 	//	*Entry_AddToken
 	//	*Entry_UseToken
 	//	*Entry_EditAccounts
+	//	*Entry_PreemptJobs
+	//	*Entry_ResumeJobs
+	//	*Entry_PowerNodes
+	//	*Entry_ShrinkJob
 	Cmd           isEntry_Cmd `protobuf_oneof:"cmd"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -368,6 +372,42 @@ func (x *Entry) GetEditAccounts() *EditAccounts {
 	return nil
 }
 
+func (x *Entry) GetPreemptJobs() *PreemptJobs {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_PreemptJobs); ok {
+			return x.PreemptJobs
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetResumeJobs() *ResumeJobs {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_ResumeJobs); ok {
+			return x.ResumeJobs
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetPowerNodes() *PowerNodes {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_PowerNodes); ok {
+			return x.PowerNodes
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetShrinkJob() *ShrinkJob {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_ShrinkJob); ok {
+			return x.ShrinkJob
+		}
+	}
+	return nil
+}
+
 type isEntry_Cmd interface {
 	isEntry_Cmd()
 }
@@ -440,6 +480,22 @@ type Entry_EditAccounts struct {
 	EditAccounts *EditAccounts `protobuf:"bytes,40,opt,name=edit_accounts,json=editAccounts,proto3,oneof"`
 }
 
+type Entry_PreemptJobs struct {
+	PreemptJobs *PreemptJobs `protobuf:"bytes,50,opt,name=preempt_jobs,json=preemptJobs,proto3,oneof"`
+}
+
+type Entry_ResumeJobs struct {
+	ResumeJobs *ResumeJobs `protobuf:"bytes,51,opt,name=resume_jobs,json=resumeJobs,proto3,oneof"`
+}
+
+type Entry_PowerNodes struct {
+	PowerNodes *PowerNodes `protobuf:"bytes,52,opt,name=power_nodes,json=powerNodes,proto3,oneof"`
+}
+
+type Entry_ShrinkJob struct {
+	ShrinkJob *ShrinkJob `protobuf:"bytes,53,opt,name=shrink_job,json=shrinkJob,proto3,oneof"`
+}
+
 func (*Entry_SubmitJobs) isEntry_Cmd() {}
 
 func (*Entry_StartJobs) isEntry_Cmd() {}
@@ -473,6 +529,14 @@ func (*Entry_AddToken) isEntry_Cmd() {}
 func (*Entry_UseToken) isEntry_Cmd() {}
 
 func (*Entry_EditAccounts) isEntry_Cmd() {}
+
+func (*Entry_PreemptJobs) isEntry_Cmd() {}
+
+func (*Entry_ResumeJobs) isEntry_Cmd() {}
+
+func (*Entry_PowerNodes) isEntry_Cmd() {}
+
+func (*Entry_ShrinkJob) isEntry_Cmd() {}
 
 type Blob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1068,6 +1132,7 @@ type EndJob struct {
 	Requeue       bool                   `protobuf:"varint,10,opt,name=requeue,proto3" json:"requeue,omitempty"`
 	Hold          uint32                 `protobuf:"varint,11,opt,name=hold,proto3" json:"hold,omitempty"`
 	NotBefore     int64                  `protobuf:"varint,12,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
+	Special       bool                   `protobuf:"varint,40,opt,name=special,proto3" json:"special,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1184,6 +1249,13 @@ func (x *EndJob) GetNotBefore() int64 {
 		return x.NotBefore
 	}
 	return 0
+}
+
+func (x *EndJob) GetSpecial() bool {
+	if x != nil {
+		return x.Special
+	}
+	return false
 }
 
 type ReleaseNodes struct {
@@ -2595,6 +2667,350 @@ func (x *EditAccounts) GetNotes() []*Transaction {
 	return nil
 }
 
+type Preempt struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Restarts      uint32                 `protobuf:"varint,2,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	Mode          uint32                 `protobuf:"varint,3,opt,name=mode,proto3" json:"mode,omitempty"`
+	Grace         int64                  `protobuf:"varint,4,opt,name=grace,proto3" json:"grace,omitempty"`
+	To            uint32                 `protobuf:"varint,5,opt,name=to,proto3" json:"to,omitempty"`
+	Alloc         []*NodeAlloc           `protobuf:"bytes,6,rep,name=alloc,proto3" json:"alloc,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Preempt) Reset() {
+	*x = Preempt{}
+	mi := &file_log_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Preempt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Preempt) ProtoMessage() {}
+
+func (x *Preempt) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Preempt.ProtoReflect.Descriptor instead.
+func (*Preempt) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Preempt) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *Preempt) GetRestarts() uint32 {
+	if x != nil {
+		return x.Restarts
+	}
+	return 0
+}
+
+func (x *Preempt) GetMode() uint32 {
+	if x != nil {
+		return x.Mode
+	}
+	return 0
+}
+
+func (x *Preempt) GetGrace() int64 {
+	if x != nil {
+		return x.Grace
+	}
+	return 0
+}
+
+func (x *Preempt) GetTo() uint32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *Preempt) GetAlloc() []*NodeAlloc {
+	if x != nil {
+		return x.Alloc
+	}
+	return nil
+}
+
+type PreemptJobs struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Preempts      []*Preempt             `protobuf:"bytes,1,rep,name=preempts,proto3" json:"preempts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreemptJobs) Reset() {
+	*x = PreemptJobs{}
+	mi := &file_log_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreemptJobs) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreemptJobs) ProtoMessage() {}
+
+func (x *PreemptJobs) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreemptJobs.ProtoReflect.Descriptor instead.
+func (*PreemptJobs) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *PreemptJobs) GetPreempts() []*Preempt {
+	if x != nil {
+		return x.Preempts
+	}
+	return nil
+}
+
+type Resume struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Restarts      uint32                 `protobuf:"varint,2,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Resume) Reset() {
+	*x = Resume{}
+	mi := &file_log_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Resume) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Resume) ProtoMessage() {}
+
+func (x *Resume) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Resume.ProtoReflect.Descriptor instead.
+func (*Resume) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Resume) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *Resume) GetRestarts() uint32 {
+	if x != nil {
+		return x.Restarts
+	}
+	return 0
+}
+
+type ResumeJobs struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resumes       []*Resume              `protobuf:"bytes,1,rep,name=resumes,proto3" json:"resumes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeJobs) Reset() {
+	*x = ResumeJobs{}
+	mi := &file_log_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeJobs) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeJobs) ProtoMessage() {}
+
+func (x *ResumeJobs) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeJobs.ProtoReflect.Descriptor instead.
+func (*ResumeJobs) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ResumeJobs) GetResumes() []*Resume {
+	if x != nil {
+		return x.Resumes
+	}
+	return nil
+}
+
+type PowerNodes struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Nodes         []string               `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Step          uint32                 `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PowerNodes) Reset() {
+	*x = PowerNodes{}
+	mi := &file_log_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PowerNodes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PowerNodes) ProtoMessage() {}
+
+func (x *PowerNodes) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PowerNodes.ProtoReflect.Descriptor instead.
+func (*PowerNodes) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *PowerNodes) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *PowerNodes) GetStep() uint32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *PowerNodes) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type ShrinkJob struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Restarts      uint32                 `protobuf:"varint,2,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	Nodes         []string               `protobuf:"bytes,3,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShrinkJob) Reset() {
+	*x = ShrinkJob{}
+	mi := &file_log_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShrinkJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShrinkJob) ProtoMessage() {}
+
+func (x *ShrinkJob) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShrinkJob.ProtoReflect.Descriptor instead.
+func (*ShrinkJob) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ShrinkJob) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *ShrinkJob) GetRestarts() uint32 {
+	if x != nil {
+		return x.Restarts
+	}
+	return 0
+}
+
+func (x *ShrinkJob) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
 type UseToken struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
@@ -2606,7 +3022,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2618,7 +3034,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2631,7 +3047,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{31}
+	return file_log_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *UseToken) GetHash() string {
@@ -2682,7 +3098,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2694,7 +3110,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2707,7 +3123,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{32}
+	return file_log_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -2954,7 +3370,7 @@ type SnapshotHead struct {
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2966,7 +3382,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2979,7 +3395,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{33}
+	return file_log_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -3050,7 +3466,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3062,7 +3478,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3075,7 +3491,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{34}
+	return file_log_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -3118,7 +3534,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3130,7 +3546,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3143,7 +3559,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{35}
+	return file_log_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *StepKey) GetKey() string {
@@ -3186,7 +3602,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3198,7 +3614,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3211,7 +3627,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{36}
+	return file_log_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -3249,7 +3665,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3261,7 +3677,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3274,7 +3690,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{37}
+	return file_log_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *RunRecord) GetId() string {
@@ -3329,7 +3745,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3341,7 +3757,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3354,7 +3770,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{38}
+	return file_log_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -3382,7 +3798,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05Actor\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x16\n" +
-	"\x06system\x18\x03 \x01(\bR\x06system\"\x87\b\n" +
+	"\x06system\x18\x03 \x01(\bR\x06system\"\xef\t\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x05actor\x18\x02 \x01(\v2\x10.runink.v1.ActorR\x05actor\x128\n" +
@@ -3409,7 +3825,14 @@ const file_log_proto_rawDesc = "" +
 	"\x05purge\x18\x17 \x01(\v2\x10.runink.v1.PurgeH\x00R\x05purge\x122\n" +
 	"\tadd_token\x18\x18 \x01(\v2\x13.runink.v1.AddTokenH\x00R\baddToken\x122\n" +
 	"\tuse_token\x18\x19 \x01(\v2\x13.runink.v1.UseTokenH\x00R\buseToken\x12>\n" +
-	"\redit_accounts\x18( \x01(\v2\x17.runink.v1.EditAccountsH\x00R\feditAccountsB\x05\n" +
+	"\redit_accounts\x18( \x01(\v2\x17.runink.v1.EditAccountsH\x00R\feditAccounts\x12;\n" +
+	"\fpreempt_jobs\x182 \x01(\v2\x16.runink.v1.PreemptJobsH\x00R\vpreemptJobs\x128\n" +
+	"\vresume_jobs\x183 \x01(\v2\x15.runink.v1.ResumeJobsH\x00R\n" +
+	"resumeJobs\x128\n" +
+	"\vpower_nodes\x184 \x01(\v2\x15.runink.v1.PowerNodesH\x00R\n" +
+	"powerNodes\x125\n" +
+	"\n" +
+	"shrink_job\x185 \x01(\v2\x14.runink.v1.ShrinkJobH\x00R\tshrinkJobB\x05\n" +
 	"\x03cmd\"*\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -3453,7 +3876,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05nodes\x18\x05 \x03(\tR\x05nodes\x12+\n" +
 	"\x06detail\x18\x06 \x03(\v2\x13.runink.v1.ObstacleR\x06detail\"1\n" +
 	"\bSetWaits\x12%\n" +
-	"\x05waits\x18\x01 \x03(\v2\x0f.runink.v1.WaitR\x05waits\"\xc6\x02\n" +
+	"\x05waits\x18\x01 \x03(\v2\x0f.runink.v1.WaitR\x05waits\"\xe0\x02\n" +
 	"\x06EndJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\rR\x04task\x12\x17\n" +
@@ -3468,7 +3891,8 @@ const file_log_proto_rawDesc = "" +
 	" \x01(\bR\arequeue\x12\x12\n" +
 	"\x04hold\x18\v \x01(\rR\x04hold\x12\x1d\n" +
 	"\n" +
-	"not_before\x18\f \x01(\x03R\tnotBefore\"\xb9\x01\n" +
+	"not_before\x18\f \x01(\x03R\tnotBefore\x12\x18\n" +
+	"\aspecial\x18( \x01(\bR\aspecial\"\xb9\x01\n" +
 	"\fReleaseNodes\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x14\n" +
@@ -3626,7 +4050,31 @@ const file_log_proto_rawDesc = "" +
 	"\bdrop_qos\x18\x06 \x03(\tR\adropQos\"i\n" +
 	"\fEditAccounts\x12+\n" +
 	"\x04edit\x18\x01 \x01(\v2\x17.runink.v1.AccountsEditR\x04edit\x12,\n" +
-	"\x05notes\x18\x02 \x03(\v2\x16.runink.v1.TransactionR\x05notes\"F\n" +
+	"\x05notes\x18\x02 \x03(\v2\x16.runink.v1.TransactionR\x05notes\"\x9d\x01\n" +
+	"\aPreempt\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
+	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
+	"\x04mode\x18\x03 \x01(\rR\x04mode\x12\x14\n" +
+	"\x05grace\x18\x04 \x01(\x03R\x05grace\x12\x0e\n" +
+	"\x02to\x18\x05 \x01(\rR\x02to\x12*\n" +
+	"\x05alloc\x18\x06 \x03(\v2\x14.runink.v1.NodeAllocR\x05alloc\"=\n" +
+	"\vPreemptJobs\x12.\n" +
+	"\bpreempts\x18\x01 \x03(\v2\x12.runink.v1.PreemptR\bpreempts\"6\n" +
+	"\x06Resume\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
+	"\brestarts\x18\x02 \x01(\rR\brestarts\"9\n" +
+	"\n" +
+	"ResumeJobs\x12+\n" +
+	"\aresumes\x18\x01 \x03(\v2\x11.runink.v1.ResumeR\aresumes\"N\n" +
+	"\n" +
+	"PowerNodes\x12\x14\n" +
+	"\x05nodes\x18\x01 \x03(\tR\x05nodes\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\rR\x04step\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"O\n" +
+	"\tShrinkJob\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
+	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x14\n" +
+	"\x05nodes\x18\x03 \x03(\tR\x05nodes\"F\n" +
 	"\bUseToken\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
@@ -3695,7 +4143,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
@@ -3728,28 +4176,34 @@ var file_log_proto_goTypes = []any{
 	(*AddToken)(nil),        // 28: runink.v1.AddToken
 	(*AccountsEdit)(nil),    // 29: runink.v1.AccountsEdit
 	(*EditAccounts)(nil),    // 30: runink.v1.EditAccounts
-	(*UseToken)(nil),        // 31: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 32: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 33: runink.v1.SnapshotHead
-	(*SubmitKey)(nil),       // 34: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 35: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 36: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 37: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 38: runink.v1.SnapshotEnd
-	(*Job)(nil),             // 39: runink.v1.Job
-	(*NodeAlloc)(nil),       // 40: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 41: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 42: runink.v1.ExitCode
-	(*Usage)(nil),           // 43: runink.v1.Usage
-	(*DependTerm)(nil),      // 44: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 45: runink.v1.JobOptions
-	(*Need)(nil),            // 46: runink.v1.Need
-	(*Step)(nil),            // 47: runink.v1.Step
-	(*NodeGres)(nil),        // 48: runink.v1.NodeGres
-	(*Partition)(nil),       // 49: runink.v1.Partition
-	(*AccountTables)(nil),   // 50: runink.v1.AccountTables
-	(*Transaction)(nil),     // 51: runink.v1.Transaction
-	(*Node)(nil),            // 52: runink.v1.Node
+	(*Preempt)(nil),         // 31: runink.v1.Preempt
+	(*PreemptJobs)(nil),     // 32: runink.v1.PreemptJobs
+	(*Resume)(nil),          // 33: runink.v1.Resume
+	(*ResumeJobs)(nil),      // 34: runink.v1.ResumeJobs
+	(*PowerNodes)(nil),      // 35: runink.v1.PowerNodes
+	(*ShrinkJob)(nil),       // 36: runink.v1.ShrinkJob
+	(*UseToken)(nil),        // 37: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 38: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 39: runink.v1.SnapshotHead
+	(*SubmitKey)(nil),       // 40: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 41: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 42: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 43: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 44: runink.v1.SnapshotEnd
+	(*Job)(nil),             // 45: runink.v1.Job
+	(*NodeAlloc)(nil),       // 46: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 47: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 48: runink.v1.ExitCode
+	(*Usage)(nil),           // 49: runink.v1.Usage
+	(*DependTerm)(nil),      // 50: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 51: runink.v1.JobOptions
+	(*Need)(nil),            // 52: runink.v1.Need
+	(*Step)(nil),            // 53: runink.v1.Step
+	(*NodeGres)(nil),        // 54: runink.v1.NodeGres
+	(*Partition)(nil),       // 55: runink.v1.Partition
+	(*AccountTables)(nil),   // 56: runink.v1.AccountTables
+	(*Transaction)(nil),     // 57: runink.v1.Transaction
+	(*Node)(nil),            // 58: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
@@ -3769,56 +4223,63 @@ var file_log_proto_depIdxs = []int32{
 	26, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
 	27, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
 	28, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	31, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	37, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
 	30, // 18: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
-	39, // 19: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
-	3,  // 20: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
-	4,  // 21: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
-	5,  // 22: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	40, // 23: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
-	7,  // 24: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
-	9,  // 25: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
-	10, // 26: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	41, // 27: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	42, // 28: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	43, // 29: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	42, // 30: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	41, // 31: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	16, // 32: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	44, // 33: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	45, // 34: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	46, // 35: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	15, // 36: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	17, // 37: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	47, // 38: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	42, // 39: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	43, // 40: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	48, // 41: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	22, // 42: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	49, // 43: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	25, // 44: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	50, // 45: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	29, // 46: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	51, // 47: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	33, // 48: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	39, // 49: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	52, // 50: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	49, // 51: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	3,  // 52: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	25, // 53: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	34, // 54: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	28, // 55: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	37, // 56: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	38, // 57: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	35, // 58: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	36, // 59: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	50, // 60: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	51, // 61: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	62, // [62:62] is the sub-list for method output_type
-	62, // [62:62] is the sub-list for method input_type
-	62, // [62:62] is the sub-list for extension type_name
-	62, // [62:62] is the sub-list for extension extendee
-	0,  // [0:62] is the sub-list for field type_name
+	32, // 19: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
+	34, // 20: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
+	35, // 21: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
+	36, // 22: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
+	45, // 23: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	3,  // 24: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
+	4,  // 25: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
+	5,  // 26: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
+	46, // 27: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	7,  // 28: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
+	9,  // 29: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
+	10, // 30: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
+	47, // 31: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	48, // 32: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	49, // 33: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	48, // 34: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	47, // 35: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	16, // 36: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	50, // 37: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	51, // 38: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	52, // 39: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	15, // 40: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	17, // 41: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	53, // 42: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	48, // 43: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	49, // 44: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	54, // 45: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	22, // 46: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	55, // 47: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	25, // 48: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	56, // 49: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	29, // 50: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	57, // 51: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	46, // 52: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
+	31, // 53: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
+	33, // 54: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
+	39, // 55: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	45, // 56: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	58, // 57: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	55, // 58: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	3,  // 59: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	25, // 60: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	40, // 61: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	28, // 62: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	43, // 63: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	44, // 64: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	41, // 65: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	42, // 66: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	56, // 67: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	57, // 68: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	69, // [69:69] is the sub-list for method output_type
+	69, // [69:69] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -3845,10 +4306,14 @@ func file_log_proto_init() {
 		(*Entry_AddToken)(nil),
 		(*Entry_UseToken)(nil),
 		(*Entry_EditAccounts)(nil),
+		(*Entry_PreemptJobs)(nil),
+		(*Entry_ResumeJobs)(nil),
+		(*Entry_PowerNodes)(nil),
+		(*Entry_ShrinkJob)(nil),
 	}
 	file_log_proto_msgTypes[16].OneofWrappers = []any{}
 	file_log_proto_msgTypes[23].OneofWrappers = []any{}
-	file_log_proto_msgTypes[32].OneofWrappers = []any{
+	file_log_proto_msgTypes[38].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -3870,7 +4335,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   39,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -2067,6 +2067,12 @@ type Job struct {
 	BatchUsage       *Usage                 `protobuf:"bytes,70,opt,name=batch_usage,json=batchUsage,proto3" json:"batch_usage,omitempty"`
 	LicensesUsedAny  bool                   `protobuf:"varint,71,opt,name=licenses_used_any,json=licensesUsedAny,proto3" json:"licenses_used_any,omitempty"`
 	AssocId          uint32                 `protobuf:"varint,80,opt,name=assoc_id,json=assocId,proto3" json:"assoc_id,omitempty"`
+	Preempted        int64                  `protobuf:"varint,90,opt,name=preempted,proto3" json:"preempted,omitempty"`
+	PreemptedFor     uint32                 `protobuf:"varint,91,opt,name=preempted_for,json=preemptedFor,proto3" json:"preempted_for,omitempty"`
+	PreemptMode      uint32                 `protobuf:"varint,92,opt,name=preempt_mode,json=preemptMode,proto3" json:"preempt_mode,omitempty"`
+	RoomMade         int64                  `protobuf:"varint,93,opt,name=room_made,json=roomMade,proto3" json:"room_made,omitempty"`
+	RoomOn           []*NodeAlloc           `protobuf:"bytes,94,rep,name=room_on,json=roomOn,proto3" json:"room_on,omitempty"`
+	FailedStarts     uint32                 `protobuf:"varint,95,opt,name=failed_starts,json=failedStarts,proto3" json:"failed_starts,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2605,6 +2611,48 @@ func (x *Job) GetAssocId() uint32 {
 	return 0
 }
 
+func (x *Job) GetPreempted() int64 {
+	if x != nil {
+		return x.Preempted
+	}
+	return 0
+}
+
+func (x *Job) GetPreemptedFor() uint32 {
+	if x != nil {
+		return x.PreemptedFor
+	}
+	return 0
+}
+
+func (x *Job) GetPreemptMode() uint32 {
+	if x != nil {
+		return x.PreemptMode
+	}
+	return 0
+}
+
+func (x *Job) GetRoomMade() int64 {
+	if x != nil {
+		return x.RoomMade
+	}
+	return 0
+}
+
+func (x *Job) GetRoomOn() []*NodeAlloc {
+	if x != nil {
+		return x.RoomOn
+	}
+	return nil
+}
+
+func (x *Job) GetFailedStarts() uint32 {
+	if x != nil {
+		return x.FailedStarts
+	}
+	return 0
+}
+
 type Rlimit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -3138,6 +3186,7 @@ type Node struct {
 	CompletingJobs int32                  `protobuf:"varint,36,opt,name=completing_jobs,json=completingJobs,proto3" json:"completing_jobs,omitempty"`
 	ExclusiveUser  uint32                 `protobuf:"varint,37,opt,name=exclusive_user,json=exclusiveUser,proto3" json:"exclusive_user,omitempty"`
 	ExclusiveBy    uint32                 `protobuf:"varint,38,opt,name=exclusive_by,json=exclusiveBy,proto3" json:"exclusive_by,omitempty"`
+	PowerAt        int64                  `protobuf:"varint,45,opt,name=power_at,json=powerAt,proto3" json:"power_at,omitempty"`
 	// Soft facts, not part of the replicated state.
 	LoadKnown     bool    `protobuf:"varint,50,opt,name=load_known,json=loadKnown,proto3" json:"load_known,omitempty"`
 	CpuLoad       float64 `protobuf:"fixed64,51,opt,name=cpu_load,json=cpuLoad,proto3" json:"cpu_load,omitempty"`
@@ -3439,6 +3488,13 @@ func (x *Node) GetExclusiveUser() uint32 {
 func (x *Node) GetExclusiveBy() uint32 {
 	if x != nil {
 		return x.ExclusiveBy
+	}
+	return 0
+}
+
+func (x *Node) GetPowerAt() int64 {
+	if x != nil {
+		return x.PowerAt
 	}
 	return 0
 }
@@ -5153,7 +5209,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05tasks\x18\x04 \x01(\x05R\x05tasks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xa7\x11\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xfe\x12\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x19\n" +
 	"\barray_id\x18\x02 \x01(\rR\aarrayId\x12\x17\n" +
@@ -5244,7 +5300,13 @@ const file_nouns_proto_rawDesc = "" +
 	"\vbatch_usage\x18F \x01(\v2\x10.runink.v1.UsageR\n" +
 	"batchUsage\x12*\n" +
 	"\x11licenses_used_any\x18G \x01(\bR\x0flicensesUsedAny\x12\x19\n" +
-	"\bassoc_id\x18P \x01(\rR\aassocId\"D\n" +
+	"\bassoc_id\x18P \x01(\rR\aassocId\x12\x1c\n" +
+	"\tpreempted\x18Z \x01(\x03R\tpreempted\x12#\n" +
+	"\rpreempted_for\x18[ \x01(\rR\fpreemptedFor\x12!\n" +
+	"\fpreempt_mode\x18\\ \x01(\rR\vpreemptMode\x12\x1b\n" +
+	"\troom_made\x18] \x01(\x03R\broomMade\x12-\n" +
+	"\aroom_on\x18^ \x03(\v2\x14.runink.v1.NodeAllocR\x06roomOn\x12#\n" +
+	"\rfailed_starts\x18_ \x01(\rR\ffailedStarts\"D\n" +
 	"\x06Rlimit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
@@ -5298,7 +5360,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x14\n" +
 	"\x05files\x18\x04 \x03(\tR\x05files\x12\x14\n" +
-	"\x05cores\x18\x05 \x01(\tR\x05cores\"\x95\t\n" +
+	"\x05cores\x18\x05 \x01(\tR\x05cores\"\xb0\t\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bhostname\x18\x02 \x01(\tR\bhostname\x12\x12\n" +
@@ -5344,7 +5406,8 @@ const file_nouns_proto_rawDesc = "" +
 	"\arunning\x18# \x03(\rR\arunning\x12'\n" +
 	"\x0fcompleting_jobs\x18$ \x01(\x05R\x0ecompletingJobs\x12%\n" +
 	"\x0eexclusive_user\x18% \x01(\rR\rexclusiveUser\x12!\n" +
-	"\fexclusive_by\x18& \x01(\rR\vexclusiveBy\x12\x1d\n" +
+	"\fexclusive_by\x18& \x01(\rR\vexclusiveBy\x12\x19\n" +
+	"\bpower_at\x18- \x01(\x03R\apowerAt\x12\x1d\n" +
 	"\n" +
 	"load_known\x182 \x01(\bR\tloadKnown\x12\x19\n" +
 	"\bcpu_load\x183 \x01(\x01R\acpuLoad\x12\x19\n" +
@@ -5580,37 +5643,38 @@ var file_nouns_proto_depIdxs = []int32{
 	12, // 24: runink.v1.Job.rlimits:type_name -> runink.v1.Rlimit
 	6,  // 25: runink.v1.Job.batch_exit:type_name -> runink.v1.ExitCode
 	14, // 26: runink.v1.Job.batch_usage:type_name -> runink.v1.Usage
-	1,  // 27: runink.v1.StepNode.gres:type_name -> runink.v1.GresAlloc
-	13, // 28: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
-	0,  // 29: runink.v1.Step.gres:type_name -> runink.v1.GresItem
-	6,  // 30: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
-	14, // 31: runink.v1.Step.usage:type_name -> runink.v1.Usage
-	16, // 32: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
-	1,  // 33: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
-	19, // 34: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
-	19, // 35: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
-	19, // 36: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
-	19, // 37: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
-	19, // 38: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
-	19, // 39: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
-	19, // 40: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
-	19, // 41: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
-	19, // 42: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
-	19, // 43: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
-	19, // 44: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
-	22, // 45: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
-	23, // 46: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
-	25, // 47: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
-	26, // 48: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
-	27, // 49: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
-	24, // 50: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
-	20, // 51: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
-	20, // 52: runink.v1.QOS.limits:type_name -> runink.v1.Limits
-	53, // [53:53] is the sub-list for method output_type
-	53, // [53:53] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	10, // 27: runink.v1.Job.room_on:type_name -> runink.v1.NodeAlloc
+	1,  // 28: runink.v1.StepNode.gres:type_name -> runink.v1.GresAlloc
+	13, // 29: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
+	0,  // 30: runink.v1.Step.gres:type_name -> runink.v1.GresItem
+	6,  // 31: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
+	14, // 32: runink.v1.Step.usage:type_name -> runink.v1.Usage
+	16, // 33: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
+	1,  // 34: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
+	19, // 35: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
+	19, // 36: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
+	19, // 37: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
+	19, // 38: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
+	19, // 39: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
+	19, // 40: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
+	19, // 41: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
+	19, // 42: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
+	19, // 43: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
+	19, // 44: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
+	19, // 45: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
+	22, // 46: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
+	23, // 47: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
+	25, // 48: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
+	26, // 49: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
+	27, // 50: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
+	24, // 51: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
+	20, // 52: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
+	20, // 53: runink.v1.QOS.limits:type_name -> runink.v1.Limits
+	54, // [54:54] is the sub-list for method output_type
+	54, // [54:54] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_nouns_proto_init() }

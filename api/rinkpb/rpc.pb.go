@@ -6952,11 +6952,14 @@ func (x *EndJobHere) GetReason() string {
 	return ""
 }
 
+// SuspendJob stops what a job runs, grace milliseconds after it was asked to stop
+// by itself, or has it go on.
 type SuspendJob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
 	Restarts      uint32                 `protobuf:"varint,2,opt,name=restarts,proto3" json:"restarts,omitempty"`
 	Resume        bool                   `protobuf:"varint,3,opt,name=resume,proto3" json:"resume,omitempty"`
+	Grace         int64                  `protobuf:"varint,4,opt,name=grace,proto3" json:"grace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7010,6 +7013,13 @@ func (x *SuspendJob) GetResume() bool {
 		return x.Resume
 	}
 	return false
+}
+
+func (x *SuspendJob) GetGrace() int64 {
+	if x != nil {
+		return x.Grace
+	}
+	return 0
 }
 
 var File_rpc_proto protoreflect.FileDescriptor
@@ -7627,12 +7637,13 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03now\x18\x04 \x01(\bR\x03now\x12\x19\n" +
 	"\bhas_step\x18\x05 \x01(\bR\ahasStep\x12\x12\n" +
 	"\x04step\x18\x06 \x01(\rR\x04step\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason\"R\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"h\n" +
 	"\n" +
 	"SuspendJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x16\n" +
-	"\x06resume\x18\x03 \x01(\bR\x06resume2\xa2\r\n" +
+	"\x06resume\x18\x03 \x01(\bR\x06resume\x12\x14\n" +
+	"\x05grace\x18\x04 \x01(\x03R\x05grace2\xa2\r\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +

@@ -51,6 +51,16 @@ func (s *State) dispatch(cmd Command) Result {
 		return refusal(s.setConfig(c))
 	case Purge:
 		return s.purge(c)
+	case PreemptJobs:
+		s.preemptJobs(c)
+		return Result{}
+	case ResumeJobs:
+		s.resumeJobs(c)
+		return Result{}
+	case PowerNodes:
+		return refusal(s.powerNodes(c))
+	case ShrinkJob:
+		return refusal(s.shrinkJob(c))
 	case AddToken:
 		return refusal(s.addToken(c))
 	case EditAccounts:

@@ -144,6 +144,9 @@ func (s *State) endChecked(old *sched.Job, c EndJob) {
 			s.toRequeue(&j, c)
 			s.set(&j)
 		} else {
+			if c.Special {
+				j.State |= slurm.JobSpecialExit
+			}
 			s.requeue(&j, c.Hold, c.NotBefore)
 		}
 		return
@@ -193,6 +196,12 @@ func (s *State) describeEnd(j *sched.Job, c EndJob) {
 func (s *State) toRequeue(j *sched.Job, c EndJob) {
 	j.State |= slurm.JobRequeued
 	j.HeldBy, j.Begin = c.Hold, c.NotBefore
+	if c.Special {
+		j.State |= slurm.JobSpecialExit
+	}
+	if c.Reason == slurm.ReasonJobLaunchFailure {
+		j.FailedStarts++
+	}
 }
 
 // cutSteps ends the live steps of a job that ends. They stay with the job
@@ -217,7 +226,12 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
 	if j.Reason == slurm.ReasonJobLaunchFailure {
 		text = slurm.TextLaunchRequeued
 	}
-	j.State = slurm.JobPending
+	special := j.State & slurm.JobSpecialExit
+	failed := j.Reason == slurm.ReasonJobLaunchFailure && j.FailedStarts > sched.MaxRequeues(s.config)
+	if failed {
+		hold = sched.HeldByAdmin
+	}
+	j.State = slurm.JobPending | special
 	j.Restarts++
 	j.Reason, j.ReasonText = slurm.ReasonNone, ""
 	j.Submit, j.Eligible, j.Begin = s.at, time.Time{}, notBefore
@@ -226,12 +240,17 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
 	j.ExitCode, j.DerivedExit, j.Ended, j.KilledBy = sched.ExitCode{}, sched.ExitCode{}, "", 0
 	j.BatchDone, j.BatchExit, j.BatchUsage = false, sched.ExitCode{}, sched.Usage{}
 	j.Steps, j.NextStep, j.Scheduler = nil, 0, ""
+	j.Preempted, j.PreemptedFor, j.PreemptMode = noTime, 0, sched.PreemptOff
+	j.RoomMade, j.RoomOn = noTime, nil
 	if j.HeldBy = hold; hold != sched.HeldByNobody {
 		j.Priority = 0
 	}
 	s.judge(j)
 	if hold != sched.HeldByNobody {
 		j.ReasonText = text
+	}
+	if failed {
+		j.Reason, j.ReasonText = slurm.ReasonJobHoldMaxRequeue, ""
 	}
 	s.set(j)
 	s.tellIfEnded(j)
@@ -278,8 +297,9 @@ func (s *State) releaseNodes(c ReleaseNodes) error {
 	}
 	over := &j
 	if old.IsRequeuing() {
-		j.State &^= slurm.JobRequeued
+		j.State &^= slurm.JobRequeued | slurm.JobSpecialExit
 		next := j
+		next.State |= old.State & slurm.JobSpecialExit
 		s.requeue(&next, old.HeldBy, old.Begin)
 	} else {
 		s.set(&j)

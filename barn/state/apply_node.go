@@ -29,11 +29,13 @@ func (s *State) registerNode(c RegisterNode) error {
 	n.Registered = true
 	n.Gres = foundDevices(n.Gres, c.Gres)
 	if c.Up {
-		if base := n.State.Base(); base == slurm.NodeDown || base == slurm.NodeUnknown || base == slurm.NodeFuture {
+		if base := n.State.Base(); base == slurm.NodeDown && s.returns(&n) || base == slurm.NodeUnknown || base == slurm.NodeFuture {
 			n.State = slurm.NodeIdle | n.State.Flags()
 		}
-		n.State &^= slurm.NodeNotResponding | slurm.NodeInvalidReg | slurm.NodeRebootIssued |
-			slurm.NodePoweringUp | slurm.NodePoweredDown
+		n.State &^= slurm.NodeNotResponding | slurm.NodeInvalidReg | slurm.NodeRebootIssued
+		if n.Asleep() {
+			s.isUp(&n)
+		}
 		if old.State.Has(slurm.NodeInvalidReg) && !old.State.Has(slurm.NodeFail) {
 			n.State &^= slurm.NodeDrain // it was drained for what it lacked
 		}
@@ -53,7 +55,26 @@ func (s *State) registerNode(c RegisterNode) error {
 		}
 	}
 	s.setNode(&n)
+	if c.Up && !n.Asleep() {
+		s.configured(&n)
+	}
 	return nil
+}
+
+// returns reports whether a node that is DOWN is back in service once it has
+// registered: always (ReturnToService=2), when it was down for not responding (1),
+// or not before it is told to resume (0).
+func (s *State) returns(n *sched.Node) bool {
+	if s.config.Conf == nil {
+		return true
+	}
+	switch s.config.Conf.ReturnToService {
+	case 2:
+		return true
+	case 1:
+		return n.State.Has(slurm.NodeNotResponding)
+	}
+	return false
 }
 
 // foundDevices completes configured resources with the device files found on

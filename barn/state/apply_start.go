@@ -85,6 +85,7 @@ func (s *State) startGroup(group []sched.Start) ([]slurm.JobID, error) {
 	ids := make([]slurm.JobID, len(group))
 	for i, j := range jobs {
 		if group[i].IsTask {
+			s.roomTaken(s.jobs[group[i].Job])
 			one := s.split(s.jobs[group[i].Job], group[i].Task)
 			one.Partition, one.Alloc, one.LicensesUsed = j.Partition, j.Alloc, j.LicensesUsed
 			j = one
@@ -157,9 +158,23 @@ func (s *State) checkWholeHet(leader slurm.JobID, group []sched.Start) error {
 	return nil
 }
 
+// roomTaken notes that one task of an array starts where others gave way to it:
+// the rest of the array has its place in line again.
+func (s *State) roomTaken(rest *sched.Job) {
+	if rest != nil && !rest.RoomMade.IsZero() {
+		j := *rest
+		j.RoomMade, j.RoomOn = noTime, nil
+		s.set(&j)
+	}
+}
+
 // run publishes j, which has what it takes, as running.
 func (s *State) run(j *sched.Job, start sched.Start) {
 	j.State = slurm.JobRunning
+	j.RoomMade, j.RoomOn = noTime, nil
+	if s.mustComeUp(j) {
+		j.State |= slurm.JobConfiguring | slurm.JobPowerUpNode
+	}
 	j.Reason, j.ReasonText = slurm.ReasonNone, ""
 	j.Start, j.LastSched, j.Scheduler = s.at, s.at, start.Scheduler
 	if start.TimeLimit > 0 {

@@ -87,6 +87,8 @@ func (s *State) fresh(asked *sched.Job, id slurm.JobID) *sched.Job {
 	j.ExitCode, j.DerivedExit, j.Ended, j.KilledBy = sched.ExitCode{}, sched.ExitCode{}, "", 0
 	j.BatchDone, j.BatchExit, j.BatchUsage = false, sched.ExitCode{}, sched.Usage{}
 	j.LicensesUsed, j.CPUsFree = slurm.Licenses{}, false
+	j.Preempted, j.PreemptedFor, j.PreemptMode = noTime, 0, sched.PreemptOff
+	j.RoomMade, j.RoomOn, j.FailedStarts = noTime, nil, 0
 	j.Deps = s.newDeps(j.Deps)
 	if j.HeldBy != sched.HeldByNobody {
 		j.Priority = 0

@@ -132,8 +132,13 @@ func (s *State) checkSuspend(j *sched.Job, suspend bool) error {
 		return nil
 	}
 	p := s.config.Partition(j.Partition)
+	whole, _ := sched.Exclusivity(s.config, j, p)
 	for _, a := range j.Alloc {
-		if n := s.Node(a.Node); n.UsedCPUs+a.CPUs > n.CPUs*sched.ShareLimit(s.config, j, p) {
+		n := s.Node(a.Node)
+		if n.ExclusiveBy != 0 && n.ExclusiveBy != j.ID && n.ExclusiveUser != j.UID || whole && s.present(n, j.ID) != 0 {
+			return fmt.Errorf("node %s is taken: %w", n.Name, slurm.ErrnoNodesBusy)
+		}
+		if n.UsedCPUs+a.CPUs > n.CPUs*sched.ShareLimit(s.config, j, p) {
 			return fmt.Errorf("node %s has %d of %d CPUs in use: %w", n.Name, n.UsedCPUs, n.CPUs, slurm.ErrnoNodesBusy)
 		}
 	}
@@ -215,6 +220,9 @@ func (s *State) change(j sched.Job, ch JobChange) {
 		spec.Given["comment"] = true
 		j.Spec = &spec
 	}
+	if ch.Partitions != nil || ch.Need != nil || ch.QOS != nil || ch.Hold != nil {
+		j.RoomMade, j.RoomOn = time.Time{}, nil // it was made for what it asked before
+	}
 	if ch.Partitions != nil {
 		j.Partitions = slices.Clone(ch.Partitions)
 		j.Partition = j.Partitions[0]
@@ -222,6 +230,8 @@ func (s *State) change(j sched.Job, ch JobChange) {
 	if ch.Hold != nil {
 		if j.HeldBy = *ch.Hold; j.HeldBy == sched.HeldByNobody {
 			j.Priority = max(j.Priority, 1) // until it is worked out again
+			j.State &^= slurm.JobSpecialExit
+			j.FailedStarts = 0
 		}
 	}
 	put2(&j.Priority, ch.Priority)
@@ -295,6 +305,7 @@ func (s *State) suspend(j *sched.Job, suspend bool) {
 	} else {
 		paused := s.at.Sub(j.Suspended)
 		j.State = slurm.JobRunning
+		j.Preempted, j.PreemptedFor, j.PreemptMode = time.Time{}, 0, sched.PreemptOff
 		j.SuspendedFor += paused
 		if !j.End.IsZero() {
 			j.End = j.End.Add(paused)

@@ -76,6 +76,7 @@ type EndJob struct {
 	Requeue   bool
 	Hold      sched.Holder // held after the requeue
 	NotBefore time.Time    // earliest new start after a requeue
+	Special   bool         // held after the requeue as SPECIAL_EXIT
 }
 
 // AnyIncarnation in EndJob.Restarts matches every incarnation.
@@ -219,6 +220,41 @@ type EditAccounts struct {
 	Notes []sched.Transaction
 }
 
+// PreemptJobs has running jobs give way to pending ones, as the scheduler planned.
+// One that no longer holds is left out.
+type PreemptJobs struct{ Preempts []sched.Preempt }
+
+// ResumeJobs lets jobs go on that were suspended to make room; one whose CPUs are
+// not free is left out.
+type ResumeJobs struct{ Resumes []sched.Resume }
+
+// PowerNodes moves nodes from one state of power to the next. Nodes for which the
+// step makes no sense are left alone.
+type PowerNodes struct {
+	Nodes  []sched.NodeName
+	Step   PowerStep
+	Reason string // of PowerLost
+}
+
+// PowerStep is a change of a node's state of power.
+type PowerStep uint8
+
+// The steps of power.
+const (
+	PowerGoOff  PowerStep = iota // it is told to go off
+	PowerIsOff                   // it has had the time to
+	PowerComeUp                  // it is told to come up
+	PowerIsUp                    // it is there, though it did not register anew
+	PowerLost                    // it has not come in time: it is DOWN
+)
+
+// ShrinkJob takes nodes that are lost out of a job that goes on without them.
+type ShrinkJob struct {
+	Job      slurm.JobID
+	Restarts uint32
+	Nodes    []sched.NodeName
+}
+
 func (SubmitJobs) command()      {}
 func (StartJobs) command()       {}
 func (SetWaits) command()        {}
@@ -236,6 +272,10 @@ func (Purge) command()           {}
 func (AddToken) command()        {}
 func (UseToken) command()        {}
 func (EditAccounts) command()    {}
+func (PreemptJobs) command()     {}
+func (ResumeJobs) command()      {}
+func (PowerNodes) command()      {}
+func (ShrinkJob) command()       {}
 
 // Result is what a command answers to who proposed it.
 type Result struct {

@@ -20,6 +20,7 @@ func TestRegisterNode(t *testing.T) {
 	}{
 		{"Up", func(r *rig) {}, true, slurm.NodeIdle, ""},
 		{"DownComesBack", func(r *rig) {
+			r.must(SetConfig{rigFiles("ReturnToService=1\n")})
 			r.must(UpdateNode{Nodes: []sched.NodeName{"n1"}, Base: ptr(slurm.NodeDown), Set: slurm.NodeNotResponding, Reason: ptr("Not responding")})
 		}, true, slurm.NodeIdle, ""},
 		{"DrainedStaysDrained", func(r *rig) {

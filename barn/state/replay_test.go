@@ -383,6 +383,32 @@ func (p *player) settings() Command {
 		nil, EndStep{}, StartStep{}, ReleaseNodes{}, UpdateJob{}, EndJob{}, StartJobs{Starts: []sched.Start{{}}}, SubmitJobs{})
 }
 
+// room makes up what makes or takes room: jobs that give way and go on, nodes that
+// go off and come up, nodes a job goes on without.
+func (p *player) room() Command {
+	holds := func(j *sched.Job) bool { return j.Holds() }
+	switch p.pick(4) {
+	case 0:
+		v, to := p.anyJob(holds), p.anyJob((*sched.Job).IsPending)
+		if v == nil || to == nil {
+			return PreemptJobs{}
+		}
+		return PreemptJobs{[]sched.Preempt{{Job: v.ID, Restarts: v.Restarts, Mode: sched.PreemptMode(p.pick(4)), For: to.ID,
+			Grace: oneOf(p, 0, 0, time.Minute), Alloc: v.Alloc}}}
+	case 1:
+		if v := p.anyJob((*sched.Job).GaveWay); v != nil {
+			return ResumeJobs{[]sched.Resume{{Job: v.ID, Restarts: v.Restarts}}}
+		}
+		return ResumeJobs{[]sched.Resume{{Job: p.someID()}}}
+	case 2:
+		return PowerNodes{Nodes: []sched.NodeName{p.someNode()}, Step: PowerStep(p.pick(6)), Reason: "ResumeTimeout reached"}
+	}
+	if j := p.anyJob(func(j *sched.Job) bool { return j.IsRunning() && len(j.Alloc) > 1 }); j != nil {
+		return ShrinkJob{Job: j.ID, Restarts: j.Restarts, Nodes: []sched.NodeName{j.Alloc[p.pick(len(j.Alloc))].Node}}
+	}
+	return ShrinkJob{Job: p.someID(), Nodes: []sched.NodeName{p.someNode()}}
+}
+
 func (p *player) waits() Command {
 	var c SetWaits
 	var d SetPriorities
@@ -409,8 +435,10 @@ func (p *player) next() Command {
 		return p.endJob()
 	case n < 72:
 		return p.releaseNodes()
-	case n < 82:
+	case n < 78:
 		return p.update()
+	case n < 82:
+		return p.room()
 	case n < 88:
 		return p.step()
 	case n < 93:

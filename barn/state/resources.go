@@ -69,11 +69,11 @@ func (s *State) fits(n *sched.Node, a sched.NodeAlloc, j *sched.Job) error {
 	switch whole, user := sched.Exclusivity(s.config, j, p); {
 	case n.ExclusiveBy != 0 && n.ExclusiveUser != j.UID, n.ExclusiveBy != 0 && n.ExclusiveUser == sched.NoUser:
 		return fmt.Errorf("job %d has it to itself: %w", n.ExclusiveBy, slurm.ErrnoNodesBusy)
-	case whole && len(n.Running) > 0:
-		return fmt.Errorf("job %d is on it: %w", n.Running[0], slurm.ErrnoNodesBusy)
+	case whole && s.present(n, 0) != 0:
+		return fmt.Errorf("job %d is on it: %w", s.present(n, 0), slurm.ErrnoNodesBusy)
 	case user:
 		for _, id := range n.Running {
-			if other := s.jobs[id]; other != nil && other.UID != j.UID {
+			if other := s.jobs[id]; other != nil && other.UID != j.UID && !other.Aside() {
 				return fmt.Errorf("job %d of another user is on it: %w", id, slurm.ErrnoNodesBusy)
 			}
 		}
@@ -104,6 +104,9 @@ func (s *State) taken(n *sched.Node, a sched.NodeAlloc, j *sched.Job) *sched.Nod
 		c.UsedGres = sched.AddGres(c.UsedGres, g)
 	}
 	c.LastBusy = s.at
+	if c.State.Has(slurm.NodePoweredDown) {
+		c.State |= slurm.NodePowerUp
+	}
 	if whole, user := sched.Exclusivity(s.config, j, s.config.Partition(j.Partition)); whole {
 		c.ExclusiveBy, c.ExclusiveUser = j.ID, sched.NoUser
 	} else if user && c.ExclusiveBy == 0 {
@@ -130,13 +133,7 @@ func (s *State) given(n *sched.Node, a sched.NodeAlloc, j *sched.Job) *sched.Nod
 	}
 	if c.ExclusiveBy == j.ID {
 		c.ExclusiveBy, c.ExclusiveUser = 0, 0
-		for _, id := range c.Running {
-			other := s.jobs[id]
-			if whole, user := sched.Exclusivity(s.config, other, s.config.Partition(other.Partition)); whole || user {
-				c.ExclusiveBy, c.ExclusiveUser = id, other.UID
-				break
-			}
-		}
+		s.findKeeper(&c)
 	}
 	return &c
 }

@@ -286,6 +286,7 @@ func (s *State) reasonFor(j *sched.Job) bool {
 	switch {
 	case j.HeldBy == sched.HeldByUser:
 		reason = slurm.ReasonJobHeldUser
+	case j.HeldBy == sched.HeldByAdmin && reason == slurm.ReasonJobHoldMaxRequeue:
 	case j.HeldBy == sched.HeldByAdmin:
 		reason = slurm.ReasonJobHeldAdmin
 	case state == sched.DependFailed:
@@ -319,7 +320,7 @@ func (s *State) reasonFor(j *sched.Job) bool {
 func ownReason(r slurm.Reason) bool {
 	switch r {
 	case slurm.ReasonJobHeldUser, slurm.ReasonJobHeldAdmin, slurm.ReasonDependency,
-		slurm.ReasonDependencyNeverSatisfied, slurm.ReasonBeginTime:
+		slurm.ReasonDependencyNeverSatisfied, slurm.ReasonBeginTime, slurm.ReasonJobHoldMaxRequeue:
 		return true
 	}
 	return false

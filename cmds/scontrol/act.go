@@ -98,7 +98,7 @@ func (c *call) refused(action rinkpb.ActRequest_Action, job string, err error, l
 	reason := cli.Reason(err)
 	switch action {
 	case rinkpb.ActRequest_SUSPEND, rinkpb.ActRequest_RESUME:
-		fmt.Fprintf(c.env.Stderr, "slurm_suspend error: %s\n", reason)
+		fmt.Fprintf(c.env.Stderr, "%s for job %s\n", reason, job)
 		return
 	case rinkpb.ActRequest_TOP:
 		fmt.Fprintf(c.env.Stderr, "slurm_top_job error: %s\n", reason)

@@ -156,7 +156,7 @@ func (c *call) jobTimes(r *record, j *show.Job) {
 	end := v.Time(j.EndAt(v.Now), "Unknown")
 	r.line("StartTime", v.Time(j.StartAt(v.Now), "Unknown"), "EndTime", end, "Deadline", v.Time(j.Spec.Deadline, show.NA))
 	if c.preempts() && !j.Start.IsZero() && !j.IsPending() {
-		r.line("PreemptEligibleTime", v.Time(j.Start.Add(c.exempt()), "Unknown"), "PreemptTime", "None")
+		r.line("PreemptEligibleTime", v.Time(j.Start.Add(c.exempt()), "Unknown"), "PreemptTime", v.Time(j.Preempted, "None"))
 	}
 	before := slurm.Duration(0)
 	if !j.Suspended.IsZero() {

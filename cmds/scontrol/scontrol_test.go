@@ -393,7 +393,7 @@ func TestActions(t *testing.T) {
 		{"ReleaseEnded", "release 700001", []*rinkpb.Outcome{refusal("700001", slurm.ErrnoJobFinished)},
 			"Job has already finished for job 700001\nslurm_suspend error: Job has already finished\n", 1},
 		{"RequeueDisabled", "requeue 700001", []*rinkpb.Outcome{refusal("700001", slurm.ErrnoDisabled)}, "Requested operation is presently disabled for job 700001\n", 1},
-		{"SuspendPending", "suspend 700001", []*rinkpb.Outcome{refusal("700001", slurm.ErrnoJobPending)}, "slurm_suspend error: Job is pending execution\n", 1},
+		{"SuspendPending", "suspend 700001", []*rinkpb.Outcome{refusal("700001", slurm.ErrnoJobPending)}, "Job is pending execution for job 700001\n", 1},
 		{"Quiet", "-Q hold 650000", []*rinkpb.Outcome{refusal("650000", slurm.ErrnoInvalidJobID)}, "", 1},
 		{"NoJobOfThatName", "release jobname=nobody", []*rinkpb.Outcome{}, "Invalid job id specified for job nobody\nslurm_suspend error: Invalid job id specified\n", 1},
 	} {
@@ -470,7 +470,7 @@ func TestUpdateNodesAndPartitions(t *testing.T) {
 		{"update nodename=n1 state=drain reason=x", "", 0},
 		{"update nodename=n1 state=down", "You must specify a reason when DOWNING or DRAINING a node. Request denied\n", 1},
 		{"update nodename=n1 state=res", "", 0},
-		{"update nodename=n1 state=nosuch", "Invalid input: state=nosuch\nRequest aborted\nValid states are: NoResp DRAIN FAIL RESUME UNDRAIN DOWN IDLE\n", 1},
+		{"update nodename=n1 state=nosuch", "Invalid input: state=nosuch\nRequest aborted\nValid states are: NoResp DRAIN FAIL FUTURE RESUME POWER_DOWN POWER_UP UNDRAIN\nNot all states are valid given a node's prior state\n", 1},
 		{"update nodename=n1 nosuch=1", "Invalid input: nosuch=1\nRequest aborted\n", 1},
 		{"update partitionname=debug state=down maxtime=60", "", 0},
 		{"update partition debug nodes-=n2", "", 0},

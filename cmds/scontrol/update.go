@@ -234,8 +234,8 @@ func (c *call) updateNodes(nodes string, changes []*rinkpb.KeyValue) int {
 		switch key {
 		case "state":
 			if state = nodeState(value); state == "" {
-				fmt.Fprintf(c.env.Stderr, "Invalid input: %s=%s\nRequest aborted\nValid states are: %s\n", kv.Key, value,
-					"NoResp DRAIN FAIL RESUME UNDRAIN DOWN IDLE")
+				fmt.Fprintf(c.env.Stderr, "Invalid input: %s=%s\nRequest aborted\nValid states are: %s\nNot all states are valid given a node's prior state\n", kv.Key, value,
+					"NoResp DRAIN FAIL FUTURE RESUME POWER_DOWN POWER_UP UNDRAIN")
 				return 1
 			}
 			value = state
@@ -270,10 +270,14 @@ func nodeState(word string) string {
 	case "failing":
 		return "fail"
 	}
+	if word == "power_down" || word == "power_up" {
+		return word
+	}
 	for _, s := range []struct {
 		name    string
 		letters int
-	}{{"noresp", 3}, {"drain", 3}, {"fail", 3}, {"resume", 3}, {"undrain", 3}, {"down", 4}, {"idle", 4}} {
+	}{{"noresp", 3}, {"drain", 3}, {"fail", 3}, {"resume", 3}, {"undrain", 3}, {"down", 4}, {"idle", 4},
+		{"future", 3}, {"power_down_asap", 12}, {"power_down_force", 12}, {"power_down", 7}, {"power_up", 7}, {"allocated", 5}, {"mixed", 3}, {"unknown", 3}} {
 		if len(word) >= s.letters && strings.HasPrefix(s.name, word) {
 			return s.name
 		}

@@ -158,7 +158,7 @@ func columns() []column {
 		plain('h', "OverSubscribe Shared", "OVER_SUBSCRIBE", (*show.Job).Sharing),
 		plain('P', "Partition", "PARTITION", (*show.Job).PartitionText),
 		col(0, "PendingTime", "PENDING_TIME", pendingTime),
-		moment(0, "PreemptTime", "PREEMPT_TIME", none),
+		moment(0, "PreemptTime", "PREEMPT_TIME", func(_ *show.View, j *show.Job) time.Time { return j.Preempted }),
 		text(0, "Prefer", "PREFER", func(j *show.Job) string { return j.Spec.Prefer }),
 		{Letter: 'p', Names: []string{"Priority"}, Header: "PRIORITY", Compare: byPriority,
 			Value: func(_ *show.View, j *show.Job) string { return show.PriorityFraction(j.Priority) }},

@@ -1,0 +1,106 @@
+package ctld
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
+)
+
+// nodeStateChange is what State= asks of nodes.
+type nodeStateChange struct {
+	base       *slurm.NodeState
+	set, clear slurm.NodeState
+	lost       bool // their jobs end
+	needs      bool // a reason has to be given
+	mute       bool // a reason given is not kept
+}
+
+// nodeStateOf reads State=.
+func nodeStateOf(word string) (nodeStateChange, error) {
+	idle, down, future := slurm.NodeIdle, slurm.NodeDown, slurm.NodeFuture
+	const power = slurm.NodePowerUp | slurm.NodePoweringUp
+	switch strings.ToLower(word) {
+	case "drain", "draining", "drained":
+		return nodeStateChange{set: slurm.NodeDrain, needs: true}, nil
+	case "undrain":
+		return nodeStateChange{clear: slurm.NodeDrain}, nil
+	case "resume":
+		return nodeStateChange{base: &idle, clear: slurm.NodeDrain | slurm.NodeFail | slurm.NodeNotResponding}, nil
+	case "idle":
+		return nodeStateChange{base: &idle, clear: slurm.NodeDrain | slurm.NodeFail | slurm.NodeNotResponding}, nil
+	case "down":
+		return nodeStateChange{base: &down, clear: slurm.NodeNotResponding | power, lost: true, needs: true}, nil
+	case "fail", "failing":
+		return nodeStateChange{set: slurm.NodeFail, needs: true}, nil
+	case "future":
+		return nodeStateChange{base: &future, clear: slurm.NodeDrain | slurm.NodeFail | slurm.NodeNotResponding, lost: true}, nil
+	case "noresp":
+		return nodeStateChange{set: slurm.NodeNotResponding}, nil
+	case "power_up":
+		return nodeStateChange{set: slurm.NodePowerUp, clear: slurm.NodePowerDown}, nil
+	case "power_down":
+		return nodeStateChange{set: slurm.NodePowerDown, clear: power}, nil
+	case "power_down_asap":
+		return nodeStateChange{set: slurm.NodePowerDown | slurm.NodeDrain, clear: power, mute: true}, nil
+	case "power_down_force":
+		return nodeStateChange{set: slurm.NodePowerDown, clear: power, lost: true, mute: true}, nil
+	}
+	return nodeStateChange{}, slurm.ErrnoInvalidNodeState
+}
+
+// mayChange reports whether a node can be asked for that as it is now.
+func (c nodeStateChange) mayChange(conf *sched.Config, n *sched.Node, word string) bool {
+	const power = slurm.NodePowerUp | slurm.NodePowerDown
+	switch strings.ToLower(word) {
+	case "resume":
+		const out = slurm.NodeDrain | slurm.NodeFail | slurm.NodeInvalidReg | slurm.NodePowerDown
+		return n.State.Base() == slurm.NodeDown || n.State.Base() == slurm.NodeFuture || n.State&out != 0
+	case "undrain", "drain", "draining", "drained", "fail", "failing", "down", "idle", "noresp":
+		return true
+	}
+	if c.set&power != 0 {
+		return sched.PowerSaves(conf) && n.State.Base() != slurm.NodeFuture && !n.State.Has(slurm.NodeExternal)
+	}
+	return true
+}
+
+// nodeUpdates are the commands for a change of State= on nodes, and an error when
+// some of them cannot be asked for that; the others change all the same.
+func nodeUpdates(t *state.State, up state.UpdateNode, c nodeStateChange, word string, now time.Time) ([]state.Command, error) {
+	var err error
+	var cmds []state.Command
+	up.Base, up.Set, up.Clear = c.base, c.set, c.clear
+	if strings.EqualFold(word, "resume") {
+		up.Clear |= slurm.NodePowerDown
+	}
+	if c.mute {
+		up.Reason = nil
+	}
+	names := up.Nodes
+	up.Nodes = nil
+	for _, name := range names {
+		n := t.Node(name)
+		switch {
+		case !c.mayChange(t.Config(), n, word):
+			err = slurm.ErrnoInvalidNodeState
+			continue
+		case c.set.Has(slurm.NodePowerUp) && n.State&(slurm.NodePoweredDown|slurm.NodePoweringDown) == 0,
+			c.set.Has(slurm.NodePowerDown) && n.State.Has(slurm.NodePoweredDown) && !n.State.Has(slurm.NodePowerUp):
+			continue // it is as it is asked for
+		}
+		up.Nodes = append(up.Nodes, name)
+	}
+	if len(up.Nodes) > 0 {
+		cmds = append(cmds, up)
+	}
+	if c.lost {
+		for _, name := range slices.Clone(up.Nodes) {
+			cmds = append(cmds, nodeLost(t, name, now)...)
+		}
+	}
+	return cmds, err
+}
