@@ -126,19 +126,13 @@ func (f *FairShare) rank() {
 			continue
 		}
 		up := &f.nodes[n.up]
-		if a.shares == SharesParent {
-			// It takes its parent's part, and what the parent used counts as its own.
-			n.effect, n.level = up.effect, up.level
-			if a.key.User != "" {
-				n.level = up.level
-			}
-			continue
-		}
 		n.effect = 0
 		if up.used > 0 {
 			n.effect = n.used / up.used
 		}
 		switch {
+		case a.shares == SharesParent:
+			n.level = math.Inf(1) // it takes its parent's part, before all who have one of their own
 		case a.shares <= 0:
 			n.level = 0
 		case n.effect == 0:

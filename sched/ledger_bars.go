@@ -140,17 +140,17 @@ func (b *bar) qosNumbers(i int, done *[numLimits]bool) Why {
 	over := func(f numLimit, is int64) Why {
 		return because(qosNums[f], Obstacle{What: numNames[f], Where: "QOS " + b.l.quality[b.qos[i]].name, Asked: is, There: q.num[f]})
 	}
-	if takes(acctJobs) {
-		if n := jobsOf(b.account(i)); n >= q.num[acctJobs] {
-			return over(acctJobs, n+1)
-		}
-	}
 	if takes(grpJobs) && have.jobs >= q.num[grpJobs] {
 		return over(grpJobs, have.jobs+1)
 	}
 	if takes(grpWall) {
 		if used := have.usedBy(b.l.wallAt(), b.moment); used >= float64(q.num[grpWall]) {
 			return over(grpWall, int64(used))
+		}
+	}
+	if takes(acctJobs) {
+		if n := jobsOf(b.account(i)); n >= q.num[acctJobs] {
+			return over(acctJobs, n+1)
 		}
 	}
 	if takes(userJobs) {
@@ -174,6 +174,9 @@ func jobsOf(c *counts) int64 {
 // byAmounts looks at the limits on resources.
 func (b *bar) byAmounts(want amounts) Why {
 	b.prepare(want)
+	if w := b.nodes(); !w.IsZero() {
+		return w
+	}
 	for i := range b.qos {
 		if b.qos[i] < 0 {
 			continue
@@ -190,6 +193,28 @@ func (b *bar) byAmounts(want amounts) Why {
 	return Why{}
 }
 
+// nodes looks at how many nodes each job may have, before anything else: it is what
+// nodes are chosen by.
+func (b *bar) nodes() Why {
+	asked := b.want[kindNode]
+	for i := range b.qos {
+		if q := b.bounds(i); q != nil && q.has(jobTRES, kindNode) {
+			if most := q.tres[jobTRES][kindNode]; asked > most {
+				return because(qosReasons[jobTRES][classNode], Obstacle{What: "node", Where: "QOS " + b.l.quality[b.qos[i]].name, Asked: asked, There: most})
+			}
+			return Why{}
+		}
+	}
+	if b.assoc < 0 || !b.l.assoc[b.assoc].eff.has(jobTRES, kindNode) {
+		return Why{}
+	}
+	if most := b.widened(jobTRES, b.l.assoc[b.assoc].eff.tres[jobTRES][kindNode]); asked > most {
+		return because(assocReasons[jobTRES][classNode], Obstacle{What: "node", Where: b.l.nameOf(b.assoc), Asked: asked, There: most})
+	}
+	return Why{}
+}
+
+// prepare reads what the job wants and what its QOS makes of it.
 func (b *bar) prepare(want amounts) {
 	b.want, b.mins, b.factor = want, b.asksFor()/60, 1
 	if at, ok := b.l.byQOS[b.j.QOS]; ok {
@@ -318,9 +343,7 @@ func (b *bar) assocAmounts(at int32) Why {
 			if most < 0 || b.spoken(f, kind) {
 				continue
 			}
-			if b.wider > 0 {
-				most = int64(float64(most) * b.wider)
-			}
+			most = b.widened(f, most)
 			if n, over := b.is(holder{all: &b.l.assocs[at]}, f, kind, most); over {
 				key := b.l.kinds.keys[kind]
 				return because(assocReasons[f][classOf(key)], Obstacle{What: limitName(key, f), Where: b.l.nameOf(at), Asked: n, There: most})
@@ -328,6 +351,15 @@ func (b *bar) assocAmounts(at int32) Why {
 		}
 	}
 	return Why{}
+}
+
+// widened is a limit of an association as the job's QOS has it (LimitFactor); what
+// is counted in minutes stays as it is.
+func (b *bar) widened(f tresLimit, most int64) int64 {
+	if b.wider > 0 && (f == grpTRES || f == jobTRES || f == nodeTRES) {
+		return int64(float64(most) * b.wider)
+	}
+	return most
 }
 
 // numNames say what a limit that is a number counts, and limitName what a limit on

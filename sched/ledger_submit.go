@@ -106,7 +106,8 @@ func (b *bar) submitted(i int, more int64) Why {
 	return Why{}
 }
 
-// never says which limit the job alone is beyond, whatever else runs.
+// never says which limit the job is beyond whatever else runs: what it asks for
+// alone, and what was used up before.
 func (b *bar) never() Why {
 	b.prepare(b.l.want)
 	for i := range b.qos {
@@ -114,72 +115,84 @@ func (b *bar) never() Why {
 		if q == nil {
 			continue
 		}
-		for _, f := range neverOrder {
-			for kind, most := range q.tres[f] {
-				if most < 0 || i == 1 && b.qos[0] >= 0 && b.bounds(0).has(f, kind) {
-					continue
-				}
-				if n, over := b.alone(f, kind, most); over {
-					key := b.l.kinds.keys[kind]
-					return because(qosReasons[f][classOf(key)],
-						Obstacle{What: limitName(key, f), Where: "QOS " + b.l.quality[b.qos[i]].name, Asked: n, There: most})
-				}
-			}
+		first := func(f numLimit) bool { return i == 0 || b.qos[0] < 0 || b.bounds(0).num[f] < 0 }
+		where := "QOS " + b.l.quality[b.qos[i]].name
+		have := &b.l.qos[b.qos[i]].account
+		if w := b.tooMuch(have, &q.tres, barOrder[:9], &qosReasons, where, func(f tresLimit, kind int) bool {
+			return i == 0 || b.qos[0] < 0 || !b.bounds(0).has(f, kind)
+		}); !w.IsZero() {
+			return w
 		}
-		if most := q.num[maxWall]; most >= 0 && !(i == 1 && b.qos[0] >= 0 && b.bounds(0).num[maxWall] >= 0) && b.tooLong(most) {
-			return because(qosNums[maxWall], Obstacle{What: numNames[maxWall], Where: "QOS " + b.l.quality[b.qos[i]].name, Asked: b.asksFor(), There: most})
+		if w := b.usedUp(have, q, &qosNums, where, first); !w.IsZero() {
+			return w
 		}
 	}
 	for at := b.assoc; at >= 0; at = b.l.assoc[at].parent {
-		g := &b.l.assoc[at]
-		for _, f := range neverOrder {
-			limits := g.eff.tres[f]
-			switch {
-			case f == grpTRES:
-				limits = g.own.tres[f]
-			case at != b.assoc || f != jobTRES && f != nodeTRES:
-				continue
-			}
-			for kind, most := range limits {
-				if most < 0 || b.spoken(f, kind) {
-					continue
-				}
-				if b.wider > 0 {
-					most = int64(float64(most) * b.wider)
-				}
-				if n, over := b.alone(f, kind, most); over {
-					key := b.l.kinds.keys[kind]
-					return because(assocReasons[f][classOf(key)], Obstacle{What: limitName(key, f), Where: b.l.nameOf(at), Asked: n, There: most})
-				}
-			}
+		g, have := &b.l.assoc[at], &b.l.assocs[at]
+		of, order := g.own, barOrder[:3]
+		if at == b.assoc {
+			of, order = g.eff, barOrder[:6]
+		} else {
+			of.num[maxWall] = NoLimit
 		}
-		if most := g.eff.num[maxWall]; at == b.assoc && most >= 0 && !b.spokenNum(maxWall) && b.tooLong(most) {
-			return because(assocNums[maxWall], Obstacle{What: numNames[maxWall], Where: b.l.nameOf(at), Asked: b.asksFor(), There: most})
+		silent := func(f tresLimit, kind int) bool { return !b.spoken(f, kind) }
+		if w := b.tooMuch(have, &of.tres, order, &assocReasons, b.l.nameOf(at), silent); !w.IsZero() {
+			return w
+		}
+		if w := b.usedUp(have, &of, &assocNums, b.l.nameOf(at), func(f numLimit) bool { return !b.spokenNum(f) }); !w.IsZero() {
+			return w
 		}
 	}
 	return Why{}
 }
 
-// neverOrder are the limits that a job alone can be beyond, in the order in which
-// they are looked at when it is submitted.
-var neverOrder = [...]tresLimit{grpTRES, jobTRES, nodeTRES, acctTRES, userTRES, jobMin}
-
-// alone compares what the job asks for with a limit as if nothing else ran.
-func (b *bar) alone(f tresLimit, kind int, most int64) (int64, bool) {
-	want := b.want[kind]
-	switch f {
-	case nodeTRES:
-		n := want / max(b.want[kindNode], 1)
-		return n, n > most
-	case jobMin:
-		return want, want < most
+// tooMuch looks at limits on resources as if nothing else ran.
+func (b *bar) tooMuch(have *account, limits *[tresLimits]amounts, order []tresLimit, words *[tresLimits][classes]slurm.Reason, where string,
+	counts func(tresLimit, int) bool) Why {
+	for _, f := range order {
+		for kind, most := range limits[f] {
+			if most < 0 || !counts(f, kind) {
+				continue
+			}
+			if words == &assocReasons {
+				most = b.widened(f, most)
+			}
+			if n, over := b.alone(have, f, kind, most); over {
+				key := b.l.kinds.keys[kind]
+				return because(words[f][classOf(key)], Obstacle{What: limitName(key, f), Where: where, Asked: n, There: most})
+			}
+		}
 	}
-	return want, want > most
+	return Why{}
 }
 
-// MaxWall is the longest time limit that a job's QOS, or else its association, lets
-// it have in a partition; Unlimited where nobody says. A job that asks for no time
-// gets it.
+// alone compares what the job asks for with a limit as if nothing else ran.
+func (b *bar) alone(have *account, f tresLimit, kind int, most int64) (int64, bool) {
+	switch f {
+	case grpTRES, acctTRES, userTRES:
+		return b.want[kind], b.want[kind] > most
+	case grpRunMins:
+		return b.minsOf(kind), b.minsOf(kind) > most
+	}
+	return b.is(holder{all: have}, f, kind, most)
+}
+
+// usedUp looks at the time the job asks for and the time that was used.
+func (b *bar) usedUp(have *account, of *bounds, words *[numLimits]slurm.Reason, where string, counts func(numLimit) bool) Why {
+	if most := of.num[maxWall]; most >= 0 && counts(maxWall) && b.tooLong(most) {
+		return because(words[maxWall], Obstacle{What: numNames[maxWall], Where: where, Asked: b.asksFor(), There: most})
+	}
+	if most := of.num[grpWall]; most >= 0 && counts(grpWall) {
+		if used := have.usedBy(b.l.wallAt(), b.moment); used >= float64(most) {
+			return because(words[grpWall], Obstacle{What: numNames[grpWall], Where: where, Asked: int64(used), There: most})
+		}
+	}
+	return Why{}
+}
+
+// MaxWall is the longest time limit that a job's QOS, or else its association, lets it
+// have in a partition; Unlimited where nobody says. A job that asks for no time
+// gets it, unless the partition has a default.
 func (l *Ledger) MaxWall(j *Job, p PartitionName) slurm.Duration {
 	if l == nil || !l.enforced {
 		return slurm.Unlimited

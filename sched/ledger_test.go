@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -477,5 +478,83 @@ func TestReorganizing(t *testing.T) {
 	want := "1:1600.000/4 2:0.000/0 3:1600.000/4 4:1200.000/3 5:1200.000/3 6:400.000/1"
 	if text := strings.Join(got, " "); text != want {
 		t.Errorf("got %s, want %s", text, want)
+	}
+}
+
+// TestLimitsHaveSlurmsWords compares with what Slurm said to the same jobs.
+func TestLimitsHaveSlurmsWords(t *testing.T) {
+	for _, row := range rows(t, "limits.tsv") {
+		side, limits, options, want := row[0], row[1], row[2], row[3]
+		t.Run(side+" "+limits, func(t *testing.T) {
+			cfg, nodes := refCluster(t)
+			cfg.Conf.AccountingStorageEnforce.Limits = true
+			own, of := "", "normal"
+			if side == "assoc" {
+				own = limits
+			} else {
+				of = "normal " + limits
+			}
+			acc := tree(t, "1 0 root", "2 1 physics", "3 2 physics alice "+own)
+			withQOS(t, acc, of)
+			l := NewLedger(cfg, acc, refNow)
+			if !strings.Contains(options, "-t") {
+				options += " -t 5"
+			}
+			j, lines, err := refJob(t, cfg, nodes, slurm.Sbatch, options)
+			if err != nil {
+				t.Fatal(err, lines)
+			}
+			got := "passes"
+			var refused *Refused
+			if err := l.Admit([]*Job{j}, refNow); errors.As(err, &refused) {
+				got = "refused " + refused.Lines[0]
+			} else if w := l.Bars(j, j.Partition, nil, j.TimeLimit, refNow); !w.IsZero() {
+				got = "waits " + w.Reason.String()
+				if len(w.Detail) == 0 || w.Detail[0].Where == "" {
+					t.Errorf("nothing says how much was asked for: %+v", w)
+				}
+			}
+			if got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+func TestWhichOfTwoLimitsCounts(t *testing.T) {
+	for _, c := range []struct{ name, qos, part, assoc, options, want string }{
+		{"QOSBeforeAssociation", "MaxTRESPerJob=cpu=4", "", "MaxTRESPerJob=cpu=2", "-n3", "None"},
+		{"QOSBeforeAssociationOver", "MaxTRESPerJob=cpu=4", "", "MaxTRESPerJob=cpu=2", "-n5", "QOSMaxCpuPerJobLimit"},
+		{"SilentQOS", "MaxWall=10", "", "MaxTRESPerJob=cpu=2", "-n3", "AssocMaxCpuPerJobLimit"},
+		{"JobsOfAccountForJobsOfUser", "MaxJobsPerAccount=10", "", "MaxJobs=0 MaxWall=2", "-n3", "AssocMaxWallDurationPerJobLimit"},
+		{"Both", "MaxJobsPerUser=10 MaxWall=20", "", "MaxJobs=0 MaxWall=2", "-n3", "None"},
+		{"PartitionFirst", "MaxTRESPerJob=cpu=4", "MaxTRESPerJob=cpu=2", "", "-n3", "QOSMaxCpuPerJobLimit"},
+		{"PartitionFirstWider", "MaxTRESPerJob=cpu=1", "MaxTRESPerJob=cpu=2", "", "-n2", "None"},
+		{"OverPartition", "MaxTRESPerJob=cpu=4 flags=OverPartQOS", "MaxTRESPerJob=cpu=2", "", "-n3", "None"},
+		{"BesidePartition", "MaxTRESPerUser=cpu=1", "MaxTRESPerJob=cpu=2", "", "-n2", "QOSMaxCpuPerUserLimit"},
+		{"Wider", "LimitFactor=2", "", "MaxTRESPerJob=cpu=2", "-n3", "None"},
+		{"WiderGroup", "LimitFactor=2", "", "GrpTRES=cpu=2", "-n3", "None"},
+		{"WiderNotEnough", "LimitFactor=2", "", "MaxTRESPerJob=cpu=1", "-n3", "AssocMaxCpuPerJobLimit"},
+		{"MinutesNotWider", "LimitFactor=2", "", "MaxTRESMins=cpu=10", "-n3", "AssocMaxCpuMinutesPerJobLimit"},
+		{"RunMinutesNotWider", "LimitFactor=2", "", "GrpTRESRunMins=cpu=10", "-n3", "AssocGrpCPURunMinutesLimit"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg, nodes := refCluster(t)
+			cfg.Conf.AccountingStorageEnforce.Limits = true
+			acc := tree(t, "1 0 root", "2 1 physics", "3 2 physics alice "+c.assoc)
+			withQOS(t, acc, "normal "+c.qos)
+			withQOS(t, acc, "part "+c.part)
+			if c.part != "" {
+				cfg.Partition("debug").QOS = "part"
+			}
+			l := NewLedger(cfg, acc, refNow)
+			j, lines, err := refJob(t, cfg, nodes, slurm.Sbatch, c.options+" -t 5")
+			if err != nil {
+				t.Fatal(err, lines)
+			}
+			if w := l.Bars(j, j.Partition, nil, j.TimeLimit, refNow); w.Reason.String() != c.want {
+				t.Errorf("got %s, want %s", w.Reason, c.want)
+			}
+		})
 	}
 }
