@@ -84,6 +84,8 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 		e.Cmd = &rinkpb.Entry_AddToken{AddToken: &rinkpb.AddToken{
 			Hash: c.Hash, Role: c.Role, Name: c.Name, Expires: api.TimeToProto(c.Expires),
 		}}
+	case state.ResetUsage:
+		e.Cmd = &rinkpb.Entry_ResetUsage{ResetUsage: &rinkpb.ResetUsage{All: c.All, Assocs: numbers(c.Assocs), Qos: c.QOS}}
 	case state.EditAccounts:
 		m := &rinkpb.EditAccounts{Edit: api.AccountsEditToProto(&c.Edit)}
 		for i := range c.Notes {
@@ -180,6 +182,10 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 	case *rinkpb.Entry_AddToken:
 		t := m.AddToken
 		return state.AddToken{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName(), Expires: api.TimeFromProto(t.GetExpires())}, nil
+	case *rinkpb.Entry_ResetUsage:
+		c := state.ResetUsage{All: m.ResetUsage.GetAll(), QOS: m.ResetUsage.GetQos()}
+		setNumbers(&c.Assocs, m.ResetUsage.GetAssocs())
+		return c, nil
 	case *rinkpb.Entry_EditAccounts:
 		edit, err := api.AccountsEditFromProto(m.EditAccounts.GetEdit())
 		if err != nil {

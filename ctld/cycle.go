@@ -92,7 +92,9 @@ func (l *loop) catchUp(ctx context.Context) bool {
 	}
 	l.log = l.s.barn.Follow(func(st *state.State) {
 		if st.Config() != nil {
-			l.live = sched.NewScheduler(st.View())
+			v := st.View()
+			v.Ledger = st.Limits()
+			l.live = sched.NewScheduler(v)
 		}
 	})
 	l.whole = time.Time{}
@@ -121,6 +123,12 @@ func (l *loop) tell(events []state.Event) bool {
 				return false
 			}
 			l.live.Node(ev.New)
+		case state.AccountsChanged:
+			l.live.SetAccounts(ev.New, time.Now())
+			l.more = true
+		case state.UsageReset:
+			l.live.ResetUsage(ev.All, ev.Assocs, ev.QOS, ev.At)
+			l.more = true
 		case state.ConfigChanged:
 			return false
 		}

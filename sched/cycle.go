@@ -195,6 +195,9 @@ func (s *Scheduler) newCycle(at time.Time, full bool) *cycle {
 	s.pass++
 	s.from, s.looks, s.seen = now, 0, 0
 	s.overdue(now)
+	if full {
+		s.limited = false
+	}
 	c := &cycle{Scheduler: s, now: now, at: at, full: full}
 	c.free = s.v.LicensesAll.Minus(s.used)
 	return c
@@ -342,6 +345,9 @@ func (c *cycle) barred(e entry) bool {
 		}
 	}
 	if w.IsZero() {
+		w = c.limits(j, e.part.p.Name, nil, shortest(j)) // ledger_pass.go
+	}
+	if w.IsZero() {
 		return false
 	}
 	c.note(e, w, time.Time{}, nil)
@@ -378,6 +384,9 @@ func (c *cycle) place(e entry) bool {
 			c.lower(e.item, lifted)
 			return false
 		}
+		if c.overLimits(e, alloc, limit) {
+			return true
+		}
 		c.start(e, a, alloc, limit)
 		c.finish(j)
 		return true
@@ -396,12 +405,18 @@ func (c *cycle) place(e entry) bool {
 			c.note(e, because(slurm.ReasonLicenses, c.missingLicenses(j)...), time.Time{}, nil)
 			return true
 		}
+		if n > 1 && c.overLimits(e, nil, 0) {
+			return true
+		}
 		alloc, limit := c.fit(a, e.part)
 		if alloc == nil {
 			if c.begun[j] == before {
 				c.lower(e.item, lifted)
 			}
 			return false
+		}
+		if c.overLimits(e, alloc, limit) {
+			return true
 		}
 		c.start(e, a, alloc, limit)
 		start := &c.plan.Starts[len(c.plan.Starts)-1]
@@ -446,6 +461,7 @@ func (c *cycle) start(e entry, a *ask, alloc []NodeAlloc, limit slurm.Duration) 
 	for i := range alloc {
 		c.book(c.byName[alloc[i].Node], &alloc[i], a, end)
 	}
+	c.v.Ledger.Try(e.job, e.part.p.Name, alloc, limitOr(limit, e.job), c.at)
 	if got, ok := TakeLicenses(e.job.Need.Licenses, c.free); ok && !got.IsZero() {
 		c.free = c.free.Minus(got)
 	}
@@ -524,4 +540,5 @@ func (c *cycle) tell() {
 		c.change(r, func() { r.leave(t.job) })
 	}
 	c.tentative = c.tentative[:0]
+	c.v.Ledger.Undo(0)
 }

@@ -157,9 +157,6 @@ func (b bounds) below(parent *bounds) bounds {
 }
 
 func newGround(cfg *Config, acc *Accounts) *ground {
-	if cfg == nil {
-		cfg = &Config{}
-	}
 	enforce := conf(cfg).AccountingStorageEnforce
 	g := &ground{cfg: cfg, enforced: enforce.Limits || enforce.Safe, safe: enforce.Safe, kinds: kindsOf(cfg), parts: map[PartitionName]*weighing{}}
 	for _, p := range cfg.Partitions {
@@ -260,6 +257,9 @@ func (g *ground) idOf(place int32) AssocID {
 
 // find is the place of the association a job is charged to; -1: none.
 func (g *ground) find(j *Job) int32 {
+	if at, ok := g.byID[j.AssocID]; ok {
+		return at
+	}
 	key := AssocKey{Account: j.Account, User: j.User, Partition: j.Partition}
 	if at, ok := g.byKey[key]; ok {
 		return at

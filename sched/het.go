@@ -14,11 +14,12 @@ type trial struct {
 	booked   int // of the pass's tentative bookings
 	starts   int
 	licenses slurm.Licenses
+	counted  int // starts tried against the limits
 }
 
 // try begins a trial.
 func (c *cycle) try() {
-	c.trial = &trial{booked: len(c.tentative), starts: len(c.plan.Starts), licenses: c.free}
+	c.trial = &trial{booked: len(c.tentative), starts: len(c.plan.Starts), licenses: c.free, counted: c.v.Ledger.Tried()}
 }
 
 // keep ends a trial that went well.
@@ -33,6 +34,7 @@ func (c *cycle) takeBack() {
 	}
 	c.tentative = c.tentative[:c.trial.booked]
 	c.free = c.trial.licenses
+	c.v.Ledger.Undo(c.trial.counted)
 	c.plan.Starts = c.plan.Starts[:c.trial.starts]
 	c.trial = nil
 }
@@ -88,6 +90,9 @@ func (c *cycle) placeComponent(j *Job) bool {
 		}
 		a := c.ask(e)
 		if alloc, limit := c.fit(a, e.part); alloc != nil {
+			if !c.limits(j, e.part.p.Name, alloc, limitOr(limit, j)).IsZero() {
+				return false
+			}
 			c.start(e, a, alloc, limit)
 			return true
 		}
@@ -138,6 +143,9 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 		a := newAsk(j, e.part.p, c.t)
 		if w.IsZero() && (len(a.required) > 0 || e.part.open < len(e.part.where)) {
 			w = c.unavailable(a, e.part)
+		}
+		if w.IsZero() {
+			w = c.limits(j, e.part.p.Name, nil, shortest(j))
 		}
 		if !w.IsZero() {
 			known = false

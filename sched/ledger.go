@@ -1,9 +1,6 @@
 package sched
 
 import (
-	"iter"
-	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -27,7 +24,8 @@ type Ledger struct {
 	trials []*claim // starts that are only being tried
 	m      measure
 	want   amounts
-	usage  uint64 // how often usage was written
+	usage  uint64    // how often usage was written
+	reset  time.Time // when all usage was forgotten last, or the book begun
 }
 
 // account is what one association or QOS has.
@@ -87,7 +85,10 @@ const yearOf = slurm.Duration(365 * 24 * 3600)
 
 // NewLedger returns the book of a cluster in which nothing has happened.
 func NewLedger(cfg *Config, acc *Accounts, at time.Time) *Ledger {
-	l := &Ledger{ground: newGround(cfg, acc), decay: decay{decayOf(cfg), at.Truncate(time.Second)}, jobs: map[slurm.JobID]*claim{}}
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	l := &Ledger{ground: newGround(cfg, acc), reset: at, decay: decay{decayOf(cfg), at.Truncate(time.Second)}, jobs: map[slurm.JobID]*claim{}}
 	l.assocs, l.qos = l.accountsOf(), l.qosOf()
 	l.want = make(amounts, len(l.kinds.keys))
 	return l
@@ -129,7 +130,7 @@ func (l *Ledger) Clone() *Ledger {
 	if l == nil {
 		return nil
 	}
-	c := &Ledger{ground: l.ground, decay: l.decay, usage: l.usage, want: make(amounts, len(l.kinds.keys))}
+	c := &Ledger{ground: l.ground, decay: l.decay, usage: l.usage, reset: l.reset, want: make(amounts, len(l.kinds.keys))}
 	n := len(l.kinds.keys)
 	ints := make([]int64, (len(l.assocs)+len(l.qos))*(5*n+2))
 	floats := make([]float64, (len(l.assocs)+len(l.qos))*(n+2))
@@ -335,168 +336,6 @@ func addTo[T ~[]int64](to T, by []int64, sign int64) {
 // runSecs is what running jobs may still use of a kind.
 func (t *counts) runSecs(kind int, now int64) int64 {
 	return max(t.ends[kind]-t.weight[kind]*now+t.left[kind], 0) / sixteenth
-}
-
-// settle opens what a job uses at a moment (sign 1), or closes it: the book has
-// what it would have used from the epoch on taken out, and all it used since put
-// in.
-func (l *Ledger) settle(e *claim, at time.Time, sign int64) {
-	if e.rate == nil {
-		return
-	}
-	l.usage++
-	fading, flat := l.decay.grown(at)/millionth, l.decay.since(at)/millionth
-	for i := e.assoc; i >= 0; i = l.assoc[i].parent {
-		l.assocs[i].settle(e, fading, sign)
-	}
-	for _, i := range e.qos {
-		switch {
-		case i < 0:
-		case l.qos[i].flat:
-			l.qos[i].settle(e, flat, sign)
-		default:
-			l.qos[i].settle(e, fading, sign)
-		}
-	}
-}
-
-func (a *account) settle(e *claim, grown float64, sign int64) {
-	for i, r := range e.rate {
-		if r != 0 {
-			a.used[i] -= float64(float64(sign*r) * grown)
-		}
-	}
-}
-
-// rescale begins a new scale when the old one has grown long.
-func (l *Ledger) rescale(at time.Time) {
-	n, epoch := l.decay.shift(at)
-	if n == 0 {
-		return
-	}
-	passed := l.decay.since(epoch)
-	l.eachAccount(func(a *account) {
-		for i, v := range a.used {
-			if a.flat {
-				a.used[i] = v + float64(float64(a.rate[i])*(passed/millionth))
-			} else {
-				a.used[i] = math.Ldexp(v, -n)
-			}
-		}
-	})
-	l.decay.epoch = epoch
-	l.usage++
-}
-
-func (l *Ledger) eachAccount(f func(*account)) {
-	for i := range l.assocs {
-		f(&l.assocs[i])
-	}
-	for i := range l.qos {
-		f(&l.qos[i].account)
-	}
-}
-
-// moment is a time on the scale of decay.
-type moment struct {
-	unix               int64
-	scale, grown, flat float64
-}
-
-func (l *Ledger) moment(now time.Time) moment {
-	return moment{now.Unix(), l.decay.scale(now), l.decay.grown(now) / millionth, l.decay.since(now) / millionth}
-}
-
-// usedBy is what an account has used in one place by a moment, decayed, in
-// seconds.
-func (a *account) usedBy(i int, m moment) float64 {
-	v, grown, scale := a.used[i], m.grown, m.scale
-	if a.flat {
-		grown, scale = m.flat, 1
-	}
-	if a.rate[i] != 0 {
-		v += float64(float64(a.rate[i]) * grown)
-	}
-	return max(v/scale, 0)
-}
-
-// Rebuild makes the book one of another configuration and other accounts from at
-// on. What was used stays with whom it was used by, and what jobs count is worked
-// out anew, unless only limits have changed: then that is all there is to do.
-func (l *Ledger) Rebuild(cfg *Config, acc *Accounts, at time.Time, jobs iter.Seq[*Job]) {
-	next := newGround(cfg, acc)
-	if decayOf(cfg) == l.decay.half && next.sameShape(l.ground) {
-		l.ground = next
-		return
-	}
-	for _, id := range slices.Sorted(maps.Keys(l.jobs)) {
-		l.settle(l.jobs[id], at, -1)
-		l.count(l.jobs[id], -1)
-	}
-	old := *l
-	*l = *NewLedger(cfg, acc, at)
-	l.usage = old.usage + 1
-	l.inherit(&old, at)
-	for j := range jobs {
-		l.Set(j, at)
-	}
-}
-
-// inherit takes over what was used by a moment at which nothing runs.
-func (l *Ledger) inherit(old *Ledger, at time.Time) {
-	m := old.moment(at)
-	places := make([]int, len(old.kinds.keys)+2)
-	for i, key := range old.kinds.keys {
-		to, ok := l.kinds.at[key]
-		if !ok {
-			to = -1
-		}
-		places[i] = to
-	}
-	places[old.chargedAt()], places[old.wallAt()] = l.chargedAt(), l.wallAt()
-	scale := l.decay.scale(at)
-	add := func(to, from *account, sign float64) {
-		for i, place := range places {
-			if place < 0 {
-				continue
-			}
-			v := from.usedBy(i, m)
-			if !to.flat {
-				v *= scale
-			}
-			to.used[place] += float64(sign * v)
-		}
-	}
-	for i := range old.assocs {
-		id := old.assoc[i].id
-		to, ok := l.byID[id]
-		if !ok {
-			continue
-		}
-		add(&l.assocs[to], &old.assocs[i], 1)
-	}
-	// What hangs elsewhere in the tree now takes its usage along.
-	for i := range old.assocs {
-		to, ok := l.byID[old.assoc[i].id]
-		if !ok || l.idOf(l.assoc[to].parent) == old.idOf(old.assoc[i].parent) {
-			continue
-		}
-		for p := old.assoc[i].parent; p >= 0; p = old.assoc[p].parent {
-			if at, ok := l.byID[old.idOf(p)]; ok {
-				add(&l.assocs[at], &old.assocs[i], -1)
-			}
-		}
-		for p := l.assoc[to].parent; p >= 0; p = l.assoc[p].parent {
-			add(&l.assocs[p], &old.assocs[i], 1)
-		}
-	}
-	for i := range old.qos {
-		for to := range l.qos {
-			if l.quality[to].id == old.quality[i].id {
-				add(&l.qos[to].account, &old.qos[i].account, 1)
-			}
-		}
-	}
 }
 
 // gathersAge reports whether a pending job's priority grows with time.

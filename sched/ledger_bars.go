@@ -14,7 +14,7 @@ import (
 // (OverPartQOS), and both before the associations: of two limits on the same thing
 // only the first is looked at. Bars allocates nothing unless there is an obstacle.
 func (l *Ledger) Bars(j *Job, p PartitionName, alloc []NodeAlloc, limit slurm.Duration, now time.Time) Why {
-	if l == nil || !l.enforced || len(l.assocs) == 0 {
+	if !l.Enforced() {
 		return Why{}
 	}
 	b := bar{l: l, j: j, assoc: l.find(j), qos: l.pair(j, p), limit: limit}
@@ -29,6 +29,9 @@ func (l *Ledger) Bars(j *Job, p PartitionName, alloc []NodeAlloc, limit slurm.Du
 	l.m.place(l.want, l.kinds, l.weighing(p))
 	return b.byAmounts(l.want)
 }
+
+// Enforced reports whether limits are looked at (AccountingStorageEnforce).
+func (l *Ledger) Enforced() bool { return l != nil && l.enforced && len(l.assocs) > 0 }
 
 // bar is a job held against the limits.
 type bar struct {

@@ -11,7 +11,7 @@ import (
 // and where a QOS denies at once what could never start (DenyOnLimit), that too. It
 // returns a Refused with the limit's word as the line before the error.
 func (l *Ledger) Admit(jobs []*Job, now time.Time) error {
-	if l == nil || !l.enforced || len(l.assocs) == 0 {
+	if !l.Enforced() {
 		return nil
 	}
 	var counted []*claim
@@ -211,7 +211,7 @@ func (l *Ledger) MaxWall(j *Job, p PartitionName) slurm.Duration {
 // Try counts a start that is being planned, so that those planned after it are held
 // against what it leaves. Undo takes it back.
 func (l *Ledger) Try(j *Job, p PartitionName, alloc []NodeAlloc, limit slurm.Duration, now time.Time) {
-	if l == nil || !l.enforced || len(l.assocs) == 0 {
+	if !l.Enforced() {
 		return
 	}
 	run := *j

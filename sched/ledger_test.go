@@ -15,8 +15,8 @@ import (
 	"github.com/runink/rink/slurm"
 )
 
-// tree builds accounts of lines "ID PARENT ACCOUNT [USER] [key=value...]".
-func tree(t testing.TB, lines ...string) *Accounts {
+// plant builds accounts of lines "ID PARENT ACCOUNT [USER] [key=value...]".
+func plant(t testing.TB, lines ...string) *Accounts {
 	t.Helper()
 	acc := &Accounts{Accounts: map[string]*Account{}, Users: map[string]*AccountUser{}, Assocs: map[AssocKey]*Assoc{}, ByID: map[AssocID]*Assoc{},
 		QOS: map[string]*QOS{}}
@@ -170,7 +170,7 @@ func newGame(t *testing.T, r *rand.Rand) *game {
 	assocLimits := []string{"GrpTRES=cpu=20", "GrpJobs=4", "MaxJobs=3", "MaxSubmitJobs=9", "GrpSubmitJobs=20", "MaxTRESPerJob=cpu=6", "MaxWall=90",
 		"GrpTRESRunMins=cpu=900", "GrpTRES=cpu=30,mem=4000", "MaxTRESMins=cpu=300", "GrpTRESMins=cpu=2000"}
 	g := &game{t: t, cfg: cfg, now: refNow, jobs: map[slurm.JobID]*Job{}, next: 1, used: map[AssocID]float64{}}
-	g.acc = tree(t,
+	g.acc = plant(t,
 		"1 0 root "+some(r.Intn(2), assocLimits...), "2 1 a "+some(r.Intn(3), assocLimits...), "3 1 b "+some(r.Intn(3), assocLimits...),
 		"4 2 c "+some(r.Intn(3), assocLimits...), "5 2 a u1", "6 4 c u1 "+some(r.Intn(2), assocLimits...), "7 4 c u2", "8 3 b u2 "+some(r.Intn(2), assocLimits...))
 	qosLimits := []string{"GrpTRES=cpu=24", "MaxTRESPerUser=cpu=9", "MaxJobsPerUser=4", "MaxJobsPerAccount=5", "MaxTRESPerAccount=cpu=12", "GrpJobs=7",
@@ -402,7 +402,7 @@ func (g *game) endAll() {
 func TestWhatPassesCostsNoMemory(t *testing.T) {
 	cfg, _ := refCluster(t)
 	cfg.Conf.AccountingStorageEnforce.Limits = true
-	acc := tree(t, "1 0 root GrpTRES=cpu=1000", "2 1 physics GrpTRESMins=cpu=100000 GrpTRESRunMins=cpu=100000", "3 2 physics alice MaxTRESPerJob=cpu=100 MaxJobs=10")
+	acc := plant(t, "1 0 root GrpTRES=cpu=1000", "2 1 physics GrpTRESMins=cpu=100000 GrpTRESRunMins=cpu=100000", "3 2 physics alice MaxTRESPerJob=cpu=100 MaxJobs=10")
 	withQOS(t, acc, "normal MaxTRESPerUser=cpu=100 MaxJobsPerUser=10 GrpTRES=mem=100000,gres/gpu=10")
 	l := NewLedger(cfg, acc, refNow)
 	j := &Job{ID: 1, Account: "physics", User: "alice", QOS: "normal", Partition: "debug", TimeLimit: 600, State: slurm.JobPending,
@@ -419,7 +419,7 @@ func TestWhatPassesCostsNoMemory(t *testing.T) {
 func TestUsageFades(t *testing.T) {
 	cfg, _ := refCluster(t)
 	cfg.Conf.PriorityDecayHalfLife = 600
-	acc := tree(t, "1 0 root", "2 1 physics", "3 2 physics alice")
+	acc := plant(t, "1 0 root", "2 1 physics", "3 2 physics alice")
 	withQOS(t, acc, "normal UsageFactor=2")
 	withQOS(t, acc, "kept flags=NoDecay")
 	l := NewLedger(cfg, acc, refNow)
@@ -459,14 +459,14 @@ func TestReorganizing(t *testing.T) {
 		return &Job{ID: id, Account: account, User: "u", QOS: "normal", Partition: "debug", TimeLimit: 3600, State: slurm.JobRunning, Start: refNow,
 			End: refNow.Add(time.Hour), Alloc: []NodeAlloc{{Node: "n1", CPUs: cpus}}}
 	}
-	before := tree(t, "1 0 root", "2 1 a", "3 1 b", "4 2 c", "5 4 c u", "6 3 b u")
+	before := plant(t, "1 0 root", "2 1 a", "3 1 b", "4 2 c", "5 4 c u", "6 3 b u")
 	withQOS(t, before, "normal")
 	l := NewLedger(cfg, before, refNow)
 	jobs := []*Job{job(1, "c", 3), job(2, "b", 1)}
 	for _, j := range jobs {
 		l.Set(j, refNow)
 	}
-	after := tree(t, "1 0 root", "2 1 a", "3 1 b", "4 3 c", "5 4 c u", "6 3 b u")
+	after := plant(t, "1 0 root", "2 1 a", "3 1 b", "4 3 c", "5 4 c u", "6 3 b u")
 	withQOS(t, after, "normal UsageFactor=3")
 	l.Rebuild(cfg, after, refNow.Add(100*time.Second), slices.Values(jobs))
 	m := l.moment(refNow.Add(200 * time.Second))
@@ -494,7 +494,7 @@ func TestLimitsHaveSlurmsWords(t *testing.T) {
 			} else {
 				of = "normal " + limits
 			}
-			acc := tree(t, "1 0 root", "2 1 physics", "3 2 physics alice "+own)
+			acc := plant(t, "1 0 root", "2 1 physics", "3 2 physics alice "+own)
 			withQOS(t, acc, of)
 			l := NewLedger(cfg, acc, refNow)
 			if !strings.Contains(options, "-t") {
@@ -541,7 +541,7 @@ func TestWhichOfTwoLimitsCounts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			cfg, nodes := refCluster(t)
 			cfg.Conf.AccountingStorageEnforce.Limits = true
-			acc := tree(t, "1 0 root", "2 1 physics", "3 2 physics alice "+c.assoc)
+			acc := plant(t, "1 0 root", "2 1 physics", "3 2 physics alice "+c.assoc)
 			withQOS(t, acc, "normal "+c.qos)
 			withQOS(t, acc, "part "+c.part)
 			if c.part != "" {

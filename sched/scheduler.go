@@ -44,6 +44,7 @@ type Scheduler struct {
 	opening      uint64      // counts changes of which nodes are in service
 	gained       []int       // rooms that have more to give than the last pass saw
 	arrived      []*item     // in line since the last pass
+	limited      bool        // a limit kept a job out since the last full pass
 	unbarred     bool        // what was barred then may not be any more
 	stale        bool
 	early        bool // a job ended before it had to since the last pass
@@ -118,6 +119,7 @@ func (s *Scheduler) Load(v View) {
 		s.rooms[i].open = n.Usable()
 		s.byName[n.Name] = i
 	}
+	s.v.Ledger.Adopt(v.Running, v.Pending)
 	for _, j := range v.Running {
 		s.holding[j.ID] = j
 		s.settle(j)
@@ -163,6 +165,7 @@ func (s *Scheduler) Interval() time.Duration { return s.t.interval }
 // for one that is no longer there.
 func (s *Scheduler) Job(old, now *Job) {
 	s.freed(old, now)
+	s.countLimits(old, now) // ledger_pass.go
 	if old != nil && now != nil && old.IsPending() && now.IsPending() && s.swap(old, now) {
 		return
 	}
@@ -208,7 +211,7 @@ func (s *Scheduler) freed(old, now *Job) {
 	if old == nil || !old.Holds() || now != nil && now.State == old.State {
 		return
 	}
-	if !old.LicensesUsed.IsZero() || old.ArrayID != 0 {
+	if !old.LicensesUsed.IsZero() || old.ArrayID != 0 || s.limited {
 		s.unbarred = true
 	}
 }

@@ -159,6 +159,7 @@ type Entry struct {
 	//	*Entry_AddToken
 	//	*Entry_UseToken
 	//	*Entry_EditAccounts
+	//	*Entry_ResetUsage
 	Cmd           isEntry_Cmd `protobuf_oneof:"cmd"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -368,6 +369,15 @@ func (x *Entry) GetEditAccounts() *EditAccounts {
 	return nil
 }
 
+func (x *Entry) GetResetUsage() *ResetUsage {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_ResetUsage); ok {
+			return x.ResetUsage
+		}
+	}
+	return nil
+}
+
 type isEntry_Cmd interface {
 	isEntry_Cmd()
 }
@@ -440,6 +450,10 @@ type Entry_EditAccounts struct {
 	EditAccounts *EditAccounts `protobuf:"bytes,40,opt,name=edit_accounts,json=editAccounts,proto3,oneof"`
 }
 
+type Entry_ResetUsage struct {
+	ResetUsage *ResetUsage `protobuf:"bytes,60,opt,name=reset_usage,json=resetUsage,proto3,oneof"`
+}
+
 func (*Entry_SubmitJobs) isEntry_Cmd() {}
 
 func (*Entry_StartJobs) isEntry_Cmd() {}
@@ -473,6 +487,8 @@ func (*Entry_AddToken) isEntry_Cmd() {}
 func (*Entry_UseToken) isEntry_Cmd() {}
 
 func (*Entry_EditAccounts) isEntry_Cmd() {}
+
+func (*Entry_ResetUsage) isEntry_Cmd() {}
 
 type Blob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2595,6 +2611,67 @@ func (x *EditAccounts) GetNotes() []*Transaction {
 	return nil
 }
 
+// ResetUsage forgets what was used, of all or of these associations and QOS.
+type ResetUsage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	All           bool                   `protobuf:"varint,1,opt,name=all,proto3" json:"all,omitempty"`
+	Assocs        []uint32               `protobuf:"varint,2,rep,packed,name=assocs,proto3" json:"assocs,omitempty"`
+	Qos           []uint32               `protobuf:"varint,3,rep,packed,name=qos,proto3" json:"qos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetUsage) Reset() {
+	*x = ResetUsage{}
+	mi := &file_log_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetUsage) ProtoMessage() {}
+
+func (x *ResetUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetUsage.ProtoReflect.Descriptor instead.
+func (*ResetUsage) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ResetUsage) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *ResetUsage) GetAssocs() []uint32 {
+	if x != nil {
+		return x.Assocs
+	}
+	return nil
+}
+
+func (x *ResetUsage) GetQos() []uint32 {
+	if x != nil {
+		return x.Qos
+	}
+	return nil
+}
+
 type UseToken struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
@@ -2606,7 +2683,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2618,7 +2695,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2631,7 +2708,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{31}
+	return file_log_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UseToken) GetHash() string {
@@ -2674,6 +2751,7 @@ type SnapshotPart struct {
 	//	*SnapshotPart_Array
 	//	*SnapshotPart_Accounts
 	//	*SnapshotPart_Transaction
+	//	*SnapshotPart_Spent
 	Part          isSnapshotPart_Part `protobuf_oneof:"part"`
 	SpecOf        uint32              `protobuf:"varint,20,opt,name=spec_of,json=specOf,proto3" json:"spec_of,omitempty"` // of a job without a spec: the job before it that has the same
 	unknownFields protoimpl.UnknownFields
@@ -2682,7 +2760,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2694,7 +2772,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2707,7 +2785,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{32}
+	return file_log_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -2843,6 +2921,15 @@ func (x *SnapshotPart) GetTransaction() *Transaction {
 	return nil
 }
 
+func (x *SnapshotPart) GetSpent() *Spent {
+	if x != nil {
+		if x, ok := x.Part.(*SnapshotPart_Spent); ok {
+			return x.Spent
+		}
+	}
+	return nil
+}
+
 func (x *SnapshotPart) GetSpecOf() uint32 {
 	if x != nil {
 		return x.SpecOf
@@ -2910,6 +2997,10 @@ type SnapshotPart_Transaction struct {
 	Transaction *Transaction `protobuf:"bytes,41,opt,name=transaction,proto3,oneof"`
 }
 
+type SnapshotPart_Spent struct {
+	Spent *Spent `protobuf:"bytes,60,opt,name=spent,proto3,oneof"`
+}
+
 func (*SnapshotPart_Head) isSnapshotPart_Part() {}
 
 func (*SnapshotPart_Job) isSnapshotPart_Part() {}
@@ -2938,6 +3029,8 @@ func (*SnapshotPart_Accounts) isSnapshotPart_Part() {}
 
 func (*SnapshotPart_Transaction) isSnapshotPart_Part() {}
 
+func (*SnapshotPart_Spent) isSnapshotPart_Part() {}
+
 type SnapshotHead struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Format          uint32                 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
@@ -2954,7 +3047,7 @@ type SnapshotHead struct {
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2966,7 +3059,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2979,7 +3072,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{33}
+	return file_log_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -3038,6 +3131,135 @@ func (x *SnapshotHead) GetNextTransaction() uint32 {
 	return 0
 }
 
+// Spent is sched.Spent: what was used, on a scale that begins at epoch.
+type Spent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         int64                  `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Reset_        int64                  `protobuf:"varint,2,opt,name=reset,proto3" json:"reset,omitempty"`
+	Kinds         []string               `protobuf:"bytes,3,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	Rows          []*SpentRow            `protobuf:"bytes,4,rep,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Spent) Reset() {
+	*x = Spent{}
+	mi := &file_log_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Spent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Spent) ProtoMessage() {}
+
+func (x *Spent) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Spent.ProtoReflect.Descriptor instead.
+func (*Spent) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *Spent) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Spent) GetReset_() int64 {
+	if x != nil {
+		return x.Reset_
+	}
+	return 0
+}
+
+func (x *Spent) GetKinds() []string {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *Spent) GetRows() []*SpentRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+type SpentRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Assoc         uint32                 `protobuf:"varint,1,opt,name=assoc,proto3" json:"assoc,omitempty"`
+	Qos           uint32                 `protobuf:"varint,2,opt,name=qos,proto3" json:"qos,omitempty"`
+	Used          []float64              `protobuf:"fixed64,3,rep,packed,name=used,proto3" json:"used,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpentRow) Reset() {
+	*x = SpentRow{}
+	mi := &file_log_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpentRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpentRow) ProtoMessage() {}
+
+func (x *SpentRow) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpentRow.ProtoReflect.Descriptor instead.
+func (*SpentRow) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SpentRow) GetAssoc() uint32 {
+	if x != nil {
+		return x.Assoc
+	}
+	return 0
+}
+
+func (x *SpentRow) GetQos() uint32 {
+	if x != nil {
+		return x.Qos
+	}
+	return 0
+}
+
+func (x *SpentRow) GetUsed() []float64 {
+	if x != nil {
+		return x.Used
+	}
+	return nil
+}
+
 type SubmitKey struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
@@ -3050,7 +3272,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3062,7 +3284,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3075,7 +3297,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{34}
+	return file_log_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -3118,7 +3340,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3130,7 +3352,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3143,7 +3365,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{35}
+	return file_log_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *StepKey) GetKey() string {
@@ -3186,7 +3408,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3198,7 +3420,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3211,7 +3433,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{36}
+	return file_log_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -3249,7 +3471,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3261,7 +3483,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3274,7 +3496,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{37}
+	return file_log_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RunRecord) GetId() string {
@@ -3329,7 +3551,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3341,7 +3563,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3354,7 +3576,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{38}
+	return file_log_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -3382,7 +3604,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05Actor\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x16\n" +
-	"\x06system\x18\x03 \x01(\bR\x06system\"\x87\b\n" +
+	"\x06system\x18\x03 \x01(\bR\x06system\"\xc1\b\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x05actor\x18\x02 \x01(\v2\x10.runink.v1.ActorR\x05actor\x128\n" +
@@ -3409,7 +3631,9 @@ const file_log_proto_rawDesc = "" +
 	"\x05purge\x18\x17 \x01(\v2\x10.runink.v1.PurgeH\x00R\x05purge\x122\n" +
 	"\tadd_token\x18\x18 \x01(\v2\x13.runink.v1.AddTokenH\x00R\baddToken\x122\n" +
 	"\tuse_token\x18\x19 \x01(\v2\x13.runink.v1.UseTokenH\x00R\buseToken\x12>\n" +
-	"\redit_accounts\x18( \x01(\v2\x17.runink.v1.EditAccountsH\x00R\feditAccountsB\x05\n" +
+	"\redit_accounts\x18( \x01(\v2\x17.runink.v1.EditAccountsH\x00R\feditAccounts\x128\n" +
+	"\vreset_usage\x18< \x01(\v2\x15.runink.v1.ResetUsageH\x00R\n" +
+	"resetUsageB\x05\n" +
 	"\x03cmd\"*\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -3626,11 +3850,16 @@ const file_log_proto_rawDesc = "" +
 	"\bdrop_qos\x18\x06 \x03(\tR\adropQos\"i\n" +
 	"\fEditAccounts\x12+\n" +
 	"\x04edit\x18\x01 \x01(\v2\x17.runink.v1.AccountsEditR\x04edit\x12,\n" +
-	"\x05notes\x18\x02 \x03(\v2\x16.runink.v1.TransactionR\x05notes\"F\n" +
+	"\x05notes\x18\x02 \x03(\v2\x16.runink.v1.TransactionR\x05notes\"H\n" +
+	"\n" +
+	"ResetUsage\x12\x10\n" +
+	"\x03all\x18\x01 \x01(\bR\x03all\x12\x16\n" +
+	"\x06assocs\x18\x02 \x03(\rR\x06assocs\x12\x10\n" +
+	"\x03qos\x18\x03 \x03(\rR\x03qos\"F\n" +
 	"\bUseToken\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\xb7\x05\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xe1\x05\n" +
 	"\fSnapshotPart\x12-\n" +
 	"\x04head\x18\x01 \x01(\v2\x17.runink.v1.SnapshotHeadH\x00R\x04head\x12\"\n" +
 	"\x03job\x18\x02 \x01(\v2\x0e.runink.v1.JobH\x00R\x03job\x12%\n" +
@@ -3646,7 +3875,8 @@ const file_log_proto_rawDesc = "" +
 	"\bstep_key\x18\v \x01(\v2\x12.runink.v1.StepKeyH\x00R\astepKey\x12,\n" +
 	"\x05array\x18\f \x01(\v2\x14.runink.v1.ArrayPastH\x00R\x05array\x126\n" +
 	"\baccounts\x18( \x01(\v2\x18.runink.v1.AccountTablesH\x00R\baccounts\x12:\n" +
-	"\vtransaction\x18) \x01(\v2\x16.runink.v1.TransactionH\x00R\vtransaction\x12\x17\n" +
+	"\vtransaction\x18) \x01(\v2\x16.runink.v1.TransactionH\x00R\vtransaction\x12(\n" +
+	"\x05spent\x18< \x01(\v2\x10.runink.v1.SpentH\x00R\x05spent\x12\x17\n" +
 	"\aspec_of\x18\x14 \x01(\rR\x06specOfB\x06\n" +
 	"\x04part\"\xde\x01\n" +
 	"\fSnapshotHead\x12\x16\n" +
@@ -3657,7 +3887,16 @@ const file_log_proto_rawDesc = "" +
 	"\arun_seq\x18\x05 \x01(\rR\x06runSeq\x12\x18\n" +
 	"\acluster\x18\x06 \x01(\tR\acluster\x12\x0e\n" +
 	"\x02at\x18\a \x01(\x03R\x02at\x12)\n" +
-	"\x10next_transaction\x18\b \x01(\rR\x0fnextTransaction\"S\n" +
+	"\x10next_transaction\x18\b \x01(\rR\x0fnextTransaction\"r\n" +
+	"\x05Spent\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x14\n" +
+	"\x05reset\x18\x02 \x01(\x03R\x05reset\x12\x14\n" +
+	"\x05kinds\x18\x03 \x03(\tR\x05kinds\x12'\n" +
+	"\x04rows\x18\x04 \x03(\v2\x13.runink.v1.SpentRowR\x04rows\"F\n" +
+	"\bSpentRow\x12\x14\n" +
+	"\x05assoc\x18\x01 \x01(\rR\x05assoc\x12\x10\n" +
+	"\x03qos\x18\x02 \x01(\rR\x03qos\x12\x12\n" +
+	"\x04used\x18\x03 \x03(\x01R\x04used\"S\n" +
 	"\tSubmitKey\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x12\n" +
@@ -3695,7 +3934,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
@@ -3728,28 +3967,31 @@ var file_log_proto_goTypes = []any{
 	(*AddToken)(nil),        // 28: runink.v1.AddToken
 	(*AccountsEdit)(nil),    // 29: runink.v1.AccountsEdit
 	(*EditAccounts)(nil),    // 30: runink.v1.EditAccounts
-	(*UseToken)(nil),        // 31: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 32: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 33: runink.v1.SnapshotHead
-	(*SubmitKey)(nil),       // 34: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 35: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 36: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 37: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 38: runink.v1.SnapshotEnd
-	(*Job)(nil),             // 39: runink.v1.Job
-	(*NodeAlloc)(nil),       // 40: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 41: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 42: runink.v1.ExitCode
-	(*Usage)(nil),           // 43: runink.v1.Usage
-	(*DependTerm)(nil),      // 44: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 45: runink.v1.JobOptions
-	(*Need)(nil),            // 46: runink.v1.Need
-	(*Step)(nil),            // 47: runink.v1.Step
-	(*NodeGres)(nil),        // 48: runink.v1.NodeGres
-	(*Partition)(nil),       // 49: runink.v1.Partition
-	(*AccountTables)(nil),   // 50: runink.v1.AccountTables
-	(*Transaction)(nil),     // 51: runink.v1.Transaction
-	(*Node)(nil),            // 52: runink.v1.Node
+	(*ResetUsage)(nil),      // 31: runink.v1.ResetUsage
+	(*UseToken)(nil),        // 32: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 33: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 34: runink.v1.SnapshotHead
+	(*Spent)(nil),           // 35: runink.v1.Spent
+	(*SpentRow)(nil),        // 36: runink.v1.SpentRow
+	(*SubmitKey)(nil),       // 37: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 38: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 39: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 40: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 41: runink.v1.SnapshotEnd
+	(*Job)(nil),             // 42: runink.v1.Job
+	(*NodeAlloc)(nil),       // 43: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 44: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 45: runink.v1.ExitCode
+	(*Usage)(nil),           // 46: runink.v1.Usage
+	(*DependTerm)(nil),      // 47: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 48: runink.v1.JobOptions
+	(*Need)(nil),            // 49: runink.v1.Need
+	(*Step)(nil),            // 50: runink.v1.Step
+	(*NodeGres)(nil),        // 51: runink.v1.NodeGres
+	(*Partition)(nil),       // 52: runink.v1.Partition
+	(*AccountTables)(nil),   // 53: runink.v1.AccountTables
+	(*Transaction)(nil),     // 54: runink.v1.Transaction
+	(*Node)(nil),            // 55: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
@@ -3769,56 +4011,59 @@ var file_log_proto_depIdxs = []int32{
 	26, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
 	27, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
 	28, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	31, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	32, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
 	30, // 18: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
-	39, // 19: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
-	3,  // 20: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
-	4,  // 21: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
-	5,  // 22: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	40, // 23: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
-	7,  // 24: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
-	9,  // 25: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
-	10, // 26: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	41, // 27: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	42, // 28: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	43, // 29: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	42, // 30: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	41, // 31: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	16, // 32: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	44, // 33: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	45, // 34: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	46, // 35: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	15, // 36: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	17, // 37: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	47, // 38: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	42, // 39: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	43, // 40: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	48, // 41: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	22, // 42: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	49, // 43: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	25, // 44: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	50, // 45: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	29, // 46: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	51, // 47: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	33, // 48: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	39, // 49: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	52, // 50: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	49, // 51: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	3,  // 52: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	25, // 53: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	34, // 54: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	28, // 55: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	37, // 56: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	38, // 57: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	35, // 58: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	36, // 59: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	50, // 60: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	51, // 61: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	62, // [62:62] is the sub-list for method output_type
-	62, // [62:62] is the sub-list for method input_type
-	62, // [62:62] is the sub-list for extension type_name
-	62, // [62:62] is the sub-list for extension extendee
-	0,  // [0:62] is the sub-list for field type_name
+	31, // 19: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
+	42, // 20: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	3,  // 21: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
+	4,  // 22: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
+	5,  // 23: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
+	43, // 24: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	7,  // 25: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
+	9,  // 26: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
+	10, // 27: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
+	44, // 28: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	45, // 29: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	46, // 30: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	45, // 31: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	44, // 32: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	16, // 33: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	47, // 34: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	48, // 35: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	49, // 36: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	15, // 37: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	17, // 38: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	50, // 39: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	45, // 40: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	46, // 41: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	51, // 42: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	22, // 43: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	52, // 44: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	25, // 45: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	53, // 46: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	29, // 47: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	54, // 48: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	34, // 49: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	42, // 50: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	55, // 51: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	52, // 52: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	3,  // 53: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	25, // 54: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	37, // 55: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	28, // 56: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	40, // 57: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	41, // 58: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	38, // 59: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	39, // 60: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	53, // 61: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	54, // 62: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	35, // 63: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
+	36, // 64: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
+	65, // [65:65] is the sub-list for method output_type
+	65, // [65:65] is the sub-list for method input_type
+	65, // [65:65] is the sub-list for extension type_name
+	65, // [65:65] is the sub-list for extension extendee
+	0,  // [0:65] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -3845,10 +4090,11 @@ func file_log_proto_init() {
 		(*Entry_AddToken)(nil),
 		(*Entry_UseToken)(nil),
 		(*Entry_EditAccounts)(nil),
+		(*Entry_ResetUsage)(nil),
 	}
 	file_log_proto_msgTypes[16].OneofWrappers = []any{}
 	file_log_proto_msgTypes[23].OneofWrappers = []any{}
-	file_log_proto_msgTypes[32].OneofWrappers = []any{
+	file_log_proto_msgTypes[33].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -3863,6 +4109,7 @@ func file_log_proto_init() {
 		(*SnapshotPart_Array)(nil),
 		(*SnapshotPart_Accounts)(nil),
 		(*SnapshotPart_Transaction)(nil),
+		(*SnapshotPart_Spent)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3870,7 +4117,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   39,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

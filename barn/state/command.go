@@ -219,6 +219,14 @@ type EditAccounts struct {
 	Notes []sched.Transaction
 }
 
+// ResetUsage forgets what was used up to now: by everybody, or by these
+// associations and QOS. What is above an association then has that much less.
+type ResetUsage struct {
+	All    bool
+	Assocs []sched.AssocID
+	QOS    []uint32
+}
+
 func (SubmitJobs) command()      {}
 func (StartJobs) command()       {}
 func (SetWaits) command()        {}
@@ -236,6 +244,7 @@ func (Purge) command()           {}
 func (AddToken) command()        {}
 func (UseToken) command()        {}
 func (EditAccounts) command()    {}
+func (ResetUsage) command()      {}
 
 // Result is what a command answers to who proposed it.
 type Result struct {

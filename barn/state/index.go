@@ -30,6 +30,11 @@ func (s *State) forget(j *sched.Job) {
 func (s *State) reindex(old, j *sched.Job) {
 	s.view = nil
 	id := either(old, j).ID
+	if j != nil {
+		s.ledger.Set(j, s.at)
+	} else {
+		s.ledger.Forget(id, s.at)
+	}
 	s.jobCount += tasksIn(j) - tasksIn(old)
 	move(&s.pending, id, j, j != nil && j.IsPending(), old != nil && old.IsPending())
 	move(&s.holding, id, j, j != nil && j.Holds(), old != nil && old.Holds())
