@@ -39,6 +39,7 @@ type fairNode struct {
 	used   float64 // seconds charged, decayed
 	normed float64 // of all that was used
 	effect float64 // of what its siblings used, or classic: with what they used
+	below  float64 // what it and its siblings used of all that was used
 	level  float64 // what it is owed: its shares over its usage, among its siblings
 	factor float64 // from 0 to 1, of users
 }
@@ -111,6 +112,17 @@ func (f *FairShare) Update(now time.Time) {
 	if f.tree {
 		f.rank()
 		return
+	}
+	for _, list := range f.kids {
+		sum := 0.0
+		for _, at := range list {
+			if f.l.assoc[at].shares != SharesParent {
+				sum += f.nodes[at].normed
+			}
+		}
+		for _, at := range list {
+			f.nodes[at].below = sum
+		}
 	}
 	for i := range f.nodes {
 		f.classic(i)
@@ -222,19 +234,20 @@ func (d *dealer) walk(list []int32, tied bool) {
 // classic reckons one association by the old formula; its parent's comes first.
 func (f *FairShare) classic(i int) {
 	n, a := &f.nodes[i], &f.l.assoc[i]
+	n.effect = n.normed
 	if n.up < 0 {
-		n.effect = n.normed
+		n.factor = math.Exp2(-n.effect / f.damp)
 		return
 	}
 	up := &f.nodes[n.up]
 	switch {
 	case a.shares == SharesParent:
 		n.effect = up.effect
-		n.normed = up.normed
 	case f.oblique:
-		n.effect = f.obliqueUsage(n, up)
+		if n.up != 0 {
+			n.effect = f.obliqueUsage(n, up)
+		}
 	case n.up == 0:
-		n.effect = n.normed
 	default:
 		mine := 0.0 // its shares among its siblings
 		if up.norm > 0 {
@@ -249,19 +262,20 @@ func (f *FairShare) classic(i int) {
 }
 
 // obliqueUsage is the effective usage where depth in the tree is not to count: an
-// association departs from how its parent stands by how it stands among its
-// siblings, the less the further the parent is from what it is owed.
+// association stands as its parent does times as it does among its siblings. Where
+// the one is above its share and the other below, how it stands among its siblings
+// counts the less the further the parent is off.
 func (f *FairShare) obliqueUsage(n, up *fairNode) float64 {
-	parent := 1.0
-	if up.norm > 0 && up.effect > 0 {
-		parent = up.effect / up.norm
-	}
-	if up.norm <= 0 || n.norm <= 0 || up.normed <= 0 {
+	if up.norm <= 0 || n.norm <= 0 || n.below <= 0 || up.effect <= 0 {
 		return 0
 	}
-	local := (n.normed / up.normed) / (n.norm / up.norm)
+	parent := up.effect / up.norm
+	local := (n.normed / n.below) / (n.norm / up.norm)
+	k := 1.0
 	const steep = 5
-	k := 1 / (1 + math.Pow(steep*math.Log(parent), 2))
+	if math.Log(parent)*math.Log(local) < 0 {
+		k = 1 / (1 + math.Pow(steep*math.Log(parent), 2))
+	}
 	return parent * math.Pow(local, k) * n.norm
 }
 
@@ -271,6 +285,17 @@ func (f *FairShare) Factor(j *Job) float64 {
 		return 0
 	}
 	if at := f.l.find(j); at >= 0 {
+		return f.nodes[at].factor
+	}
+	return 0
+}
+
+// FactorOf is the factor of an association.
+func (f *FairShare) FactorOf(id AssocID) float64 {
+	if f == nil {
+		return 0
+	}
+	if at, ok := f.l.byID[id]; ok {
 		return f.nodes[at].factor
 	}
 	return 0
