@@ -58,13 +58,14 @@ type Server struct {
 	self  *auth.Credentials
 	users *auth.Users
 
-	sessions *sessions
-	loop     *loop
-	soft     *softFacts
-	waits    *waitBook
-	stepLock stepLocks
-	stepBook *stepBook
-	agents   *agentLines
+	sessions   *sessions
+	loop       *loop
+	soft       *softFacts
+	waits      *waitBook
+	priorities *priorityBook
+	stepLock   stepLocks
+	stepBook   *stepBook
+	agents     *agentLines
 
 	unix *grpc.Server
 	tls  *grpc.Server
@@ -78,6 +79,7 @@ func Run(ctx context.Context, opt Options) error {
 	s := &Server{
 		opt: opt, conf: opt.Config.Conf, log: opt.Logger, start: time.Now(),
 		users: auth.NewUsers(time.Minute), soft: newSoftFacts(), waits: newWaitBook(), stepBook: newStepBook(),
+		priorities: newPriorityBook(),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

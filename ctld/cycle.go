@@ -154,6 +154,7 @@ const smallQueue = 500
 // the answer.
 func (l *loop) cycle(ctx context.Context) time.Time {
 	s := l.s
+	s.refreshPriorities(ctx, time.Now())
 	if !l.catchUp(ctx) || l.live.Waiting() == 0 {
 		return time.Time{}
 	}

@@ -90,6 +90,9 @@ func (f *FairShare) share() {
 	}
 }
 
+// IsTree reports whether shares are those of the fair tree.
+func (f *FairShare) IsTree() bool { return f.tree }
+
 // Update reckons anew as of now.
 func (f *FairShare) Update(now time.Time) {
 	if len(f.nodes) == 0 {
@@ -315,8 +318,8 @@ type Share struct {
 	Factor    float64    // of users
 	Level     float64    // of the fair tree
 	Limits    slurm.TRES // GrpTRESMins
-	UsedTRES  slurm.TRES // seconds, decayed
-	RunTRES   slurm.TRES // seconds that running jobs may still use
+	UsedTRES  slurm.TRES // minutes, decayed
+	RunTRES   slurm.TRES // minutes that running jobs may still use
 }
 
 // Shares lists how all associations stand: each followed by what is below it,
@@ -352,7 +355,7 @@ func (f *FairShare) shareOf(at int32) Share {
 	k := f.l.kinds
 	used, run := make(amounts, len(k.keys)), make(amounts, len(k.keys))
 	for i := range k.keys {
-		used[i], run[i] = int64(have.usedBy(i, f.m)), have.runSecs(i, f.m.unix)
+		used[i], run[i] = int64(have.usedBy(i, f.m)/60), have.runSecs(i, f.m.unix)/60
 	}
 	s := Share{ID: a.id, Key: a.key, Parent: f.l.idOf(a.parent), Depth: int(a.depth), Shares: a.shares, Norm: n.norm, Used: n.used, Normed: n.normed,
 		Effective: n.effect, Factor: n.factor, Level: n.level, UsedTRES: k.tres(used), RunTRES: k.tres(run)}

@@ -174,6 +174,29 @@ func (a *account) forget(m moment) {
 // LastReset is when all usage was forgotten last, or when the book was begun.
 func (l *Ledger) LastReset() time.Time { return l.reset }
 
+// NextUsageReset is when all usage is to be forgotten next, last having been the
+// last time; zero: never. Periods begin at midnight in a time zone, weeks with
+// Sunday.
+func NextUsageReset(period string, last time.Time, zone *time.Location) time.Time {
+	at := last.In(zone)
+	y, m, d := at.Date()
+	switch period {
+	case "DAILY":
+		d++
+	case "WEEKLY":
+		d += 7 - int(at.Weekday())
+	case "MONTHLY":
+		m, d = m+1, 1
+	case "QUARTERLY":
+		m, d = m+3-(m-1)%3, 1
+	case "YEARLY":
+		y, m, d = y+1, time.January, 1
+	default:
+		return time.Time{}
+	}
+	return time.Date(y, m, d, 0, 0, 0, 0, zone)
+}
+
 // Spent is what associations and QOS have used, as it is stored: on a scale that
 // begins at Epoch.
 type Spent struct {

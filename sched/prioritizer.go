@@ -75,6 +75,9 @@ func (p *Prioritizer) sumParts(nodes []*Node) {
 	}
 }
 
+// Reckons reports whether priorities are made of several factors (PriorityType).
+func (p *Prioritizer) Reckons() bool { return multifactor(p.cfg) }
+
 // FairShare is how the associations stood when p was made.
 func (p *Prioritizer) FairShare() *FairShare { return p.fair }
 
@@ -126,6 +129,51 @@ func (p *Prioritizer) tres(j *Job) []TRESFactor {
 		}
 		value := fraction(float64(want[w.kind]), float64(have[w.kind]), noNormal(p.cfg, "TRES"))
 		out = append(out, TRESFactor{Key: w.key, Value: value, Weight: w.weight})
+	}
+	return out
+}
+
+// Weights are what the factors are multiplied by.
+func (p *Prioritizer) Weights() (Weights, []TRESFactor) {
+	var tres []TRESFactor
+	for _, w := range p.weights {
+		tres = append(tres, TRESFactor{Key: w.key, Weight: w.weight})
+	}
+	return weightsOf(p.cfg), tres
+}
+
+// Explained are the factors of a job's priority in one of its partitions, and what
+// they come to.
+type Explained struct {
+	Factors
+	In  PartitionName
+	Sum float64
+}
+
+// Explain says what the priority of a job is made of, in each of its partitions: of
+// a job that waits for nothing but its turn. One whose priority somebody set has
+// that and no factors.
+func (p *Prioritizer) Explain(j *Job, now time.Time) []Explained {
+	if !multifactor(p.cfg) || !j.IsPending() || j.HeldBy != HeldByNobody || j.Priority == 0 {
+		return nil
+	}
+	if j.Begin.After(now) && !priorityFlag(p.cfg, "ACCRUE_ALWAYS") {
+		return nil
+	}
+	names := j.Partitions
+	if len(names) == 0 {
+		names = []PartitionName{j.Partition}
+	}
+	var out []Explained
+	for _, name := range names {
+		if givenPriority(j) {
+			out = append(out, Explained{Factors: Factors{Nice: j.Nice}, In: name, Sum: float64(j.Priority)})
+			continue
+		}
+		one := *j
+		one.Partition, one.Partitions = name, nil
+		f := p.Factors(&one, now)
+		out = append(out, Explained{Factors: f, In: name, Sum: max(f.sum(), 1)})
 	}
 	return out
 }

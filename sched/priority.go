@@ -117,14 +117,20 @@ func sizeFactor(j *Job, cfg *Config, all Totals) float64 {
 	return (min(float64(nodes)/float64(all.Nodes), 1) + min(float64(cpus)/float64(all.CPUs), 1)) / 2
 }
 
-// Total is the priority the factors come to, at least 1.
-func (f Factors) Total() uint32 {
+// sum adds up the factors.
+func (f *Factors) sum() float64 {
 	w := f.Weights
 	sum := f.Age*float64(w.Age) + f.JobSize*float64(w.JobSize) + f.Partition*float64(w.Partition) +
 		f.QOS*float64(w.QOS) + f.FairShare*float64(w.FairShare) + f.Assoc*float64(w.Assoc) - float64(f.Nice)
 	for _, t := range f.TRES {
 		sum += t.Value * t.Weight
 	}
+	return sum
+}
+
+// Total is the priority the factors come to, at least 1.
+func (f Factors) Total() uint32 {
+	sum := f.sum()
 	switch {
 	case sum < 1:
 		return 1

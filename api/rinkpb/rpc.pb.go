@@ -6270,6 +6270,688 @@ func (x *SuspendJob) GetResume() bool {
 	return false
 }
 
+type PrioritiesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrioritiesRequest) Reset() {
+	*x = PrioritiesRequest{}
+	mi := &file_rpc_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrioritiesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrioritiesRequest) ProtoMessage() {}
+
+func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
+func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{77}
+}
+
+type PrioritiesReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Weights       *PriorityWeights       `protobuf:"bytes,2,opt,name=weights,proto3" json:"weights,omitempty"`
+	Jobs          []*JobFactors          `protobuf:"bytes,3,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrioritiesReply) Reset() {
+	*x = PrioritiesReply{}
+	mi := &file_rpc_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrioritiesReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrioritiesReply) ProtoMessage() {}
+
+func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
+func (*PrioritiesReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *PrioritiesReply) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *PrioritiesReply) GetWeights() *PriorityWeights {
+	if x != nil {
+		return x.Weights
+	}
+	return nil
+}
+
+func (x *PrioritiesReply) GetJobs() []*JobFactors {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+type PriorityWeights struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Age           uint32                 `protobuf:"varint,1,opt,name=age,proto3" json:"age,omitempty"`
+	Assoc         uint32                 `protobuf:"varint,2,opt,name=assoc,proto3" json:"assoc,omitempty"`
+	FairShare     uint32                 `protobuf:"varint,3,opt,name=fair_share,json=fairShare,proto3" json:"fair_share,omitempty"`
+	JobSize       uint32                 `protobuf:"varint,4,opt,name=job_size,json=jobSize,proto3" json:"job_size,omitempty"`
+	Partition     uint32                 `protobuf:"varint,5,opt,name=partition,proto3" json:"partition,omitempty"`
+	Qos           uint32                 `protobuf:"varint,6,opt,name=qos,proto3" json:"qos,omitempty"`
+	Tres          []*TRESFactor          `protobuf:"bytes,7,rep,name=tres,proto3" json:"tres,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PriorityWeights) Reset() {
+	*x = PriorityWeights{}
+	mi := &file_rpc_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PriorityWeights) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PriorityWeights) ProtoMessage() {}
+
+func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
+func (*PriorityWeights) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *PriorityWeights) GetAge() uint32 {
+	if x != nil {
+		return x.Age
+	}
+	return 0
+}
+
+func (x *PriorityWeights) GetAssoc() uint32 {
+	if x != nil {
+		return x.Assoc
+	}
+	return 0
+}
+
+func (x *PriorityWeights) GetFairShare() uint32 {
+	if x != nil {
+		return x.FairShare
+	}
+	return 0
+}
+
+func (x *PriorityWeights) GetJobSize() uint32 {
+	if x != nil {
+		return x.JobSize
+	}
+	return 0
+}
+
+func (x *PriorityWeights) GetPartition() uint32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *PriorityWeights) GetQos() uint32 {
+	if x != nil {
+		return x.Qos
+	}
+	return 0
+}
+
+func (x *PriorityWeights) GetTres() []*TRESFactor {
+	if x != nil {
+		return x.Tres
+	}
+	return nil
+}
+
+// JobFactors are what one job's priority is made of in one of its partitions, each before its weight.
+type JobFactors struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Uid           uint32                 `protobuf:"varint,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	User          string                 `protobuf:"bytes,3,opt,name=user,proto3" json:"user,omitempty"`
+	Account       string                 `protobuf:"bytes,4,opt,name=account,proto3" json:"account,omitempty"`
+	QosName       string                 `protobuf:"bytes,5,opt,name=qos_name,json=qosName,proto3" json:"qos_name,omitempty"`
+	PartitionName string                 `protobuf:"bytes,6,opt,name=partition_name,json=partitionName,proto3" json:"partition_name,omitempty"`
+	Priority      float64                `protobuf:"fixed64,7,opt,name=priority,proto3" json:"priority,omitempty"`
+	Age           float64                `protobuf:"fixed64,8,opt,name=age,proto3" json:"age,omitempty"`
+	Assoc         float64                `protobuf:"fixed64,9,opt,name=assoc,proto3" json:"assoc,omitempty"`
+	FairShare     float64                `protobuf:"fixed64,10,opt,name=fair_share,json=fairShare,proto3" json:"fair_share,omitempty"`
+	JobSize       float64                `protobuf:"fixed64,11,opt,name=job_size,json=jobSize,proto3" json:"job_size,omitempty"`
+	Partition     float64                `protobuf:"fixed64,12,opt,name=partition,proto3" json:"partition,omitempty"`
+	Qos           float64                `protobuf:"fixed64,13,opt,name=qos,proto3" json:"qos,omitempty"`
+	Nice          int64                  `protobuf:"varint,14,opt,name=nice,proto3" json:"nice,omitempty"`
+	Site          int64                  `protobuf:"varint,15,opt,name=site,proto3" json:"site,omitempty"`
+	Tres          []*TRESFactor          `protobuf:"bytes,16,rep,name=tres,proto3" json:"tres,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobFactors) Reset() {
+	*x = JobFactors{}
+	mi := &file_rpc_proto_msgTypes[80]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobFactors) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobFactors) ProtoMessage() {}
+
+func (x *JobFactors) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[80]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
+func (*JobFactors) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{80}
+}
+
+func (x *JobFactors) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *JobFactors) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *JobFactors) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *JobFactors) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *JobFactors) GetQosName() string {
+	if x != nil {
+		return x.QosName
+	}
+	return ""
+}
+
+func (x *JobFactors) GetPartitionName() string {
+	if x != nil {
+		return x.PartitionName
+	}
+	return ""
+}
+
+func (x *JobFactors) GetPriority() float64 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *JobFactors) GetAge() float64 {
+	if x != nil {
+		return x.Age
+	}
+	return 0
+}
+
+func (x *JobFactors) GetAssoc() float64 {
+	if x != nil {
+		return x.Assoc
+	}
+	return 0
+}
+
+func (x *JobFactors) GetFairShare() float64 {
+	if x != nil {
+		return x.FairShare
+	}
+	return 0
+}
+
+func (x *JobFactors) GetJobSize() float64 {
+	if x != nil {
+		return x.JobSize
+	}
+	return 0
+}
+
+func (x *JobFactors) GetPartition() float64 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *JobFactors) GetQos() float64 {
+	if x != nil {
+		return x.Qos
+	}
+	return 0
+}
+
+func (x *JobFactors) GetNice() int64 {
+	if x != nil {
+		return x.Nice
+	}
+	return 0
+}
+
+func (x *JobFactors) GetSite() int64 {
+	if x != nil {
+		return x.Site
+	}
+	return 0
+}
+
+func (x *JobFactors) GetTres() []*TRESFactor {
+	if x != nil {
+		return x.Tres
+	}
+	return nil
+}
+
+type TRESFactor struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value         float64                `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
+	Weight        float64                `protobuf:"fixed64,3,opt,name=weight,proto3" json:"weight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TRESFactor) Reset() {
+	*x = TRESFactor{}
+	mi := &file_rpc_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TRESFactor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TRESFactor) ProtoMessage() {}
+
+func (x *TRESFactor) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
+func (*TRESFactor) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *TRESFactor) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *TRESFactor) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *TRESFactor) GetWeight() float64 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+type SharesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Accounts      []string               `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	Users         []string               `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharesRequest) Reset() {
+	*x = SharesRequest{}
+	mi := &file_rpc_proto_msgTypes[82]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharesRequest) ProtoMessage() {}
+
+func (x *SharesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[82]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
+func (*SharesRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{82}
+}
+
+func (x *SharesRequest) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *SharesRequest) GetUsers() []string {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+type SharesReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	FairTree      bool                   `protobuf:"varint,2,opt,name=fair_tree,json=fairTree,proto3" json:"fair_tree,omitempty"`
+	Shares        []*AssocShare          `protobuf:"bytes,3,rep,name=shares,proto3" json:"shares,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharesReply) Reset() {
+	*x = SharesReply{}
+	mi := &file_rpc_proto_msgTypes[83]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharesReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharesReply) ProtoMessage() {}
+
+func (x *SharesReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[83]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
+func (*SharesReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{83}
+}
+
+func (x *SharesReply) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *SharesReply) GetFairTree() bool {
+	if x != nil {
+		return x.FairTree
+	}
+	return false
+}
+
+func (x *SharesReply) GetShares() []*AssocShare {
+	if x != nil {
+		return x.Shares
+	}
+	return nil
+}
+
+// AssocShare is how one association stands; they come each followed by what is below it.
+type AssocShare struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Id             uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Parent         uint32                 `protobuf:"varint,2,opt,name=parent,proto3" json:"parent,omitempty"`
+	Account        string                 `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
+	User           string                 `protobuf:"bytes,4,opt,name=user,proto3" json:"user,omitempty"`
+	Partition      string                 `protobuf:"bytes,5,opt,name=partition,proto3" json:"partition,omitempty"`
+	Shares         int64                  `protobuf:"zigzag64,6,opt,name=shares,proto3" json:"shares,omitempty"`
+	NormShares     float64                `protobuf:"fixed64,7,opt,name=norm_shares,json=normShares,proto3" json:"norm_shares,omitempty"`
+	RawUsage       float64                `protobuf:"fixed64,8,opt,name=raw_usage,json=rawUsage,proto3" json:"raw_usage,omitempty"`
+	NormUsage      float64                `protobuf:"fixed64,9,opt,name=norm_usage,json=normUsage,proto3" json:"norm_usage,omitempty"`
+	EffectiveUsage float64                `protobuf:"fixed64,10,opt,name=effective_usage,json=effectiveUsage,proto3" json:"effective_usage,omitempty"`
+	Factor         float64                `protobuf:"fixed64,11,opt,name=factor,proto3" json:"factor,omitempty"`
+	Level          float64                `protobuf:"fixed64,12,opt,name=level,proto3" json:"level,omitempty"`
+	GrpTresMins    string                 `protobuf:"bytes,13,opt,name=grp_tres_mins,json=grpTresMins,proto3" json:"grp_tres_mins,omitempty"`
+	UsedTresMins   string                 `protobuf:"bytes,14,opt,name=used_tres_mins,json=usedTresMins,proto3" json:"used_tres_mins,omitempty"`
+	RunTresMins    string                 `protobuf:"bytes,15,opt,name=run_tres_mins,json=runTresMins,proto3" json:"run_tres_mins,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *AssocShare) Reset() {
+	*x = AssocShare{}
+	mi := &file_rpc_proto_msgTypes[84]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssocShare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssocShare) ProtoMessage() {}
+
+func (x *AssocShare) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[84]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
+func (*AssocShare) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{84}
+}
+
+func (x *AssocShare) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *AssocShare) GetParent() uint32 {
+	if x != nil {
+		return x.Parent
+	}
+	return 0
+}
+
+func (x *AssocShare) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *AssocShare) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *AssocShare) GetPartition() string {
+	if x != nil {
+		return x.Partition
+	}
+	return ""
+}
+
+func (x *AssocShare) GetShares() int64 {
+	if x != nil {
+		return x.Shares
+	}
+	return 0
+}
+
+func (x *AssocShare) GetNormShares() float64 {
+	if x != nil {
+		return x.NormShares
+	}
+	return 0
+}
+
+func (x *AssocShare) GetRawUsage() float64 {
+	if x != nil {
+		return x.RawUsage
+	}
+	return 0
+}
+
+func (x *AssocShare) GetNormUsage() float64 {
+	if x != nil {
+		return x.NormUsage
+	}
+	return 0
+}
+
+func (x *AssocShare) GetEffectiveUsage() float64 {
+	if x != nil {
+		return x.EffectiveUsage
+	}
+	return 0
+}
+
+func (x *AssocShare) GetFactor() float64 {
+	if x != nil {
+		return x.Factor
+	}
+	return 0
+}
+
+func (x *AssocShare) GetLevel() float64 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *AssocShare) GetGrpTresMins() string {
+	if x != nil {
+		return x.GrpTresMins
+	}
+	return ""
+}
+
+func (x *AssocShare) GetUsedTresMins() string {
+	if x != nil {
+		return x.UsedTresMins
+	}
+	return ""
+}
+
+func (x *AssocShare) GetRunTresMins() string {
+	if x != nil {
+		return x.RunTresMins
+	}
+	return ""
+}
+
 var File_rpc_proto protoreflect.FileDescriptor
 
 const file_rpc_proto_rawDesc = "" +
@@ -6822,7 +7504,73 @@ const file_rpc_proto_rawDesc = "" +
 	"SuspendJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x16\n" +
-	"\x06resume\x18\x03 \x01(\bR\x06resume2\x84\f\n" +
+	"\x06resume\x18\x03 \x01(\bR\x06resume\"\x13\n" +
+	"\x11PrioritiesRequest\"\x8c\x01\n" +
+	"\x0fPrioritiesReply\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\x124\n" +
+	"\aweights\x18\x02 \x01(\v2\x1a.runink.v1.PriorityWeightsR\aweights\x12)\n" +
+	"\x04jobs\x18\x03 \x03(\v2\x15.runink.v1.JobFactorsR\x04jobs\"\xce\x01\n" +
+	"\x0fPriorityWeights\x12\x10\n" +
+	"\x03age\x18\x01 \x01(\rR\x03age\x12\x14\n" +
+	"\x05assoc\x18\x02 \x01(\rR\x05assoc\x12\x1d\n" +
+	"\n" +
+	"fair_share\x18\x03 \x01(\rR\tfairShare\x12\x19\n" +
+	"\bjob_size\x18\x04 \x01(\rR\ajobSize\x12\x1c\n" +
+	"\tpartition\x18\x05 \x01(\rR\tpartition\x12\x10\n" +
+	"\x03qos\x18\x06 \x01(\rR\x03qos\x12)\n" +
+	"\x04tres\x18\a \x03(\v2\x15.runink.v1.TRESFactorR\x04tres\"\xa1\x03\n" +
+	"\n" +
+	"JobFactors\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x10\n" +
+	"\x03uid\x18\x02 \x01(\rR\x03uid\x12\x12\n" +
+	"\x04user\x18\x03 \x01(\tR\x04user\x12\x18\n" +
+	"\aaccount\x18\x04 \x01(\tR\aaccount\x12\x19\n" +
+	"\bqos_name\x18\x05 \x01(\tR\aqosName\x12%\n" +
+	"\x0epartition_name\x18\x06 \x01(\tR\rpartitionName\x12\x1a\n" +
+	"\bpriority\x18\a \x01(\x01R\bpriority\x12\x10\n" +
+	"\x03age\x18\b \x01(\x01R\x03age\x12\x14\n" +
+	"\x05assoc\x18\t \x01(\x01R\x05assoc\x12\x1d\n" +
+	"\n" +
+	"fair_share\x18\n" +
+	" \x01(\x01R\tfairShare\x12\x19\n" +
+	"\bjob_size\x18\v \x01(\x01R\ajobSize\x12\x1c\n" +
+	"\tpartition\x18\f \x01(\x01R\tpartition\x12\x10\n" +
+	"\x03qos\x18\r \x01(\x01R\x03qos\x12\x12\n" +
+	"\x04nice\x18\x0e \x01(\x03R\x04nice\x12\x12\n" +
+	"\x04site\x18\x0f \x01(\x03R\x04site\x12)\n" +
+	"\x04tres\x18\x10 \x03(\v2\x15.runink.v1.TRESFactorR\x04tres\"L\n" +
+	"\n" +
+	"TRESFactor\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x16\n" +
+	"\x06weight\x18\x03 \x01(\x01R\x06weight\"A\n" +
+	"\rSharesRequest\x12\x1a\n" +
+	"\baccounts\x18\x01 \x03(\tR\baccounts\x12\x14\n" +
+	"\x05users\x18\x02 \x03(\tR\x05users\"s\n" +
+	"\vSharesReply\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\x12\x1b\n" +
+	"\tfair_tree\x18\x02 \x01(\bR\bfairTree\x12-\n" +
+	"\x06shares\x18\x03 \x03(\v2\x15.runink.v1.AssocShareR\x06shares\"\xba\x03\n" +
+	"\n" +
+	"AssocShare\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x16\n" +
+	"\x06parent\x18\x02 \x01(\rR\x06parent\x12\x18\n" +
+	"\aaccount\x18\x03 \x01(\tR\aaccount\x12\x12\n" +
+	"\x04user\x18\x04 \x01(\tR\x04user\x12\x1c\n" +
+	"\tpartition\x18\x05 \x01(\tR\tpartition\x12\x16\n" +
+	"\x06shares\x18\x06 \x01(\x12R\x06shares\x12\x1f\n" +
+	"\vnorm_shares\x18\a \x01(\x01R\n" +
+	"normShares\x12\x1b\n" +
+	"\traw_usage\x18\b \x01(\x01R\brawUsage\x12\x1d\n" +
+	"\n" +
+	"norm_usage\x18\t \x01(\x01R\tnormUsage\x12'\n" +
+	"\x0feffective_usage\x18\n" +
+	" \x01(\x01R\x0eeffectiveUsage\x12\x16\n" +
+	"\x06factor\x18\v \x01(\x01R\x06factor\x12\x14\n" +
+	"\x05level\x18\f \x01(\x01R\x05level\x12\"\n" +
+	"\rgrp_tres_mins\x18\r \x01(\tR\vgrpTresMins\x12$\n" +
+	"\x0eused_tres_mins\x18\x0e \x01(\tR\fusedTresMins\x12\"\n" +
+	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins2\x88\r\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -6851,7 +7599,10 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"SignalStep\x12\x1c.runink.v1.SignalStepRequest\x1a\x0f.runink.v1.Done\x12I\n" +
 	"\vCreateToken\x12\x1d.runink.v1.CreateTokenRequest\x1a\x1b.runink.v1.CreateTokenReply\x12=\n" +
-	"\aCertify\x12\x19.runink.v1.CertifyRequest\x1a\x17.runink.v1.CertifyReply2?\n" +
+	"\aCertify\x12\x19.runink.v1.CertifyRequest\x1a\x17.runink.v1.CertifyReply\x12F\n" +
+	"\n" +
+	"Priorities\x12\x1c.runink.v1.PrioritiesRequest\x1a\x1a.runink.v1.PrioritiesReply\x12:\n" +
+	"\x06Shares\x12\x18.runink.v1.SharesRequest\x1a\x16.runink.v1.SharesReply2?\n" +
 	"\x04Join\x127\n" +
 	"\x04Join\x12\x16.runink.v1.JoinRequest\x1a\x17.runink.v1.CertifyReply2;\n" +
 	"\x05Nodes\x122\n" +
@@ -6872,7 +7623,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 85)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),         // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                   // 1: runink.v1.Done
@@ -6952,41 +7703,49 @@ var file_rpc_proto_goTypes = []any{
 	(*SignalJob)(nil),              // 75: runink.v1.SignalJob
 	(*EndJobHere)(nil),             // 76: runink.v1.EndJobHere
 	(*SuspendJob)(nil),             // 77: runink.v1.SuspendJob
-	(*JobOptions)(nil),             // 78: runink.v1.JobOptions
-	(*Rlimit)(nil),                 // 79: runink.v1.Rlimit
-	(*IndexSet)(nil),               // 80: runink.v1.IndexSet
-	(*Job)(nil),                    // 81: runink.v1.Job
-	(*Obstacle)(nil),               // 82: runink.v1.Obstacle
-	(*Node)(nil),                   // 83: runink.v1.Node
-	(*Partition)(nil),              // 84: runink.v1.Partition
-	(*ConfigFile)(nil),             // 85: runink.v1.ConfigFile
-	(*RunRecord)(nil),              // 86: runink.v1.RunRecord
-	(*ExitCode)(nil),               // 87: runink.v1.ExitCode
-	(*Step)(nil),                   // 88: runink.v1.Step
-	(*Usage)(nil),                  // 89: runink.v1.Usage
-	(*RegisterNode)(nil),           // 90: runink.v1.RegisterNode
-	(*GresAlloc)(nil),              // 91: runink.v1.GresAlloc
+	(*PrioritiesRequest)(nil),      // 78: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),        // 79: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),        // 80: runink.v1.PriorityWeights
+	(*JobFactors)(nil),             // 81: runink.v1.JobFactors
+	(*TRESFactor)(nil),             // 82: runink.v1.TRESFactor
+	(*SharesRequest)(nil),          // 83: runink.v1.SharesRequest
+	(*SharesReply)(nil),            // 84: runink.v1.SharesReply
+	(*AssocShare)(nil),             // 85: runink.v1.AssocShare
+	(*JobOptions)(nil),             // 86: runink.v1.JobOptions
+	(*Rlimit)(nil),                 // 87: runink.v1.Rlimit
+	(*IndexSet)(nil),               // 88: runink.v1.IndexSet
+	(*Job)(nil),                    // 89: runink.v1.Job
+	(*Obstacle)(nil),               // 90: runink.v1.Obstacle
+	(*Node)(nil),                   // 91: runink.v1.Node
+	(*Partition)(nil),              // 92: runink.v1.Partition
+	(*ConfigFile)(nil),             // 93: runink.v1.ConfigFile
+	(*RunRecord)(nil),              // 94: runink.v1.RunRecord
+	(*ExitCode)(nil),               // 95: runink.v1.ExitCode
+	(*Step)(nil),                   // 96: runink.v1.Step
+	(*Usage)(nil),                  // 97: runink.v1.Usage
+	(*RegisterNode)(nil),           // 98: runink.v1.RegisterNode
+	(*GresAlloc)(nil),              // 99: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	78,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	79,  // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	86,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	87,  // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	80,  // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	88,  // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	81,  // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	89,  // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	82,  // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	83,  // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	84,  // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	85,  // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	90,  // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	91,  // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	92,  // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	93,  // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
-	86,  // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	94,  // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 19: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 20: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	30,  // 21: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -6997,23 +7756,23 @@ var file_rpc_proto_depIdxs = []int32{
 	33,  // 26: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	33,  // 27: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	33,  // 28: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	87,  // 29: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	95,  // 29: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	11,  // 30: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	40,  // 31: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	8,   // 32: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	81,  // 33: runink.v1.Record.job:type_name -> runink.v1.Job
-	88,  // 34: runink.v1.Record.steps:type_name -> runink.v1.Step
-	89,  // 35: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	78,  // 36: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	79,  // 37: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	89,  // 33: runink.v1.Record.job:type_name -> runink.v1.Job
+	96,  // 34: runink.v1.Record.steps:type_name -> runink.v1.Step
+	97,  // 35: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	86,  // 36: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	87,  // 37: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 38: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	88,  // 39: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	81,  // 40: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	96,  // 39: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	89,  // 40: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
 	45,  // 41: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
 	47,  // 42: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
 	48,  // 43: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
 	49,  // 44: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	87,  // 45: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	95,  // 45: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
 	8,   // 46: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
 	8,   // 47: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
 	56,  // 48: runink.v1.Report.hello:type_name -> runink.v1.Hello
@@ -7026,16 +7785,16 @@ var file_rpc_proto_depIdxs = []int32{
 	64,  // 55: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
 	65,  // 56: runink.v1.Report.result:type_name -> runink.v1.OrderResult
 	66,  // 57: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	90,  // 58: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	98,  // 58: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
 	57,  // 59: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	87,  // 60: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	89,  // 61: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	89,  // 62: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	87,  // 63: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	95,  // 60: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	97,  // 61: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	97,  // 62: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	95,  // 63: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
 	49,  // 64: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	89,  // 65: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	97,  // 65: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
 	8,   // 66: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	89,  // 67: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	97,  // 67: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
 	68,  // 68: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
 	72,  // 69: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
 	73,  // 70: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
@@ -7044,74 +7803,83 @@ var file_rpc_proto_depIdxs = []int32{
 	69,  // 73: runink.v1.Order.ack:type_name -> runink.v1.Ack
 	70,  // 74: runink.v1.Order.config:type_name -> runink.v1.NewConfig
 	77,  // 75: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	85,  // 76: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	93,  // 76: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
 	57,  // 77: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	85,  // 78: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	91,  // 79: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	79,  // 80: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	93,  // 78: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	99,  // 79: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	87,  // 80: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
 	71,  // 81: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
 	71,  // 82: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
 	74,  // 83: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	91,  // 84: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	2,   // 85: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 86: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 87: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 88: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 89: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 90: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 91: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 92: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 93: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 94: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	26,  // 95: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	28,  // 96: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	31,  // 97: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	32,  // 98: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	34,  // 99: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	35,  // 100: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	36,  // 101: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	38,  // 102: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	37,  // 103: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	41,  // 104: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	44,  // 105: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	43,  // 106: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	50,  // 107: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	52,  // 108: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	54,  // 109: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	55,  // 110: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	44,  // 111: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	3,   // 112: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 113: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 114: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	81,  // 115: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 116: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 117: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 118: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 119: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 120: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 121: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	27,  // 122: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	29,  // 123: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	29,  // 124: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	29,  // 125: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 126: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 127: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	1,   // 128: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	39,  // 129: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	1,   // 130: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	42,  // 131: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	46,  // 132: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 133: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	51,  // 134: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	53,  // 135: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	53,  // 136: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	67,  // 137: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	46,  // 138: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	112, // [112:139] is the sub-list for method output_type
-	85,  // [85:112] is the sub-list for method input_type
-	85,  // [85:85] is the sub-list for extension type_name
-	85,  // [85:85] is the sub-list for extension extendee
-	0,   // [0:85] is the sub-list for field type_name
+	99,  // 84: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	80,  // 85: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	81,  // 86: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	82,  // 87: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	82,  // 88: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	85,  // 89: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	2,   // 90: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 91: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 92: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 93: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 94: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 95: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 96: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 97: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 98: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 99: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	26,  // 100: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	28,  // 101: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	31,  // 102: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	32,  // 103: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	34,  // 104: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	35,  // 105: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	36,  // 106: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	38,  // 107: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	37,  // 108: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	41,  // 109: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	44,  // 110: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	43,  // 111: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	50,  // 112: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	52,  // 113: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	78,  // 114: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	83,  // 115: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	54,  // 116: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	55,  // 117: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	44,  // 118: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	3,   // 119: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 120: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 121: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	89,  // 122: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 123: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 124: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 125: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 126: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 127: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 128: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	27,  // 129: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	29,  // 130: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	29,  // 131: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	29,  // 132: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 133: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 134: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	1,   // 135: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	39,  // 136: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	1,   // 137: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	42,  // 138: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	46,  // 139: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 140: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	51,  // 141: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	53,  // 142: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	79,  // 143: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	84,  // 144: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	53,  // 145: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	67,  // 146: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	46,  // 147: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	119, // [119:148] is the sub-list for method output_type
+	90,  // [90:119] is the sub-list for method input_type
+	90,  // [90:90] is the sub-list for extension type_name
+	90,  // [90:90] is the sub-list for extension extendee
+	0,   // [0:90] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -7149,7 +7917,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   77,
+			NumMessages:   85,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -327,11 +327,11 @@ func (s *State) setWaits(c SetWaits) Result {
 	return Result{}
 }
 
-// setPriorities records priorities of pending jobs that nobody holds.
+// setPriorities records priorities of jobs that nobody holds.
 func (s *State) setPriorities(c SetPriorities) Result {
 	for _, p := range c.Jobs {
 		old := s.jobs[p.Job]
-		if old == nil || !old.IsPending() || old.HeldBy != sched.HeldByNobody || old.Priority == p.Priority {
+		if old == nil || old.HasEnded() || old.HeldBy != sched.HeldByNobody || old.Priority == p.Priority {
 			continue
 		}
 		j := *old

@@ -308,6 +308,12 @@ func (s *State) Submission(key string) (SubmitKey, bool) {
 // to try starts in.
 func (s *State) Ledger() *sched.Ledger { return s.ledger.Clone() }
 
+// LastUsageReset is when all usage was forgotten last, or began to be counted.
+func (s *State) LastUsageReset() time.Time { return s.ledger.LastReset() }
+
+// MaxWall is the longest time limit that a job's QOS or association lets it have.
+func (s *State) MaxWall(j *sched.Job) slurm.Duration { return s.ledger.MaxWall(j, j.Partition) }
+
 // Limits is the book where limits are enforced, and nil where they are not.
 func (s *State) Limits() *sched.Ledger {
 	if !s.ledger.Enforced() {
