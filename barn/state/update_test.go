@@ -197,10 +197,10 @@ func TestSetPriorities(t *testing.T) {
 	r := newRig(t)
 	id, blocked, running := r.submit(), r.submit(held(sched.HeldByUser)), r.runs("n1")
 	r.must(SetPriorities{[]JobPriority{{id, 5}, {blocked, 5}, {running, 5}, {999, 5}}})
-	if r.job(id).Priority != 5 || r.job(blocked).Priority != 0 || r.job(running).Priority != 100 {
+	if r.job(id).Priority != 5 || r.job(blocked).Priority != 0 || r.job(running).Priority != 5 {
 		t.Errorf("priorities %d %d %d", r.job(id).Priority, r.job(blocked).Priority, r.job(running).Priority)
 	}
-	if count[JobChanged](r) != 1 {
+	if count[JobChanged](r) != 2 {
 		t.Errorf("events %v", r.events)
 	}
 }
