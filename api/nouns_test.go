@@ -64,6 +64,7 @@ func conversions() []conversion {
 		wrap("Partition", PartitionToProto, PartitionFromProto),
 		wrap("AccountTables", AccountTablesToProto, AccountTablesFromProto),
 		wrap("AccountsEdit", AccountsEditToProto, AccountsEditFromProto),
+		wrap("AccountAsk", AccountAskToProto, AccountAskFromProto),
 		wrap("Transaction", TransactionToProto, sure(TransactionFromProto)),
 		wrap("Start", StartToProto, StartFromProto),
 		wrap("Wait", WaitToProto, WaitFromProto),

@@ -90,8 +90,9 @@ func (a *Accounts) QOSList() []*QOS {
 	return list
 }
 
-// AccountsOf builds Accounts of its tables, and says what is wrong with them.
-func AccountsOf(t AccountTables) (*Accounts, error) {
+// AccountsShown builds Accounts of tables of which some rows may have been left
+// out, to look at.
+func AccountsShown(t AccountTables) *Accounts {
 	a := &Accounts{
 		Accounts: make(map[string]*Account, len(t.Accounts)), Users: make(map[string]*AccountUser, len(t.Users)),
 		Assocs: make(map[AssocKey]*Assoc, len(t.Assocs)), ByID: make(map[AssocID]*Assoc, len(t.Assocs)),
@@ -99,6 +100,12 @@ func AccountsOf(t AccountTables) (*Accounts, error) {
 		NextAssoc: t.NextAssoc, NextQOS: t.NextQOS, NextWCKey: t.NextWCKey, NextPlace: t.NextPlace, Version: t.Version,
 	}
 	a.put(t)
+	return a
+}
+
+// AccountsOf builds Accounts of its tables, and says what is wrong with them.
+func AccountsOf(t AccountTables) (*Accounts, error) {
+	a := AccountsShown(t)
 	switch {
 	case len(a.Accounts) != len(t.Accounts), len(a.Users) != len(t.Users), len(a.QOS) != len(t.QOS),
 		len(a.Assocs) != len(t.Assocs), len(a.ByID) != len(t.Assocs):
@@ -192,6 +199,31 @@ func (a *Accounts) With(e AccountsEdit, version uint64) (*Accounts, error) {
 		return nil, err
 	}
 	return next, nil
+}
+
+// Diff is the edit that makes next of a.
+func (a *Accounts) Diff(next *Accounts) AccountsEdit {
+	e := AccountsEdit{Base: a.Version, Put: AccountTables{NextAssoc: next.NextAssoc, NextQOS: next.NextQOS, NextWCKey: next.NextWCKey, NextPlace: next.NextPlace}}
+	e.Put.Accounts, e.DropAccounts = diff(a.Accounts, next.Accounts)
+	e.Put.Users, e.DropUsers = diff(a.Users, next.Users)
+	e.Put.Assocs, e.DropAssocs = diff(a.ByID, next.ByID)
+	e.Put.QOS, e.DropQOS = diff(a.QOS, next.QOS)
+	return e
+}
+
+// diff lists what is new or other in next, and the keys that are gone, in order.
+func diff[K cmp.Ordered, V any](old, next map[K]*V) (put []*V, drop []K) {
+	for _, k := range slices.Sorted(maps.Keys(next)) {
+		if v := next[k]; old[k] != v {
+			put = append(put, v)
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(old)) {
+		if next[k] == nil {
+			drop = append(drop, k)
+		}
+	}
+	return put, drop
 }
 
 func nils[T any](list []*T) []bool {

@@ -55,16 +55,27 @@ func kindsOf(cfg *Config) *kinds {
 		add(strings.TrimSuffix(strings.ToLower(typ)+"/"+name, "/"))
 	}
 	for i, key := range k.keys[len(builtinKinds):] {
-		kind, name, _ := strings.Cut(key, "/")
-		s := siteKind{at: len(builtinKinds) + i, name: name, license: kind == "license"}
-		if kind == "gres" {
-			s.name, s.typ, _ = strings.Cut(name, ":")
-		}
-		if s.license || kind == "gres" {
+		if s := siteKindOf(key); s.name != "" {
+			s.at = len(builtinKinds) + i
 			k.site = append(k.site, s)
 		}
 	}
 	return k
+}
+
+// siteKindOf reads a key such as gres/gpu, gres/gpu:a100 or license/matlab; of what
+// is neither the name is empty.
+func siteKindOf(key string) siteKind {
+	kind, name, _ := strings.Cut(key, "/")
+	switch strings.ToLower(kind) {
+	case "gres":
+		s := siteKind{}
+		s.name, s.typ, _ = strings.Cut(name, ":")
+		return s
+	case "license":
+		return siteKind{name: name, license: true}
+	}
+	return siteKind{}
 }
 
 // bounds places the amounts of a limit, none where there is none; nil when there is
@@ -209,11 +220,7 @@ func weighingOf(cfg *Config, p *Partition) *weighing {
 		if b.TRES == "mem" {
 			x.per = units(b.Unit, 'M')
 		}
-		kind, name, _ := strings.Cut(b.TRES, "/")
-		x.site = siteKind{name: name, license: kind == "license"}
-		if kind == "gres" {
-			x.site.name, x.site.typ, _ = strings.Cut(name, ":")
-		}
+		x.site = siteKindOf(b.TRES)
 		w.weights = append(w.weights, x)
 	}
 	return w

@@ -20,3 +20,26 @@ func JobTRES(j *Job, cfg *Config) slurm.TRES {
 	}
 	return t
 }
+
+// NodesTRES counts what nodes and licences come to, in the kinds of a cluster; keys
+// are those that AccountingStorageTRES adds.
+func NodesTRES(nodes []*Node, keys []string, licenses slurm.Licenses) slurm.TRES {
+	var m measure
+	m.nodes, m.licenses = len(nodes), licenses
+	for _, n := range nodes {
+		m.cpus += n.CPUs
+		m.mem += n.Memory
+		for _, g := range n.Gres {
+			m.gres = append(m.gres, gresUse{g.Name, g.Type, g.Count})
+		}
+	}
+	t := slurm.TRES{{Type: "cpu", Count: int64(m.cpus)}, {Type: "mem", Count: int64(m.mem)}, {Type: "node", Count: int64(m.nodes)},
+		{Type: "billing", Count: int64(m.cpus)}}
+	for _, key := range keys {
+		s := siteKindOf(key)
+		if n := m.count(&s); n > 0 {
+			t = t.With(key, n)
+		}
+	}
+	return t
+}

@@ -2447,6 +2447,748 @@ func (*ReconfigureRequest) Descriptor() ([]byte, []int) {
 	return file_rpc_proto_rawDescGZIP(), []int{35}
 }
 
+type ListAccountsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Transactions  bool                   `protobuf:"varint,1,opt,name=transactions,proto3" json:"transactions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAccountsRequest) Reset() {
+	*x = ListAccountsRequest{}
+	mi := &file_rpc_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAccountsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAccountsRequest) ProtoMessage() {}
+
+func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
+func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListAccountsRequest) GetTransactions() bool {
+	if x != nil {
+		return x.Transactions
+	}
+	return false
+}
+
+type AccountsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tables        *AccountTables         `protobuf:"bytes,1,opt,name=tables,proto3" json:"tables,omitempty"`
+	Transactions  []*Transaction         `protobuf:"bytes,2,rep,name=transactions,proto3" json:"transactions,omitempty"`
+	Cluster       string                 `protobuf:"bytes,3,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	ControlHost   string                 `protobuf:"bytes,4,opt,name=control_host,json=controlHost,proto3" json:"control_host,omitempty"`
+	ControlPort   int32                  `protobuf:"varint,5,opt,name=control_port,json=controlPort,proto3" json:"control_port,omitempty"`
+	Nodes         []string               `protobuf:"bytes,6,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Tres          []*TRESItem            `protobuf:"bytes,7,rep,name=tres,proto3" json:"tres,omitempty"`
+	TrackWckey    bool                   `protobuf:"varint,8,opt,name=track_wckey,json=trackWckey,proto3" json:"track_wckey,omitempty"`
+	Now           int64                  `protobuf:"varint,9,opt,name=now,proto3" json:"now,omitempty"`
+	User          string                 `protobuf:"bytes,10,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountsReply) Reset() {
+	*x = AccountsReply{}
+	mi := &file_rpc_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountsReply) ProtoMessage() {}
+
+func (x *AccountsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountsReply.ProtoReflect.Descriptor instead.
+func (*AccountsReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *AccountsReply) GetTables() *AccountTables {
+	if x != nil {
+		return x.Tables
+	}
+	return nil
+}
+
+func (x *AccountsReply) GetTransactions() []*Transaction {
+	if x != nil {
+		return x.Transactions
+	}
+	return nil
+}
+
+func (x *AccountsReply) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *AccountsReply) GetControlHost() string {
+	if x != nil {
+		return x.ControlHost
+	}
+	return ""
+}
+
+func (x *AccountsReply) GetControlPort() int32 {
+	if x != nil {
+		return x.ControlPort
+	}
+	return 0
+}
+
+func (x *AccountsReply) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *AccountsReply) GetTres() []*TRESItem {
+	if x != nil {
+		return x.Tres
+	}
+	return nil
+}
+
+func (x *AccountsReply) GetTrackWckey() bool {
+	if x != nil {
+		return x.TrackWckey
+	}
+	return false
+}
+
+func (x *AccountsReply) GetNow() int64 {
+	if x != nil {
+		return x.Now
+	}
+	return 0
+}
+
+func (x *AccountsReply) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+// AccountAsk is sched.AccountAsk.
+type AccountAsk struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Verb          string                 `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
+	Entity        string                 `protobuf:"bytes,2,opt,name=entity,proto3" json:"entity,omitempty"`
+	Names         []string               `protobuf:"bytes,3,rep,name=names,proto3" json:"names,omitempty"`
+	Where         *AccountWhere          `protobuf:"bytes,4,opt,name=where,proto3" json:"where,omitempty"`
+	Set           []*KeyValue            `protobuf:"bytes,5,rep,name=set,proto3" json:"set,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountAsk) Reset() {
+	*x = AccountAsk{}
+	mi := &file_rpc_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountAsk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountAsk) ProtoMessage() {}
+
+func (x *AccountAsk) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountAsk.ProtoReflect.Descriptor instead.
+func (*AccountAsk) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *AccountAsk) GetVerb() string {
+	if x != nil {
+		return x.Verb
+	}
+	return ""
+}
+
+func (x *AccountAsk) GetEntity() string {
+	if x != nil {
+		return x.Entity
+	}
+	return ""
+}
+
+func (x *AccountAsk) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *AccountAsk) GetWhere() *AccountWhere {
+	if x != nil {
+		return x.Where
+	}
+	return nil
+}
+
+func (x *AccountAsk) GetSet() []*KeyValue {
+	if x != nil {
+		return x.Set
+	}
+	return nil
+}
+
+type AccountWhere struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Accounts        []string               `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	Users           []string               `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	Clusters        []string               `protobuf:"bytes,3,rep,name=clusters,proto3" json:"clusters,omitempty"`
+	Partitions      []string               `protobuf:"bytes,4,rep,name=partitions,proto3" json:"partitions,omitempty"`
+	Parents         []string               `protobuf:"bytes,5,rep,name=parents,proto3" json:"parents,omitempty"`
+	Descriptions    []string               `protobuf:"bytes,6,rep,name=descriptions,proto3" json:"descriptions,omitempty"`
+	Organizations   []string               `protobuf:"bytes,7,rep,name=organizations,proto3" json:"organizations,omitempty"`
+	Qos             []string               `protobuf:"bytes,8,rep,name=qos,proto3" json:"qos,omitempty"`
+	PreemptModes    []string               `protobuf:"bytes,9,rep,name=preempt_modes,json=preemptModes,proto3" json:"preempt_modes,omitempty"`
+	DefaultAccounts []string               `protobuf:"bytes,10,rep,name=default_accounts,json=defaultAccounts,proto3" json:"default_accounts,omitempty"`
+	DefaultQos      []string               `protobuf:"bytes,11,rep,name=default_qos,json=defaultQos,proto3" json:"default_qos,omitempty"`
+	DefaultWckeys   []string               `protobuf:"bytes,12,rep,name=default_wckeys,json=defaultWckeys,proto3" json:"default_wckeys,omitempty"`
+	Admins          []uint32               `protobuf:"varint,13,rep,packed,name=admins,proto3" json:"admins,omitempty"`
+	Ids             []uint32               `protobuf:"varint,14,rep,packed,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *AccountWhere) Reset() {
+	*x = AccountWhere{}
+	mi := &file_rpc_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountWhere) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountWhere) ProtoMessage() {}
+
+func (x *AccountWhere) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountWhere.ProtoReflect.Descriptor instead.
+func (*AccountWhere) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *AccountWhere) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetUsers() []string {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetClusters() []string {
+	if x != nil {
+		return x.Clusters
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetPartitions() []string {
+	if x != nil {
+		return x.Partitions
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetParents() []string {
+	if x != nil {
+		return x.Parents
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetDescriptions() []string {
+	if x != nil {
+		return x.Descriptions
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetOrganizations() []string {
+	if x != nil {
+		return x.Organizations
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetQos() []string {
+	if x != nil {
+		return x.Qos
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetPreemptModes() []string {
+	if x != nil {
+		return x.PreemptModes
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetDefaultAccounts() []string {
+	if x != nil {
+		return x.DefaultAccounts
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetDefaultQos() []string {
+	if x != nil {
+		return x.DefaultQos
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetDefaultWckeys() []string {
+	if x != nil {
+		return x.DefaultWckeys
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetAdmins() []uint32 {
+	if x != nil {
+		return x.Admins
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetIds() []uint32 {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+// With dry_run, the answer is what the changes would come to.
+type ChangeAccountsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Asks          []*AccountAsk          `protobuf:"bytes,1,rep,name=asks,proto3" json:"asks,omitempty"`
+	DryRun        bool                   `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeAccountsRequest) Reset() {
+	*x = ChangeAccountsRequest{}
+	mi := &file_rpc_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeAccountsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeAccountsRequest) ProtoMessage() {}
+
+func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeAccountsRequest.ProtoReflect.Descriptor instead.
+func (*ChangeAccountsRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ChangeAccountsRequest) GetAsks() []*AccountAsk {
+	if x != nil {
+		return x.Asks
+	}
+	return nil
+}
+
+func (x *ChangeAccountsRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type ChangeAccountsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Outcomes      []*AccountsOutcome     `protobuf:"bytes,2,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
+	Trouble       *AccountTrouble        `protobuf:"bytes,3,opt,name=trouble,proto3" json:"trouble,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeAccountsReply) Reset() {
+	*x = ChangeAccountsReply{}
+	mi := &file_rpc_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeAccountsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeAccountsReply) ProtoMessage() {}
+
+func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeAccountsReply.ProtoReflect.Descriptor instead.
+func (*ChangeAccountsReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ChangeAccountsReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *ChangeAccountsReply) GetOutcomes() []*AccountsOutcome {
+	if x != nil {
+		return x.Outcomes
+	}
+	return nil
+}
+
+func (x *ChangeAccountsReply) GetTrouble() *AccountTrouble {
+	if x != nil {
+		return x.Trouble
+	}
+	return nil
+}
+
+type AssocRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Account       string                 `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	Parent        string                 `protobuf:"bytes,3,opt,name=parent,proto3" json:"parent,omitempty"`
+	User          string                 `protobuf:"bytes,4,opt,name=user,proto3" json:"user,omitempty"`
+	Partition     string                 `protobuf:"bytes,5,opt,name=partition,proto3" json:"partition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssocRow) Reset() {
+	*x = AssocRow{}
+	mi := &file_rpc_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssocRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssocRow) ProtoMessage() {}
+
+func (x *AssocRow) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssocRow.ProtoReflect.Descriptor instead.
+func (*AssocRow) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *AssocRow) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *AssocRow) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *AssocRow) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *AssocRow) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *AssocRow) GetPartition() string {
+	if x != nil {
+		return x.Partition
+	}
+	return ""
+}
+
+type AccountsOutcome struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Accounts      []string               `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	Users         []string               `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	Qos           []string               `protobuf:"bytes,3,rep,name=qos,proto3" json:"qos,omitempty"`
+	Assocs        []*AssocRow            `protobuf:"bytes,4,rep,name=assocs,proto3" json:"assocs,omitempty"`
+	Orphans       []string               `protobuf:"bytes,5,rep,name=orphans,proto3" json:"orphans,omitempty"`
+	Coordinators  []*AssocRow            `protobuf:"bytes,6,rep,name=coordinators,proto3" json:"coordinators,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountsOutcome) Reset() {
+	*x = AccountsOutcome{}
+	mi := &file_rpc_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountsOutcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountsOutcome) ProtoMessage() {}
+
+func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountsOutcome.ProtoReflect.Descriptor instead.
+func (*AccountsOutcome) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *AccountsOutcome) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *AccountsOutcome) GetUsers() []string {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *AccountsOutcome) GetQos() []string {
+	if x != nil {
+		return x.Qos
+	}
+	return nil
+}
+
+func (x *AccountsOutcome) GetAssocs() []*AssocRow {
+	if x != nil {
+		return x.Assocs
+	}
+	return nil
+}
+
+func (x *AccountsOutcome) GetOrphans() []string {
+	if x != nil {
+		return x.Orphans
+	}
+	return nil
+}
+
+func (x *AccountsOutcome) GetCoordinators() []*AssocRow {
+	if x != nil {
+		return x.Coordinators
+	}
+	return nil
+}
+
+type AccountTrouble struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Rows          []*AssocRow            `protobuf:"bytes,3,rep,name=rows,proto3" json:"rows,omitempty"`
+	Ask           int32                  `protobuf:"varint,4,opt,name=ask,proto3" json:"ask,omitempty"`
+	Jobs          []uint32               `protobuf:"varint,5,rep,packed,name=jobs,proto3" json:"jobs,omitempty"`
+	Text          string                 `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountTrouble) Reset() {
+	*x = AccountTrouble{}
+	mi := &file_rpc_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountTrouble) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountTrouble) ProtoMessage() {}
+
+func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountTrouble.ProtoReflect.Descriptor instead.
+func (*AccountTrouble) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *AccountTrouble) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *AccountTrouble) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AccountTrouble) GetRows() []*AssocRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+func (x *AccountTrouble) GetAsk() int32 {
+	if x != nil {
+		return x.Ask
+	}
+	return 0
+}
+
+func (x *AccountTrouble) GetJobs() []uint32 {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+func (x *AccountTrouble) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type CompleteJobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -2457,7 +3199,7 @@ type CompleteJobRequest struct {
 
 func (x *CompleteJobRequest) Reset() {
 	*x = CompleteJobRequest{}
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +3211,7 @@ func (x *CompleteJobRequest) String() string {
 func (*CompleteJobRequest) ProtoMessage() {}
 
 func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2482,7 +3224,7 @@ func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
 func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{36}
+	return file_rpc_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CompleteJobRequest) GetJob() uint32 {
@@ -2522,7 +3264,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +3276,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +3289,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *HistoryRequest) GetRefs() []*JobRef {
@@ -2666,7 +3408,7 @@ type HistoryPage struct {
 
 func (x *HistoryPage) Reset() {
 	*x = HistoryPage{}
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2678,7 +3420,7 @@ func (x *HistoryPage) String() string {
 func (*HistoryPage) ProtoMessage() {}
 
 func (x *HistoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +3433,7 @@ func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
 func (*HistoryPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *HistoryPage) GetRecords() []*Record {
@@ -2732,7 +3474,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2744,7 +3486,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2757,7 +3499,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Record) GetJob() *Job {
@@ -2836,7 +3578,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2848,7 +3590,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2861,7 +3603,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -3009,7 +3751,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3021,7 +3763,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3034,7 +3776,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -3076,7 +3818,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3088,7 +3830,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3101,7 +3843,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -3143,7 +3885,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3155,7 +3897,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3168,7 +3910,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -3249,7 +3991,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3261,7 +4003,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3274,7 +4016,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -3342,7 +4084,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3354,7 +4096,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3367,7 +4109,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -3438,7 +4180,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3450,7 +4192,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3463,7 +4205,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -3506,7 +4248,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3518,7 +4260,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3531,7 +4273,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -3574,7 +4316,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3586,7 +4328,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3599,7 +4341,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -3641,7 +4383,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3653,7 +4395,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3666,7 +4408,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -3701,7 +4443,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3713,7 +4455,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3726,7 +4468,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -3761,7 +4503,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3773,7 +4515,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3786,7 +4528,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -3821,7 +4563,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3833,7 +4575,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3846,7 +4588,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -3882,7 +4624,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3894,7 +4636,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3907,7 +4649,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -3962,7 +4704,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3974,7 +4716,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3987,7 +4729,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -4170,7 +4912,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4182,7 +4924,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4195,7 +4937,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -4231,7 +4973,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4243,7 +4985,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4256,7 +4998,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -4298,7 +5040,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4310,7 +5052,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4323,7 +5065,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -4357,7 +5099,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4369,7 +5111,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4382,7 +5124,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -4415,7 +5157,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4427,7 +5169,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4440,7 +5182,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -4508,7 +5250,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4520,7 +5262,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4533,7 +5275,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -4600,7 +5342,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4612,7 +5354,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4625,7 +5367,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -4694,7 +5436,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4706,7 +5448,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4719,7 +5461,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -4788,7 +5530,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4800,7 +5542,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4813,7 +5555,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -4840,7 +5582,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4852,7 +5594,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4865,7 +5607,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -4894,7 +5636,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4906,7 +5648,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4919,7 +5661,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -4973,7 +5715,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4985,7 +5727,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4998,7 +5740,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Order) GetId() uint64 {
@@ -5159,7 +5901,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5171,7 +5913,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5184,7 +5926,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -5224,7 +5966,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5236,7 +5978,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5249,7 +5991,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -5268,7 +6010,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5280,7 +6022,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5293,7 +6035,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -5341,7 +6083,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5353,7 +6095,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5366,7 +6108,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -5591,7 +6333,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5603,7 +6345,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5616,7 +6358,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -5732,7 +6474,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5744,7 +6486,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5757,7 +6499,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -5968,7 +6710,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5980,7 +6722,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5993,7 +6735,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -6040,7 +6782,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6052,7 +6794,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6065,7 +6807,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -6133,7 +6875,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6145,7 +6887,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6158,7 +6900,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -6221,7 +6963,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6233,7 +6975,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6246,7 +6988,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -6278,7 +7020,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6290,7 +7032,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6303,7 +7045,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 type PrioritiesReply struct {
@@ -6317,7 +7059,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6329,7 +7071,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6342,7 +7084,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -6381,7 +7123,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6393,7 +7135,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6406,7 +7148,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -6483,7 +7225,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6495,7 +7237,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6508,7 +7250,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -6634,7 +7376,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6646,7 +7388,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6659,7 +7401,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -6693,7 +7435,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6705,7 +7447,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6718,7 +7460,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -6746,7 +7488,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6758,7 +7500,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6771,7 +7513,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -6819,7 +7561,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6831,7 +7573,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6844,7 +7586,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -7154,7 +7896,75 @@ const file_rpc_proto_rawDesc = "" +
 	"\achanges\x18\x02 \x03(\v2\x13.runink.v1.KeyValueR\achanges\x12\x16\n" +
 	"\x06create\x18\x03 \x01(\bR\x06create\x12\x16\n" +
 	"\x06delete\x18\x04 \x01(\bR\x06delete\"\x14\n" +
-	"\x12ReconfigureRequest\"O\n" +
+	"\x12ReconfigureRequest\"9\n" +
+	"\x13ListAccountsRequest\x12\"\n" +
+	"\ftransactions\x18\x01 \x01(\bR\ftransactions\"\xe3\x02\n" +
+	"\rAccountsReply\x120\n" +
+	"\x06tables\x18\x01 \x01(\v2\x18.runink.v1.AccountTablesR\x06tables\x12:\n" +
+	"\ftransactions\x18\x02 \x03(\v2\x16.runink.v1.TransactionR\ftransactions\x12\x18\n" +
+	"\acluster\x18\x03 \x01(\tR\acluster\x12!\n" +
+	"\fcontrol_host\x18\x04 \x01(\tR\vcontrolHost\x12!\n" +
+	"\fcontrol_port\x18\x05 \x01(\x05R\vcontrolPort\x12\x14\n" +
+	"\x05nodes\x18\x06 \x03(\tR\x05nodes\x12'\n" +
+	"\x04tres\x18\a \x03(\v2\x13.runink.v1.TRESItemR\x04tres\x12\x1f\n" +
+	"\vtrack_wckey\x18\b \x01(\bR\n" +
+	"trackWckey\x12\x10\n" +
+	"\x03now\x18\t \x01(\x03R\x03now\x12\x12\n" +
+	"\x04user\x18\n" +
+	" \x01(\tR\x04user\"\xa4\x01\n" +
+	"\n" +
+	"AccountAsk\x12\x12\n" +
+	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x16\n" +
+	"\x06entity\x18\x02 \x01(\tR\x06entity\x12\x14\n" +
+	"\x05names\x18\x03 \x03(\tR\x05names\x12-\n" +
+	"\x05where\x18\x04 \x01(\v2\x17.runink.v1.AccountWhereR\x05where\x12%\n" +
+	"\x03set\x18\x05 \x03(\v2\x13.runink.v1.KeyValueR\x03set\"\xb4\x03\n" +
+	"\fAccountWhere\x12\x1a\n" +
+	"\baccounts\x18\x01 \x03(\tR\baccounts\x12\x14\n" +
+	"\x05users\x18\x02 \x03(\tR\x05users\x12\x1a\n" +
+	"\bclusters\x18\x03 \x03(\tR\bclusters\x12\x1e\n" +
+	"\n" +
+	"partitions\x18\x04 \x03(\tR\n" +
+	"partitions\x12\x18\n" +
+	"\aparents\x18\x05 \x03(\tR\aparents\x12\"\n" +
+	"\fdescriptions\x18\x06 \x03(\tR\fdescriptions\x12$\n" +
+	"\rorganizations\x18\a \x03(\tR\rorganizations\x12\x10\n" +
+	"\x03qos\x18\b \x03(\tR\x03qos\x12#\n" +
+	"\rpreempt_modes\x18\t \x03(\tR\fpreemptModes\x12)\n" +
+	"\x10default_accounts\x18\n" +
+	" \x03(\tR\x0fdefaultAccounts\x12\x1f\n" +
+	"\vdefault_qos\x18\v \x03(\tR\n" +
+	"defaultQos\x12%\n" +
+	"\x0edefault_wckeys\x18\f \x03(\tR\rdefaultWckeys\x12\x16\n" +
+	"\x06admins\x18\r \x03(\rR\x06admins\x12\x10\n" +
+	"\x03ids\x18\x0e \x03(\rR\x03ids\"[\n" +
+	"\x15ChangeAccountsRequest\x12)\n" +
+	"\x04asks\x18\x01 \x03(\v2\x15.runink.v1.AccountAskR\x04asks\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"\xad\x01\n" +
+	"\x13ChangeAccountsReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x126\n" +
+	"\boutcomes\x18\x02 \x03(\v2\x1a.runink.v1.AccountsOutcomeR\boutcomes\x123\n" +
+	"\atrouble\x18\x03 \x01(\v2\x19.runink.v1.AccountTroubleR\atrouble\"~\n" +
+	"\bAssocRow\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x18\n" +
+	"\aaccount\x18\x02 \x01(\tR\aaccount\x12\x16\n" +
+	"\x06parent\x18\x03 \x01(\tR\x06parent\x12\x12\n" +
+	"\x04user\x18\x04 \x01(\tR\x04user\x12\x1c\n" +
+	"\tpartition\x18\x05 \x01(\tR\tpartition\"\xd5\x01\n" +
+	"\x0fAccountsOutcome\x12\x1a\n" +
+	"\baccounts\x18\x01 \x03(\tR\baccounts\x12\x14\n" +
+	"\x05users\x18\x02 \x03(\tR\x05users\x12\x10\n" +
+	"\x03qos\x18\x03 \x03(\tR\x03qos\x12+\n" +
+	"\x06assocs\x18\x04 \x03(\v2\x13.runink.v1.AssocRowR\x06assocs\x12\x18\n" +
+	"\aorphans\x18\x05 \x03(\tR\aorphans\x127\n" +
+	"\fcoordinators\x18\x06 \x03(\v2\x13.runink.v1.AssocRowR\fcoordinators\"\x9b\x01\n" +
+	"\x0eAccountTrouble\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12'\n" +
+	"\x04rows\x18\x03 \x03(\v2\x13.runink.v1.AssocRowR\x04rows\x12\x10\n" +
+	"\x03ask\x18\x04 \x01(\x05R\x03ask\x12\x12\n" +
+	"\x04jobs\x18\x05 \x03(\rR\x04jobs\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\"O\n" +
 	"\x12CompleteJobRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12'\n" +
 	"\x04exit\x18\x02 \x01(\v2\x13.runink.v1.ExitCodeR\x04exit\"\x8b\x03\n" +
@@ -7570,7 +8380,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05level\x18\f \x01(\x01R\x05level\x12\"\n" +
 	"\rgrp_tres_mins\x18\r \x01(\tR\vgrpTresMins\x12$\n" +
 	"\x0eused_tres_mins\x18\x0e \x01(\tR\fusedTresMins\x12\"\n" +
-	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins2\x88\r\n" +
+	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins2\xa6\x0e\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -7597,7 +8407,9 @@ const file_rpc_proto_rawDesc = "" +
 	"CreateStep\x12\x1c.runink.v1.CreateStepRequest\x1a\x1a.runink.v1.CreateStepReply\x124\n" +
 	"\x06StepIO\x12\x11.runink.v1.StepUp\x1a\x13.runink.v1.StepDown(\x010\x01\x12;\n" +
 	"\n" +
-	"SignalStep\x12\x1c.runink.v1.SignalStepRequest\x1a\x0f.runink.v1.Done\x12I\n" +
+	"SignalStep\x12\x1c.runink.v1.SignalStepRequest\x1a\x0f.runink.v1.Done\x12H\n" +
+	"\fListAccounts\x12\x1e.runink.v1.ListAccountsRequest\x1a\x18.runink.v1.AccountsReply\x12R\n" +
+	"\x0eChangeAccounts\x12 .runink.v1.ChangeAccountsRequest\x1a\x1e.runink.v1.ChangeAccountsReply\x12I\n" +
 	"\vCreateToken\x12\x1d.runink.v1.CreateTokenRequest\x1a\x1b.runink.v1.CreateTokenReply\x12=\n" +
 	"\aCertify\x12\x19.runink.v1.CertifyRequest\x1a\x17.runink.v1.CertifyReply\x12F\n" +
 	"\n" +
@@ -7623,7 +8435,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 85)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 94)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),         // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                   // 1: runink.v1.Done
@@ -7662,90 +8474,102 @@ var file_rpc_proto_goTypes = []any{
 	(*ModifyNodeRequest)(nil),      // 34: runink.v1.ModifyNodeRequest
 	(*ModifyPartitionRequest)(nil), // 35: runink.v1.ModifyPartitionRequest
 	(*ReconfigureRequest)(nil),     // 36: runink.v1.ReconfigureRequest
-	(*CompleteJobRequest)(nil),     // 37: runink.v1.CompleteJobRequest
-	(*HistoryRequest)(nil),         // 38: runink.v1.HistoryRequest
-	(*HistoryPage)(nil),            // 39: runink.v1.HistoryPage
-	(*Record)(nil),                 // 40: runink.v1.Record
-	(*CreateStepRequest)(nil),      // 41: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),        // 42: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),      // 43: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                 // 44: runink.v1.StepUp
-	(*StepAttach)(nil),             // 45: runink.v1.StepAttach
-	(*StepDown)(nil),               // 46: runink.v1.StepDown
-	(*TaskOutput)(nil),             // 47: runink.v1.TaskOutput
-	(*TaskStart)(nil),              // 48: runink.v1.TaskStart
-	(*TaskExit)(nil),               // 49: runink.v1.TaskExit
-	(*CreateTokenRequest)(nil),     // 50: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),       // 51: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),         // 52: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),           // 53: runink.v1.CertifyReply
-	(*JoinRequest)(nil),            // 54: runink.v1.JoinRequest
-	(*Report)(nil),                 // 55: runink.v1.Report
-	(*Hello)(nil),                  // 56: runink.v1.Hello
-	(*HeldJob)(nil),                // 57: runink.v1.HeldJob
-	(*Heartbeat)(nil),              // 58: runink.v1.Heartbeat
-	(*JobAccepted)(nil),            // 59: runink.v1.JobAccepted
-	(*JobDone)(nil),                // 60: runink.v1.JobDone
-	(*NodeDone)(nil),               // 61: runink.v1.NodeDone
-	(*StepDone)(nil),               // 62: runink.v1.StepDone
-	(*LaunchFailed)(nil),           // 63: runink.v1.LaunchFailed
-	(*NodeHealth)(nil),             // 64: runink.v1.NodeHealth
-	(*OrderResult)(nil),            // 65: runink.v1.OrderResult
-	(*StepUsage)(nil),              // 66: runink.v1.StepUsage
-	(*Order)(nil),                  // 67: runink.v1.Order
-	(*Welcome)(nil),                // 68: runink.v1.Welcome
-	(*Ack)(nil),                    // 69: runink.v1.Ack
-	(*NewConfig)(nil),              // 70: runink.v1.NewConfig
-	(*JobHere)(nil),                // 71: runink.v1.JobHere
-	(*LaunchJob)(nil),              // 72: runink.v1.LaunchJob
-	(*LaunchStep)(nil),             // 73: runink.v1.LaunchStep
-	(*TaskHere)(nil),               // 74: runink.v1.TaskHere
-	(*SignalJob)(nil),              // 75: runink.v1.SignalJob
-	(*EndJobHere)(nil),             // 76: runink.v1.EndJobHere
-	(*SuspendJob)(nil),             // 77: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),      // 78: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),        // 79: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),        // 80: runink.v1.PriorityWeights
-	(*JobFactors)(nil),             // 81: runink.v1.JobFactors
-	(*TRESFactor)(nil),             // 82: runink.v1.TRESFactor
-	(*SharesRequest)(nil),          // 83: runink.v1.SharesRequest
-	(*SharesReply)(nil),            // 84: runink.v1.SharesReply
-	(*AssocShare)(nil),             // 85: runink.v1.AssocShare
-	(*JobOptions)(nil),             // 86: runink.v1.JobOptions
-	(*Rlimit)(nil),                 // 87: runink.v1.Rlimit
-	(*IndexSet)(nil),               // 88: runink.v1.IndexSet
-	(*Job)(nil),                    // 89: runink.v1.Job
-	(*Obstacle)(nil),               // 90: runink.v1.Obstacle
-	(*Node)(nil),                   // 91: runink.v1.Node
-	(*Partition)(nil),              // 92: runink.v1.Partition
-	(*ConfigFile)(nil),             // 93: runink.v1.ConfigFile
-	(*RunRecord)(nil),              // 94: runink.v1.RunRecord
-	(*ExitCode)(nil),               // 95: runink.v1.ExitCode
-	(*Step)(nil),                   // 96: runink.v1.Step
-	(*Usage)(nil),                  // 97: runink.v1.Usage
-	(*RegisterNode)(nil),           // 98: runink.v1.RegisterNode
-	(*GresAlloc)(nil),              // 99: runink.v1.GresAlloc
+	(*ListAccountsRequest)(nil),    // 37: runink.v1.ListAccountsRequest
+	(*AccountsReply)(nil),          // 38: runink.v1.AccountsReply
+	(*AccountAsk)(nil),             // 39: runink.v1.AccountAsk
+	(*AccountWhere)(nil),           // 40: runink.v1.AccountWhere
+	(*ChangeAccountsRequest)(nil),  // 41: runink.v1.ChangeAccountsRequest
+	(*ChangeAccountsReply)(nil),    // 42: runink.v1.ChangeAccountsReply
+	(*AssocRow)(nil),               // 43: runink.v1.AssocRow
+	(*AccountsOutcome)(nil),        // 44: runink.v1.AccountsOutcome
+	(*AccountTrouble)(nil),         // 45: runink.v1.AccountTrouble
+	(*CompleteJobRequest)(nil),     // 46: runink.v1.CompleteJobRequest
+	(*HistoryRequest)(nil),         // 47: runink.v1.HistoryRequest
+	(*HistoryPage)(nil),            // 48: runink.v1.HistoryPage
+	(*Record)(nil),                 // 49: runink.v1.Record
+	(*CreateStepRequest)(nil),      // 50: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),        // 51: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),      // 52: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                 // 53: runink.v1.StepUp
+	(*StepAttach)(nil),             // 54: runink.v1.StepAttach
+	(*StepDown)(nil),               // 55: runink.v1.StepDown
+	(*TaskOutput)(nil),             // 56: runink.v1.TaskOutput
+	(*TaskStart)(nil),              // 57: runink.v1.TaskStart
+	(*TaskExit)(nil),               // 58: runink.v1.TaskExit
+	(*CreateTokenRequest)(nil),     // 59: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),       // 60: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),         // 61: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),           // 62: runink.v1.CertifyReply
+	(*JoinRequest)(nil),            // 63: runink.v1.JoinRequest
+	(*Report)(nil),                 // 64: runink.v1.Report
+	(*Hello)(nil),                  // 65: runink.v1.Hello
+	(*HeldJob)(nil),                // 66: runink.v1.HeldJob
+	(*Heartbeat)(nil),              // 67: runink.v1.Heartbeat
+	(*JobAccepted)(nil),            // 68: runink.v1.JobAccepted
+	(*JobDone)(nil),                // 69: runink.v1.JobDone
+	(*NodeDone)(nil),               // 70: runink.v1.NodeDone
+	(*StepDone)(nil),               // 71: runink.v1.StepDone
+	(*LaunchFailed)(nil),           // 72: runink.v1.LaunchFailed
+	(*NodeHealth)(nil),             // 73: runink.v1.NodeHealth
+	(*OrderResult)(nil),            // 74: runink.v1.OrderResult
+	(*StepUsage)(nil),              // 75: runink.v1.StepUsage
+	(*Order)(nil),                  // 76: runink.v1.Order
+	(*Welcome)(nil),                // 77: runink.v1.Welcome
+	(*Ack)(nil),                    // 78: runink.v1.Ack
+	(*NewConfig)(nil),              // 79: runink.v1.NewConfig
+	(*JobHere)(nil),                // 80: runink.v1.JobHere
+	(*LaunchJob)(nil),              // 81: runink.v1.LaunchJob
+	(*LaunchStep)(nil),             // 82: runink.v1.LaunchStep
+	(*TaskHere)(nil),               // 83: runink.v1.TaskHere
+	(*SignalJob)(nil),              // 84: runink.v1.SignalJob
+	(*EndJobHere)(nil),             // 85: runink.v1.EndJobHere
+	(*SuspendJob)(nil),             // 86: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),      // 87: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),        // 88: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),        // 89: runink.v1.PriorityWeights
+	(*JobFactors)(nil),             // 90: runink.v1.JobFactors
+	(*TRESFactor)(nil),             // 91: runink.v1.TRESFactor
+	(*SharesRequest)(nil),          // 92: runink.v1.SharesRequest
+	(*SharesReply)(nil),            // 93: runink.v1.SharesReply
+	(*AssocShare)(nil),             // 94: runink.v1.AssocShare
+	(*JobOptions)(nil),             // 95: runink.v1.JobOptions
+	(*Rlimit)(nil),                 // 96: runink.v1.Rlimit
+	(*IndexSet)(nil),               // 97: runink.v1.IndexSet
+	(*Job)(nil),                    // 98: runink.v1.Job
+	(*Obstacle)(nil),               // 99: runink.v1.Obstacle
+	(*Node)(nil),                   // 100: runink.v1.Node
+	(*Partition)(nil),              // 101: runink.v1.Partition
+	(*ConfigFile)(nil),             // 102: runink.v1.ConfigFile
+	(*RunRecord)(nil),              // 103: runink.v1.RunRecord
+	(*AccountTables)(nil),          // 104: runink.v1.AccountTables
+	(*Transaction)(nil),            // 105: runink.v1.Transaction
+	(*TRESItem)(nil),               // 106: runink.v1.TRESItem
+	(*ExitCode)(nil),               // 107: runink.v1.ExitCode
+	(*Step)(nil),                   // 108: runink.v1.Step
+	(*Usage)(nil),                  // 109: runink.v1.Usage
+	(*RegisterNode)(nil),           // 110: runink.v1.RegisterNode
+	(*GresAlloc)(nil),              // 111: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	86,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	87,  // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	95,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	96,  // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	88,  // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	97,  // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	89,  // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	98,  // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	90,  // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	91,  // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	92,  // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	93,  // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	99,  // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	100, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	101, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	102, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
-	94,  // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	103, // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 19: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 20: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	30,  // 21: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -7756,130 +8580,146 @@ var file_rpc_proto_depIdxs = []int32{
 	33,  // 26: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	33,  // 27: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	33,  // 28: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	95,  // 29: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
-	11,  // 30: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	40,  // 31: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
-	8,   // 32: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	89,  // 33: runink.v1.Record.job:type_name -> runink.v1.Job
-	96,  // 34: runink.v1.Record.steps:type_name -> runink.v1.Step
-	97,  // 35: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	86,  // 36: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	87,  // 37: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	8,   // 38: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	96,  // 39: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	89,  // 40: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	45,  // 41: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	47,  // 42: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	48,  // 43: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	49,  // 44: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	95,  // 45: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	8,   // 46: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	8,   // 47: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	56,  // 48: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	58,  // 49: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	59,  // 50: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	60,  // 51: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	61,  // 52: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	62,  // 53: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	63,  // 54: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	64,  // 55: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	65,  // 56: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	66,  // 57: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	98,  // 58: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	57,  // 59: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	95,  // 60: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	97,  // 61: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	97,  // 62: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	95,  // 63: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	49,  // 64: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	97,  // 65: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 66: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	97,  // 67: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	68,  // 68: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	72,  // 69: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	73,  // 70: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	75,  // 71: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	76,  // 72: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	69,  // 73: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	70,  // 74: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	77,  // 75: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	93,  // 76: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	57,  // 77: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	93,  // 78: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	99,  // 79: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	87,  // 80: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	71,  // 81: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	71,  // 82: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	74,  // 83: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	99,  // 84: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	80,  // 85: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	81,  // 86: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	82,  // 87: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	82,  // 88: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	85,  // 89: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	2,   // 90: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 91: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 92: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 93: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 94: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 95: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 96: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 97: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 98: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 99: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	26,  // 100: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	28,  // 101: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	31,  // 102: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	32,  // 103: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	34,  // 104: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	35,  // 105: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	36,  // 106: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	38,  // 107: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	37,  // 108: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	41,  // 109: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	44,  // 110: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	43,  // 111: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	50,  // 112: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	52,  // 113: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	78,  // 114: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	83,  // 115: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	54,  // 116: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	55,  // 117: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	44,  // 118: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	3,   // 119: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 120: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 121: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	89,  // 122: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 123: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 124: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 125: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 126: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 127: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 128: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	27,  // 129: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	29,  // 130: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	29,  // 131: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	29,  // 132: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 133: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 134: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	1,   // 135: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	39,  // 136: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	1,   // 137: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	42,  // 138: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	46,  // 139: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 140: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	51,  // 141: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	53,  // 142: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	79,  // 143: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	84,  // 144: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	53,  // 145: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	67,  // 146: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	46,  // 147: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	119, // [119:148] is the sub-list for method output_type
-	90,  // [90:119] is the sub-list for method input_type
-	90,  // [90:90] is the sub-list for extension type_name
-	90,  // [90:90] is the sub-list for extension extendee
-	0,   // [0:90] is the sub-list for field type_name
+	104, // 29: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	105, // 30: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	106, // 31: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	40,  // 32: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
+	33,  // 33: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
+	39,  // 34: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
+	8,   // 35: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
+	44,  // 36: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
+	45,  // 37: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
+	43,  // 38: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
+	43,  // 39: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
+	43,  // 40: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
+	107, // 41: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	11,  // 42: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
+	49,  // 43: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	8,   // 44: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
+	98,  // 45: runink.v1.Record.job:type_name -> runink.v1.Job
+	108, // 46: runink.v1.Record.steps:type_name -> runink.v1.Step
+	109, // 47: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	95,  // 48: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	96,  // 49: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	8,   // 50: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	108, // 51: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	98,  // 52: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	54,  // 53: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	56,  // 54: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	57,  // 55: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	58,  // 56: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	107, // 57: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	8,   // 58: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	8,   // 59: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	65,  // 60: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	67,  // 61: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	68,  // 62: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	69,  // 63: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	70,  // 64: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	71,  // 65: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	72,  // 66: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	73,  // 67: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	74,  // 68: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	75,  // 69: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	110, // 70: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	66,  // 71: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	107, // 72: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	109, // 73: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	109, // 74: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	107, // 75: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	58,  // 76: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	109, // 77: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 78: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	109, // 79: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	77,  // 80: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	81,  // 81: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	82,  // 82: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	84,  // 83: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	85,  // 84: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	78,  // 85: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	79,  // 86: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	86,  // 87: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	102, // 88: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	66,  // 89: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	102, // 90: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	111, // 91: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	96,  // 92: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	80,  // 93: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	80,  // 94: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	83,  // 95: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	111, // 96: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	89,  // 97: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	90,  // 98: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	91,  // 99: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	91,  // 100: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	94,  // 101: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	2,   // 102: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 103: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 104: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 105: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 106: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 107: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 108: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 109: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 110: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 111: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	26,  // 112: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	28,  // 113: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	31,  // 114: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	32,  // 115: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	34,  // 116: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	35,  // 117: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	36,  // 118: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	47,  // 119: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	46,  // 120: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	50,  // 121: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	53,  // 122: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	52,  // 123: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	37,  // 124: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	41,  // 125: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	59,  // 126: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	61,  // 127: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	87,  // 128: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	92,  // 129: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	63,  // 130: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	64,  // 131: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	53,  // 132: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	3,   // 133: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 134: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 135: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	98,  // 136: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 137: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 138: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 139: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 140: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 141: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 142: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	27,  // 143: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	29,  // 144: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	29,  // 145: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	29,  // 146: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 147: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 148: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	1,   // 149: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	48,  // 150: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	1,   // 151: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	51,  // 152: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	55,  // 153: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 154: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	38,  // 155: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	42,  // 156: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	60,  // 157: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	62,  // 158: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	88,  // 159: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	93,  // 160: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	62,  // 161: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	76,  // 162: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	55,  // 163: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	133, // [133:164] is the sub-list for method output_type
+	102, // [102:133] is the sub-list for method input_type
+	102, // [102:102] is the sub-list for extension type_name
+	102, // [102:102] is the sub-list for extension extendee
+	0,   // [0:102] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -7889,7 +8729,7 @@ func file_rpc_proto_init() {
 	}
 	file_nouns_proto_init()
 	file_log_proto_init()
-	file_rpc_proto_msgTypes[54].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[63].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -7901,7 +8741,7 @@ func file_rpc_proto_init() {
 		(*Report_Result)(nil),
 		(*Report_Usage)(nil),
 	}
-	file_rpc_proto_msgTypes[66].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[75].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -7917,7 +8757,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   85,
+			NumMessages:   94,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
 )
 
 // withAnn adds the account chem with the user ann to what a cluster begins with.
@@ -74,7 +75,7 @@ func TestJobsKeepTheirAssociation(t *testing.T) {
 		j.Account, j.AssocID, j.Partitions = "chem", 4, []sched.PartitionName{"main", "short"}
 	})}}).Jobs[0]
 	drop := EditAccounts{Edit: sched.AccountsEdit{Base: r.s.Accounts().Version, DropAssocs: []sched.AssocID{4}}}
-	if res := r.do(drop); !errors.Is(res.Err, ErrJobsActive) {
+	if res := r.do(drop); !errors.Is(res.Err, slurm.ErrnoJobsRunningOnAssoc) {
 		t.Errorf("an association with a job went: %v", res.Err)
 	}
 	r.must(StartJobs{Starts: []sched.Start{{Job: id, Partition: "short", Alloc: []sched.NodeAlloc{{Node: "n1", CPUs: 1, Tasks: 1}}}}})

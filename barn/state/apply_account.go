@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
 )
 
 // Bounds on the list of transactions: the oldest go when there are more, and a
@@ -32,16 +33,12 @@ func (s *State) editAccounts(c EditAccounts) error {
 		return fmt.Errorf("cannot change the accounts: %w", err)
 	}
 	if jobs := s.ChargedTo(c.Edit.DropAssocs); len(jobs) > 0 {
-		return fmt.Errorf("cannot change the accounts: job %d is charged to association %d: %w", jobs[0].ID, jobs[0].AssocID, ErrJobsActive)
+		return fmt.Errorf("cannot change the accounts: job %d is charged to association %d: %w", jobs[0].ID, jobs[0].AssocID, slurm.ErrnoJobsRunningOnAssoc)
 	}
 	s.note(c.Notes)
 	s.setAccounts(next)
 	return nil
 }
-
-// ErrJobsActive is the error of an edit that would take away an association that
-// jobs are charged to.
-var ErrJobsActive = fmt.Errorf("Job(s) active, cancel job(s) before remove")
 
 // ChargedTo returns the jobs that wait or hold resources and are charged to one of
 // these associations.
