@@ -353,6 +353,15 @@ func (p *accountPlan) takeQOS(old string) {
 // preemptModes are what a QOS may say of those it preempts.
 var preemptModes = []string{"cluster", "cancel", "gang", "requeue", "suspend", "within"}
 
+// preemptMode reads PreemptMode=; off is what the cluster does.
+func preemptMode(word string) (mode string, ok bool) {
+	mode = strings.ToLower(word)
+	if mode == "off" {
+		mode = "cluster"
+	}
+	return mode, slices.Contains(preemptModes, mode)
+}
+
 // setQOS changes q, which must be the plan's own, as a word says.
 func (p *accountPlan) setQOS(q *QOS, w setWord) error {
 	switch w.def.Name {
@@ -383,11 +392,8 @@ func (p *accountPlan) setQOS(q *QOS, w setWord) error {
 		}
 		q.PreemptExempt = d
 	case "PreemptMode":
-		mode := strings.ToLower(w.Value)
-		if mode == "off" {
-			mode = "cluster"
-		}
-		if !slices.Contains(preemptModes, mode) {
+		mode, ok := preemptMode(w.Value)
+		if !ok {
 			return badWord(w.AccountWord, " Bad Preempt Mode given: %s%s%s", strings.ToLower(w.Key), w.Op, w.Value)
 		}
 		q.PreemptMode = mode

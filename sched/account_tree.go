@@ -489,3 +489,35 @@ type Transaction struct {
 	Where, Info               string
 	Accounts, Users, Clusters []string // what it was about
 }
+
+// Effective returns the limits of an association with what it has of those above:
+// where it has no maximum of its own, the nearest one's holds. What is of a group
+// together (Grp...) is not handed down.
+func (a *Accounts) Effective(v *Assoc) Limits {
+	l := v.Limits
+	for _, at := range a.Chain(v)[1:] {
+		up := &at.Limits
+		for _, f := range [][2]*int64{
+			{&l.MaxJobsPerUser, &up.MaxJobsPerUser}, {&l.MaxJobsAccruePerUser, &up.MaxJobsAccruePerUser}, {&l.MaxSubmitPerUser, &up.MaxSubmitPerUser},
+			{&l.MinPrioThreshold, &up.MinPrioThreshold}, {&l.Priority, &up.Priority},
+		} {
+			if *f[0] == NoLimit {
+				*f[0] = *f[1]
+			}
+		}
+		if l.MaxWall == 0 {
+			l.MaxWall = up.MaxWall
+		}
+		for _, f := range [][2]*slurm.TRES{
+			{&l.MaxTRESPerJob, &up.MaxTRESPerJob}, {&l.MaxTRESPerNode, &up.MaxTRESPerNode}, {&l.MaxTRESMinsPerJob, &up.MaxTRESMinsPerJob},
+			{&l.MaxTRESRunMinsPerUser, &up.MaxTRESRunMinsPerUser},
+		} {
+			for _, item := range *f[1] {
+				if _, has := f[0].Get(item.Key()); !has {
+					*f[0] = f[0].With(item.Key(), item.Count)
+				}
+			}
+		}
+	}
+	return l
+}

@@ -484,3 +484,39 @@ func changeNames(list, signed []string) []string {
 	}
 	return out
 }
+
+// CheckWord says what is wrong with the value of a word, as far as that can be
+// seen from what is counted and which QOS there are. word is as it was written.
+func (a *Accounts) CheckWord(qos bool, w AccountWord, word string) error {
+	def := FindWord(qos, w.Key)
+	if def == nil {
+		return badWord(w, " Unknown option: %s%s%s", word, w.Op, w.Value)
+	}
+	var err error
+	switch {
+	case def.Name == "DefaultQOS":
+		if w.Value != "-1" && a.QOS[strings.ToLower(w.Value)] == nil {
+			err = badWord(w, "You gave a bad default qos '%s'.  Use 'list qos' to get complete list.", w.Value)
+		}
+	case def.Name == "FairShare":
+		_, err = sharesValue(w)
+	case def.Kind == WordQOS:
+		_, err = a.qosNames(w)
+	case def.Kind == WordFlags:
+		_, err = qosFlags(nil, w)
+	case def.Name == "PreemptMode":
+		if _, ok := preemptMode(w.Value); !ok {
+			err = badWord(w, " Bad Preempt Mode given: %s%s%s", word, w.Op, w.Value)
+		}
+	case def.Kind == WordFloat:
+		_, err = floatValue(def, w)
+	case def.Kind == WordWall:
+		_, err = wallValue(def, w)
+	case def.Kind == WordCount && def.TRES == "":
+		_, err = countValue(def, w)
+	default:
+		l := NoLimits()
+		_, err = a.SetLimit(&l, def, w)
+	}
+	return err
+}

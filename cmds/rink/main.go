@@ -14,6 +14,7 @@ import (
 	"github.com/runink/rink/cmds/rinkctld"
 	"github.com/runink/rink/cmds/rinknoded"
 	"github.com/runink/rink/cmds/sacct"
+	"github.com/runink/rink/cmds/sacctmgr"
 	"github.com/runink/rink/cmds/salloc"
 	"github.com/runink/rink/cmds/sbatch"
 	"github.com/runink/rink/cmds/scancel"
@@ -47,6 +48,7 @@ var commands = []command{
 	{[]string{"sacct", "racct"}, sacct.Run, "list past and present jobs"},
 	{[]string{"sprio", "rprio"}, sprio.Run, "list what priorities are made of"},
 	{[]string{"sshare", "rshare"}, sshare.Run, "list how accounts stand to their fair shares"},
+	{[]string{"sacctmgr", "racctmgr"}, sacctmgr.Run, "look at accounts, users and QOS, and change them"},
 }
 
 // verbs are what Slurm has no word for: rink VERB.
