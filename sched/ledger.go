@@ -213,7 +213,7 @@ func (l *Ledger) Forget(id slurm.JobID, at time.Time) {
 
 // entryOf is what a job counts; nil when it counts nothing.
 func (l *Ledger) entryOf(j *Job) *claim {
-	if j.HasEnded() {
+	if j.HasEnded() && !j.IsCompleting() {
 		return nil
 	}
 	e := &claim{assoc: l.find(j), qos: l.pair(j, j.Partition), uid: j.UID, acct: j.Account, submit: int64(max(j.Tasks.Len(), 1)), still: -1}
@@ -225,6 +225,11 @@ func (l *Ledger) entryOf(j *Job) *claim {
 		return e
 	}
 	l.hold(e, j, j.Alloc)
+	if j.HasEnded() {
+		// Something of it is still on its nodes, and holds what it held; it uses no more.
+		e.submit, e.end, e.weight, e.rate = 0, 0, nil, nil
+		return e
+	}
 	switch {
 	case j.IsSuspended():
 		e.still = max(e.end-j.Suspended.Unix(), 0)

@@ -246,7 +246,16 @@ func (g *game) step(r *rand.Rand) {
 		g.set(&j)
 	case r.Intn(2) == 0:
 		g.tally(&j)
-		j.State = slurm.JobCompleted | slurm.JobCompleting
+		j.State = slurm.JobCompleted
+		if r.Intn(2) == 0 {
+			j.State |= slurm.JobCompleting
+		}
+		g.set(&j)
+		if !j.IsCompleting() {
+			delete(g.jobs, j.ID)
+		}
+	case j.IsCompleting():
+		j.State = slurm.JobCompleted
 		g.set(&j)
 		delete(g.jobs, j.ID)
 	}
@@ -269,7 +278,9 @@ func (g *game) under(is func(*Job) bool) (running, submitted int, cpus int64, le
 		if !is(j) {
 			continue
 		}
-		submitted += max(j.Tasks.Len(), 1)
+		if !j.HasEnded() {
+			submitted += max(j.Tasks.Len(), 1)
+		}
 		if !j.IsPending() {
 			running++
 			cpus += int64(j.Alloc[0].CPUs)
