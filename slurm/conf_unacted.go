@@ -4,11 +4,11 @@ package slurm
 // on yet: they are reported as ignored, not as honoured. A test of rinkctld
 // holds this list against what the other rooms read.
 var unacted = keySet(
-	"AccountingStorageEnforce", "AccountingStoreFlags", "AllowSpecResourcesUsage", "BatchStartTimeout", "CompleteWait",
-	"EpilogSlurmctld", "EpilogTimeout", "FairShareDampeningFactor", "GetEnvTimeout", "HealthCheckNodeState", "HealthCheckTimeout",
+	"AccountingStoreFlags", "AllowSpecResourcesUsage", "BatchStartTimeout", "CompleteWait",
+	"EpilogSlurmctld", "EpilogTimeout", "GetEnvTimeout", "HealthCheckNodeState", "HealthCheckTimeout",
 	"InactiveLimit", "InteractiveStepOptions", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
 	"LaunchParameters", "MailDomain", "MailProg", "MaxBatchRequeue", "MaxTasksPerNode", "MessageTimeout", "MpiDefault", "MpiParams",
-	"PreemptParameters", "PriorityCalcPeriod", "PriorityDecayHalfLife", "PriorityUsageResetPeriod", "PriorityWeightTRES", "ProctrackType",
+	"PreemptParameters", "ProctrackType",
 	"PrologFlags", "PrologSlurmctld", "PrologTimeout", "PropagatePrioProcess", "PropagateResourceLimits", "PropagateResourceLimitsExcept",
 	"RebootProgram", "ResumeFailProgram", "ResumeProgram", "ResumeRate", "ResumeTimeout", "ResvOverRun", "ReturnToService",
 	"SchedulerPolicy", "ScronParameters", "SlurmUser", "SlurmctldAddr", "SlurmctldParameters", "SlurmctldTimeout", "SlurmdUser",
