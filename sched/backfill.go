@@ -48,6 +48,11 @@ func (c *cycle) reserve(e entry) {
 		return
 	}
 	w := c.crowded(a, p)
+	if c.t.qos[e.job.QOS].noRoom {
+		c.lift(it)
+		c.note(e, w, time.Time{}, nil)
+		return
+	}
 	if it.promise != nil && it.promise.part != a.part.Name {
 		c.note(e, w, time.Time{}, nil) // it stands in line for another partition with more hope
 		return

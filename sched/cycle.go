@@ -197,6 +197,7 @@ func (s *Scheduler) newCycle(at time.Time, full bool) *cycle {
 	s.overdue(now)
 	if full {
 		s.limited = false
+		s.v.Ledger.ReckonShares(at)
 	}
 	c := &cycle{Scheduler: s, now: now, at: at, full: full}
 	c.free = s.v.LicensesAll.Minus(s.used)
@@ -333,7 +334,7 @@ func (c *cycle) barred(e entry) bool {
 	if j.HetID != 0 {
 		return false // its components are looked at together
 	}
-	w := partitionBars(j, e.part.p, e.part.size)
+	w := partitionBars(j, c.t.widened(e.part.p, j.QOS), e.part.size)
 	if w.IsZero() && !j.Need.Licenses.IsZero() {
 		if _, ok := TakeLicenses(j.Need.Licenses, c.free); !ok {
 			w = because(slurm.ReasonLicenses, c.missingLicenses(j)...)

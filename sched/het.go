@@ -82,7 +82,7 @@ func (c *cycle) placeHet(id slurm.JobID) bool {
 // placeComponent starts one component in the first of its partitions with room.
 func (c *cycle) placeComponent(j *Job) bool {
 	for _, e := range c.places(j) {
-		if !partitionBars(j, e.part.p, e.part.size).IsZero() || e.part.open == 0 {
+		if !partitionBars(j, c.t.widened(e.part.p, j.QOS), e.part.size).IsZero() || e.part.open == 0 {
 			continue
 		}
 		if _, ok := TakeLicenses(j.Need.Licenses, c.free); !ok {
@@ -131,12 +131,12 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 		list := c.places(j)
 		e := list[0]
 		c.lift(e.item)
-		w := partitionBars(j, e.part.p, e.part.size)
+		w := partitionBars(j, c.t.widened(e.part.p, j.QOS), e.part.size)
 		for _, other := range list[1:] {
 			if w.IsZero() {
 				break
 			}
-			if w2 := partitionBars(j, other.part.p, other.part.size); w2.IsZero() {
+			if w2 := partitionBars(j, c.t.widened(other.part.p, j.QOS), other.part.size); w2.IsZero() {
 				e, w = other, w2
 			}
 		}

@@ -24,8 +24,9 @@ type Ledger struct {
 	trials []*claim // starts that are only being tried
 	m      measure
 	want   amounts
-	usage  uint64    // how often usage was written
-	reset  time.Time // when all usage was forgotten last, or the book begun
+	usage  uint64     // how often usage was written
+	fair   *FairShare // as of when it was reckoned last; nil when nobody needs it
+	reset  time.Time  // when all usage was forgotten last, or the book begun
 }
 
 // account is what one association or QOS has.

@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"slices"
 	"time"
 
 	"github.com/runink/rink/slurm"
@@ -22,6 +23,9 @@ func (l *Ledger) Bars(j *Job, p PartitionName, alloc []NodeAlloc, limit slurm.Du
 		return Why{}
 	}
 	b.moment = l.moment(now)
+	if w := b.byShare(); !w.IsZero() {
+		return w
+	}
 	if w := b.byNumbers(); !w.IsZero() {
 		return w
 	}
@@ -123,6 +127,37 @@ func (b *bar) byNumbers() Why {
 		}
 	}
 	return Why{}
+}
+
+// byShare looks at the least fair share that a QOS wants (UsageThreshold with
+// EnforceUsageThreshold), as of when shares were reckoned last.
+func (b *bar) byShare() Why {
+	if b.l.fair == nil || b.assoc < 0 {
+		return Why{}
+	}
+	for _, at := range b.qos {
+		if at < 0 {
+			continue
+		}
+		q := &b.l.quality[at]
+		if share := b.l.fair.nodes[b.assoc].factor; q.wantsShare() && share < q.threshold {
+			// Parts of a thousand.
+			return because(slurm.ReasonQOSUsageThreshold, Obstacle{What: "thousandths of fair share", Where: "QOS " + q.name,
+				Asked: int64(share * 1000), There: int64(q.threshold * 1000)})
+		}
+	}
+	return Why{}
+}
+
+func (q *qosGround) wantsShare() bool { return q.enforceUsage && q.threshold >= 0 }
+
+// ReckonShares reckons the fair shares that a QOS may want jobs to have, where one
+// does.
+func (l *Ledger) ReckonShares(now time.Time) {
+	if !l.Enforced() || !slices.ContainsFunc(l.quality, func(q qosGround) bool { return q.wantsShare() }) {
+		return
+	}
+	l.fair = NewFairShare(l, now)
 }
 
 // tooLong reports whether the job's limit is beyond a bound. Limits are compared

@@ -76,6 +76,7 @@ func changedAt(old, now *Job) time.Time {
 // the next pass on.
 func (s *Scheduler) SetAccounts(acc *Accounts, at time.Time) {
 	s.v.Accounts, s.unbarred = acc, true
+	s.t.qos = traitsOf(acc)
 	if s.v.Ledger == nil {
 		return
 	}

@@ -107,7 +107,7 @@ func (l *Ledger) Rebuild(cfg *Config, acc *Accounts, at time.Time, jobs iter.Seq
 		return
 	}
 	if decayOf(cfg) == l.decay.half && next.sameShape(l.ground) {
-		l.ground = next
+		l.ground, l.fair = next, nil
 		return
 	}
 	for _, id := range slices.Sorted(maps.Keys(l.jobs)) {

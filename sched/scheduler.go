@@ -113,6 +113,7 @@ func (s *Scheduler) Load(v View) {
 		s.runningTasks = make(map[slurm.JobID]int)
 	}
 	s.t = tuningOf(v.Config)
+	s.t.qos = traitsOf(v.Accounts)
 	s.rooms = make([]room, len(v.Nodes))
 	for i, n := range v.Nodes {
 		s.rooms[i] = emptyRoom(n, i)

@@ -12,12 +12,13 @@ import (
 // tuning is what scheduling reads from the configuration.
 type tuning struct {
 	cfg         *Config
-	memory      bool   // memory is a consumable resource
-	unit        byte   // what CPUs are given out by: 'p' CPUs, 'c' cores, 's' sockets
-	leastLoaded bool   // spread jobs over the emptiest nodes
-	fifo        bool   // nothing starts before what is ahead of it in its partition
-	name        string // who is said to have started a job
-	maxTests    int    // requests that room is looked for in one cycle
+	qos         map[string]traits // what QOS change of it, those that do
+	memory      bool              // memory is a consumable resource
+	unit        byte              // what CPUs are given out by: 'p' CPUs, 'c' cores, 's' sockets
+	leastLoaded bool              // spread jobs over the emptiest nodes
+	fifo        bool              // nothing starts before what is ahead of it in its partition
+	name        string            // who is said to have started a job
+	maxTests    int               // requests that room is looked for in one cycle
 
 	policy   policy
 	window   time.Duration // promises are made for no later; 0: for however late
