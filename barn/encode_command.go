@@ -49,7 +49,7 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 	case state.SetPriorities:
 		m := &rinkpb.SetPriorities{Jobs: make([]*rinkpb.JobPriority, len(c.Jobs))}
 		for i, j := range c.Jobs {
-			m.Jobs[i] = &rinkpb.JobPriority{Job: uint32(j.Job), Priority: j.Priority}
+			m.Jobs[i] = &rinkpb.JobPriority{Job: uint32(j.Job), Priority: j.Priority, Age: j.Age}
 		}
 		e.Cmd = &rinkpb.Entry_SetPriorities{SetPriorities: m}
 	case state.StartStep:
@@ -147,7 +147,7 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 	case *rinkpb.Entry_SetPriorities:
 		c := state.SetPriorities{}
 		for _, p := range m.SetPriorities.GetJobs() {
-			j := state.JobPriority{Priority: p.GetPriority()}
+			j := state.JobPriority{Priority: p.GetPriority(), Age: p.GetAge()}
 			setNumber(&j.Job, p.GetJob())
 			c.Jobs = append(c.Jobs, j)
 		}

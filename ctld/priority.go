@@ -150,7 +150,7 @@ func (s *Server) refreshPriorities(ctx context.Context, now time.Time) {
 	})
 	var cmd state.SetPriorities
 	for _, r := range p.Refresh(jobs, now) {
-		cmd.Jobs = append(cmd.Jobs, state.JobPriority{Job: r.Job, Priority: r.Priority})
+		cmd.Jobs = append(cmd.Jobs, state.JobPriority{Job: r.Job, Priority: r.Priority, Age: r.Age})
 	}
 	if len(cmd.Jobs) == 0 {
 		return

@@ -345,6 +345,9 @@ func (t *counts) runSecs(kind int, now int64) int64 {
 }
 
 // gathersAge reports whether a pending job's priority grows with time.
-func gathersAge(j *Job) bool {
+func gathersAge(j *Job) bool { return !j.AgeHeld && mayAge(j) }
+
+// mayAge reports whether nothing but a limit keeps a job from gathering age.
+func mayAge(j *Job) bool {
 	return j.IsPending() && !j.Eligible.IsZero() && j.HeldBy == HeldByNobody && j.Reason != slurm.ReasonDependency && j.Reason != slurm.ReasonBeginTime
 }

@@ -190,6 +190,54 @@ func (b *bar) usedUp(have *account, of *bounds, words *[numLimits]slurm.Reason, 
 	return Why{}
 }
 
+// AgeFull reports whether as many jobs gather age already as a QOS or an association
+// of j lets do so: it is to wait until one of them is gone.
+func (l *Ledger) AgeFull(j *Job) bool {
+	if !l.Enforced() {
+		return false
+	}
+	b := bar{l: l, j: j, assoc: l.find(j), qos: l.pair(j, j.Partition)}
+	more := int64(tasksIn(j))
+	for i := range b.qos {
+		q := b.bounds(i)
+		if q == nil {
+			continue
+		}
+		over := func(f numLimit, c *counts) bool {
+			if q.num[f] < 0 || i == 1 && b.qos[0] >= 0 && b.bounds(0).num[f] >= 0 {
+				return false
+			}
+			have := int64(0)
+			if c != nil {
+				have = c.accruing
+			}
+			return have+more > q.num[f]
+		}
+		if over(grpAccrue, &l.qos[b.qos[i]].counts) || over(acctAccrue, b.account(i)) || over(userAccrue, b.user(i)) {
+			return true
+		}
+	}
+	for at := b.assoc; at >= 0; at = l.assoc[at].parent {
+		g, have := &l.assoc[at], l.assocs[at].accruing+more
+		if most := g.own.num[grpAccrue]; most >= 0 && !b.spokenNum(grpAccrue) && have > most {
+			return true
+		}
+		if most := g.eff.num[userAccrue]; at == b.assoc && most >= 0 && !b.spokenNum(userAccrue) && !b.spokenNum(acctAccrue) && have > most {
+			return true
+		}
+	}
+	return false
+}
+
+// AgeHeld says whether a job that changes from old to j is to wait for gathering
+// age: one that begins to, and finds as many as may doing so.
+func (l *Ledger) AgeHeld(old, j *Job) bool {
+	if j.AgeHeld || !mayAge(j) || old != nil && mayAge(old) {
+		return j.AgeHeld && mayAge(j)
+	}
+	return l.AgeFull(j)
+}
+
 // MaxWall is the longest time limit that a job's QOS, or else its association, lets it
 // have in a partition; Unlimited where nobody says. A job that asks for no time
 // gets it, unless the partition has a default.

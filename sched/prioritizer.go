@@ -205,8 +205,11 @@ func (p *Prioritizer) Refresh(jobs []*Job, now time.Time) []Reranked {
 			continue
 		}
 		n := p.Priority(j, now)
-		if n != j.Priority && !(only && n < j.Priority) {
-			out = append(out, Reranked{j.ID, n})
+		if only {
+			n = max(n, j.Priority)
+		}
+		if age := j.AgeHeld && !p.l.AgeFull(j); n != j.Priority || age {
+			out = append(out, Reranked{j.ID, n, age})
 		}
 	}
 	return out
@@ -216,4 +219,5 @@ func (p *Prioritizer) Refresh(jobs []*Job, now time.Time) []Reranked {
 type Reranked struct {
 	Job      slurm.JobID
 	Priority uint32
+	Age      bool // a limit kept it from gathering age: it may have become free
 }

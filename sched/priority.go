@@ -85,6 +85,9 @@ func ageFrom(j *Job, cfg *Config) time.Time {
 
 // eligibleSince is from when on a job has waited for nothing but resources.
 func eligibleSince(j *Job) time.Time {
+	if j.AgeHeld || !j.AgeFrom.IsZero() {
+		return j.AgeSince()
+	}
 	if j.Eligible.IsZero() && j.HeldBy == HeldByNobody && len(j.Deps) == 0 {
 		return j.Submit
 	}

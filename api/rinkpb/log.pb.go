@@ -1638,6 +1638,7 @@ type JobPriority struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
 	Priority      uint32                 `protobuf:"varint,2,opt,name=priority,proto3" json:"priority,omitempty"`
+	Age           bool                   `protobuf:"varint,3,opt,name=age,proto3" json:"age,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1684,6 +1685,13 @@ func (x *JobPriority) GetPriority() uint32 {
 		return x.Priority
 	}
 	return 0
+}
+
+func (x *JobPriority) GetAge() bool {
+	if x != nil {
+		return x.Age
+	}
+	return false
 }
 
 type SetPriorities struct {
@@ -3762,10 +3770,11 @@ const file_log_proto_rawDesc = "" +
 	"\n" +
 	"\b_suspendB\t\n" +
 	"\a_end_atB\b\n" +
-	"\x06_assoc\";\n" +
+	"\x06_assoc\"M\n" +
 	"\vJobPriority\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
-	"\bpriority\x18\x02 \x01(\rR\bpriority\";\n" +
+	"\bpriority\x18\x02 \x01(\rR\bpriority\x12\x10\n" +
+	"\x03age\x18\x03 \x01(\bR\x03age\";\n" +
 	"\rSetPriorities\x12*\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x16.runink.v1.JobPriorityR\x04jobs\"p\n" +
 	"\tStartStep\x12\x10\n" +

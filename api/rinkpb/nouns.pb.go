@@ -2067,6 +2067,8 @@ type Job struct {
 	BatchUsage       *Usage                 `protobuf:"bytes,70,opt,name=batch_usage,json=batchUsage,proto3" json:"batch_usage,omitempty"`
 	LicensesUsedAny  bool                   `protobuf:"varint,71,opt,name=licenses_used_any,json=licensesUsedAny,proto3" json:"licenses_used_any,omitempty"`
 	AssocId          uint32                 `protobuf:"varint,80,opt,name=assoc_id,json=assocId,proto3" json:"assoc_id,omitempty"`
+	AgeHeld          bool                   `protobuf:"varint,90,opt,name=age_held,json=ageHeld,proto3" json:"age_held,omitempty"`
+	AgeFrom          int64                  `protobuf:"varint,91,opt,name=age_from,json=ageFrom,proto3" json:"age_from,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2601,6 +2603,20 @@ func (x *Job) GetLicensesUsedAny() bool {
 func (x *Job) GetAssocId() uint32 {
 	if x != nil {
 		return x.AssocId
+	}
+	return 0
+}
+
+func (x *Job) GetAgeHeld() bool {
+	if x != nil {
+		return x.AgeHeld
+	}
+	return false
+}
+
+func (x *Job) GetAgeFrom() int64 {
+	if x != nil {
+		return x.AgeFrom
 	}
 	return 0
 }
@@ -5153,7 +5169,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05tasks\x18\x04 \x01(\x05R\x05tasks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xa7\x11\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xdd\x11\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x19\n" +
 	"\barray_id\x18\x02 \x01(\rR\aarrayId\x12\x17\n" +
@@ -5244,7 +5260,9 @@ const file_nouns_proto_rawDesc = "" +
 	"\vbatch_usage\x18F \x01(\v2\x10.runink.v1.UsageR\n" +
 	"batchUsage\x12*\n" +
 	"\x11licenses_used_any\x18G \x01(\bR\x0flicensesUsedAny\x12\x19\n" +
-	"\bassoc_id\x18P \x01(\rR\aassocId\"D\n" +
+	"\bassoc_id\x18P \x01(\rR\aassocId\x12\x19\n" +
+	"\bage_held\x18Z \x01(\bR\aageHeld\x12\x19\n" +
+	"\bage_from\x18[ \x01(\x03R\aageFrom\"D\n" +
 	"\x06Rlimit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +

@@ -133,6 +133,7 @@ type SetPriorities struct{ Jobs []JobPriority }
 type JobPriority struct {
 	Job      slurm.JobID
 	Priority uint32
+	Age      bool // it gathers age from now on, if a limit kept it from that so far
 }
 
 // StartStep begins a step of a running job; its id is drawn by Apply unless it

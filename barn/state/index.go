@@ -13,6 +13,9 @@ import (
 func (s *State) set(j *sched.Job) {
 	old := s.jobs[j.ID]
 	j.ChangedAt = s.index
+	if j.AgeHeld = s.ledger.AgeHeld(old, j); !j.IsPending() || old != nil && old.Restarts != j.Restarts {
+		j.AgeFrom = noTime
+	}
 	s.jobs[j.ID] = j
 	s.all.put(j)
 	s.reindex(old, j)

@@ -111,3 +111,28 @@ func TestUsageIsKeptAndForgotten(t *testing.T) {
 		t.Errorf("used %v after a reset", got)
 	}
 }
+
+func TestOnlySoManyJobsGatherAge(t *testing.T) {
+	r := limited(t, func(chem *sched.Assoc, _ *sched.QOS) { chem.Limits.GrpJobsAccrue = 2 })
+	eligible := func(j *sched.Job) { inChem(j); j.Eligible = r.at }
+	ids := []slurm.JobID{r.submit(eligible), r.submit(eligible), r.submit(eligible), r.submit(eligible, held(sched.HeldByUser))}
+	for i, want := range []bool{false, false, true, false} {
+		if j := r.job(ids[i]); j.AgeHeld != want {
+			t.Errorf("job %d is kept from gathering age: %v", i, j.AgeHeld)
+		}
+	}
+	again := SetPriorities{[]JobPriority{{Job: ids[2], Priority: 100, Age: true}}}
+	r.must(again)
+	if !r.job(ids[2]).AgeHeld {
+		t.Error("it gathers age although two others do")
+	}
+	r.run(r.on(ids[0], 1, "n1"))
+	r.must(again)
+	if j := r.job(ids[2]); j.AgeHeld || !j.AgeSince().Equal(r.at) {
+		t.Errorf("kept from gathering age: %v, since %v", j.AgeHeld, j.AgeSince())
+	}
+	r.must(UpdateJob{Job: ids[3], Change: JobChange{Hold: ptr(sched.HeldByNobody)}})
+	if !r.job(ids[3]).AgeHeld {
+		t.Error("a released job gathers age although two others do")
+	}
+}

@@ -341,6 +341,7 @@ func (p *player) accounts() Command {
 	case 5:
 		normal := *a.QOS["normal"]
 		normal.UsageFactor, normal.Limits.GrpJobs, normal.Flags = float64(p.pick(5))/4, int64(p.pick(9)), oneOf(p, nil, []string{"NoDecay"})
+		normal.Limits.GrpJobsAccrue = int64(p.pick(12)) - 1
 		put.QOS = []*sched.QOS{&normal}
 	case 0:
 		put.QOS = []*sched.QOS{sched.NewQOS(a.NextQOS, name, "")}
@@ -401,7 +402,7 @@ func (p *player) waits() Command {
 	for j := range p.s.Pending() {
 		if p.chance(30) {
 			c.Waits = append(c.Waits, sched.Wait{Job: j.ID, Reason: oneOf(p, slurm.ReasonResources, slurm.ReasonPriority)})
-			d.Jobs = append(d.Jobs, JobPriority{j.ID, uint32(p.pick(1000))})
+			d.Jobs = append(d.Jobs, JobPriority{Job: j.ID, Priority: uint32(p.pick(1000)), Age: p.chance(30)})
 		}
 	}
 	if p.chance(30) {
