@@ -89,7 +89,7 @@ func (o *options) set(name, value string) {
 	case "clusters":
 		o.clusters = value
 	case "format":
-		o.format += "," + value
+		o.format = strings.TrimPrefix(o.format+","+value, ",")
 	case "help":
 		o.done = helpText
 	case "helpformat":
