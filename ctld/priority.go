@@ -3,6 +3,7 @@ package ctld
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -71,6 +72,30 @@ func (s *Server) chargeable(j *sched.Job, o *slurm.JobOptions, now time.Time) {
 	if p := s.prioritizer(now); p != nil && p.Reckons() && j.Priority > 0 && j.HeldBy == sched.HeldByNobody {
 		j.Priority = p.Priority(j, now)
 	}
+}
+
+// releaseOf is the change that releases a job: it gets the priority that its factors
+// come to, also when somebody had set another.
+func (s *Server) releaseOf(j *sched.Job) state.JobChange {
+	by := sched.HeldByNobody
+	ch := state.JobChange{Hold: &by}
+	one := *j
+	one.HeldBy = by
+	if j.Spec.Given["priority"] {
+		spec := *j.Spec
+		spec.Given = maps.Clone(spec.Given)
+		delete(spec.Given, "priority")
+		one.Spec, ch.Spec = &spec, &spec
+	}
+	b := s.priorities
+	b.mu.Lock()
+	p := b.p
+	b.mu.Unlock()
+	if p != nil && p.Reckons() {
+		n := p.Priority(&one, time.Now())
+		ch.Priority = &n
+	}
+	return ch
 }
 
 // linesOf are the lines that a command prints before an error.
