@@ -9,6 +9,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -75,6 +76,11 @@ func TestScripts(t *testing.T) {
 			e.Setenv("CLUSTER", filepath.Join(dir, "c"))
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("SHELL", "/bin/sh")
+			me, err := user.Current()
+			if err != nil {
+				return err
+			}
+			e.Setenv("ME", me.Username)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor},

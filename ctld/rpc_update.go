@@ -94,7 +94,7 @@ func (c *controller) jobChange(t *state.State, j *sched.Job, words []*rinkpb.Key
 		return state.JobChange{}, slurm.ErrnoAccessDenied
 	}
 	if j.State.Ended() {
-		return state.JobChange{}, slurm.ErrnoAlreadyDone
+		return state.JobChange{}, slurm.ErrnoJobFinished
 	}
 	spec := *j.Spec
 	spec.Given = maps.Clone(j.Spec.Given)

@@ -169,13 +169,21 @@ func (p *accountPlan) addUsers() error {
 	if len(partitions) == 0 {
 		partitions = []string{""}
 	}
-	for _, name := range lowered(p.ask.Names) {
-		known := p.a.Users[name] != nil
-		added := p.addUserTo(name, accounts, partitions)
+	// Slurm puts new users into the tree before those it knows, so that these come
+	// first; they are listed as they were named.
+	users := lowered(p.ask.Names)
+	order := slices.Clone(users)
+	slices.SortStableFunc(order, func(x, y string) int { return known(p.a, x) - known(p.a, y) })
+	places := map[string][]*Assoc{}
+	for _, name := range order {
+		places[name] = p.addUserTo(name, accounts, partitions)
+	}
+	for _, name := range users {
+		added := places[name]
 		if len(added) == 0 {
 			continue
 		}
-		if !known {
+		if known(p.a, name) == 0 {
 			u := &AccountUser{Name: name, Admin: adminLevel(own["AdminLevel"].Value)}
 			p.users[name] = u
 			p.out.Users = append(p.out.Users, name)
@@ -198,6 +206,14 @@ func (p *accountPlan) addUsers() error {
 		}
 	}
 	return nil
+}
+
+// known is 1 for a user who is there, 0 for a new one.
+func known(a *Accounts, user string) int {
+	if a.Users[user] != nil {
+		return 1
+	}
+	return 0
 }
 
 // addUserTo adds the associations of a user that are not there yet. What is added

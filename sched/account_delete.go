@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -188,6 +189,9 @@ func (p *accountPlan) deleteCoordinators() error {
 		acc.Coordinators = slices.DeleteFunc(slices.Clone(old), gone)
 	}
 	if len(p.out.Coordinators) > 0 {
+		slices.SortStableFunc(p.out.Coordinators, func(x, y AssocRow) int {
+			return cmp.Or(strings.Compare(x.Account, y.Account), strings.Compare(x.User, y.User))
+		})
 		var where []string
 		for _, c := range [][2]any{{"user", users}, {"acct", accounts}} {
 			if list := c[1].([]string); len(list) > 0 {

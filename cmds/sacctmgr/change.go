@@ -31,7 +31,7 @@ func (c *call) add(words []string) {
 	}
 	switch entity {
 	case "":
-		c.fail("No valid entity in add command\n Input line must include \"Account\", \"Cluster\", \"Coordinator\", \"Federation\", \"QOS\", \"Resource\", or \"User\"")
+		c.bare("No valid entity in add command\nInput line must include \"Account\", \"Cluster\", \"Coordinator\", \"Federation\", \"QOS\", \"Resource\", or \"User\"")
 		return
 	case "federation", "resource":
 		c.fail("There are no %ss here: there is one cluster, and its licences are in its configuration.", entity)
@@ -363,7 +363,7 @@ func (c *call) modify(words []string) {
 	}
 	switch entity {
 	case "":
-		c.fail("No valid entity in modify command\n Input line must include \"Account\", \"Cluster\", \"Federation\", \"Job\", \"QOS\", \"Resource\" or \"User\"")
+		c.bare("No valid entity in modify command\nInput line must include \"Account\", \"Cluster\", \"Federation\", \"Job\", \"QOS\", \"Resource\" or \"User\"")
 		return
 	case "job":
 		c.modifyJob(words[1:])
@@ -399,11 +399,21 @@ func (c *call) modify(words []string) {
 		c.fail("You didn't give me anything to set")
 		return
 	}
+	if r.set = slices.DeleteFunc(r.set, noLevel); len(r.set) == 0 {
+		c.print(" Nothing modified\n")
+		c.code = 1
+		return
+	}
 	if entity == "cluster" {
 		c.print(" Setting\n  Default Limits:\n%s", assocSettings(cl.Accounts, r.set))
 	}
 	ask := sched.AccountAsk{Verb: "modify", Entity: entity, Names: r.names, Where: r.where, Set: r.set}
 	c.change(ask, func(out sched.AccountsOutcome) bool { return c.printModified(cl, entity, out) }, func(err error, t *rinkpb.AccountTrouble) { c.trouble(cl, err, t, entity) })
+}
+
+// noLevel reports whether a word sets a level that there is not.
+func noLevel(w sched.AccountWord) bool {
+	return w.Key == "AdminLevel" && sched.ParseAdminLevel(w.Value) == sched.AdminNone && !begins("None", w.Value, 1)
 }
 
 // printModified lists what a modification is about.
@@ -461,7 +471,7 @@ func (c *call) remove(words []string) {
 	}
 	switch entity {
 	case "":
-		c.fail("No valid entity in delete command\n Input line must include \"Account\", \"Cluster\", \"Coordinator\", \"Federation\", \"QOS\", \"Resource\", or \"User\"")
+		c.bare("No valid entity in delete command\nInput line must include \"Account\", \"Cluster\", \"Coordinator\", \"Federation\", \"QOS\", \"Resource\", or \"User\"")
 		return
 	case "federation", "resource":
 		c.print(" Nothing deleted\n")

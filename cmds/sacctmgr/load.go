@@ -147,6 +147,7 @@ func (c *call) load(words []string) {
 		c.bare("sacctmgr: error: The accounts are those of cluster %s alone; with cluster=%s the file is loaded into it.", cl.name, cl.name)
 		return
 	}
+	began := c.env.Now()
 	c.print("For cluster %s\n", cl.name)
 	asks, report, err := loadAsks(cl, list, clean)
 	if err != nil {
@@ -167,6 +168,10 @@ func (c *call) load(words []string) {
 	}
 	if _, trouble, err := c.ask(false, asks...); err != nil {
 		c.loadTrouble(cl, err, trouble, asks)
+		return
+	}
+	if !c.o.quiet {
+		c.warn("sacctmgr: Done adding cluster in usec=%d", c.env.Now().Sub(began).Microseconds())
 	}
 }
 

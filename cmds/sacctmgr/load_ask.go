@@ -165,7 +165,7 @@ func (l *loader) change(kind string, ask sched.AccountAsk, v *sched.Assoc, limit
 			continue
 		}
 		ask.Set = append(ask.Set, w)
-		l.changed = append(l.changed, fmt.Sprintf(" Changed %-20.20s for %-7.7s %-10.10s %8s -> %s", label(w.Key), kind, strings.TrimSpace(nameOf(kind, v, l.cl.name)), was, is))
+		l.changed = append(l.changed, fmt.Sprintf(" Changed %-21.21s for %-7.7s %-10.10s %8s -> %s", label(w.Key), kind, strings.TrimSpace(nameOf(kind, v, l.cl.name)), was, is))
 	}
 	if len(ask.Set) == 0 {
 		return nil
@@ -237,7 +237,7 @@ func (l *loader) changeAccount(name, parent string, own map[string]string, limit
 	for _, f := range [][2]string{{"Description", acc.Description}, {"Organization", acc.Organization}} {
 		if is := own[f[0]]; is != "" && is != f[1] {
 			ask.Set = append(ask.Set, sched.AccountWord{Key: f[0], Op: "=", Value: is})
-			l.changed = append(l.changed, fmt.Sprintf(" Changed %-20.20s for %-7.7s %-10.10s %8s -> %s", f[0], "Account", name, f[1], is))
+			l.changed = append(l.changed, fmt.Sprintf(" Changed %-21.21s for %-7.7s %-10.10s %8s -> %s", f[0], "Account", name, f[1], is))
 		}
 	}
 	if above := l.now.ByID[v.Parent]; above != nil && above.Key.Account != parent {
@@ -289,12 +289,12 @@ func (l *loader) late(list []dumped) error {
 		if def := strings.ToLower(own["DefaultAccount"]); def != "" && u.DefaultAccount != def {
 			ask.Set = append(ask.Set, sched.AccountWord{Key: "DefaultAccount", Op: "=", Value: def})
 			if !slices.Contains(l.newUsers, name) {
-				l.changed = append(l.changed, fmt.Sprintf(" Changed %-20.20s for %-7.7s %-10.10s %8s -> %s", "Default Account", "User", name, or(u.DefaultAccount, "(null)"), def))
+				l.changed = append(l.changed, fmt.Sprintf(" Changed %-21.21s for %-7.7s %-10.10s %8s -> %s", "Default Account", "User", name, or(u.DefaultAccount, "(null)"), def))
 			}
 		}
 		if w := own["AdminLevel"]; w != "" && sched.ParseAdminLevel(w) != u.Admin {
 			ask.Set = append(ask.Set, sched.AccountWord{Key: "AdminLevel", Op: "=", Value: w})
-			l.changed = append(l.changed, fmt.Sprintf(" Changed %-20.20s for %-7.7s %-10.10s %8s -> %s", "Admin Level", "User", name, u.Admin, sched.ParseAdminLevel(w)))
+			l.changed = append(l.changed, fmt.Sprintf(" Changed %-21.21s for %-7.7s %-10.10s %8s -> %s", "Admin Level", "User", name, u.Admin, sched.ParseAdminLevel(w)))
 		}
 		if len(ask.Set) > 0 {
 			if err := l.do(ask); err != nil {

@@ -36,6 +36,8 @@ type call struct {
 	last    []string // the words of the command before, for !!
 	over    bool     // an interactive session was told to end
 	adding  bool     // the command at hand adds
+	// forgiven says that what went wrong leaves the exit status at 0, as in Slurm.
+	forgiven bool
 }
 
 // Run is the command; it returns the exit status.
@@ -150,7 +152,7 @@ func keywords() []keyword {
 	verb := func(name string, do func(c *call, words []string)) func(*call, []string) {
 		return func(c *call, words []string) {
 			if c.o.readonly {
-				c.fail("Can't run this command in readonly mode.")
+				c.bare("Can't run this command in readonly mode.")
 				return
 			}
 			do(c, words)
@@ -196,7 +198,11 @@ func (c *call) do(words []string) {
 	for _, k := range keywords() {
 		if begins(k.name, words[0], k.min) {
 			c.adding = k.name == "add" || k.name == "create"
+			before := c.code
 			k.do(c, words[1:])
+			if c.forgiven {
+				c.code, c.forgiven = before, false
+			}
 			return
 		}
 	}

@@ -24,10 +24,10 @@ func (c *call) list(words []string) {
 	}
 	if entity == "" || entity == "coordinator" {
 		c.code = 1
-		fmt.Fprint(c.env.Stderr, ` No valid entity in list command
- Input line must include "Account", "Association", "Cluster", "Configuration",
- "Event", "Federation", "Problem", "QOS", "Resource", "Reservation",
- "RunAwayJobs", "Stats", "Transaction", "TRES", "User", or "WCKey"
+		fmt.Fprint(c.env.Stderr, `No valid entity in list command
+Input line must include "Account", "Association", "Cluster", "Configuration",
+"Event", "Federation", "Problem", "QOS", "Resource", "Reservation",
+"RunAwayJobs", "Stats", "Transaction", "TRES", "User", or "WCKey"
 `)
 		return
 	}

@@ -88,6 +88,7 @@ func (c *call) rowsInTheWay(cl *cluster, t *sched.AccountTrouble, p *rinkpb.Acco
 		for _, row := range t.Rows {
 			c.fail(" DefQOS = %-10s C = %-10.10s A = %-20.20s U = %-9.9s", t.Name, cl.name, row.Account, row.User)
 		}
+		c.forgiven = true
 	case sched.TroubleJobs:
 		c.fail("Error with request: %s", slurm.ErrnoJobsRunningOnAssoc.Error())
 		for i, row := range t.Rows {
