@@ -10,6 +10,7 @@ import (
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/barn/state"
 	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
 )
 
 // historySink keeps in accounting what the log says of ended jobs and steps.
@@ -18,6 +19,9 @@ import (
 type historySink struct {
 	store *accounting.Store
 	log   *slog.Logger
+	// enforce says what is kept (nojobs, nosteps): what the log said last, and
+	// before that what the controller was started with.
+	enforce slurm.AccountingEnforce
 }
 
 // Consume implements barn.Sink.
@@ -25,6 +29,10 @@ func (h *historySink) Consume(index uint64, _ time.Time, events []state.Event) {
 	var records []*rinkpb.Record
 	for _, ev := range events {
 		switch ev := ev.(type) {
+		case state.ConfigChanged:
+			if ev.Config.Conf != nil {
+				h.enforce = ev.Config.Conf.AccountingStorageEnforce
+			}
 		case state.JobEnded:
 			records = append(records, &rinkpb.Record{Job: api.JobToProto(ev.Job), Index: index, Requeued: ev.Requeued})
 		case state.StepEnded:
@@ -36,9 +44,20 @@ func (h *historySink) Consume(index uint64, _ time.Time, events []state.Event) {
 			records = append(records, &rinkpb.Record{Job: api.JobToProto(ev.Job), Index: index})
 		}
 	}
-	if len(records) > 0 {
+	if records = kept(records, h.enforce); len(records) > 0 {
 		h.store.Put(index, records)
 	}
+}
+
+// kept leaves out the records that AccountingStorageEnforce wants not to be kept:
+// with nojobs all of jobs and steps, with nosteps those of steps.
+func kept(records []*rinkpb.Record, enforce slurm.AccountingEnforce) []*rinkpb.Record {
+	if !enforce.NoJobs && !enforce.NoSteps {
+		return records
+	}
+	return slices.DeleteFunc(records, func(r *rinkpb.Record) bool {
+		return r.Job != nil && (enforce.NoJobs || len(r.Steps) > 0)
+	})
 }
 
 // Flush implements barn.Sink.

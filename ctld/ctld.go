@@ -157,7 +157,7 @@ func (s *Server) bringUp(dir string) error {
 	}
 	s.barn, err = barn.Open(barn.Options{
 		Dir: filepath.Join(dir, "barn"), ID: s.opt.Config.Name, Address: s.opt.Config.Address,
-		Cluster: s.conf.ClusterName, Bootstrap: true, Sinks: []barn.Sink{&historySink{store: s.store, log: s.log}}, Logger: s.log,
+		Cluster: s.conf.ClusterName, Bootstrap: true, Sinks: []barn.Sink{&historySink{store: s.store, log: s.log, enforce: s.conf.AccountingStorageEnforce}}, Logger: s.log,
 	})
 	if err != nil {
 		s.store.Close()

@@ -1,6 +1,8 @@
 package sacctmgr
 
 import (
+	"fmt"
+
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/slurm"
 )
@@ -61,5 +63,8 @@ func parse(env *cli.Env) (*options, error) {
 		}
 	}
 	o.words = words
+	if err == nil && o.encoding != "" {
+		err = fmt.Errorf("%s: error: --%s: the accounts are not told in that form yet; see --parsable2", env.Name, o.encoding)
+	}
 	return o, err
 }
