@@ -11,7 +11,7 @@ var unacted = keySet(
 	"PreemptParameters", "ProctrackType",
 	"PrologFlags", "PrologSlurmctld", "PrologTimeout", "PropagatePrioProcess", "PropagateResourceLimits", "PropagateResourceLimitsExcept",
 	"RebootProgram", "ResumeFailProgram", "ResumeProgram", "ResumeRate", "ResumeTimeout", "ResvOverRun", "ReturnToService",
-	"SchedulerPolicy", "ScronParameters", "SlurmUser", "SlurmctldAddr", "SlurmctldParameters", "SlurmctldTimeout", "SlurmdUser",
+	"ScronParameters", "SlurmUser", "SlurmctldAddr", "SlurmctldParameters", "SlurmctldTimeout", "SlurmdUser",
 	"SrunEpilog", "SrunProlog", "SuspendExcNodes", "SuspendExcParts", "SuspendExcStates", "SuspendProgram", "SuspendRate", "SuspendTime",
 	"SuspendTimeout", "TaskPlugin", "TaskPluginParam", "TmpFS", "TopologyParam", "TopologyPlugin", "UnkillableStepProgram",
 	"UnkillableStepTimeout", "WaitTime",
