@@ -30,26 +30,36 @@ type priorityBook struct {
 
 func newPriorityBook() *priorityBook { return &priorityBook{changed: map[slurm.JobID]bool{}} }
 
-// prioritizer returns what priorities are reckoned with now.
+// prioritizer returns what priorities are reckoned with now; nil without a
+// configuration. The state is never read while the book is locked: readers of the
+// state take the book's lock.
 func (s *Server) prioritizer(now time.Time) *sched.Prioritizer {
 	b := s.priorities
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	var config *sched.Config
 	var acc *sched.Accounts
 	var nodes []*sched.Node
 	var ledger *sched.Ledger
+	b.mu.Lock()
+	was, at, oldConfig, oldAcc := b.p, b.at, b.config, b.acc
+	b.mu.Unlock()
 	s.barn.Read(func(st *state.State) {
 		config, acc = st.Config(), st.Accounts()
-		if config == nil || b.p != nil && config == b.config && acc == b.acc && now.Sub(b.at) < calcPeriod(config) {
+		if config == nil || was != nil && config == oldConfig && acc == oldAcc && now.Sub(at) < calcPeriod(config) {
 			return
 		}
 		nodes, ledger = st.Nodes(), st.Ledger()
 	})
-	if ledger != nil {
-		b.p, b.at, b.config, b.acc = sched.NewPrioritizer(config, nodes, ledger, now), now, config, acc
+	if ledger == nil {
+		return was
 	}
-	return b.p
+	p := sched.NewPrioritizer(config, nodes, ledger, now)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.at.After(now) {
+		return b.p // somebody was quicker
+	}
+	b.p, b.at, b.config, b.acc = p, now, config, acc
+	return p
 }
 
 // calcPeriod is how long priorities stand before they are reckoned anew.
