@@ -49,7 +49,7 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 	case state.SetPriorities:
 		m := &rinkpb.SetPriorities{Jobs: make([]*rinkpb.JobPriority, len(c.Jobs))}
 		for i, j := range c.Jobs {
-			m.Jobs[i] = &rinkpb.JobPriority{Job: uint32(j.Job), Priority: j.Priority}
+			m.Jobs[i] = &rinkpb.JobPriority{Job: uint32(j.Job), Priority: j.Priority, Age: j.Age}
 		}
 		e.Cmd = &rinkpb.Entry_SetPriorities{SetPriorities: m}
 	case state.StartStep:
@@ -84,6 +84,8 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 		e.Cmd = &rinkpb.Entry_AddToken{AddToken: &rinkpb.AddToken{
 			Hash: c.Hash, Role: c.Role, Name: c.Name, Expires: api.TimeToProto(c.Expires),
 		}}
+	case state.ResetUsage:
+		e.Cmd = &rinkpb.Entry_ResetUsage{ResetUsage: &rinkpb.ResetUsage{All: c.All, Assocs: numbers(c.Assocs), Qos: c.QOS}}
 	case state.EditAccounts:
 		m := &rinkpb.EditAccounts{Edit: api.AccountsEditToProto(&c.Edit)}
 		for i := range c.Notes {
@@ -147,7 +149,7 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 	case *rinkpb.Entry_SetPriorities:
 		c := state.SetPriorities{}
 		for _, p := range m.SetPriorities.GetJobs() {
-			j := state.JobPriority{Priority: p.GetPriority()}
+			j := state.JobPriority{Priority: p.GetPriority(), Age: p.GetAge()}
 			setNumber(&j.Job, p.GetJob())
 			c.Jobs = append(c.Jobs, j)
 		}
@@ -182,6 +184,10 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 	case *rinkpb.Entry_AddToken:
 		t := m.AddToken
 		return state.AddToken{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName(), Expires: api.TimeFromProto(t.GetExpires())}, nil
+	case *rinkpb.Entry_ResetUsage:
+		c := state.ResetUsage{All: m.ResetUsage.GetAll(), QOS: m.ResetUsage.GetQos()}
+		setNumbers(&c.Assocs, m.ResetUsage.GetAssocs())
+		return c, nil
 	case *rinkpb.Entry_EditAccounts:
 		edit, err := api.AccountsEditFromProto(m.EditAccounts.GetEdit())
 		if err != nil {

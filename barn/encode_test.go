@@ -33,6 +33,7 @@ func commands() []state.Command {
 		state.SetConfig{}, state.Purge{}, state.AddToken{}, state.UseToken{},
 		state.EditAccounts{},
 		state.PreemptJobs{}, state.ResumeJobs{}, state.PowerNodes{}, state.ShrinkJob{},
+		state.ResetUsage{},
 	}
 }
 

@@ -117,6 +117,7 @@ func writeSnapshot(out io.Writer, head snapshotHead, dump *state.Dump) error {
 	for _, t := range dump.Transactions {
 		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Transaction{Transaction: api.TransactionToProto(t)}})
 	}
+	w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Spent{Spent: api.SpentToProto(&dump.Spent)}})
 	w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_End{End: &rinkpb.SnapshotEnd{Parts: w.parts, Crc32C: w.crc}}})
 	if w.err != nil {
 		return w.err
@@ -291,6 +292,8 @@ func addPart(head *snapshotHead, dump *state.Dump, specs map[uint32]*sched.Job, 
 			return err
 		}
 		dump.Accounts = *t
+	case *rinkpb.SnapshotPart_Spent:
+		dump.Spent = api.SpentFromProto(p.Spent)
 	case *rinkpb.SnapshotPart_Transaction:
 		dump.Transactions = append(dump.Transactions, api.TransactionFromProto(p.Transaction))
 	default:

@@ -28,8 +28,10 @@ import (
 	"github.com/runink/rink/cmds/scancel"
 	"github.com/runink/rink/cmds/scontrol"
 	"github.com/runink/rink/cmds/sinfo"
+	"github.com/runink/rink/cmds/sprio"
 	"github.com/runink/rink/cmds/squeue"
 	"github.com/runink/rink/cmds/srun"
+	"github.com/runink/rink/cmds/sshare"
 	"github.com/runink/rink/cmds/token"
 )
 
@@ -38,7 +40,7 @@ var update = flag.Bool("update", false, "rewrite the expected files of the scrip
 // programs are the commands the scripts, and the jobs in them, can call.
 var programs = map[string]func(*cli.Env) int{
 	"sbatch": sbatch.Run, "squeue": squeue.Run, "scancel": scancel.Run, "sinfo": sinfo.Run, "srun": srun.Run, "salloc": salloc.Run,
-	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run,
+	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "sprio": sprio.Run, "sshare": sshare.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run,
 }
 
 func TestMain(m *testing.M) {

@@ -62,14 +62,15 @@ type Server struct {
 	// accounts are who may do what, as of the last change that was seen.
 	accounts atomic.Pointer[sched.Accounts]
 
-	sessions *sessions
-	loop     *loop
-	soft     *softFacts
-	power    power
-	waits    *waitBook
-	stepLock stepLocks
-	stepBook *stepBook
-	agents   *agentLines
+	sessions   *sessions
+	loop       *loop
+	soft       *softFacts
+	power      power
+	waits      *waitBook
+	priorities *priorityBook
+	stepLock   stepLocks
+	stepBook   *stepBook
+	agents     *agentLines
 
 	unix *grpc.Server
 	tls  *grpc.Server
@@ -83,6 +84,7 @@ func Run(ctx context.Context, opt Options) error {
 	s := &Server{
 		opt: opt, conf: opt.Config.Conf, log: opt.Logger, start: time.Now(),
 		users: auth.NewUsers(time.Minute), soft: newSoftFacts(), waits: newWaitBook(), stepBook: newStepBook(),
+		priorities: newPriorityBook(),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

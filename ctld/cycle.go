@@ -92,7 +92,9 @@ func (l *loop) catchUp(ctx context.Context) bool {
 	}
 	l.log = l.s.barn.Follow(func(st *state.State) {
 		if st.Config() != nil {
-			l.live = sched.NewScheduler(st.View())
+			v := st.View()
+			v.Ledger = st.Limits()
+			l.live = sched.NewScheduler(v)
 		}
 	})
 	l.whole = time.Time{}
@@ -121,7 +123,13 @@ func (l *loop) tell(events []state.Event) bool {
 				return false
 			}
 			l.live.Node(ev.New)
-		case state.ConfigChanged, state.AccountsChanged:
+		case state.AccountsChanged:
+			l.live.SetAccounts(ev.New, time.Now())
+			l.more = true
+		case state.UsageReset:
+			l.live.ResetUsage(ev.All, ev.Assocs, ev.QOS, ev.At)
+			l.more = true
+		case state.ConfigChanged:
 			return false
 		}
 	}
@@ -146,6 +154,7 @@ const smallQueue = 500
 // the answer.
 func (l *loop) cycle(ctx context.Context) time.Time {
 	s := l.s
+	s.refreshPriorities(ctx, time.Now())
 	if !l.catchUp(ctx) || l.live.Waiting() == 0 && !l.live.Paused() {
 		return time.Time{}
 	}

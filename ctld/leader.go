@@ -161,6 +161,7 @@ func (s *Server) carryOut(ev state.Event) {
 	case state.JobChanged:
 		s.waits.notify(ev.New)
 		s.dispatchChange(ev.Old, ev.New)
+		s.noticePriority(ev)
 	case state.JobPurged:
 		s.waits.forget(ev.Job)
 	case state.StepEnded:
@@ -184,6 +185,7 @@ func (s *Server) tick(ctx context.Context, now time.Time) {
 		cmds = append(cmds, overTime(st, now)...)
 		cmds = append(cmds, graceOver(st, now)...)
 		cmds = append(cmds, s.lostNodes(st, now)...)
+		cmds = append(cmds, usageReset(st, now)...)
 		if age := conf.Conf.MinJobAge; age > 0 && st.EndedBefore(now.Add(-seconds(age))) {
 			cmds = append(cmds, state.Purge{Before: now.Add(-seconds(age))})
 		}

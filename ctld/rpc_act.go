@@ -109,8 +109,7 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 		if j.HeldBy == sched.HeldByAdmin && !op {
 			return nil, slurm.ErrnoAccessDenied
 		}
-		by := sched.HeldByNobody
-		return state.UpdateJob{Job: j.ID, Tasks: tg.tasks, Change: state.JobChange{Hold: &by}}, nil
+		return state.UpdateJob{Job: j.ID, Tasks: tg.tasks, Change: c.s.releaseOf(j)}, nil
 	case rinkpb.ActRequest_REQUEUE, rinkpb.ActRequest_REQUEUEHOLD:
 		if !j.Batch {
 			return nil, slurm.ErrnoBatchOnly

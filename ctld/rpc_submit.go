@@ -91,7 +91,7 @@ func (c *controller) Submit(ctx context.Context, req *rinkpb.SubmitRequest) (*ri
 	}
 	r := results[0]
 	if r.Err != nil {
-		return &rinkpb.SubmitReply{Status: refuse(r.Err, notes...)}, nil
+		return &rinkpb.SubmitReply{Status: refuse(r.Err, append(notes, linesOf(r.Err)...)...)}, nil
 	}
 	reply := &rinkpb.SubmitReply{Status: &rinkpb.Status{}, Run: r.Run, Messages: notes}
 	for _, id := range r.Jobs {
@@ -164,6 +164,7 @@ func (c *controller) resolve(req *rinkpb.SubmitRequest, u auth.User) (state.Subm
 		j.Batch, j.Script, j.Env = jr.Batch, keep(jr.Script), keep(joinEnv(jr.Env))
 		j.ScriptName, j.ScriptArgs, j.Stage = jr.ScriptName, jr.ScriptArgs, jr.Stage
 		j.Umask = int(jr.Umask)
+		c.s.chargeable(j, opts, now)
 		j.Rlimits = nil
 		for _, r := range jr.Rlimits {
 			j.Rlimits = append(j.Rlimits, sched.Rlimit{Name: r.Name, Soft: r.Soft, Hard: r.Hard})
@@ -219,9 +220,12 @@ func (c *controller) TestOnly(ctx context.Context, req *rinkpb.SubmitRequest) (*
 	}
 	var view sched.View
 	var next slurm.JobID
-	c.s.barn.Read(func(t *state.State) { view, next = t.View(), t.NextJob() })
+	c.s.barn.Read(func(t *state.State) { view, next = t.View(), t.NextJob(); view.Ledger = t.Limits() })
 	j := cmd.Jobs[0].Clone()
 	j.ID, j.Submit = next, time.Now()
+	if err := view.Ledger.Admit(cmd.Jobs, time.Now()); err != nil {
+		return &rinkpb.TestOnlyReply{Status: refuse(err, append(notes, linesOf(err)...)...)}, nil
+	}
 	got, err := sched.TestOnly(view, j, time.Now())
 	if err != nil {
 		return &rinkpb.TestOnlyReply{Status: refuse(err)}, nil

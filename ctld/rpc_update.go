@@ -196,6 +196,7 @@ func (up *jobUpdate) word(key, value, op string) error {
 		}
 		p := uint32(n)
 		up.change.Priority = &p
+		up.spec.Priority, up.spec.Given["priority"] = p, p > 0 // and stays so, whatever the factors come to
 	case "jobname", "name":
 		up.change.Name, up.spec.Name = &value, value
 	case "comment":

@@ -74,10 +74,12 @@ func newAsk(j *Job, p *Partition, t *tuning) *ask {
 	if a.maxNodes < a.minNodes {
 		a.maxNodes = AnyNodes
 	}
-	if p.MaxNodes > 0 {
+	if p.MaxNodes > 0 && !t.qos[j.QOS].anyNodes {
 		a.maxNodes = min(a.maxNodes, p.MaxNodes)
 	}
-	a.minNodes = max(a.minNodes, p.MinNodes)
+	if !t.qos[j.QOS].fewNodes {
+		a.minNodes = max(a.minNodes, p.MinNodes)
+	}
 	if spec.Hint == "nomultithread" && a.threads == 0 {
 		a.threads, a.needThreads = 1, 0
 	}

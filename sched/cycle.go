@@ -178,7 +178,6 @@ type cycle struct {
 	begun     map[*Job]int         // tasks started of arrays
 	booked    int                  // allocations made
 	tests     int                  // requests that room was looked for
-	behind    int                  // starts behind a job that waits
 	passed    bool                 // the job at hand was passed over without a look
 	gainsOnly bool                 // it can only start where there is more than before
 	reserved  int                  // jobs promised room in this pass
@@ -200,6 +199,10 @@ func (s *Scheduler) newCycle(at time.Time, full bool) *cycle {
 	s.pass++
 	s.from, s.looks, s.seen = now, 0, 0
 	s.overdue(now)
+	if full {
+		s.limited = false
+		s.v.Ledger.ReckonShares(at)
+	}
 	c := &cycle{Scheduler: s, now: now, at: at, full: full}
 	c.free = s.v.LicensesAll.Minus(s.used)
 	return c
@@ -338,7 +341,7 @@ func (c *cycle) barred(e entry) bool {
 	if j.HetID != 0 {
 		return false // its components are looked at together
 	}
-	w := partitionBars(j, e.part.p, e.part.size)
+	w := partitionBars(j, c.t.widened(e.part.p, j.QOS), e.part.size)
 	if w.IsZero() && !j.Need.Licenses.IsZero() {
 		if _, ok := TakeLicenses(j.Need.Licenses, c.free); !ok {
 			w = because(slurm.ReasonLicenses, c.missingLicenses(j)...)
@@ -348,6 +351,9 @@ func (c *cycle) barred(e entry) bool {
 		if most, _ := throttled(j, c.runningTasks[j.ArrayID]+c.begun[j]); most == 0 {
 			w = because(slurm.ReasonJobArrayTaskLimit)
 		}
+	}
+	if w.IsZero() {
+		w = c.limits(j, e.part.p.Name, nil, shortest(j)) // ledger_pass.go
 	}
 	if w.IsZero() {
 		return false
@@ -374,8 +380,7 @@ func (c *cycle) place(e entry) bool {
 	if j.HetID != 0 {
 		return c.placeHet(j.HetID)
 	}
-	c.passed = c.t.fifo && e.part.failed || c.looks > maxLooks || c.tests >= c.t.maxTests ||
-		c.t.bounds.starts > 0 && e.part.failed && c.behind >= c.t.bounds.starts
+	c.passed = c.t.fifo && e.part.failed || c.looks > maxLooks || c.tests >= c.t.maxTests
 	if c.passed || e.part.open == 0 {
 		return false
 	}
@@ -386,6 +391,9 @@ func (c *cycle) place(e entry) bool {
 		if alloc == nil {
 			c.lower(e.item, lifted)
 			return false
+		}
+		if c.overLimits(e, alloc, limit) {
+			return true
 		}
 		c.start(e, a, alloc, limit)
 		c.finish(j)
@@ -408,12 +416,18 @@ func (c *cycle) place(e entry) bool {
 			c.note(e, because(slurm.ReasonLicenses, c.missingLicenses(j)...), time.Time{}, nil)
 			return true
 		}
+		if n > 1 && c.overLimits(e, nil, 0) {
+			return true
+		}
 		alloc, limit := c.fit(a, e.part)
 		if alloc == nil {
 			if c.begun[j] == before {
 				c.lower(e.item, lifted)
 			}
 			return false
+		}
+		if c.overLimits(e, alloc, limit) {
+			return true
 		}
 		c.start(e, a, alloc, limit)
 		start := &c.plan.Starts[len(c.plan.Starts)-1]
@@ -458,11 +472,9 @@ func (c *cycle) start(e entry, a *ask, alloc []NodeAlloc, limit slurm.Duration) 
 	for i := range alloc {
 		c.book(c.byName[alloc[i].Node], &alloc[i], a, end)
 	}
+	c.v.Ledger.Try(e.job, e.part.p.Name, alloc, limitOr(limit, e.job), c.at)
 	if got, ok := TakeLicenses(e.job.Need.Licenses, c.free); ok && !got.IsZero() {
 		c.free = c.free.Minus(got)
-	}
-	if e.part.failed {
-		c.behind++
 	}
 	c.plan.Starts = append(c.plan.Starts, Start{Job: e.job.ID, Restarts: e.job.Restarts,
 		Partition: e.part.p.Name, Alloc: alloc, Scheduler: c.t.name, TimeLimit: limit})
@@ -540,4 +552,5 @@ func (c *cycle) tell() {
 		c.change(r, func() { r.leave(t.job) })
 	}
 	c.tentative = c.tentative[:0]
+	c.v.Ledger.Undo(0)
 }

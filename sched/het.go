@@ -14,11 +14,12 @@ type trial struct {
 	booked   int // of the pass's tentative bookings
 	starts   int
 	licenses slurm.Licenses
+	counted  int // starts tried against the limits
 }
 
 // try begins a trial.
 func (c *cycle) try() {
-	c.trial = &trial{booked: len(c.tentative), starts: len(c.plan.Starts), licenses: c.free}
+	c.trial = &trial{booked: len(c.tentative), starts: len(c.plan.Starts), licenses: c.free, counted: c.v.Ledger.Tried()}
 }
 
 // keep ends a trial that went well.
@@ -33,6 +34,7 @@ func (c *cycle) takeBack() {
 	}
 	c.tentative = c.tentative[:c.trial.booked]
 	c.free = c.trial.licenses
+	c.v.Ledger.Undo(c.trial.counted)
 	c.plan.Starts = c.plan.Starts[:c.trial.starts]
 	c.trial = nil
 }
@@ -80,7 +82,7 @@ func (c *cycle) placeHet(id slurm.JobID) bool {
 // placeComponent starts one component in the first of its partitions with room.
 func (c *cycle) placeComponent(j *Job) bool {
 	for _, e := range c.places(j) {
-		if !partitionBars(j, e.part.p, e.part.size).IsZero() || e.part.open == 0 {
+		if !partitionBars(j, c.t.widened(e.part.p, j.QOS), e.part.size).IsZero() || e.part.open == 0 {
 			continue
 		}
 		if _, ok := TakeLicenses(j.Need.Licenses, c.free); !ok {
@@ -88,6 +90,9 @@ func (c *cycle) placeComponent(j *Job) bool {
 		}
 		a := c.ask(e)
 		if alloc, limit := c.fit(a, e.part); alloc != nil {
+			if !c.limits(j, e.part.p.Name, alloc, limitOr(limit, j)).IsZero() {
+				return false
+			}
 			c.start(e, a, alloc, limit)
 			return true
 		}
@@ -121,23 +126,26 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 	}
 	var parts []part
 	latest := c.now
-	known := c.looks <= promiseLooks
+	known := len(c.promised) < max(c.t.policy.promises, 1) && c.looks <= promiseLooks
 	for _, j := range c.components(id) {
 		list := c.places(j)
 		e := list[0]
 		c.lift(e.item)
-		w := partitionBars(j, e.part.p, e.part.size)
+		w := partitionBars(j, c.t.widened(e.part.p, j.QOS), e.part.size)
 		for _, other := range list[1:] {
 			if w.IsZero() {
 				break
 			}
-			if w2 := partitionBars(j, other.part.p, other.part.size); w2.IsZero() {
+			if w2 := partitionBars(j, c.t.widened(other.part.p, j.QOS), other.part.size); w2.IsZero() {
 				e, w = other, w2
 			}
 		}
 		a := newAsk(j, e.part.p, c.t)
 		if w.IsZero() && (len(a.required) > 0 || e.part.open < len(e.part.where)) {
 			w = c.unavailable(a, e.part)
+		}
+		if w.IsZero() {
+			w = c.limits(j, e.part.p.Name, nil, shortest(j))
 		}
 		if !w.IsZero() {
 			known = false

@@ -77,12 +77,16 @@ type Job struct {
 	KillOnInvalidDep bool
 
 	// State.
-	State        slurm.JobState // base and flags
-	Reason       slurm.Reason
-	ReasonText   string // free words shown instead of the reason's own, "" usually
-	Restarts     uint32 // incarnation: how often it was requeued
-	Submit       time.Time
-	Eligible     time.Time // zero: not yet
+	State      slurm.JobState // base and flags
+	Reason     slurm.Reason
+	ReasonText string // free words shown instead of the reason's own, "" usually
+	Restarts   uint32 // incarnation: how often it was requeued
+	Submit     time.Time
+	Eligible   time.Time // zero: not yet
+	// AgeHeld says that a limit on how many jobs gather age keeps this one from it;
+	// AgeFrom is since when it does, once it may; zero: since Eligible.
+	AgeHeld      bool
+	AgeFrom      time.Time
 	Begin        time.Time // earliest start; zero: at once
 	Start        time.Time
 	End          time.Time // when ended, or expected to for a running job with a limit
@@ -265,6 +269,17 @@ func (j *Job) Clone() *Job {
 	c.Completing = append([]NodeName(nil), j.Completing...)
 	c.Steps = append([]*Step(nil), j.Steps...)
 	return &c
+}
+
+// AgeSince is from when on a job's age counts for its priority; zero: it does not.
+func (j *Job) AgeSince() time.Time {
+	switch {
+	case j.AgeHeld:
+		return time.Time{}
+	case !j.AgeFrom.IsZero():
+		return j.AgeFrom
+	}
+	return j.Eligible
 }
 
 // IsArrayRest reports whether j stands for the tasks of an array that have no

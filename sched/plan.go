@@ -17,7 +17,10 @@ type View struct {
 	LicensesUsed slurm.Licenses
 	LicensesAll  slurm.Licenses
 	// Accounts is the tree of accounts with the QOS, nil where there is none.
-	Accounts     *Accounts
+	Accounts *Accounts
+	// Ledger is the book of limits, for the pass to try starts in; nil where there
+	// are none.
+	Ledger       *Ledger
 	Reservations []*Reservation // in the order of their starts
 }
 

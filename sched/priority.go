@@ -23,8 +23,17 @@ func TotalsOf(nodes []*Node) Totals {
 // is put on it, and the weights.
 type Factors struct {
 	Age, JobSize, Partition, QOS, FairShare, Assoc float64
+	TRES                                           []TRESFactor
 	Weights                                        Weights
 	Nice                                           int
+}
+
+// TRESFactor is how much of a partition's resources of one kind a job asks for, and
+// the weight (PriorityWeightTRES).
+type TRESFactor struct {
+	Key    string
+	Value  float64
+	Weight float64
 }
 
 // Weights are what the factors of priority/multifactor are multiplied by.
@@ -37,7 +46,7 @@ type Standing struct{ QOS, FairShare, Assoc float64 }
 // FactorsOf returns the parts of a job's priority under priority/multifactor.
 func FactorsOf(j *Job, cfg *Config, all Totals, s Standing, now time.Time) Factors {
 	f := Factors{QOS: s.QOS, FairShare: s.FairShare, Assoc: s.Assoc, Nice: j.Nice, Weights: weightsOf(cfg)}
-	if since := eligibleSince(j); !since.IsZero() && now.After(since) {
+	if since := ageFrom(j, cfg); !since.IsZero() && now.After(since) {
 		f.Age = min(float64(now.Sub(since))/float64(priorityMaxAge(cfg)), 1)
 	}
 	if all.Nodes > 0 && all.CPUs > 0 {
@@ -54,15 +63,31 @@ func FactorsOf(j *Job, cfg *Config, all Totals, s Standing, now time.Time) Facto
 		}
 		for _, name := range names {
 			if p := cfg.Partition(name); p != nil {
-				f.Partition = max(f.Partition, float64(p.PriorityJobFactor)/float64(most))
+				factor := float64(p.PriorityJobFactor)
+				if !noNormal(cfg, "PART") {
+					factor /= float64(most)
+				}
+				f.Partition = max(f.Partition, factor)
 			}
 		}
 	}
 	return f
 }
 
+// ageFrom is from when on a job's age counts: once it is eligible, or with
+// ACCRUE_ALWAYS once it is submitted.
+func ageFrom(j *Job, cfg *Config) time.Time {
+	if priorityFlag(cfg, "ACCRUE_ALWAYS") {
+		return j.Submit
+	}
+	return eligibleSince(j)
+}
+
 // eligibleSince is from when on a job has waited for nothing but resources.
 func eligibleSince(j *Job) time.Time {
+	if j.AgeHeld || !j.AgeFrom.IsZero() {
+		return j.AgeSince()
+	}
 	if j.Eligible.IsZero() && j.HeldBy == HeldByNobody && len(j.Deps) == 0 {
 		return j.Submit
 	}
@@ -95,11 +120,20 @@ func sizeFactor(j *Job, cfg *Config, all Totals) float64 {
 	return (min(float64(nodes)/float64(all.Nodes), 1) + min(float64(cpus)/float64(all.CPUs), 1)) / 2
 }
 
-// Total is the priority the factors come to, at least 1.
-func (f Factors) Total() uint32 {
+// sum adds up the factors.
+func (f *Factors) sum() float64 {
 	w := f.Weights
 	sum := f.Age*float64(w.Age) + f.JobSize*float64(w.JobSize) + f.Partition*float64(w.Partition) +
 		f.QOS*float64(w.QOS) + f.FairShare*float64(w.FairShare) + f.Assoc*float64(w.Assoc) - float64(f.Nice)
+	for _, t := range f.TRES {
+		sum += t.Value * t.Weight
+	}
+	return sum
+}
+
+// Total is the priority the factors come to, at least 1.
+func (f Factors) Total() uint32 {
+	sum := f.sum()
 	switch {
 	case sum < 1:
 		return 1
@@ -133,6 +167,12 @@ func Priority(j *Job, cfg *Config, all Totals, s Standing, now time.Time) uint32
 		after -= first
 	}
 	return uint32(min(max(topPriority-1-after-int64(j.Nice), 1), 1<<32-2))
+}
+
+// noNormal reports whether a factor is taken as it is, not as a part of the
+// greatest there is.
+func noNormal(cfg *Config, which string) bool {
+	return priorityFlag(cfg, "NO_NORMAL_ALL") || priorityFlag(cfg, "NO_NORMAL_"+which)
 }
 
 func hasWord(list, word string) bool {

@@ -395,10 +395,10 @@ func (r *resolver) possible() error {
 		}
 		w := accessBars(r.job, p)
 		if w.IsZero() {
-			w = timeBars(r.job, p)
+			w = timeBars(r.job, r.t.widened(p, r.job.QOS))
 		}
 		if w.IsZero() {
-			w = sizeBars(r.job, p, r.sizeFor(p))
+			w = sizeBars(r.job, r.t.widened(p, r.job.QOS), r.sizeFor(p))
 		}
 		if !w.IsZero() {
 			if r.t.enforce == enforceAll {

@@ -32,6 +32,9 @@ func (r *resolver) account() error {
 	if err := r.qos(a, at); err != nil {
 		return err
 	}
+	if r.t != nil {
+		r.t.qos = traitsOf(a)
+	}
 	return r.wckey(a, enforce.WCKeys)
 }
 

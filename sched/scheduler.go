@@ -38,7 +38,6 @@ type Scheduler struct {
 	shapes       map[askKey]*shape
 	tested, seen int     // requests tried and jobs looked at in the last pass
 	promised     []*item // those that are promised room
-	counts       promiseCount
 	sweep        sweep
 	tentative    []tentative // booked in the present pass
 	giving       giving      // who gives way to whom
@@ -46,6 +45,7 @@ type Scheduler struct {
 	opening      uint64      // counts changes of which nodes are in service
 	gained       []int       // rooms that have more to give than the last pass saw
 	arrived      []*item     // in line since the last pass
+	limited      bool        // a limit kept a job out since the last full pass
 	unbarred     bool        // what was barred then may not be any more
 	stale        bool
 	early        bool // a job ended before it had to since the last pass
@@ -109,17 +109,19 @@ func (s *Scheduler) Load(v View) {
 		items: make(map[slurm.JobID]*item), aside: make(map[slurm.JobID]*Job), lanes: make(map[laneKey]*lane),
 		news: make(map[slurm.JobID]*item), again: make(map[slurm.JobID]instant),
 		holding: make(map[slurm.JobID]*Job, len(v.Running)), runningTasks: maps.Clone(v.RunningTasks),
-		hets: make(map[slurm.JobID][]*Job), shapes: make(map[askKey]*shape), counts: newPromiseCount(), used: v.LicensesUsed, pass: pass, opening: 1}
+		hets: make(map[slurm.JobID][]*Job), shapes: make(map[askKey]*shape), used: v.LicensesUsed, pass: pass, opening: 1}
 	if s.runningTasks == nil {
 		s.runningTasks = make(map[slurm.JobID]int)
 	}
 	s.t = tuningOf(v.Config)
+	s.t.qos = traitsOf(v.Accounts)
 	s.rooms = make([]room, len(v.Nodes))
 	for i, n := range v.Nodes {
 		s.rooms[i] = emptyRoom(n, i)
 		s.rooms[i].open = n.Usable()
 		s.byName[n.Name] = i
 	}
+	s.v.Ledger.Adopt(v.Running, v.Pending)
 	for _, j := range v.Running {
 		s.holding[j.ID] = j
 		s.settle(j)
@@ -175,6 +177,7 @@ func (s *Scheduler) Interval() time.Duration { return s.t.interval }
 // for one that is no longer there.
 func (s *Scheduler) Job(old, now *Job) {
 	s.freed(old, now)
+	s.countLimits(old, now) // ledger_pass.go
 	if old != nil && now != nil && old.IsPending() && now.IsPending() && s.swap(old, now) {
 		return
 	}
@@ -220,7 +223,7 @@ func (s *Scheduler) freed(old, now *Job) {
 	if old == nil || !old.Holds() || now != nil && now.State == old.State {
 		return
 	}
-	if !old.LicensesUsed.IsZero() || old.ArrayID != 0 {
+	if !old.LicensesUsed.IsZero() || old.ArrayID != 0 || s.limited {
 		s.unbarred = true
 	}
 }

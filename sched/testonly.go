@@ -42,7 +42,7 @@ func TestOnly(v View, j *Job, now time.Time) (Forecast, error) {
 			continue
 		}
 		// Limits that an operator might lift do not matter here, as in Slurm.
-		if w := sizeBars(j, p.p, p.size); !w.IsZero() {
+		if w := sizeBars(j, c.t.widened(p.p, j.QOS), p.size); !w.IsZero() {
 			why = refuse(slurm.ErrnoRequestedNodeConfigUnavailable, "partition %s: %s", name, w.Shown())
 			continue
 		}

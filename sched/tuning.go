@@ -12,15 +12,16 @@ import (
 // tuning is what scheduling reads from the configuration.
 type tuning struct {
 	cfg         *Config
-	memory      bool   // memory is a consumable resource
-	unit        byte   // what CPUs are given out by: 'p' CPUs, 'c' cores, 's' sockets
-	leastLoaded bool   // spread jobs over the emptiest nodes
-	fifo        bool   // nothing starts before what is ahead of it in its partition
-	name        string // who is said to have started a job
-	maxTests    int    // requests that room is looked for in one cycle
+	qos         map[string]traits // what QOS change of it, those that do
+	memory      bool              // memory is a consumable resource
+	unit        byte              // what CPUs are given out by: 'p' CPUs, 'c' cores, 's' sockets
+	leastLoaded bool              // spread jobs over the emptiest nodes
+	fifo        bool              // nothing starts before what is ahead of it in its partition
+	name        string            // who is said to have started a job
+	maxTests    int               // requests that room is looked for in one cycle
 
 	policy   policy
-	bounds   bounds
+	window   time.Duration // promises are made for no later; 0: for however late
 	interval time.Duration // between full plans
 
 	enforce       enforcement
@@ -56,7 +57,7 @@ func tuningOf(cfg *Config) *tuning {
 		interval:      time.Duration(c.SchedulerParameters.Int("bf_interval", 30)) * time.Second,
 		leastLoaded:   slices.Contains(c.SelectTypeParameters, "CR_LLN"),
 	}
-	t.policy, t.bounds = policyOf(c), boundsOf(c)
+	t.policy = policyOf(c)
 	for _, word := range c.SelectTypeParameters {
 		switch word {
 		case "CR_CORE", "CR_CORE_MEMORY":

@@ -5,15 +5,13 @@ package slurm
 // holds this list against what the other rooms read.
 var unacted = keySet(
 	"AccountingStoreFlags", "AllowSpecResourcesUsage", "BatchStartTimeout", "CompleteWait",
-	"EpilogSlurmctld", "EpilogTimeout", "FairShareDampeningFactor", "GetEnvTimeout", "HealthCheckNodeState", "HealthCheckTimeout",
+	"EpilogSlurmctld", "EpilogTimeout", "GetEnvTimeout", "HealthCheckNodeState", "HealthCheckTimeout",
 	"InactiveLimit", "InteractiveStepOptions", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
 	"LaunchParameters", "MailDomain", "MailProg", "MaxTasksPerNode", "MessageTimeout", "MpiDefault", "MpiParams",
-	"PriorityCalcPeriod", "PriorityDecayHalfLife", "PriorityUsageResetPeriod", "PriorityWeightTRES", "ProctrackType",
-	"PrologFlags", "PrologSlurmctld", "PrologTimeout", "PropagatePrioProcess", "PropagateResourceLimits", "PropagateResourceLimitsExcept",
-	"RebootProgram", "ResvOverRun",
-	"ScronParameters", "SlurmUser", "SlurmctldAddr", "SlurmctldTimeout", "SlurmdUser",
-	"SrunEpilog", "SrunProlog",
-	"TaskPlugin", "TaskPluginParam", "TmpFS", "TopologyParam", "TopologyPlugin", "UnkillableStepProgram",
+	"ProctrackType", "PrologFlags", "PrologSlurmctld", "PrologTimeout", "PropagatePrioProcess", "PropagateResourceLimits",
+	"PropagateResourceLimitsExcept", "RebootProgram", "ResvOverRun", "ScronParameters", "SlurmUser", "SlurmctldAddr",
+	"SlurmctldTimeout", "SlurmdUser", "SrunEpilog", "SrunProlog", "TaskPlugin", "TaskPluginParam", "TmpFS", "TopologyParam",
+	"TopologyPlugin", "UnkillableStepProgram",
 	"UnkillableStepTimeout", "WaitTime",
 )
 

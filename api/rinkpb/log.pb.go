@@ -163,6 +163,7 @@ type Entry struct {
 	//	*Entry_ResumeJobs
 	//	*Entry_PowerNodes
 	//	*Entry_ShrinkJob
+	//	*Entry_ResetUsage
 	Cmd           isEntry_Cmd `protobuf_oneof:"cmd"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -408,6 +409,15 @@ func (x *Entry) GetShrinkJob() *ShrinkJob {
 	return nil
 }
 
+func (x *Entry) GetResetUsage() *ResetUsage {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_ResetUsage); ok {
+			return x.ResetUsage
+		}
+	}
+	return nil
+}
+
 type isEntry_Cmd interface {
 	isEntry_Cmd()
 }
@@ -496,6 +506,10 @@ type Entry_ShrinkJob struct {
 	ShrinkJob *ShrinkJob `protobuf:"bytes,53,opt,name=shrink_job,json=shrinkJob,proto3,oneof"`
 }
 
+type Entry_ResetUsage struct {
+	ResetUsage *ResetUsage `protobuf:"bytes,60,opt,name=reset_usage,json=resetUsage,proto3,oneof"`
+}
+
 func (*Entry_SubmitJobs) isEntry_Cmd() {}
 
 func (*Entry_StartJobs) isEntry_Cmd() {}
@@ -537,6 +551,8 @@ func (*Entry_ResumeJobs) isEntry_Cmd() {}
 func (*Entry_PowerNodes) isEntry_Cmd() {}
 
 func (*Entry_ShrinkJob) isEntry_Cmd() {}
+
+func (*Entry_ResetUsage) isEntry_Cmd() {}
 
 type Blob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1694,6 +1710,7 @@ type JobPriority struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
 	Priority      uint32                 `protobuf:"varint,2,opt,name=priority,proto3" json:"priority,omitempty"`
+	Age           bool                   `protobuf:"varint,3,opt,name=age,proto3" json:"age,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1740,6 +1757,13 @@ func (x *JobPriority) GetPriority() uint32 {
 		return x.Priority
 	}
 	return 0
+}
+
+func (x *JobPriority) GetAge() bool {
+	if x != nil {
+		return x.Age
+	}
+	return false
 }
 
 type SetPriorities struct {
@@ -3011,6 +3035,67 @@ func (x *ShrinkJob) GetNodes() []string {
 	return nil
 }
 
+// ResetUsage forgets what was used, of all or of these associations and QOS.
+type ResetUsage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	All           bool                   `protobuf:"varint,1,opt,name=all,proto3" json:"all,omitempty"`
+	Assocs        []uint32               `protobuf:"varint,2,rep,packed,name=assocs,proto3" json:"assocs,omitempty"`
+	Qos           []uint32               `protobuf:"varint,3,rep,packed,name=qos,proto3" json:"qos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetUsage) Reset() {
+	*x = ResetUsage{}
+	mi := &file_log_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetUsage) ProtoMessage() {}
+
+func (x *ResetUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetUsage.ProtoReflect.Descriptor instead.
+func (*ResetUsage) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ResetUsage) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *ResetUsage) GetAssocs() []uint32 {
+	if x != nil {
+		return x.Assocs
+	}
+	return nil
+}
+
+func (x *ResetUsage) GetQos() []uint32 {
+	if x != nil {
+		return x.Qos
+	}
+	return nil
+}
+
 type UseToken struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
@@ -3022,7 +3107,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3034,7 +3119,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3047,7 +3132,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{37}
+	return file_log_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *UseToken) GetHash() string {
@@ -3090,6 +3175,7 @@ type SnapshotPart struct {
 	//	*SnapshotPart_Array
 	//	*SnapshotPart_Accounts
 	//	*SnapshotPart_Transaction
+	//	*SnapshotPart_Spent
 	Part          isSnapshotPart_Part `protobuf_oneof:"part"`
 	SpecOf        uint32              `protobuf:"varint,20,opt,name=spec_of,json=specOf,proto3" json:"spec_of,omitempty"` // of a job without a spec: the job before it that has the same
 	unknownFields protoimpl.UnknownFields
@@ -3098,7 +3184,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3110,7 +3196,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3123,7 +3209,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{38}
+	return file_log_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -3259,6 +3345,15 @@ func (x *SnapshotPart) GetTransaction() *Transaction {
 	return nil
 }
 
+func (x *SnapshotPart) GetSpent() *Spent {
+	if x != nil {
+		if x, ok := x.Part.(*SnapshotPart_Spent); ok {
+			return x.Spent
+		}
+	}
+	return nil
+}
+
 func (x *SnapshotPart) GetSpecOf() uint32 {
 	if x != nil {
 		return x.SpecOf
@@ -3326,6 +3421,10 @@ type SnapshotPart_Transaction struct {
 	Transaction *Transaction `protobuf:"bytes,41,opt,name=transaction,proto3,oneof"`
 }
 
+type SnapshotPart_Spent struct {
+	Spent *Spent `protobuf:"bytes,60,opt,name=spent,proto3,oneof"`
+}
+
 func (*SnapshotPart_Head) isSnapshotPart_Part() {}
 
 func (*SnapshotPart_Job) isSnapshotPart_Part() {}
@@ -3354,6 +3453,8 @@ func (*SnapshotPart_Accounts) isSnapshotPart_Part() {}
 
 func (*SnapshotPart_Transaction) isSnapshotPart_Part() {}
 
+func (*SnapshotPart_Spent) isSnapshotPart_Part() {}
+
 type SnapshotHead struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Format          uint32                 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
@@ -3370,7 +3471,7 @@ type SnapshotHead struct {
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3382,7 +3483,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3395,7 +3496,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{39}
+	return file_log_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -3454,6 +3555,135 @@ func (x *SnapshotHead) GetNextTransaction() uint32 {
 	return 0
 }
 
+// Spent is sched.Spent: what was used, on a scale that begins at epoch.
+type Spent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         int64                  `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Reset_        int64                  `protobuf:"varint,2,opt,name=reset,proto3" json:"reset,omitempty"`
+	Kinds         []string               `protobuf:"bytes,3,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	Rows          []*SpentRow            `protobuf:"bytes,4,rep,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Spent) Reset() {
+	*x = Spent{}
+	mi := &file_log_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Spent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Spent) ProtoMessage() {}
+
+func (x *Spent) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Spent.ProtoReflect.Descriptor instead.
+func (*Spent) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *Spent) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Spent) GetReset_() int64 {
+	if x != nil {
+		return x.Reset_
+	}
+	return 0
+}
+
+func (x *Spent) GetKinds() []string {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *Spent) GetRows() []*SpentRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+type SpentRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Assoc         uint32                 `protobuf:"varint,1,opt,name=assoc,proto3" json:"assoc,omitempty"`
+	Qos           uint32                 `protobuf:"varint,2,opt,name=qos,proto3" json:"qos,omitempty"`
+	Used          []float64              `protobuf:"fixed64,3,rep,packed,name=used,proto3" json:"used,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpentRow) Reset() {
+	*x = SpentRow{}
+	mi := &file_log_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpentRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpentRow) ProtoMessage() {}
+
+func (x *SpentRow) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpentRow.ProtoReflect.Descriptor instead.
+func (*SpentRow) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *SpentRow) GetAssoc() uint32 {
+	if x != nil {
+		return x.Assoc
+	}
+	return 0
+}
+
+func (x *SpentRow) GetQos() uint32 {
+	if x != nil {
+		return x.Qos
+	}
+	return 0
+}
+
+func (x *SpentRow) GetUsed() []float64 {
+	if x != nil {
+		return x.Used
+	}
+	return nil
+}
+
 type SubmitKey struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
@@ -3466,7 +3696,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3478,7 +3708,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3491,7 +3721,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{40}
+	return file_log_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -3534,7 +3764,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3546,7 +3776,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3559,7 +3789,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{41}
+	return file_log_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *StepKey) GetKey() string {
@@ -3602,7 +3832,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3614,7 +3844,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3627,7 +3857,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{42}
+	return file_log_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -3665,7 +3895,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3677,7 +3907,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3690,7 +3920,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{43}
+	return file_log_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RunRecord) GetId() string {
@@ -3745,7 +3975,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3757,7 +3987,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3770,7 +4000,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{44}
+	return file_log_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -3798,7 +4028,8 @@ const file_log_proto_rawDesc = "" +
 	"\x05Actor\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x16\n" +
-	"\x06system\x18\x03 \x01(\bR\x06system\"\xef\t\n" +
+	"\x06system\x18\x03 \x01(\bR\x06system\"\xa9\n" +
+	"\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x05actor\x18\x02 \x01(\v2\x10.runink.v1.ActorR\x05actor\x128\n" +
@@ -3832,7 +4063,9 @@ const file_log_proto_rawDesc = "" +
 	"\vpower_nodes\x184 \x01(\v2\x15.runink.v1.PowerNodesH\x00R\n" +
 	"powerNodes\x125\n" +
 	"\n" +
-	"shrink_job\x185 \x01(\v2\x14.runink.v1.ShrinkJobH\x00R\tshrinkJobB\x05\n" +
+	"shrink_job\x185 \x01(\v2\x14.runink.v1.ShrinkJobH\x00R\tshrinkJob\x128\n" +
+	"\vreset_usage\x18< \x01(\v2\x15.runink.v1.ResetUsageH\x00R\n" +
+	"resetUsageB\x05\n" +
 	"\x03cmd\"*\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -3962,10 +4195,11 @@ const file_log_proto_rawDesc = "" +
 	"\n" +
 	"\b_suspendB\t\n" +
 	"\a_end_atB\b\n" +
-	"\x06_assoc\";\n" +
+	"\x06_assoc\"M\n" +
 	"\vJobPriority\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
-	"\bpriority\x18\x02 \x01(\rR\bpriority\";\n" +
+	"\bpriority\x18\x02 \x01(\rR\bpriority\x12\x10\n" +
+	"\x03age\x18\x03 \x01(\bR\x03age\";\n" +
 	"\rSetPriorities\x12*\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x16.runink.v1.JobPriorityR\x04jobs\"p\n" +
 	"\tStartStep\x12\x10\n" +
@@ -4074,11 +4308,16 @@ const file_log_proto_rawDesc = "" +
 	"\tShrinkJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x14\n" +
-	"\x05nodes\x18\x03 \x03(\tR\x05nodes\"F\n" +
+	"\x05nodes\x18\x03 \x03(\tR\x05nodes\"H\n" +
+	"\n" +
+	"ResetUsage\x12\x10\n" +
+	"\x03all\x18\x01 \x01(\bR\x03all\x12\x16\n" +
+	"\x06assocs\x18\x02 \x03(\rR\x06assocs\x12\x10\n" +
+	"\x03qos\x18\x03 \x03(\rR\x03qos\"F\n" +
 	"\bUseToken\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\xb7\x05\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xe1\x05\n" +
 	"\fSnapshotPart\x12-\n" +
 	"\x04head\x18\x01 \x01(\v2\x17.runink.v1.SnapshotHeadH\x00R\x04head\x12\"\n" +
 	"\x03job\x18\x02 \x01(\v2\x0e.runink.v1.JobH\x00R\x03job\x12%\n" +
@@ -4094,7 +4333,8 @@ const file_log_proto_rawDesc = "" +
 	"\bstep_key\x18\v \x01(\v2\x12.runink.v1.StepKeyH\x00R\astepKey\x12,\n" +
 	"\x05array\x18\f \x01(\v2\x14.runink.v1.ArrayPastH\x00R\x05array\x126\n" +
 	"\baccounts\x18( \x01(\v2\x18.runink.v1.AccountTablesH\x00R\baccounts\x12:\n" +
-	"\vtransaction\x18) \x01(\v2\x16.runink.v1.TransactionH\x00R\vtransaction\x12\x17\n" +
+	"\vtransaction\x18) \x01(\v2\x16.runink.v1.TransactionH\x00R\vtransaction\x12(\n" +
+	"\x05spent\x18< \x01(\v2\x10.runink.v1.SpentH\x00R\x05spent\x12\x17\n" +
 	"\aspec_of\x18\x14 \x01(\rR\x06specOfB\x06\n" +
 	"\x04part\"\xde\x01\n" +
 	"\fSnapshotHead\x12\x16\n" +
@@ -4105,7 +4345,16 @@ const file_log_proto_rawDesc = "" +
 	"\arun_seq\x18\x05 \x01(\rR\x06runSeq\x12\x18\n" +
 	"\acluster\x18\x06 \x01(\tR\acluster\x12\x0e\n" +
 	"\x02at\x18\a \x01(\x03R\x02at\x12)\n" +
-	"\x10next_transaction\x18\b \x01(\rR\x0fnextTransaction\"S\n" +
+	"\x10next_transaction\x18\b \x01(\rR\x0fnextTransaction\"r\n" +
+	"\x05Spent\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x14\n" +
+	"\x05reset\x18\x02 \x01(\x03R\x05reset\x12\x14\n" +
+	"\x05kinds\x18\x03 \x03(\tR\x05kinds\x12'\n" +
+	"\x04rows\x18\x04 \x03(\v2\x13.runink.v1.SpentRowR\x04rows\"F\n" +
+	"\bSpentRow\x12\x14\n" +
+	"\x05assoc\x18\x01 \x01(\rR\x05assoc\x12\x10\n" +
+	"\x03qos\x18\x02 \x01(\rR\x03qos\x12\x12\n" +
+	"\x04used\x18\x03 \x03(\x01R\x04used\"S\n" +
 	"\tSubmitKey\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x12\n" +
@@ -4143,7 +4392,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
@@ -4182,28 +4431,31 @@ var file_log_proto_goTypes = []any{
 	(*ResumeJobs)(nil),      // 34: runink.v1.ResumeJobs
 	(*PowerNodes)(nil),      // 35: runink.v1.PowerNodes
 	(*ShrinkJob)(nil),       // 36: runink.v1.ShrinkJob
-	(*UseToken)(nil),        // 37: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 38: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 39: runink.v1.SnapshotHead
-	(*SubmitKey)(nil),       // 40: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 41: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 42: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 43: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 44: runink.v1.SnapshotEnd
-	(*Job)(nil),             // 45: runink.v1.Job
-	(*NodeAlloc)(nil),       // 46: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 47: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 48: runink.v1.ExitCode
-	(*Usage)(nil),           // 49: runink.v1.Usage
-	(*DependTerm)(nil),      // 50: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 51: runink.v1.JobOptions
-	(*Need)(nil),            // 52: runink.v1.Need
-	(*Step)(nil),            // 53: runink.v1.Step
-	(*NodeGres)(nil),        // 54: runink.v1.NodeGres
-	(*Partition)(nil),       // 55: runink.v1.Partition
-	(*AccountTables)(nil),   // 56: runink.v1.AccountTables
-	(*Transaction)(nil),     // 57: runink.v1.Transaction
-	(*Node)(nil),            // 58: runink.v1.Node
+	(*ResetUsage)(nil),      // 37: runink.v1.ResetUsage
+	(*UseToken)(nil),        // 38: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 39: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 40: runink.v1.SnapshotHead
+	(*Spent)(nil),           // 41: runink.v1.Spent
+	(*SpentRow)(nil),        // 42: runink.v1.SpentRow
+	(*SubmitKey)(nil),       // 43: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 44: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 45: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 46: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 47: runink.v1.SnapshotEnd
+	(*Job)(nil),             // 48: runink.v1.Job
+	(*NodeAlloc)(nil),       // 49: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 50: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 51: runink.v1.ExitCode
+	(*Usage)(nil),           // 52: runink.v1.Usage
+	(*DependTerm)(nil),      // 53: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 54: runink.v1.JobOptions
+	(*Need)(nil),            // 55: runink.v1.Need
+	(*Step)(nil),            // 56: runink.v1.Step
+	(*NodeGres)(nil),        // 57: runink.v1.NodeGres
+	(*Partition)(nil),       // 58: runink.v1.Partition
+	(*AccountTables)(nil),   // 59: runink.v1.AccountTables
+	(*Transaction)(nil),     // 60: runink.v1.Transaction
+	(*Node)(nil),            // 61: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
@@ -4223,63 +4475,66 @@ var file_log_proto_depIdxs = []int32{
 	26, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
 	27, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
 	28, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	37, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	38, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
 	30, // 18: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
 	32, // 19: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
 	34, // 20: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
 	35, // 21: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
 	36, // 22: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
-	45, // 23: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
-	3,  // 24: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
-	4,  // 25: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
-	5,  // 26: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	46, // 27: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
-	7,  // 28: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
-	9,  // 29: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
-	10, // 30: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	47, // 31: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	48, // 32: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	49, // 33: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	48, // 34: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	47, // 35: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	16, // 36: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	50, // 37: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	51, // 38: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	52, // 39: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	15, // 40: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	17, // 41: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	53, // 42: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	48, // 43: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	49, // 44: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	54, // 45: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	22, // 46: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	55, // 47: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	25, // 48: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	56, // 49: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	29, // 50: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	57, // 51: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	46, // 52: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
-	31, // 53: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
-	33, // 54: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
-	39, // 55: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	45, // 56: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	58, // 57: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	55, // 58: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	3,  // 59: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	25, // 60: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	40, // 61: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	28, // 62: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	43, // 63: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	44, // 64: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	41, // 65: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	42, // 66: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	56, // 67: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	57, // 68: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	69, // [69:69] is the sub-list for method output_type
-	69, // [69:69] is the sub-list for method input_type
-	69, // [69:69] is the sub-list for extension type_name
-	69, // [69:69] is the sub-list for extension extendee
-	0,  // [0:69] is the sub-list for field type_name
+	37, // 23: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
+	48, // 24: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	3,  // 25: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
+	4,  // 26: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
+	5,  // 27: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
+	49, // 28: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	7,  // 29: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
+	9,  // 30: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
+	10, // 31: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
+	50, // 32: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	51, // 33: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	52, // 34: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	51, // 35: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	50, // 36: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	16, // 37: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	53, // 38: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	54, // 39: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	55, // 40: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	15, // 41: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	17, // 42: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	56, // 43: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	51, // 44: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	52, // 45: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	57, // 46: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	22, // 47: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	58, // 48: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	25, // 49: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	59, // 50: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	29, // 51: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	60, // 52: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	49, // 53: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
+	31, // 54: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
+	33, // 55: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
+	40, // 56: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	48, // 57: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	61, // 58: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	58, // 59: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	3,  // 60: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	25, // 61: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	43, // 62: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	28, // 63: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	46, // 64: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	47, // 65: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	44, // 66: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	45, // 67: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	59, // 68: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	60, // 69: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	41, // 70: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
+	42, // 71: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
+	72, // [72:72] is the sub-list for method output_type
+	72, // [72:72] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -4310,10 +4565,11 @@ func file_log_proto_init() {
 		(*Entry_ResumeJobs)(nil),
 		(*Entry_PowerNodes)(nil),
 		(*Entry_ShrinkJob)(nil),
+		(*Entry_ResetUsage)(nil),
 	}
 	file_log_proto_msgTypes[16].OneofWrappers = []any{}
 	file_log_proto_msgTypes[23].OneofWrappers = []any{}
-	file_log_proto_msgTypes[38].OneofWrappers = []any{
+	file_log_proto_msgTypes[39].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -4328,6 +4584,7 @@ func file_log_proto_init() {
 		(*SnapshotPart_Array)(nil),
 		(*SnapshotPart_Accounts)(nil),
 		(*SnapshotPart_Transaction)(nil),
+		(*SnapshotPart_Spent)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4335,7 +4592,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   45,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

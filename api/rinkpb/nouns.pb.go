@@ -2073,6 +2073,8 @@ type Job struct {
 	RoomMade         int64                  `protobuf:"varint,93,opt,name=room_made,json=roomMade,proto3" json:"room_made,omitempty"`
 	RoomOn           []*NodeAlloc           `protobuf:"bytes,94,rep,name=room_on,json=roomOn,proto3" json:"room_on,omitempty"`
 	FailedStarts     uint32                 `protobuf:"varint,95,opt,name=failed_starts,json=failedStarts,proto3" json:"failed_starts,omitempty"`
+	AgeHeld          bool                   `protobuf:"varint,100,opt,name=age_held,json=ageHeld,proto3" json:"age_held,omitempty"`
+	AgeFrom          int64                  `protobuf:"varint,101,opt,name=age_from,json=ageFrom,proto3" json:"age_from,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2649,6 +2651,20 @@ func (x *Job) GetRoomOn() []*NodeAlloc {
 func (x *Job) GetFailedStarts() uint32 {
 	if x != nil {
 		return x.FailedStarts
+	}
+	return 0
+}
+
+func (x *Job) GetAgeHeld() bool {
+	if x != nil {
+		return x.AgeHeld
+	}
+	return false
+}
+
+func (x *Job) GetAgeFrom() int64 {
+	if x != nil {
+		return x.AgeFrom
 	}
 	return 0
 }
@@ -5209,7 +5225,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05tasks\x18\x04 \x01(\x05R\x05tasks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xfe\x12\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xb4\x13\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x19\n" +
 	"\barray_id\x18\x02 \x01(\rR\aarrayId\x12\x17\n" +
@@ -5306,7 +5322,9 @@ const file_nouns_proto_rawDesc = "" +
 	"\fpreempt_mode\x18\\ \x01(\rR\vpreemptMode\x12\x1b\n" +
 	"\troom_made\x18] \x01(\x03R\broomMade\x12-\n" +
 	"\aroom_on\x18^ \x03(\v2\x14.runink.v1.NodeAllocR\x06roomOn\x12#\n" +
-	"\rfailed_starts\x18_ \x01(\rR\ffailedStarts\"D\n" +
+	"\rfailed_starts\x18_ \x01(\rR\ffailedStarts\x12\x19\n" +
+	"\bage_held\x18d \x01(\bR\aageHeld\x12\x19\n" +
+	"\bage_from\x18e \x01(\x03R\aageFrom\"D\n" +
 	"\x06Rlimit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +

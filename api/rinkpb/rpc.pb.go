@@ -7022,6 +7022,688 @@ func (x *SuspendJob) GetGrace() int64 {
 	return 0
 }
 
+type PrioritiesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrioritiesRequest) Reset() {
+	*x = PrioritiesRequest{}
+	mi := &file_rpc_proto_msgTypes[86]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrioritiesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrioritiesRequest) ProtoMessage() {}
+
+func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[86]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
+func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{86}
+}
+
+type PrioritiesReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Weights       *PriorityWeights       `protobuf:"bytes,2,opt,name=weights,proto3" json:"weights,omitempty"`
+	Jobs          []*JobFactors          `protobuf:"bytes,3,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrioritiesReply) Reset() {
+	*x = PrioritiesReply{}
+	mi := &file_rpc_proto_msgTypes[87]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrioritiesReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrioritiesReply) ProtoMessage() {}
+
+func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[87]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
+func (*PrioritiesReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{87}
+}
+
+func (x *PrioritiesReply) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *PrioritiesReply) GetWeights() *PriorityWeights {
+	if x != nil {
+		return x.Weights
+	}
+	return nil
+}
+
+func (x *PrioritiesReply) GetJobs() []*JobFactors {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+type PriorityWeights struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Age           uint32                 `protobuf:"varint,1,opt,name=age,proto3" json:"age,omitempty"`
+	Assoc         uint32                 `protobuf:"varint,2,opt,name=assoc,proto3" json:"assoc,omitempty"`
+	FairShare     uint32                 `protobuf:"varint,3,opt,name=fair_share,json=fairShare,proto3" json:"fair_share,omitempty"`
+	JobSize       uint32                 `protobuf:"varint,4,opt,name=job_size,json=jobSize,proto3" json:"job_size,omitempty"`
+	Partition     uint32                 `protobuf:"varint,5,opt,name=partition,proto3" json:"partition,omitempty"`
+	Qos           uint32                 `protobuf:"varint,6,opt,name=qos,proto3" json:"qos,omitempty"`
+	Tres          []*TRESFactor          `protobuf:"bytes,7,rep,name=tres,proto3" json:"tres,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PriorityWeights) Reset() {
+	*x = PriorityWeights{}
+	mi := &file_rpc_proto_msgTypes[88]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PriorityWeights) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PriorityWeights) ProtoMessage() {}
+
+func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[88]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
+func (*PriorityWeights) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{88}
+}
+
+func (x *PriorityWeights) GetAge() uint32 {
+	if x != nil {
+		return x.Age
+	}
+	return 0
+}
+
+func (x *PriorityWeights) GetAssoc() uint32 {
+	if x != nil {
+		return x.Assoc
+	}
+	return 0
+}
+
+func (x *PriorityWeights) GetFairShare() uint32 {
+	if x != nil {
+		return x.FairShare
+	}
+	return 0
+}
+
+func (x *PriorityWeights) GetJobSize() uint32 {
+	if x != nil {
+		return x.JobSize
+	}
+	return 0
+}
+
+func (x *PriorityWeights) GetPartition() uint32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *PriorityWeights) GetQos() uint32 {
+	if x != nil {
+		return x.Qos
+	}
+	return 0
+}
+
+func (x *PriorityWeights) GetTres() []*TRESFactor {
+	if x != nil {
+		return x.Tres
+	}
+	return nil
+}
+
+// JobFactors are what one job's priority is made of in one of its partitions, each before its weight.
+type JobFactors struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Uid           uint32                 `protobuf:"varint,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	User          string                 `protobuf:"bytes,3,opt,name=user,proto3" json:"user,omitempty"`
+	Account       string                 `protobuf:"bytes,4,opt,name=account,proto3" json:"account,omitempty"`
+	QosName       string                 `protobuf:"bytes,5,opt,name=qos_name,json=qosName,proto3" json:"qos_name,omitempty"`
+	PartitionName string                 `protobuf:"bytes,6,opt,name=partition_name,json=partitionName,proto3" json:"partition_name,omitempty"`
+	Priority      float64                `protobuf:"fixed64,7,opt,name=priority,proto3" json:"priority,omitempty"`
+	Age           float64                `protobuf:"fixed64,8,opt,name=age,proto3" json:"age,omitempty"`
+	Assoc         float64                `protobuf:"fixed64,9,opt,name=assoc,proto3" json:"assoc,omitempty"`
+	FairShare     float64                `protobuf:"fixed64,10,opt,name=fair_share,json=fairShare,proto3" json:"fair_share,omitempty"`
+	JobSize       float64                `protobuf:"fixed64,11,opt,name=job_size,json=jobSize,proto3" json:"job_size,omitempty"`
+	Partition     float64                `protobuf:"fixed64,12,opt,name=partition,proto3" json:"partition,omitempty"`
+	Qos           float64                `protobuf:"fixed64,13,opt,name=qos,proto3" json:"qos,omitempty"`
+	Nice          int64                  `protobuf:"varint,14,opt,name=nice,proto3" json:"nice,omitempty"`
+	Site          int64                  `protobuf:"varint,15,opt,name=site,proto3" json:"site,omitempty"`
+	Tres          []*TRESFactor          `protobuf:"bytes,16,rep,name=tres,proto3" json:"tres,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobFactors) Reset() {
+	*x = JobFactors{}
+	mi := &file_rpc_proto_msgTypes[89]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobFactors) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobFactors) ProtoMessage() {}
+
+func (x *JobFactors) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[89]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
+func (*JobFactors) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{89}
+}
+
+func (x *JobFactors) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *JobFactors) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *JobFactors) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *JobFactors) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *JobFactors) GetQosName() string {
+	if x != nil {
+		return x.QosName
+	}
+	return ""
+}
+
+func (x *JobFactors) GetPartitionName() string {
+	if x != nil {
+		return x.PartitionName
+	}
+	return ""
+}
+
+func (x *JobFactors) GetPriority() float64 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *JobFactors) GetAge() float64 {
+	if x != nil {
+		return x.Age
+	}
+	return 0
+}
+
+func (x *JobFactors) GetAssoc() float64 {
+	if x != nil {
+		return x.Assoc
+	}
+	return 0
+}
+
+func (x *JobFactors) GetFairShare() float64 {
+	if x != nil {
+		return x.FairShare
+	}
+	return 0
+}
+
+func (x *JobFactors) GetJobSize() float64 {
+	if x != nil {
+		return x.JobSize
+	}
+	return 0
+}
+
+func (x *JobFactors) GetPartition() float64 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *JobFactors) GetQos() float64 {
+	if x != nil {
+		return x.Qos
+	}
+	return 0
+}
+
+func (x *JobFactors) GetNice() int64 {
+	if x != nil {
+		return x.Nice
+	}
+	return 0
+}
+
+func (x *JobFactors) GetSite() int64 {
+	if x != nil {
+		return x.Site
+	}
+	return 0
+}
+
+func (x *JobFactors) GetTres() []*TRESFactor {
+	if x != nil {
+		return x.Tres
+	}
+	return nil
+}
+
+type TRESFactor struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value         float64                `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
+	Weight        float64                `protobuf:"fixed64,3,opt,name=weight,proto3" json:"weight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TRESFactor) Reset() {
+	*x = TRESFactor{}
+	mi := &file_rpc_proto_msgTypes[90]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TRESFactor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TRESFactor) ProtoMessage() {}
+
+func (x *TRESFactor) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[90]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
+func (*TRESFactor) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{90}
+}
+
+func (x *TRESFactor) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *TRESFactor) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *TRESFactor) GetWeight() float64 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+type SharesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Accounts      []string               `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	Users         []string               `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharesRequest) Reset() {
+	*x = SharesRequest{}
+	mi := &file_rpc_proto_msgTypes[91]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharesRequest) ProtoMessage() {}
+
+func (x *SharesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[91]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
+func (*SharesRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{91}
+}
+
+func (x *SharesRequest) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *SharesRequest) GetUsers() []string {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+type SharesReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	FairTree      bool                   `protobuf:"varint,2,opt,name=fair_tree,json=fairTree,proto3" json:"fair_tree,omitempty"`
+	Shares        []*AssocShare          `protobuf:"bytes,3,rep,name=shares,proto3" json:"shares,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharesReply) Reset() {
+	*x = SharesReply{}
+	mi := &file_rpc_proto_msgTypes[92]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharesReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharesReply) ProtoMessage() {}
+
+func (x *SharesReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[92]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
+func (*SharesReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{92}
+}
+
+func (x *SharesReply) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *SharesReply) GetFairTree() bool {
+	if x != nil {
+		return x.FairTree
+	}
+	return false
+}
+
+func (x *SharesReply) GetShares() []*AssocShare {
+	if x != nil {
+		return x.Shares
+	}
+	return nil
+}
+
+// AssocShare is how one association stands; they come each followed by what is below it.
+type AssocShare struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Id             uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Parent         uint32                 `protobuf:"varint,2,opt,name=parent,proto3" json:"parent,omitempty"`
+	Account        string                 `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
+	User           string                 `protobuf:"bytes,4,opt,name=user,proto3" json:"user,omitempty"`
+	Partition      string                 `protobuf:"bytes,5,opt,name=partition,proto3" json:"partition,omitempty"`
+	Shares         int64                  `protobuf:"zigzag64,6,opt,name=shares,proto3" json:"shares,omitempty"`
+	NormShares     float64                `protobuf:"fixed64,7,opt,name=norm_shares,json=normShares,proto3" json:"norm_shares,omitempty"`
+	RawUsage       float64                `protobuf:"fixed64,8,opt,name=raw_usage,json=rawUsage,proto3" json:"raw_usage,omitempty"`
+	NormUsage      float64                `protobuf:"fixed64,9,opt,name=norm_usage,json=normUsage,proto3" json:"norm_usage,omitempty"`
+	EffectiveUsage float64                `protobuf:"fixed64,10,opt,name=effective_usage,json=effectiveUsage,proto3" json:"effective_usage,omitempty"`
+	Factor         float64                `protobuf:"fixed64,11,opt,name=factor,proto3" json:"factor,omitempty"`
+	Level          float64                `protobuf:"fixed64,12,opt,name=level,proto3" json:"level,omitempty"`
+	GrpTresMins    string                 `protobuf:"bytes,13,opt,name=grp_tres_mins,json=grpTresMins,proto3" json:"grp_tres_mins,omitempty"`
+	UsedTresMins   string                 `protobuf:"bytes,14,opt,name=used_tres_mins,json=usedTresMins,proto3" json:"used_tres_mins,omitempty"`
+	RunTresMins    string                 `protobuf:"bytes,15,opt,name=run_tres_mins,json=runTresMins,proto3" json:"run_tres_mins,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *AssocShare) Reset() {
+	*x = AssocShare{}
+	mi := &file_rpc_proto_msgTypes[93]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssocShare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssocShare) ProtoMessage() {}
+
+func (x *AssocShare) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[93]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
+func (*AssocShare) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{93}
+}
+
+func (x *AssocShare) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *AssocShare) GetParent() uint32 {
+	if x != nil {
+		return x.Parent
+	}
+	return 0
+}
+
+func (x *AssocShare) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *AssocShare) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *AssocShare) GetPartition() string {
+	if x != nil {
+		return x.Partition
+	}
+	return ""
+}
+
+func (x *AssocShare) GetShares() int64 {
+	if x != nil {
+		return x.Shares
+	}
+	return 0
+}
+
+func (x *AssocShare) GetNormShares() float64 {
+	if x != nil {
+		return x.NormShares
+	}
+	return 0
+}
+
+func (x *AssocShare) GetRawUsage() float64 {
+	if x != nil {
+		return x.RawUsage
+	}
+	return 0
+}
+
+func (x *AssocShare) GetNormUsage() float64 {
+	if x != nil {
+		return x.NormUsage
+	}
+	return 0
+}
+
+func (x *AssocShare) GetEffectiveUsage() float64 {
+	if x != nil {
+		return x.EffectiveUsage
+	}
+	return 0
+}
+
+func (x *AssocShare) GetFactor() float64 {
+	if x != nil {
+		return x.Factor
+	}
+	return 0
+}
+
+func (x *AssocShare) GetLevel() float64 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *AssocShare) GetGrpTresMins() string {
+	if x != nil {
+		return x.GrpTresMins
+	}
+	return ""
+}
+
+func (x *AssocShare) GetUsedTresMins() string {
+	if x != nil {
+		return x.UsedTresMins
+	}
+	return ""
+}
+
+func (x *AssocShare) GetRunTresMins() string {
+	if x != nil {
+		return x.RunTresMins
+	}
+	return ""
+}
+
 var File_rpc_proto protoreflect.FileDescriptor
 
 const file_rpc_proto_rawDesc = "" +
@@ -7643,7 +8325,73 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x16\n" +
 	"\x06resume\x18\x03 \x01(\bR\x06resume\x12\x14\n" +
-	"\x05grace\x18\x04 \x01(\x03R\x05grace2\xa2\r\n" +
+	"\x05grace\x18\x04 \x01(\x03R\x05grace\"\x13\n" +
+	"\x11PrioritiesRequest\"\x8c\x01\n" +
+	"\x0fPrioritiesReply\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\x124\n" +
+	"\aweights\x18\x02 \x01(\v2\x1a.runink.v1.PriorityWeightsR\aweights\x12)\n" +
+	"\x04jobs\x18\x03 \x03(\v2\x15.runink.v1.JobFactorsR\x04jobs\"\xce\x01\n" +
+	"\x0fPriorityWeights\x12\x10\n" +
+	"\x03age\x18\x01 \x01(\rR\x03age\x12\x14\n" +
+	"\x05assoc\x18\x02 \x01(\rR\x05assoc\x12\x1d\n" +
+	"\n" +
+	"fair_share\x18\x03 \x01(\rR\tfairShare\x12\x19\n" +
+	"\bjob_size\x18\x04 \x01(\rR\ajobSize\x12\x1c\n" +
+	"\tpartition\x18\x05 \x01(\rR\tpartition\x12\x10\n" +
+	"\x03qos\x18\x06 \x01(\rR\x03qos\x12)\n" +
+	"\x04tres\x18\a \x03(\v2\x15.runink.v1.TRESFactorR\x04tres\"\xa1\x03\n" +
+	"\n" +
+	"JobFactors\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x10\n" +
+	"\x03uid\x18\x02 \x01(\rR\x03uid\x12\x12\n" +
+	"\x04user\x18\x03 \x01(\tR\x04user\x12\x18\n" +
+	"\aaccount\x18\x04 \x01(\tR\aaccount\x12\x19\n" +
+	"\bqos_name\x18\x05 \x01(\tR\aqosName\x12%\n" +
+	"\x0epartition_name\x18\x06 \x01(\tR\rpartitionName\x12\x1a\n" +
+	"\bpriority\x18\a \x01(\x01R\bpriority\x12\x10\n" +
+	"\x03age\x18\b \x01(\x01R\x03age\x12\x14\n" +
+	"\x05assoc\x18\t \x01(\x01R\x05assoc\x12\x1d\n" +
+	"\n" +
+	"fair_share\x18\n" +
+	" \x01(\x01R\tfairShare\x12\x19\n" +
+	"\bjob_size\x18\v \x01(\x01R\ajobSize\x12\x1c\n" +
+	"\tpartition\x18\f \x01(\x01R\tpartition\x12\x10\n" +
+	"\x03qos\x18\r \x01(\x01R\x03qos\x12\x12\n" +
+	"\x04nice\x18\x0e \x01(\x03R\x04nice\x12\x12\n" +
+	"\x04site\x18\x0f \x01(\x03R\x04site\x12)\n" +
+	"\x04tres\x18\x10 \x03(\v2\x15.runink.v1.TRESFactorR\x04tres\"L\n" +
+	"\n" +
+	"TRESFactor\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x16\n" +
+	"\x06weight\x18\x03 \x01(\x01R\x06weight\"A\n" +
+	"\rSharesRequest\x12\x1a\n" +
+	"\baccounts\x18\x01 \x03(\tR\baccounts\x12\x14\n" +
+	"\x05users\x18\x02 \x03(\tR\x05users\"s\n" +
+	"\vSharesReply\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\x12\x1b\n" +
+	"\tfair_tree\x18\x02 \x01(\bR\bfairTree\x12-\n" +
+	"\x06shares\x18\x03 \x03(\v2\x15.runink.v1.AssocShareR\x06shares\"\xba\x03\n" +
+	"\n" +
+	"AssocShare\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x16\n" +
+	"\x06parent\x18\x02 \x01(\rR\x06parent\x12\x18\n" +
+	"\aaccount\x18\x03 \x01(\tR\aaccount\x12\x12\n" +
+	"\x04user\x18\x04 \x01(\tR\x04user\x12\x1c\n" +
+	"\tpartition\x18\x05 \x01(\tR\tpartition\x12\x16\n" +
+	"\x06shares\x18\x06 \x01(\x12R\x06shares\x12\x1f\n" +
+	"\vnorm_shares\x18\a \x01(\x01R\n" +
+	"normShares\x12\x1b\n" +
+	"\traw_usage\x18\b \x01(\x01R\brawUsage\x12\x1d\n" +
+	"\n" +
+	"norm_usage\x18\t \x01(\x01R\tnormUsage\x12'\n" +
+	"\x0feffective_usage\x18\n" +
+	" \x01(\x01R\x0eeffectiveUsage\x12\x16\n" +
+	"\x06factor\x18\v \x01(\x01R\x06factor\x12\x14\n" +
+	"\x05level\x18\f \x01(\x01R\x05level\x12\"\n" +
+	"\rgrp_tres_mins\x18\r \x01(\tR\vgrpTresMins\x12$\n" +
+	"\x0eused_tres_mins\x18\x0e \x01(\tR\fusedTresMins\x12\"\n" +
+	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins2\xa6\x0e\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -7674,7 +8422,10 @@ const file_rpc_proto_rawDesc = "" +
 	"\fListAccounts\x12\x1e.runink.v1.ListAccountsRequest\x1a\x18.runink.v1.AccountsReply\x12R\n" +
 	"\x0eChangeAccounts\x12 .runink.v1.ChangeAccountsRequest\x1a\x1e.runink.v1.ChangeAccountsReply\x12I\n" +
 	"\vCreateToken\x12\x1d.runink.v1.CreateTokenRequest\x1a\x1b.runink.v1.CreateTokenReply\x12=\n" +
-	"\aCertify\x12\x19.runink.v1.CertifyRequest\x1a\x17.runink.v1.CertifyReply2?\n" +
+	"\aCertify\x12\x19.runink.v1.CertifyRequest\x1a\x17.runink.v1.CertifyReply\x12F\n" +
+	"\n" +
+	"Priorities\x12\x1c.runink.v1.PrioritiesRequest\x1a\x1a.runink.v1.PrioritiesReply\x12:\n" +
+	"\x06Shares\x12\x18.runink.v1.SharesRequest\x1a\x16.runink.v1.SharesReply2?\n" +
 	"\x04Join\x127\n" +
 	"\x04Join\x12\x16.runink.v1.JoinRequest\x1a\x17.runink.v1.CertifyReply2;\n" +
 	"\x05Nodes\x122\n" +
@@ -7695,7 +8446,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 86)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 94)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),         // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                   // 1: runink.v1.Done
@@ -7784,44 +8535,52 @@ var file_rpc_proto_goTypes = []any{
 	(*SignalJob)(nil),              // 84: runink.v1.SignalJob
 	(*EndJobHere)(nil),             // 85: runink.v1.EndJobHere
 	(*SuspendJob)(nil),             // 86: runink.v1.SuspendJob
-	(*JobOptions)(nil),             // 87: runink.v1.JobOptions
-	(*Rlimit)(nil),                 // 88: runink.v1.Rlimit
-	(*IndexSet)(nil),               // 89: runink.v1.IndexSet
-	(*Job)(nil),                    // 90: runink.v1.Job
-	(*Obstacle)(nil),               // 91: runink.v1.Obstacle
-	(*Node)(nil),                   // 92: runink.v1.Node
-	(*Partition)(nil),              // 93: runink.v1.Partition
-	(*ConfigFile)(nil),             // 94: runink.v1.ConfigFile
-	(*RunRecord)(nil),              // 95: runink.v1.RunRecord
-	(*AccountTables)(nil),          // 96: runink.v1.AccountTables
-	(*Transaction)(nil),            // 97: runink.v1.Transaction
-	(*TRESItem)(nil),               // 98: runink.v1.TRESItem
-	(*ExitCode)(nil),               // 99: runink.v1.ExitCode
-	(*Step)(nil),                   // 100: runink.v1.Step
-	(*Usage)(nil),                  // 101: runink.v1.Usage
-	(*RegisterNode)(nil),           // 102: runink.v1.RegisterNode
-	(*GresAlloc)(nil),              // 103: runink.v1.GresAlloc
+	(*PrioritiesRequest)(nil),      // 87: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),        // 88: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),        // 89: runink.v1.PriorityWeights
+	(*JobFactors)(nil),             // 90: runink.v1.JobFactors
+	(*TRESFactor)(nil),             // 91: runink.v1.TRESFactor
+	(*SharesRequest)(nil),          // 92: runink.v1.SharesRequest
+	(*SharesReply)(nil),            // 93: runink.v1.SharesReply
+	(*AssocShare)(nil),             // 94: runink.v1.AssocShare
+	(*JobOptions)(nil),             // 95: runink.v1.JobOptions
+	(*Rlimit)(nil),                 // 96: runink.v1.Rlimit
+	(*IndexSet)(nil),               // 97: runink.v1.IndexSet
+	(*Job)(nil),                    // 98: runink.v1.Job
+	(*Obstacle)(nil),               // 99: runink.v1.Obstacle
+	(*Node)(nil),                   // 100: runink.v1.Node
+	(*Partition)(nil),              // 101: runink.v1.Partition
+	(*ConfigFile)(nil),             // 102: runink.v1.ConfigFile
+	(*RunRecord)(nil),              // 103: runink.v1.RunRecord
+	(*AccountTables)(nil),          // 104: runink.v1.AccountTables
+	(*Transaction)(nil),            // 105: runink.v1.Transaction
+	(*TRESItem)(nil),               // 106: runink.v1.TRESItem
+	(*ExitCode)(nil),               // 107: runink.v1.ExitCode
+	(*Step)(nil),                   // 108: runink.v1.Step
+	(*Usage)(nil),                  // 109: runink.v1.Usage
+	(*RegisterNode)(nil),           // 110: runink.v1.RegisterNode
+	(*GresAlloc)(nil),              // 111: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	87,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	88,  // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	95,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	96,  // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	89,  // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	97,  // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	90,  // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	98,  // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	91,  // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	92,  // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	93,  // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	94,  // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	99,  // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	100, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	101, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	102, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
-	95,  // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	103, // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 19: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 20: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	30,  // 21: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -7832,9 +8591,9 @@ var file_rpc_proto_depIdxs = []int32{
 	33,  // 26: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	33,  // 27: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	33,  // 28: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	96,  // 29: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	97,  // 30: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	98,  // 31: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	104, // 29: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	105, // 30: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	106, // 31: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	40,  // 32: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	33,  // 33: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	39,  // 34: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -7844,23 +8603,23 @@ var file_rpc_proto_depIdxs = []int32{
 	43,  // 38: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	43,  // 39: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
 	43,  // 40: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	99,  // 41: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	107, // 41: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	11,  // 42: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	49,  // 43: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	8,   // 44: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	90,  // 45: runink.v1.Record.job:type_name -> runink.v1.Job
-	100, // 46: runink.v1.Record.steps:type_name -> runink.v1.Step
-	101, // 47: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	87,  // 48: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	88,  // 49: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	98,  // 45: runink.v1.Record.job:type_name -> runink.v1.Job
+	108, // 46: runink.v1.Record.steps:type_name -> runink.v1.Step
+	109, // 47: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	95,  // 48: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	96,  // 49: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 50: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	100, // 51: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	90,  // 52: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	108, // 51: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	98,  // 52: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
 	54,  // 53: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
 	56,  // 54: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
 	57,  // 55: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
 	58,  // 56: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	99,  // 57: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	107, // 57: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
 	8,   // 58: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
 	8,   // 59: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
 	65,  // 60: runink.v1.Report.hello:type_name -> runink.v1.Hello
@@ -7873,16 +8632,16 @@ var file_rpc_proto_depIdxs = []int32{
 	73,  // 67: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
 	74,  // 68: runink.v1.Report.result:type_name -> runink.v1.OrderResult
 	75,  // 69: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	102, // 70: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	110, // 70: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
 	66,  // 71: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	99,  // 72: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	101, // 73: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	101, // 74: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	99,  // 75: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	107, // 72: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	109, // 73: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	109, // 74: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	107, // 75: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
 	58,  // 76: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	101, // 77: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	109, // 77: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
 	8,   // 78: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	101, // 79: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	109, // 79: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
 	77,  // 80: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
 	81,  // 81: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
 	82,  // 82: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
@@ -7891,78 +8650,87 @@ var file_rpc_proto_depIdxs = []int32{
 	78,  // 85: runink.v1.Order.ack:type_name -> runink.v1.Ack
 	79,  // 86: runink.v1.Order.config:type_name -> runink.v1.NewConfig
 	86,  // 87: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	94,  // 88: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	102, // 88: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
 	66,  // 89: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	94,  // 90: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	103, // 91: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	88,  // 92: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	102, // 90: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	111, // 91: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	96,  // 92: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
 	80,  // 93: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
 	80,  // 94: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
 	83,  // 95: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	103, // 96: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	2,   // 97: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 98: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 99: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 100: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 101: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 102: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 103: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 104: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 105: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 106: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	26,  // 107: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	28,  // 108: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	31,  // 109: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	32,  // 110: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	34,  // 111: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	35,  // 112: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	36,  // 113: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	47,  // 114: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	46,  // 115: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	50,  // 116: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	53,  // 117: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	52,  // 118: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	37,  // 119: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	41,  // 120: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	59,  // 121: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	61,  // 122: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	63,  // 123: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	64,  // 124: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	53,  // 125: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	3,   // 126: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 127: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 128: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	90,  // 129: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 130: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 131: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 132: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 133: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 134: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 135: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	27,  // 136: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	29,  // 137: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	29,  // 138: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	29,  // 139: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 140: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 141: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	1,   // 142: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	48,  // 143: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	1,   // 144: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	51,  // 145: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	55,  // 146: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 147: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	38,  // 148: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	42,  // 149: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	60,  // 150: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	62,  // 151: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	62,  // 152: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	76,  // 153: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	55,  // 154: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	126, // [126:155] is the sub-list for method output_type
-	97,  // [97:126] is the sub-list for method input_type
-	97,  // [97:97] is the sub-list for extension type_name
-	97,  // [97:97] is the sub-list for extension extendee
-	0,   // [0:97] is the sub-list for field type_name
+	111, // 96: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	89,  // 97: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	90,  // 98: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	91,  // 99: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	91,  // 100: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	94,  // 101: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	2,   // 102: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 103: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 104: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 105: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 106: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 107: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 108: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 109: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 110: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 111: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	26,  // 112: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	28,  // 113: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	31,  // 114: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	32,  // 115: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	34,  // 116: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	35,  // 117: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	36,  // 118: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	47,  // 119: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	46,  // 120: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	50,  // 121: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	53,  // 122: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	52,  // 123: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	37,  // 124: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	41,  // 125: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	59,  // 126: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	61,  // 127: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	87,  // 128: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	92,  // 129: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	63,  // 130: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	64,  // 131: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	53,  // 132: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	3,   // 133: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 134: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 135: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	98,  // 136: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 137: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 138: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 139: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 140: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 141: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 142: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	27,  // 143: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	29,  // 144: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	29,  // 145: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	29,  // 146: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 147: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 148: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	1,   // 149: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	48,  // 150: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	1,   // 151: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	51,  // 152: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	55,  // 153: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 154: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	38,  // 155: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	42,  // 156: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	60,  // 157: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	62,  // 158: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	88,  // 159: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	93,  // 160: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	62,  // 161: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	76,  // 162: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	55,  // 163: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	133, // [133:164] is the sub-list for method output_type
+	102, // [102:133] is the sub-list for method input_type
+	102, // [102:102] is the sub-list for extension type_name
+	102, // [102:102] is the sub-list for extension extendee
+	0,   // [0:102] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -8000,7 +8768,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   86,
+			NumMessages:   94,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

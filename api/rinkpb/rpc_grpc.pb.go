@@ -47,6 +47,8 @@ const (
 	Controller_ChangeAccounts_FullMethodName  = "/runink.v1.Controller/ChangeAccounts"
 	Controller_CreateToken_FullMethodName     = "/runink.v1.Controller/CreateToken"
 	Controller_Certify_FullMethodName         = "/runink.v1.Controller/Certify"
+	Controller_Priorities_FullMethodName      = "/runink.v1.Controller/Priorities"
+	Controller_Shares_FullMethodName          = "/runink.v1.Controller/Shares"
 )
 
 // ControllerClient is the client API for Controller service.
@@ -95,6 +97,10 @@ type ControllerClient interface {
 	// Certify gives a daemon of this host, run by root or the cluster's own user,
 	// its certificate; the Unix socket alone serves it.
 	Certify(ctx context.Context, in *CertifyRequest, opts ...grpc.CallOption) (*CertifyReply, error)
+	// Priorities tells what the priorities of pending jobs are made of.
+	Priorities(ctx context.Context, in *PrioritiesRequest, opts ...grpc.CallOption) (*PrioritiesReply, error)
+	// Shares tells how the associations stand to their fair shares.
+	Shares(ctx context.Context, in *SharesRequest, opts ...grpc.CallOption) (*SharesReply, error)
 }
 
 type controllerClient struct {
@@ -395,6 +401,26 @@ func (c *controllerClient) Certify(ctx context.Context, in *CertifyRequest, opts
 	return out, nil
 }
 
+func (c *controllerClient) Priorities(ctx context.Context, in *PrioritiesRequest, opts ...grpc.CallOption) (*PrioritiesReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PrioritiesReply)
+	err := c.cc.Invoke(ctx, Controller_Priorities_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) Shares(ctx context.Context, in *SharesRequest, opts ...grpc.CallOption) (*SharesReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SharesReply)
+	err := c.cc.Invoke(ctx, Controller_Shares_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ControllerServer is the server API for Controller service.
 // All implementations must embed UnimplementedControllerServer
 // for forward compatibility.
@@ -441,6 +467,10 @@ type ControllerServer interface {
 	// Certify gives a daemon of this host, run by root or the cluster's own user,
 	// its certificate; the Unix socket alone serves it.
 	Certify(context.Context, *CertifyRequest) (*CertifyReply, error)
+	// Priorities tells what the priorities of pending jobs are made of.
+	Priorities(context.Context, *PrioritiesRequest) (*PrioritiesReply, error)
+	// Shares tells how the associations stand to their fair shares.
+	Shares(context.Context, *SharesRequest) (*SharesReply, error)
 	mustEmbedUnimplementedControllerServer()
 }
 
@@ -528,6 +558,12 @@ func (UnimplementedControllerServer) CreateToken(context.Context, *CreateTokenRe
 }
 func (UnimplementedControllerServer) Certify(context.Context, *CertifyRequest) (*CertifyReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Certify not implemented")
+}
+func (UnimplementedControllerServer) Priorities(context.Context, *PrioritiesRequest) (*PrioritiesReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Priorities not implemented")
+}
+func (UnimplementedControllerServer) Shares(context.Context, *SharesRequest) (*SharesReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Shares not implemented")
 }
 func (UnimplementedControllerServer) mustEmbedUnimplementedControllerServer() {}
 func (UnimplementedControllerServer) testEmbeddedByValue()                    {}
@@ -986,6 +1022,42 @@ func _Controller_Certify_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Controller_Priorities_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PrioritiesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).Priorities(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_Priorities_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).Priorities(ctx, req.(*PrioritiesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_Shares_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SharesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).Shares(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_Shares_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).Shares(ctx, req.(*SharesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Controller_ServiceDesc is the grpc.ServiceDesc for Controller service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1080,6 +1152,14 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Certify",
 			Handler:    _Controller_Certify_Handler,
+		},
+		{
+			MethodName: "Priorities",
+			Handler:    _Controller_Priorities_Handler,
+		},
+		{
+			MethodName: "Shares",
+			Handler:    _Controller_Shares_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -65,6 +65,11 @@ func (s *State) dispatch(cmd Command) Result {
 		return refusal(s.addToken(c))
 	case EditAccounts:
 		return refusal(s.editAccounts(c))
+	case ResetUsage:
+		s.ledger.Reset(c.All, c.Assocs, c.QOS, s.at)
+		s.view = nil
+		s.events = append(s.events, UsageReset{All: c.All, Assocs: c.Assocs, QOS: c.QOS, At: s.at})
+		return Result{}
 	case UseToken:
 		return refusal(s.useToken(c))
 	}

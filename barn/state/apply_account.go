@@ -65,6 +65,7 @@ func (s *State) ChargedTo(ids []sched.AssocID) []*sched.Job {
 func (s *State) setAccounts(next *sched.Accounts) {
 	s.events = append(s.events, AccountsChanged{Old: s.accounts, New: next})
 	s.accounts, s.view = next, nil
+	s.ledger.Rebuild(s.config, s.accounts, s.at, s.all.all())
 }
 
 // note adds to the list of transactions what the actor of the entry did.

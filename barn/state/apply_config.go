@@ -66,6 +66,9 @@ func (s *State) useConfig(config *sched.Config) {
 	for _, p := range config.Partitions {
 		s.members[p.Name] = membersOf(p)
 	}
+	if s.ledger != nil {
+		s.ledger.Rebuild(s.config, s.accounts, s.at, s.all.all())
+	}
 }
 
 func membersOf(p *sched.Partition) map[sched.NodeName]bool {

@@ -51,6 +51,7 @@ func (s *State) hetStarts(leader slurm.JobID, starts []sched.Start) []sched.Star
 func (s *State) startGroup(group []sched.Start) ([]slurm.JobID, error) {
 	claim := s.newClaim()
 	used := s.licensesUsed
+	defer s.ledger.Undo(0)
 	jobs := make([]*sched.Job, len(group))
 	for i, start := range group {
 		old := s.jobs[start.Job]
@@ -68,6 +69,9 @@ func (s *State) startGroup(group []sched.Start) ([]slurm.JobID, error) {
 		if err := claim.take(&j); err != nil {
 			return nil, fmt.Errorf("cannot start job %d: %w", start.Job, err)
 		}
+		if err := s.withinLimits(&j, start); err != nil {
+			return nil, fmt.Errorf("cannot start job %d: %w", start.Job, err)
+		}
 		licenses, ok := sched.TakeLicenses(j.Need.Licenses, s.config.Licenses.Minus(used))
 		if !ok {
 			return nil, fmt.Errorf("cannot start job %d: %w", start.Job, slurm.ErrnoLicensesUnavailable)
@@ -82,6 +86,7 @@ func (s *State) startGroup(group []sched.Start) ([]slurm.JobID, error) {
 		}
 	}
 
+	s.ledger.Undo(0) // from here on they count as running
 	ids := make([]slurm.JobID, len(group))
 	for i, j := range jobs {
 		if group[i].IsTask {
@@ -96,6 +101,22 @@ func (s *State) startGroup(group []sched.Start) ([]slurm.JobID, error) {
 	}
 	s.licensesUsed = used
 	return ids, nil
+}
+
+// withinLimits says which limit of a QOS or an association keeps j from starting
+// with what it holds, and counts it for those that start together with it.
+func (s *State) withinLimits(j *sched.Job, start sched.Start) error {
+	limit := j.TimeLimit
+	if start.TimeLimit > 0 {
+		limit = start.TimeLimit
+	}
+	if w := s.ledger.Bars(j, start.Partition, start.Alloc, limit, s.at); !w.IsZero() {
+		return fmt.Errorf("%s: %w", w.Reason, slurm.ErrnoAccountingPolicy)
+	}
+	if j.HetID != 0 {
+		s.ledger.Try(j, start.Partition, start.Alloc, limit, s.at)
+	}
+	return nil
 }
 
 // checkStart says why a job may not start now, whatever the nodes say.

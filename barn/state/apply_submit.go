@@ -133,6 +133,9 @@ func (s *State) checkSubmit(c SubmitJobs) error {
 	if !s.idsLeft(count) {
 		return fmt.Errorf("no job ids are left: %w", slurm.ErrnoMaxJobCount)
 	}
+	if err := s.ledger.Admit(c.Jobs, s.at); err != nil {
+		return err
+	}
 	return s.checkNeeds(c)
 }
 

@@ -338,15 +338,21 @@ func (s *State) setWaits(c SetWaits) Result {
 	return Result{}
 }
 
-// setPriorities records priorities of pending jobs that nobody holds.
+// setPriorities records priorities of jobs that nobody holds.
 func (s *State) setPriorities(c SetPriorities) Result {
 	for _, p := range c.Jobs {
 		old := s.jobs[p.Job]
-		if old == nil || !old.IsPending() || old.HeldBy != sched.HeldByNobody || old.Priority == p.Priority {
+		if old == nil || old.HasEnded() || old.HeldBy != sched.HeldByNobody {
 			continue
 		}
 		j := *old
 		j.Priority = p.Priority
+		if p.Age && old.AgeHeld && !s.ledger.AgeFull(old) {
+			j.AgeHeld, j.AgeFrom = false, s.at
+		}
+		if j.Priority == old.Priority && j.AgeHeld == old.AgeHeld {
+			continue
+		}
 		s.set(&j)
 	}
 	return Result{}

@@ -89,7 +89,7 @@ func BenchmarkArrayTasks(b *testing.B) {
 func BenchmarkView(b *testing.B) {
 	r, ids := benchState(b, 100000)
 	for b.Loop() {
-		r.apply(b, SetPriorities{[]JobPriority{{ids[0], uint32(r.index)}}})
+		r.apply(b, SetPriorities{[]JobPriority{{Job: ids[0], Priority: uint32(r.index)}}})
 		if v := r.s.View(); len(v.Pending) != len(ids) {
 			b.Fatal(len(v.Pending))
 		}

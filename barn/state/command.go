@@ -134,6 +134,7 @@ type SetPriorities struct{ Jobs []JobPriority }
 type JobPriority struct {
 	Job      slurm.JobID
 	Priority uint32
+	Age      bool // it gathers age from now on, if a limit kept it from that so far
 }
 
 // StartStep begins a step of a running job; its id is drawn by Apply unless it
@@ -255,6 +256,14 @@ type ShrinkJob struct {
 	Nodes    []sched.NodeName
 }
 
+// ResetUsage forgets what was used up to now: by everybody, or by these
+// associations and QOS. What is above an association then has that much less.
+type ResetUsage struct {
+	All    bool
+	Assocs []sched.AssocID
+	QOS    []uint32
+}
+
 func (SubmitJobs) command()      {}
 func (StartJobs) command()       {}
 func (SetWaits) command()        {}
@@ -276,6 +285,7 @@ func (PreemptJobs) command()     {}
 func (ResumeJobs) command()      {}
 func (PowerNodes) command()      {}
 func (ShrinkJob) command()       {}
+func (ResetUsage) command()      {}
 
 // Result is what a command answers to who proposed it.
 type Result struct {

@@ -36,6 +36,7 @@ type Dump struct {
 	Accounts        sched.AccountTables
 	Transactions    []*sched.Transaction // oldest first
 	NextTransaction uint32               // id of the last one
+	Spent           sched.Spent
 }
 
 // ArrayPast is what is remembered of the tasks of an array that have no record
@@ -53,6 +54,7 @@ func (s *State) Dump() *Dump {
 		Files: s.files, Partitions: slices.Clone(s.config.Partitions), Nodes: slices.Clone(s.nodes), Jobs: s.all.slice(),
 		Runs: sortedValues(s.runs), Keys: sortedValues(s.keys), StepKeys: sortedValues(s.stepKeys), Tokens: sortedValues(s.tokens),
 		Accounts: s.accounts.Tables(), Transactions: slices.Clone(s.transactions), NextTransaction: s.nextTransaction,
+		Spent: s.ledger.Spent(),
 	}
 	for _, a := range sortedValues(s.arrays) {
 		d.Arrays = append(d.Arrays, a.past)
@@ -82,6 +84,7 @@ func Load(d *Dump) (*State, error) {
 	s.index, s.nextJob, s.runDay, s.runSeq = d.Index, d.NextJob, d.RunDay, d.RunSeq
 	s.files = d.Files
 	s.nodes = slices.Clone(d.Nodes)
+	s.ledger = nil // until all it counts is there
 	if err := s.loadAccounts(d); err != nil {
 		return nil, fmt.Errorf("cannot load the state: %w", err)
 	}
@@ -106,7 +109,7 @@ func Load(d *Dump) (*State, error) {
 	for _, a := range d.Arrays {
 		s.arrays[a.Array] = newArray(a)
 	}
-	if err := s.loadJobs(d.Jobs); err != nil {
+	if err := s.loadJobs(d.Jobs, d.Spent); err != nil {
 		return nil, fmt.Errorf("cannot load the state: %w", err)
 	}
 	for id, b := range s.blobs {
@@ -136,7 +139,7 @@ func Load(d *Dump) (*State, error) {
 
 // loadJobs puts jobs into the tables and indexes without saying that anything
 // has happened to them.
-func (s *State) loadJobs(jobs []*sched.Job) error {
+func (s *State) loadJobs(jobs []*sched.Job, spent sched.Spent) error {
 	for _, j := range jobs {
 		for _, id := range []sched.BlobID{j.Script, j.Env} {
 			if id != "" && s.blobs[id] == nil {
@@ -176,5 +179,6 @@ func (s *State) loadJobs(jobs []*sched.Job) error {
 		}
 	}
 	s.touched, s.touchedNames = nil, nil
+	s.ledger = sched.RestoreLedger(s.config, s.accounts, spent, s.all.all())
 	return nil
 }

@@ -65,6 +65,15 @@ type ConfigChanged struct{ Config *sched.Config }
 // AccountsChanged tells of a change of the accounts.
 type AccountsChanged struct{ Old, New *sched.Accounts }
 
+// UsageReset tells that what was used was forgotten: all of it, or that of some.
+type UsageReset struct {
+	All    bool
+	Assocs []sched.AssocID
+	QOS    []uint32
+	At     time.Time
+}
+
+func (UsageReset) event()      {}
 func (JobChanged) event()      {}
 func (JobStarted) event()      {}
 func (JobEnded) event()        {}

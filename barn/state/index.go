@@ -13,6 +13,9 @@ import (
 func (s *State) set(j *sched.Job) {
 	old := s.jobs[j.ID]
 	j.ChangedAt = s.index
+	if j.AgeHeld = s.ledger.AgeHeld(old, j); !j.IsPending() || old != nil && old.Restarts != j.Restarts {
+		j.AgeFrom = noTime
+	}
 	s.jobs[j.ID] = j
 	s.all.put(j)
 	s.reindex(old, j)
@@ -30,6 +33,11 @@ func (s *State) forget(j *sched.Job) {
 func (s *State) reindex(old, j *sched.Job) {
 	s.view = nil
 	id := either(old, j).ID
+	if j != nil {
+		s.ledger.Set(j, s.at)
+	} else {
+		s.ledger.Forget(id, s.at)
+	}
 	s.jobCount += tasksIn(j) - tasksIn(old)
 	move(&s.pending, id, j, j != nil && j.IsPending(), old != nil && old.IsPending())
 	move(&s.holding, id, j, j != nil && j.Holds(), old != nil && old.Holds())

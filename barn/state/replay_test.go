@@ -59,6 +59,10 @@ func (p *player) newJob() *sched.Job {
 	j := asked()
 	j.Name = oneOf(p, "job", "one", "two")
 	j.UID = oneOf[uint32](p, 1000, 1001)
+	j.Account, j.QOS = oneOf(p, "chem", "physics", "root"), "normal"
+	if j.Account == "root" {
+		j.User = "root"
+	}
 	j.Requeue = p.chance(80)
 	j.TimeLimit = oneOf[slurm.Duration](p, 60, 3600, slurm.Unlimited)
 	j.Need.CPUs = 1 + p.pick(10)
@@ -333,7 +337,12 @@ func (p *player) accounts() Command {
 		put.NextAssoc, put.NextPlace = a.NextAssoc+1, a.NextPlace+1
 	}
 	own := a.Own(name)
-	switch p.pick(5) {
+	switch p.pick(6) {
+	case 5:
+		normal := *a.QOS["normal"]
+		normal.UsageFactor, normal.Limits.GrpJobs, normal.Flags = float64(p.pick(5))/4, int64(p.pick(9)), oneOf(p, nil, []string{"NoDecay"})
+		normal.Limits.GrpJobsAccrue = int64(p.pick(12)) - 1
+		put.QOS = []*sched.QOS{&normal}
 	case 0:
 		put.QOS = []*sched.QOS{sched.NewQOS(a.NextQOS, name, "")}
 		put.NextQOS = a.NextQOS + 1
@@ -365,9 +374,13 @@ func (p *player) accounts() Command {
 func (p *player) settings() Command {
 	switch p.pick(6) {
 	case 4, 5:
+		if p.chance(10) {
+			return ResetUsage{All: p.chance(50), Assocs: []sched.AssocID{sched.AssocID(p.pick(5))}, QOS: []uint32{uint32(p.pick(3))}}
+		}
 		return p.accounts()
 	case 0:
-		files := rigFiles(oneOf(p, "", "", "DependencyParameters=kill_invalid_depend\n", "NodeName=n[7-8] CPUs=8 RealMemory=16000\n", "AccountingStorageTRES=gres/gpu,license/lic\n", "NoSuchKey=1\n"))
+		files := rigFiles(oneOf(p, "", "", "DependencyParameters=kill_invalid_depend\n", "NodeName=n[7-8] CPUs=8 RealMemory=16000\n", "AccountingStorageTRES=gres/gpu,license/lic\n", "AccountingStorageEnforce=limits\nPriorityDecayHalfLife=5\n",
+			"PriorityDecayHalfLife=0\n", "NoSuchKey=1\n"))
 		return SetConfig{files}
 	case 1:
 		part := *oneOf(p, p.s.Partitions()...)
@@ -415,7 +428,7 @@ func (p *player) waits() Command {
 	for j := range p.s.Pending() {
 		if p.chance(30) {
 			c.Waits = append(c.Waits, sched.Wait{Job: j.ID, Reason: oneOf(p, slurm.ReasonResources, slurm.ReasonPriority)})
-			d.Jobs = append(d.Jobs, JobPriority{j.ID, uint32(p.pick(1000))})
+			d.Jobs = append(d.Jobs, JobPriority{Job: j.ID, Priority: uint32(p.pick(1000)), Age: p.chance(30)})
 		}
 	}
 	if p.chance(30) {

@@ -58,6 +58,7 @@ type State struct {
 	tokens   map[string]*Token
 
 	accounts        *sched.Accounts
+	ledger          *sched.Ledger        // what counts against limits, and what was used
 	transactions    []*sched.Transaction // oldest first; appended to, never written
 	nextTransaction uint32               // id of the last one
 
@@ -142,6 +143,7 @@ func New(cluster string) *State {
 		blobs:    map[sched.BlobID]*blob{},
 		tokens:   map[string]*Token{},
 		accounts: sched.NewAccounts(),
+		ledger:   sched.NewLedger(nil, nil, noTime),
 	}
 }
 
@@ -300,6 +302,24 @@ func (s *State) Submission(key string) (SubmitKey, bool) {
 		return SubmitKey{}, false
 	}
 	return *k, true
+}
+
+// Ledger returns the book of limits and usage as it is now, for who asks to read and
+// to try starts in.
+func (s *State) Ledger() *sched.Ledger { return s.ledger.Clone() }
+
+// LastUsageReset is when all usage was forgotten last, or began to be counted.
+func (s *State) LastUsageReset() time.Time { return s.ledger.LastReset() }
+
+// MaxWall is the longest time limit that a job's QOS or association lets it have.
+func (s *State) MaxWall(j *sched.Job) slurm.Duration { return s.ledger.MaxWall(j, j.Partition) }
+
+// Limits is the book where limits are enforced, and nil where they are not.
+func (s *State) Limits() *sched.Ledger {
+	if !s.ledger.Enforced() {
+		return nil
+	}
+	return s.ledger.Clone()
 }
 
 // View returns what the scheduler looks at. It is a picture of now: later

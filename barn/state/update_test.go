@@ -196,11 +196,11 @@ func TestSetWaits(t *testing.T) {
 func TestSetPriorities(t *testing.T) {
 	r := newRig(t)
 	id, blocked, running := r.submit(), r.submit(held(sched.HeldByUser)), r.runs("n1")
-	r.must(SetPriorities{[]JobPriority{{id, 5}, {blocked, 5}, {running, 5}, {999, 5}}})
-	if r.job(id).Priority != 5 || r.job(blocked).Priority != 0 || r.job(running).Priority != 100 {
+	r.must(SetPriorities{[]JobPriority{{Job: id, Priority: 5}, {Job: blocked, Priority: 5}, {Job: running, Priority: 5}, {Job: 999, Priority: 5}}})
+	if r.job(id).Priority != 5 || r.job(blocked).Priority != 0 || r.job(running).Priority != 5 {
 		t.Errorf("priorities %d %d %d", r.job(id).Priority, r.job(blocked).Priority, r.job(running).Priority)
 	}
-	if count[JobChanged](r) != 1 {
+	if count[JobChanged](r) != 2 {
 		t.Errorf("events %v", r.events)
 	}
 }

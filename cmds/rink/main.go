@@ -20,8 +20,10 @@ import (
 	"github.com/runink/rink/cmds/scancel"
 	"github.com/runink/rink/cmds/scontrol"
 	"github.com/runink/rink/cmds/sinfo"
+	"github.com/runink/rink/cmds/sprio"
 	"github.com/runink/rink/cmds/squeue"
 	"github.com/runink/rink/cmds/srun"
+	"github.com/runink/rink/cmds/sshare"
 	"github.com/runink/rink/cmds/token"
 )
 
@@ -44,6 +46,8 @@ var commands = []command{
 	{[]string{"salloc", "ralloc"}, salloc.Run, "hold nodes for a command"},
 	{[]string{"scontrol", "rcontrol"}, scontrol.Run, "look at and change everything"},
 	{[]string{"sacct", "racct"}, sacct.Run, "list past and present jobs"},
+	{[]string{"sprio", "rprio"}, sprio.Run, "list what priorities are made of"},
+	{[]string{"sshare", "rshare"}, sshare.Run, "list how accounts stand to their fair shares"},
 	{[]string{"sacctmgr", "racctmgr"}, sacctmgr.Run, "look at accounts, users and QOS, and change them"},
 }
 

@@ -152,7 +152,7 @@ func (c *call) jobTimes(r *record, j *show.Job) {
 		eligible = j.Begin
 	}
 	r.line("SubmitTime", v.Time(j.Submit, "Unknown"), "EligibleTime", v.Time(eligible, "Unknown"))
-	r.line("AccrueTime", v.Time(j.Eligible, "Unknown"))
+	r.line("AccrueTime", v.Time(j.AgeSince(), "Unknown"))
 	end := v.Time(j.EndAt(v.Now), "Unknown")
 	r.line("StartTime", v.Time(j.StartAt(v.Now), "Unknown"), "EndTime", end, "Deadline", v.Time(j.Spec.Deadline, show.NA))
 	if c.preempts() && !j.Start.IsZero() && !j.IsPending() {

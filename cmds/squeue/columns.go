@@ -88,7 +88,7 @@ func columns() []column {
 	none := func(*show.View, *show.Job) time.Time { return time.Time{} }
 	return []column{
 		text('a', "Account", "ACCOUNT", func(j *show.Job) string { return j.Account }),
-		moment(0, "AccrueTime", "ACCRUE_TIME", func(_ *show.View, j *show.Job) time.Time { return j.Eligible }),
+		moment(0, "AccrueTime", "ACCRUE_TIME", func(_ *show.View, j *show.Job) time.Time { return j.AgeSince() }),
 		text(0, "admin_comment AdminComment", "ADMIN_COMMENT", func(j *show.Job) string { return j.AdminComment }),
 		text(0, "AllocNodes", "ALLOC_NODES", func(j *show.Job) string { return j.SubmitHost }),
 		number(0, "AllocSID", "ALLOC_SID", func(j *show.Job) int64 { return int64(j.SubmitPID) }),

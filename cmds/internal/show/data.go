@@ -41,9 +41,9 @@ func (o Object) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// Data prints a list of nouns under its name, with what Slurm's tools put around
+// Data prints nouns, most often a list of them, under their name, with what Slurm's tools put around
 // it, as "json" or "yaml".
-func (v *View) Data(env *cli.Env, encoding, name string, list []any) error {
+func (v *View) Data(env *cli.Env, encoding, name string, list any) error {
 	release := strings.SplitN(cli.SurfaceVersion, ".", 3)
 	meta := Object{
 		{"plugin", Object{{"type", ""}, {"name", ""}, {"data_parser", "data_parser/v0.0.45"}, {"accounting_storage", ""}}},

@@ -1,0 +1,144 @@
+package sshare
+
+import (
+	"fmt"
+	"os/user"
+	"strings"
+
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/slurm"
+)
+
+// options are what sshare was asked for.
+type options struct {
+	accounts, users []string
+	allUsers        bool
+	usersOnly       bool
+	partition       bool
+	long            bool
+
+	format    string
+	noHeader  bool
+	parsable  bool // with a bar behind the last column
+	parsable2 bool
+	encoding  string
+	clusters  string
+	verbose   int
+	done      string
+}
+
+// optionTable is every option of sshare, by its canonical name. -h leaves out the
+// headers, as -n does.
+func optionTable() []slurm.OptionSpec {
+	const none, must, may = slurm.NoArg, slurm.RequiredArg, slurm.OptionalArg
+	spec := func(short byte, arg slurm.ArgKind, names ...string) slurm.OptionSpec {
+		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
+	}
+	return []slurm.OptionSpec{
+		spec('A', must, "accounts"), spec('a', none, "all"), spec(0, must, "autocomplete"), spec('M', must, "clusters", "cluster"),
+		spec('o', must, "format"), spec(0, none, "help"), spec('e', none, "helpformat"), spec(0, may, "json"), spec('l', none, "long"),
+		spec('n', none, "noheader"), spec('h', none, "no-header-too"), spec('p', none, "parsable"), spec('P', none, "parsable2"),
+		spec('m', none, "partition"), spec(0, none, "usage"), spec('u', must, "users", "user"), spec('U', none, "Users"), spec('v', none, "verbose"),
+		spec('V', none, "version"), spec(0, may, "yaml"),
+	}
+}
+
+// fatal is a mistake after which sshare prints nothing but this.
+type fatal struct{ text string }
+
+func (e *fatal) Error() string { return e.text }
+
+func mistake(env *cli.Env, format string, args ...any) error {
+	return &fatal{env.Name + ": error: " + fmt.Sprintf(format, args...)}
+}
+
+// parse reads the environment and the command line.
+func parse(env *cli.Env) (*options, error) {
+	o := &options{}
+	if v, ok := env.Lookup("SLURM_CLUSTERS"); ok {
+		o.clusters = v
+	}
+	for _, name := range []string{"json", "yaml"} {
+		if _, ok := env.Lookup("SLURM_" + strings.ToUpper(name)); ok {
+			o.encoding = name
+		}
+	}
+	given, words, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
+	for _, g := range given {
+		o.set(g.Name(), g.Value)
+		if o.done != "" {
+			return o, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(words) > 0 {
+		return nil, mistake(env, "Unknown arguments:\n%s: error:  %s", env.Name, strings.Join(words, " "))
+	}
+	return o, nil
+}
+
+func (o *options) set(name, value string) {
+	switch name {
+	case "accounts":
+		o.accounts = append(o.accounts, lower(show.Words(value))...)
+	case "all":
+		o.allUsers = true
+	case "clusters":
+		o.clusters = value
+	case "format":
+		o.format = strings.TrimPrefix(o.format+","+value, ",")
+	case "help":
+		o.done = helpText
+	case "helpformat":
+		o.done = fieldList()
+	case "json", "yaml":
+		o.encoding = name
+	case "long":
+		o.long = true
+	case "noheader", "no-header-too":
+		o.noHeader = true
+	case "parsable":
+		o.parsable, o.parsable2 = true, false
+	case "parsable2":
+		o.parsable2, o.parsable = true, false
+	case "partition":
+		o.partition = true
+	case "usage":
+		o.done = usageText + "\n"
+	case "users":
+		o.users = append(o.users, show.Words(value)...)
+	case "Users":
+		o.usersOnly = true
+	case "verbose":
+		o.verbose++
+	case "version":
+		o.done = cli.VersionLine() + "\n"
+	}
+}
+
+func lower(list []string) []string {
+	for i := range list {
+		list[i] = strings.ToLower(list[i])
+	}
+	return list
+}
+
+// settle fills in what follows from the options taken together: without a word
+// about users, the rows of the user who asks.
+func (o *options) settle() {
+	if o.allUsers {
+		o.users = nil
+		return
+	}
+	if len(o.users) > 0 {
+		return
+	}
+	if u, err := user.Current(); err == nil {
+		o.users = []string{u.Username}
+	} else {
+		o.users = []string{fmt.Sprint(cli.UID())}
+	}
+}

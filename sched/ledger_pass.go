@@ -1,0 +1,108 @@
+package sched
+
+import (
+	"time"
+
+	"github.com/runink/rink/slurm"
+)
+
+// shortest is the least time a job that waits will do with.
+func shortest(j *Job) slurm.Duration {
+	if j.TimeMin > 0 {
+		return j.TimeMin
+	}
+	return j.TimeLimit
+}
+
+// limitOr is the limit a job starts under: its own when it gets no other.
+func limitOr(limit slurm.Duration, j *Job) slurm.Duration {
+	if limit > 0 {
+		return limit
+	}
+	return j.TimeLimit
+}
+
+// limits says which limit of a QOS or an association keeps a job out just now.
+func (c *cycle) limits(j *Job, p PartitionName, alloc []NodeAlloc, limit slurm.Duration) Why {
+	w := c.v.Ledger.Bars(j, p, alloc, limit, c.at)
+	if !w.IsZero() {
+		c.limited = true
+	}
+	return w
+}
+
+// overLimits tells a job that there would be room for which limit it may not have
+// it. Without an allocation what it asks for is held against the limits.
+func (c *cycle) overLimits(e entry, alloc []NodeAlloc, limit slurm.Duration) bool {
+	if alloc == nil && limit == 0 {
+		limit = shortest(e.job)
+	}
+	w := c.limits(e.job, e.part.p.Name, alloc, limitOr(limit, e.job))
+	if w.IsZero() {
+		return false
+	}
+	c.note(e, w, time.Time{}, nil)
+	return true
+}
+
+// countLimits keeps the book of limits in step with a change of a job.
+func (s *Scheduler) countLimits(old, now *Job) {
+	if s.v.Ledger == nil {
+		return
+	}
+	if now == nil {
+		s.v.Ledger.Forget(old.ID, old.End)
+		return
+	}
+	s.v.Ledger.Set(now, changedAt(old, now))
+}
+
+// changedAt is when a job became what it is, as far as its times say.
+func changedAt(old, now *Job) time.Time {
+	switch {
+	case now.HasEnded():
+		return now.End
+	case now.IsSuspended():
+		return now.Suspended
+	case now.IsRunning() && old != nil && old.IsSuspended():
+		return now.Suspended.Add(now.SuspendedFor - old.SuspendedFor)
+	case now.IsRunning():
+		return now.Start
+	}
+	return now.Submit
+}
+
+// SetAccounts tells of a change of the accounts: a limit that changed counts from
+// the next pass on.
+func (s *Scheduler) SetAccounts(acc *Accounts, at time.Time) {
+	s.v.Accounts, s.unbarred = acc, true
+	s.t.qos = traitsOf(acc)
+	if s.v.Ledger == nil {
+		return
+	}
+	s.v.Ledger.Rebuild(s.v.Config, acc, at, func(yield func(*Job) bool) {
+		for _, j := range s.holding {
+			if !yield(j) {
+				return
+			}
+		}
+		for _, j := range s.aside {
+			if !yield(j) {
+				return
+			}
+		}
+		for _, it := range s.items {
+			if !yield(it.job) {
+				return
+			}
+		}
+	})
+}
+
+// ResetUsage tells that usage was forgotten, as by Ledger.Reset.
+func (s *Scheduler) ResetUsage(all bool, assocs []AssocID, qos []uint32, at time.Time) {
+	s.unbarred = true
+	if s.v.Ledger != nil {
+		s.v.Ledger.Reset(all, assocs, qos, at)
+	}
+}
