@@ -375,7 +375,11 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 		j.stepsDone[step] = true
 	}
 	j.mu.Unlock()
-	usage := usageOf(exit)
+	var ranks []*rinkpb.TaskHere
+	if r != nil && r.step != nil {
+		ranks = r.step.Tasks
+	}
+	usage := usageOf(exit, ranks)
 	switch {
 	case exit.Lost && batch:
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_Failed{Failed: &rinkpb.LaunchFailed{

@@ -2746,6 +2746,18 @@ type Usage struct {
 	ReadBytes     int64                  `protobuf:"varint,9,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
 	WriteBytes    int64                  `protobuf:"varint,10,opt,name=write_bytes,json=writeBytes,proto3" json:"write_bytes,omitempty"`
 	Tasks         int32                  `protobuf:"varint,11,opt,name=tasks,proto3" json:"tasks,omitempty"`
+	Energy        int64                  `protobuf:"varint,12,opt,name=energy,proto3" json:"energy,omitempty"`
+	GpuTime       int64                  `protobuf:"varint,13,opt,name=gpu_time,json=gpuTime,proto3" json:"gpu_time,omitempty"`
+	GpuMem        int64                  `protobuf:"varint,14,opt,name=gpu_mem,json=gpuMem,proto3" json:"gpu_mem,omitempty"`
+	CpuMin        *OfTask                `protobuf:"bytes,15,opt,name=cpu_min,json=cpuMin,proto3" json:"cpu_min,omitempty"`
+	CpuMax        *OfTask                `protobuf:"bytes,16,opt,name=cpu_max,json=cpuMax,proto3" json:"cpu_max,omitempty"`
+	RssMin        *OfTask                `protobuf:"bytes,17,opt,name=rss_min,json=rssMin,proto3" json:"rss_min,omitempty"`
+	PagesMin      *OfTask                `protobuf:"bytes,18,opt,name=pages_min,json=pagesMin,proto3" json:"pages_min,omitempty"`
+	PagesMax      *OfTask                `protobuf:"bytes,19,opt,name=pages_max,json=pagesMax,proto3" json:"pages_max,omitempty"`
+	ReadMin       *OfTask                `protobuf:"bytes,20,opt,name=read_min,json=readMin,proto3" json:"read_min,omitempty"`
+	ReadMax       *OfTask                `protobuf:"bytes,21,opt,name=read_max,json=readMax,proto3" json:"read_max,omitempty"`
+	WriteMin      *OfTask                `protobuf:"bytes,22,opt,name=write_min,json=writeMin,proto3" json:"write_min,omitempty"`
+	WriteMax      *OfTask                `protobuf:"bytes,23,opt,name=write_max,json=writeMax,proto3" json:"write_max,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2857,6 +2869,150 @@ func (x *Usage) GetTasks() int32 {
 	return 0
 }
 
+func (x *Usage) GetEnergy() int64 {
+	if x != nil {
+		return x.Energy
+	}
+	return 0
+}
+
+func (x *Usage) GetGpuTime() int64 {
+	if x != nil {
+		return x.GpuTime
+	}
+	return 0
+}
+
+func (x *Usage) GetGpuMem() int64 {
+	if x != nil {
+		return x.GpuMem
+	}
+	return 0
+}
+
+func (x *Usage) GetCpuMin() *OfTask {
+	if x != nil {
+		return x.CpuMin
+	}
+	return nil
+}
+
+func (x *Usage) GetCpuMax() *OfTask {
+	if x != nil {
+		return x.CpuMax
+	}
+	return nil
+}
+
+func (x *Usage) GetRssMin() *OfTask {
+	if x != nil {
+		return x.RssMin
+	}
+	return nil
+}
+
+func (x *Usage) GetPagesMin() *OfTask {
+	if x != nil {
+		return x.PagesMin
+	}
+	return nil
+}
+
+func (x *Usage) GetPagesMax() *OfTask {
+	if x != nil {
+		return x.PagesMax
+	}
+	return nil
+}
+
+func (x *Usage) GetReadMin() *OfTask {
+	if x != nil {
+		return x.ReadMin
+	}
+	return nil
+}
+
+func (x *Usage) GetReadMax() *OfTask {
+	if x != nil {
+		return x.ReadMax
+	}
+	return nil
+}
+
+func (x *Usage) GetWriteMin() *OfTask {
+	if x != nil {
+		return x.WriteMin
+	}
+	return nil
+}
+
+func (x *Usage) GetWriteMax() *OfTask {
+	if x != nil {
+		return x.WriteMax
+	}
+	return nil
+}
+
+type OfTask struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Amount        int64                  `protobuf:"varint,1,opt,name=amount,proto3" json:"amount,omitempty"`
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	Task          int32                  `protobuf:"varint,3,opt,name=task,proto3" json:"task,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OfTask) Reset() {
+	*x = OfTask{}
+	mi := &file_nouns_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OfTask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OfTask) ProtoMessage() {}
+
+func (x *OfTask) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OfTask.ProtoReflect.Descriptor instead.
+func (*OfTask) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *OfTask) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *OfTask) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *OfTask) GetTask() int32 {
+	if x != nil {
+		return x.Task
+	}
+	return 0
+}
+
 type Step struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2880,7 +3036,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_nouns_proto_msgTypes[15]
+	mi := &file_nouns_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2892,7 +3048,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[15]
+	mi := &file_nouns_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2905,7 +3061,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{15}
+	return file_nouns_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Step) GetId() uint32 {
@@ -3026,7 +3182,7 @@ type NodeGres struct {
 
 func (x *NodeGres) Reset() {
 	*x = NodeGres{}
-	mi := &file_nouns_proto_msgTypes[16]
+	mi := &file_nouns_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3038,7 +3194,7 @@ func (x *NodeGres) String() string {
 func (*NodeGres) ProtoMessage() {}
 
 func (x *NodeGres) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[16]
+	mi := &file_nouns_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3051,7 +3207,7 @@ func (x *NodeGres) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeGres.ProtoReflect.Descriptor instead.
 func (*NodeGres) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{16}
+	return file_nouns_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *NodeGres) GetName() string {
@@ -3141,7 +3297,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_nouns_proto_msgTypes[17]
+	mi := &file_nouns_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3153,7 +3309,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[17]
+	mi := &file_nouns_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3166,7 +3322,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{17}
+	return file_nouns_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Node) GetName() string {
@@ -3511,7 +3667,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_nouns_proto_msgTypes[18]
+	mi := &file_nouns_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3523,7 +3679,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[18]
+	mi := &file_nouns_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3536,7 +3692,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{18}
+	return file_nouns_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Partition) GetName() string {
@@ -4162,7 +4318,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05ranks\x18\x04 \x03(\x05R\x05ranks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xd2\x02\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xbe\x06\n" +
 	"\x05Usage\x12\x19\n" +
 	"\buser_cpu\x18\x01 \x01(\x03R\auserCpu\x12\x1d\n" +
 	"\n" +
@@ -4181,7 +4337,23 @@ const file_nouns_proto_rawDesc = "" +
 	"\vwrite_bytes\x18\n" +
 	" \x01(\x03R\n" +
 	"writeBytes\x12\x14\n" +
-	"\x05tasks\x18\v \x01(\x05R\x05tasks\"\xd1\x03\n" +
+	"\x05tasks\x18\v \x01(\x05R\x05tasks\x12\x16\n" +
+	"\x06energy\x18\f \x01(\x03R\x06energy\x12\x19\n" +
+	"\bgpu_time\x18\r \x01(\x03R\agpuTime\x12\x17\n" +
+	"\agpu_mem\x18\x0e \x01(\x03R\x06gpuMem\x12*\n" +
+	"\acpu_min\x18\x0f \x01(\v2\x11.runink.v1.OfTaskR\x06cpuMin\x12*\n" +
+	"\acpu_max\x18\x10 \x01(\v2\x11.runink.v1.OfTaskR\x06cpuMax\x12*\n" +
+	"\arss_min\x18\x11 \x01(\v2\x11.runink.v1.OfTaskR\x06rssMin\x12.\n" +
+	"\tpages_min\x18\x12 \x01(\v2\x11.runink.v1.OfTaskR\bpagesMin\x12.\n" +
+	"\tpages_max\x18\x13 \x01(\v2\x11.runink.v1.OfTaskR\bpagesMax\x12,\n" +
+	"\bread_min\x18\x14 \x01(\v2\x11.runink.v1.OfTaskR\areadMin\x12,\n" +
+	"\bread_max\x18\x15 \x01(\v2\x11.runink.v1.OfTaskR\areadMax\x12.\n" +
+	"\twrite_min\x18\x16 \x01(\v2\x11.runink.v1.OfTaskR\bwriteMin\x12.\n" +
+	"\twrite_max\x18\x17 \x01(\v2\x11.runink.v1.OfTaskR\bwriteMax\"H\n" +
+	"\x06OfTask\x12\x16\n" +
+	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x12\n" +
+	"\x04task\x18\x03 \x01(\x05R\x04task\"\xd1\x03\n" +
 	"\x04Step\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12)\n" +
@@ -4317,7 +4489,7 @@ func file_nouns_proto_rawDescGZIP() []byte {
 	return file_nouns_proto_rawDescData
 }
 
-var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_nouns_proto_goTypes = []any{
 	(*GresItem)(nil),    // 0: runink.v1.GresItem
 	(*GresAlloc)(nil),   // 1: runink.v1.GresAlloc
@@ -4334,10 +4506,11 @@ var file_nouns_proto_goTypes = []any{
 	(*Rlimit)(nil),      // 12: runink.v1.Rlimit
 	(*StepNode)(nil),    // 13: runink.v1.StepNode
 	(*Usage)(nil),       // 14: runink.v1.Usage
-	(*Step)(nil),        // 15: runink.v1.Step
-	(*NodeGres)(nil),    // 16: runink.v1.NodeGres
-	(*Node)(nil),        // 17: runink.v1.Node
-	(*Partition)(nil),   // 18: runink.v1.Partition
+	(*OfTask)(nil),      // 15: runink.v1.OfTask
+	(*Step)(nil),        // 16: runink.v1.Step
+	(*NodeGres)(nil),    // 17: runink.v1.NodeGres
+	(*Node)(nil),        // 18: runink.v1.Node
+	(*Partition)(nil),   // 19: runink.v1.Partition
 }
 var file_nouns_proto_depIdxs = []int32{
 	0,  // 0: runink.v1.JobOptions.gres:type_name -> runink.v1.GresItem
@@ -4363,22 +4536,31 @@ var file_nouns_proto_depIdxs = []int32{
 	6,  // 20: runink.v1.Job.exit_code:type_name -> runink.v1.ExitCode
 	6,  // 21: runink.v1.Job.derived_exit:type_name -> runink.v1.ExitCode
 	3,  // 22: runink.v1.Job.licenses_used:type_name -> runink.v1.License
-	15, // 23: runink.v1.Job.steps:type_name -> runink.v1.Step
+	16, // 23: runink.v1.Job.steps:type_name -> runink.v1.Step
 	12, // 24: runink.v1.Job.rlimits:type_name -> runink.v1.Rlimit
 	6,  // 25: runink.v1.Job.batch_exit:type_name -> runink.v1.ExitCode
 	14, // 26: runink.v1.Job.batch_usage:type_name -> runink.v1.Usage
 	1,  // 27: runink.v1.StepNode.gres:type_name -> runink.v1.GresAlloc
-	13, // 28: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
-	0,  // 29: runink.v1.Step.gres:type_name -> runink.v1.GresItem
-	6,  // 30: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
-	14, // 31: runink.v1.Step.usage:type_name -> runink.v1.Usage
-	16, // 32: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
-	1,  // 33: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	15, // 28: runink.v1.Usage.cpu_min:type_name -> runink.v1.OfTask
+	15, // 29: runink.v1.Usage.cpu_max:type_name -> runink.v1.OfTask
+	15, // 30: runink.v1.Usage.rss_min:type_name -> runink.v1.OfTask
+	15, // 31: runink.v1.Usage.pages_min:type_name -> runink.v1.OfTask
+	15, // 32: runink.v1.Usage.pages_max:type_name -> runink.v1.OfTask
+	15, // 33: runink.v1.Usage.read_min:type_name -> runink.v1.OfTask
+	15, // 34: runink.v1.Usage.read_max:type_name -> runink.v1.OfTask
+	15, // 35: runink.v1.Usage.write_min:type_name -> runink.v1.OfTask
+	15, // 36: runink.v1.Usage.write_max:type_name -> runink.v1.OfTask
+	13, // 37: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
+	0,  // 38: runink.v1.Step.gres:type_name -> runink.v1.GresItem
+	6,  // 39: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
+	14, // 40: runink.v1.Step.usage:type_name -> runink.v1.Usage
+	17, // 41: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
+	1,  // 42: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_nouns_proto_init() }
@@ -4392,7 +4574,7 @@ func file_nouns_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_nouns_proto_rawDesc), len(file_nouns_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -2726,6 +2726,10 @@ type Record struct {
 	Batch         *Usage                 `protobuf:"bytes,5,opt,name=batch,proto3" json:"batch,omitempty"`
 	Requeued      bool                   `protobuf:"varint,6,opt,name=requeued,proto3" json:"requeued,omitempty"`
 	Cluster       string                 `protobuf:"bytes,7,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Billing       int64                  `protobuf:"varint,8,opt,name=billing,proto3" json:"billing,omitempty"`         // what the job was charged as
+	Node          *NodeFact              `protobuf:"bytes,9,opt,name=node,proto3" json:"node,omitempty"`                // in place of a job
+	Reservation   *ReservationSpan       `protobuf:"bytes,10,opt,name=reservation,proto3" json:"reservation,omitempty"` // in place of a job
+	Imported      bool                   `protobuf:"varint,11,opt,name=imported,proto3" json:"imported,omitempty"`      // it ran elsewhere; one that is here already stays
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2809,6 +2813,1531 @@ func (x *Record) GetCluster() string {
 	return ""
 }
 
+func (x *Record) GetBilling() int64 {
+	if x != nil {
+		return x.Billing
+	}
+	return 0
+}
+
+func (x *Record) GetNode() *NodeFact {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+func (x *Record) GetReservation() *ReservationSpan {
+	if x != nil {
+		return x.Reservation
+	}
+	return nil
+}
+
+func (x *Record) GetImported() bool {
+	if x != nil {
+		return x.Imported
+	}
+	return false
+}
+
+// NodeFact is what a node is from a time on: what it has, and whether it can be
+// used. Once it is over it says until when.
+type NodeFact struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Start         int64                  `protobuf:"varint,2,opt,name=start,proto3" json:"start,omitempty"`
+	End           int64                  `protobuf:"varint,3,opt,name=end,proto3" json:"end,omitempty"`
+	Tres          string                 `protobuf:"bytes,4,opt,name=tres,proto3" json:"tres,omitempty"` // "": it is no longer part of the cluster
+	Down          bool                   `protobuf:"varint,5,opt,name=down,proto3" json:"down,omitempty"`
+	State         uint32                 `protobuf:"varint,6,opt,name=state,proto3" json:"state,omitempty"`
+	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	User          string                 `protobuf:"bytes,8,opt,name=user,proto3" json:"user,omitempty"`
+	Index         uint64                 `protobuf:"varint,9,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeFact) Reset() {
+	*x = NodeFact{}
+	mi := &file_rpc_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeFact) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeFact) ProtoMessage() {}
+
+func (x *NodeFact) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeFact.ProtoReflect.Descriptor instead.
+func (*NodeFact) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *NodeFact) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *NodeFact) GetStart() int64 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *NodeFact) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *NodeFact) GetTres() string {
+	if x != nil {
+		return x.Tres
+	}
+	return ""
+}
+
+func (x *NodeFact) GetDown() bool {
+	if x != nil {
+		return x.Down
+	}
+	return false
+}
+
+func (x *NodeFact) GetState() uint32 {
+	if x != nil {
+		return x.State
+	}
+	return 0
+}
+
+func (x *NodeFact) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *NodeFact) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *NodeFact) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+// ReservationSpan is a reservation over a time in which it stayed the same.
+type ReservationSpan struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Start         int64                  `protobuf:"varint,3,opt,name=start,proto3" json:"start,omitempty"`
+	End           int64                  `protobuf:"varint,4,opt,name=end,proto3" json:"end,omitempty"`
+	Nodes         string                 `protobuf:"bytes,5,opt,name=nodes,proto3" json:"nodes,omitempty"`
+	Tres          string                 `protobuf:"bytes,6,opt,name=tres,proto3" json:"tres,omitempty"`
+	Flags         []string               `protobuf:"bytes,7,rep,name=flags,proto3" json:"flags,omitempty"`
+	Associations  string                 `protobuf:"bytes,8,opt,name=associations,proto3" json:"associations,omitempty"`
+	Index         uint64                 `protobuf:"varint,9,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationSpan) Reset() {
+	*x = ReservationSpan{}
+	mi := &file_rpc_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationSpan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationSpan) ProtoMessage() {}
+
+func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationSpan.ProtoReflect.Descriptor instead.
+func (*ReservationSpan) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ReservationSpan) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *ReservationSpan) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReservationSpan) GetStart() int64 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *ReservationSpan) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *ReservationSpan) GetNodes() string {
+	if x != nil {
+		return x.Nodes
+	}
+	return ""
+}
+
+func (x *ReservationSpan) GetTres() string {
+	if x != nil {
+		return x.Tres
+	}
+	return ""
+}
+
+func (x *ReservationSpan) GetFlags() []string {
+	if x != nil {
+		return x.Flags
+	}
+	return nil
+}
+
+func (x *ReservationSpan) GetAssociations() string {
+	if x != nil {
+		return x.Associations
+	}
+	return ""
+}
+
+func (x *ReservationSpan) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+type UsageRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Start         int64                  `protobuf:"varint,1,opt,name=start,proto3" json:"start,omitempty"`
+	End           int64                  `protobuf:"varint,2,opt,name=end,proto3" json:"end,omitempty"`
+	Cluster       bool                   `protobuf:"varint,3,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Sizes         bool                   `protobuf:"varint,4,opt,name=sizes,proto3" json:"sizes,omitempty"`
+	Reservations  bool                   `protobuf:"varint,5,opt,name=reservations,proto3" json:"reservations,omitempty"`
+	Parties       bool                   `protobuf:"varint,6,opt,name=parties,proto3" json:"parties,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UsageRequest) Reset() {
+	*x = UsageRequest{}
+	mi := &file_rpc_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UsageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UsageRequest) ProtoMessage() {}
+
+func (x *UsageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
+func (*UsageRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *UsageRequest) GetStart() int64 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *UsageRequest) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *UsageRequest) GetCluster() bool {
+	if x != nil {
+		return x.Cluster
+	}
+	return false
+}
+
+func (x *UsageRequest) GetSizes() bool {
+	if x != nil {
+		return x.Sizes
+	}
+	return false
+}
+
+func (x *UsageRequest) GetReservations() bool {
+	if x != nil {
+		return x.Reservations
+	}
+	return false
+}
+
+func (x *UsageRequest) GetParties() bool {
+	if x != nil {
+		return x.Parties
+	}
+	return false
+}
+
+type UsageReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Cluster       string                 `protobuf:"bytes,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Parties       []*PartyUsage          `protobuf:"bytes,3,rep,name=parties,proto3" json:"parties,omitempty"`
+	Sizes         []*PartyUsage          `protobuf:"bytes,4,rep,name=sizes,proto3" json:"sizes,omitempty"`
+	Tres          []*ClusterUsage        `protobuf:"bytes,5,rep,name=tres,proto3" json:"tres,omitempty"`
+	Reservations  []*ReservationUsage    `protobuf:"bytes,6,rep,name=reservations,proto3" json:"reservations,omitempty"`
+	Accounts      []*AccountPlace        `protobuf:"bytes,7,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	Start         int64                  `protobuf:"varint,8,opt,name=start,proto3" json:"start,omitempty"`
+	End           int64                  `protobuf:"varint,9,opt,name=end,proto3" json:"end,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UsageReply) Reset() {
+	*x = UsageReply{}
+	mi := &file_rpc_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UsageReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UsageReply) ProtoMessage() {}
+
+func (x *UsageReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
+func (*UsageReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *UsageReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *UsageReply) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *UsageReply) GetParties() []*PartyUsage {
+	if x != nil {
+		return x.Parties
+	}
+	return nil
+}
+
+func (x *UsageReply) GetSizes() []*PartyUsage {
+	if x != nil {
+		return x.Sizes
+	}
+	return nil
+}
+
+func (x *UsageReply) GetTres() []*ClusterUsage {
+	if x != nil {
+		return x.Tres
+	}
+	return nil
+}
+
+func (x *UsageReply) GetReservations() []*ReservationUsage {
+	if x != nil {
+		return x.Reservations
+	}
+	return nil
+}
+
+func (x *UsageReply) GetAccounts() []*AccountPlace {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *UsageReply) GetStart() int64 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *UsageReply) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+// Party is whom usage is charged to; of sizes only account, wckey and cpus are set.
+type Party struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Uid           uint32                 `protobuf:"varint,3,opt,name=uid,proto3" json:"uid,omitempty"`
+	Wckey         string                 `protobuf:"bytes,4,opt,name=wckey,proto3" json:"wckey,omitempty"`
+	Qos           string                 `protobuf:"bytes,5,opt,name=qos,proto3" json:"qos,omitempty"`
+	Partition     string                 `protobuf:"bytes,6,opt,name=partition,proto3" json:"partition,omitempty"`
+	Reservation   string                 `protobuf:"bytes,7,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	Cpus          uint32                 `protobuf:"varint,8,opt,name=cpus,proto3" json:"cpus,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Party) Reset() {
+	*x = Party{}
+	mi := &file_rpc_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Party) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Party) ProtoMessage() {}
+
+func (x *Party) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Party.ProtoReflect.Descriptor instead.
+func (*Party) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *Party) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *Party) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Party) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *Party) GetWckey() string {
+	if x != nil {
+		return x.Wckey
+	}
+	return ""
+}
+
+func (x *Party) GetQos() string {
+	if x != nil {
+		return x.Qos
+	}
+	return ""
+}
+
+func (x *Party) GetPartition() string {
+	if x != nil {
+		return x.Partition
+	}
+	return ""
+}
+
+func (x *Party) GetReservation() string {
+	if x != nil {
+		return x.Reservation
+	}
+	return ""
+}
+
+func (x *Party) GetCpus() uint32 {
+	if x != nil {
+		return x.Cpus
+	}
+	return 0
+}
+
+type PartyUsage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Party         *Party                 `protobuf:"bytes,1,opt,name=party,proto3" json:"party,omitempty"`
+	Tres          []*TRESSeconds         `protobuf:"bytes,2,rep,name=tres,proto3" json:"tres,omitempty"`
+	Jobs          int64                  `protobuf:"varint,3,opt,name=jobs,proto3" json:"jobs,omitempty"`
+	Ended         *EndedSums             `protobuf:"bytes,4,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PartyUsage) Reset() {
+	*x = PartyUsage{}
+	mi := &file_rpc_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PartyUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PartyUsage) ProtoMessage() {}
+
+func (x *PartyUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
+func (*PartyUsage) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *PartyUsage) GetParty() *Party {
+	if x != nil {
+		return x.Party
+	}
+	return nil
+}
+
+func (x *PartyUsage) GetTres() []*TRESSeconds {
+	if x != nil {
+		return x.Tres
+	}
+	return nil
+}
+
+func (x *PartyUsage) GetJobs() int64 {
+	if x != nil {
+		return x.Jobs
+	}
+	return 0
+}
+
+func (x *PartyUsage) GetEnded() *EndedSums {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
+// TRESSeconds is an amount of a kind of resource, held for so long in all.
+type TRESSeconds struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tres          string                 `protobuf:"bytes,1,opt,name=tres,proto3" json:"tres,omitempty"`
+	Seconds       int64                  `protobuf:"varint,2,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TRESSeconds) Reset() {
+	*x = TRESSeconds{}
+	mi := &file_rpc_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TRESSeconds) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TRESSeconds) ProtoMessage() {}
+
+func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
+func (*TRESSeconds) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *TRESSeconds) GetTres() string {
+	if x != nil {
+		return x.Tres
+	}
+	return ""
+}
+
+func (x *TRESSeconds) GetSeconds() int64 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+// EndedSums adds up the jobs that ended: what they held and what they used of it.
+type EndedSums struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jobs          int64                  `protobuf:"varint,1,opt,name=jobs,proto3" json:"jobs,omitempty"`
+	Failed        int64                  `protobuf:"varint,2,opt,name=failed,proto3" json:"failed,omitempty"`
+	CpuHeld       int64                  `protobuf:"varint,3,opt,name=cpu_held,json=cpuHeld,proto3" json:"cpu_held,omitempty"`
+	CpuUsed       int64                  `protobuf:"varint,4,opt,name=cpu_used,json=cpuUsed,proto3" json:"cpu_used,omitempty"` // seconds, milliseconds
+	MemHeld       int64                  `protobuf:"varint,5,opt,name=mem_held,json=memHeld,proto3" json:"mem_held,omitempty"`
+	MemUsed       int64                  `protobuf:"varint,6,opt,name=mem_used,json=memUsed,proto3" json:"mem_used,omitempty"` // MB seconds
+	GpuHeld       int64                  `protobuf:"varint,7,opt,name=gpu_held,json=gpuHeld,proto3" json:"gpu_held,omitempty"`
+	GpuUsed       int64                  `protobuf:"varint,8,opt,name=gpu_used,json=gpuUsed,proto3" json:"gpu_used,omitempty"` // seconds, milliseconds
+	Wait          int64                  `protobuf:"varint,9,opt,name=wait,proto3" json:"wait,omitempty"`
+	Wall          int64                  `protobuf:"varint,10,opt,name=wall,proto3" json:"wall,omitempty"`
+	Energy        int64                  `protobuf:"varint,11,opt,name=energy,proto3" json:"energy,omitempty"`
+	GpuTold       int64                  `protobuf:"varint,12,opt,name=gpu_told,json=gpuTold,proto3" json:"gpu_told,omitempty"` // gpu_told: of gpu_held, that of jobs whose use is known
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndedSums) Reset() {
+	*x = EndedSums{}
+	mi := &file_rpc_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndedSums) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndedSums) ProtoMessage() {}
+
+func (x *EndedSums) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
+func (*EndedSums) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *EndedSums) GetJobs() int64 {
+	if x != nil {
+		return x.Jobs
+	}
+	return 0
+}
+
+func (x *EndedSums) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *EndedSums) GetCpuHeld() int64 {
+	if x != nil {
+		return x.CpuHeld
+	}
+	return 0
+}
+
+func (x *EndedSums) GetCpuUsed() int64 {
+	if x != nil {
+		return x.CpuUsed
+	}
+	return 0
+}
+
+func (x *EndedSums) GetMemHeld() int64 {
+	if x != nil {
+		return x.MemHeld
+	}
+	return 0
+}
+
+func (x *EndedSums) GetMemUsed() int64 {
+	if x != nil {
+		return x.MemUsed
+	}
+	return 0
+}
+
+func (x *EndedSums) GetGpuHeld() int64 {
+	if x != nil {
+		return x.GpuHeld
+	}
+	return 0
+}
+
+func (x *EndedSums) GetGpuUsed() int64 {
+	if x != nil {
+		return x.GpuUsed
+	}
+	return 0
+}
+
+func (x *EndedSums) GetWait() int64 {
+	if x != nil {
+		return x.Wait
+	}
+	return 0
+}
+
+func (x *EndedSums) GetWall() int64 {
+	if x != nil {
+		return x.Wall
+	}
+	return 0
+}
+
+func (x *EndedSums) GetEnergy() int64 {
+	if x != nil {
+		return x.Energy
+	}
+	return 0
+}
+
+func (x *EndedSums) GetGpuTold() int64 {
+	if x != nil {
+		return x.GpuTold
+	}
+	return 0
+}
+
+type ClusterUsage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tres          string                 `protobuf:"bytes,1,opt,name=tres,proto3" json:"tres,omitempty"`
+	Count         int64                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	Allocated     int64                  `protobuf:"varint,3,opt,name=allocated,proto3" json:"allocated,omitempty"`
+	Down          int64                  `protobuf:"varint,4,opt,name=down,proto3" json:"down,omitempty"`
+	PlannedDown   int64                  `protobuf:"varint,5,opt,name=planned_down,json=plannedDown,proto3" json:"planned_down,omitempty"`
+	Idle          int64                  `protobuf:"varint,6,opt,name=idle,proto3" json:"idle,omitempty"`
+	Planned       int64                  `protobuf:"varint,7,opt,name=planned,proto3" json:"planned,omitempty"`
+	Overcommitted int64                  `protobuf:"varint,8,opt,name=overcommitted,proto3" json:"overcommitted,omitempty"`
+	Reported      int64                  `protobuf:"varint,9,opt,name=reported,proto3" json:"reported,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClusterUsage) Reset() {
+	*x = ClusterUsage{}
+	mi := &file_rpc_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClusterUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClusterUsage) ProtoMessage() {}
+
+func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
+func (*ClusterUsage) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *ClusterUsage) GetTres() string {
+	if x != nil {
+		return x.Tres
+	}
+	return ""
+}
+
+func (x *ClusterUsage) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetAllocated() int64 {
+	if x != nil {
+		return x.Allocated
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetDown() int64 {
+	if x != nil {
+		return x.Down
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetPlannedDown() int64 {
+	if x != nil {
+		return x.PlannedDown
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetIdle() int64 {
+	if x != nil {
+		return x.Idle
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetPlanned() int64 {
+	if x != nil {
+		return x.Planned
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetOvercommitted() int64 {
+	if x != nil {
+		return x.Overcommitted
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetReported() int64 {
+	if x != nil {
+		return x.Reported
+	}
+	return 0
+}
+
+type ReservationUsage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Span          *ReservationSpan       `protobuf:"bytes,1,opt,name=span,proto3" json:"span,omitempty"`
+	Allocated     []*TRESSeconds         `protobuf:"bytes,2,rep,name=allocated,proto3" json:"allocated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationUsage) Reset() {
+	*x = ReservationUsage{}
+	mi := &file_rpc_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationUsage) ProtoMessage() {}
+
+func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
+func (*ReservationUsage) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *ReservationUsage) GetSpan() *ReservationSpan {
+	if x != nil {
+		return x.Span
+	}
+	return nil
+}
+
+func (x *ReservationUsage) GetAllocated() []*TRESSeconds {
+	if x != nil {
+		return x.Allocated
+	}
+	return nil
+}
+
+// AccountPlace is an account and the one above it, in the order of the tree.
+type AccountPlace struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Parent        string                 `protobuf:"bytes,2,opt,name=parent,proto3" json:"parent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountPlace) Reset() {
+	*x = AccountPlace{}
+	mi := &file_rpc_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountPlace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountPlace) ProtoMessage() {}
+
+func (x *AccountPlace) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
+func (*AccountPlace) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *AccountPlace) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AccountPlace) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+type StepStatsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Refs          []*JobRef              `protobuf:"bytes,1,rep,name=refs,proto3" json:"refs,omitempty"`
+	AllSteps      bool                   `protobuf:"varint,2,opt,name=all_steps,json=allSteps,proto3" json:"all_steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepStatsRequest) Reset() {
+	*x = StepStatsRequest{}
+	mi := &file_rpc_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepStatsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepStatsRequest) ProtoMessage() {}
+
+func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
+func (*StepStatsRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *StepStatsRequest) GetRefs() []*JobRef {
+	if x != nil {
+		return x.Refs
+	}
+	return nil
+}
+
+func (x *StepStatsRequest) GetAllSteps() bool {
+	if x != nil {
+		return x.AllSteps
+	}
+	return false
+}
+
+type StepStatsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Steps         []*StepStat            `protobuf:"bytes,1,rep,name=steps,proto3" json:"steps,omitempty"`
+	Status        *Status                `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepStatsReply) Reset() {
+	*x = StepStatsReply{}
+	mi := &file_rpc_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepStatsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepStatsReply) ProtoMessage() {}
+
+func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
+func (*StepStatsReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *StepStatsReply) GetSteps() []*StepStat {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *StepStatsReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// StepStat is one step with what it uses on each of its nodes.
+type StepStat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           *Job                   `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	Step          *Step                  `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	Nodes         []*NodeStat            `protobuf:"bytes,3,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepStat) Reset() {
+	*x = StepStat{}
+	mi := &file_rpc_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepStat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepStat) ProtoMessage() {}
+
+func (x *StepStat) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
+func (*StepStat) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *StepStat) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *StepStat) GetStep() *Step {
+	if x != nil {
+		return x.Step
+	}
+	return nil
+}
+
+func (x *StepStat) GetNodes() []*NodeStat {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+type NodeStat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Usage         *Usage                 `protobuf:"bytes,2,opt,name=usage,proto3" json:"usage,omitempty"`
+	Pids          []int32                `protobuf:"varint,3,rep,packed,name=pids,proto3" json:"pids,omitempty"`
+	Error         string                 `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeStat) Reset() {
+	*x = NodeStat{}
+	mi := &file_rpc_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeStat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeStat) ProtoMessage() {}
+
+func (x *NodeStat) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
+func (*NodeStat) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *NodeStat) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *NodeStat) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+func (x *NodeStat) GetPids() []int32 {
+	if x != nil {
+		return x.Pids
+	}
+	return nil
+}
+
+func (x *NodeStat) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+// Sample asks an agent what a job's slices use now; Sampled answers it.
+type Sample struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Ask           uint64                 `protobuf:"varint,2,opt,name=ask,proto3" json:"ask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sample) Reset() {
+	*x = Sample{}
+	mi := &file_rpc_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sample) ProtoMessage() {}
+
+func (x *Sample) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sample.ProtoReflect.Descriptor instead.
+func (*Sample) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *Sample) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *Sample) GetAsk() uint64 {
+	if x != nil {
+		return x.Ask
+	}
+	return 0
+}
+
+type Sampled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ask           uint64                 `protobuf:"varint,1,opt,name=ask,proto3" json:"ask,omitempty"`
+	Slices        []*SliceStat           `protobuf:"bytes,2,rep,name=slices,proto3" json:"slices,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sampled) Reset() {
+	*x = Sampled{}
+	mi := &file_rpc_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sampled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sampled) ProtoMessage() {}
+
+func (x *Sampled) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
+func (*Sampled) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *Sampled) GetAsk() uint64 {
+	if x != nil {
+		return x.Ask
+	}
+	return 0
+}
+
+func (x *Sampled) GetSlices() []*SliceStat {
+	if x != nil {
+		return x.Slices
+	}
+	return nil
+}
+
+type SliceStat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Restarts      uint32                 `protobuf:"varint,2,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	Step          uint32                 `protobuf:"varint,3,opt,name=step,proto3" json:"step,omitempty"`
+	Usage         *Usage                 `protobuf:"bytes,4,opt,name=usage,proto3" json:"usage,omitempty"`
+	Pids          []int32                `protobuf:"varint,5,rep,packed,name=pids,proto3" json:"pids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SliceStat) Reset() {
+	*x = SliceStat{}
+	mi := &file_rpc_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SliceStat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SliceStat) ProtoMessage() {}
+
+func (x *SliceStat) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
+func (*SliceStat) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *SliceStat) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *SliceStat) GetRestarts() uint32 {
+	if x != nil {
+		return x.Restarts
+	}
+	return 0
+}
+
+func (x *SliceStat) GetStep() uint32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *SliceStat) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+func (x *SliceStat) GetPids() []int32 {
+	if x != nil {
+		return x.Pids
+	}
+	return nil
+}
+
+type ImportHistoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Records       []*Record              `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportHistoryRequest) Reset() {
+	*x = ImportHistoryRequest{}
+	mi := &file_rpc_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportHistoryRequest) ProtoMessage() {}
+
+func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
+func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *ImportHistoryRequest) GetRecords() []*Record {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+type ImportHistoryReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Taken         int64                  `protobuf:"varint,2,opt,name=taken,proto3" json:"taken,omitempty"`
+	Known         int64                  `protobuf:"varint,3,opt,name=known,proto3" json:"known,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportHistoryReply) Reset() {
+	*x = ImportHistoryReply{}
+	mi := &file_rpc_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportHistoryReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportHistoryReply) ProtoMessage() {}
+
+func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
+func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *ImportHistoryReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *ImportHistoryReply) GetTaken() int64 {
+	if x != nil {
+		return x.Taken
+	}
+	return 0
+}
+
+func (x *ImportHistoryReply) GetKnown() int64 {
+	if x != nil {
+		return x.Known
+	}
+	return 0
+}
+
 type CreateStepRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
@@ -2836,7 +4365,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2848,7 +4377,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2861,7 +4390,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -3009,7 +4538,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3021,7 +4550,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3034,7 +4563,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -3076,7 +4605,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3088,7 +4617,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3101,7 +4630,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -3143,7 +4672,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3155,7 +4684,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3168,7 +4697,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -3249,7 +4778,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3261,7 +4790,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3274,7 +4803,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -3342,7 +4871,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3354,7 +4883,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3367,7 +4896,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -3438,7 +4967,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3450,7 +4979,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3463,7 +4992,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -3506,7 +5035,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3518,7 +5047,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3531,7 +5060,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -3574,7 +5103,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3586,7 +5115,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3599,7 +5128,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -3641,7 +5170,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3653,7 +5182,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3666,7 +5195,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -3701,7 +5230,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3713,7 +5242,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3726,7 +5255,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -3761,7 +5290,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3773,7 +5302,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3786,7 +5315,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -3821,7 +5350,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3833,7 +5362,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3846,7 +5375,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -3882,7 +5411,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3894,7 +5423,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3907,7 +5436,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -3955,6 +5484,7 @@ type Report struct {
 	//	*Report_Health
 	//	*Report_Result
 	//	*Report_Usage
+	//	*Report_Sampled
 	Report        isReport_Report `protobuf_oneof:"report"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3962,7 +5492,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3974,7 +5504,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3987,7 +5517,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -4094,6 +5624,15 @@ func (x *Report) GetUsage() *StepUsage {
 	return nil
 }
 
+func (x *Report) GetSampled() *Sampled {
+	if x != nil {
+		if x, ok := x.Report.(*Report_Sampled); ok {
+			return x.Sampled
+		}
+	}
+	return nil
+}
+
 type isReport_Report interface {
 	isReport_Report()
 }
@@ -4138,6 +5677,10 @@ type Report_Usage struct {
 	Usage *StepUsage `protobuf:"bytes,11,opt,name=usage,proto3,oneof"`
 }
 
+type Report_Sampled struct {
+	Sampled *Sampled `protobuf:"bytes,21,opt,name=sampled,proto3,oneof"`
+}
+
 func (*Report_Hello) isReport_Report() {}
 
 func (*Report_Heartbeat) isReport_Report() {}
@@ -4158,6 +5701,8 @@ func (*Report_Result) isReport_Report() {}
 
 func (*Report_Usage) isReport_Report() {}
 
+func (*Report_Sampled) isReport_Report() {}
+
 // Hello opens a session: what the machine is, and what is here.
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4170,7 +5715,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4182,7 +5727,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4195,7 +5740,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -4231,7 +5776,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4243,7 +5788,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4256,7 +5801,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -4298,7 +5843,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4310,7 +5855,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4323,7 +5868,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -4357,7 +5902,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4369,7 +5914,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4382,7 +5927,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -4415,7 +5960,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4427,7 +5972,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4440,7 +5985,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -4508,7 +6053,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4520,7 +6065,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4533,7 +6078,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -4600,7 +6145,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4612,7 +6157,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4625,7 +6170,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -4694,7 +6239,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4706,7 +6251,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4719,7 +6264,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -4788,7 +6333,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4800,7 +6345,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4813,7 +6358,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -4840,7 +6385,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4852,7 +6397,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4865,7 +6410,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -4894,7 +6439,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4906,7 +6451,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4919,7 +6464,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -4966,6 +6511,7 @@ type Order struct {
 	//	*Order_Ack
 	//	*Order_Config
 	//	*Order_Suspend
+	//	*Order_Sample
 	Order         isOrder_Order `protobuf_oneof:"order"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4973,7 +6519,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4985,7 +6531,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4998,7 +6544,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Order) GetId() uint64 {
@@ -5094,6 +6640,15 @@ func (x *Order) GetSuspend() *SuspendJob {
 	return nil
 }
 
+func (x *Order) GetSample() *Sample {
+	if x != nil {
+		if x, ok := x.Order.(*Order_Sample); ok {
+			return x.Sample
+		}
+	}
+	return nil
+}
+
 type isOrder_Order interface {
 	isOrder_Order()
 }
@@ -5130,6 +6685,10 @@ type Order_Suspend struct {
 	Suspend *SuspendJob `protobuf:"bytes,10,opt,name=suspend,proto3,oneof"`
 }
 
+type Order_Sample struct {
+	Sample *Sample `protobuf:"bytes,21,opt,name=sample,proto3,oneof"`
+}
+
 func (*Order_Welcome) isOrder_Order() {}
 
 func (*Order_Launch) isOrder_Order() {}
@@ -5146,6 +6705,8 @@ func (*Order_Config) isOrder_Order() {}
 
 func (*Order_Suspend) isOrder_Order() {}
 
+func (*Order_Sample) isOrder_Order() {}
+
 // Welcome answers Hello: the configuration, and which held jobs are no longer this node's.
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -5159,7 +6720,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5171,7 +6732,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5184,7 +6745,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -5224,7 +6785,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5236,7 +6797,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5249,7 +6810,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -5268,7 +6829,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5280,7 +6841,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5293,7 +6854,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -5341,7 +6902,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5353,7 +6914,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5366,7 +6927,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -5591,7 +7152,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5603,7 +7164,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5616,7 +7177,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -5732,7 +7293,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5744,7 +7305,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5757,7 +7318,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -5968,7 +7529,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5980,7 +7541,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5993,7 +7554,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -6040,7 +7601,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6052,7 +7613,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6065,7 +7626,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -6133,7 +7694,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6145,7 +7706,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6158,7 +7719,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -6221,7 +7782,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6233,7 +7794,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6246,7 +7807,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -6501,7 +8062,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\vHistoryPage\x12+\n" +
 	"\arecords\x18\x01 \x03(\v2\x11.runink.v1.RecordR\arecords\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\x03R\x03now\x12)\n" +
-	"\x06status\x18\x03 \x01(\v2\x11.runink.v1.StatusR\x06status\"\xd9\x01\n" +
+	"\x06status\x18\x03 \x01(\v2\x11.runink.v1.StatusR\x06status\"\xf6\x02\n" +
 	"\x06Record\x12 \n" +
 	"\x03job\x18\x01 \x01(\v2\x0e.runink.v1.JobR\x03job\x12%\n" +
 	"\x05steps\x18\x02 \x03(\v2\x0f.runink.v1.StepR\x05steps\x12\x14\n" +
@@ -6509,7 +8070,131 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04live\x18\x04 \x01(\bR\x04live\x12&\n" +
 	"\x05batch\x18\x05 \x01(\v2\x10.runink.v1.UsageR\x05batch\x12\x1a\n" +
 	"\brequeued\x18\x06 \x01(\bR\brequeued\x12\x18\n" +
-	"\acluster\x18\a \x01(\tR\acluster\"\x8c\x04\n" +
+	"\acluster\x18\a \x01(\tR\acluster\x12\x18\n" +
+	"\abilling\x18\b \x01(\x03R\abilling\x12'\n" +
+	"\x04node\x18\t \x01(\v2\x13.runink.v1.NodeFactR\x04node\x12<\n" +
+	"\vreservation\x18\n" +
+	" \x01(\v2\x1a.runink.v1.ReservationSpanR\vreservation\x12\x1a\n" +
+	"\bimported\x18\v \x01(\bR\bimported\"\xc6\x01\n" +
+	"\bNodeFact\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
+	"\x05start\x18\x02 \x01(\x03R\x05start\x12\x10\n" +
+	"\x03end\x18\x03 \x01(\x03R\x03end\x12\x12\n" +
+	"\x04tres\x18\x04 \x01(\tR\x04tres\x12\x12\n" +
+	"\x04down\x18\x05 \x01(\bR\x04down\x12\x14\n" +
+	"\x05state\x18\x06 \x01(\rR\x05state\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x12\n" +
+	"\x04user\x18\b \x01(\tR\x04user\x12\x14\n" +
+	"\x05index\x18\t \x01(\x04R\x05index\"\xd7\x01\n" +
+	"\x0fReservationSpan\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05start\x18\x03 \x01(\x03R\x05start\x12\x10\n" +
+	"\x03end\x18\x04 \x01(\x03R\x03end\x12\x14\n" +
+	"\x05nodes\x18\x05 \x01(\tR\x05nodes\x12\x12\n" +
+	"\x04tres\x18\x06 \x01(\tR\x04tres\x12\x14\n" +
+	"\x05flags\x18\a \x03(\tR\x05flags\x12\"\n" +
+	"\fassociations\x18\b \x01(\tR\fassociations\x12\x14\n" +
+	"\x05index\x18\t \x01(\x04R\x05index\"\xa4\x01\n" +
+	"\fUsageRequest\x12\x14\n" +
+	"\x05start\x18\x01 \x01(\x03R\x05start\x12\x10\n" +
+	"\x03end\x18\x02 \x01(\x03R\x03end\x12\x18\n" +
+	"\acluster\x18\x03 \x01(\bR\acluster\x12\x14\n" +
+	"\x05sizes\x18\x04 \x01(\bR\x05sizes\x12\"\n" +
+	"\freservations\x18\x05 \x01(\bR\freservations\x12\x18\n" +
+	"\aparties\x18\x06 \x01(\bR\aparties\"\xfa\x02\n" +
+	"\n" +
+	"UsageReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x18\n" +
+	"\acluster\x18\x02 \x01(\tR\acluster\x12/\n" +
+	"\aparties\x18\x03 \x03(\v2\x15.runink.v1.PartyUsageR\aparties\x12+\n" +
+	"\x05sizes\x18\x04 \x03(\v2\x15.runink.v1.PartyUsageR\x05sizes\x12+\n" +
+	"\x04tres\x18\x05 \x03(\v2\x17.runink.v1.ClusterUsageR\x04tres\x12?\n" +
+	"\freservations\x18\x06 \x03(\v2\x1b.runink.v1.ReservationUsageR\freservations\x123\n" +
+	"\baccounts\x18\a \x03(\v2\x17.runink.v1.AccountPlaceR\baccounts\x12\x14\n" +
+	"\x05start\x18\b \x01(\x03R\x05start\x12\x10\n" +
+	"\x03end\x18\t \x01(\x03R\x03end\"\xc3\x01\n" +
+	"\x05Party\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x10\n" +
+	"\x03uid\x18\x03 \x01(\rR\x03uid\x12\x14\n" +
+	"\x05wckey\x18\x04 \x01(\tR\x05wckey\x12\x10\n" +
+	"\x03qos\x18\x05 \x01(\tR\x03qos\x12\x1c\n" +
+	"\tpartition\x18\x06 \x01(\tR\tpartition\x12 \n" +
+	"\vreservation\x18\a \x01(\tR\vreservation\x12\x12\n" +
+	"\x04cpus\x18\b \x01(\rR\x04cpus\"\xa0\x01\n" +
+	"\n" +
+	"PartyUsage\x12&\n" +
+	"\x05party\x18\x01 \x01(\v2\x10.runink.v1.PartyR\x05party\x12*\n" +
+	"\x04tres\x18\x02 \x03(\v2\x16.runink.v1.TRESSecondsR\x04tres\x12\x12\n" +
+	"\x04jobs\x18\x03 \x01(\x03R\x04jobs\x12*\n" +
+	"\x05ended\x18\x04 \x01(\v2\x14.runink.v1.EndedSumsR\x05ended\";\n" +
+	"\vTRESSeconds\x12\x12\n" +
+	"\x04tres\x18\x01 \x01(\tR\x04tres\x12\x18\n" +
+	"\aseconds\x18\x02 \x01(\x03R\aseconds\"\xb4\x02\n" +
+	"\tEndedSums\x12\x12\n" +
+	"\x04jobs\x18\x01 \x01(\x03R\x04jobs\x12\x16\n" +
+	"\x06failed\x18\x02 \x01(\x03R\x06failed\x12\x19\n" +
+	"\bcpu_held\x18\x03 \x01(\x03R\acpuHeld\x12\x19\n" +
+	"\bcpu_used\x18\x04 \x01(\x03R\acpuUsed\x12\x19\n" +
+	"\bmem_held\x18\x05 \x01(\x03R\amemHeld\x12\x19\n" +
+	"\bmem_used\x18\x06 \x01(\x03R\amemUsed\x12\x19\n" +
+	"\bgpu_held\x18\a \x01(\x03R\agpuHeld\x12\x19\n" +
+	"\bgpu_used\x18\b \x01(\x03R\agpuUsed\x12\x12\n" +
+	"\x04wait\x18\t \x01(\x03R\x04wait\x12\x12\n" +
+	"\x04wall\x18\n" +
+	" \x01(\x03R\x04wall\x12\x16\n" +
+	"\x06energy\x18\v \x01(\x03R\x06energy\x12\x19\n" +
+	"\bgpu_told\x18\f \x01(\x03R\agpuTold\"\xfd\x01\n" +
+	"\fClusterUsage\x12\x12\n" +
+	"\x04tres\x18\x01 \x01(\tR\x04tres\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\x12\x1c\n" +
+	"\tallocated\x18\x03 \x01(\x03R\tallocated\x12\x12\n" +
+	"\x04down\x18\x04 \x01(\x03R\x04down\x12!\n" +
+	"\fplanned_down\x18\x05 \x01(\x03R\vplannedDown\x12\x12\n" +
+	"\x04idle\x18\x06 \x01(\x03R\x04idle\x12\x18\n" +
+	"\aplanned\x18\a \x01(\x03R\aplanned\x12$\n" +
+	"\rovercommitted\x18\b \x01(\x03R\rovercommitted\x12\x1a\n" +
+	"\breported\x18\t \x01(\x03R\breported\"x\n" +
+	"\x10ReservationUsage\x12.\n" +
+	"\x04span\x18\x01 \x01(\v2\x1a.runink.v1.ReservationSpanR\x04span\x124\n" +
+	"\tallocated\x18\x02 \x03(\v2\x16.runink.v1.TRESSecondsR\tallocated\":\n" +
+	"\fAccountPlace\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06parent\x18\x02 \x01(\tR\x06parent\"V\n" +
+	"\x10StepStatsRequest\x12%\n" +
+	"\x04refs\x18\x01 \x03(\v2\x11.runink.v1.JobRefR\x04refs\x12\x1b\n" +
+	"\tall_steps\x18\x02 \x01(\bR\ballSteps\"f\n" +
+	"\x0eStepStatsReply\x12)\n" +
+	"\x05steps\x18\x01 \x03(\v2\x13.runink.v1.StepStatR\x05steps\x12)\n" +
+	"\x06status\x18\x02 \x01(\v2\x11.runink.v1.StatusR\x06status\"|\n" +
+	"\bStepStat\x12 \n" +
+	"\x03job\x18\x01 \x01(\v2\x0e.runink.v1.JobR\x03job\x12#\n" +
+	"\x04step\x18\x02 \x01(\v2\x0f.runink.v1.StepR\x04step\x12)\n" +
+	"\x05nodes\x18\x03 \x03(\v2\x13.runink.v1.NodeStatR\x05nodes\"p\n" +
+	"\bNodeStat\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12&\n" +
+	"\x05usage\x18\x02 \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x12\n" +
+	"\x04pids\x18\x03 \x03(\x05R\x04pids\x12\x14\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\",\n" +
+	"\x06Sample\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x10\n" +
+	"\x03ask\x18\x02 \x01(\x04R\x03ask\"I\n" +
+	"\aSampled\x12\x10\n" +
+	"\x03ask\x18\x01 \x01(\x04R\x03ask\x12,\n" +
+	"\x06slices\x18\x02 \x03(\v2\x14.runink.v1.SliceStatR\x06slices\"\x89\x01\n" +
+	"\tSliceStat\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
+	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
+	"\x04step\x18\x03 \x01(\rR\x04step\x12&\n" +
+	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x12\n" +
+	"\x04pids\x18\x05 \x03(\x05R\x04pids\"C\n" +
+	"\x14ImportHistoryRequest\x12+\n" +
+	"\arecords\x18\x01 \x03(\v2\x11.runink.v1.RecordR\arecords\"k\n" +
+	"\x12ImportHistoryReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x14\n" +
+	"\x05taken\x18\x02 \x01(\x03R\x05taken\x12\x14\n" +
+	"\x05known\x18\x03 \x01(\x03R\x05known\"\x8c\x04\n" +
 	"\x11CreateStepRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\rR\x03job\x12\x19\n" +
@@ -6610,7 +8295,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x10\n" +
-	"\x03csr\x18\x04 \x01(\fR\x03csr\"\x90\x04\n" +
+	"\x03csr\x18\x04 \x01(\fR\x03csr\"\xc0\x04\n" +
 	"\x06Report\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12(\n" +
 	"\x05hello\x18\x02 \x01(\v2\x10.runink.v1.HelloH\x00R\x05hello\x124\n" +
@@ -6623,7 +8308,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06health\x18\t \x01(\v2\x15.runink.v1.NodeHealthH\x00R\x06health\x120\n" +
 	"\x06result\x18\n" +
 	" \x01(\v2\x16.runink.v1.OrderResultH\x00R\x06result\x12,\n" +
-	"\x05usage\x18\v \x01(\v2\x14.runink.v1.StepUsageH\x00R\x05usageB\b\n" +
+	"\x05usage\x18\v \x01(\v2\x14.runink.v1.StepUsageH\x00R\x05usage\x12.\n" +
+	"\asampled\x18\x15 \x01(\v2\x12.runink.v1.SampledH\x00R\asampledB\b\n" +
 	"\x06report\"y\n" +
 	"\x05Hello\x12-\n" +
 	"\x05found\x18\x01 \x01(\v2\x17.runink.v1.RegisterNodeR\x05found\x12&\n" +
@@ -6685,7 +8371,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
 	"\x04step\x18\x03 \x01(\rR\x04step\x12&\n" +
-	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\"\xa3\x03\n" +
+	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\"\xd0\x03\n" +
 	"\x05Order\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12.\n" +
@@ -6697,7 +8383,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03ack\x18\b \x01(\v2\x0e.runink.v1.AckH\x00R\x03ack\x12.\n" +
 	"\x06config\x18\t \x01(\v2\x14.runink.v1.NewConfigH\x00R\x06config\x121\n" +
 	"\asuspend\x18\n" +
-	" \x01(\v2\x15.runink.v1.SuspendJobH\x00R\asuspendB\a\n" +
+	" \x01(\v2\x15.runink.v1.SuspendJobH\x00R\asuspend\x12+\n" +
+	"\x06sample\x18\x15 \x01(\v2\x11.runink.v1.SampleH\x00R\x06sampleB\a\n" +
 	"\x05order\"\x98\x01\n" +
 	"\aWelcome\x12-\n" +
 	"\x06config\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x06config\x12&\n" +
@@ -6822,7 +8509,7 @@ const file_rpc_proto_rawDesc = "" +
 	"SuspendJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x16\n" +
-	"\x06resume\x18\x03 \x01(\bR\x06resume2\x84\f\n" +
+	"\x06resume\x18\x03 \x01(\bR\x06resume2\xd3\r\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -6843,7 +8530,10 @@ const file_rpc_proto_rawDesc = "" +
 	"ModifyNode\x12\x1c.runink.v1.ModifyNodeRequest\x1a\x0f.runink.v1.Done\x12E\n" +
 	"\x0fModifyPartition\x12!.runink.v1.ModifyPartitionRequest\x1a\x0f.runink.v1.Done\x12=\n" +
 	"\vReconfigure\x12\x1d.runink.v1.ReconfigureRequest\x1a\x0f.runink.v1.Done\x12>\n" +
-	"\aHistory\x12\x19.runink.v1.HistoryRequest\x1a\x16.runink.v1.HistoryPage0\x01\x12=\n" +
+	"\aHistory\x12\x19.runink.v1.HistoryRequest\x1a\x16.runink.v1.HistoryPage0\x01\x127\n" +
+	"\x05Usage\x12\x17.runink.v1.UsageRequest\x1a\x15.runink.v1.UsageReply\x12C\n" +
+	"\tStepStats\x12\x1b.runink.v1.StepStatsRequest\x1a\x19.runink.v1.StepStatsReply\x12O\n" +
+	"\rImportHistory\x12\x1f.runink.v1.ImportHistoryRequest\x1a\x1d.runink.v1.ImportHistoryReply\x12=\n" +
 	"\vCompleteJob\x12\x1d.runink.v1.CompleteJobRequest\x1a\x0f.runink.v1.Done\x12F\n" +
 	"\n" +
 	"CreateStep\x12\x1c.runink.v1.CreateStepRequest\x1a\x1a.runink.v1.CreateStepReply\x124\n" +
@@ -6872,7 +8562,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 97)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),         // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                   // 1: runink.v1.Done
@@ -6915,78 +8605,98 @@ var file_rpc_proto_goTypes = []any{
 	(*HistoryRequest)(nil),         // 38: runink.v1.HistoryRequest
 	(*HistoryPage)(nil),            // 39: runink.v1.HistoryPage
 	(*Record)(nil),                 // 40: runink.v1.Record
-	(*CreateStepRequest)(nil),      // 41: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),        // 42: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),      // 43: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                 // 44: runink.v1.StepUp
-	(*StepAttach)(nil),             // 45: runink.v1.StepAttach
-	(*StepDown)(nil),               // 46: runink.v1.StepDown
-	(*TaskOutput)(nil),             // 47: runink.v1.TaskOutput
-	(*TaskStart)(nil),              // 48: runink.v1.TaskStart
-	(*TaskExit)(nil),               // 49: runink.v1.TaskExit
-	(*CreateTokenRequest)(nil),     // 50: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),       // 51: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),         // 52: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),           // 53: runink.v1.CertifyReply
-	(*JoinRequest)(nil),            // 54: runink.v1.JoinRequest
-	(*Report)(nil),                 // 55: runink.v1.Report
-	(*Hello)(nil),                  // 56: runink.v1.Hello
-	(*HeldJob)(nil),                // 57: runink.v1.HeldJob
-	(*Heartbeat)(nil),              // 58: runink.v1.Heartbeat
-	(*JobAccepted)(nil),            // 59: runink.v1.JobAccepted
-	(*JobDone)(nil),                // 60: runink.v1.JobDone
-	(*NodeDone)(nil),               // 61: runink.v1.NodeDone
-	(*StepDone)(nil),               // 62: runink.v1.StepDone
-	(*LaunchFailed)(nil),           // 63: runink.v1.LaunchFailed
-	(*NodeHealth)(nil),             // 64: runink.v1.NodeHealth
-	(*OrderResult)(nil),            // 65: runink.v1.OrderResult
-	(*StepUsage)(nil),              // 66: runink.v1.StepUsage
-	(*Order)(nil),                  // 67: runink.v1.Order
-	(*Welcome)(nil),                // 68: runink.v1.Welcome
-	(*Ack)(nil),                    // 69: runink.v1.Ack
-	(*NewConfig)(nil),              // 70: runink.v1.NewConfig
-	(*JobHere)(nil),                // 71: runink.v1.JobHere
-	(*LaunchJob)(nil),              // 72: runink.v1.LaunchJob
-	(*LaunchStep)(nil),             // 73: runink.v1.LaunchStep
-	(*TaskHere)(nil),               // 74: runink.v1.TaskHere
-	(*SignalJob)(nil),              // 75: runink.v1.SignalJob
-	(*EndJobHere)(nil),             // 76: runink.v1.EndJobHere
-	(*SuspendJob)(nil),             // 77: runink.v1.SuspendJob
-	(*JobOptions)(nil),             // 78: runink.v1.JobOptions
-	(*Rlimit)(nil),                 // 79: runink.v1.Rlimit
-	(*IndexSet)(nil),               // 80: runink.v1.IndexSet
-	(*Job)(nil),                    // 81: runink.v1.Job
-	(*Obstacle)(nil),               // 82: runink.v1.Obstacle
-	(*Node)(nil),                   // 83: runink.v1.Node
-	(*Partition)(nil),              // 84: runink.v1.Partition
-	(*ConfigFile)(nil),             // 85: runink.v1.ConfigFile
-	(*RunRecord)(nil),              // 86: runink.v1.RunRecord
-	(*ExitCode)(nil),               // 87: runink.v1.ExitCode
-	(*Step)(nil),                   // 88: runink.v1.Step
-	(*Usage)(nil),                  // 89: runink.v1.Usage
-	(*RegisterNode)(nil),           // 90: runink.v1.RegisterNode
-	(*GresAlloc)(nil),              // 91: runink.v1.GresAlloc
+	(*NodeFact)(nil),               // 41: runink.v1.NodeFact
+	(*ReservationSpan)(nil),        // 42: runink.v1.ReservationSpan
+	(*UsageRequest)(nil),           // 43: runink.v1.UsageRequest
+	(*UsageReply)(nil),             // 44: runink.v1.UsageReply
+	(*Party)(nil),                  // 45: runink.v1.Party
+	(*PartyUsage)(nil),             // 46: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),            // 47: runink.v1.TRESSeconds
+	(*EndedSums)(nil),              // 48: runink.v1.EndedSums
+	(*ClusterUsage)(nil),           // 49: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),       // 50: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),           // 51: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),       // 52: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),         // 53: runink.v1.StepStatsReply
+	(*StepStat)(nil),               // 54: runink.v1.StepStat
+	(*NodeStat)(nil),               // 55: runink.v1.NodeStat
+	(*Sample)(nil),                 // 56: runink.v1.Sample
+	(*Sampled)(nil),                // 57: runink.v1.Sampled
+	(*SliceStat)(nil),              // 58: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),   // 59: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),     // 60: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),      // 61: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),        // 62: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),      // 63: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                 // 64: runink.v1.StepUp
+	(*StepAttach)(nil),             // 65: runink.v1.StepAttach
+	(*StepDown)(nil),               // 66: runink.v1.StepDown
+	(*TaskOutput)(nil),             // 67: runink.v1.TaskOutput
+	(*TaskStart)(nil),              // 68: runink.v1.TaskStart
+	(*TaskExit)(nil),               // 69: runink.v1.TaskExit
+	(*CreateTokenRequest)(nil),     // 70: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),       // 71: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),         // 72: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),           // 73: runink.v1.CertifyReply
+	(*JoinRequest)(nil),            // 74: runink.v1.JoinRequest
+	(*Report)(nil),                 // 75: runink.v1.Report
+	(*Hello)(nil),                  // 76: runink.v1.Hello
+	(*HeldJob)(nil),                // 77: runink.v1.HeldJob
+	(*Heartbeat)(nil),              // 78: runink.v1.Heartbeat
+	(*JobAccepted)(nil),            // 79: runink.v1.JobAccepted
+	(*JobDone)(nil),                // 80: runink.v1.JobDone
+	(*NodeDone)(nil),               // 81: runink.v1.NodeDone
+	(*StepDone)(nil),               // 82: runink.v1.StepDone
+	(*LaunchFailed)(nil),           // 83: runink.v1.LaunchFailed
+	(*NodeHealth)(nil),             // 84: runink.v1.NodeHealth
+	(*OrderResult)(nil),            // 85: runink.v1.OrderResult
+	(*StepUsage)(nil),              // 86: runink.v1.StepUsage
+	(*Order)(nil),                  // 87: runink.v1.Order
+	(*Welcome)(nil),                // 88: runink.v1.Welcome
+	(*Ack)(nil),                    // 89: runink.v1.Ack
+	(*NewConfig)(nil),              // 90: runink.v1.NewConfig
+	(*JobHere)(nil),                // 91: runink.v1.JobHere
+	(*LaunchJob)(nil),              // 92: runink.v1.LaunchJob
+	(*LaunchStep)(nil),             // 93: runink.v1.LaunchStep
+	(*TaskHere)(nil),               // 94: runink.v1.TaskHere
+	(*SignalJob)(nil),              // 95: runink.v1.SignalJob
+	(*EndJobHere)(nil),             // 96: runink.v1.EndJobHere
+	(*SuspendJob)(nil),             // 97: runink.v1.SuspendJob
+	(*JobOptions)(nil),             // 98: runink.v1.JobOptions
+	(*Rlimit)(nil),                 // 99: runink.v1.Rlimit
+	(*IndexSet)(nil),               // 100: runink.v1.IndexSet
+	(*Job)(nil),                    // 101: runink.v1.Job
+	(*Obstacle)(nil),               // 102: runink.v1.Obstacle
+	(*Node)(nil),                   // 103: runink.v1.Node
+	(*Partition)(nil),              // 104: runink.v1.Partition
+	(*ConfigFile)(nil),             // 105: runink.v1.ConfigFile
+	(*RunRecord)(nil),              // 106: runink.v1.RunRecord
+	(*ExitCode)(nil),               // 107: runink.v1.ExitCode
+	(*Step)(nil),                   // 108: runink.v1.Step
+	(*Usage)(nil),                  // 109: runink.v1.Usage
+	(*RegisterNode)(nil),           // 110: runink.v1.RegisterNode
+	(*GresAlloc)(nil),              // 111: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	78,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	79,  // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	98,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	99,  // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	80,  // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	100, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	81,  // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	101, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	82,  // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	83,  // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	84,  // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	85,  // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	102, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	103, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	104, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	105, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
-	86,  // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	106, // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 19: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 20: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	30,  // 21: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -6997,121 +8707,153 @@ var file_rpc_proto_depIdxs = []int32{
 	33,  // 26: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	33,  // 27: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	33,  // 28: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	87,  // 29: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	107, // 29: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	11,  // 30: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	40,  // 31: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	8,   // 32: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	81,  // 33: runink.v1.Record.job:type_name -> runink.v1.Job
-	88,  // 34: runink.v1.Record.steps:type_name -> runink.v1.Step
-	89,  // 35: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	78,  // 36: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	79,  // 37: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	8,   // 38: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	88,  // 39: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	81,  // 40: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	45,  // 41: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	47,  // 42: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	48,  // 43: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	49,  // 44: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	87,  // 45: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	8,   // 46: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	8,   // 47: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	56,  // 48: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	58,  // 49: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	59,  // 50: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	60,  // 51: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	61,  // 52: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	62,  // 53: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	63,  // 54: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	64,  // 55: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	65,  // 56: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	66,  // 57: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	90,  // 58: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	57,  // 59: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	87,  // 60: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	89,  // 61: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	89,  // 62: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	87,  // 63: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	49,  // 64: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	89,  // 65: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 66: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	89,  // 67: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	68,  // 68: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	72,  // 69: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	73,  // 70: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	75,  // 71: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	76,  // 72: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	69,  // 73: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	70,  // 74: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	77,  // 75: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	85,  // 76: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	57,  // 77: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	85,  // 78: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	91,  // 79: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	79,  // 80: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	71,  // 81: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	71,  // 82: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	74,  // 83: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	91,  // 84: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	2,   // 85: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 86: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 87: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 88: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 89: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 90: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 91: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 92: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 93: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 94: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	26,  // 95: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	28,  // 96: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	31,  // 97: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	32,  // 98: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	34,  // 99: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	35,  // 100: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	36,  // 101: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	38,  // 102: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	37,  // 103: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	41,  // 104: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	44,  // 105: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	43,  // 106: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	50,  // 107: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	52,  // 108: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	54,  // 109: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	55,  // 110: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	44,  // 111: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	3,   // 112: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 113: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 114: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	81,  // 115: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 116: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 117: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 118: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 119: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 120: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 121: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	27,  // 122: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	29,  // 123: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	29,  // 124: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	29,  // 125: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 126: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 127: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	1,   // 128: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	39,  // 129: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	1,   // 130: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	42,  // 131: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	46,  // 132: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 133: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	51,  // 134: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	53,  // 135: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	53,  // 136: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	67,  // 137: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	46,  // 138: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	112, // [112:139] is the sub-list for method output_type
-	85,  // [85:112] is the sub-list for method input_type
-	85,  // [85:85] is the sub-list for extension type_name
-	85,  // [85:85] is the sub-list for extension extendee
-	0,   // [0:85] is the sub-list for field type_name
+	101, // 33: runink.v1.Record.job:type_name -> runink.v1.Job
+	108, // 34: runink.v1.Record.steps:type_name -> runink.v1.Step
+	109, // 35: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	41,  // 36: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	42,  // 37: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	8,   // 38: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	46,  // 39: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	46,  // 40: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	49,  // 41: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	50,  // 42: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	51,  // 43: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	45,  // 44: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	47,  // 45: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	48,  // 46: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	42,  // 47: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	47,  // 48: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	11,  // 49: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	54,  // 50: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	8,   // 51: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	101, // 52: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	108, // 53: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	55,  // 54: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	109, // 55: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	58,  // 56: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	109, // 57: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	40,  // 58: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	8,   // 59: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	98,  // 60: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	99,  // 61: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	8,   // 62: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	108, // 63: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	101, // 64: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	65,  // 65: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	67,  // 66: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	68,  // 67: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	69,  // 68: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	107, // 69: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	8,   // 70: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	8,   // 71: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	76,  // 72: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	78,  // 73: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	79,  // 74: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	80,  // 75: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	81,  // 76: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	82,  // 77: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	83,  // 78: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	84,  // 79: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	85,  // 80: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	86,  // 81: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	57,  // 82: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	110, // 83: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	77,  // 84: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	107, // 85: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	109, // 86: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	109, // 87: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	107, // 88: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	69,  // 89: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	109, // 90: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 91: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	109, // 92: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	88,  // 93: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	92,  // 94: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	93,  // 95: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	95,  // 96: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	96,  // 97: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	89,  // 98: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	90,  // 99: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	97,  // 100: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	56,  // 101: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	105, // 102: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	77,  // 103: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	105, // 104: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	111, // 105: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	99,  // 106: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	91,  // 107: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	91,  // 108: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	94,  // 109: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	111, // 110: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	2,   // 111: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 112: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 113: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 114: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 115: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 116: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 117: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 118: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 119: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 120: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	26,  // 121: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	28,  // 122: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	31,  // 123: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	32,  // 124: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	34,  // 125: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	35,  // 126: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	36,  // 127: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	38,  // 128: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	43,  // 129: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	52,  // 130: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	59,  // 131: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	37,  // 132: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	61,  // 133: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	64,  // 134: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	63,  // 135: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	70,  // 136: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	72,  // 137: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	74,  // 138: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	75,  // 139: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	64,  // 140: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	3,   // 141: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 142: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 143: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	101, // 144: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 145: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 146: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 147: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 148: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 149: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 150: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	27,  // 151: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	29,  // 152: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	29,  // 153: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	29,  // 154: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 155: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 156: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	1,   // 157: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	39,  // 158: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	44,  // 159: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	53,  // 160: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	60,  // 161: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 162: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	62,  // 163: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	66,  // 164: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 165: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	71,  // 166: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	73,  // 167: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	73,  // 168: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	87,  // 169: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	66,  // 170: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	141, // [141:171] is the sub-list for method output_type
+	111, // [111:141] is the sub-list for method input_type
+	111, // [111:111] is the sub-list for extension type_name
+	111, // [111:111] is the sub-list for extension extendee
+	0,   // [0:111] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -7121,7 +8863,7 @@ func file_rpc_proto_init() {
 	}
 	file_nouns_proto_init()
 	file_log_proto_init()
-	file_rpc_proto_msgTypes[54].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[74].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -7132,8 +8874,9 @@ func file_rpc_proto_init() {
 		(*Report_Health)(nil),
 		(*Report_Result)(nil),
 		(*Report_Usage)(nil),
+		(*Report_Sampled)(nil),
 	}
-	file_rpc_proto_msgTypes[66].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[86].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -7142,6 +8885,7 @@ func file_rpc_proto_init() {
 		(*Order_Ack)(nil),
 		(*Order_Config)(nil),
 		(*Order_Suspend)(nil),
+		(*Order_Sample)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -7149,7 +8893,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   77,
+			NumMessages:   97,
 			NumExtensions: 0,
 			NumServices:   4,
 		},
