@@ -195,6 +195,18 @@ func (s *Store) Put(index uint64, records []*rinkpb.Record) {
 	s.enqueue(batch{index: index, records: records})
 }
 
+// Mark notes that the entries up to index are in the history, whether or not the
+// last of them had records.
+func (s *Store) Mark(index uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if index <= s.last {
+		return
+	}
+	s.last = index
+	s.enqueue(batch{index: index})
+}
+
 // enqueue waits for room and queues b; s.mu is held.
 func (s *Store) enqueue(b batch) {
 	for s.records > maxQueued && !s.closing {

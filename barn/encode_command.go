@@ -72,6 +72,8 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 		e.Cmd = &rinkpb.Entry_UpdatePartition{UpdatePartition: &rinkpb.UpdatePartition{
 			Partition: api.PartitionToProto(&c.Partition), Delete: c.Delete,
 		}}
+	case state.ImportHistory:
+		e.Cmd = &rinkpb.Entry_ImportHistory{ImportHistory: &rinkpb.ImportHistory{Records: c.Records}}
 	case state.SetConfig:
 		m := &rinkpb.SetConfig{Files: make([]*rinkpb.ConfigFile, len(c.Files))}
 		for i, f := range c.Files {
@@ -174,6 +176,8 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 	case *rinkpb.Entry_AddToken:
 		t := m.AddToken
 		return state.AddToken{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName(), Expires: api.TimeFromProto(t.GetExpires())}, nil
+	case *rinkpb.Entry_ImportHistory:
+		return state.ImportHistory{Records: m.ImportHistory.GetRecords()}, nil
 	case *rinkpb.Entry_UseToken:
 		t := m.UseToken
 		return state.UseToken{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName()}, nil

@@ -149,14 +149,16 @@ func (s *Server) bringUp(dir string) error {
 	if s.store, err = accounting.Open(filepath.Join(dir, "accounting"), s.log); err != nil {
 		return err
 	}
+	sink := &historySink{store: s.store, log: s.log}
 	s.barn, err = barn.Open(barn.Options{
 		Dir: filepath.Join(dir, "barn"), ID: s.opt.Config.Name, Address: s.opt.Config.Address,
-		Cluster: s.conf.ClusterName, Bootstrap: true, Sinks: []barn.Sink{&historySink{store: s.store, log: s.log}}, Logger: s.log,
+		Cluster: s.conf.ClusterName, Bootstrap: true, Sinks: []barn.Sink{sink}, Logger: s.log,
 	})
 	if err != nil {
 		s.store.Close()
 		return err
 	}
+	sink.barn.Store(s.barn)
 	return nil
 }
 

@@ -158,6 +158,7 @@ type Entry struct {
 	//	*Entry_Purge
 	//	*Entry_AddToken
 	//	*Entry_UseToken
+	//	*Entry_ImportHistory
 	Cmd           isEntry_Cmd `protobuf_oneof:"cmd"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -358,6 +359,15 @@ func (x *Entry) GetUseToken() *UseToken {
 	return nil
 }
 
+func (x *Entry) GetImportHistory() *ImportHistory {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_ImportHistory); ok {
+			return x.ImportHistory
+		}
+	}
+	return nil
+}
+
 type isEntry_Cmd interface {
 	isEntry_Cmd()
 }
@@ -426,6 +436,10 @@ type Entry_UseToken struct {
 	UseToken *UseToken `protobuf:"bytes,25,opt,name=use_token,json=useToken,proto3,oneof"`
 }
 
+type Entry_ImportHistory struct {
+	ImportHistory *ImportHistory `protobuf:"bytes,60,opt,name=import_history,json=importHistory,proto3,oneof"`
+}
+
 func (*Entry_SubmitJobs) isEntry_Cmd() {}
 
 func (*Entry_StartJobs) isEntry_Cmd() {}
@@ -458,6 +472,53 @@ func (*Entry_AddToken) isEntry_Cmd() {}
 
 func (*Entry_UseToken) isEntry_Cmd() {}
 
+func (*Entry_ImportHistory) isEntry_Cmd() {}
+
+// ImportHistory has records of accounting, each a Record.
+type ImportHistory struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Records       [][]byte               `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportHistory) Reset() {
+	*x = ImportHistory{}
+	mi := &file_log_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportHistory) ProtoMessage() {}
+
+func (x *ImportHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportHistory.ProtoReflect.Descriptor instead.
+func (*ImportHistory) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ImportHistory) GetRecords() [][]byte {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
 type Blob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -468,7 +529,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_log_proto_msgTypes[3]
+	mi := &file_log_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -480,7 +541,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[3]
+	mi := &file_log_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -493,7 +554,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{3}
+	return file_log_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Blob) GetId() string {
@@ -519,7 +580,7 @@ type Ints struct {
 
 func (x *Ints) Reset() {
 	*x = Ints{}
-	mi := &file_log_proto_msgTypes[4]
+	mi := &file_log_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +592,7 @@ func (x *Ints) String() string {
 func (*Ints) ProtoMessage() {}
 
 func (x *Ints) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[4]
+	mi := &file_log_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,7 +605,7 @@ func (x *Ints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ints.ProtoReflect.Descriptor instead.
 func (*Ints) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{4}
+	return file_log_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Ints) GetV() []int32 {
@@ -565,7 +626,7 @@ type RunInfo struct {
 
 func (x *RunInfo) Reset() {
 	*x = RunInfo{}
-	mi := &file_log_proto_msgTypes[5]
+	mi := &file_log_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +638,7 @@ func (x *RunInfo) String() string {
 func (*RunInfo) ProtoMessage() {}
 
 func (x *RunInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[5]
+	mi := &file_log_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +651,7 @@ func (x *RunInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunInfo.ProtoReflect.Descriptor instead.
 func (*RunInfo) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{5}
+	return file_log_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RunInfo) GetName() string {
@@ -628,7 +689,7 @@ type SubmitJobs struct {
 
 func (x *SubmitJobs) Reset() {
 	*x = SubmitJobs{}
-	mi := &file_log_proto_msgTypes[6]
+	mi := &file_log_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -640,7 +701,7 @@ func (x *SubmitJobs) String() string {
 func (*SubmitJobs) ProtoMessage() {}
 
 func (x *SubmitJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[6]
+	mi := &file_log_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -653,7 +714,7 @@ func (x *SubmitJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobs.ProtoReflect.Descriptor instead.
 func (*SubmitJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{6}
+	return file_log_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SubmitJobs) GetKey() string {
@@ -714,7 +775,7 @@ type Start struct {
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_log_proto_msgTypes[7]
+	mi := &file_log_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +787,7 @@ func (x *Start) String() string {
 func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[7]
+	mi := &file_log_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +800,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{7}
+	return file_log_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Start) GetJob() uint32 {
@@ -807,7 +868,7 @@ type StartJobs struct {
 
 func (x *StartJobs) Reset() {
 	*x = StartJobs{}
-	mi := &file_log_proto_msgTypes[8]
+	mi := &file_log_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +880,7 @@ func (x *StartJobs) String() string {
 func (*StartJobs) ProtoMessage() {}
 
 func (x *StartJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[8]
+	mi := &file_log_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +893,7 @@ func (x *StartJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartJobs.ProtoReflect.Descriptor instead.
 func (*StartJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{8}
+	return file_log_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StartJobs) GetStarts() []*Start {
@@ -854,7 +915,7 @@ type Obstacle struct {
 
 func (x *Obstacle) Reset() {
 	*x = Obstacle{}
-	mi := &file_log_proto_msgTypes[9]
+	mi := &file_log_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -866,7 +927,7 @@ func (x *Obstacle) String() string {
 func (*Obstacle) ProtoMessage() {}
 
 func (x *Obstacle) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[9]
+	mi := &file_log_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -879,7 +940,7 @@ func (x *Obstacle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Obstacle.ProtoReflect.Descriptor instead.
 func (*Obstacle) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{9}
+	return file_log_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Obstacle) GetWhat() string {
@@ -924,7 +985,7 @@ type Wait struct {
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_log_proto_msgTypes[10]
+	mi := &file_log_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +997,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[10]
+	mi := &file_log_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +1010,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{10}
+	return file_log_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Wait) GetJob() uint32 {
@@ -1003,7 +1064,7 @@ type SetWaits struct {
 
 func (x *SetWaits) Reset() {
 	*x = SetWaits{}
-	mi := &file_log_proto_msgTypes[11]
+	mi := &file_log_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1015,7 +1076,7 @@ func (x *SetWaits) String() string {
 func (*SetWaits) ProtoMessage() {}
 
 func (x *SetWaits) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[11]
+	mi := &file_log_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +1089,7 @@ func (x *SetWaits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetWaits.ProtoReflect.Descriptor instead.
 func (*SetWaits) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{11}
+	return file_log_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SetWaits) GetWaits() []*Wait {
@@ -1058,7 +1119,7 @@ type EndJob struct {
 
 func (x *EndJob) Reset() {
 	*x = EndJob{}
-	mi := &file_log_proto_msgTypes[12]
+	mi := &file_log_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1131,7 @@ func (x *EndJob) String() string {
 func (*EndJob) ProtoMessage() {}
 
 func (x *EndJob) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[12]
+	mi := &file_log_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +1144,7 @@ func (x *EndJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJob.ProtoReflect.Descriptor instead.
 func (*EndJob) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{12}
+	return file_log_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *EndJob) GetJob() uint32 {
@@ -1184,7 +1245,7 @@ type ReleaseNodes struct {
 
 func (x *ReleaseNodes) Reset() {
 	*x = ReleaseNodes{}
-	mi := &file_log_proto_msgTypes[13]
+	mi := &file_log_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1196,7 +1257,7 @@ func (x *ReleaseNodes) String() string {
 func (*ReleaseNodes) ProtoMessage() {}
 
 func (x *ReleaseNodes) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[13]
+	mi := &file_log_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1209,7 +1270,7 @@ func (x *ReleaseNodes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseNodes.ProtoReflect.Descriptor instead.
 func (*ReleaseNodes) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{13}
+	return file_log_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReleaseNodes) GetJob() uint32 {
@@ -1267,7 +1328,7 @@ type UpdateJob struct {
 
 func (x *UpdateJob) Reset() {
 	*x = UpdateJob{}
-	mi := &file_log_proto_msgTypes[14]
+	mi := &file_log_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1279,7 +1340,7 @@ func (x *UpdateJob) String() string {
 func (*UpdateJob) ProtoMessage() {}
 
 func (x *UpdateJob) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[14]
+	mi := &file_log_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1292,7 +1353,7 @@ func (x *UpdateJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJob.ProtoReflect.Descriptor instead.
 func (*UpdateJob) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{14}
+	return file_log_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UpdateJob) GetJob() uint32 {
@@ -1339,7 +1400,7 @@ type Depends struct {
 
 func (x *Depends) Reset() {
 	*x = Depends{}
-	mi := &file_log_proto_msgTypes[15]
+	mi := &file_log_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1351,7 +1412,7 @@ func (x *Depends) String() string {
 func (*Depends) ProtoMessage() {}
 
 func (x *Depends) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[15]
+	mi := &file_log_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1364,7 +1425,7 @@ func (x *Depends) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Depends.ProtoReflect.Descriptor instead.
 func (*Depends) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{15}
+	return file_log_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Depends) GetTerms() []*DependTerm {
@@ -1405,7 +1466,7 @@ type JobChange struct {
 
 func (x *JobChange) Reset() {
 	*x = JobChange{}
-	mi := &file_log_proto_msgTypes[16]
+	mi := &file_log_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1417,7 +1478,7 @@ func (x *JobChange) String() string {
 func (*JobChange) ProtoMessage() {}
 
 func (x *JobChange) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[16]
+	mi := &file_log_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1430,7 +1491,7 @@ func (x *JobChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobChange.ProtoReflect.Descriptor instead.
 func (*JobChange) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{16}
+	return file_log_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *JobChange) GetSpec() *JobOptions {
@@ -1604,7 +1665,7 @@ type JobPriority struct {
 
 func (x *JobPriority) Reset() {
 	*x = JobPriority{}
-	mi := &file_log_proto_msgTypes[17]
+	mi := &file_log_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1616,7 +1677,7 @@ func (x *JobPriority) String() string {
 func (*JobPriority) ProtoMessage() {}
 
 func (x *JobPriority) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[17]
+	mi := &file_log_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1629,7 +1690,7 @@ func (x *JobPriority) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobPriority.ProtoReflect.Descriptor instead.
 func (*JobPriority) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{17}
+	return file_log_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *JobPriority) GetJob() uint32 {
@@ -1655,7 +1716,7 @@ type SetPriorities struct {
 
 func (x *SetPriorities) Reset() {
 	*x = SetPriorities{}
-	mi := &file_log_proto_msgTypes[18]
+	mi := &file_log_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +1728,7 @@ func (x *SetPriorities) String() string {
 func (*SetPriorities) ProtoMessage() {}
 
 func (x *SetPriorities) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[18]
+	mi := &file_log_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1680,7 +1741,7 @@ func (x *SetPriorities) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPriorities.ProtoReflect.Descriptor instead.
 func (*SetPriorities) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{18}
+	return file_log_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SetPriorities) GetJobs() []*JobPriority {
@@ -1702,7 +1763,7 @@ type StartStep struct {
 
 func (x *StartStep) Reset() {
 	*x = StartStep{}
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1714,7 +1775,7 @@ func (x *StartStep) String() string {
 func (*StartStep) ProtoMessage() {}
 
 func (x *StartStep) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1727,7 +1788,7 @@ func (x *StartStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartStep.ProtoReflect.Descriptor instead.
 func (*StartStep) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{19}
+	return file_log_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *StartStep) GetJob() uint32 {
@@ -1772,7 +1833,7 @@ type EndStep struct {
 
 func (x *EndStep) Reset() {
 	*x = EndStep{}
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1784,7 +1845,7 @@ func (x *EndStep) String() string {
 func (*EndStep) ProtoMessage() {}
 
 func (x *EndStep) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1797,7 +1858,7 @@ func (x *EndStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndStep.ProtoReflect.Descriptor instead.
 func (*EndStep) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{20}
+	return file_log_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *EndStep) GetJob() uint32 {
@@ -1867,7 +1928,7 @@ type RegisterNode struct {
 
 func (x *RegisterNode) Reset() {
 	*x = RegisterNode{}
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1879,7 +1940,7 @@ func (x *RegisterNode) String() string {
 func (*RegisterNode) ProtoMessage() {}
 
 func (x *RegisterNode) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1892,7 +1953,7 @@ func (x *RegisterNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterNode.ProtoReflect.Descriptor instead.
 func (*RegisterNode) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{21}
+	return file_log_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RegisterNode) GetNode() string {
@@ -2023,7 +2084,7 @@ type StringList struct {
 
 func (x *StringList) Reset() {
 	*x = StringList{}
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2035,7 +2096,7 @@ func (x *StringList) String() string {
 func (*StringList) ProtoMessage() {}
 
 func (x *StringList) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2048,7 +2109,7 @@ func (x *StringList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StringList.ProtoReflect.Descriptor instead.
 func (*StringList) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{22}
+	return file_log_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StringList) GetV() []string {
@@ -2076,7 +2137,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_log_proto_msgTypes[23]
+	mi := &file_log_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2149,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[23]
+	mi := &file_log_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2162,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{23}
+	return file_log_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *UpdateNode) GetNodes() []string {
@@ -2184,7 +2245,7 @@ type UpdatePartition struct {
 
 func (x *UpdatePartition) Reset() {
 	*x = UpdatePartition{}
-	mi := &file_log_proto_msgTypes[24]
+	mi := &file_log_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2196,7 +2257,7 @@ func (x *UpdatePartition) String() string {
 func (*UpdatePartition) ProtoMessage() {}
 
 func (x *UpdatePartition) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[24]
+	mi := &file_log_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2209,7 +2270,7 @@ func (x *UpdatePartition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePartition.ProtoReflect.Descriptor instead.
 func (*UpdatePartition) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{24}
+	return file_log_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *UpdatePartition) GetPartition() *Partition {
@@ -2236,7 +2297,7 @@ type ConfigFile struct {
 
 func (x *ConfigFile) Reset() {
 	*x = ConfigFile{}
-	mi := &file_log_proto_msgTypes[25]
+	mi := &file_log_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2248,7 +2309,7 @@ func (x *ConfigFile) String() string {
 func (*ConfigFile) ProtoMessage() {}
 
 func (x *ConfigFile) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[25]
+	mi := &file_log_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2261,7 +2322,7 @@ func (x *ConfigFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigFile.ProtoReflect.Descriptor instead.
 func (*ConfigFile) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{25}
+	return file_log_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ConfigFile) GetName() string {
@@ -2287,7 +2348,7 @@ type SetConfig struct {
 
 func (x *SetConfig) Reset() {
 	*x = SetConfig{}
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2299,7 +2360,7 @@ func (x *SetConfig) String() string {
 func (*SetConfig) ProtoMessage() {}
 
 func (x *SetConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2373,7 @@ func (x *SetConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConfig.ProtoReflect.Descriptor instead.
 func (*SetConfig) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{26}
+	return file_log_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SetConfig) GetFiles() []*ConfigFile {
@@ -2331,7 +2392,7 @@ type Purge struct {
 
 func (x *Purge) Reset() {
 	*x = Purge{}
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +2404,7 @@ func (x *Purge) String() string {
 func (*Purge) ProtoMessage() {}
 
 func (x *Purge) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +2417,7 @@ func (x *Purge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Purge.ProtoReflect.Descriptor instead.
 func (*Purge) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{27}
+	return file_log_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Purge) GetBefore() int64 {
@@ -2378,7 +2439,7 @@ type AddToken struct {
 
 func (x *AddToken) Reset() {
 	*x = AddToken{}
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2390,7 +2451,7 @@ func (x *AddToken) String() string {
 func (*AddToken) ProtoMessage() {}
 
 func (x *AddToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2403,7 +2464,7 @@ func (x *AddToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToken.ProtoReflect.Descriptor instead.
 func (*AddToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{28}
+	return file_log_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AddToken) GetHash() string {
@@ -2445,7 +2506,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +2518,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +2531,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{29}
+	return file_log_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *UseToken) GetHash() string {
@@ -2519,7 +2580,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2531,7 +2592,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2544,7 +2605,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{30}
+	return file_log_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -2760,7 +2821,7 @@ type SnapshotHead struct {
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2772,7 +2833,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2785,7 +2846,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{31}
+	return file_log_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -2849,7 +2910,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2861,7 +2922,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2874,7 +2935,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{32}
+	return file_log_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -2917,7 +2978,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2929,7 +2990,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2942,7 +3003,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{33}
+	return file_log_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *StepKey) GetKey() string {
@@ -2985,7 +3046,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2997,7 +3058,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3010,7 +3071,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{34}
+	return file_log_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -3048,7 +3109,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3060,7 +3121,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3073,7 +3134,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{35}
+	return file_log_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RunRecord) GetId() string {
@@ -3128,7 +3189,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3140,7 +3201,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3153,7 +3214,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{36}
+	return file_log_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -3181,7 +3242,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05Actor\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x16\n" +
-	"\x06system\x18\x03 \x01(\bR\x06system\"\xc7\a\n" +
+	"\x06system\x18\x03 \x01(\bR\x06system\"\x8a\b\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x05actor\x18\x02 \x01(\v2\x10.runink.v1.ActorR\x05actor\x128\n" +
@@ -3207,8 +3268,11 @@ const file_log_proto_rawDesc = "" +
 	"set_config\x18\x16 \x01(\v2\x14.runink.v1.SetConfigH\x00R\tsetConfig\x12(\n" +
 	"\x05purge\x18\x17 \x01(\v2\x10.runink.v1.PurgeH\x00R\x05purge\x122\n" +
 	"\tadd_token\x18\x18 \x01(\v2\x13.runink.v1.AddTokenH\x00R\baddToken\x122\n" +
-	"\tuse_token\x18\x19 \x01(\v2\x13.runink.v1.UseTokenH\x00R\buseTokenB\x05\n" +
-	"\x03cmd\"*\n" +
+	"\tuse_token\x18\x19 \x01(\v2\x13.runink.v1.UseTokenH\x00R\buseToken\x12A\n" +
+	"\x0eimport_history\x18< \x01(\v2\x18.runink.v1.ImportHistoryH\x00R\rimportHistoryB\x05\n" +
+	"\x03cmd\")\n" +
+	"\rImportHistory\x12\x18\n" +
+	"\arecords\x18\x01 \x03(\fR\arecords\"*\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\"\x14\n" +
@@ -3476,120 +3540,122 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
 	(*Entry)(nil),           // 2: runink.v1.Entry
-	(*Blob)(nil),            // 3: runink.v1.Blob
-	(*Ints)(nil),            // 4: runink.v1.Ints
-	(*RunInfo)(nil),         // 5: runink.v1.RunInfo
-	(*SubmitJobs)(nil),      // 6: runink.v1.SubmitJobs
-	(*Start)(nil),           // 7: runink.v1.Start
-	(*StartJobs)(nil),       // 8: runink.v1.StartJobs
-	(*Obstacle)(nil),        // 9: runink.v1.Obstacle
-	(*Wait)(nil),            // 10: runink.v1.Wait
-	(*SetWaits)(nil),        // 11: runink.v1.SetWaits
-	(*EndJob)(nil),          // 12: runink.v1.EndJob
-	(*ReleaseNodes)(nil),    // 13: runink.v1.ReleaseNodes
-	(*UpdateJob)(nil),       // 14: runink.v1.UpdateJob
-	(*Depends)(nil),         // 15: runink.v1.Depends
-	(*JobChange)(nil),       // 16: runink.v1.JobChange
-	(*JobPriority)(nil),     // 17: runink.v1.JobPriority
-	(*SetPriorities)(nil),   // 18: runink.v1.SetPriorities
-	(*StartStep)(nil),       // 19: runink.v1.StartStep
-	(*EndStep)(nil),         // 20: runink.v1.EndStep
-	(*RegisterNode)(nil),    // 21: runink.v1.RegisterNode
-	(*StringList)(nil),      // 22: runink.v1.StringList
-	(*UpdateNode)(nil),      // 23: runink.v1.UpdateNode
-	(*UpdatePartition)(nil), // 24: runink.v1.UpdatePartition
-	(*ConfigFile)(nil),      // 25: runink.v1.ConfigFile
-	(*SetConfig)(nil),       // 26: runink.v1.SetConfig
-	(*Purge)(nil),           // 27: runink.v1.Purge
-	(*AddToken)(nil),        // 28: runink.v1.AddToken
-	(*UseToken)(nil),        // 29: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 30: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 31: runink.v1.SnapshotHead
-	(*SubmitKey)(nil),       // 32: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 33: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 34: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 35: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 36: runink.v1.SnapshotEnd
-	(*Job)(nil),             // 37: runink.v1.Job
-	(*NodeAlloc)(nil),       // 38: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 39: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 40: runink.v1.ExitCode
-	(*Usage)(nil),           // 41: runink.v1.Usage
-	(*DependTerm)(nil),      // 42: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 43: runink.v1.JobOptions
-	(*Need)(nil),            // 44: runink.v1.Need
-	(*Step)(nil),            // 45: runink.v1.Step
-	(*NodeGres)(nil),        // 46: runink.v1.NodeGres
-	(*Partition)(nil),       // 47: runink.v1.Partition
-	(*Node)(nil),            // 48: runink.v1.Node
+	(*ImportHistory)(nil),   // 3: runink.v1.ImportHistory
+	(*Blob)(nil),            // 4: runink.v1.Blob
+	(*Ints)(nil),            // 5: runink.v1.Ints
+	(*RunInfo)(nil),         // 6: runink.v1.RunInfo
+	(*SubmitJobs)(nil),      // 7: runink.v1.SubmitJobs
+	(*Start)(nil),           // 8: runink.v1.Start
+	(*StartJobs)(nil),       // 9: runink.v1.StartJobs
+	(*Obstacle)(nil),        // 10: runink.v1.Obstacle
+	(*Wait)(nil),            // 11: runink.v1.Wait
+	(*SetWaits)(nil),        // 12: runink.v1.SetWaits
+	(*EndJob)(nil),          // 13: runink.v1.EndJob
+	(*ReleaseNodes)(nil),    // 14: runink.v1.ReleaseNodes
+	(*UpdateJob)(nil),       // 15: runink.v1.UpdateJob
+	(*Depends)(nil),         // 16: runink.v1.Depends
+	(*JobChange)(nil),       // 17: runink.v1.JobChange
+	(*JobPriority)(nil),     // 18: runink.v1.JobPriority
+	(*SetPriorities)(nil),   // 19: runink.v1.SetPriorities
+	(*StartStep)(nil),       // 20: runink.v1.StartStep
+	(*EndStep)(nil),         // 21: runink.v1.EndStep
+	(*RegisterNode)(nil),    // 22: runink.v1.RegisterNode
+	(*StringList)(nil),      // 23: runink.v1.StringList
+	(*UpdateNode)(nil),      // 24: runink.v1.UpdateNode
+	(*UpdatePartition)(nil), // 25: runink.v1.UpdatePartition
+	(*ConfigFile)(nil),      // 26: runink.v1.ConfigFile
+	(*SetConfig)(nil),       // 27: runink.v1.SetConfig
+	(*Purge)(nil),           // 28: runink.v1.Purge
+	(*AddToken)(nil),        // 29: runink.v1.AddToken
+	(*UseToken)(nil),        // 30: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 31: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 32: runink.v1.SnapshotHead
+	(*SubmitKey)(nil),       // 33: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 34: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 35: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 36: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 37: runink.v1.SnapshotEnd
+	(*Job)(nil),             // 38: runink.v1.Job
+	(*NodeAlloc)(nil),       // 39: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 40: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 41: runink.v1.ExitCode
+	(*Usage)(nil),           // 42: runink.v1.Usage
+	(*DependTerm)(nil),      // 43: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 44: runink.v1.JobOptions
+	(*Need)(nil),            // 45: runink.v1.Need
+	(*Step)(nil),            // 46: runink.v1.Step
+	(*NodeGres)(nil),        // 47: runink.v1.NodeGres
+	(*Partition)(nil),       // 48: runink.v1.Partition
+	(*Node)(nil),            // 49: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
 	1,  // 1: runink.v1.Entry.actor:type_name -> runink.v1.Actor
-	6,  // 2: runink.v1.Entry.submit_jobs:type_name -> runink.v1.SubmitJobs
-	8,  // 3: runink.v1.Entry.start_jobs:type_name -> runink.v1.StartJobs
-	11, // 4: runink.v1.Entry.set_waits:type_name -> runink.v1.SetWaits
-	12, // 5: runink.v1.Entry.end_job:type_name -> runink.v1.EndJob
-	13, // 6: runink.v1.Entry.release_nodes:type_name -> runink.v1.ReleaseNodes
-	14, // 7: runink.v1.Entry.update_job:type_name -> runink.v1.UpdateJob
-	18, // 8: runink.v1.Entry.set_priorities:type_name -> runink.v1.SetPriorities
-	19, // 9: runink.v1.Entry.start_step:type_name -> runink.v1.StartStep
-	20, // 10: runink.v1.Entry.end_step:type_name -> runink.v1.EndStep
-	21, // 11: runink.v1.Entry.register_node:type_name -> runink.v1.RegisterNode
-	23, // 12: runink.v1.Entry.update_node:type_name -> runink.v1.UpdateNode
-	24, // 13: runink.v1.Entry.update_partition:type_name -> runink.v1.UpdatePartition
-	26, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
-	27, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
-	28, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	29, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
-	37, // 18: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
-	3,  // 19: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
-	4,  // 20: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
-	5,  // 21: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	38, // 22: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
-	7,  // 23: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
-	9,  // 24: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
-	10, // 25: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	39, // 26: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	40, // 27: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	41, // 28: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	40, // 29: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	39, // 30: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	16, // 31: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	42, // 32: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	43, // 33: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	44, // 34: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	15, // 35: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	17, // 36: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	45, // 37: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	40, // 38: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	41, // 39: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	46, // 40: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	22, // 41: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	47, // 42: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	25, // 43: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	31, // 44: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	37, // 45: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	48, // 46: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	47, // 47: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	3,  // 48: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	25, // 49: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	32, // 50: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	28, // 51: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	35, // 52: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	36, // 53: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	33, // 54: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	34, // 55: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	56, // [56:56] is the sub-list for method output_type
-	56, // [56:56] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	7,  // 2: runink.v1.Entry.submit_jobs:type_name -> runink.v1.SubmitJobs
+	9,  // 3: runink.v1.Entry.start_jobs:type_name -> runink.v1.StartJobs
+	12, // 4: runink.v1.Entry.set_waits:type_name -> runink.v1.SetWaits
+	13, // 5: runink.v1.Entry.end_job:type_name -> runink.v1.EndJob
+	14, // 6: runink.v1.Entry.release_nodes:type_name -> runink.v1.ReleaseNodes
+	15, // 7: runink.v1.Entry.update_job:type_name -> runink.v1.UpdateJob
+	19, // 8: runink.v1.Entry.set_priorities:type_name -> runink.v1.SetPriorities
+	20, // 9: runink.v1.Entry.start_step:type_name -> runink.v1.StartStep
+	21, // 10: runink.v1.Entry.end_step:type_name -> runink.v1.EndStep
+	22, // 11: runink.v1.Entry.register_node:type_name -> runink.v1.RegisterNode
+	24, // 12: runink.v1.Entry.update_node:type_name -> runink.v1.UpdateNode
+	25, // 13: runink.v1.Entry.update_partition:type_name -> runink.v1.UpdatePartition
+	27, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
+	28, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
+	29, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
+	30, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	3,  // 18: runink.v1.Entry.import_history:type_name -> runink.v1.ImportHistory
+	38, // 19: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	4,  // 20: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
+	5,  // 21: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
+	6,  // 22: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
+	39, // 23: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	8,  // 24: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
+	10, // 25: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
+	11, // 26: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
+	40, // 27: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	41, // 28: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	42, // 29: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	41, // 30: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	40, // 31: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	17, // 32: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	43, // 33: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	44, // 34: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	45, // 35: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	16, // 36: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	18, // 37: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	46, // 38: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	41, // 39: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	42, // 40: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	47, // 41: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	23, // 42: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	48, // 43: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	26, // 44: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	32, // 45: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	38, // 46: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	49, // 47: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	48, // 48: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	4,  // 49: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	26, // 50: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	33, // 51: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	29, // 52: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	36, // 53: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	37, // 54: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	34, // 55: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	35, // 56: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	57, // [57:57] is the sub-list for method output_type
+	57, // [57:57] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -3615,10 +3681,11 @@ func file_log_proto_init() {
 		(*Entry_Purge)(nil),
 		(*Entry_AddToken)(nil),
 		(*Entry_UseToken)(nil),
+		(*Entry_ImportHistory)(nil),
 	}
-	file_log_proto_msgTypes[16].OneofWrappers = []any{}
-	file_log_proto_msgTypes[23].OneofWrappers = []any{}
-	file_log_proto_msgTypes[30].OneofWrappers = []any{
+	file_log_proto_msgTypes[17].OneofWrappers = []any{}
+	file_log_proto_msgTypes[24].OneofWrappers = []any{}
+	file_log_proto_msgTypes[31].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -3638,7 +3705,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -20,6 +20,7 @@ import (
 	"github.com/runink/rink/cmds/scontrol"
 	"github.com/runink/rink/cmds/sinfo"
 	"github.com/runink/rink/cmds/squeue"
+	"github.com/runink/rink/cmds/sreport"
 	"github.com/runink/rink/cmds/srun"
 	"github.com/runink/rink/cmds/token"
 )
@@ -43,6 +44,7 @@ var commands = []command{
 	{[]string{"salloc", "ralloc"}, salloc.Run, "hold nodes for a command"},
 	{[]string{"scontrol", "rcontrol"}, scontrol.Run, "look at and change everything"},
 	{[]string{"sacct", "racct"}, sacct.Run, "list past and present jobs"},
+	{[]string{"sreport", "rreport"}, sreport.Run, "report who used how much"},
 }
 
 // verbs are what Slurm has no word for: rink VERB.
