@@ -457,4 +457,3 @@ func (q *usageQuery) reservations() ([]*rinkpb.ReservationUsage, error) {
 	}
 	return list, nil
 }
-

@@ -29,6 +29,7 @@ import (
 	"github.com/runink/rink/cmds/squeue"
 	"github.com/runink/rink/cmds/sreport"
 	"github.com/runink/rink/cmds/srun"
+	"github.com/runink/rink/cmds/sstat"
 	"github.com/runink/rink/cmds/token"
 )
 
@@ -38,7 +39,7 @@ var update = flag.Bool("update", false, "rewrite the expected files of the scrip
 var programs = map[string]func(*cli.Env) int{
 	"sbatch": sbatch.Run, "squeue": squeue.Run, "scancel": scancel.Run, "sinfo": sinfo.Run, "srun": srun.Run, "salloc": salloc.Run,
 	"scontrol": scontrol.Run, "sacct": sacct.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run,
-	"sreport": sreport.Run,
+	"sreport": sreport.Run, "sstat": sstat.Run,
 }
 
 func TestMain(m *testing.M) {

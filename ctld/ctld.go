@@ -61,6 +61,7 @@ type Server struct {
 	sessions *sessions
 	loop     *loop
 	soft     *softFacts
+	asking   asking
 	waits    *waitBook
 	stepLock stepLocks
 	stepBook *stepBook

@@ -63,6 +63,7 @@ type Agent struct {
 	asides map[string]chan slice.Exit // slices somebody waits for, by id
 
 	reports   *outbox
+	answers   chan *rinkpb.Report // what the leader asked for and need not be kept
 	ioBook    *ioBook
 	gpus      []*rinkpb.NodeGres // found on the machine
 	host      string
@@ -79,7 +80,7 @@ type Agent struct {
 func Run(ctx context.Context, opt Options) error {
 	a := &Agent{
 		opt: opt, conf: opt.Config, log: opt.Logger, started: time.Now(), users: auth.NewUsers(time.Minute),
-		jobs: map[jobKey]*job{}, past: newTombstones(), asides: map[string]chan slice.Exit{}, ioBook: newIOBook(), stopped: make(chan struct{}),
+		jobs: map[jobKey]*job{}, past: newTombstones(), asides: map[string]chan slice.Exit{}, answers: make(chan *rinkpb.Report, 64), ioBook: newIOBook(), stopped: make(chan struct{}),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)

@@ -22,6 +22,7 @@ import (
 	"github.com/runink/rink/cmds/squeue"
 	"github.com/runink/rink/cmds/sreport"
 	"github.com/runink/rink/cmds/srun"
+	"github.com/runink/rink/cmds/sstat"
 	"github.com/runink/rink/cmds/token"
 )
 
@@ -45,6 +46,7 @@ var commands = []command{
 	{[]string{"scontrol", "rcontrol"}, scontrol.Run, "look at and change everything"},
 	{[]string{"sacct", "racct"}, sacct.Run, "list past and present jobs"},
 	{[]string{"sreport", "rreport"}, sreport.Run, "report who used how much"},
+	{[]string{"sstat", "rstat"}, sstat.Run, "what running steps use"},
 }
 
 // verbs are what Slurm has no word for: rink VERB.
