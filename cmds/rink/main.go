@@ -11,6 +11,7 @@ import (
 
 	"github.com/runink/rink/cmds/dev"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/reff"
 	"github.com/runink/rink/cmds/rinkctld"
 	"github.com/runink/rink/cmds/rinknoded"
 	"github.com/runink/rink/cmds/sacct"
@@ -18,6 +19,7 @@ import (
 	"github.com/runink/rink/cmds/sbatch"
 	"github.com/runink/rink/cmds/scancel"
 	"github.com/runink/rink/cmds/scontrol"
+	"github.com/runink/rink/cmds/seff"
 	"github.com/runink/rink/cmds/sinfo"
 	"github.com/runink/rink/cmds/squeue"
 	"github.com/runink/rink/cmds/sreport"
@@ -47,6 +49,8 @@ var commands = []command{
 	{[]string{"sacct", "racct"}, sacct.Run, "list past and present jobs"},
 	{[]string{"sreport", "rreport"}, sreport.Run, "report who used how much"},
 	{[]string{"sstat", "rstat"}, sstat.Run, "what running steps use"},
+	{[]string{"seff"}, seff.Run, "what a job used of what it held"},
+	{[]string{"reff"}, reff.Run, "the same of users, accounts, herds and arrays"},
 }
 
 // verbs are what Slurm has no word for: rink VERB.
