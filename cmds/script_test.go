@@ -17,6 +17,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/runink/rink/cmds/dev"
+	"github.com/runink/rink/cmds/export"
+	"github.com/runink/rink/cmds/importer"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/reff"
 	"github.com/runink/rink/cmds/rinkctld"
@@ -41,7 +43,7 @@ var update = flag.Bool("update", false, "rewrite the expected files of the scrip
 var programs = map[string]func(*cli.Env) int{
 	"sbatch": sbatch.Run, "squeue": squeue.Run, "scancel": scancel.Run, "sinfo": sinfo.Run, "srun": srun.Run, "salloc": salloc.Run,
 	"scontrol": scontrol.Run, "sacct": sacct.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run,
-	"sreport": sreport.Run, "sstat": sstat.Run, "seff": seff.Run, "reff": reff.Run,
+	"sreport": sreport.Run, "sstat": sstat.Run, "rink-export": export.Run, "rink-import": importer.Run, "seff": seff.Run, "reff": reff.Run,
 }
 
 func TestMain(m *testing.M) {

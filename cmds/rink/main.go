@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/runink/rink/cmds/dev"
+	"github.com/runink/rink/cmds/export"
+	"github.com/runink/rink/cmds/importer"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/reff"
 	"github.com/runink/rink/cmds/rinkctld"
@@ -56,6 +58,8 @@ var commands = []command{
 // verbs are what Slurm has no word for: rink VERB.
 var verbs = []command{
 	{[]string{"dev"}, dev.Run, "a whole cluster on this machine, in one process"},
+	{[]string{"export"}, export.Run, "write the history for other programs"},
+	{[]string{"import"}, importer.Run, "take in the history of a Slurm site"},
 	{[]string{"token"}, token.Run, "make a one-time token with which a daemon joins"},
 }
 
