@@ -160,6 +160,7 @@ func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.
 		return err
 	})
 	if err == nil {
+		a.metered(j, id, step)
 		j.mu.Lock()
 		unwanted, killWait, now := j.ending, j.killWait, j.endNow
 		if r := j.slices[id]; r != nil && r.endedByUs {
@@ -380,6 +381,7 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 		ranks = r.step.Tasks
 	}
 	usage := usageOf(exit, ranks)
+	a.meter.end(exit.ID, usage)
 	switch {
 	case exit.Lost && batch:
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_Failed{Failed: &rinkpb.LaunchFailed{

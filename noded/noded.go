@@ -62,6 +62,7 @@ type Agent struct {
 	past   *tombstones
 	asides map[string]chan slice.Exit // slices somebody waits for, by id
 
+	meter     *meter
 	reports   *outbox
 	answers   chan *rinkpb.Report // what the leader asked for and need not be kept
 	ioBook    *ioBook
@@ -116,6 +117,8 @@ func Run(ctx context.Context, opt Options) error {
 		}
 	}
 	a.gpus = a.findGPUs()
+	cpus, _, _, _ := cpuTopology()
+	a.meter = newMeter(int(cpus))
 	if err := a.findIdentity(ctx); err != nil {
 		return err
 	}
@@ -156,6 +159,7 @@ func Run(ctx context.Context, opt Options) error {
 		return err
 	}
 	a.wg.Go(func() { a.follow(ctx, exits) })
+	a.wg.Go(func() { a.meter.run(ctx) })
 	a.wg.Go(func() { a.stayConnected(ctx) })
 	a.wg.Go(func() { a.healthCheck(ctx) })
 	a.wg.Go(func() { a.self.Keep(ctx, a.renew, a.log) })

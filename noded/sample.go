@@ -74,6 +74,7 @@ func (a *Agent) sample(ask *rinkpb.Sample) {
 			if len(st.PIDs) <= 1 {
 				u.MaxRss = max(u.MaxRss, int64(whole.MaxRSS))
 			}
+			a.meter.now(st.ID, u)
 			one.Usage = u
 			answer.Slices = append(answer.Slices, one)
 		}
