@@ -139,26 +139,50 @@ func (c *controller) Usage(ctx context.Context, req *rinkpb.UsageRequest) (*rink
 		reply.Parties = slices.DeleteFunc(reply.Parties, func(p *rinkpb.PartyUsage) bool { return p.Party.Uid != u.UID })
 	}
 	reply.Status, reply.Cluster = &rinkpb.Status{}, c.s.conf.ClusterName
-	c.s.barn.Read(func(t *state.State) { reply.Accounts = accountPlaces(t, reply) })
+	var accounts *sched.Accounts
+	c.s.barn.Read(func(t *state.State) { accounts = t.View().Accounts })
+	reply.Accounts = accountPlaces(accounts, reply)
 	return reply, nil
 }
 
-// accountPlaces is the tree of the accounts that have a part in a report, each
-// behind the one above it.
-func accountPlaces(_ *state.State, reply *rinkpb.UsageReply) []*rinkpb.AccountPlace {
-	var names []string
+// accountPlaces is the tree of accounts, each behind the one above it, siblings
+// by name. Accounts that have a part in a report and are no longer in the tree,
+// or never were, are below the root.
+func accountPlaces(accounts *sched.Accounts, reply *rinkpb.UsageReply) []*rinkpb.AccountPlace {
+	const root = "root"
+	kids := map[string][]string{}
+	known := map[string]bool{root: true}
+	if accounts != nil {
+		for key, a := range accounts.Assocs {
+			if key.User != "" || key.Account == root || known[key.Account] {
+				continue
+			}
+			parent := root
+			if up := accounts.ByID[a.Parent]; up != nil {
+				parent = up.Key.Account
+			}
+			known[key.Account] = true
+			kids[parent] = append(kids[parent], key.Account)
+		}
+	}
 	for _, list := range [][]*rinkpb.PartyUsage{reply.Parties, reply.Sizes} {
 		for _, p := range list {
-			if a := p.Party.Account; a != "root" && !slices.Contains(names, a) {
-				names = append(names, a)
+			if a := p.Party.Account; !known[a] {
+				known[a] = true
+				kids[root] = append(kids[root], a)
 			}
 		}
 	}
-	slices.Sort(names)
-	tree := []*rinkpb.AccountPlace{{Name: "root"}}
-	for _, name := range names {
-		tree = append(tree, &rinkpb.AccountPlace{Name: name, Parent: "root"})
+	tree := []*rinkpb.AccountPlace{{Name: root}}
+	var below func(parent string)
+	below = func(parent string) {
+		slices.Sort(kids[parent])
+		for _, name := range kids[parent] {
+			tree = append(tree, &rinkpb.AccountPlace{Name: name, Parent: parent})
+			below(name)
+		}
 	}
+	below(root)
 	return tree
 }
 
