@@ -106,6 +106,10 @@ func (w *writer) job(b batch, k jobKey, index uint64, r *rinkpb.Record, usage *r
 				return nil
 			}
 			had, used = was, steps
+			r = &rinkpb.Record{Job: r.Job, Requeued: r.Requeued || was.Requeued, Billing: r.Billing, Imported: r.Imported}
+			if r.Billing == 0 {
+				r.Billing = was.Billing
+			}
 			if usage == nil {
 				usage = was.Batch
 			}

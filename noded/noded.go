@@ -160,6 +160,7 @@ func Run(ctx context.Context, opt Options) error {
 	}
 	a.wg.Go(func() { a.follow(ctx, exits) })
 	a.wg.Go(func() { a.meter.run(ctx) })
+	a.wg.Go(func() { a.lookAtSlices(ctx) })
 	a.wg.Go(func() { a.stayConnected(ctx) })
 	a.wg.Go(func() { a.healthCheck(ctx) })
 	a.wg.Go(func() { a.self.Keep(ctx, a.renew, a.log) })

@@ -85,6 +85,43 @@ func (a *Agent) sample(ask *rinkpb.Sample) {
 	})
 }
 
+// lookEvery is how often the slices are looked at: the highest memory and address
+// space that processes have had is known from such looks alone.
+const lookEvery = 5 * time.Second
+
+// lookAtSlices has the launcher look at its live slices now and then, until ctx
+// ends.
+func (a *Agent) lookAtSlices(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if !a.hasJobs() {
+			continue
+		}
+		states, err := a.launcher().List(ctx)
+		if err != nil {
+			continue // there is none, or it is being replaced
+		}
+		for _, st := range states {
+			if st.Live {
+				a.launcher().Usage(ctx, st.ID) // what it saw it remembers itself
+			}
+		}
+	}
+}
+
+// hasJobs reports whether anything runs here.
+func (a *Agent) hasJobs() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.jobs) > 0
+}
+
 // batchStepID is the step id of a job's batch script.
 const batchStepID = 0xfffffffb
 

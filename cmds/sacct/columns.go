@@ -242,8 +242,8 @@ func fields() []field {
 		ofBoth("Suspended", 10, func(v *view, r *row) string { return r.suspended(v).String() }),
 		ofJob("SystemComment", 15, func(_ *view, r *row) string { return r.job.SystemComment }),
 		ofBoth("SystemCPU", 10, func(_ *view, r *row) string { _, s := r.cpuTime(); return fine(s) }),
-		ofJob("Timelimit", 10, func(_ *view, r *row) string { return limit(r.job.TimeLimit) }),
-		ofJob("TimelimitRaw", 10, func(_ *view, r *row) string { return limitRaw(r.job.TimeLimit) }),
+		ofJob("Timelimit", 10, func(_ *view, r *row) string { return limit(r.limit()) }),
+		ofJob("TimelimitRaw", 10, func(_ *view, r *row) string { return limitRaw(r.limit()) }),
 		ofBoth("TotalCPU", 10, func(_ *view, r *row) string { u, s := r.cpuTime(); return fine(u + s) }),
 	)
 	for _, name := range show.TRESUsageNames() {

@@ -251,6 +251,15 @@ func (r *row) usage() *show.StepUse {
 	return show.UseOf(r.step)
 }
 
+// limit is the job's time limit; one that waits and did not ask for any has yet to
+// be given its partition's, 0.
+func (r *row) limit() slurm.Duration {
+	if r.job.IsPending() && r.job.Spec.TimeLimit == 0 {
+		return 0
+	}
+	return r.job.TimeLimit
+}
+
 // cpus is what the row holds or held of CPUs, or asks for while it waits.
 func (r *row) cpus() int {
 	if n := r.allocCPUs(); n > 0 || r.step != nil || r.job.HasEnded() {
