@@ -407,3 +407,13 @@ func TestImportedRecordsGiveWay(t *testing.T) {
 		t.Error("taking a record in again changed the history")
 	}
 }
+
+// A job's release comes after its end, and does not know that it was requeued.
+func TestARequeuedIncarnationStaysSo(t *testing.T) {
+	s := openTest(t, t.TempDir())
+	s.Put(1, []*rinkpb.Record{{Job: testJob(1, 1), Requeued: true, Billing: 8}})
+	s.Put(2, []*rinkpb.Record{{Job: testJob(1, 1)}})
+	if r := one(t, s, 1); !r.Requeued || r.Billing != 8 {
+		t.Errorf("requeued %t, charged %d", r.Requeued, r.Billing)
+	}
+}

@@ -67,6 +67,10 @@ func batchStep(j *sched.Job, usage sched.Usage, hasUsage bool) *sched.Step {
 		if base == slurm.JobCompleted || base == slurm.JobNodeFail || base == slurm.JobOutOfMemory {
 			s.State = base
 		}
+		if s.State == slurm.JobCancelled {
+			// It was cut off, and its node has yet to say so.
+			s.ExitCode = sched.ExitCode{Signal: 15}
+		}
 	case base == slurm.JobOutOfMemory:
 		s.State = base
 	case j.BatchExit.Signal != 0 && j.HasEnded() && base != slurm.JobFailed && base != slurm.JobCompleted:

@@ -177,7 +177,7 @@ func TestStatesOfBatchScripts(t *testing.T) {
 		{"KilledItself", showtest.Ended(slurm.JobFailed, 0, 9), nil, false, "FAILED", "0:9", "FAILED|0:9"},
 		{"Preempted", showtest.Ended(slurm.JobPreempted, 0, 15), nil, true, "PREEMPTED", "0:0", "CANCELLED|0:15"},
 		{"SentBackByHand", showtest.Ended(slurm.JobCancelled, 0, 15), nil, true, "REQUEUED", "0:0", "CANCELLED|0:15"},
-		{"NotHeardOfYet", showtest.Ended(slurm.JobCancelled, 0, 0), func(j *sched.Job) { j.BatchDone = false }, false, "CANCELLED by 0", "0:0", "CANCELLED|0:0"},
+		{"NotHeardOfYet", showtest.Ended(slurm.JobCancelled, 0, 0), func(j *sched.Job) { j.BatchDone = false }, false, "CANCELLED by 0", "0:0", "CANCELLED|0:15"},
 		{"NodeLost", showtest.Ended(slurm.JobNodeFail, 0, 0), func(j *sched.Job) { j.BatchDone = false }, false, "NODE_FAIL", "0:0", "NODE_FAIL|0:0"},
 		{"StillCompleting", showtest.Ended(slurm.JobCompleted|slurm.JobCompleting, 0, 0), nil, false, "COMPLETED", "0:0", "COMPLETED|0:0"},
 	} {
