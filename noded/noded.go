@@ -44,6 +44,9 @@ type Options struct {
 	// StopLauncher has the launcher end with the agent when nothing runs.
 	// Otherwise it stays.
 	StopLauncher bool
+	// CgroupTag tells apart the control groups of clusters of one name on one
+	// machine, such as those of rink dev; "" is none.
+	CgroupTag string
 }
 
 // Agent is one node's agent.
@@ -199,7 +202,7 @@ func (a *Agent) stopping() bool {
 
 // groupParent is the cgroup below which all slices of this agent live.
 func (a *Agent) groupParent() string {
-	return "rink/" + safeName(a.cluster) + "." + safeName(a.conf.Node)
+	return "rink/" + safeName(a.cluster) + a.opt.CgroupTag + "." + safeName(a.conf.Node)
 }
 
 func safeName(s string) string {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"os"
 	"path/filepath"
@@ -143,7 +144,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 		}
 		wg.Go(func() {
 			err := noded.Run(agents, noded.Options{
-				Config: nc, Version: cli.VersionLine(), Logger: log.With("daemon", "rinknoded"), StopLauncher: true,
+				Config: nc, Version: cli.VersionLine(), Logger: log.With("daemon", "rinknoded"), StopLauncher: true, CgroupTag: cgroupTag(dir),
 				Ready: func() { joined <- struct{}{} }, Notice: said.once,
 			})
 			if err != nil && agents.Err() == nil {
@@ -220,4 +221,12 @@ func withLog(err error, stays bool, dir string) error {
 		return err
 	}
 	return fmt.Errorf("%w (log: %s)", err, filepath.Join(dir, "log", "rink.log"))
+}
+
+// cgroupTag is for the control groups of the cluster in a directory: others of the
+// same name may run beside it.
+func cgroupTag(dir string) string {
+	h := fnv.New32a()
+	h.Write([]byte(dir))
+	return fmt.Sprintf("-%08x", h.Sum32())
 }
