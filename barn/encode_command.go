@@ -86,6 +86,12 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 		e.Cmd = &rinkpb.Entry_AddToken{AddToken: &rinkpb.AddToken{
 			Hash: c.Hash, Role: c.Role, Name: c.Name, Expires: api.TimeToProto(c.Expires),
 		}}
+	case state.EditAccounts:
+		m := &rinkpb.EditAccounts{Edit: api.AccountsEditToProto(&c.Edit)}
+		for i := range c.Notes {
+			m.Notes = append(m.Notes, api.TransactionToProto(&c.Notes[i]))
+		}
+		e.Cmd = &rinkpb.Entry_EditAccounts{EditAccounts: m}
 	case state.UseToken:
 		e.Cmd = &rinkpb.Entry_UseToken{UseToken: &rinkpb.UseToken{Hash: c.Hash, Role: c.Role, Name: c.Name}}
 	default:
@@ -178,6 +184,16 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 		return state.AddToken{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName(), Expires: api.TimeFromProto(t.GetExpires())}, nil
 	case *rinkpb.Entry_ImportHistory:
 		return state.ImportHistory{Records: m.ImportHistory.GetRecords()}, nil
+	case *rinkpb.Entry_EditAccounts:
+		edit, err := api.AccountsEditFromProto(m.EditAccounts.GetEdit())
+		if err != nil {
+			return nil, err
+		}
+		c := state.EditAccounts{Edit: *edit}
+		for _, p := range m.EditAccounts.GetNotes() {
+			c.Notes = append(c.Notes, *api.TransactionFromProto(p))
+		}
+		return c, nil
 	case *rinkpb.Entry_UseToken:
 		t := m.UseToken
 		return state.UseToken{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName()}, nil
@@ -305,6 +321,9 @@ func changeToProto(c state.JobChange) *rinkpb.JobChange {
 	if c.Reason != nil {
 		m.Reason = ptr(uint32(*c.Reason))
 	}
+	if c.Assoc != nil {
+		m.Assoc = ptr(uint32(*c.Assoc))
+	}
 	if c.EndAt != nil {
 		m.EndAt = ptr(api.TimeToProto(*c.EndAt))
 	}
@@ -360,6 +379,9 @@ func changeFromProto(m *rinkpb.JobChange) (c state.JobChange, err error) {
 			return c, err
 		}
 		c.Deps = &deps
+	}
+	if m.Assoc != nil {
+		setPointer(&c.Assoc, *m.Assoc)
 	}
 	if m.Reason != nil {
 		reason, err := api.ReasonFromProto(*m.Reason)

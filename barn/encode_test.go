@@ -32,6 +32,7 @@ func commands() []state.Command {
 		state.SetPriorities{}, state.StartStep{}, state.EndStep{}, state.RegisterNode{}, state.UpdateNode{}, state.UpdatePartition{},
 		state.SetConfig{}, state.Purge{}, state.AddToken{}, state.UseToken{},
 		state.ImportHistory{},
+		state.EditAccounts{},
 	}
 }
 

@@ -70,7 +70,7 @@ func writeSnapshot(out io.Writer, head snapshotHead, dump *state.Dump) error {
 	w := &partWriter{w: bufio.NewWriterSize(out, 256<<10)}
 	w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Head{Head: &rinkpb.SnapshotHead{
 		Format: snapshotFormat, Index: head.index, At: api.TimeToProto(head.at), Cluster: head.cluster,
-		NextJob: uint32(dump.NextJob), RunDay: dump.RunDay, RunSeq: dump.RunSeq,
+		NextJob: uint32(dump.NextJob), RunDay: dump.RunDay, RunSeq: dump.RunSeq, NextTransaction: dump.NextTransaction,
 	}}})
 	for _, f := range dump.Files {
 		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Config{Config: &rinkpb.ConfigFile{Name: f.Name, Text: f.Text}}})
@@ -112,6 +112,10 @@ func writeSnapshot(out io.Writer, head snapshotHead, dump *state.Dump) error {
 		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Token{Token: &rinkpb.AddToken{
 			Hash: t.Hash, Role: t.Role, Name: t.Name, Expires: api.TimeToProto(t.Expires),
 		}}})
+	}
+	w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Accounts{Accounts: api.AccountTablesToProto(&dump.Accounts)}})
+	for _, t := range dump.Transactions {
+		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Transaction{Transaction: api.TransactionToProto(t)}})
 	}
 	w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_End{End: &rinkpb.SnapshotEnd{Parts: w.parts, Crc32C: w.crc}}})
 	if w.err != nil {
@@ -231,6 +235,7 @@ func addPart(head *snapshotHead, dump *state.Dump, specs map[uint32]*sched.Job, 
 		*head = snapshotHead{index: h.Index, at: api.TimeFromProto(h.At), cluster: h.Cluster}
 		dump.Cluster, dump.Index, dump.RunDay, dump.RunSeq = h.Cluster, h.Index, h.RunDay, h.RunSeq
 		setNumber(&dump.NextJob, h.NextJob)
+		dump.NextTransaction = h.NextTransaction
 	case *rinkpb.SnapshotPart_Config:
 		dump.Files = append(dump.Files, state.ConfigFile{Name: p.Config.GetName(), Text: p.Config.GetText()})
 	case *rinkpb.SnapshotPart_Partition:
@@ -280,6 +285,14 @@ func addPart(head *snapshotHead, dump *state.Dump, specs map[uint32]*sched.Job, 
 	case *rinkpb.SnapshotPart_Token:
 		t := p.Token
 		dump.Tokens = append(dump.Tokens, &state.Token{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName(), Expires: api.TimeFromProto(t.GetExpires())})
+	case *rinkpb.SnapshotPart_Accounts:
+		t, err := api.AccountTablesFromProto(p.Accounts)
+		if err != nil {
+			return err
+		}
+		dump.Accounts = *t
+	case *rinkpb.SnapshotPart_Transaction:
+		dump.Transactions = append(dump.Transactions, api.TransactionFromProto(p.Transaction))
 	default:
 		return fmt.Errorf("%w: a kind of part this version does not know", ErrNewer)
 	}

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,6 +25,7 @@ import (
 	"github.com/runink/rink/cmds/rinkctld"
 	"github.com/runink/rink/cmds/rinknoded"
 	"github.com/runink/rink/cmds/sacct"
+	"github.com/runink/rink/cmds/sacctmgr"
 	"github.com/runink/rink/cmds/salloc"
 	"github.com/runink/rink/cmds/sbatch"
 	"github.com/runink/rink/cmds/scancel"
@@ -42,7 +44,7 @@ var update = flag.Bool("update", false, "rewrite the expected files of the scrip
 // programs are the commands the scripts, and the jobs in them, can call.
 var programs = map[string]func(*cli.Env) int{
 	"sbatch": sbatch.Run, "squeue": squeue.Run, "scancel": scancel.Run, "sinfo": sinfo.Run, "srun": srun.Run, "salloc": salloc.Run,
-	"scontrol": scontrol.Run, "sacct": sacct.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run,
+	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run,
 	"sreport": sreport.Run, "sstat": sstat.Run, "rink-export": export.Run, "rink-import": importer.Run, "seff": seff.Run, "reff": reff.Run,
 }
 
@@ -79,6 +81,11 @@ func TestScripts(t *testing.T) {
 			e.Setenv("CLUSTER", filepath.Join(dir, "c"))
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("SHELL", "/bin/sh")
+			me, err := user.Current()
+			if err != nil {
+				return err
+			}
+			e.Setenv("ME", me.Username)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor},

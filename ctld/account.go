@@ -14,6 +14,7 @@ import (
 	"github.com/runink/rink/barn"
 	"github.com/runink/rink/barn/state"
 	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
 )
 
 // historySink keeps in accounting what the log says of ended jobs and steps.
@@ -27,6 +28,9 @@ type historySink struct {
 	config *sched.Config
 	barn   atomic.Pointer[barn.Barn]
 	last   uint64 // entry taken in last
+	// enforce says what is kept (nojobs, nosteps): what the log said last, and
+	// before that what the controller was started with.
+	enforce slurm.AccountingEnforce
 }
 
 func (h *historySink) charges() *sched.Config {
@@ -44,6 +48,9 @@ func (h *historySink) Consume(index uint64, _ time.Time, events []state.Event) {
 		switch ev := ev.(type) {
 		case state.ConfigChanged:
 			h.config = ev.Config
+			if ev.Config.Conf != nil {
+				h.enforce = ev.Config.Conf.AccountingStorageEnforce
+			}
 		case state.JobEnded:
 			records = append(records, &rinkpb.Record{
 				Job: api.JobToProto(ev.Job), Index: index, Requeued: ev.Requeued, Billing: billing(ev.Job, h.charges()),
@@ -70,9 +77,20 @@ func (h *historySink) Consume(index uint64, _ time.Time, events []state.Event) {
 			}
 		}
 	}
-	if len(records) > 0 {
+	if records = kept(records, h.enforce); len(records) > 0 {
 		h.store.Put(index, records)
 	}
+}
+
+// kept leaves out the records that AccountingStorageEnforce wants not to be kept:
+// with nojobs all of jobs and steps, with nosteps those of steps.
+func kept(records []*rinkpb.Record, enforce slurm.AccountingEnforce) []*rinkpb.Record {
+	if !enforce.NoJobs && !enforce.NoSteps {
+		return records
+	}
+	return slices.DeleteFunc(records, func(r *rinkpb.Record) bool {
+		return r.Job != nil && (enforce.NoJobs || len(r.Steps) > 0)
+	})
 }
 
 // Missed implements barn.GapSink: the log these entries were in is gone from

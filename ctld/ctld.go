@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -24,6 +25,7 @@ import (
 	"github.com/runink/rink/auth"
 	"github.com/runink/rink/barn"
 	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
 
@@ -57,6 +59,8 @@ type Server struct {
 	ca    *auth.Authority
 	self  *auth.Credentials
 	users *auth.Users
+	// accounts are who may do what, as of the last change that was seen.
+	accounts atomic.Pointer[sched.Accounts]
 
 	sessions *sessions
 	loop     *loop
@@ -105,7 +109,7 @@ func Run(ctx context.Context, opt Options) error {
 			}
 		})
 	}
-	watcher := s.barn.Follow(func(*state.State) {})
+	watcher := s.barn.Follow(func(t *state.State) { s.accounts.Store(t.Accounts()) })
 	s.wg.Go(func() { s.act(ctx, watcher) })
 	s.wg.Go(func() { s.lead(ctx) })
 	s.wg.Go(func() { s.reloadWhenTold(ctx) })
@@ -150,7 +154,7 @@ func (s *Server) bringUp(dir string) error {
 	if s.store, err = accounting.Open(filepath.Join(dir, "accounting"), s.log); err != nil {
 		return err
 	}
-	sink := &historySink{store: s.store, log: s.log}
+	sink := &historySink{store: s.store, log: s.log, enforce: s.conf.AccountingStorageEnforce}
 	s.barn, err = barn.Open(barn.Options{
 		Dir: filepath.Join(dir, "barn"), ID: s.opt.Config.Name, Address: s.opt.Config.Address,
 		Cluster: s.conf.ClusterName, Bootstrap: true, Sinks: []barn.Sink{sink}, Logger: s.log,

@@ -121,7 +121,7 @@ func (l *loop) tell(events []state.Event) bool {
 				return false
 			}
 			l.live.Node(ev.New)
-		case state.ConfigChanged:
+		case state.ConfigChanged, state.AccountsChanged:
 			return false
 		}
 	}

@@ -127,6 +127,9 @@ func (s *Server) act(ctx context.Context, w *barn.Watcher) {
 			}
 			return
 		}
+		if batch.Reset {
+			s.seeAccounts()
+		}
 		plan := batch.Reset
 		for _, ev := range batch.Events {
 			s.carryOut(ev)
@@ -162,6 +165,8 @@ func (s *Server) carryOut(ev state.Event) {
 		s.waits.forget(ev.Job)
 	case state.StepEnded:
 		s.waits.stepEnded(ev.Job.ID)
+	case state.AccountsChanged:
+		s.accounts.Store(ev.New)
 	case state.ConfigChanged:
 		s.sessions.broadcastConfig()
 	}

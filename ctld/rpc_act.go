@@ -41,7 +41,7 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 		for _, name := range req.Names {
 			var list []target
 			for _, j := range liveJobs(t) {
-				if j.Name == name && (c.s.operator(u.UID) || j.UID == u.UID) {
+				if j.Name == name && c.s.mayTouch(u, j) {
 					list = append(list, target{job: j})
 				}
 			}
@@ -82,7 +82,7 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 
 // act is the command for one record, or the reason it cannot be done.
 func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u auth.User) (state.Command, error) {
-	j, op := tg.job, c.s.operator(u.UID)
+	j, op := tg.job, c.s.operatorOf(u, tg.job)
 	if !op && j.UID != u.UID {
 		return nil, slurm.ErrnoAccessDenied
 	}

@@ -25,7 +25,7 @@ func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeReque
 	if err != nil {
 		return nil, err
 	}
-	if !c.s.operator(u.UID) {
+	if !c.s.administers(u.UID) {
 		return nil, invalid(slurm.ErrnoAccessDenied)
 	}
 	up := state.UpdateNode{ReasonUser: u.Name}
@@ -131,7 +131,7 @@ func (c *controller) ModifyPartition(ctx context.Context, req *rinkpb.ModifyPart
 	if err != nil {
 		return nil, err
 	}
-	if !c.s.operator(u.UID) {
+	if !c.s.administers(u.UID) {
 		return nil, invalid(slurm.ErrnoAccessDenied)
 	}
 	var p *sched.Partition
@@ -173,7 +173,7 @@ func (c *controller) Reconfigure(ctx context.Context, _ *rinkpb.ReconfigureReque
 	if err != nil {
 		return nil, err
 	}
-	if !c.s.operator(u.UID) {
+	if !c.s.administers(u.UID) {
 		return nil, invalid(slurm.ErrnoAccessDenied)
 	}
 	if err := c.s.reload(ctx, actor(u)); err != nil {

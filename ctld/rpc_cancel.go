@@ -78,7 +78,7 @@ func find(t *state.State, ref *rinkpb.JobRef) ([]target, error) {
 }
 
 // Cancel ends or signals jobs, named or matched by filters. A user's request
-// touches that user's jobs only.
+// touches that user's jobs only, and those of accounts that the user coordinates.
 func (c *controller) Cancel(ctx context.Context, req *rinkpb.CancelRequest) (*rinkpb.ActionReply, error) {
 	_, u, err := c.caller(ctx)
 	if err != nil {
@@ -91,7 +91,7 @@ func (c *controller) Cancel(ctx context.Context, req *rinkpb.CancelRequest) (*ri
 	c.s.barn.Read(func(t *state.State) {
 		if len(req.Refs) == 0 && req.HasFilter {
 			for _, j := range liveJobs(t) {
-				if matches(j, req) && (c.s.operator(u.UID) || j.UID == u.UID) {
+				if matches(j, req) && c.s.mayTouch(u, j) {
 					out := &rinkpb.Outcome{What: slurm.JobName(j.ID, j.ArrayID, j.TaskID, j.IsArrayRest()), Job: uint32(j.ID), Status: &rinkpb.Status{}}
 					reply.Outcomes = append(reply.Outcomes, out)
 					cmds, signals = c.cancelOne(t, req, target{job: j}, u, out, cmds, signals)
@@ -175,7 +175,7 @@ func (c *controller) isHetPart(id slurm.JobID) (is bool) {
 // cancelOne adds what ends or signals one record.
 func (c *controller) cancelOne(t *state.State, req *rinkpb.CancelRequest, tg target, u auth.User, out *rinkpb.Outcome, cmds []state.Command, signals []func()) ([]state.Command, []func()) {
 	j := tg.job
-	if !c.s.operator(u.UID) && j.UID != u.UID {
+	if !c.s.mayTouch(u, j) {
 		out.Status = refuse(slurm.ErrnoAccessDenied)
 		return cmds, signals
 	}
@@ -206,7 +206,7 @@ func (c *controller) cancelOne(t *state.State, req *rinkpb.CancelRequest, tg tar
 }
 
 func (c *controller) cancelStep(ref *rinkpb.JobRef, req *rinkpb.CancelRequest, j *sched.Job, u auth.User, out *rinkpb.Outcome, signals []func()) []func() {
-	if !c.s.operator(u.UID) && j.UID != u.UID {
+	if !c.s.mayTouch(u, j) {
 		out.Status = refuse(slurm.ErrnoAccessDenied)
 		return signals
 	}

@@ -48,7 +48,7 @@ func (c *controller) Certify(ctx context.Context, req *rinkpb.CertifyRequest) (*
 		return nil, err
 	}
 	if renews := who.IsDaemon(auth.RoleNode) && req.Role == string(auth.RoleNode) && req.Name == who.Name; !renews &&
-		(!c.local || who.Kind != auth.LocalPeer || !c.s.operator(who.UID)) {
+		(!c.local || who.Kind != auth.LocalPeer || !c.s.superUser(who.UID)) {
 		return nil, status.Error(codes.PermissionDenied, "only root or the cluster's own user on a controller's host gets a certificate without a token")
 	}
 	return c.s.certify(req.Role, req.Name, req.Csr)
@@ -82,7 +82,7 @@ func (c *controller) CreateToken(ctx context.Context, req *rinkpb.CreateTokenReq
 	if err != nil {
 		return nil, err
 	}
-	if !c.s.operator(u.UID) {
+	if !c.s.superUser(u.UID) {
 		return &rinkpb.CreateTokenReply{Status: refuse(slurm.ErrnoAccessDenied)}, nil
 	}
 	life := time.Duration(req.Lifetime) * time.Second

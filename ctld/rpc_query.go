@@ -203,7 +203,7 @@ func (c *controller) GetScript(ctx context.Context, req *rinkpb.GetScriptRequest
 	switch {
 	case j == nil:
 		return &rinkpb.GetScriptReply{Status: refuse(slurm.ErrnoInvalidJobID)}, nil
-	case !c.s.operator(u.UID) && j.UID != u.UID:
+	case !c.s.mayTouch(u, j):
 		return &rinkpb.GetScriptReply{Status: refuse(slurm.ErrnoAccessDenied)}, nil
 	case script == nil:
 		return &rinkpb.GetScriptReply{Status: refuse(slurm.ErrnoJobScriptMissing)}, nil

@@ -208,7 +208,7 @@ func (c *controller) SignalStep(ctx context.Context, req *rinkpb.SignalStepReque
 	}
 	var j *sched.Job
 	c.s.barn.Read(func(t *state.State) { j = t.Job(slurm.JobID(req.Job)) })
-	if j == nil || !c.s.operator(u.UID) && j.UID != u.UID {
+	if j == nil || !c.s.superUser(u.UID) && j.UID != u.UID {
 		return nil, status.Error(codes.NotFound, slurm.ErrnoInvalidJobID.Error())
 	}
 	for _, st := range j.Steps {
@@ -229,7 +229,7 @@ func (c *controller) StepIO(stream rinkpb.Controller_StepIOServer) error {
 	check := func(a *rinkpb.StepAttach) error {
 		var j *sched.Job
 		c.s.barn.Read(func(t *state.State) { j = t.Job(slurm.JobID(a.Job)) })
-		if j == nil || j.UID != u.UID && !c.s.operator(u.UID) {
+		if j == nil || j.UID != u.UID && !c.s.superUser(u.UID) {
 			return status.Error(codes.NotFound, slurm.ErrnoInvalidJobID.Error())
 		}
 		return nil

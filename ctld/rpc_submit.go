@@ -45,9 +45,7 @@ func (c *controller) caller(ctx context.Context) (auth.Identity, auth.User, erro
 }
 
 // operator reports whether a user may touch what others own.
-func (s *Server) operator(uid uint32) bool {
-	return uid == 0 || uid == s.opt.Config.ownerUID()
-}
+func (s *Server) operator(uid uint32) bool { return s.adminLevel(uid) >= sched.AdminOperator }
 
 func actor(u auth.User) state.Actor { return state.Actor{UID: u.UID, User: u.Name} }
 
@@ -112,8 +110,9 @@ func (c *controller) resolve(req *rinkpb.SubmitRequest, u auth.User) (state.Subm
 	}
 	var conf *sched.Config
 	var nodes []*sched.Node
+	var accounts *sched.Accounts
 	var count int
-	c.s.barn.Read(func(t *state.State) { conf, nodes, count = t.Config(), t.Nodes(), t.JobCount() })
+	c.s.barn.Read(func(t *state.State) { conf, nodes, accounts, count = t.Config(), t.Nodes(), t.Accounts(), t.JobCount() })
 	if conf == nil {
 		return cmd, nil, status.Error(codes.Unavailable, "the controller has no configuration yet")
 	}
@@ -154,7 +153,7 @@ func (c *controller) resolve(req *rinkpb.SubmitRequest, u auth.User) (state.Subm
 		}
 		j, warn, err := sched.Resolve(sched.Request{
 			Options: opts, UID: who.UID, GID: who.GID, User: who.Name, Group: who.Group, Groups: who.GroupNames,
-			Batch: jr.Batch, ScriptName: jr.ScriptName, Operator: c.s.operator(u.UID),
+			Batch: jr.Batch, ScriptName: jr.ScriptName, Operator: c.s.operator(u.UID), Accounts: accounts,
 		}, conf, nodes, now)
 		notes = append(notes, warn...)
 		if err != nil {
@@ -184,7 +183,7 @@ func (c *controller) resolve(req *rinkpb.SubmitRequest, u auth.User) (state.Subm
 
 // onBehalf is the user root submits for with --uid and --gid.
 func (s *Server) onBehalf(u auth.User, uid, gid string) (auth.User, error) {
-	if !s.operator(u.UID) {
+	if !s.superUser(u.UID) {
 		return u, slurm.ErrnoAccessDenied
 	}
 	who := u
@@ -248,7 +247,7 @@ func (c *controller) WaitJob(req *rinkpb.WaitJobRequest, stream rinkpb.Controlle
 	defer stop()
 	var j *sched.Job
 	c.s.barn.Read(func(t *state.State) { j = t.Job(id) })
-	if j == nil || !c.s.operator(u.UID) && j.UID != u.UID {
+	if j == nil || !c.s.mayTouch(u, j) {
 		return status.Error(codes.NotFound, slurm.ErrnoInvalidJobID.Error())
 	}
 	for {

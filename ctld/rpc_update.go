@@ -1,6 +1,7 @@
 package ctld
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -41,7 +42,7 @@ func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (
 		}
 		if req.Name != "" {
 			for _, j := range liveJobs(t) {
-				if j.Name == req.Name && (c.s.operator(u.UID) || j.UID == u.UID) {
+				if j.Name == req.Name && c.s.mayTouch(u, j) {
 					targets, names = append(targets, target{job: j}), append(names, req.Name)
 				}
 			}
@@ -78,6 +79,7 @@ func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (
 // jobUpdate gathers what the words of one update ask for.
 type jobUpdate struct {
 	c        *controller
+	t        *state.State
 	j        *sched.Job
 	spec     *slurm.JobOptions // a copy, free to change
 	change   state.JobChange
@@ -87,19 +89,19 @@ type jobUpdate struct {
 }
 
 func (c *controller) jobChange(t *state.State, j *sched.Job, words []*rinkpb.KeyValue, u auth.User) (state.JobChange, error) {
-	op := c.s.operator(u.UID)
+	op := c.s.operatorOf(u, j)
 	if !op && j.UID != u.UID {
 		return state.JobChange{}, slurm.ErrnoAccessDenied
 	}
 	if j.State.Ended() {
-		return state.JobChange{}, slurm.ErrnoAlreadyDone
+		return state.JobChange{}, slurm.ErrnoJobFinished
 	}
 	spec := *j.Spec
 	spec.Given = maps.Clone(j.Spec.Given)
 	if spec.Given == nil {
 		spec.Given = map[string]bool{}
 	}
-	up := &jobUpdate{c: c, j: j, spec: &spec, operator: op, now: time.Now()}
+	up := &jobUpdate{c: c, t: t, j: j, spec: &spec, operator: op, now: time.Now()}
 	for _, w := range words {
 		if err := up.word(strings.ToLower(w.Key), w.Value, w.Op); err != nil {
 			return state.JobChange{}, err
@@ -123,12 +125,17 @@ func (up *jobUpdate) again(t *state.State) error {
 	if err != nil {
 		who = auth.User{UID: up.j.UID, GID: up.j.GID, Name: up.j.User, Group: up.j.Group}
 	}
+	asked := *up.spec
+	asked.Account, asked.QOS = cmp.Or(asked.Account, up.j.Account), cmp.Or(asked.QOS, up.j.QOS)
 	fresh, _, err := sched.Resolve(sched.Request{
-		Options: up.spec, UID: up.j.UID, GID: up.j.GID, User: up.j.User, Group: up.j.Group, Groups: who.GroupNames,
-		Batch: up.j.Batch, ScriptName: up.j.ScriptName, Operator: up.operator,
+		Options: &asked, UID: up.j.UID, GID: up.j.GID, User: up.j.User, Group: up.j.Group, Groups: who.GroupNames,
+		Batch: up.j.Batch, ScriptName: up.j.ScriptName, Operator: up.operator, Accounts: t.Accounts(),
 	}, t.Config(), t.Nodes(), up.now)
 	if err != nil {
 		return err
+	}
+	if fresh.AssocID != up.j.AssocID {
+		up.change.Assoc = &fresh.AssocID
 	}
 	up.change.Need = &fresh.Need
 	up.change.Partitions = fresh.Partitions
@@ -207,9 +214,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		v := joinOp(op, up.j.SystemComment, value)
 		up.change.SystemComment = &v
 	case "account":
-		up.change.Account, up.spec.Account = &value, value
+		return up.account(value)
 	case "qos":
-		up.change.QOS, up.spec.QOS = &value, value
+		return up.qos(value)
 	case "wckey":
 		up.spec.WCKey = value
 	case "reservationname", "reservation":

@@ -16,10 +16,29 @@ type Accounts struct {
 	Assocs map[AssocKey]*Assoc
 	ByID   map[AssocID]*Assoc
 	QOS    map[string]*QOS
-	// NextAssoc and NextQOS are the ids the next new ones get.
+	// TRES are the kinds of resources that are counted, in the order of their ids.
+	TRES []TRESKind
+	// NextAssoc, NextQOS and NextWCKey are the ids the next new ones get, NextPlace
+	// the place.
 	NextAssoc AssocID
 	NextQOS   uint32
+	NextWCKey uint32
+	NextPlace uint32
+	// Version is the log index of the last change; an edit says which it was made
+	// on.
+	Version uint64
 }
+
+// TRESKind is a kind of resource with the number it is known by: those that every
+// cluster has below 1001, what AccountingStorageTRES adds from there on. Numbers
+// stay, also when the configuration no longer names the kind.
+type TRESKind struct {
+	ID         uint32
+	Type, Name string // "cpu", ""; "gres", "gpu:a100"
+}
+
+// Key returns type or type/name.
+func (k TRESKind) Key() string { return slurm.TRESItem{Type: k.Type, Name: k.Name}.Key() }
 
 // AssocID numbers associations as sacctmgr shows them; the root account's is 1.
 type AssocID uint32
@@ -55,6 +74,13 @@ type AccountUser struct {
 	DefaultAccount string
 	DefaultWCKey   string
 	Admin          AdminLevel
+	WCKeys         []WCKey // in the order of their ids
+}
+
+// WCKey is a word that a user's jobs may carry, to count by.
+type WCKey struct {
+	ID   uint32
+	Name string
 }
 
 // Assoc is a place in the tree of accounts, with its share and its limits. What
@@ -68,11 +94,15 @@ type Assoc struct {
 	Shares     int64
 	Limits     Limits
 	QOS        []string // nil: what the parent has
+	QOSDelta   []string // "+name" and "-name" on what the parent has, in order; only where QOS is nil
 	DefaultQOS string   // "": what the parent has
 	IsDefault  bool     // of a user: its account is the user's default
 	Comment    string
 	Created    time.Time
 	Modified   time.Time
+	// Place says where it stands among its siblings: the one that was put there
+	// last comes first.
+	Place uint32
 }
 
 // SharesParent as shares is "Fairshare=parent".

@@ -165,7 +165,7 @@ func (c *cycle) vain(e entry) bool {
 	if c.full || !e.part.failed || it.fresh || it.promise != nil || c.t.policy.everyPromise || len(it.shapes) > 1 || e.job.HetID != 0 {
 		return false
 	}
-	if len(c.promised) < c.t.policy.promises || it.told.reason != slurm.ReasonPriority && it.told.reason != slurm.ReasonResources {
+	if c.mayPromise(e.job, e.part.p.Name) || it.told.reason != slurm.ReasonPriority && it.told.reason != slurm.ReasonResources {
 		return false
 	}
 	if len(c.again) > 0 && c.again[e.job.ID] != 0 {
@@ -239,6 +239,13 @@ func (c *cycle) hopeless(a *ask, p *part) bool {
 			k = int(o.cpus[len(o.cpus)-1])
 		}
 		n, free := o.room(o.ask(k, a.span), c.rooms)
+		if t, k := a.scarce(o, k); t != o {
+			t.fresh(c.rooms, c.now)
+			has, _ := t.room(t.ask(k, a.span), c.rooms)
+			n = min(n, has)
+		} else if len(a.perNode)+len(a.perTask)+len(a.perJob) > 0 {
+			continue // there is none of it here
+		}
 		nodes, cpus = nodes+n, cpus+free
 		if nodes >= a.minNodes && cpus >= need && nodes > 0 {
 			return false

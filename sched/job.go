@@ -60,6 +60,7 @@ type Job struct {
 	// Resolved by the controller at submission.
 	Name             string
 	Account          string
+	AssocID          AssocID // the association it is charged to; 0: none
 	QOS              string
 	Partitions       []PartitionName // asked for or the default one; may be several while pending
 	Partition        PartitionName   // where it runs, or the first of Partitions

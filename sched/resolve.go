@@ -30,6 +30,9 @@ type Request struct {
 	Rlimits        []Rlimit
 	DefaultAccount string // charged when the options name no account
 	DefaultQOS     string // used when the options name no QOS
+	// Accounts say who may use what; nil when nobody asks them, and the two above
+	// hold.
+	Accounts *Accounts
 }
 
 // Resolve makes a pending job of a submission: defaults are filled in, what is
@@ -48,7 +51,7 @@ func Resolve(req Request, cfg *Config, nodes []*Node, now time.Time) (*Job, []st
 		Umask: req.Umask, Rlimits: req.Rlimits, Submit: now, State: slurm.JobPending, Scheduler: "Main",
 	}
 	for _, step := range []func() error{
-		r.allowed, r.names, r.partitions, r.times, r.array, r.where, r.size, r.devices, r.memory, r.shape, r.licenses, r.possible, r.begin,
+		r.allowed, r.names, r.partitions, r.account, r.times, r.array, r.where, r.size, r.devices, r.memory, r.shape, r.licenses, r.possible, r.begin,
 	} {
 		if err := step(); err != nil {
 			lines := r.lines

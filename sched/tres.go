@@ -135,3 +135,25 @@ func units(unit, counted byte) float64 {
 	}
 	return math.Pow(1024, float64(strings.IndexByte(letters, unit)-strings.IndexByte(letters, counted)))
 }
+
+// NodesTRES counts what nodes and licences come to, in the kinds of a cluster; keys
+// are those that AccountingStorageTRES adds.
+func NodesTRES(nodes []*Node, keys []string, licenses slurm.Licenses) slurm.TRES {
+	cpus, mem := 0, slurm.MB(0)
+	var gres slurm.Gres
+	for _, n := range nodes {
+		cpus += n.CPUs
+		mem += n.Memory
+		for _, g := range n.Gres {
+			gres = append(gres, slurm.GresItem{Name: g.Name, Type: g.Type, Count: g.Count})
+		}
+	}
+	var t slurm.TRES
+	t = t.With("cpu", int64(cpus)).With("mem", int64(mem)).With("node", int64(len(nodes))).With("billing", int64(cpus))
+	for _, key := range keys {
+		if n := countOf(key, gres, licenses); n > 0 {
+			t = t.With(key, n)
+		}
+	}
+	return t
+}

@@ -4,7 +4,7 @@ package slurm
 // on yet: they are reported as ignored, not as honoured. A test of rinkctld
 // holds this list against what the other rooms read.
 var unacted = keySet(
-	"AccountingStorageEnforce", "AccountingStoreFlags", "AllowSpecResourcesUsage", "BatchStartTimeout", "CompleteWait",
+	"AccountingStoreFlags", "AllowSpecResourcesUsage", "BatchStartTimeout", "CompleteWait",
 	"EpilogSlurmctld", "EpilogTimeout", "FairShareDampeningFactor", "GetEnvTimeout", "HealthCheckNodeState", "HealthCheckTimeout",
 	"InactiveLimit", "InteractiveStepOptions", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
 	"LaunchParameters", "MailDomain", "MailProg", "MaxBatchRequeue", "MaxTasksPerNode", "MessageTimeout", "MpiDefault", "MpiParams",

@@ -36,7 +36,10 @@ var special = map[reflect.Type]func(n int64) any{
 	},
 	reflect.TypeFor[slurm.DependType]():  func(n int64) any { return slurm.DependType(n%int64(slurm.DependSingleton)) + 1 },
 	reflect.TypeFor[sched.DependState](): func(n int64) any { return sched.DependState(n%int64(sched.DependFailed)) + 1 },
-	reflect.TypeFor[sched.Holder]():      func(n int64) any { return sched.Holder(n%int64(sched.HeldByAdmin)) + 1 },
+	reflect.TypeFor[sched.AdminLevel](): func(n int64) any {
+		return sched.AdminLevel(n%int64(sched.AdminAdministrator)) + 1
+	},
+	reflect.TypeFor[sched.Holder](): func(n int64) any { return sched.Holder(n%int64(sched.HeldByAdmin)) + 1 },
 }
 
 func (f *Filler) fill(v reflect.Value, path string) {

@@ -159,6 +159,7 @@ type Entry struct {
 	//	*Entry_AddToken
 	//	*Entry_UseToken
 	//	*Entry_ImportHistory
+	//	*Entry_EditAccounts
 	Cmd           isEntry_Cmd `protobuf_oneof:"cmd"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -368,6 +369,15 @@ func (x *Entry) GetImportHistory() *ImportHistory {
 	return nil
 }
 
+func (x *Entry) GetEditAccounts() *EditAccounts {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_EditAccounts); ok {
+			return x.EditAccounts
+		}
+	}
+	return nil
+}
+
 type isEntry_Cmd interface {
 	isEntry_Cmd()
 }
@@ -440,6 +450,10 @@ type Entry_ImportHistory struct {
 	ImportHistory *ImportHistory `protobuf:"bytes,60,opt,name=import_history,json=importHistory,proto3,oneof"`
 }
 
+type Entry_EditAccounts struct {
+	EditAccounts *EditAccounts `protobuf:"bytes,40,opt,name=edit_accounts,json=editAccounts,proto3,oneof"`
+}
+
 func (*Entry_SubmitJobs) isEntry_Cmd() {}
 
 func (*Entry_StartJobs) isEntry_Cmd() {}
@@ -473,6 +487,8 @@ func (*Entry_AddToken) isEntry_Cmd() {}
 func (*Entry_UseToken) isEntry_Cmd() {}
 
 func (*Entry_ImportHistory) isEntry_Cmd() {}
+
+func (*Entry_EditAccounts) isEntry_Cmd() {}
 
 // ImportHistory has records of accounting, each a Record.
 type ImportHistory struct {
@@ -1460,6 +1476,7 @@ type JobChange struct {
 	ReasonText    *string                `protobuf:"bytes,21,opt,name=reason_text,json=reasonText,proto3,oneof" json:"reason_text,omitempty"`
 	Suspend       *bool                  `protobuf:"varint,22,opt,name=suspend,proto3,oneof" json:"suspend,omitempty"`
 	EndAt         *int64                 `protobuf:"varint,23,opt,name=end_at,json=endAt,proto3,oneof" json:"end_at,omitempty"`
+	Assoc         *uint32                `protobuf:"varint,40,opt,name=assoc,proto3,oneof" json:"assoc,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1651,6 +1668,13 @@ func (x *JobChange) GetSuspend() bool {
 func (x *JobChange) GetEndAt() int64 {
 	if x != nil && x.EndAt != nil {
 		return *x.EndAt
+	}
+	return 0
+}
+
+func (x *JobChange) GetAssoc() uint32 {
+	if x != nil && x.Assoc != nil {
+		return *x.Assoc
 	}
 	return 0
 }
@@ -2495,6 +2519,143 @@ func (x *AddToken) GetExpires() int64 {
 	return 0
 }
 
+// AccountsEdit is sched.AccountsEdit.
+type AccountsEdit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Base          uint64                 `protobuf:"varint,1,opt,name=base,proto3" json:"base,omitempty"`
+	Put           *AccountTables         `protobuf:"bytes,2,opt,name=put,proto3" json:"put,omitempty"`
+	DropAccounts  []string               `protobuf:"bytes,3,rep,name=drop_accounts,json=dropAccounts,proto3" json:"drop_accounts,omitempty"`
+	DropUsers     []string               `protobuf:"bytes,4,rep,name=drop_users,json=dropUsers,proto3" json:"drop_users,omitempty"`
+	DropAssocs    []uint32               `protobuf:"varint,5,rep,packed,name=drop_assocs,json=dropAssocs,proto3" json:"drop_assocs,omitempty"`
+	DropQos       []string               `protobuf:"bytes,6,rep,name=drop_qos,json=dropQos,proto3" json:"drop_qos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountsEdit) Reset() {
+	*x = AccountsEdit{}
+	mi := &file_log_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountsEdit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountsEdit) ProtoMessage() {}
+
+func (x *AccountsEdit) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountsEdit.ProtoReflect.Descriptor instead.
+func (*AccountsEdit) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *AccountsEdit) GetBase() uint64 {
+	if x != nil {
+		return x.Base
+	}
+	return 0
+}
+
+func (x *AccountsEdit) GetPut() *AccountTables {
+	if x != nil {
+		return x.Put
+	}
+	return nil
+}
+
+func (x *AccountsEdit) GetDropAccounts() []string {
+	if x != nil {
+		return x.DropAccounts
+	}
+	return nil
+}
+
+func (x *AccountsEdit) GetDropUsers() []string {
+	if x != nil {
+		return x.DropUsers
+	}
+	return nil
+}
+
+func (x *AccountsEdit) GetDropAssocs() []uint32 {
+	if x != nil {
+		return x.DropAssocs
+	}
+	return nil
+}
+
+func (x *AccountsEdit) GetDropQos() []string {
+	if x != nil {
+		return x.DropQos
+	}
+	return nil
+}
+
+type EditAccounts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Edit          *AccountsEdit          `protobuf:"bytes,1,opt,name=edit,proto3" json:"edit,omitempty"`
+	Notes         []*Transaction         `protobuf:"bytes,2,rep,name=notes,proto3" json:"notes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EditAccounts) Reset() {
+	*x = EditAccounts{}
+	mi := &file_log_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditAccounts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditAccounts) ProtoMessage() {}
+
+func (x *EditAccounts) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditAccounts.ProtoReflect.Descriptor instead.
+func (*EditAccounts) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *EditAccounts) GetEdit() *AccountsEdit {
+	if x != nil {
+		return x.Edit
+	}
+	return nil
+}
+
+func (x *EditAccounts) GetNotes() []*Transaction {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
 type UseToken struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
@@ -2506,7 +2667,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2518,7 +2679,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2531,7 +2692,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{30}
+	return file_log_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UseToken) GetHash() string {
@@ -2572,6 +2733,8 @@ type SnapshotPart struct {
 	//	*SnapshotPart_End
 	//	*SnapshotPart_StepKey
 	//	*SnapshotPart_Array
+	//	*SnapshotPart_Accounts
+	//	*SnapshotPart_Transaction
 	Part          isSnapshotPart_Part `protobuf_oneof:"part"`
 	SpecOf        uint32              `protobuf:"varint,20,opt,name=spec_of,json=specOf,proto3" json:"spec_of,omitempty"` // of a job without a spec: the job before it that has the same
 	unknownFields protoimpl.UnknownFields
@@ -2580,7 +2743,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2592,7 +2755,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2605,7 +2768,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{31}
+	return file_log_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -2723,6 +2886,24 @@ func (x *SnapshotPart) GetArray() *ArrayPast {
 	return nil
 }
 
+func (x *SnapshotPart) GetAccounts() *AccountTables {
+	if x != nil {
+		if x, ok := x.Part.(*SnapshotPart_Accounts); ok {
+			return x.Accounts
+		}
+	}
+	return nil
+}
+
+func (x *SnapshotPart) GetTransaction() *Transaction {
+	if x != nil {
+		if x, ok := x.Part.(*SnapshotPart_Transaction); ok {
+			return x.Transaction
+		}
+	}
+	return nil
+}
+
 func (x *SnapshotPart) GetSpecOf() uint32 {
 	if x != nil {
 		return x.SpecOf
@@ -2782,6 +2963,14 @@ type SnapshotPart_Array struct {
 	Array *ArrayPast `protobuf:"bytes,12,opt,name=array,proto3,oneof"`
 }
 
+type SnapshotPart_Accounts struct {
+	Accounts *AccountTables `protobuf:"bytes,40,opt,name=accounts,proto3,oneof"`
+}
+
+type SnapshotPart_Transaction struct {
+	Transaction *Transaction `protobuf:"bytes,41,opt,name=transaction,proto3,oneof"`
+}
+
 func (*SnapshotPart_Head) isSnapshotPart_Part() {}
 
 func (*SnapshotPart_Job) isSnapshotPart_Part() {}
@@ -2806,22 +2995,27 @@ func (*SnapshotPart_StepKey) isSnapshotPart_Part() {}
 
 func (*SnapshotPart_Array) isSnapshotPart_Part() {}
 
+func (*SnapshotPart_Accounts) isSnapshotPart_Part() {}
+
+func (*SnapshotPart_Transaction) isSnapshotPart_Part() {}
+
 type SnapshotHead struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Format        uint32                 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
-	Index         uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
-	NextJob       uint32                 `protobuf:"varint,3,opt,name=next_job,json=nextJob,proto3" json:"next_job,omitempty"`
-	RunDay        string                 `protobuf:"bytes,4,opt,name=run_day,json=runDay,proto3" json:"run_day,omitempty"`
-	RunSeq        uint32                 `protobuf:"varint,5,opt,name=run_seq,json=runSeq,proto3" json:"run_seq,omitempty"`
-	Cluster       string                 `protobuf:"bytes,6,opt,name=cluster,proto3" json:"cluster,omitempty"`
-	At            int64                  `protobuf:"varint,7,opt,name=at,proto3" json:"at,omitempty"` // time of the entry at index
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Format          uint32                 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
+	Index           uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	NextJob         uint32                 `protobuf:"varint,3,opt,name=next_job,json=nextJob,proto3" json:"next_job,omitempty"`
+	RunDay          string                 `protobuf:"bytes,4,opt,name=run_day,json=runDay,proto3" json:"run_day,omitempty"`
+	RunSeq          uint32                 `protobuf:"varint,5,opt,name=run_seq,json=runSeq,proto3" json:"run_seq,omitempty"`
+	Cluster         string                 `protobuf:"bytes,6,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	At              int64                  `protobuf:"varint,7,opt,name=at,proto3" json:"at,omitempty"` // time of the entry at index
+	NextTransaction uint32                 `protobuf:"varint,8,opt,name=next_transaction,json=nextTransaction,proto3" json:"next_transaction,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2833,7 +3027,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2846,7 +3040,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{32}
+	return file_log_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -2898,6 +3092,13 @@ func (x *SnapshotHead) GetAt() int64 {
 	return 0
 }
 
+func (x *SnapshotHead) GetNextTransaction() uint32 {
+	if x != nil {
+		return x.NextTransaction
+	}
+	return 0
+}
+
 type SubmitKey struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
@@ -2910,7 +3111,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2922,7 +3123,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2935,7 +3136,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{33}
+	return file_log_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -2978,7 +3179,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2990,7 +3191,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3003,7 +3204,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{34}
+	return file_log_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *StepKey) GetKey() string {
@@ -3046,7 +3247,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3058,7 +3259,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3071,7 +3272,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{35}
+	return file_log_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -3109,7 +3310,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3121,7 +3322,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3134,7 +3335,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{36}
+	return file_log_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RunRecord) GetId() string {
@@ -3189,7 +3390,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3201,7 +3402,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3214,7 +3415,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{37}
+	return file_log_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -3242,7 +3443,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05Actor\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x16\n" +
-	"\x06system\x18\x03 \x01(\bR\x06system\"\x8a\b\n" +
+	"\x06system\x18\x03 \x01(\bR\x06system\"\xca\b\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x05actor\x18\x02 \x01(\v2\x10.runink.v1.ActorR\x05actor\x128\n" +
@@ -3269,7 +3470,8 @@ const file_log_proto_rawDesc = "" +
 	"\x05purge\x18\x17 \x01(\v2\x10.runink.v1.PurgeH\x00R\x05purge\x122\n" +
 	"\tadd_token\x18\x18 \x01(\v2\x13.runink.v1.AddTokenH\x00R\baddToken\x122\n" +
 	"\tuse_token\x18\x19 \x01(\v2\x13.runink.v1.UseTokenH\x00R\buseToken\x12A\n" +
-	"\x0eimport_history\x18< \x01(\v2\x18.runink.v1.ImportHistoryH\x00R\rimportHistoryB\x05\n" +
+	"\x0eimport_history\x18< \x01(\v2\x18.runink.v1.ImportHistoryH\x00R\rimportHistory\x12>\n" +
+	"\redit_accounts\x18( \x01(\v2\x17.runink.v1.EditAccountsH\x00R\feditAccountsB\x05\n" +
 	"\x03cmd\")\n" +
 	"\rImportHistory\x12\x18\n" +
 	"\arecords\x18\x01 \x03(\fR\arecords\"*\n" +
@@ -3345,7 +3547,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05tasks\x18\x04 \x01(\v2\x13.runink.v1.IndexSetR\x05tasks\x12,\n" +
 	"\x06change\x18\x05 \x01(\v2\x14.runink.v1.JobChangeR\x06change\"6\n" +
 	"\aDepends\x12+\n" +
-	"\x05terms\x18\x01 \x03(\v2\x15.runink.v1.DependTermR\x05terms\"\xe2\a\n" +
+	"\x05terms\x18\x01 \x03(\v2\x15.runink.v1.DependTermR\x05terms\"\x87\b\n" +
 	"\tJobChange\x12)\n" +
 	"\x04spec\x18\x01 \x01(\v2\x15.runink.v1.JobOptionsR\x04spec\x12\x17\n" +
 	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x1d\n" +
@@ -3375,7 +3577,8 @@ const file_log_proto_rawDesc = "" +
 	"\vreason_text\x18\x15 \x01(\tH\x10R\n" +
 	"reasonText\x88\x01\x01\x12\x1d\n" +
 	"\asuspend\x18\x16 \x01(\bH\x11R\asuspend\x88\x01\x01\x12\x1a\n" +
-	"\x06end_at\x18\x17 \x01(\x03H\x12R\x05endAt\x88\x01\x01B\a\n" +
+	"\x06end_at\x18\x17 \x01(\x03H\x12R\x05endAt\x88\x01\x01\x12\x19\n" +
+	"\x05assoc\x18( \x01(\rH\x13R\x05assoc\x88\x01\x01B\a\n" +
 	"\x05_nameB\n" +
 	"\n" +
 	"\b_accountB\x06\n" +
@@ -3398,7 +3601,8 @@ const file_log_proto_rawDesc = "" +
 	"\f_reason_textB\n" +
 	"\n" +
 	"\b_suspendB\t\n" +
-	"\a_end_at\";\n" +
+	"\a_end_atB\b\n" +
+	"\x06_assoc\";\n" +
 	"\vJobPriority\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\bpriority\x18\x02 \x01(\rR\bpriority\";\n" +
@@ -3474,11 +3678,23 @@ const file_log_proto_rawDesc = "" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
-	"\aexpires\x18\x04 \x01(\x03R\aexpires\"F\n" +
+	"\aexpires\x18\x04 \x01(\x03R\aexpires\"\xce\x01\n" +
+	"\fAccountsEdit\x12\x12\n" +
+	"\x04base\x18\x01 \x01(\x04R\x04base\x12*\n" +
+	"\x03put\x18\x02 \x01(\v2\x18.runink.v1.AccountTablesR\x03put\x12#\n" +
+	"\rdrop_accounts\x18\x03 \x03(\tR\fdropAccounts\x12\x1d\n" +
+	"\n" +
+	"drop_users\x18\x04 \x03(\tR\tdropUsers\x12\x1f\n" +
+	"\vdrop_assocs\x18\x05 \x03(\rR\n" +
+	"dropAssocs\x12\x19\n" +
+	"\bdrop_qos\x18\x06 \x03(\tR\adropQos\"i\n" +
+	"\fEditAccounts\x12+\n" +
+	"\x04edit\x18\x01 \x01(\v2\x17.runink.v1.AccountsEditR\x04edit\x12,\n" +
+	"\x05notes\x18\x02 \x03(\v2\x16.runink.v1.TransactionR\x05notes\"F\n" +
 	"\bUseToken\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\xc3\x04\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xb7\x05\n" +
 	"\fSnapshotPart\x12-\n" +
 	"\x04head\x18\x01 \x01(\v2\x17.runink.v1.SnapshotHeadH\x00R\x04head\x12\"\n" +
 	"\x03job\x18\x02 \x01(\v2\x0e.runink.v1.JobH\x00R\x03job\x12%\n" +
@@ -3492,9 +3708,11 @@ const file_log_proto_rawDesc = "" +
 	"\x03end\x18\n" +
 	" \x01(\v2\x16.runink.v1.SnapshotEndH\x00R\x03end\x12/\n" +
 	"\bstep_key\x18\v \x01(\v2\x12.runink.v1.StepKeyH\x00R\astepKey\x12,\n" +
-	"\x05array\x18\f \x01(\v2\x14.runink.v1.ArrayPastH\x00R\x05array\x12\x17\n" +
+	"\x05array\x18\f \x01(\v2\x14.runink.v1.ArrayPastH\x00R\x05array\x126\n" +
+	"\baccounts\x18( \x01(\v2\x18.runink.v1.AccountTablesH\x00R\baccounts\x12:\n" +
+	"\vtransaction\x18) \x01(\v2\x16.runink.v1.TransactionH\x00R\vtransaction\x12\x17\n" +
 	"\aspec_of\x18\x14 \x01(\rR\x06specOfB\x06\n" +
-	"\x04part\"\xb3\x01\n" +
+	"\x04part\"\xde\x01\n" +
 	"\fSnapshotHead\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x19\n" +
@@ -3502,7 +3720,8 @@ const file_log_proto_rawDesc = "" +
 	"\arun_day\x18\x04 \x01(\tR\x06runDay\x12\x17\n" +
 	"\arun_seq\x18\x05 \x01(\rR\x06runSeq\x12\x18\n" +
 	"\acluster\x18\x06 \x01(\tR\acluster\x12\x0e\n" +
-	"\x02at\x18\a \x01(\x03R\x02at\"S\n" +
+	"\x02at\x18\a \x01(\x03R\x02at\x12)\n" +
+	"\x10next_transaction\x18\b \x01(\rR\x0fnextTransaction\"S\n" +
 	"\tSubmitKey\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x12\n" +
@@ -3540,7 +3759,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
@@ -3572,26 +3791,30 @@ var file_log_proto_goTypes = []any{
 	(*SetConfig)(nil),       // 27: runink.v1.SetConfig
 	(*Purge)(nil),           // 28: runink.v1.Purge
 	(*AddToken)(nil),        // 29: runink.v1.AddToken
-	(*UseToken)(nil),        // 30: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 31: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 32: runink.v1.SnapshotHead
-	(*SubmitKey)(nil),       // 33: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 34: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 35: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 36: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 37: runink.v1.SnapshotEnd
-	(*Job)(nil),             // 38: runink.v1.Job
-	(*NodeAlloc)(nil),       // 39: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 40: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 41: runink.v1.ExitCode
-	(*Usage)(nil),           // 42: runink.v1.Usage
-	(*DependTerm)(nil),      // 43: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 44: runink.v1.JobOptions
-	(*Need)(nil),            // 45: runink.v1.Need
-	(*Step)(nil),            // 46: runink.v1.Step
-	(*NodeGres)(nil),        // 47: runink.v1.NodeGres
-	(*Partition)(nil),       // 48: runink.v1.Partition
-	(*Node)(nil),            // 49: runink.v1.Node
+	(*AccountsEdit)(nil),    // 30: runink.v1.AccountsEdit
+	(*EditAccounts)(nil),    // 31: runink.v1.EditAccounts
+	(*UseToken)(nil),        // 32: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 33: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 34: runink.v1.SnapshotHead
+	(*SubmitKey)(nil),       // 35: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 36: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 37: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 38: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 39: runink.v1.SnapshotEnd
+	(*Job)(nil),             // 40: runink.v1.Job
+	(*NodeAlloc)(nil),       // 41: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 42: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 43: runink.v1.ExitCode
+	(*Usage)(nil),           // 44: runink.v1.Usage
+	(*DependTerm)(nil),      // 45: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 46: runink.v1.JobOptions
+	(*Need)(nil),            // 47: runink.v1.Need
+	(*Step)(nil),            // 48: runink.v1.Step
+	(*NodeGres)(nil),        // 49: runink.v1.NodeGres
+	(*Partition)(nil),       // 50: runink.v1.Partition
+	(*AccountTables)(nil),   // 51: runink.v1.AccountTables
+	(*Transaction)(nil),     // 52: runink.v1.Transaction
+	(*Node)(nil),            // 53: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
@@ -3611,51 +3834,57 @@ var file_log_proto_depIdxs = []int32{
 	27, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
 	28, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
 	29, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	30, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	32, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
 	3,  // 18: runink.v1.Entry.import_history:type_name -> runink.v1.ImportHistory
-	38, // 19: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
-	4,  // 20: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
-	5,  // 21: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
-	6,  // 22: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	39, // 23: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
-	8,  // 24: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
-	10, // 25: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
-	11, // 26: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	40, // 27: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	41, // 28: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	42, // 29: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	41, // 30: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	40, // 31: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	17, // 32: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	43, // 33: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	44, // 34: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	45, // 35: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	16, // 36: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	18, // 37: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	46, // 38: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	41, // 39: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	42, // 40: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	47, // 41: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	23, // 42: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	48, // 43: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	26, // 44: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	32, // 45: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	38, // 46: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	49, // 47: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	48, // 48: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	4,  // 49: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	26, // 50: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	33, // 51: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	29, // 52: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	36, // 53: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	37, // 54: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	34, // 55: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	35, // 56: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	57, // [57:57] is the sub-list for method output_type
-	57, // [57:57] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	31, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
+	40, // 20: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	4,  // 21: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
+	5,  // 22: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
+	6,  // 23: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
+	41, // 24: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	8,  // 25: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
+	10, // 26: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
+	11, // 27: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
+	42, // 28: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	43, // 29: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	44, // 30: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	43, // 31: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	42, // 32: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	17, // 33: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	45, // 34: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	46, // 35: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	47, // 36: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	16, // 37: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	18, // 38: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	48, // 39: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	43, // 40: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	44, // 41: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	49, // 42: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	23, // 43: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	50, // 44: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	26, // 45: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	51, // 46: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	30, // 47: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	52, // 48: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	34, // 49: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	40, // 50: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	53, // 51: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	50, // 52: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	4,  // 53: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	26, // 54: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	35, // 55: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	29, // 56: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	38, // 57: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	39, // 58: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	36, // 59: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	37, // 60: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	51, // 61: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	52, // 62: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	63, // [63:63] is the sub-list for method output_type
+	63, // [63:63] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -3682,10 +3911,11 @@ func file_log_proto_init() {
 		(*Entry_AddToken)(nil),
 		(*Entry_UseToken)(nil),
 		(*Entry_ImportHistory)(nil),
+		(*Entry_EditAccounts)(nil),
 	}
 	file_log_proto_msgTypes[17].OneofWrappers = []any{}
 	file_log_proto_msgTypes[24].OneofWrappers = []any{}
-	file_log_proto_msgTypes[31].OneofWrappers = []any{
+	file_log_proto_msgTypes[33].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -3698,6 +3928,8 @@ func file_log_proto_init() {
 		(*SnapshotPart_End)(nil),
 		(*SnapshotPart_StepKey)(nil),
 		(*SnapshotPart_Array)(nil),
+		(*SnapshotPart_Accounts)(nil),
+		(*SnapshotPart_Transaction)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3705,7 +3937,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   38,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

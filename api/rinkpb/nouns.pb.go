@@ -2066,6 +2066,7 @@ type Job struct {
 	BatchExit        *ExitCode              `protobuf:"bytes,69,opt,name=batch_exit,json=batchExit,proto3" json:"batch_exit,omitempty"`
 	BatchUsage       *Usage                 `protobuf:"bytes,70,opt,name=batch_usage,json=batchUsage,proto3" json:"batch_usage,omitempty"`
 	LicensesUsedAny  bool                   `protobuf:"varint,71,opt,name=licenses_used_any,json=licensesUsedAny,proto3" json:"licenses_used_any,omitempty"`
+	AssocId          uint32                 `protobuf:"varint,80,opt,name=assoc_id,json=assocId,proto3" json:"assoc_id,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2595,6 +2596,13 @@ func (x *Job) GetLicensesUsedAny() bool {
 		return x.LicensesUsedAny
 	}
 	return false
+}
+
+func (x *Job) GetAssocId() uint32 {
+	if x != nil {
+		return x.AssocId
+	}
+	return 0
 }
 
 type Rlimit struct {
@@ -3968,6 +3976,1089 @@ func (x *Partition) GetIndex() int32 {
 	return 0
 }
 
+// TRESItem is slurm.TRESItem.
+type TRESItem struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Count         int64                  `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TRESItem) Reset() {
+	*x = TRESItem{}
+	mi := &file_nouns_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TRESItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TRESItem) ProtoMessage() {}
+
+func (x *TRESItem) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TRESItem.ProtoReflect.Descriptor instead.
+func (*TRESItem) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *TRESItem) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *TRESItem) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TRESItem) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// Limits is sched.Limits.
+type Limits struct {
+	state                    protoimpl.MessageState `protogen:"open.v1"`
+	GrpTres                  []*TRESItem            `protobuf:"bytes,1,rep,name=grp_tres,json=grpTres,proto3" json:"grp_tres,omitempty"`
+	GrpTresMins              []*TRESItem            `protobuf:"bytes,2,rep,name=grp_tres_mins,json=grpTresMins,proto3" json:"grp_tres_mins,omitempty"`
+	GrpTresRunMins           []*TRESItem            `protobuf:"bytes,3,rep,name=grp_tres_run_mins,json=grpTresRunMins,proto3" json:"grp_tres_run_mins,omitempty"`
+	GrpJobs                  int64                  `protobuf:"varint,4,opt,name=grp_jobs,json=grpJobs,proto3" json:"grp_jobs,omitempty"`
+	GrpJobsAccrue            int64                  `protobuf:"varint,5,opt,name=grp_jobs_accrue,json=grpJobsAccrue,proto3" json:"grp_jobs_accrue,omitempty"`
+	GrpSubmitJobs            int64                  `protobuf:"varint,6,opt,name=grp_submit_jobs,json=grpSubmitJobs,proto3" json:"grp_submit_jobs,omitempty"`
+	GrpWall                  int64                  `protobuf:"varint,7,opt,name=grp_wall,json=grpWall,proto3" json:"grp_wall,omitempty"`
+	MaxTresPerJob            []*TRESItem            `protobuf:"bytes,8,rep,name=max_tres_per_job,json=maxTresPerJob,proto3" json:"max_tres_per_job,omitempty"`
+	MaxTresPerNode           []*TRESItem            `protobuf:"bytes,9,rep,name=max_tres_per_node,json=maxTresPerNode,proto3" json:"max_tres_per_node,omitempty"`
+	MaxTresMinsPerJob        []*TRESItem            `protobuf:"bytes,10,rep,name=max_tres_mins_per_job,json=maxTresMinsPerJob,proto3" json:"max_tres_mins_per_job,omitempty"`
+	MinTresPerJob            []*TRESItem            `protobuf:"bytes,11,rep,name=min_tres_per_job,json=minTresPerJob,proto3" json:"min_tres_per_job,omitempty"`
+	MaxWall                  int64                  `protobuf:"varint,12,opt,name=max_wall,json=maxWall,proto3" json:"max_wall,omitempty"`
+	MinPrioThreshold         int64                  `protobuf:"varint,13,opt,name=min_prio_threshold,json=minPrioThreshold,proto3" json:"min_prio_threshold,omitempty"`
+	MaxTresPerUser           []*TRESItem            `protobuf:"bytes,14,rep,name=max_tres_per_user,json=maxTresPerUser,proto3" json:"max_tres_per_user,omitempty"`
+	MaxTresRunMinsPerUser    []*TRESItem            `protobuf:"bytes,15,rep,name=max_tres_run_mins_per_user,json=maxTresRunMinsPerUser,proto3" json:"max_tres_run_mins_per_user,omitempty"`
+	MaxJobsPerUser           int64                  `protobuf:"varint,16,opt,name=max_jobs_per_user,json=maxJobsPerUser,proto3" json:"max_jobs_per_user,omitempty"`
+	MaxJobsAccruePerUser     int64                  `protobuf:"varint,17,opt,name=max_jobs_accrue_per_user,json=maxJobsAccruePerUser,proto3" json:"max_jobs_accrue_per_user,omitempty"`
+	MaxSubmitPerUser         int64                  `protobuf:"varint,18,opt,name=max_submit_per_user,json=maxSubmitPerUser,proto3" json:"max_submit_per_user,omitempty"`
+	MaxTresPerAccount        []*TRESItem            `protobuf:"bytes,19,rep,name=max_tres_per_account,json=maxTresPerAccount,proto3" json:"max_tres_per_account,omitempty"`
+	MaxTresRunMinsPerAccount []*TRESItem            `protobuf:"bytes,20,rep,name=max_tres_run_mins_per_account,json=maxTresRunMinsPerAccount,proto3" json:"max_tres_run_mins_per_account,omitempty"`
+	MaxJobsPerAccount        int64                  `protobuf:"varint,21,opt,name=max_jobs_per_account,json=maxJobsPerAccount,proto3" json:"max_jobs_per_account,omitempty"`
+	MaxJobsAccruePerAccount  int64                  `protobuf:"varint,22,opt,name=max_jobs_accrue_per_account,json=maxJobsAccruePerAccount,proto3" json:"max_jobs_accrue_per_account,omitempty"`
+	MaxSubmitPerAccount      int64                  `protobuf:"varint,23,opt,name=max_submit_per_account,json=maxSubmitPerAccount,proto3" json:"max_submit_per_account,omitempty"`
+	Priority                 int64                  `protobuf:"varint,24,opt,name=priority,proto3" json:"priority,omitempty"`
+	unknownFields            protoimpl.UnknownFields
+	sizeCache                protoimpl.SizeCache
+}
+
+func (x *Limits) Reset() {
+	*x = Limits{}
+	mi := &file_nouns_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Limits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Limits) ProtoMessage() {}
+
+func (x *Limits) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Limits.ProtoReflect.Descriptor instead.
+func (*Limits) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Limits) GetGrpTres() []*TRESItem {
+	if x != nil {
+		return x.GrpTres
+	}
+	return nil
+}
+
+func (x *Limits) GetGrpTresMins() []*TRESItem {
+	if x != nil {
+		return x.GrpTresMins
+	}
+	return nil
+}
+
+func (x *Limits) GetGrpTresRunMins() []*TRESItem {
+	if x != nil {
+		return x.GrpTresRunMins
+	}
+	return nil
+}
+
+func (x *Limits) GetGrpJobs() int64 {
+	if x != nil {
+		return x.GrpJobs
+	}
+	return 0
+}
+
+func (x *Limits) GetGrpJobsAccrue() int64 {
+	if x != nil {
+		return x.GrpJobsAccrue
+	}
+	return 0
+}
+
+func (x *Limits) GetGrpSubmitJobs() int64 {
+	if x != nil {
+		return x.GrpSubmitJobs
+	}
+	return 0
+}
+
+func (x *Limits) GetGrpWall() int64 {
+	if x != nil {
+		return x.GrpWall
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxTresPerJob() []*TRESItem {
+	if x != nil {
+		return x.MaxTresPerJob
+	}
+	return nil
+}
+
+func (x *Limits) GetMaxTresPerNode() []*TRESItem {
+	if x != nil {
+		return x.MaxTresPerNode
+	}
+	return nil
+}
+
+func (x *Limits) GetMaxTresMinsPerJob() []*TRESItem {
+	if x != nil {
+		return x.MaxTresMinsPerJob
+	}
+	return nil
+}
+
+func (x *Limits) GetMinTresPerJob() []*TRESItem {
+	if x != nil {
+		return x.MinTresPerJob
+	}
+	return nil
+}
+
+func (x *Limits) GetMaxWall() int64 {
+	if x != nil {
+		return x.MaxWall
+	}
+	return 0
+}
+
+func (x *Limits) GetMinPrioThreshold() int64 {
+	if x != nil {
+		return x.MinPrioThreshold
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxTresPerUser() []*TRESItem {
+	if x != nil {
+		return x.MaxTresPerUser
+	}
+	return nil
+}
+
+func (x *Limits) GetMaxTresRunMinsPerUser() []*TRESItem {
+	if x != nil {
+		return x.MaxTresRunMinsPerUser
+	}
+	return nil
+}
+
+func (x *Limits) GetMaxJobsPerUser() int64 {
+	if x != nil {
+		return x.MaxJobsPerUser
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxJobsAccruePerUser() int64 {
+	if x != nil {
+		return x.MaxJobsAccruePerUser
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxSubmitPerUser() int64 {
+	if x != nil {
+		return x.MaxSubmitPerUser
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxTresPerAccount() []*TRESItem {
+	if x != nil {
+		return x.MaxTresPerAccount
+	}
+	return nil
+}
+
+func (x *Limits) GetMaxTresRunMinsPerAccount() []*TRESItem {
+	if x != nil {
+		return x.MaxTresRunMinsPerAccount
+	}
+	return nil
+}
+
+func (x *Limits) GetMaxJobsPerAccount() int64 {
+	if x != nil {
+		return x.MaxJobsPerAccount
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxJobsAccruePerAccount() int64 {
+	if x != nil {
+		return x.MaxJobsAccruePerAccount
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxSubmitPerAccount() int64 {
+	if x != nil {
+		return x.MaxSubmitPerAccount
+	}
+	return 0
+}
+
+func (x *Limits) GetPriority() int64 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+// AccountTables is sched.AccountTables: who may use the cluster and how much of it.
+type AccountTables struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Accounts      []*Account             `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	Users         []*AccountUser         `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	Assocs        []*Assoc               `protobuf:"bytes,3,rep,name=assocs,proto3" json:"assocs,omitempty"`
+	Qos           []*QOS                 `protobuf:"bytes,4,rep,name=qos,proto3" json:"qos,omitempty"`
+	Tres          []*TRESKind            `protobuf:"bytes,5,rep,name=tres,proto3" json:"tres,omitempty"`
+	NextAssoc     uint32                 `protobuf:"varint,6,opt,name=next_assoc,json=nextAssoc,proto3" json:"next_assoc,omitempty"`
+	NextQos       uint32                 `protobuf:"varint,7,opt,name=next_qos,json=nextQos,proto3" json:"next_qos,omitempty"`
+	NextWckey     uint32                 `protobuf:"varint,8,opt,name=next_wckey,json=nextWckey,proto3" json:"next_wckey,omitempty"`
+	NextPlace     uint32                 `protobuf:"varint,9,opt,name=next_place,json=nextPlace,proto3" json:"next_place,omitempty"`
+	Version       uint64                 `protobuf:"varint,10,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountTables) Reset() {
+	*x = AccountTables{}
+	mi := &file_nouns_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountTables) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountTables) ProtoMessage() {}
+
+func (x *AccountTables) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountTables.ProtoReflect.Descriptor instead.
+func (*AccountTables) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *AccountTables) GetAccounts() []*Account {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *AccountTables) GetUsers() []*AccountUser {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *AccountTables) GetAssocs() []*Assoc {
+	if x != nil {
+		return x.Assocs
+	}
+	return nil
+}
+
+func (x *AccountTables) GetQos() []*QOS {
+	if x != nil {
+		return x.Qos
+	}
+	return nil
+}
+
+func (x *AccountTables) GetTres() []*TRESKind {
+	if x != nil {
+		return x.Tres
+	}
+	return nil
+}
+
+func (x *AccountTables) GetNextAssoc() uint32 {
+	if x != nil {
+		return x.NextAssoc
+	}
+	return 0
+}
+
+func (x *AccountTables) GetNextQos() uint32 {
+	if x != nil {
+		return x.NextQos
+	}
+	return 0
+}
+
+func (x *AccountTables) GetNextWckey() uint32 {
+	if x != nil {
+		return x.NextWckey
+	}
+	return 0
+}
+
+func (x *AccountTables) GetNextPlace() uint32 {
+	if x != nil {
+		return x.NextPlace
+	}
+	return 0
+}
+
+func (x *AccountTables) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+type Account struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Description   string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	Organization  string                 `protobuf:"bytes,3,opt,name=organization,proto3" json:"organization,omitempty"`
+	Coordinators  []string               `protobuf:"bytes,4,rep,name=coordinators,proto3" json:"coordinators,omitempty"`
+	Flags         []string               `protobuf:"bytes,5,rep,name=flags,proto3" json:"flags,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Account) Reset() {
+	*x = Account{}
+	mi := &file_nouns_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Account) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Account) ProtoMessage() {}
+
+func (x *Account) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Account.ProtoReflect.Descriptor instead.
+func (*Account) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Account) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Account) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Account) GetOrganization() string {
+	if x != nil {
+		return x.Organization
+	}
+	return ""
+}
+
+func (x *Account) GetCoordinators() []string {
+	if x != nil {
+		return x.Coordinators
+	}
+	return nil
+}
+
+func (x *Account) GetFlags() []string {
+	if x != nil {
+		return x.Flags
+	}
+	return nil
+}
+
+type AccountUser struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Name           string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	DefaultAccount string                 `protobuf:"bytes,2,opt,name=default_account,json=defaultAccount,proto3" json:"default_account,omitempty"`
+	DefaultWckey   string                 `protobuf:"bytes,3,opt,name=default_wckey,json=defaultWckey,proto3" json:"default_wckey,omitempty"`
+	Admin          uint32                 `protobuf:"varint,4,opt,name=admin,proto3" json:"admin,omitempty"`
+	Wckeys         []*WCKey               `protobuf:"bytes,5,rep,name=wckeys,proto3" json:"wckeys,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *AccountUser) Reset() {
+	*x = AccountUser{}
+	mi := &file_nouns_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountUser) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountUser) ProtoMessage() {}
+
+func (x *AccountUser) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountUser.ProtoReflect.Descriptor instead.
+func (*AccountUser) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *AccountUser) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AccountUser) GetDefaultAccount() string {
+	if x != nil {
+		return x.DefaultAccount
+	}
+	return ""
+}
+
+func (x *AccountUser) GetDefaultWckey() string {
+	if x != nil {
+		return x.DefaultWckey
+	}
+	return ""
+}
+
+func (x *AccountUser) GetAdmin() uint32 {
+	if x != nil {
+		return x.Admin
+	}
+	return 0
+}
+
+func (x *AccountUser) GetWckeys() []*WCKey {
+	if x != nil {
+		return x.Wckeys
+	}
+	return nil
+}
+
+type WCKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WCKey) Reset() {
+	*x = WCKey{}
+	mi := &file_nouns_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WCKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WCKey) ProtoMessage() {}
+
+func (x *WCKey) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WCKey.ProtoReflect.Descriptor instead.
+func (*WCKey) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *WCKey) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *WCKey) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type Assoc struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Account       string                 `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	User          string                 `protobuf:"bytes,3,opt,name=user,proto3" json:"user,omitempty"`
+	Partition     string                 `protobuf:"bytes,4,opt,name=partition,proto3" json:"partition,omitempty"`
+	Parent        uint32                 `protobuf:"varint,5,opt,name=parent,proto3" json:"parent,omitempty"`
+	Shares        int64                  `protobuf:"varint,6,opt,name=shares,proto3" json:"shares,omitempty"`
+	Limits        *Limits                `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`
+	Qos           []string               `protobuf:"bytes,8,rep,name=qos,proto3" json:"qos,omitempty"`
+	HasQos        bool                   `protobuf:"varint,9,opt,name=has_qos,json=hasQos,proto3" json:"has_qos,omitempty"`
+	QosDelta      []string               `protobuf:"bytes,10,rep,name=qos_delta,json=qosDelta,proto3" json:"qos_delta,omitempty"`
+	DefaultQos    string                 `protobuf:"bytes,11,opt,name=default_qos,json=defaultQos,proto3" json:"default_qos,omitempty"`
+	IsDefault     bool                   `protobuf:"varint,12,opt,name=is_default,json=isDefault,proto3" json:"is_default,omitempty"`
+	Comment       string                 `protobuf:"bytes,13,opt,name=comment,proto3" json:"comment,omitempty"`
+	Created       int64                  `protobuf:"varint,14,opt,name=created,proto3" json:"created,omitempty"`
+	Modified      int64                  `protobuf:"varint,15,opt,name=modified,proto3" json:"modified,omitempty"`
+	Place         uint32                 `protobuf:"varint,16,opt,name=place,proto3" json:"place,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Assoc) Reset() {
+	*x = Assoc{}
+	mi := &file_nouns_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Assoc) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Assoc) ProtoMessage() {}
+
+func (x *Assoc) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Assoc.ProtoReflect.Descriptor instead.
+func (*Assoc) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Assoc) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Assoc) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *Assoc) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Assoc) GetPartition() string {
+	if x != nil {
+		return x.Partition
+	}
+	return ""
+}
+
+func (x *Assoc) GetParent() uint32 {
+	if x != nil {
+		return x.Parent
+	}
+	return 0
+}
+
+func (x *Assoc) GetShares() int64 {
+	if x != nil {
+		return x.Shares
+	}
+	return 0
+}
+
+func (x *Assoc) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Assoc) GetQos() []string {
+	if x != nil {
+		return x.Qos
+	}
+	return nil
+}
+
+func (x *Assoc) GetHasQos() bool {
+	if x != nil {
+		return x.HasQos
+	}
+	return false
+}
+
+func (x *Assoc) GetQosDelta() []string {
+	if x != nil {
+		return x.QosDelta
+	}
+	return nil
+}
+
+func (x *Assoc) GetDefaultQos() string {
+	if x != nil {
+		return x.DefaultQos
+	}
+	return ""
+}
+
+func (x *Assoc) GetIsDefault() bool {
+	if x != nil {
+		return x.IsDefault
+	}
+	return false
+}
+
+func (x *Assoc) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+func (x *Assoc) GetCreated() int64 {
+	if x != nil {
+		return x.Created
+	}
+	return 0
+}
+
+func (x *Assoc) GetModified() int64 {
+	if x != nil {
+		return x.Modified
+	}
+	return 0
+}
+
+func (x *Assoc) GetPlace() uint32 {
+	if x != nil {
+		return x.Place
+	}
+	return 0
+}
+
+type QOS struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Id             uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name           string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Description    string                 `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	Priority       uint32                 `protobuf:"varint,4,opt,name=priority,proto3" json:"priority,omitempty"`
+	Flags          []string               `protobuf:"bytes,5,rep,name=flags,proto3" json:"flags,omitempty"`
+	Limits         *Limits                `protobuf:"bytes,6,opt,name=limits,proto3" json:"limits,omitempty"`
+	Preempt        []string               `protobuf:"bytes,7,rep,name=preempt,proto3" json:"preempt,omitempty"`
+	PreemptMode    string                 `protobuf:"bytes,8,opt,name=preempt_mode,json=preemptMode,proto3" json:"preempt_mode,omitempty"`
+	PreemptExempt  int64                  `protobuf:"varint,9,opt,name=preempt_exempt,json=preemptExempt,proto3" json:"preempt_exempt,omitempty"`
+	GraceTime      int64                  `protobuf:"varint,10,opt,name=grace_time,json=graceTime,proto3" json:"grace_time,omitempty"`
+	UsageFactor    float64                `protobuf:"fixed64,11,opt,name=usage_factor,json=usageFactor,proto3" json:"usage_factor,omitempty"`
+	UsageThreshold float64                `protobuf:"fixed64,12,opt,name=usage_threshold,json=usageThreshold,proto3" json:"usage_threshold,omitempty"`
+	LimitFactor    float64                `protobuf:"fixed64,13,opt,name=limit_factor,json=limitFactor,proto3" json:"limit_factor,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *QOS) Reset() {
+	*x = QOS{}
+	mi := &file_nouns_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QOS) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QOS) ProtoMessage() {}
+
+func (x *QOS) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QOS.ProtoReflect.Descriptor instead.
+func (*QOS) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *QOS) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *QOS) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *QOS) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *QOS) GetPriority() uint32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *QOS) GetFlags() []string {
+	if x != nil {
+		return x.Flags
+	}
+	return nil
+}
+
+func (x *QOS) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *QOS) GetPreempt() []string {
+	if x != nil {
+		return x.Preempt
+	}
+	return nil
+}
+
+func (x *QOS) GetPreemptMode() string {
+	if x != nil {
+		return x.PreemptMode
+	}
+	return ""
+}
+
+func (x *QOS) GetPreemptExempt() int64 {
+	if x != nil {
+		return x.PreemptExempt
+	}
+	return 0
+}
+
+func (x *QOS) GetGraceTime() int64 {
+	if x != nil {
+		return x.GraceTime
+	}
+	return 0
+}
+
+func (x *QOS) GetUsageFactor() float64 {
+	if x != nil {
+		return x.UsageFactor
+	}
+	return 0
+}
+
+func (x *QOS) GetUsageThreshold() float64 {
+	if x != nil {
+		return x.UsageThreshold
+	}
+	return 0
+}
+
+func (x *QOS) GetLimitFactor() float64 {
+	if x != nil {
+		return x.LimitFactor
+	}
+	return 0
+}
+
+type TRESKind struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TRESKind) Reset() {
+	*x = TRESKind{}
+	mi := &file_nouns_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TRESKind) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TRESKind) ProtoMessage() {}
+
+func (x *TRESKind) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TRESKind.ProtoReflect.Descriptor instead.
+func (*TRESKind) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *TRESKind) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *TRESKind) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *TRESKind) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type Transaction struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	At            int64                  `protobuf:"varint,2,opt,name=at,proto3" json:"at,omitempty"`
+	Action        string                 `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`
+	Actor         string                 `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	Where         string                 `protobuf:"bytes,5,opt,name=where,proto3" json:"where,omitempty"`
+	Info          string                 `protobuf:"bytes,6,opt,name=info,proto3" json:"info,omitempty"`
+	Accounts      []string               `protobuf:"bytes,7,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	Users         []string               `protobuf:"bytes,8,rep,name=users,proto3" json:"users,omitempty"`
+	Clusters      []string               `protobuf:"bytes,9,rep,name=clusters,proto3" json:"clusters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Transaction) Reset() {
+	*x = Transaction{}
+	mi := &file_nouns_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Transaction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Transaction) ProtoMessage() {}
+
+func (x *Transaction) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Transaction.ProtoReflect.Descriptor instead.
+func (*Transaction) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Transaction) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Transaction) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Transaction) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *Transaction) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Transaction) GetWhere() string {
+	if x != nil {
+		return x.Where
+	}
+	return ""
+}
+
+func (x *Transaction) GetInfo() string {
+	if x != nil {
+		return x.Info
+	}
+	return ""
+}
+
+func (x *Transaction) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *Transaction) GetUsers() []string {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *Transaction) GetClusters() []string {
+	if x != nil {
+		return x.Clusters
+	}
+	return nil
+}
+
 var File_nouns_proto protoreflect.FileDescriptor
 
 const file_nouns_proto_rawDesc = "" +
@@ -4218,7 +5309,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05tasks\x18\x04 \x01(\x05R\x05tasks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\x8c\x11\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xa7\x11\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x19\n" +
 	"\barray_id\x18\x02 \x01(\rR\aarrayId\x12\x17\n" +
@@ -4308,7 +5399,8 @@ const file_nouns_proto_rawDesc = "" +
 	"batch_exit\x18E \x01(\v2\x13.runink.v1.ExitCodeR\tbatchExit\x121\n" +
 	"\vbatch_usage\x18F \x01(\v2\x10.runink.v1.UsageR\n" +
 	"batchUsage\x12*\n" +
-	"\x11licenses_used_any\x18G \x01(\bR\x0flicensesUsedAny\"D\n" +
+	"\x11licenses_used_any\x18G \x01(\bR\x0flicensesUsedAny\x12\x19\n" +
+	"\bassoc_id\x18P \x01(\rR\aassocId\"D\n" +
 	"\x06Rlimit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
@@ -4475,7 +5567,118 @@ const file_nouns_proto_rawDesc = "" +
 	"\fjob_defaults\x18$ \x01(\tR\vjobDefaults\x12)\n" +
 	"\x10slice_namespaces\x18% \x01(\tR\x0fsliceNamespaces\x12*\n" +
 	"\x11slice_private_tmp\x18& \x01(\tR\x0fslicePrivateTmp\x12\x14\n" +
-	"\x05index\x18' \x01(\x05R\x05indexB#Z!github.com/runink/rink/api/rinkpbb\x06proto3"
+	"\x05index\x18' \x01(\x05R\x05index\"H\n" +
+	"\bTRESItem\x12\x12\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\"\x81\n" +
+	"\n" +
+	"\x06Limits\x12.\n" +
+	"\bgrp_tres\x18\x01 \x03(\v2\x13.runink.v1.TRESItemR\agrpTres\x127\n" +
+	"\rgrp_tres_mins\x18\x02 \x03(\v2\x13.runink.v1.TRESItemR\vgrpTresMins\x12>\n" +
+	"\x11grp_tres_run_mins\x18\x03 \x03(\v2\x13.runink.v1.TRESItemR\x0egrpTresRunMins\x12\x19\n" +
+	"\bgrp_jobs\x18\x04 \x01(\x03R\agrpJobs\x12&\n" +
+	"\x0fgrp_jobs_accrue\x18\x05 \x01(\x03R\rgrpJobsAccrue\x12&\n" +
+	"\x0fgrp_submit_jobs\x18\x06 \x01(\x03R\rgrpSubmitJobs\x12\x19\n" +
+	"\bgrp_wall\x18\a \x01(\x03R\agrpWall\x12<\n" +
+	"\x10max_tres_per_job\x18\b \x03(\v2\x13.runink.v1.TRESItemR\rmaxTresPerJob\x12>\n" +
+	"\x11max_tres_per_node\x18\t \x03(\v2\x13.runink.v1.TRESItemR\x0emaxTresPerNode\x12E\n" +
+	"\x15max_tres_mins_per_job\x18\n" +
+	" \x03(\v2\x13.runink.v1.TRESItemR\x11maxTresMinsPerJob\x12<\n" +
+	"\x10min_tres_per_job\x18\v \x03(\v2\x13.runink.v1.TRESItemR\rminTresPerJob\x12\x19\n" +
+	"\bmax_wall\x18\f \x01(\x03R\amaxWall\x12,\n" +
+	"\x12min_prio_threshold\x18\r \x01(\x03R\x10minPrioThreshold\x12>\n" +
+	"\x11max_tres_per_user\x18\x0e \x03(\v2\x13.runink.v1.TRESItemR\x0emaxTresPerUser\x12N\n" +
+	"\x1amax_tres_run_mins_per_user\x18\x0f \x03(\v2\x13.runink.v1.TRESItemR\x15maxTresRunMinsPerUser\x12)\n" +
+	"\x11max_jobs_per_user\x18\x10 \x01(\x03R\x0emaxJobsPerUser\x126\n" +
+	"\x18max_jobs_accrue_per_user\x18\x11 \x01(\x03R\x14maxJobsAccruePerUser\x12-\n" +
+	"\x13max_submit_per_user\x18\x12 \x01(\x03R\x10maxSubmitPerUser\x12D\n" +
+	"\x14max_tres_per_account\x18\x13 \x03(\v2\x13.runink.v1.TRESItemR\x11maxTresPerAccount\x12T\n" +
+	"\x1dmax_tres_run_mins_per_account\x18\x14 \x03(\v2\x13.runink.v1.TRESItemR\x18maxTresRunMinsPerAccount\x12/\n" +
+	"\x14max_jobs_per_account\x18\x15 \x01(\x03R\x11maxJobsPerAccount\x12<\n" +
+	"\x1bmax_jobs_accrue_per_account\x18\x16 \x01(\x03R\x17maxJobsAccruePerAccount\x123\n" +
+	"\x16max_submit_per_account\x18\x17 \x01(\x03R\x13maxSubmitPerAccount\x12\x1a\n" +
+	"\bpriority\x18\x18 \x01(\x03R\bpriority\"\xf4\x02\n" +
+	"\rAccountTables\x12.\n" +
+	"\baccounts\x18\x01 \x03(\v2\x12.runink.v1.AccountR\baccounts\x12,\n" +
+	"\x05users\x18\x02 \x03(\v2\x16.runink.v1.AccountUserR\x05users\x12(\n" +
+	"\x06assocs\x18\x03 \x03(\v2\x10.runink.v1.AssocR\x06assocs\x12 \n" +
+	"\x03qos\x18\x04 \x03(\v2\x0e.runink.v1.QOSR\x03qos\x12'\n" +
+	"\x04tres\x18\x05 \x03(\v2\x13.runink.v1.TRESKindR\x04tres\x12\x1d\n" +
+	"\n" +
+	"next_assoc\x18\x06 \x01(\rR\tnextAssoc\x12\x19\n" +
+	"\bnext_qos\x18\a \x01(\rR\anextQos\x12\x1d\n" +
+	"\n" +
+	"next_wckey\x18\b \x01(\rR\tnextWckey\x12\x1d\n" +
+	"\n" +
+	"next_place\x18\t \x01(\rR\tnextPlace\x12\x18\n" +
+	"\aversion\x18\n" +
+	" \x01(\x04R\aversion\"\x9d\x01\n" +
+	"\aAccount\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\"\n" +
+	"\forganization\x18\x03 \x01(\tR\forganization\x12\"\n" +
+	"\fcoordinators\x18\x04 \x03(\tR\fcoordinators\x12\x14\n" +
+	"\x05flags\x18\x05 \x03(\tR\x05flags\"\xaf\x01\n" +
+	"\vAccountUser\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12'\n" +
+	"\x0fdefault_account\x18\x02 \x01(\tR\x0edefaultAccount\x12#\n" +
+	"\rdefault_wckey\x18\x03 \x01(\tR\fdefaultWckey\x12\x14\n" +
+	"\x05admin\x18\x04 \x01(\rR\x05admin\x12(\n" +
+	"\x06wckeys\x18\x05 \x03(\v2\x10.runink.v1.WCKeyR\x06wckeys\"+\n" +
+	"\x05WCKey\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\xac\x03\n" +
+	"\x05Assoc\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x18\n" +
+	"\aaccount\x18\x02 \x01(\tR\aaccount\x12\x12\n" +
+	"\x04user\x18\x03 \x01(\tR\x04user\x12\x1c\n" +
+	"\tpartition\x18\x04 \x01(\tR\tpartition\x12\x16\n" +
+	"\x06parent\x18\x05 \x01(\rR\x06parent\x12\x16\n" +
+	"\x06shares\x18\x06 \x01(\x03R\x06shares\x12)\n" +
+	"\x06limits\x18\a \x01(\v2\x11.runink.v1.LimitsR\x06limits\x12\x10\n" +
+	"\x03qos\x18\b \x03(\tR\x03qos\x12\x17\n" +
+	"\ahas_qos\x18\t \x01(\bR\x06hasQos\x12\x1b\n" +
+	"\tqos_delta\x18\n" +
+	" \x03(\tR\bqosDelta\x12\x1f\n" +
+	"\vdefault_qos\x18\v \x01(\tR\n" +
+	"defaultQos\x12\x1d\n" +
+	"\n" +
+	"is_default\x18\f \x01(\bR\tisDefault\x12\x18\n" +
+	"\acomment\x18\r \x01(\tR\acomment\x12\x18\n" +
+	"\acreated\x18\x0e \x01(\x03R\acreated\x12\x1a\n" +
+	"\bmodified\x18\x0f \x01(\x03R\bmodified\x12\x14\n" +
+	"\x05place\x18\x10 \x01(\rR\x05place\"\x9a\x03\n" +
+	"\x03QOS\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x1a\n" +
+	"\bpriority\x18\x04 \x01(\rR\bpriority\x12\x14\n" +
+	"\x05flags\x18\x05 \x03(\tR\x05flags\x12)\n" +
+	"\x06limits\x18\x06 \x01(\v2\x11.runink.v1.LimitsR\x06limits\x12\x18\n" +
+	"\apreempt\x18\a \x03(\tR\apreempt\x12!\n" +
+	"\fpreempt_mode\x18\b \x01(\tR\vpreemptMode\x12%\n" +
+	"\x0epreempt_exempt\x18\t \x01(\x03R\rpreemptExempt\x12\x1d\n" +
+	"\n" +
+	"grace_time\x18\n" +
+	" \x01(\x03R\tgraceTime\x12!\n" +
+	"\fusage_factor\x18\v \x01(\x01R\vusageFactor\x12'\n" +
+	"\x0fusage_threshold\x18\f \x01(\x01R\x0eusageThreshold\x12!\n" +
+	"\flimit_factor\x18\r \x01(\x01R\vlimitFactor\"B\n" +
+	"\bTRESKind\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xd3\x01\n" +
+	"\vTransaction\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x0e\n" +
+	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x16\n" +
+	"\x06action\x18\x03 \x01(\tR\x06action\x12\x14\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x14\n" +
+	"\x05where\x18\x05 \x01(\tR\x05where\x12\x12\n" +
+	"\x04info\x18\x06 \x01(\tR\x04info\x12\x1a\n" +
+	"\baccounts\x18\a \x03(\tR\baccounts\x12\x14\n" +
+	"\x05users\x18\b \x03(\tR\x05users\x12\x1a\n" +
+	"\bclusters\x18\t \x03(\tR\bclustersB#Z!github.com/runink/rink/api/rinkpbb\x06proto3"
 
 var (
 	file_nouns_proto_rawDescOnce sync.Once
@@ -4489,28 +5692,38 @@ func file_nouns_proto_rawDescGZIP() []byte {
 	return file_nouns_proto_rawDescData
 }
 
-var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_nouns_proto_goTypes = []any{
-	(*GresItem)(nil),    // 0: runink.v1.GresItem
-	(*GresAlloc)(nil),   // 1: runink.v1.GresAlloc
-	(*IndexSet)(nil),    // 2: runink.v1.IndexSet
-	(*License)(nil),     // 3: runink.v1.License
-	(*DependTerm)(nil),  // 4: runink.v1.DependTerm
-	(*Signal)(nil),      // 5: runink.v1.Signal
-	(*ExitCode)(nil),    // 6: runink.v1.ExitCode
-	(*JobOptions)(nil),  // 7: runink.v1.JobOptions
-	(*StepOptions)(nil), // 8: runink.v1.StepOptions
-	(*Need)(nil),        // 9: runink.v1.Need
-	(*NodeAlloc)(nil),   // 10: runink.v1.NodeAlloc
-	(*Job)(nil),         // 11: runink.v1.Job
-	(*Rlimit)(nil),      // 12: runink.v1.Rlimit
-	(*StepNode)(nil),    // 13: runink.v1.StepNode
-	(*Usage)(nil),       // 14: runink.v1.Usage
-	(*OfTask)(nil),      // 15: runink.v1.OfTask
-	(*Step)(nil),        // 16: runink.v1.Step
-	(*NodeGres)(nil),    // 17: runink.v1.NodeGres
-	(*Node)(nil),        // 18: runink.v1.Node
-	(*Partition)(nil),   // 19: runink.v1.Partition
+	(*GresItem)(nil),      // 0: runink.v1.GresItem
+	(*GresAlloc)(nil),     // 1: runink.v1.GresAlloc
+	(*IndexSet)(nil),      // 2: runink.v1.IndexSet
+	(*License)(nil),       // 3: runink.v1.License
+	(*DependTerm)(nil),    // 4: runink.v1.DependTerm
+	(*Signal)(nil),        // 5: runink.v1.Signal
+	(*ExitCode)(nil),      // 6: runink.v1.ExitCode
+	(*JobOptions)(nil),    // 7: runink.v1.JobOptions
+	(*StepOptions)(nil),   // 8: runink.v1.StepOptions
+	(*Need)(nil),          // 9: runink.v1.Need
+	(*NodeAlloc)(nil),     // 10: runink.v1.NodeAlloc
+	(*Job)(nil),           // 11: runink.v1.Job
+	(*Rlimit)(nil),        // 12: runink.v1.Rlimit
+	(*StepNode)(nil),      // 13: runink.v1.StepNode
+	(*Usage)(nil),         // 14: runink.v1.Usage
+	(*OfTask)(nil),        // 15: runink.v1.OfTask
+	(*Step)(nil),          // 16: runink.v1.Step
+	(*NodeGres)(nil),      // 17: runink.v1.NodeGres
+	(*Node)(nil),          // 18: runink.v1.Node
+	(*Partition)(nil),     // 19: runink.v1.Partition
+	(*TRESItem)(nil),      // 20: runink.v1.TRESItem
+	(*Limits)(nil),        // 21: runink.v1.Limits
+	(*AccountTables)(nil), // 22: runink.v1.AccountTables
+	(*Account)(nil),       // 23: runink.v1.Account
+	(*AccountUser)(nil),   // 24: runink.v1.AccountUser
+	(*WCKey)(nil),         // 25: runink.v1.WCKey
+	(*Assoc)(nil),         // 26: runink.v1.Assoc
+	(*QOS)(nil),           // 27: runink.v1.QOS
+	(*TRESKind)(nil),      // 28: runink.v1.TRESKind
+	(*Transaction)(nil),   // 29: runink.v1.Transaction
 }
 var file_nouns_proto_depIdxs = []int32{
 	0,  // 0: runink.v1.JobOptions.gres:type_name -> runink.v1.GresItem
@@ -4556,11 +5769,30 @@ var file_nouns_proto_depIdxs = []int32{
 	14, // 40: runink.v1.Step.usage:type_name -> runink.v1.Usage
 	17, // 41: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
 	1,  // 42: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
-	43, // [43:43] is the sub-list for method output_type
-	43, // [43:43] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	20, // 43: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
+	20, // 44: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
+	20, // 45: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
+	20, // 46: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
+	20, // 47: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
+	20, // 48: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
+	20, // 49: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
+	20, // 50: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
+	20, // 51: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
+	20, // 52: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
+	20, // 53: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
+	23, // 54: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
+	24, // 55: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
+	26, // 56: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
+	27, // 57: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
+	28, // 58: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
+	25, // 59: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
+	21, // 60: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
+	21, // 61: runink.v1.QOS.limits:type_name -> runink.v1.Limits
+	62, // [62:62] is the sub-list for method output_type
+	62, // [62:62] is the sub-list for method input_type
+	62, // [62:62] is the sub-list for extension type_name
+	62, // [62:62] is the sub-list for extension extendee
+	0,  // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_nouns_proto_init() }
@@ -4574,7 +5806,7 @@ func file_nouns_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_nouns_proto_rawDesc), len(file_nouns_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

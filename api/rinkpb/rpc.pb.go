@@ -2447,6 +2447,748 @@ func (*ReconfigureRequest) Descriptor() ([]byte, []int) {
 	return file_rpc_proto_rawDescGZIP(), []int{35}
 }
 
+type ListAccountsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Transactions  bool                   `protobuf:"varint,1,opt,name=transactions,proto3" json:"transactions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAccountsRequest) Reset() {
+	*x = ListAccountsRequest{}
+	mi := &file_rpc_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAccountsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAccountsRequest) ProtoMessage() {}
+
+func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
+func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListAccountsRequest) GetTransactions() bool {
+	if x != nil {
+		return x.Transactions
+	}
+	return false
+}
+
+type AccountsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tables        *AccountTables         `protobuf:"bytes,1,opt,name=tables,proto3" json:"tables,omitempty"`
+	Transactions  []*Transaction         `protobuf:"bytes,2,rep,name=transactions,proto3" json:"transactions,omitempty"`
+	Cluster       string                 `protobuf:"bytes,3,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	ControlHost   string                 `protobuf:"bytes,4,opt,name=control_host,json=controlHost,proto3" json:"control_host,omitempty"`
+	ControlPort   int32                  `protobuf:"varint,5,opt,name=control_port,json=controlPort,proto3" json:"control_port,omitempty"`
+	Nodes         []string               `protobuf:"bytes,6,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Tres          []*TRESItem            `protobuf:"bytes,7,rep,name=tres,proto3" json:"tres,omitempty"`
+	TrackWckey    bool                   `protobuf:"varint,8,opt,name=track_wckey,json=trackWckey,proto3" json:"track_wckey,omitempty"`
+	Now           int64                  `protobuf:"varint,9,opt,name=now,proto3" json:"now,omitempty"`
+	User          string                 `protobuf:"bytes,10,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountsReply) Reset() {
+	*x = AccountsReply{}
+	mi := &file_rpc_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountsReply) ProtoMessage() {}
+
+func (x *AccountsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountsReply.ProtoReflect.Descriptor instead.
+func (*AccountsReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *AccountsReply) GetTables() *AccountTables {
+	if x != nil {
+		return x.Tables
+	}
+	return nil
+}
+
+func (x *AccountsReply) GetTransactions() []*Transaction {
+	if x != nil {
+		return x.Transactions
+	}
+	return nil
+}
+
+func (x *AccountsReply) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *AccountsReply) GetControlHost() string {
+	if x != nil {
+		return x.ControlHost
+	}
+	return ""
+}
+
+func (x *AccountsReply) GetControlPort() int32 {
+	if x != nil {
+		return x.ControlPort
+	}
+	return 0
+}
+
+func (x *AccountsReply) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *AccountsReply) GetTres() []*TRESItem {
+	if x != nil {
+		return x.Tres
+	}
+	return nil
+}
+
+func (x *AccountsReply) GetTrackWckey() bool {
+	if x != nil {
+		return x.TrackWckey
+	}
+	return false
+}
+
+func (x *AccountsReply) GetNow() int64 {
+	if x != nil {
+		return x.Now
+	}
+	return 0
+}
+
+func (x *AccountsReply) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+// AccountAsk is sched.AccountAsk.
+type AccountAsk struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Verb          string                 `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
+	Entity        string                 `protobuf:"bytes,2,opt,name=entity,proto3" json:"entity,omitempty"`
+	Names         []string               `protobuf:"bytes,3,rep,name=names,proto3" json:"names,omitempty"`
+	Where         *AccountWhere          `protobuf:"bytes,4,opt,name=where,proto3" json:"where,omitempty"`
+	Set           []*KeyValue            `protobuf:"bytes,5,rep,name=set,proto3" json:"set,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountAsk) Reset() {
+	*x = AccountAsk{}
+	mi := &file_rpc_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountAsk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountAsk) ProtoMessage() {}
+
+func (x *AccountAsk) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountAsk.ProtoReflect.Descriptor instead.
+func (*AccountAsk) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *AccountAsk) GetVerb() string {
+	if x != nil {
+		return x.Verb
+	}
+	return ""
+}
+
+func (x *AccountAsk) GetEntity() string {
+	if x != nil {
+		return x.Entity
+	}
+	return ""
+}
+
+func (x *AccountAsk) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *AccountAsk) GetWhere() *AccountWhere {
+	if x != nil {
+		return x.Where
+	}
+	return nil
+}
+
+func (x *AccountAsk) GetSet() []*KeyValue {
+	if x != nil {
+		return x.Set
+	}
+	return nil
+}
+
+type AccountWhere struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Accounts        []string               `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	Users           []string               `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	Clusters        []string               `protobuf:"bytes,3,rep,name=clusters,proto3" json:"clusters,omitempty"`
+	Partitions      []string               `protobuf:"bytes,4,rep,name=partitions,proto3" json:"partitions,omitempty"`
+	Parents         []string               `protobuf:"bytes,5,rep,name=parents,proto3" json:"parents,omitempty"`
+	Descriptions    []string               `protobuf:"bytes,6,rep,name=descriptions,proto3" json:"descriptions,omitempty"`
+	Organizations   []string               `protobuf:"bytes,7,rep,name=organizations,proto3" json:"organizations,omitempty"`
+	Qos             []string               `protobuf:"bytes,8,rep,name=qos,proto3" json:"qos,omitempty"`
+	PreemptModes    []string               `protobuf:"bytes,9,rep,name=preempt_modes,json=preemptModes,proto3" json:"preempt_modes,omitempty"`
+	DefaultAccounts []string               `protobuf:"bytes,10,rep,name=default_accounts,json=defaultAccounts,proto3" json:"default_accounts,omitempty"`
+	DefaultQos      []string               `protobuf:"bytes,11,rep,name=default_qos,json=defaultQos,proto3" json:"default_qos,omitempty"`
+	DefaultWckeys   []string               `protobuf:"bytes,12,rep,name=default_wckeys,json=defaultWckeys,proto3" json:"default_wckeys,omitempty"`
+	Admins          []uint32               `protobuf:"varint,13,rep,packed,name=admins,proto3" json:"admins,omitempty"`
+	Ids             []uint32               `protobuf:"varint,14,rep,packed,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *AccountWhere) Reset() {
+	*x = AccountWhere{}
+	mi := &file_rpc_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountWhere) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountWhere) ProtoMessage() {}
+
+func (x *AccountWhere) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountWhere.ProtoReflect.Descriptor instead.
+func (*AccountWhere) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *AccountWhere) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetUsers() []string {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetClusters() []string {
+	if x != nil {
+		return x.Clusters
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetPartitions() []string {
+	if x != nil {
+		return x.Partitions
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetParents() []string {
+	if x != nil {
+		return x.Parents
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetDescriptions() []string {
+	if x != nil {
+		return x.Descriptions
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetOrganizations() []string {
+	if x != nil {
+		return x.Organizations
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetQos() []string {
+	if x != nil {
+		return x.Qos
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetPreemptModes() []string {
+	if x != nil {
+		return x.PreemptModes
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetDefaultAccounts() []string {
+	if x != nil {
+		return x.DefaultAccounts
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetDefaultQos() []string {
+	if x != nil {
+		return x.DefaultQos
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetDefaultWckeys() []string {
+	if x != nil {
+		return x.DefaultWckeys
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetAdmins() []uint32 {
+	if x != nil {
+		return x.Admins
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetIds() []uint32 {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+// With dry_run, the answer is what the changes would come to.
+type ChangeAccountsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Asks          []*AccountAsk          `protobuf:"bytes,1,rep,name=asks,proto3" json:"asks,omitempty"`
+	DryRun        bool                   `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeAccountsRequest) Reset() {
+	*x = ChangeAccountsRequest{}
+	mi := &file_rpc_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeAccountsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeAccountsRequest) ProtoMessage() {}
+
+func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeAccountsRequest.ProtoReflect.Descriptor instead.
+func (*ChangeAccountsRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ChangeAccountsRequest) GetAsks() []*AccountAsk {
+	if x != nil {
+		return x.Asks
+	}
+	return nil
+}
+
+func (x *ChangeAccountsRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type ChangeAccountsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Outcomes      []*AccountsOutcome     `protobuf:"bytes,2,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
+	Trouble       *AccountTrouble        `protobuf:"bytes,3,opt,name=trouble,proto3" json:"trouble,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeAccountsReply) Reset() {
+	*x = ChangeAccountsReply{}
+	mi := &file_rpc_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeAccountsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeAccountsReply) ProtoMessage() {}
+
+func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeAccountsReply.ProtoReflect.Descriptor instead.
+func (*ChangeAccountsReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ChangeAccountsReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *ChangeAccountsReply) GetOutcomes() []*AccountsOutcome {
+	if x != nil {
+		return x.Outcomes
+	}
+	return nil
+}
+
+func (x *ChangeAccountsReply) GetTrouble() *AccountTrouble {
+	if x != nil {
+		return x.Trouble
+	}
+	return nil
+}
+
+type AssocRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Account       string                 `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	Parent        string                 `protobuf:"bytes,3,opt,name=parent,proto3" json:"parent,omitempty"`
+	User          string                 `protobuf:"bytes,4,opt,name=user,proto3" json:"user,omitempty"`
+	Partition     string                 `protobuf:"bytes,5,opt,name=partition,proto3" json:"partition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssocRow) Reset() {
+	*x = AssocRow{}
+	mi := &file_rpc_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssocRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssocRow) ProtoMessage() {}
+
+func (x *AssocRow) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssocRow.ProtoReflect.Descriptor instead.
+func (*AssocRow) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *AssocRow) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *AssocRow) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *AssocRow) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *AssocRow) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *AssocRow) GetPartition() string {
+	if x != nil {
+		return x.Partition
+	}
+	return ""
+}
+
+type AccountsOutcome struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Accounts      []string               `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	Users         []string               `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	Qos           []string               `protobuf:"bytes,3,rep,name=qos,proto3" json:"qos,omitempty"`
+	Assocs        []*AssocRow            `protobuf:"bytes,4,rep,name=assocs,proto3" json:"assocs,omitempty"`
+	Orphans       []string               `protobuf:"bytes,5,rep,name=orphans,proto3" json:"orphans,omitempty"`
+	Coordinators  []*AssocRow            `protobuf:"bytes,6,rep,name=coordinators,proto3" json:"coordinators,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountsOutcome) Reset() {
+	*x = AccountsOutcome{}
+	mi := &file_rpc_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountsOutcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountsOutcome) ProtoMessage() {}
+
+func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountsOutcome.ProtoReflect.Descriptor instead.
+func (*AccountsOutcome) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *AccountsOutcome) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *AccountsOutcome) GetUsers() []string {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *AccountsOutcome) GetQos() []string {
+	if x != nil {
+		return x.Qos
+	}
+	return nil
+}
+
+func (x *AccountsOutcome) GetAssocs() []*AssocRow {
+	if x != nil {
+		return x.Assocs
+	}
+	return nil
+}
+
+func (x *AccountsOutcome) GetOrphans() []string {
+	if x != nil {
+		return x.Orphans
+	}
+	return nil
+}
+
+func (x *AccountsOutcome) GetCoordinators() []*AssocRow {
+	if x != nil {
+		return x.Coordinators
+	}
+	return nil
+}
+
+type AccountTrouble struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Rows          []*AssocRow            `protobuf:"bytes,3,rep,name=rows,proto3" json:"rows,omitempty"`
+	Ask           int32                  `protobuf:"varint,4,opt,name=ask,proto3" json:"ask,omitempty"`
+	Jobs          []uint32               `protobuf:"varint,5,rep,packed,name=jobs,proto3" json:"jobs,omitempty"`
+	Text          string                 `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountTrouble) Reset() {
+	*x = AccountTrouble{}
+	mi := &file_rpc_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountTrouble) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountTrouble) ProtoMessage() {}
+
+func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountTrouble.ProtoReflect.Descriptor instead.
+func (*AccountTrouble) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *AccountTrouble) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *AccountTrouble) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AccountTrouble) GetRows() []*AssocRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+func (x *AccountTrouble) GetAsk() int32 {
+	if x != nil {
+		return x.Ask
+	}
+	return 0
+}
+
+func (x *AccountTrouble) GetJobs() []uint32 {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+func (x *AccountTrouble) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type CompleteJobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -2457,7 +3199,7 @@ type CompleteJobRequest struct {
 
 func (x *CompleteJobRequest) Reset() {
 	*x = CompleteJobRequest{}
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +3211,7 @@ func (x *CompleteJobRequest) String() string {
 func (*CompleteJobRequest) ProtoMessage() {}
 
 func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2482,7 +3224,7 @@ func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
 func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{36}
+	return file_rpc_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CompleteJobRequest) GetJob() uint32 {
@@ -2522,7 +3264,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +3276,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +3289,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *HistoryRequest) GetRefs() []*JobRef {
@@ -2666,7 +3408,7 @@ type HistoryPage struct {
 
 func (x *HistoryPage) Reset() {
 	*x = HistoryPage{}
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2678,7 +3420,7 @@ func (x *HistoryPage) String() string {
 func (*HistoryPage) ProtoMessage() {}
 
 func (x *HistoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +3433,7 @@ func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
 func (*HistoryPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *HistoryPage) GetRecords() []*Record {
@@ -2736,7 +3478,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2748,7 +3490,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2761,7 +3503,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Record) GetJob() *Job {
@@ -2860,7 +3602,7 @@ type NodeFact struct {
 
 func (x *NodeFact) Reset() {
 	*x = NodeFact{}
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2872,7 +3614,7 @@ func (x *NodeFact) String() string {
 func (*NodeFact) ProtoMessage() {}
 
 func (x *NodeFact) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2885,7 +3627,7 @@ func (x *NodeFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeFact.ProtoReflect.Descriptor instead.
 func (*NodeFact) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *NodeFact) GetNode() string {
@@ -2969,7 +3711,7 @@ type ReservationSpan struct {
 
 func (x *ReservationSpan) Reset() {
 	*x = ReservationSpan{}
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2981,7 +3723,7 @@ func (x *ReservationSpan) String() string {
 func (*ReservationSpan) ProtoMessage() {}
 
 func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2994,7 +3736,7 @@ func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSpan.ProtoReflect.Descriptor instead.
 func (*ReservationSpan) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ReservationSpan) GetId() uint32 {
@@ -3074,7 +3816,7 @@ type UsageRequest struct {
 
 func (x *UsageRequest) Reset() {
 	*x = UsageRequest{}
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3086,7 +3828,7 @@ func (x *UsageRequest) String() string {
 func (*UsageRequest) ProtoMessage() {}
 
 func (x *UsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3099,7 +3841,7 @@ func (x *UsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
 func (*UsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *UsageRequest) GetStart() int64 {
@@ -3161,7 +3903,7 @@ type UsageReply struct {
 
 func (x *UsageReply) Reset() {
 	*x = UsageReply{}
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3173,7 +3915,7 @@ func (x *UsageReply) String() string {
 func (*UsageReply) ProtoMessage() {}
 
 func (x *UsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3186,7 +3928,7 @@ func (x *UsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
 func (*UsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *UsageReply) GetStatus() *Status {
@@ -3269,7 +4011,7 @@ type Party struct {
 
 func (x *Party) Reset() {
 	*x = Party{}
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3281,7 +4023,7 @@ func (x *Party) String() string {
 func (*Party) ProtoMessage() {}
 
 func (x *Party) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3294,7 +4036,7 @@ func (x *Party) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Party.ProtoReflect.Descriptor instead.
 func (*Party) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Party) GetAccount() string {
@@ -3365,7 +4107,7 @@ type PartyUsage struct {
 
 func (x *PartyUsage) Reset() {
 	*x = PartyUsage{}
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3377,7 +4119,7 @@ func (x *PartyUsage) String() string {
 func (*PartyUsage) ProtoMessage() {}
 
 func (x *PartyUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3390,7 +4132,7 @@ func (x *PartyUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
 func (*PartyUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *PartyUsage) GetParty() *Party {
@@ -3432,7 +4174,7 @@ type TRESSeconds struct {
 
 func (x *TRESSeconds) Reset() {
 	*x = TRESSeconds{}
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3444,7 +4186,7 @@ func (x *TRESSeconds) String() string {
 func (*TRESSeconds) ProtoMessage() {}
 
 func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3457,7 +4199,7 @@ func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
 func (*TRESSeconds) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *TRESSeconds) GetTres() string {
@@ -3495,7 +4237,7 @@ type EndedSums struct {
 
 func (x *EndedSums) Reset() {
 	*x = EndedSums{}
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3507,7 +4249,7 @@ func (x *EndedSums) String() string {
 func (*EndedSums) ProtoMessage() {}
 
 func (x *EndedSums) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3520,7 +4262,7 @@ func (x *EndedSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
 func (*EndedSums) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *EndedSums) GetJobs() int64 {
@@ -3624,7 +4366,7 @@ type ClusterUsage struct {
 
 func (x *ClusterUsage) Reset() {
 	*x = ClusterUsage{}
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3636,7 +4378,7 @@ func (x *ClusterUsage) String() string {
 func (*ClusterUsage) ProtoMessage() {}
 
 func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3649,7 +4391,7 @@ func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
 func (*ClusterUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ClusterUsage) GetTres() string {
@@ -3725,7 +4467,7 @@ type ReservationUsage struct {
 
 func (x *ReservationUsage) Reset() {
 	*x = ReservationUsage{}
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3737,7 +4479,7 @@ func (x *ReservationUsage) String() string {
 func (*ReservationUsage) ProtoMessage() {}
 
 func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3750,7 +4492,7 @@ func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
 func (*ReservationUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ReservationUsage) GetSpan() *ReservationSpan {
@@ -3778,7 +4520,7 @@ type AccountPlace struct {
 
 func (x *AccountPlace) Reset() {
 	*x = AccountPlace{}
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3790,7 +4532,7 @@ func (x *AccountPlace) String() string {
 func (*AccountPlace) ProtoMessage() {}
 
 func (x *AccountPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3803,7 +4545,7 @@ func (x *AccountPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
 func (*AccountPlace) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *AccountPlace) GetName() string {
@@ -3830,7 +4572,7 @@ type StepStatsRequest struct {
 
 func (x *StepStatsRequest) Reset() {
 	*x = StepStatsRequest{}
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3842,7 +4584,7 @@ func (x *StepStatsRequest) String() string {
 func (*StepStatsRequest) ProtoMessage() {}
 
 func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3855,7 +4597,7 @@ func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
 func (*StepStatsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *StepStatsRequest) GetRefs() []*JobRef {
@@ -3882,7 +4624,7 @@ type StepStatsReply struct {
 
 func (x *StepStatsReply) Reset() {
 	*x = StepStatsReply{}
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3894,7 +4636,7 @@ func (x *StepStatsReply) String() string {
 func (*StepStatsReply) ProtoMessage() {}
 
 func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3907,7 +4649,7 @@ func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
 func (*StepStatsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *StepStatsReply) GetSteps() []*StepStat {
@@ -3936,7 +4678,7 @@ type StepStat struct {
 
 func (x *StepStat) Reset() {
 	*x = StepStat{}
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3948,7 +4690,7 @@ func (x *StepStat) String() string {
 func (*StepStat) ProtoMessage() {}
 
 func (x *StepStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3961,7 +4703,7 @@ func (x *StepStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
 func (*StepStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *StepStat) GetJob() *Job {
@@ -3997,7 +4739,7 @@ type NodeStat struct {
 
 func (x *NodeStat) Reset() {
 	*x = NodeStat{}
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4009,7 +4751,7 @@ func (x *NodeStat) String() string {
 func (*NodeStat) ProtoMessage() {}
 
 func (x *NodeStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4022,7 +4764,7 @@ func (x *NodeStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
 func (*NodeStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *NodeStat) GetNode() string {
@@ -4064,7 +4806,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4076,7 +4818,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4089,7 +4831,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Sample) GetJob() uint32 {
@@ -4116,7 +4858,7 @@ type Sampled struct {
 
 func (x *Sampled) Reset() {
 	*x = Sampled{}
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4128,7 +4870,7 @@ func (x *Sampled) String() string {
 func (*Sampled) ProtoMessage() {}
 
 func (x *Sampled) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4141,7 +4883,7 @@ func (x *Sampled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
 func (*Sampled) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Sampled) GetAsk() uint64 {
@@ -4171,7 +4913,7 @@ type SliceStat struct {
 
 func (x *SliceStat) Reset() {
 	*x = SliceStat{}
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4183,7 +4925,7 @@ func (x *SliceStat) String() string {
 func (*SliceStat) ProtoMessage() {}
 
 func (x *SliceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4196,7 +4938,7 @@ func (x *SliceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
 func (*SliceStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SliceStat) GetJob() uint32 {
@@ -4243,7 +4985,7 @@ type ImportHistoryRequest struct {
 
 func (x *ImportHistoryRequest) Reset() {
 	*x = ImportHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4255,7 +4997,7 @@ func (x *ImportHistoryRequest) String() string {
 func (*ImportHistoryRequest) ProtoMessage() {}
 
 func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4268,7 +5010,7 @@ func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ImportHistoryRequest) GetRecords() []*Record {
@@ -4289,7 +5031,7 @@ type ImportHistoryReply struct {
 
 func (x *ImportHistoryReply) Reset() {
 	*x = ImportHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4301,7 +5043,7 @@ func (x *ImportHistoryReply) String() string {
 func (*ImportHistoryReply) ProtoMessage() {}
 
 func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4314,7 +5056,7 @@ func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
 func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ImportHistoryReply) GetStatus() *Status {
@@ -4365,7 +5107,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4377,7 +5119,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4390,7 +5132,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -4538,7 +5280,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4550,7 +5292,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4563,7 +5305,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -4605,7 +5347,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4617,7 +5359,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4630,7 +5372,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -4672,7 +5414,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4684,7 +5426,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4697,7 +5439,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -4778,7 +5520,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4790,7 +5532,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4803,7 +5545,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -4871,7 +5613,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4883,7 +5625,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4896,7 +5638,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -4967,7 +5709,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4979,7 +5721,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4992,7 +5734,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -5035,7 +5777,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5047,7 +5789,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5060,7 +5802,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -5103,7 +5845,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5115,7 +5857,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5128,7 +5870,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -5170,7 +5912,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5182,7 +5924,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5195,7 +5937,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -5230,7 +5972,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5242,7 +5984,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5255,7 +5997,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -5290,7 +6032,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5302,7 +6044,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5315,7 +6057,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -5350,7 +6092,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5362,7 +6104,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5375,7 +6117,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -5411,7 +6153,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5423,7 +6165,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5436,7 +6178,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -5492,7 +6234,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5504,7 +6246,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5517,7 +6259,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -5715,7 +6457,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5727,7 +6469,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5740,7 +6482,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -5776,7 +6518,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5788,7 +6530,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5801,7 +6543,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -5843,7 +6585,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5855,7 +6597,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5868,7 +6610,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -5902,7 +6644,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5914,7 +6656,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5927,7 +6669,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -5960,7 +6702,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5972,7 +6714,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5985,7 +6727,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -6053,7 +6795,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6065,7 +6807,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6078,7 +6820,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -6145,7 +6887,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6157,7 +6899,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6170,7 +6912,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -6239,7 +6981,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6251,7 +6993,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6264,7 +7006,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -6333,7 +7075,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6345,7 +7087,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6358,7 +7100,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -6385,7 +7127,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6397,7 +7139,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6410,7 +7152,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -6439,7 +7181,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6451,7 +7193,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6464,7 +7206,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -6519,7 +7261,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6531,7 +7273,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6544,7 +7286,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *Order) GetId() uint64 {
@@ -6720,7 +7462,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6732,7 +7474,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6745,7 +7487,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -6785,7 +7527,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6797,7 +7539,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6810,7 +7552,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -6829,7 +7571,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6841,7 +7583,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6854,7 +7596,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -6902,7 +7644,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6914,7 +7656,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6927,7 +7669,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -7152,7 +7894,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7164,7 +7906,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7177,7 +7919,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -7293,7 +8035,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7305,7 +8047,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7318,7 +8060,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -7529,7 +8271,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7541,7 +8283,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7554,7 +8296,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -7601,7 +8343,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7613,7 +8355,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7626,7 +8368,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -7694,7 +8436,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7706,7 +8448,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7719,7 +8461,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -7782,7 +8524,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7794,7 +8536,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7807,7 +8549,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -8033,7 +8775,75 @@ const file_rpc_proto_rawDesc = "" +
 	"\achanges\x18\x02 \x03(\v2\x13.runink.v1.KeyValueR\achanges\x12\x16\n" +
 	"\x06create\x18\x03 \x01(\bR\x06create\x12\x16\n" +
 	"\x06delete\x18\x04 \x01(\bR\x06delete\"\x14\n" +
-	"\x12ReconfigureRequest\"O\n" +
+	"\x12ReconfigureRequest\"9\n" +
+	"\x13ListAccountsRequest\x12\"\n" +
+	"\ftransactions\x18\x01 \x01(\bR\ftransactions\"\xe3\x02\n" +
+	"\rAccountsReply\x120\n" +
+	"\x06tables\x18\x01 \x01(\v2\x18.runink.v1.AccountTablesR\x06tables\x12:\n" +
+	"\ftransactions\x18\x02 \x03(\v2\x16.runink.v1.TransactionR\ftransactions\x12\x18\n" +
+	"\acluster\x18\x03 \x01(\tR\acluster\x12!\n" +
+	"\fcontrol_host\x18\x04 \x01(\tR\vcontrolHost\x12!\n" +
+	"\fcontrol_port\x18\x05 \x01(\x05R\vcontrolPort\x12\x14\n" +
+	"\x05nodes\x18\x06 \x03(\tR\x05nodes\x12'\n" +
+	"\x04tres\x18\a \x03(\v2\x13.runink.v1.TRESItemR\x04tres\x12\x1f\n" +
+	"\vtrack_wckey\x18\b \x01(\bR\n" +
+	"trackWckey\x12\x10\n" +
+	"\x03now\x18\t \x01(\x03R\x03now\x12\x12\n" +
+	"\x04user\x18\n" +
+	" \x01(\tR\x04user\"\xa4\x01\n" +
+	"\n" +
+	"AccountAsk\x12\x12\n" +
+	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x16\n" +
+	"\x06entity\x18\x02 \x01(\tR\x06entity\x12\x14\n" +
+	"\x05names\x18\x03 \x03(\tR\x05names\x12-\n" +
+	"\x05where\x18\x04 \x01(\v2\x17.runink.v1.AccountWhereR\x05where\x12%\n" +
+	"\x03set\x18\x05 \x03(\v2\x13.runink.v1.KeyValueR\x03set\"\xb4\x03\n" +
+	"\fAccountWhere\x12\x1a\n" +
+	"\baccounts\x18\x01 \x03(\tR\baccounts\x12\x14\n" +
+	"\x05users\x18\x02 \x03(\tR\x05users\x12\x1a\n" +
+	"\bclusters\x18\x03 \x03(\tR\bclusters\x12\x1e\n" +
+	"\n" +
+	"partitions\x18\x04 \x03(\tR\n" +
+	"partitions\x12\x18\n" +
+	"\aparents\x18\x05 \x03(\tR\aparents\x12\"\n" +
+	"\fdescriptions\x18\x06 \x03(\tR\fdescriptions\x12$\n" +
+	"\rorganizations\x18\a \x03(\tR\rorganizations\x12\x10\n" +
+	"\x03qos\x18\b \x03(\tR\x03qos\x12#\n" +
+	"\rpreempt_modes\x18\t \x03(\tR\fpreemptModes\x12)\n" +
+	"\x10default_accounts\x18\n" +
+	" \x03(\tR\x0fdefaultAccounts\x12\x1f\n" +
+	"\vdefault_qos\x18\v \x03(\tR\n" +
+	"defaultQos\x12%\n" +
+	"\x0edefault_wckeys\x18\f \x03(\tR\rdefaultWckeys\x12\x16\n" +
+	"\x06admins\x18\r \x03(\rR\x06admins\x12\x10\n" +
+	"\x03ids\x18\x0e \x03(\rR\x03ids\"[\n" +
+	"\x15ChangeAccountsRequest\x12)\n" +
+	"\x04asks\x18\x01 \x03(\v2\x15.runink.v1.AccountAskR\x04asks\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"\xad\x01\n" +
+	"\x13ChangeAccountsReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x126\n" +
+	"\boutcomes\x18\x02 \x03(\v2\x1a.runink.v1.AccountsOutcomeR\boutcomes\x123\n" +
+	"\atrouble\x18\x03 \x01(\v2\x19.runink.v1.AccountTroubleR\atrouble\"~\n" +
+	"\bAssocRow\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x18\n" +
+	"\aaccount\x18\x02 \x01(\tR\aaccount\x12\x16\n" +
+	"\x06parent\x18\x03 \x01(\tR\x06parent\x12\x12\n" +
+	"\x04user\x18\x04 \x01(\tR\x04user\x12\x1c\n" +
+	"\tpartition\x18\x05 \x01(\tR\tpartition\"\xd5\x01\n" +
+	"\x0fAccountsOutcome\x12\x1a\n" +
+	"\baccounts\x18\x01 \x03(\tR\baccounts\x12\x14\n" +
+	"\x05users\x18\x02 \x03(\tR\x05users\x12\x10\n" +
+	"\x03qos\x18\x03 \x03(\tR\x03qos\x12+\n" +
+	"\x06assocs\x18\x04 \x03(\v2\x13.runink.v1.AssocRowR\x06assocs\x12\x18\n" +
+	"\aorphans\x18\x05 \x03(\tR\aorphans\x127\n" +
+	"\fcoordinators\x18\x06 \x03(\v2\x13.runink.v1.AssocRowR\fcoordinators\"\x9b\x01\n" +
+	"\x0eAccountTrouble\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12'\n" +
+	"\x04rows\x18\x03 \x03(\v2\x13.runink.v1.AssocRowR\x04rows\x12\x10\n" +
+	"\x03ask\x18\x04 \x01(\x05R\x03ask\x12\x12\n" +
+	"\x04jobs\x18\x05 \x03(\rR\x04jobs\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\"O\n" +
 	"\x12CompleteJobRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12'\n" +
 	"\x04exit\x18\x02 \x01(\v2\x13.runink.v1.ExitCodeR\x04exit\"\x8b\x03\n" +
@@ -8509,7 +9319,7 @@ const file_rpc_proto_rawDesc = "" +
 	"SuspendJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x16\n" +
-	"\x06resume\x18\x03 \x01(\bR\x06resume2\xd3\r\n" +
+	"\x06resume\x18\x03 \x01(\bR\x06resume2\xf1\x0e\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -8539,7 +9349,9 @@ const file_rpc_proto_rawDesc = "" +
 	"CreateStep\x12\x1c.runink.v1.CreateStepRequest\x1a\x1a.runink.v1.CreateStepReply\x124\n" +
 	"\x06StepIO\x12\x11.runink.v1.StepUp\x1a\x13.runink.v1.StepDown(\x010\x01\x12;\n" +
 	"\n" +
-	"SignalStep\x12\x1c.runink.v1.SignalStepRequest\x1a\x0f.runink.v1.Done\x12I\n" +
+	"SignalStep\x12\x1c.runink.v1.SignalStepRequest\x1a\x0f.runink.v1.Done\x12H\n" +
+	"\fListAccounts\x12\x1e.runink.v1.ListAccountsRequest\x1a\x18.runink.v1.AccountsReply\x12R\n" +
+	"\x0eChangeAccounts\x12 .runink.v1.ChangeAccountsRequest\x1a\x1e.runink.v1.ChangeAccountsReply\x12I\n" +
 	"\vCreateToken\x12\x1d.runink.v1.CreateTokenRequest\x1a\x1b.runink.v1.CreateTokenReply\x12=\n" +
 	"\aCertify\x12\x19.runink.v1.CertifyRequest\x1a\x17.runink.v1.CertifyReply2?\n" +
 	"\x04Join\x127\n" +
@@ -8562,7 +9374,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 97)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 106)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),         // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                   // 1: runink.v1.Done
@@ -8601,102 +9413,114 @@ var file_rpc_proto_goTypes = []any{
 	(*ModifyNodeRequest)(nil),      // 34: runink.v1.ModifyNodeRequest
 	(*ModifyPartitionRequest)(nil), // 35: runink.v1.ModifyPartitionRequest
 	(*ReconfigureRequest)(nil),     // 36: runink.v1.ReconfigureRequest
-	(*CompleteJobRequest)(nil),     // 37: runink.v1.CompleteJobRequest
-	(*HistoryRequest)(nil),         // 38: runink.v1.HistoryRequest
-	(*HistoryPage)(nil),            // 39: runink.v1.HistoryPage
-	(*Record)(nil),                 // 40: runink.v1.Record
-	(*NodeFact)(nil),               // 41: runink.v1.NodeFact
-	(*ReservationSpan)(nil),        // 42: runink.v1.ReservationSpan
-	(*UsageRequest)(nil),           // 43: runink.v1.UsageRequest
-	(*UsageReply)(nil),             // 44: runink.v1.UsageReply
-	(*Party)(nil),                  // 45: runink.v1.Party
-	(*PartyUsage)(nil),             // 46: runink.v1.PartyUsage
-	(*TRESSeconds)(nil),            // 47: runink.v1.TRESSeconds
-	(*EndedSums)(nil),              // 48: runink.v1.EndedSums
-	(*ClusterUsage)(nil),           // 49: runink.v1.ClusterUsage
-	(*ReservationUsage)(nil),       // 50: runink.v1.ReservationUsage
-	(*AccountPlace)(nil),           // 51: runink.v1.AccountPlace
-	(*StepStatsRequest)(nil),       // 52: runink.v1.StepStatsRequest
-	(*StepStatsReply)(nil),         // 53: runink.v1.StepStatsReply
-	(*StepStat)(nil),               // 54: runink.v1.StepStat
-	(*NodeStat)(nil),               // 55: runink.v1.NodeStat
-	(*Sample)(nil),                 // 56: runink.v1.Sample
-	(*Sampled)(nil),                // 57: runink.v1.Sampled
-	(*SliceStat)(nil),              // 58: runink.v1.SliceStat
-	(*ImportHistoryRequest)(nil),   // 59: runink.v1.ImportHistoryRequest
-	(*ImportHistoryReply)(nil),     // 60: runink.v1.ImportHistoryReply
-	(*CreateStepRequest)(nil),      // 61: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),        // 62: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),      // 63: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                 // 64: runink.v1.StepUp
-	(*StepAttach)(nil),             // 65: runink.v1.StepAttach
-	(*StepDown)(nil),               // 66: runink.v1.StepDown
-	(*TaskOutput)(nil),             // 67: runink.v1.TaskOutput
-	(*TaskStart)(nil),              // 68: runink.v1.TaskStart
-	(*TaskExit)(nil),               // 69: runink.v1.TaskExit
-	(*CreateTokenRequest)(nil),     // 70: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),       // 71: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),         // 72: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),           // 73: runink.v1.CertifyReply
-	(*JoinRequest)(nil),            // 74: runink.v1.JoinRequest
-	(*Report)(nil),                 // 75: runink.v1.Report
-	(*Hello)(nil),                  // 76: runink.v1.Hello
-	(*HeldJob)(nil),                // 77: runink.v1.HeldJob
-	(*Heartbeat)(nil),              // 78: runink.v1.Heartbeat
-	(*JobAccepted)(nil),            // 79: runink.v1.JobAccepted
-	(*JobDone)(nil),                // 80: runink.v1.JobDone
-	(*NodeDone)(nil),               // 81: runink.v1.NodeDone
-	(*StepDone)(nil),               // 82: runink.v1.StepDone
-	(*LaunchFailed)(nil),           // 83: runink.v1.LaunchFailed
-	(*NodeHealth)(nil),             // 84: runink.v1.NodeHealth
-	(*OrderResult)(nil),            // 85: runink.v1.OrderResult
-	(*StepUsage)(nil),              // 86: runink.v1.StepUsage
-	(*Order)(nil),                  // 87: runink.v1.Order
-	(*Welcome)(nil),                // 88: runink.v1.Welcome
-	(*Ack)(nil),                    // 89: runink.v1.Ack
-	(*NewConfig)(nil),              // 90: runink.v1.NewConfig
-	(*JobHere)(nil),                // 91: runink.v1.JobHere
-	(*LaunchJob)(nil),              // 92: runink.v1.LaunchJob
-	(*LaunchStep)(nil),             // 93: runink.v1.LaunchStep
-	(*TaskHere)(nil),               // 94: runink.v1.TaskHere
-	(*SignalJob)(nil),              // 95: runink.v1.SignalJob
-	(*EndJobHere)(nil),             // 96: runink.v1.EndJobHere
-	(*SuspendJob)(nil),             // 97: runink.v1.SuspendJob
-	(*JobOptions)(nil),             // 98: runink.v1.JobOptions
-	(*Rlimit)(nil),                 // 99: runink.v1.Rlimit
-	(*IndexSet)(nil),               // 100: runink.v1.IndexSet
-	(*Job)(nil),                    // 101: runink.v1.Job
-	(*Obstacle)(nil),               // 102: runink.v1.Obstacle
-	(*Node)(nil),                   // 103: runink.v1.Node
-	(*Partition)(nil),              // 104: runink.v1.Partition
-	(*ConfigFile)(nil),             // 105: runink.v1.ConfigFile
-	(*RunRecord)(nil),              // 106: runink.v1.RunRecord
-	(*ExitCode)(nil),               // 107: runink.v1.ExitCode
-	(*Step)(nil),                   // 108: runink.v1.Step
-	(*Usage)(nil),                  // 109: runink.v1.Usage
-	(*RegisterNode)(nil),           // 110: runink.v1.RegisterNode
-	(*GresAlloc)(nil),              // 111: runink.v1.GresAlloc
+	(*ListAccountsRequest)(nil),    // 37: runink.v1.ListAccountsRequest
+	(*AccountsReply)(nil),          // 38: runink.v1.AccountsReply
+	(*AccountAsk)(nil),             // 39: runink.v1.AccountAsk
+	(*AccountWhere)(nil),           // 40: runink.v1.AccountWhere
+	(*ChangeAccountsRequest)(nil),  // 41: runink.v1.ChangeAccountsRequest
+	(*ChangeAccountsReply)(nil),    // 42: runink.v1.ChangeAccountsReply
+	(*AssocRow)(nil),               // 43: runink.v1.AssocRow
+	(*AccountsOutcome)(nil),        // 44: runink.v1.AccountsOutcome
+	(*AccountTrouble)(nil),         // 45: runink.v1.AccountTrouble
+	(*CompleteJobRequest)(nil),     // 46: runink.v1.CompleteJobRequest
+	(*HistoryRequest)(nil),         // 47: runink.v1.HistoryRequest
+	(*HistoryPage)(nil),            // 48: runink.v1.HistoryPage
+	(*Record)(nil),                 // 49: runink.v1.Record
+	(*NodeFact)(nil),               // 50: runink.v1.NodeFact
+	(*ReservationSpan)(nil),        // 51: runink.v1.ReservationSpan
+	(*UsageRequest)(nil),           // 52: runink.v1.UsageRequest
+	(*UsageReply)(nil),             // 53: runink.v1.UsageReply
+	(*Party)(nil),                  // 54: runink.v1.Party
+	(*PartyUsage)(nil),             // 55: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),            // 56: runink.v1.TRESSeconds
+	(*EndedSums)(nil),              // 57: runink.v1.EndedSums
+	(*ClusterUsage)(nil),           // 58: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),       // 59: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),           // 60: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),       // 61: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),         // 62: runink.v1.StepStatsReply
+	(*StepStat)(nil),               // 63: runink.v1.StepStat
+	(*NodeStat)(nil),               // 64: runink.v1.NodeStat
+	(*Sample)(nil),                 // 65: runink.v1.Sample
+	(*Sampled)(nil),                // 66: runink.v1.Sampled
+	(*SliceStat)(nil),              // 67: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),   // 68: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),     // 69: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),      // 70: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),        // 71: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),      // 72: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                 // 73: runink.v1.StepUp
+	(*StepAttach)(nil),             // 74: runink.v1.StepAttach
+	(*StepDown)(nil),               // 75: runink.v1.StepDown
+	(*TaskOutput)(nil),             // 76: runink.v1.TaskOutput
+	(*TaskStart)(nil),              // 77: runink.v1.TaskStart
+	(*TaskExit)(nil),               // 78: runink.v1.TaskExit
+	(*CreateTokenRequest)(nil),     // 79: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),       // 80: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),         // 81: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),           // 82: runink.v1.CertifyReply
+	(*JoinRequest)(nil),            // 83: runink.v1.JoinRequest
+	(*Report)(nil),                 // 84: runink.v1.Report
+	(*Hello)(nil),                  // 85: runink.v1.Hello
+	(*HeldJob)(nil),                // 86: runink.v1.HeldJob
+	(*Heartbeat)(nil),              // 87: runink.v1.Heartbeat
+	(*JobAccepted)(nil),            // 88: runink.v1.JobAccepted
+	(*JobDone)(nil),                // 89: runink.v1.JobDone
+	(*NodeDone)(nil),               // 90: runink.v1.NodeDone
+	(*StepDone)(nil),               // 91: runink.v1.StepDone
+	(*LaunchFailed)(nil),           // 92: runink.v1.LaunchFailed
+	(*NodeHealth)(nil),             // 93: runink.v1.NodeHealth
+	(*OrderResult)(nil),            // 94: runink.v1.OrderResult
+	(*StepUsage)(nil),              // 95: runink.v1.StepUsage
+	(*Order)(nil),                  // 96: runink.v1.Order
+	(*Welcome)(nil),                // 97: runink.v1.Welcome
+	(*Ack)(nil),                    // 98: runink.v1.Ack
+	(*NewConfig)(nil),              // 99: runink.v1.NewConfig
+	(*JobHere)(nil),                // 100: runink.v1.JobHere
+	(*LaunchJob)(nil),              // 101: runink.v1.LaunchJob
+	(*LaunchStep)(nil),             // 102: runink.v1.LaunchStep
+	(*TaskHere)(nil),               // 103: runink.v1.TaskHere
+	(*SignalJob)(nil),              // 104: runink.v1.SignalJob
+	(*EndJobHere)(nil),             // 105: runink.v1.EndJobHere
+	(*SuspendJob)(nil),             // 106: runink.v1.SuspendJob
+	(*JobOptions)(nil),             // 107: runink.v1.JobOptions
+	(*Rlimit)(nil),                 // 108: runink.v1.Rlimit
+	(*IndexSet)(nil),               // 109: runink.v1.IndexSet
+	(*Job)(nil),                    // 110: runink.v1.Job
+	(*Obstacle)(nil),               // 111: runink.v1.Obstacle
+	(*Node)(nil),                   // 112: runink.v1.Node
+	(*Partition)(nil),              // 113: runink.v1.Partition
+	(*ConfigFile)(nil),             // 114: runink.v1.ConfigFile
+	(*RunRecord)(nil),              // 115: runink.v1.RunRecord
+	(*AccountTables)(nil),          // 116: runink.v1.AccountTables
+	(*Transaction)(nil),            // 117: runink.v1.Transaction
+	(*TRESItem)(nil),               // 118: runink.v1.TRESItem
+	(*ExitCode)(nil),               // 119: runink.v1.ExitCode
+	(*Step)(nil),                   // 120: runink.v1.Step
+	(*Usage)(nil),                  // 121: runink.v1.Usage
+	(*RegisterNode)(nil),           // 122: runink.v1.RegisterNode
+	(*GresAlloc)(nil),              // 123: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	98,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	99,  // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	107, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	108, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	100, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	109, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	101, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	110, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	102, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	103, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	104, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	105, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	111, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	112, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	113, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	114, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
-	106, // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	115, // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 19: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 20: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	30,  // 21: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -8707,153 +9531,169 @@ var file_rpc_proto_depIdxs = []int32{
 	33,  // 26: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	33,  // 27: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	33,  // 28: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	107, // 29: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
-	11,  // 30: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	40,  // 31: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
-	8,   // 32: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	101, // 33: runink.v1.Record.job:type_name -> runink.v1.Job
-	108, // 34: runink.v1.Record.steps:type_name -> runink.v1.Step
-	109, // 35: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	41,  // 36: runink.v1.Record.node:type_name -> runink.v1.NodeFact
-	42,  // 37: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	8,   // 38: runink.v1.UsageReply.status:type_name -> runink.v1.Status
-	46,  // 39: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
-	46,  // 40: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
-	49,  // 41: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
-	50,  // 42: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
-	51,  // 43: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	45,  // 44: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	47,  // 45: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	48,  // 46: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	42,  // 47: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	47,  // 48: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
-	11,  // 49: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	54,  // 50: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
-	8,   // 51: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	101, // 52: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	108, // 53: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	55,  // 54: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	109, // 55: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	58,  // 56: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	109, // 57: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	40,  // 58: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
-	8,   // 59: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	98,  // 60: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	99,  // 61: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	8,   // 62: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	108, // 63: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	101, // 64: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	65,  // 65: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	67,  // 66: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	68,  // 67: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	69,  // 68: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	107, // 69: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	8,   // 70: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	8,   // 71: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	76,  // 72: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	78,  // 73: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	79,  // 74: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	80,  // 75: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	81,  // 76: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	82,  // 77: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	83,  // 78: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	84,  // 79: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	85,  // 80: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	86,  // 81: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	57,  // 82: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	110, // 83: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	77,  // 84: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	107, // 85: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	109, // 86: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	109, // 87: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	107, // 88: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	69,  // 89: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	109, // 90: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 91: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	109, // 92: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	88,  // 93: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	92,  // 94: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	93,  // 95: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	95,  // 96: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	96,  // 97: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	89,  // 98: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	90,  // 99: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	97,  // 100: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	56,  // 101: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	105, // 102: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	77,  // 103: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	105, // 104: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	111, // 105: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	99,  // 106: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	91,  // 107: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	91,  // 108: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	94,  // 109: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	111, // 110: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	2,   // 111: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 112: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 113: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 114: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 115: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 116: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 117: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 118: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 119: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 120: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	26,  // 121: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	28,  // 122: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	31,  // 123: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	32,  // 124: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	34,  // 125: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	35,  // 126: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	36,  // 127: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	38,  // 128: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	43,  // 129: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	52,  // 130: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	59,  // 131: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	37,  // 132: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	61,  // 133: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	64,  // 134: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	63,  // 135: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	70,  // 136: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	72,  // 137: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	74,  // 138: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	75,  // 139: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	64,  // 140: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	3,   // 141: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 142: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 143: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	101, // 144: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 145: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 146: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 147: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 148: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 149: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 150: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	27,  // 151: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	29,  // 152: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	29,  // 153: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	29,  // 154: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 155: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 156: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	1,   // 157: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	39,  // 158: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	44,  // 159: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	53,  // 160: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	60,  // 161: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 162: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	62,  // 163: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	66,  // 164: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 165: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	71,  // 166: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	73,  // 167: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	73,  // 168: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	87,  // 169: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	66,  // 170: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	141, // [141:171] is the sub-list for method output_type
-	111, // [111:141] is the sub-list for method input_type
-	111, // [111:111] is the sub-list for extension type_name
-	111, // [111:111] is the sub-list for extension extendee
-	0,   // [0:111] is the sub-list for field type_name
+	116, // 29: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	117, // 30: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	118, // 31: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	40,  // 32: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
+	33,  // 33: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
+	39,  // 34: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
+	8,   // 35: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
+	44,  // 36: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
+	45,  // 37: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
+	43,  // 38: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
+	43,  // 39: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
+	43,  // 40: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
+	119, // 41: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	11,  // 42: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
+	49,  // 43: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	8,   // 44: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
+	110, // 45: runink.v1.Record.job:type_name -> runink.v1.Job
+	120, // 46: runink.v1.Record.steps:type_name -> runink.v1.Step
+	121, // 47: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	50,  // 48: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	51,  // 49: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	8,   // 50: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	55,  // 51: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	55,  // 52: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	58,  // 53: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	59,  // 54: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	60,  // 55: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	54,  // 56: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	56,  // 57: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	57,  // 58: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	51,  // 59: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	56,  // 60: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	11,  // 61: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	63,  // 62: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	8,   // 63: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	110, // 64: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	120, // 65: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	64,  // 66: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	121, // 67: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	67,  // 68: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	121, // 69: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	49,  // 70: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	8,   // 71: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	107, // 72: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	108, // 73: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	8,   // 74: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	120, // 75: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	110, // 76: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	74,  // 77: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	76,  // 78: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	77,  // 79: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	78,  // 80: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	119, // 81: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	8,   // 82: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	8,   // 83: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	85,  // 84: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	87,  // 85: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	88,  // 86: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	89,  // 87: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	90,  // 88: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	91,  // 89: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	92,  // 90: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	93,  // 91: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	94,  // 92: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	95,  // 93: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	66,  // 94: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	122, // 95: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	86,  // 96: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	119, // 97: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	121, // 98: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	121, // 99: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	119, // 100: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	78,  // 101: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	121, // 102: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 103: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	121, // 104: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	97,  // 105: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	101, // 106: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	102, // 107: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	104, // 108: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	105, // 109: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	98,  // 110: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	99,  // 111: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	106, // 112: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	65,  // 113: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	114, // 114: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	86,  // 115: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	114, // 116: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	123, // 117: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	108, // 118: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	100, // 119: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	100, // 120: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	103, // 121: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	123, // 122: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	2,   // 123: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 124: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 125: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 126: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 127: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 128: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 129: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 130: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 131: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 132: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	26,  // 133: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	28,  // 134: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	31,  // 135: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	32,  // 136: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	34,  // 137: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	35,  // 138: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	36,  // 139: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	47,  // 140: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	52,  // 141: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	61,  // 142: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	68,  // 143: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	46,  // 144: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	70,  // 145: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	73,  // 146: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	72,  // 147: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	37,  // 148: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	41,  // 149: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	79,  // 150: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	81,  // 151: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	83,  // 152: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	84,  // 153: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	73,  // 154: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	3,   // 155: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 156: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 157: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	110, // 158: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 159: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 160: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 161: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 162: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 163: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 164: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	27,  // 165: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	29,  // 166: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	29,  // 167: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	29,  // 168: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 169: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 170: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	1,   // 171: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	48,  // 172: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	53,  // 173: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	62,  // 174: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	69,  // 175: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 176: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	71,  // 177: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	75,  // 178: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 179: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	38,  // 180: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	42,  // 181: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	80,  // 182: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	82,  // 183: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	82,  // 184: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	96,  // 185: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	75,  // 186: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	155, // [155:187] is the sub-list for method output_type
+	123, // [123:155] is the sub-list for method input_type
+	123, // [123:123] is the sub-list for extension type_name
+	123, // [123:123] is the sub-list for extension extendee
+	0,   // [0:123] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -8863,7 +9703,7 @@ func file_rpc_proto_init() {
 	}
 	file_nouns_proto_init()
 	file_log_proto_init()
-	file_rpc_proto_msgTypes[74].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[83].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -8876,7 +9716,7 @@ func file_rpc_proto_init() {
 		(*Report_Usage)(nil),
 		(*Report_Sampled)(nil),
 	}
-	file_rpc_proto_msgTypes[86].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[95].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -8893,7 +9733,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   97,
+			NumMessages:   106,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

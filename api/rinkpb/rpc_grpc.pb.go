@@ -46,6 +46,8 @@ const (
 	Controller_CreateStep_FullMethodName      = "/runink.v1.Controller/CreateStep"
 	Controller_StepIO_FullMethodName          = "/runink.v1.Controller/StepIO"
 	Controller_SignalStep_FullMethodName      = "/runink.v1.Controller/SignalStep"
+	Controller_ListAccounts_FullMethodName    = "/runink.v1.Controller/ListAccounts"
+	Controller_ChangeAccounts_FullMethodName  = "/runink.v1.Controller/ChangeAccounts"
 	Controller_CreateToken_FullMethodName     = "/runink.v1.Controller/CreateToken"
 	Controller_Certify_FullMethodName         = "/runink.v1.Controller/Certify"
 )
@@ -95,6 +97,10 @@ type ControllerClient interface {
 	// through the daemon srun talks to.
 	StepIO(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StepUp, StepDown], error)
 	SignalStep(ctx context.Context, in *SignalStepRequest, opts ...grpc.CallOption) (*Done, error)
+	// ListAccounts returns who may use the cluster and how much of it.
+	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*AccountsReply, error)
+	// ChangeAccounts makes changes of the accounts, all or none.
+	ChangeAccounts(ctx context.Context, in *ChangeAccountsRequest, opts ...grpc.CallOption) (*ChangeAccountsReply, error)
 	CreateToken(ctx context.Context, in *CreateTokenRequest, opts ...grpc.CallOption) (*CreateTokenReply, error)
 	// Certify gives a daemon of this host, run by root or the cluster's own user,
 	// its certificate; the Unix socket alone serves it.
@@ -389,6 +395,26 @@ func (c *controllerClient) SignalStep(ctx context.Context, in *SignalStepRequest
 	return out, nil
 }
 
+func (c *controllerClient) ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*AccountsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AccountsReply)
+	err := c.cc.Invoke(ctx, Controller_ListAccounts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) ChangeAccounts(ctx context.Context, in *ChangeAccountsRequest, opts ...grpc.CallOption) (*ChangeAccountsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ChangeAccountsReply)
+	err := c.cc.Invoke(ctx, Controller_ChangeAccounts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controllerClient) CreateToken(ctx context.Context, in *CreateTokenRequest, opts ...grpc.CallOption) (*CreateTokenReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateTokenReply)
@@ -454,6 +480,10 @@ type ControllerServer interface {
 	// through the daemon srun talks to.
 	StepIO(grpc.BidiStreamingServer[StepUp, StepDown]) error
 	SignalStep(context.Context, *SignalStepRequest) (*Done, error)
+	// ListAccounts returns who may use the cluster and how much of it.
+	ListAccounts(context.Context, *ListAccountsRequest) (*AccountsReply, error)
+	// ChangeAccounts makes changes of the accounts, all or none.
+	ChangeAccounts(context.Context, *ChangeAccountsRequest) (*ChangeAccountsReply, error)
 	CreateToken(context.Context, *CreateTokenRequest) (*CreateTokenReply, error)
 	// Certify gives a daemon of this host, run by root or the cluster's own user,
 	// its certificate; the Unix socket alone serves it.
@@ -542,6 +572,12 @@ func (UnimplementedControllerServer) StepIO(grpc.BidiStreamingServer[StepUp, Ste
 }
 func (UnimplementedControllerServer) SignalStep(context.Context, *SignalStepRequest) (*Done, error) {
 	return nil, status.Error(codes.Unimplemented, "method SignalStep not implemented")
+}
+func (UnimplementedControllerServer) ListAccounts(context.Context, *ListAccountsRequest) (*AccountsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAccounts not implemented")
+}
+func (UnimplementedControllerServer) ChangeAccounts(context.Context, *ChangeAccountsRequest) (*ChangeAccountsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ChangeAccounts not implemented")
 }
 func (UnimplementedControllerServer) CreateToken(context.Context, *CreateTokenRequest) (*CreateTokenReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateToken not implemented")
@@ -988,6 +1024,42 @@ func _Controller_SignalStep_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Controller_ListAccounts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAccountsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).ListAccounts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_ListAccounts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).ListAccounts(ctx, req.(*ListAccountsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_ChangeAccounts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ChangeAccountsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).ChangeAccounts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_ChangeAccounts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).ChangeAccounts(ctx, req.(*ChangeAccountsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Controller_CreateToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateTokenRequest)
 	if err := dec(in); err != nil {
@@ -1114,6 +1186,14 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SignalStep",
 			Handler:    _Controller_SignalStep_Handler,
+		},
+		{
+			MethodName: "ListAccounts",
+			Handler:    _Controller_ListAccounts_Handler,
+		},
+		{
+			MethodName: "ChangeAccounts",
+			Handler:    _Controller_ChangeAccounts_Handler,
 		},
 		{
 			MethodName: "CreateToken",

@@ -53,6 +53,8 @@ func (s *State) dispatch(cmd Command) Result {
 		return s.purge(c)
 	case AddToken:
 		return refusal(s.addToken(c))
+	case EditAccounts:
+		return refusal(s.editAccounts(c))
 	case UseToken:
 		return refusal(s.useToken(c))
 	case ImportHistory:

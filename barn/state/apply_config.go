@@ -51,6 +51,7 @@ func (s *State) setConfig(c SetConfig) error {
 		}
 	}
 	s.nextJob = max(s.nextJob, config.FirstJobID)
+	s.countTRES(config)
 	return nil
 }
 

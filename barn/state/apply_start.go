@@ -59,6 +59,9 @@ func (s *State) startGroup(group []sched.Start) ([]slurm.JobID, error) {
 		}
 		j := *old
 		j.Partition, j.Alloc = start.Partition, start.Alloc
+		if at := s.accounts.Find(j.User, j.Account, j.Partition); j.AssocID != 0 && at != nil {
+			j.AssocID = at.ID
+		}
 		if start.IsTask && old.Tasks.Len() > 1 {
 			j.ID = s.peekID() // what the task's own record will have
 		}

@@ -116,7 +116,7 @@ func (ch JobChange) isZero() bool {
 		ch.AdminComment == nil && ch.SystemComment == nil && ch.Partitions == nil && ch.TimeLimit == nil &&
 		ch.TimeMin == nil && ch.Need == nil && ch.Nice == nil && ch.Priority == nil && ch.Hold == nil &&
 		ch.Begin == nil && ch.Requeue == nil && ch.Throttle == nil && ch.Deps == nil && ch.DepsAny == nil &&
-		ch.Reason == nil && ch.ReasonText == nil && ch.Suspend == nil && ch.EndAt == nil
+		ch.Reason == nil && ch.ReasonText == nil && ch.Suspend == nil && ch.EndAt == nil && ch.Assoc == nil
 }
 
 // checkSuspend says why j cannot be suspended, or resumed.
@@ -194,6 +194,7 @@ func (s *State) change(j sched.Job, ch JobChange) {
 	put(&j.Spec, ch.Spec)
 	put2(&j.Name, ch.Name)
 	put2(&j.Account, ch.Account)
+	put2(&j.AssocID, ch.Assoc)
 	put2(&j.QOS, ch.QOS)
 	put2(&j.AdminComment, ch.AdminComment)
 	put2(&j.SystemComment, ch.SystemComment)

@@ -123,6 +123,7 @@ type JobChange struct {
 	ReasonText                                               *string
 	Suspend                                                  *bool // true suspends a running job, false resumes it
 	EndAt                                                    *time.Time
+	Assoc                                                    *sched.AssocID // goes with Account
 }
 
 // SetPriorities records priorities the controller computed for pending jobs.
@@ -211,6 +212,13 @@ type AddToken struct {
 // UseToken consumes a token, if it is there, unexpired and good for the name.
 type UseToken struct{ Hash, Role, Name string }
 
+// EditAccounts changes the accounts, all of it or nothing. Notes are what the
+// list of transactions says of it; their ids, times and actors are Apply's.
+type EditAccounts struct {
+	Edit  sched.AccountsEdit
+	Notes []sched.Transaction
+}
+
 func (SubmitJobs) command()      {}
 func (StartJobs) command()       {}
 func (SetWaits) command()        {}
@@ -227,6 +235,7 @@ func (SetConfig) command()       {}
 func (Purge) command()           {}
 func (AddToken) command()        {}
 func (UseToken) command()        {}
+func (EditAccounts) command()    {}
 
 // Result is what a command answers to who proposed it.
 type Result struct {

@@ -32,6 +32,10 @@ type Dump struct {
 	Keys       []*SubmitKey       // by key
 	StepKeys   []*StepKey         // by key
 	Tokens     []*Token           // by hash
+
+	Accounts        sched.AccountTables
+	Transactions    []*sched.Transaction // oldest first
+	NextTransaction uint32               // id of the last one
 }
 
 // ArrayPast is what is remembered of the tasks of an array that have no record
@@ -48,6 +52,7 @@ func (s *State) Dump() *Dump {
 		Cluster: s.cluster, Index: s.index, NextJob: s.nextJob, RunDay: s.runDay, RunSeq: s.runSeq,
 		Files: s.files, Partitions: slices.Clone(s.config.Partitions), Nodes: slices.Clone(s.nodes), Jobs: s.all.slice(),
 		Runs: sortedValues(s.runs), Keys: sortedValues(s.keys), StepKeys: sortedValues(s.stepKeys), Tokens: sortedValues(s.tokens),
+		Accounts: s.accounts.Tables(), Transactions: slices.Clone(s.transactions), NextTransaction: s.nextTransaction,
 	}
 	for _, a := range sortedValues(s.arrays) {
 		d.Arrays = append(d.Arrays, a.past)
@@ -77,6 +82,9 @@ func Load(d *Dump) (*State, error) {
 	s.index, s.nextJob, s.runDay, s.runSeq = d.Index, d.NextJob, d.RunDay, d.RunSeq
 	s.files = d.Files
 	s.nodes = slices.Clone(d.Nodes)
+	if err := s.loadAccounts(d); err != nil {
+		return nil, fmt.Errorf("cannot load the state: %w", err)
+	}
 	config := &sched.Config{}
 	if len(d.Files) > 0 {
 		parsed, _, err := parseConfig(d.Files)

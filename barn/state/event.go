@@ -62,12 +62,16 @@ type NodeChanged struct {
 // ConfigChanged tells of a new configuration.
 type ConfigChanged struct{ Config *sched.Config }
 
-func (JobChanged) event()    {}
-func (JobStarted) event()    {}
-func (JobEnded) event()      {}
-func (JobReleased) event()   {}
-func (JobPurged) event()     {}
-func (StepStarted) event()   {}
-func (StepEnded) event()     {}
-func (NodeChanged) event()   {}
-func (ConfigChanged) event() {}
+// AccountsChanged tells of a change of the accounts.
+type AccountsChanged struct{ Old, New *sched.Accounts }
+
+func (JobChanged) event()      {}
+func (JobStarted) event()      {}
+func (JobEnded) event()        {}
+func (JobReleased) event()     {}
+func (JobPurged) event()       {}
+func (StepStarted) event()     {}
+func (StepEnded) event()       {}
+func (NodeChanged) event()     {}
+func (ConfigChanged) event()   {}
+func (AccountsChanged) event() {}

@@ -81,6 +81,7 @@ func (s *State) purge(c Purge) Result {
 		}
 	}
 
+	s.purgeTransactions()
 	for key, k := range s.keys {
 		if k.At.Before(c.Before) {
 			delete(s.keys, key)

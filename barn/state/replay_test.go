@@ -320,10 +320,54 @@ func (p *player) node() Command {
 	return c
 }
 
-func (p *player) settings() Command {
-	switch p.pick(4) {
+// accounts makes up a change of the accounts, sometimes one that does not hold
+// together or comes too late.
+func (p *player) accounts() Command {
+	a := p.s.Accounts()
+	name := oneOf(p, "chem", "physics", "optics")
+	user := oneOf(p, "ann", "bob")
+	c := EditAccounts{Edit: sched.AccountsEdit{Base: a.Version}, Notes: []sched.Transaction{{Action: "Modify", Where: name, Info: user}}}
+	put := &c.Edit.Put
+	add := func(key sched.AssocKey, parent sched.AssocID) {
+		put.Assocs = append(put.Assocs, &sched.Assoc{ID: a.NextAssoc, Key: key, Parent: parent, Shares: 1, Limits: sched.NoLimits(), Place: a.NextPlace})
+		put.NextAssoc, put.NextPlace = a.NextAssoc+1, a.NextPlace+1
+	}
+	own := a.Own(name)
+	switch p.pick(5) {
 	case 0:
-		files := rigFiles(oneOf(p, "", "", "DependencyParameters=kill_invalid_depend\n", "NodeName=n[7-8] CPUs=8 RealMemory=16000\n", "NoSuchKey=1\n"))
+		put.QOS = []*sched.QOS{sched.NewQOS(a.NextQOS, name, "")}
+		put.NextQOS = a.NextQOS + 1
+	case 1:
+		if own != nil {
+			c.Edit.DropAccounts, c.Edit.DropAssocs = []string{name}, []sched.AssocID{own.ID}
+		}
+	case 2:
+		if own != nil && a.Find(user, name, "") == nil {
+			put.Users = []*sched.AccountUser{{Name: user, DefaultAccount: name}}
+			add(sched.AssocKey{Account: name, User: user}, own.ID)
+		}
+	default:
+		if own == nil {
+			put.Accounts = []*sched.Account{{Name: name}}
+			add(sched.AssocKey{Account: name}, oneOf[sched.AssocID](p, 1, 1, 1, 2))
+		} else {
+			changed := *own
+			changed.Shares, changed.DefaultQOS = int64(p.pick(9)), oneOf(p, "", "normal", "nosuch")
+			put.Assocs = []*sched.Assoc{&changed}
+		}
+	}
+	if p.chance(5) {
+		c.Edit.Base++
+	}
+	return c
+}
+
+func (p *player) settings() Command {
+	switch p.pick(6) {
+	case 4, 5:
+		return p.accounts()
+	case 0:
+		files := rigFiles(oneOf(p, "", "", "DependencyParameters=kill_invalid_depend\n", "NodeName=n[7-8] CPUs=8 RealMemory=16000\n", "AccountingStorageTRES=gres/gpu,license/lic\n", "NoSuchKey=1\n"))
 		return SetConfig{files}
 	case 1:
 		part := *oneOf(p, p.s.Partitions()...)

@@ -1,5 +1,5 @@
 // Package state is what the controllers of a cluster agree on: the tables of
-// jobs, nodes, configuration, runs, scripts and tokens, the commands that
+// jobs, nodes, configuration, accounts, runs, scripts and tokens, the commands that
 // change them, and what follows from each. It knows nothing of Raft, clocks or
 // disks: the same commands in the same order make the same state everywhere.
 //
@@ -56,6 +56,10 @@ type State struct {
 	stepKeys map[string]*StepKey
 	blobs    map[sched.BlobID]*blob
 	tokens   map[string]*Token
+
+	accounts        *sched.Accounts
+	transactions    []*sched.Transaction // oldest first; appended to, never written
+	nextTransaction uint32               // id of the last one
 
 	// What Apply works with while it handles one entry.
 	at     time.Time
@@ -137,6 +141,7 @@ func New(cluster string) *State {
 		stepKeys: map[string]*StepKey{},
 		blobs:    map[sched.BlobID]*blob{},
 		tokens:   map[string]*Token{},
+		accounts: sched.NewAccounts(),
 	}
 }
 
@@ -315,6 +320,7 @@ func (s *State) View() sched.View {
 			RunningTasks: running,
 			LicensesUsed: s.licensesUsed,
 			LicensesAll:  s.config.Licenses,
+			Accounts:     s.accounts,
 		}
 	}
 	return *s.view

@@ -17,6 +17,7 @@ import (
 	"github.com/runink/rink/cmds/rinkctld"
 	"github.com/runink/rink/cmds/rinknoded"
 	"github.com/runink/rink/cmds/sacct"
+	"github.com/runink/rink/cmds/sacctmgr"
 	"github.com/runink/rink/cmds/salloc"
 	"github.com/runink/rink/cmds/sbatch"
 	"github.com/runink/rink/cmds/scancel"
@@ -53,6 +54,7 @@ var commands = []command{
 	{[]string{"sstat", "rstat"}, sstat.Run, "what running steps use"},
 	{[]string{"seff"}, seff.Run, "what a job used of what it held"},
 	{[]string{"reff"}, reff.Run, "the same of users, accounts, herds and arrays"},
+	{[]string{"sacctmgr", "racctmgr"}, sacctmgr.Run, "look at accounts, users and QOS, and change them"},
 }
 
 // verbs are what Slurm has no word for: rink VERB.

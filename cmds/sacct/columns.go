@@ -105,7 +105,7 @@ func fields() []field {
 		ofBoth("AllocCPUS", 10, func(_ *view, r *row) string { return number(r.cpus()) }),
 		ofBoth("AllocNodes", 10, func(_ *view, r *row) string { return number(len(r.nodes())) }),
 		ofBoth("AllocTRES", 10, func(v *view, r *row) string { return v.tres(r.held(v)) }),
-		none("AssocID", 7),
+		ofBoth("AssocID", 7, func(_ *view, r *row) string { return strconv.FormatUint(uint64(r.job.AssocID), 10) }),
 		cpu("AveCPU", 10, func(u *show.StepUse) int64 { return u.AveCPU }),
 		plain("AveCPUFreq", 10, func(*show.StepUse) int64 { return 0 }),
 		disk("AveDiskRead", 14, func(u *show.StepUse) int64 { return u.AveRead }),

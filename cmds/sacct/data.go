@@ -194,7 +194,7 @@ func recordData(v *view, r *record) show.Object {
 		{Key: "allocation_nodes", Value: len(one.nodes())},
 		{Key: "array", Value: array},
 		{Key: "association", Value: show.Object{
-			{Key: "account", Value: j.Account}, {Key: "cluster", Value: show.Or(r.cluster, v.Cluster)}, {Key: "partition", Value: ""}, {Key: "user", Value: j.User}, {Key: "id", Value: 0}}},
+			{Key: "account", Value: j.Account}, {Key: "cluster", Value: show.Or(r.cluster, v.Cluster)}, {Key: "partition", Value: ""}, {Key: "user", Value: j.User}, {Key: "id", Value: int64(j.AssocID)}}},
 		{Key: "block", Value: ""},
 		{Key: "cluster", Value: show.Or(r.cluster, v.Cluster)},
 		{Key: "constraints", Value: j.Spec.Constraint},

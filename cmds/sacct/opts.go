@@ -9,6 +9,7 @@ import (
 
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
 
@@ -17,6 +18,7 @@ type options struct {
 	accounts, names, partitions, qos, constraints, wckeys, reasons, flags []string
 	users                                                                 []uint32
 	groups                                                                []uint32
+	assocs                                                                []sched.AssocID
 	allUsers                                                              bool
 	states                                                                []slurm.JobState
 	jobs                                                                  []slurm.JobRef
@@ -127,7 +129,13 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "array":
 		o.expand = true
 	case "associations":
-		return mistake(env, "cannot look for jobs by association number: associations have none here")
+		for _, word := range show.Words(value) {
+			n, err := strconv.ParseUint(word, 10, 32)
+			if err != nil {
+				return mistake(env, "Invalid association id: %s", word)
+			}
+			o.assocs = append(o.assocs, sched.AssocID(n))
+		}
 	case "batch-script":
 		o.script = true
 	case "brief":

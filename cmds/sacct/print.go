@@ -68,6 +68,9 @@ func (o *options) wantsRecord(v *show.View, r *record) bool {
 	if len(o.reasons) > 0 && !slices.ContainsFunc(o.reasons, func(s string) bool { return strings.EqualFold(s, j.Reason.String()) }) {
 		return false
 	}
+	if len(o.assocs) > 0 && !slices.Contains(o.assocs, j.AssocID) {
+		return false
+	}
 	return len(o.wckeys) == 0 || slices.Contains(o.wckeys, j.Spec.WCKey)
 }
 

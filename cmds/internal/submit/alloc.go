@@ -87,9 +87,6 @@ func Allocate(ctx context.Context, env *cli.Env, client *cli.Client, comps []slu
 		env.Errorf("%s", line)
 	}
 	if err := cli.StatusErr(reply.Status); err != nil {
-		for _, line := range reply.Status.Details {
-			env.Errorf("%s", line)
-		}
 		return nil, err
 	}
 	got, err := waitGranted(ctx, env, client, reply.Ids[0], &comps[0], quiet, prefix)

@@ -1,0 +1,70 @@
+package sacctmgr
+
+import (
+	"fmt"
+
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/slurm"
+)
+
+// options are what stands beside the command's words.
+type options struct {
+	immediate, noHeader, quiet, readonly, assocs bool
+	parsable                                     int // 1: a bar behind each value, 2: between them
+	verbose                                      int
+	encoding                                     string
+	done                                         string
+	words                                        []string
+}
+
+func optionTable() []slurm.OptionSpec {
+	const none, may = slurm.NoArg, slurm.OptionalArg
+	spec := func(short byte, arg slurm.ArgKind, names ...string) slurm.OptionSpec {
+		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
+	}
+	return []slurm.OptionSpec{
+		spec('s', none, "associations"), spec('h', none, "help", "usage"), spec('i', none, "immediate"), spec(0, may, "json"), spec('n', none, "noheader"),
+		spec('o', none, "oneliner"), spec('p', none, "parsable"), spec('P', none, "parsable2"), spec('Q', none, "quiet"), spec('r', none, "readonly"),
+		spec('v', none, "verbose"), spec('V', none, "version"), spec(0, may, "yaml"),
+	}
+}
+
+// parse reads the command line; options may stand anywhere among the words.
+func parse(env *cli.Env) (*options, error) {
+	o := &options{}
+	given, words, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
+	for _, g := range given {
+		switch g.Name() {
+		case "associations":
+			o.assocs = true
+		case "help":
+			o.done = helpText
+		case "immediate":
+			o.immediate = true
+		case "json", "yaml":
+			o.encoding = g.Name()
+		case "noheader":
+			o.noHeader = true
+		case "parsable":
+			o.parsable = 1
+		case "parsable2":
+			o.parsable = 2
+		case "quiet":
+			o.quiet = true
+		case "readonly":
+			o.readonly = true
+		case "verbose":
+			o.verbose++
+		case "version":
+			o.done = cli.VersionLine() + "\n"
+		}
+		if o.done != "" {
+			return o, nil
+		}
+	}
+	o.words = words
+	if err == nil && o.encoding != "" {
+		err = fmt.Errorf("%s: error: --%s: the accounts are not told in that form yet; see --parsable2", env.Name, o.encoding)
+	}
+	return o, err
+}

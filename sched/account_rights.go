@@ -1,0 +1,118 @@
+package sched
+
+import (
+	"slices"
+
+	"github.com/runink/rink/slurm"
+)
+
+// MayAsk says why a user of that level may not make a change, of which out is what
+// it comes to. Administrators may all, operators what is about accounts and users
+// up to their own level; coordinators look after the users of their accounts and
+// what is below; everybody chooses among the accounts they are in.
+func (a *Accounts) MayAsk(user string, level AdminLevel, ask AccountAsk, out AccountsOutcome) error {
+	if level >= AdminAdministrator {
+		return nil
+	}
+	denied := slurm.ErrnoAccessDenied
+	if ask.Entity == "qos" || ask.Entity == "cluster" {
+		return denied
+	}
+	for _, w := range ask.Set {
+		if w.Key == "AdminLevel" && adminLevel(w.Value) > level {
+			return denied
+		}
+	}
+	if ask.Entity == "user" && ask.Verb != "add" {
+		for _, name := range slices.Concat(out.Users, out.Orphans) {
+			if a.AdminOf(name) > level && name != user {
+				return denied
+			}
+		}
+	}
+	if level >= AdminOperator {
+		return nil
+	}
+	mine := func(account string) bool { return a.Coordinates(user, account) }
+	switch ask.Verb + " " + ask.Entity {
+	case "add account":
+		for _, row := range out.Assocs {
+			if !mine(row.Parent) {
+				return denied
+			}
+		}
+		return nil
+	case "add user":
+		if slices.ContainsFunc(ask.Set, func(w AccountWord) bool { return w.Key == "AdminLevel" }) {
+			return denied
+		}
+		for _, row := range out.Assocs {
+			if !mine(row.Account) {
+				return denied
+			}
+		}
+		return nil
+	case "modify user":
+		return a.mayModifyUsers(user, ask, out)
+	case "delete user":
+		if len(out.Users) > 0 || len(out.Assocs) == 0 {
+			return denied
+		}
+		for _, row := range out.Assocs {
+			if !mine(row.Account) {
+				return denied
+			}
+		}
+		return nil
+	case "add coordinator", "delete coordinator":
+		if len(ask.Where.Accounts) == 0 {
+			return denied
+		}
+		for _, account := range lowered(ask.Where.Accounts) {
+			if !mine(account) {
+				return denied
+			}
+		}
+		return nil
+	}
+	return denied
+}
+
+// mayModifyUsers is MayAsk for the limits of users, which coordinators may change,
+// and for what users may change of themselves.
+func (a *Accounts) mayModifyUsers(user string, ask AccountAsk, out AccountsOutcome) error {
+	for _, row := range out.Assocs {
+		if !a.Coordinates(user, row.Account) {
+			return slurm.ErrnoAccessDenied
+		}
+	}
+	for _, w := range ask.Set {
+		if !slices.Contains(userOwnWords, w.Key) {
+			continue
+		}
+		own := w.Key == "DefaultAccount" || w.Key == "DefaultWCKey"
+		if !own || len(out.Users) != 1 || out.Users[0] != user {
+			return slurm.ErrnoAccessDenied
+		}
+	}
+	if len(out.Assocs)+len(out.Users) == 0 {
+		return slurm.ErrnoAccessDenied
+	}
+	return nil
+}
+
+// NoAccess names the associations that an edit gives a default QOS which they may
+// not use; nil when there are none. a is as the edit leaves it.
+func (a *Accounts) NoAccess(e AccountsEdit) *AccountTrouble {
+	t := &AccountTrouble{Code: slurm.ErrnoInvalidQOS, Kind: TroubleQOSAccess}
+	for _, v := range e.Put.Assocs {
+		if name := v.DefaultQOS; name != "" && !slices.Contains(a.QOSOf(v), name) {
+			t.Name = name
+			t.Rows = append(t.Rows, AssocRow{ID: v.ID, Account: v.Key.Account, User: v.Key.User, Partition: string(v.Key.Partition)})
+		}
+	}
+	if t.Rows == nil {
+		return nil
+	}
+	return t
+}
