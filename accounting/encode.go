@@ -196,11 +196,12 @@ func dropPassing(j *rinkpb.Job) {
 
 var stable = proto.MarshalOptions{Deterministic: true}
 
-// encodeJob lays out the final record of an incarnation. The record is read
-// only.
-func encodeJob(w *wordWriter, k jobKey, index uint64, requeued bool, job *rinkpb.Job, batch *rinkpb.Usage) ([]byte, error) {
-	kept := &rinkpb.KeptJob{Index: index, Requeued: requeued}
-	j := proto.CloneOf(job)
+// encodeJob lays out the final record of an incarnation, and what its steps
+// used as the roll-ups have it. The record is read only.
+func encodeJob(w *wordWriter, k jobKey, r *rinkpb.Record, steps *rinkpb.StepsUsed) ([]byte, error) {
+	kept := &rinkpb.KeptJob{Index: r.Index, Requeued: r.Requeued, Billing: r.Billing, Imported: r.Imported, Steps: steps}
+	batch := trimUsage(r.Batch)
+	j := proto.CloneOf(r.Job)
 	dropPassing(j)
 	j.BatchUsage = nil
 
@@ -218,7 +219,7 @@ func encodeJob(w *wordWriter, k jobKey, index uint64, requeued bool, job *rinkpb
 	}
 	j.Alloc = nil
 	if batch != nil && proto.Size(batch) > 0 {
-		kept.Batch = proto.CloneOf(batch)
+		kept.Batch = batch
 		kept.BatchRssNode = takeNode(&kept.Batch.MaxRssNode, names)
 	}
 	if hash, bad := hex.DecodeString(j.Script); bad == nil && hex.EncodeToString(hash) == j.Script {
@@ -255,35 +256,35 @@ func encodeJob(w *wordWriter, k jobKey, index uint64, requeued bool, job *rinkpb
 }
 
 // decodeJob is encodeJob undone.
-func decodeJob(w wordReader, k jobKey, data []byte) (*rinkpb.Record, error) {
+func decodeJob(w wordReader, k jobKey, data []byte) (*rinkpb.Record, *rinkpb.StepsUsed, error) {
 	kept := &rinkpb.KeptJob{}
 	if err := proto.Unmarshal(data, kept); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	j := &rinkpb.Job{}
 	if kept.Shape != 0 {
 		shape, err := w.word(kept.Shape)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := proto.Unmarshal(shape, j); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if err := (proto.UnmarshalOptions{Merge: true}).Unmarshal(kept.Job, j); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	j.Id, j.Restarts = k.job, k.restarts
 	if err := putTexts(w, jobTexts, kept.Words, j); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := putTimes(k.submitted, kept.TimesSet, kept.Times, jobTimes(j)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if kept.ScriptWord != 0 {
 		hash, err := w.word(kept.ScriptWord)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		j.Script = hex.EncodeToString(hash)
 	} else if len(kept.Script) > 0 {
@@ -293,7 +294,7 @@ func decodeJob(w wordReader, k jobKey, data []byte) (*rinkpb.Record, error) {
 		j.Alloc = append(j.Alloc, &rinkpb.NodeAlloc{Node: s.node, Cpus: s.cpus, Mem: s.mem, Tasks: s.tasks, Gres: s.gres})
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if kept.Batch != nil {
 		if n := kept.BatchRssNode; n > 0 && int(n) <= len(j.Alloc) {
@@ -301,7 +302,22 @@ func decodeJob(w wordReader, k jobKey, data []byte) (*rinkpb.Record, error) {
 		}
 		j.BatchUsage = kept.Batch
 	}
-	return &rinkpb.Record{Job: j, Index: kept.Index, Requeued: kept.Requeued, Batch: kept.Batch}, nil
+	r := &rinkpb.Record{Job: j, Index: kept.Index, Requeued: kept.Requeued, Batch: kept.Batch, Billing: kept.Billing, Imported: kept.Imported}
+	return r, kept.Steps, nil
+}
+
+// trimUsage returns a copy without what is said of single tasks when there is
+// but one: it says the same as the whole.
+func trimUsage(u *rinkpb.Usage) *rinkpb.Usage {
+	if u == nil {
+		return nil
+	}
+	u = proto.CloneOf(u)
+	if u.Tasks <= 1 {
+		u.CpuMin, u.CpuMax, u.RssMin, u.PagesMin, u.PagesMax = nil, nil, nil, nil, nil
+		u.ReadMin, u.ReadMax, u.WriteMin, u.WriteMax = nil, nil, nil, nil
+	}
+	return u
 }
 
 // encodeStep lays out a step that has ended. Which task ran where is not kept.
@@ -312,7 +328,7 @@ func encodeStep(w *wordWriter, k jobKey, index uint64, step *rinkpb.Step) ([]byt
 	if e := s.ExitCode; e.GetCode() == 0 && e.GetSignal() == 0 {
 		s.ExitCode = nil
 	}
-	if s.Usage != nil && proto.Size(s.Usage) == 0 {
+	if s.Usage = trimUsage(s.Usage); s.Usage != nil && proto.Size(s.Usage) == 0 {
 		s.Usage = nil
 	}
 	kept.TimesSet, kept.Times = takeTimes(k.submitted, stepTimes(s))

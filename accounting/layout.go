@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -16,7 +17,7 @@ import (
 const fileName = "history.db"
 
 // formatNow is the layout this version writes, and the highest it reads.
-const formatNow = 1
+const formatNow = 2
 
 // The buckets. Numbers in keys are big-endian, so that keys sort as numbers do.
 // A jobKey is job(4) submitted(4) and, unless it is 0, restarts(4).
@@ -30,9 +31,18 @@ var (
 	bucketWords  = []byte("words")  // word(4) -> its bytes
 	bucketSums   = []byte("sums")   // hash of a word(8) -> word(4)
 
+	// Since format 2.
+	bucketRolls    = []byte("rolls")    // level(1) from(4) party(4) -> KeptRoll; a party is a word, 0 the whole cluster
+	bucketNodes    = []byte("nodes")    // node -> NodeFact: what it is now
+	bucketDowns    = []byte("downs")    // from(4) node -> NodeFact: when it was down
+	bucketCapacity = []byte("capacity") // from(4) -> KeptCapacity
+	bucketSpans    = []byte("spans")    // from(4) reservation(4) -> ReservationSpan
+
 	headKey = []byte("head")
 
-	allBuckets = [][]byte{bucketHead, bucketJobs, bucketSteps, bucketEnds, bucketUsers, bucketGroups, bucketWords, bucketSums}
+	firstBuckets = [][]byte{bucketHead, bucketJobs, bucketSteps, bucketEnds, bucketUsers, bucketGroups, bucketWords, bucketSums}
+	laterBuckets = [][]byte{bucketRolls, bucketNodes, bucketDowns, bucketCapacity, bucketSpans}
+	allBuckets   = slices.Concat(firstBuckets, laterBuckets)
 )
 
 // jobKey names one incarnation of a job. Beside id and restarts it has the

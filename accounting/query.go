@@ -180,7 +180,7 @@ func (n *reader) read(tx *bolt.Tx) error {
 	words := wordReader{tx.Bucket(bucketWords)}
 	jobs := tx.Bucket(bucketJobs)
 	look := func(k jobKey, data []byte) error {
-		r, err := decodeJob(words, k, data)
+		r, _, err := decodeJob(words, k, data)
 		if err != nil {
 			return fmt.Errorf("the record of job %d is damaged: %w", k.job, err)
 		}
@@ -409,7 +409,8 @@ func (s *Store) guardedView(read func(tx *bolt.Tx) error) (err error) {
 
 // Since returns what the history has from log entries after index, for another
 // controller's Import: final records, then steps, each in a record that says no
-// more of its job than which it is. It is not in the order of the log.
+// more of its job than which it is, then what is known of nodes and
+// reservations. It is not in the order of the log.
 func (s *Store) Since(index uint64) iter.Seq2[*rinkpb.Record, error] {
 	return func(yield func(*rinkpb.Record, error) bool) {
 		if err := s.Flush(); err != nil {
@@ -425,13 +426,15 @@ func (s *Store) Since(index uint64) iter.Seq2[*rinkpb.Record, error] {
 				return
 			}
 		}
-		s.stepsSince(index, yield)
+		if s.stepsSince(index, yield) {
+			s.factsSince(index, yield)
+		}
 	}
 }
 
 // stepsSince yields the steps of entries after index, each as part of a record
-// that is live.
-func (s *Store) stepsSince(index uint64, yield func(*rinkpb.Record, error) bool) {
+// that is live. It reports whether more is wanted.
+func (s *Store) stepsSince(index uint64, yield func(*rinkpb.Record, error) bool) bool {
 	var after []byte
 	for done := false; !done; {
 		var found []*rinkpb.Record
@@ -463,14 +466,15 @@ func (s *Store) stepsSince(index uint64, yield func(*rinkpb.Record, error) bool)
 		})
 		if err != nil {
 			yield(nil, err)
-			return
+			return false
 		}
 		for _, r := range found {
 			if !yield(r, nil) {
-				return
+				return false
 			}
 		}
 	}
+	return true
 }
 
 func stepRecord(k jobKey, kept *rinkpb.KeptStep) *rinkpb.Record {

@@ -1,6 +1,7 @@
 package accounting
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,7 +34,10 @@ type Store struct {
 	path   string
 	db     *bolt.DB
 	log    *slog.Logger
-	recent recent // the writer's
+	recent recent            // the writer's
+	known  map[string]uint32 // the writer's: words of the roll-ups
+	cal    *calendar         // the writer's
+	zone   *time.Location
 
 	mu      sync.Mutex // guards what follows
 	changed *sync.Cond // something of it changed
@@ -64,7 +69,8 @@ func Open(dir string, log *slog.Logger) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot keep a history: %w", err)
 	}
-	s := &Store{path: filepath.Join(dir, fileName), log: log, done: make(chan struct{})}
+	s := &Store{path: filepath.Join(dir, fileName), log: log, done: make(chan struct{}), known: map[string]uint32{}, zone: time.Local}
+	s.cal = newCalendar(s.zone)
 	s.changed = sync.NewCond(&s.mu)
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("cannot open the history in %s: %w", s.path, err)
@@ -98,7 +104,7 @@ func (s *Store) open() (err error) {
 					return err
 				}
 			}
-			return writeHead(tx, &rinkpb.KeptHead{Format: formatNow})
+			return writeHead(tx, &rinkpb.KeptHead{Format: formatNow, Zone: zoneName(s.zone)})
 		})
 		if err != nil {
 			return err
@@ -123,6 +129,9 @@ func (s *Store) open() (err error) {
 		// The way to both ends of each bucket touches the pages that matter most.
 		for _, name := range allBuckets {
 			b := tx.Bucket(name)
+			if b == nil && head.Format < formatNow && slices.ContainsFunc(laterBuckets, func(l []byte) bool { return bytes.Equal(l, name) }) {
+				continue // it is about to be made
+			}
 			if b == nil {
 				return fmt.Errorf("its %s are missing", name)
 			}
@@ -135,7 +144,7 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	s.db = db
-	return nil
+	return s.bringUpToDate()
 }
 
 // guard makes a panic or a memory fault in the rest of the caller an error.
@@ -184,6 +193,18 @@ func (s *Store) Put(index uint64, records []*rinkpb.Record) {
 	}
 	s.last = index
 	s.enqueue(batch{index: index, records: records})
+}
+
+// Mark notes that the entries up to index are in the history, whether or not the
+// last of them had records.
+func (s *Store) Mark(index uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if index <= s.last {
+		return
+	}
+	s.last = index
+	s.enqueue(batch{index: index})
 }
 
 // enqueue waits for room and queues b; s.mu is held.
@@ -356,12 +377,18 @@ func (s *Store) commit(batches []batch) (applied uint64, err error) {
 	defer guard(&err)()
 	// Texts count as seen even if the transaction fails: that only makes a word
 	// of one sooner.
+	// Words given out in it are not there then.
+	defer func() {
+		if err != nil {
+			clear(s.known)
+		}
+	}()
 	err = s.db.Update(func(tx *bolt.Tx) error {
 		head, err := readHead(tx)
 		if err != nil {
 			return err
 		}
-		w := newWriter(tx, &s.recent)
+		w := newWriter(tx, s)
 		for _, b := range batches {
 			for _, r := range b.records {
 				err := w.record(b, r)
@@ -375,6 +402,9 @@ func (s *Store) commit(batches []batch) (applied uint64, err error) {
 				}
 			}
 			head.Applied = max(head.Applied, b.index)
+		}
+		if err := w.rolls.flush(); err != nil {
+			return err
 		}
 		applied = head.Applied
 		return writeHead(tx, head)

@@ -418,7 +418,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
-	if _, err := Open(dir, nil); err == nil || !strings.Contains(err.Error(), "has format 2 (this version reads up to 1)") {
+	if _, err := Open(dir, nil); err == nil || !strings.Contains(err.Error(), "has format 3 (this version reads up to 2)") {
 		t.Errorf("error %v, want a refusal: a newer format", err)
 	}
 

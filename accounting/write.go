@@ -1,6 +1,7 @@
 package accounting
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -13,11 +14,13 @@ import (
 // writer puts records into the buckets within one transaction.
 type writer struct {
 	jobs, steps, ends, users, groups *bolt.Bucket
+	nodes, downs, capacities, spans  *bolt.Bucket
 	words                            *wordWriter
 	reader                           wordReader
+	rolls                            *roller
 }
 
-func newWriter(tx *bolt.Tx, r *recent) *writer {
+func newWriter(tx *bolt.Tx, s *Store) *writer {
 	bucket := func(name []byte, fill float64) *bolt.Bucket {
 		b := tx.Bucket(name)
 		// History grows at its end: pages that are left behind may be full.
@@ -26,14 +29,24 @@ func newWriter(tx *bolt.Tx, r *recent) *writer {
 	}
 	w := &writer{
 		jobs: bucket(bucketJobs, 0.95), steps: bucket(bucketSteps, 0.95), ends: bucket(bucketEnds, 0.95),
-		users: bucket(bucketUsers, 0.9), groups: bucket(bucketGroups, 0.95), words: newWordWriter(tx, r),
+		users: bucket(bucketUsers, 0.9), groups: bucket(bucketGroups, 0.95), words: newWordWriter(tx, &s.recent),
+		nodes: tx.Bucket(bucketNodes), downs: tx.Bucket(bucketDowns), capacities: tx.Bucket(bucketCapacity), spans: tx.Bucket(bucketSpans),
 	}
 	w.words.words.FillPercent = 0.95
 	w.reader = wordReader{w.words.words}
+	w.rolls = &roller{rolls: bucket(bucketRolls, 0.9), words: w.words, known: s.known, cal: s.cal, sums: map[rollKey]*rinkpb.KeptRoll{}}
 	return w
 }
 
 func (w *writer) record(b batch, r *rinkpb.Record) error {
+	switch {
+	case r.GetNode() != nil && r.Node.Node == "" && b.imported:
+		return w.takeCapacity(r.Node)
+	case r.GetNode() != nil:
+		return w.nodeFact(b, r.Node)
+	case r.GetReservation() != nil:
+		return w.reservation(b, r.Reservation)
+	}
 	if r.GetJob() == nil {
 		return &recordError{what: "a record", err: errors.New("it has no job")}
 	}
@@ -80,12 +93,22 @@ func (w *writer) record(b batch, r *rinkpb.Record) error {
 func (w *writer) job(b batch, k jobKey, index uint64, r *rinkpb.Record, usage *rinkpb.Usage) error {
 	key := k.bytes()
 	place := placeOf(r.Job)
+	var used *rinkpb.StepsUsed
+	var had *rinkpb.Record
 	if old := w.jobs.Get(key); old != nil {
+		if r.Imported {
+			return nil
+		}
 		// One that cannot be read is replaced; whatever index entries it leaves
 		// behind lead to the new one.
-		if was, err := decodeJob(w.reader, k, old); err == nil {
+		if was, steps, err := decodeJob(w.reader, k, old); err == nil {
 			if b.imported && was.Index >= index {
 				return nil
+			}
+			had, used = was, steps
+			r = &rinkpb.Record{Job: r.Job, Requeued: r.Requeued || was.Requeued, Billing: r.Billing, Imported: r.Imported}
+			if r.Billing == 0 {
+				r.Billing = was.Billing
 			}
 			if usage == nil {
 				usage = was.Batch
@@ -102,9 +125,24 @@ func (w *writer) job(b batch, k jobKey, index uint64, r *rinkpb.Record, usage *r
 	} else if usage == nil {
 		usage = early
 	}
-	data, err := encodeJob(w.words, k, index, r.Requeued, r.Job, usage)
+	if had == nil {
+		var err error
+		if used, err = w.stepsUsed(k); err != nil {
+			return err
+		}
+	}
+	final := &rinkpb.Record{Job: r.Job, Index: index, Requeued: r.Requeued, Batch: usage, Billing: r.Billing, Imported: r.Imported}
+	data, err := encodeJob(w.words, k, final, used)
 	if err != nil {
 		return badJob(k, "cannot lay out its record", err)
+	}
+	if had != nil {
+		if err := w.rolls.job(had, used, -1); err != nil {
+			return badJob(k, "cannot count", err)
+		}
+	}
+	if err := w.rolls.job(final, used, 1); err != nil {
+		return badJob(k, "cannot count", err)
 	}
 	if err := w.jobs.Put(key, data); err != nil {
 		return err
@@ -138,19 +176,97 @@ func (w *writer) unplace(k jobKey, p placed) error {
 
 func (w *writer) step(b batch, k jobKey, index uint64, step *rinkpb.Step) error {
 	key := k.stepKey(step.Id)
-	if b.imported {
-		if old := w.steps.Get(key); old != nil {
-			was := &rinkpb.KeptStep{}
-			if err := proto.Unmarshal(old, was); err == nil && was.Index >= index {
-				return nil
-			}
+	was := &rinkpb.KeptStep{}
+	if old := w.steps.Get(key); old != nil {
+		if err := proto.Unmarshal(old, was); err == nil && b.imported && was.Index >= index {
+			return nil
 		}
+	}
+	if err := w.lateStep(k, was.Step, step); err != nil {
+		return err
 	}
 	data, err := encodeStep(w.words, k, index, step)
 	if err != nil {
 		return badStep(k, step.Id, "cannot lay out its record", err)
 	}
 	return w.steps.Put(key, data)
+}
+
+// recount changes what is kept of a job that has its final record, and the
+// roll-ups with it.
+func (w *writer) recount(k jobKey, r *rinkpb.Record, used *rinkpb.StepsUsed, change func()) error {
+	if err := w.rolls.job(r, used, -1); err != nil {
+		return badJob(k, "cannot count", err)
+	}
+	change()
+	if err := w.rolls.job(r, used, 1); err != nil {
+		return badJob(k, "cannot count", err)
+	}
+	data, err := encodeJob(w.words, k, r, used)
+	if err != nil {
+		return badJob(k, "cannot lay out its record", err)
+	}
+	return w.jobs.Put(k.bytes(), data)
+}
+
+// lateStep counts a step of a job that has its final record already: one that
+// the job's end cut off is told of again with what it used.
+func (w *writer) lateStep(k jobKey, was, now *rinkpb.Step) error {
+	old := w.jobs.Get(k.bytes())
+	if old == nil {
+		return nil
+	}
+	before, after := &rinkpb.StepsUsed{}, &rinkpb.StepsUsed{}
+	addStep(before, was)
+	addStep(after, now)
+	if proto.Equal(before, after) {
+		return nil
+	}
+	r, used, err := decodeJob(w.reader, k, old)
+	if err != nil {
+		return badJob(k, "cannot read the record before", err)
+	}
+	if used == nil {
+		used = &rinkpb.StepsUsed{}
+	}
+	return w.recount(k, r, used, func() {
+		used.Cpu += after.Cpu - before.Cpu
+		used.GpuTime += after.GpuTime - before.GpuTime
+		used.Energy += after.Energy - before.Energy
+		used.Rss, used.GpuMem = max(used.Rss, after.Rss), max(used.GpuMem, after.GpuMem)
+	})
+}
+
+// stepsUsed adds up the steps of a job that were kept before its record.
+func (w *writer) stepsUsed(k jobKey) (*rinkpb.StepsUsed, error) {
+	prefix := k.stepKey(0)[:stepPrefix]
+	c := w.steps.Cursor()
+	var sum *rinkpb.StepsUsed
+	for key, data := c.Seek(prefix); bytes.HasPrefix(key, prefix); key, data = c.Next() {
+		kept := &rinkpb.KeptStep{}
+		if err := proto.Unmarshal(data, kept); err != nil {
+			return nil, badJob(k, "cannot read a step", err)
+		}
+		if kept.Batch || kept.Step.GetUsage() == nil {
+			continue
+		}
+		if sum == nil {
+			sum = &rinkpb.StepsUsed{}
+		}
+		addStep(sum, kept.Step)
+	}
+	return sum, nil
+}
+
+func addStep(sum *rinkpb.StepsUsed, step *rinkpb.Step) {
+	u := step.GetUsage()
+	if u == nil {
+		return
+	}
+	sum.Cpu += u.UserCpu + u.SystemCpu
+	sum.GpuTime += u.GpuTime
+	sum.Energy += u.Energy
+	sum.Rss, sum.GpuMem = max(sum.Rss, u.MaxRss, u.TotalRss), max(sum.GpuMem, u.GpuMem)
 }
 
 // batchStep is the key among a job's steps of what its batch script used, for
@@ -161,18 +277,14 @@ const batchStep = 1<<32 - 1
 // there, else among the steps.
 func (w *writer) earlyBatch(b batch, k jobKey, index uint64, usage *rinkpb.Usage) error {
 	if old := w.jobs.Get(k.bytes()); old != nil {
-		was, err := decodeJob(w.reader, k, old)
+		was, used, err := decodeJob(w.reader, k, old)
 		if err != nil {
 			return badJob(k, "cannot read the record before", err)
 		}
 		if b.imported && was.Index >= index {
 			return nil
 		}
-		data, err := encodeJob(w.words, k, max(index, was.Index), was.Requeued, was.Job, usage)
-		if err != nil {
-			return badJob(k, "cannot lay out its record", err)
-		}
-		return w.jobs.Put(k.bytes(), data)
+		return w.recount(k, was, used, func() { was.Batch, was.Index = usage, max(index, was.Index) })
 	}
 	data, err := proto.Marshal(&rinkpb.KeptStep{Index: index, Step: &rinkpb.Step{Usage: usage}, Batch: true})
 	if err != nil {

@@ -127,7 +127,21 @@ func UsageToProto(u sched.Usage) *rinkpb.Usage {
 		UserCpu: int64(u.UserCPU), SystemCpu: int64(u.SystemCPU), MaxRss: u.MaxRSS, MaxRssNode: string(u.MaxRSSNode),
 		MaxRssTask: Int32(u.MaxRSSTask), TotalRss: u.TotalRSS, MaxVmSize: u.MaxVMSize, PagesMajor: u.PagesMajor,
 		ReadBytes: u.ReadBytes, WriteBytes: u.WriteBytes, Tasks: Int32(u.Tasks),
+		Energy: u.Energy, GpuTime: int64(u.GPUTime), GpuMem: u.GPUMem, CpuMin: ofTaskToProto(u.CPUMin), CpuMax: ofTaskToProto(u.CPUMax),
+		RssMin: ofTaskToProto(u.RSSMin), PagesMin: ofTaskToProto(u.PagesMin), PagesMax: ofTaskToProto(u.PagesMax),
+		ReadMin: ofTaskToProto(u.ReadMin), ReadMax: ofTaskToProto(u.ReadMax), WriteMin: ofTaskToProto(u.WriteMin), WriteMax: ofTaskToProto(u.WriteMax),
 	}
+}
+
+func ofTaskToProto(t sched.OfTask) *rinkpb.OfTask {
+	if t == (sched.OfTask{}) {
+		return nil
+	}
+	return &rinkpb.OfTask{Amount: t.Amount, Node: string(t.Node), Task: Int32(t.Task)}
+}
+
+func ofTaskFromProto(p *rinkpb.OfTask) sched.OfTask {
+	return sched.OfTask{Amount: max(0, p.GetAmount()), Node: sched.NodeName(p.GetNode()), Task: int(p.GetTask())}
 }
 
 // UsageFromProto takes amounts below zero for none.
@@ -139,7 +153,10 @@ func UsageFromProto(p *rinkpb.Usage) sched.Usage {
 		UserCPU: time.Duration(max(p.UserCpu, 0)), SystemCPU: time.Duration(max(p.SystemCpu, 0)),
 		MaxRSS: max(p.MaxRss, 0), MaxRSSNode: sched.NodeName(p.MaxRssNode), MaxRSSTask: int(p.MaxRssTask), TotalRSS: max(p.TotalRss, 0),
 		MaxVMSize: max(p.MaxVmSize, 0), PagesMajor: max(p.PagesMajor, 0), ReadBytes: max(p.ReadBytes, 0), WriteBytes: max(p.WriteBytes, 0),
-		Tasks: int(max(p.Tasks, 0)),
+		Tasks: int(max(p.Tasks, 0)), Energy: max(p.Energy, 0), GPUTime: time.Duration(max(p.GpuTime, 0)), GPUMem: max(p.GpuMem, 0),
+		CPUMin: ofTaskFromProto(p.CpuMin), CPUMax: ofTaskFromProto(p.CpuMax), RSSMin: ofTaskFromProto(p.RssMin),
+		PagesMin: ofTaskFromProto(p.PagesMin), PagesMax: ofTaskFromProto(p.PagesMax), ReadMin: ofTaskFromProto(p.ReadMin),
+		ReadMax: ofTaskFromProto(p.ReadMax), WriteMin: ofTaskFromProto(p.WriteMin), WriteMax: ofTaskFromProto(p.WriteMax),
 	}
 }
 

@@ -72,6 +72,8 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 		e.Cmd = &rinkpb.Entry_UpdatePartition{UpdatePartition: &rinkpb.UpdatePartition{
 			Partition: api.PartitionToProto(&c.Partition), Delete: c.Delete,
 		}}
+	case state.ImportHistory:
+		e.Cmd = &rinkpb.Entry_ImportHistory{ImportHistory: &rinkpb.ImportHistory{Records: c.Records}}
 	case state.SetConfig:
 		m := &rinkpb.SetConfig{Files: make([]*rinkpb.ConfigFile, len(c.Files))}
 		for i, f := range c.Files {
@@ -188,6 +190,8 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 		c := state.ResetUsage{All: m.ResetUsage.GetAll(), QOS: m.ResetUsage.GetQos()}
 		setNumbers(&c.Assocs, m.ResetUsage.GetAssocs())
 		return c, nil
+	case *rinkpb.Entry_ImportHistory:
+		return state.ImportHistory{Records: m.ImportHistory.GetRecords()}, nil
 	case *rinkpb.Entry_EditAccounts:
 		edit, err := api.AccountsEditFromProto(m.EditAccounts.GetEdit())
 		if err != nil {

@@ -31,6 +31,7 @@ func commands() []state.Command {
 		state.SubmitJobs{}, state.StartJobs{}, state.SetWaits{}, state.EndJob{}, state.ReleaseNodes{}, state.UpdateJob{},
 		state.SetPriorities{}, state.StartStep{}, state.EndStep{}, state.RegisterNode{}, state.UpdateNode{}, state.UpdatePartition{},
 		state.SetConfig{}, state.Purge{}, state.AddToken{}, state.UseToken{},
+		state.ImportHistory{},
 		state.EditAccounts{},
 		state.PreemptJobs{}, state.ResumeJobs{}, state.PowerNodes{}, state.ShrinkJob{},
 		state.ResetUsage{},

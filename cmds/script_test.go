@@ -18,7 +18,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/runink/rink/cmds/dev"
+	"github.com/runink/rink/cmds/export"
+	"github.com/runink/rink/cmds/importer"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/reff"
 	"github.com/runink/rink/cmds/rinkctld"
 	"github.com/runink/rink/cmds/rinknoded"
 	"github.com/runink/rink/cmds/sacct"
@@ -27,11 +30,14 @@ import (
 	"github.com/runink/rink/cmds/sbatch"
 	"github.com/runink/rink/cmds/scancel"
 	"github.com/runink/rink/cmds/scontrol"
+	"github.com/runink/rink/cmds/seff"
 	"github.com/runink/rink/cmds/sinfo"
 	"github.com/runink/rink/cmds/sprio"
 	"github.com/runink/rink/cmds/squeue"
+	"github.com/runink/rink/cmds/sreport"
 	"github.com/runink/rink/cmds/srun"
 	"github.com/runink/rink/cmds/sshare"
+	"github.com/runink/rink/cmds/sstat"
 	"github.com/runink/rink/cmds/token"
 )
 
@@ -41,6 +47,7 @@ var update = flag.Bool("update", false, "rewrite the expected files of the scrip
 var programs = map[string]func(*cli.Env) int{
 	"sbatch": sbatch.Run, "squeue": squeue.Run, "scancel": scancel.Run, "sinfo": sinfo.Run, "srun": srun.Run, "salloc": salloc.Run,
 	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "sprio": sprio.Run, "sshare": sshare.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run,
+	"sreport": sreport.Run, "sstat": sstat.Run, "rink-export": export.Run, "rink-import": importer.Run, "seff": seff.Run, "reff": reff.Run,
 }
 
 func TestMain(m *testing.M) {

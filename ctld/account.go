@@ -3,11 +3,15 @@ package ctld
 import (
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/runink/rink/accounting"
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/barn"
 	"github.com/runink/rink/barn/state"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
@@ -19,29 +23,58 @@ import (
 type historySink struct {
 	store *accounting.Store
 	log   *slog.Logger
+	// config is what jobs are charged by: what the log said last, and before that
+	// what barn has once it is open.
+	config *sched.Config
+	barn   atomic.Pointer[barn.Barn]
+	last   uint64 // entry taken in last
 	// enforce says what is kept (nojobs, nosteps): what the log said last, and
 	// before that what the controller was started with.
 	enforce slurm.AccountingEnforce
 }
 
+func (h *historySink) charges() *sched.Config {
+	if b := h.barn.Load(); h.config == nil && b != nil {
+		b.Read(func(t *state.State) { h.config = t.Config() })
+	}
+	return h.config
+}
+
 // Consume implements barn.Sink.
 func (h *historySink) Consume(index uint64, _ time.Time, events []state.Event) {
+	h.last = index
 	var records []*rinkpb.Record
 	for _, ev := range events {
 		switch ev := ev.(type) {
 		case state.ConfigChanged:
+			h.config = ev.Config
 			if ev.Config.Conf != nil {
 				h.enforce = ev.Config.Conf.AccountingStorageEnforce
 			}
 		case state.JobEnded:
-			records = append(records, &rinkpb.Record{Job: api.JobToProto(ev.Job), Index: index, Requeued: ev.Requeued})
+			records = append(records, &rinkpb.Record{
+				Job: api.JobToProto(ev.Job), Index: index, Requeued: ev.Requeued, Billing: billing(ev.Job, h.charges()),
+			})
 		case state.StepEnded:
 			records = append(records, &rinkpb.Record{
 				Job: api.JobToProto(ev.Job), Live: true, Steps: []*rinkpb.Step{api.StepToProto(ev.Step)}, Index: index,
 			})
 		case state.JobReleased:
 			// Now it is known how the batch script itself ended and what it used.
-			records = append(records, &rinkpb.Record{Job: api.JobToProto(ev.Job), Index: index})
+			records = append(records, &rinkpb.Record{Job: api.JobToProto(ev.Job), Index: index, Billing: billing(ev.Job, h.charges())})
+		case state.NodeChanged:
+			if r := nodeRecord(ev); r != nil {
+				records = append(records, r)
+			}
+		case state.HistoryImported:
+			for _, data := range ev.Records {
+				r := &rinkpb.Record{}
+				if err := proto.Unmarshal(data, r); err != nil {
+					h.log.Error("imported record not kept", "index", index, "error", err)
+					continue
+				}
+				records = append(records, r)
+			}
 		}
 	}
 	if records = kept(records, h.enforce); len(records) > 0 {
@@ -60,8 +93,19 @@ func kept(records []*rinkpb.Record, enforce slurm.AccountingEnforce) []*rinkpb.R
 	})
 }
 
-// Flush implements barn.Sink.
-func (h *historySink) Flush() error { return h.store.Flush() }
+// Missed implements barn.GapSink: the log these entries were in is gone from
+// every controller this one could ask.
+func (h *historySink) Missed(from, to uint64) {
+	h.log.Error("history: entries of the log are missing from it; fetch it from a controller that has them, or restore a copy of its file",
+		"from", from, "to", to)
+}
+
+// Flush implements barn.Sink. That entries without records were taken in is noted
+// too: the log up to here may be let go of.
+func (h *historySink) Flush() error {
+	h.store.Mark(h.last)
+	return h.store.Flush()
+}
 
 // Applied implements barn.Sink.
 func (h *historySink) Applied() uint64 { return h.store.Applied() }
@@ -89,13 +133,7 @@ func (c *controller) History(req *rinkpb.HistoryRequest, stream rinkpb.Controlle
 	}
 	// What is in memory is read before the file: a job that ends in between is
 	// then in both, and never in neither.
-	var live []*sched.Job
-	c.s.barn.Read(func(t *state.State) { live = slices.Collect(t.Jobs()) })
-	records := make([]*rinkpb.Record, 0, len(live))
-	for _, j := range live {
-		p := api.JobToProto(j)
-		records = append(records, &rinkpb.Record{Job: p, Steps: p.Steps, Live: true})
-	}
+	records := c.s.liveRecords()
 	now := time.Now()
 	page := &rinkpb.HistoryPage{Now: now.UnixNano(), Status: &rinkpb.Status{}}
 	for rec, err := range c.s.store.Query(f, slices.Values(records)) {

@@ -66,6 +66,7 @@ type Server struct {
 	loop       *loop
 	soft       *softFacts
 	power      power
+	asking     asking
 	waits      *waitBook
 	priorities *priorityBook
 	stepLock   stepLocks
@@ -156,14 +157,16 @@ func (s *Server) bringUp(dir string) error {
 	if s.store, err = accounting.Open(filepath.Join(dir, "accounting"), s.log); err != nil {
 		return err
 	}
+	sink := &historySink{store: s.store, log: s.log, enforce: s.conf.AccountingStorageEnforce}
 	s.barn, err = barn.Open(barn.Options{
 		Dir: filepath.Join(dir, "barn"), ID: s.opt.Config.Name, Address: s.opt.Config.Address,
-		Cluster: s.conf.ClusterName, Bootstrap: true, Sinks: []barn.Sink{&historySink{store: s.store, log: s.log, enforce: s.conf.AccountingStorageEnforce}}, Logger: s.log,
+		Cluster: s.conf.ClusterName, Bootstrap: true, Sinks: []barn.Sink{sink}, Logger: s.log,
 	})
 	if err != nil {
 		s.store.Close()
 		return err
 	}
+	sink.barn.Store(s.barn)
 	return nil
 }
 

@@ -36,6 +36,8 @@ func (s *Server) reported(sess *session, r *rinkpb.Report) []state.Command {
 		return health(sess.node, m.Health)
 	case *rinkpb.Report_Usage:
 		s.soft.used(sess.node, m.Usage)
+	case *rinkpb.Report_Sampled:
+		s.asking.answered(sess.node, m.Sampled)
 	case *rinkpb.Report_Result:
 		if m.Result.GetStatus().GetErrno() != 0 {
 			s.log.Warn("order failed on node", "node", sess.node, "order", m.Result.Order, "error", m.Result.Status.Text)

@@ -260,10 +260,7 @@ func (s *Server) dialAgent(name sched.NodeName) (*grpc.ClientConn, error) {
 // step. A report that comes again changes nothing.
 func (s *Server) stepDone(node sched.NodeName, d *rinkpb.StepDone) []state.Command {
 	usage := api.UsageFromProto(d.Usage)
-	if usage.MaxRSSNode == "" {
-		usage.MaxRSSNode = node
-	}
-	return s.stepBook.done(s, node, d, usage)
+	return s.stepBook.done(s, node, d, onNode(usage, node))
 }
 
 // stepFailed is a step that one node could not start: its tasks there count as

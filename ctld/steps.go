@@ -109,18 +109,3 @@ func rank(e sched.ExitCode) int {
 	}
 	return int(e.Code)
 }
-
-func addUsage(a, b sched.Usage) sched.Usage {
-	a.UserCPU += b.UserCPU
-	a.SystemCPU += b.SystemCPU
-	if b.MaxRSS > a.MaxRSS {
-		a.MaxRSS, a.MaxRSSNode, a.MaxRSSTask = b.MaxRSS, b.MaxRSSNode, b.MaxRSSTask
-	}
-	a.TotalRSS += b.TotalRSS
-	a.MaxVMSize = max(a.MaxVMSize, b.MaxVMSize)
-	a.PagesMajor += b.PagesMajor
-	a.ReadBytes += b.ReadBytes
-	a.WriteBytes += b.WriteBytes
-	a.Tasks += b.Tasks
-	return a
-}

@@ -161,6 +161,7 @@ func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.
 		return err
 	})
 	if err == nil {
+		a.metered(j, id, step)
 		j.mu.Lock()
 		unwanted, killWait, now := j.ending, j.killWait, j.endNow
 		if r := j.slices[id]; r != nil && r.endedByUs {
@@ -376,7 +377,12 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 		j.stepsDone[step] = true
 	}
 	j.mu.Unlock()
-	usage := usageOf(exit)
+	var ranks []*rinkpb.TaskHere
+	if r != nil && r.step != nil {
+		ranks = r.step.Tasks
+	}
+	usage := usageOf(exit, ranks)
+	a.meter.end(exit.ID, usage)
 	switch {
 	case exit.Lost && batch:
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_Failed{Failed: &rinkpb.LaunchFailed{

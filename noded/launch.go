@@ -385,22 +385,3 @@ func startWords(exit slice.Exit) string {
 	}
 	return exit.Tasks[i].StartError.Error()
 }
-
-func usageOf(exit slice.Exit) *rinkpb.Usage {
-	u := exit.Usage
-	out := &rinkpb.Usage{
-		UserCpu: int64(u.User), SystemCpu: int64(u.System), MaxRss: int64(u.MaxRSS), TotalRss: int64(u.MaxRSS), MaxVmSize: int64(u.MaxVM),
-		PagesMajor: int64(u.PageFaults), ReadBytes: int64(u.ReadBytes), WriteBytes: int64(u.WriteBytes), Tasks: int32(len(exit.Tasks)),
-	}
-	var sum, most uint64
-	for i, t := range exit.Tasks {
-		sum += t.MaxRSS
-		if t.MaxRSS > most {
-			most, out.MaxRssTask = t.MaxRSS, int32(i)
-		}
-	}
-	if most > 0 {
-		out.MaxRss, out.TotalRss = max(out.MaxRss, int64(most)), int64(sum)
-	}
-	return out
-}

@@ -64,7 +64,9 @@ type Agent struct {
 	past   *tombstones
 	asides map[string]chan slice.Exit // slices somebody waits for, by id
 
+	meter     *meter
 	reports   *outbox
+	answers   chan *rinkpb.Report // what the leader asked for and need not be kept
 	ioBook    *ioBook
 	gpus      []*rinkpb.NodeGres // found on the machine
 	host      string
@@ -81,7 +83,7 @@ type Agent struct {
 func Run(ctx context.Context, opt Options) error {
 	a := &Agent{
 		opt: opt, conf: opt.Config, log: opt.Logger, started: time.Now(), users: auth.NewUsers(time.Minute),
-		jobs: map[jobKey]*job{}, past: newTombstones(), asides: map[string]chan slice.Exit{}, ioBook: newIOBook(), stopped: make(chan struct{}),
+		jobs: map[jobKey]*job{}, past: newTombstones(), asides: map[string]chan slice.Exit{}, answers: make(chan *rinkpb.Report, 64), ioBook: newIOBook(), stopped: make(chan struct{}),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -117,6 +119,8 @@ func Run(ctx context.Context, opt Options) error {
 		}
 	}
 	a.gpus = a.findGPUs()
+	cpus, _, _, _ := cpuTopology()
+	a.meter = newMeter(int(cpus))
 	if err := a.findIdentity(ctx); err != nil {
 		return err
 	}
@@ -157,6 +161,8 @@ func Run(ctx context.Context, opt Options) error {
 		return err
 	}
 	a.wg.Go(func() { a.follow(ctx, exits) })
+	a.wg.Go(func() { a.meter.run(ctx) })
+	a.wg.Go(func() { a.lookAtSlices(ctx) })
 	a.wg.Go(func() { a.stayConnected(ctx) })
 	a.wg.Go(func() { a.healthCheck(ctx) })
 	a.wg.Go(func() { a.self.Keep(ctx, a.renew, a.log) })

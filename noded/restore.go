@@ -105,6 +105,9 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 		if live || start {
 			j.slices[id] = r
 		}
+		if live {
+			a.metered(j, id, nil)
+		}
 		if live && len(a.epilogsOf(nil)) > 0 {
 			if r.spec, err = a.batchSpec(j, launch); err != nil {
 				a.log.Warn("the task epilog of a job cannot run", "job", k.job, "error", err)
@@ -126,6 +129,7 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 		r := &running{id: id, step: step}
 		r.io = newTaskIO(a, j, step)
 		j.slices[id] = r
+		a.metered(j, id, step)
 		r.io.attach(ctx)
 		if len(a.epilogsOf(step)) > 0 {
 			if r.spec, err = a.stepSpec(j, step); err != nil {

@@ -115,6 +115,8 @@ func (a *Agent) carryOut(o *rinkpb.Order) {
 		a.suspend(work, m.Suspend)
 	case *rinkpb.Order_Ack:
 		a.reports.acked(m.Ack.Seq)
+	case *rinkpb.Order_Sample:
+		a.sample(m.Sample)
 	case *rinkpb.Order_Config:
 		a.newConfig(m.Config.Config)
 	}
@@ -152,6 +154,10 @@ func (a *Agent) sendReports(ctx context.Context, stream rinkpb.Nodes_SessionClie
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-a.reports.more:
+		case r := <-a.answers:
+			if err := stream.Send(r); err != nil {
+				return err
+			}
 		case <-ticker.C:
 			if err := stream.Send(heartbeat()); err != nil {
 				return err

@@ -257,6 +257,19 @@ type Usage struct {
 	PagesMajor            int64
 	ReadBytes, WriteBytes int64
 	Tasks                 int
+	Energy                int64 // joules, where the machine tells
+	GPUTime               time.Duration
+	GPUMem                int64 // bytes, the most that was held on all devices together
+	// What single tasks used, of steps with more than one.
+	CPUMin, CPUMax, RSSMin, PagesMin, PagesMax, ReadMin, ReadMax, WriteMin, WriteMax OfTask
+}
+
+// OfTask is what one task of a step used of something, and where it ran. Amounts
+// of CPU are in nanoseconds.
+type OfTask struct {
+	Amount int64
+	Node   NodeName
+	Task   int
 }
 
 // Clone returns a copy of j that may be changed: its slices and the things a

@@ -97,11 +97,13 @@ type TaskExit struct {
 	Ended  time.Time
 	// StartError is set when the task's program never ran.
 	StartError *StartError
-	// User, System and MaxRSS cover the task and those of its descendants
-	// that were waited for.
-	User   time.Duration
-	System time.Duration
-	MaxRSS uint64
+	// These cover the task and those of its descendants that were waited for.
+	User       time.Duration
+	System     time.Duration
+	MaxRSS     uint64
+	PageFaults uint64 // those that needed I/O
+	ReadBytes  uint64
+	WriteBytes uint64
 }
 
 // TaskEnd is the end of one task while its slice may go on.

@@ -52,6 +52,9 @@ type taskState struct {
 	startError *StartError
 	user, sys  time.Duration
 	maxRSS     uint64
+	faults     uint64
+	read       uint64
+	written    uint64
 }
 
 // ErrEnded is returned for what can only be asked of a live slice.
@@ -322,9 +325,10 @@ func (s *Slice) ended(rec *record) {
 	t.user = time.Duration(rec.utime) * time.Microsecond
 	t.sys = time.Duration(rec.stime) * time.Microsecond
 	t.maxRSS = uint64(rec.maxrss) << 10
+	t.faults, t.read, t.written = uint64(rec.majflt), uint64(rec.inblk)*512, uint64(rec.outblk)*512
 	s.past.add(rec)
 	s.taskEnds <- TaskEnd{Task: int(rec.task), Exit: TaskExit{Status: t.status, Ended: t.ended, StartError: t.startError,
-		User: t.user, System: t.sys, MaxRSS: t.maxRSS}}
+		User: t.user, System: t.sys, MaxRSS: t.maxRSS, PageFaults: t.faults, ReadBytes: t.read, WriteBytes: t.written}}
 }
 
 // add counts in what a process used that has been waited for.
@@ -374,7 +378,7 @@ func (s *Slice) finish() {
 			unknown++
 		}
 		e.Tasks = append(e.Tasks, TaskExit{Status: t.status, Ended: t.ended, StartError: t.startError,
-			User: t.user, System: t.sys, MaxRSS: s.truePeak(t.maxRSS, usage.MemoryPeak)})
+			User: t.user, System: t.sys, MaxRSS: s.truePeak(t.maxRSS, usage.MemoryPeak), PageFaults: t.faults, ReadBytes: t.read, WriteBytes: t.written})
 	}
 	if unknown > 0 {
 		notes = append(notes, fmt.Sprintf("the first process of the slice was killed (wait status %#x), and %d tasks with it", int(status), unknown))

@@ -1706,6 +1706,9 @@ type TaskExit struct {
 	UserUs        int64                  `protobuf:"varint,4,opt,name=user_us,json=userUs,proto3" json:"user_us,omitempty"`
 	SystemUs      int64                  `protobuf:"varint,5,opt,name=system_us,json=systemUs,proto3" json:"system_us,omitempty"`
 	MaxRssBytes   uint64                 `protobuf:"varint,6,opt,name=max_rss_bytes,json=maxRssBytes,proto3" json:"max_rss_bytes,omitempty"`
+	PageFaults    uint64                 `protobuf:"varint,7,opt,name=page_faults,json=pageFaults,proto3" json:"page_faults,omitempty"`
+	ReadBytes     uint64                 `protobuf:"varint,8,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
+	WriteBytes    uint64                 `protobuf:"varint,9,opt,name=write_bytes,json=writeBytes,proto3" json:"write_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1778,6 +1781,27 @@ func (x *TaskExit) GetSystemUs() int64 {
 func (x *TaskExit) GetMaxRssBytes() uint64 {
 	if x != nil {
 		return x.MaxRssBytes
+	}
+	return 0
+}
+
+func (x *TaskExit) GetPageFaults() uint64 {
+	if x != nil {
+		return x.PageFaults
+	}
+	return 0
+}
+
+func (x *TaskExit) GetReadBytes() uint64 {
+	if x != nil {
+		return x.ReadBytes
+	}
+	return 0
+}
+
+func (x *TaskExit) GetWriteBytes() uint64 {
+	if x != nil {
+		return x.WriteBytes
 	}
 	return 0
 }
@@ -2959,7 +2983,7 @@ const file_launcher_proto_rawDesc = "" +
 	"\x04lost\x18\b \x01(\bR\x04lost\x12\x12\n" +
 	"\x04note\x18\t \x01(\tR\x04note\x12:\n" +
 	"\bwarnings\x18\n" +
-	" \x03(\v2\x1e.runink.launcher.v1.StartErrorR\bwarnings\"\xe1\x01\n" +
+	" \x03(\v2\x1e.runink.launcher.v1.StartErrorR\bwarnings\"\xc2\x02\n" +
 	"\bTaskExit\x12\x19\n" +
 	"\bended_ns\x18\x01 \x01(\x03R\aendedNs\x12\x1f\n" +
 	"\vwait_status\x18\x02 \x01(\rR\n" +
@@ -2968,7 +2992,13 @@ const file_launcher_proto_rawDesc = "" +
 	"startError\x12\x17\n" +
 	"\auser_us\x18\x04 \x01(\x03R\x06userUs\x12\x1b\n" +
 	"\tsystem_us\x18\x05 \x01(\x03R\bsystemUs\x12\"\n" +
-	"\rmax_rss_bytes\x18\x06 \x01(\x04R\vmaxRssBytes\"\xc3\x03\n" +
+	"\rmax_rss_bytes\x18\x06 \x01(\x04R\vmaxRssBytes\x12\x1f\n" +
+	"\vpage_faults\x18\a \x01(\x04R\n" +
+	"pageFaults\x12\x1d\n" +
+	"\n" +
+	"read_bytes\x18\b \x01(\x04R\treadBytes\x12\x1f\n" +
+	"\vwrite_bytes\x18\t \x01(\x04R\n" +
+	"writeBytes\"\xc3\x03\n" +
 	"\vUsageSample\x12\x17\n" +
 	"\auser_us\x18\x01 \x01(\x03R\x06userUs\x12\x1b\n" +
 	"\tsystem_us\x18\x02 \x01(\x03R\bsystemUs\x12!\n" +

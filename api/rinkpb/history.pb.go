@@ -29,6 +29,8 @@ type KeptHead struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Format        uint32                 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
 	Applied       uint64                 `protobuf:"varint,2,opt,name=applied,proto3" json:"applied,omitempty"` // highest log index whose records are all there
+	Zone          string                 `protobuf:"bytes,3,opt,name=zone,proto3" json:"zone,omitempty"`        // the time zone of the days and months of its roll-ups
+	Rolled        []byte                 `protobuf:"bytes,4,opt,name=rolled,proto3" json:"rolled,omitempty"`    // while a file of format 1 is brought up to date: the last record counted
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -77,6 +79,20 @@ func (x *KeptHead) GetApplied() uint64 {
 	return 0
 }
 
+func (x *KeptHead) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *KeptHead) GetRolled() []byte {
+	if x != nil {
+		return x.Rolled
+	}
+	return nil
+}
+
 // KeptJob is one incarnation of a job that has ended. Its id, submission
 // second and restarts are in the key; its steps are kept beside it.
 type KeptJob struct {
@@ -93,6 +109,9 @@ type KeptJob struct {
 	BatchRssNode  uint32                 `protobuf:"varint,10,opt,name=batch_rss_node,json=batchRssNode,proto3" json:"batch_rss_node,omitempty"` // 1 + position in the allocation of batch.max_rss_node; 0: in batch
 	Script        []byte                 `protobuf:"bytes,11,opt,name=script,proto3" json:"script,omitempty"`                                    // hash of the script, when it is no word
 	ScriptWord    uint32                 `protobuf:"varint,12,opt,name=script_word,json=scriptWord,proto3" json:"script_word,omitempty"`         // word: hash of the script
+	Billing       int64                  `protobuf:"varint,13,opt,name=billing,proto3" json:"billing,omitempty"`
+	Steps         *StepsUsed             `protobuf:"bytes,14,opt,name=steps,proto3" json:"steps,omitempty"` // what its steps used in all, as counted in the roll-ups
+	Imported      bool                   `protobuf:"varint,15,opt,name=imported,proto3" json:"imported,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -211,6 +230,251 @@ func (x *KeptJob) GetScriptWord() uint32 {
 	return 0
 }
 
+func (x *KeptJob) GetBilling() int64 {
+	if x != nil {
+		return x.Billing
+	}
+	return 0
+}
+
+func (x *KeptJob) GetSteps() *StepsUsed {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *KeptJob) GetImported() bool {
+	if x != nil {
+		return x.Imported
+	}
+	return false
+}
+
+// StepsUsed adds up the steps of a job, the batch script left out.
+type StepsUsed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cpu           int64                  `protobuf:"varint,1,opt,name=cpu,proto3" json:"cpu,omitempty"`                        // nanoseconds
+	Rss           int64                  `protobuf:"varint,2,opt,name=rss,proto3" json:"rss,omitempty"`                        // the most of a step: its tasks together, bytes
+	GpuTime       int64                  `protobuf:"varint,3,opt,name=gpu_time,json=gpuTime,proto3" json:"gpu_time,omitempty"` // nanoseconds
+	GpuMem        int64                  `protobuf:"varint,4,opt,name=gpu_mem,json=gpuMem,proto3" json:"gpu_mem,omitempty"`
+	Energy        int64                  `protobuf:"varint,5,opt,name=energy,proto3" json:"energy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepsUsed) Reset() {
+	*x = StepsUsed{}
+	mi := &file_history_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepsUsed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepsUsed) ProtoMessage() {}
+
+func (x *StepsUsed) ProtoReflect() protoreflect.Message {
+	mi := &file_history_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepsUsed.ProtoReflect.Descriptor instead.
+func (*StepsUsed) Descriptor() ([]byte, []int) {
+	return file_history_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *StepsUsed) GetCpu() int64 {
+	if x != nil {
+		return x.Cpu
+	}
+	return 0
+}
+
+func (x *StepsUsed) GetRss() int64 {
+	if x != nil {
+		return x.Rss
+	}
+	return 0
+}
+
+func (x *StepsUsed) GetGpuTime() int64 {
+	if x != nil {
+		return x.GpuTime
+	}
+	return 0
+}
+
+func (x *StepsUsed) GetGpuMem() int64 {
+	if x != nil {
+		return x.GpuMem
+	}
+	return 0
+}
+
+func (x *StepsUsed) GetEnergy() int64 {
+	if x != nil {
+		return x.Energy
+	}
+	return 0
+}
+
+// KeptRoll adds up an hour, a day or a month: of one party, of jobs of one size
+// of an account, or of the whole cluster.
+type KeptRoll struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tres          []uint32               `protobuf:"varint,1,rep,packed,name=tres,proto3" json:"tres,omitempty"` // kinds: below 1000 as Slurm numbers them, above that 1000 + word
+	Held          []int64                `protobuf:"varint,2,rep,packed,name=held,proto3" json:"held,omitempty"` // in the order of tres, in seconds
+	Down          []int64                `protobuf:"varint,3,rep,packed,name=down,proto3" json:"down,omitempty"`
+	PlannedDown   []int64                `protobuf:"varint,4,rep,packed,name=planned_down,json=plannedDown,proto3" json:"planned_down,omitempty"`
+	Jobs          int64                  `protobuf:"varint,5,opt,name=jobs,proto3" json:"jobs,omitempty"`       // that held something in it
+	Carried       int64                  `protobuf:"varint,6,opt,name=carried,proto3" json:"carried,omitempty"` // of them, those that began before it
+	Planned       int64                  `protobuf:"varint,7,opt,name=planned,proto3" json:"planned,omitempty"` // CPU seconds that jobs waited for
+	Ended         *EndedSums             `protobuf:"bytes,8,opt,name=ended,proto3" json:"ended,omitempty"`      // of the jobs that ended in it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeptRoll) Reset() {
+	*x = KeptRoll{}
+	mi := &file_history_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeptRoll) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeptRoll) ProtoMessage() {}
+
+func (x *KeptRoll) ProtoReflect() protoreflect.Message {
+	mi := &file_history_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeptRoll.ProtoReflect.Descriptor instead.
+func (*KeptRoll) Descriptor() ([]byte, []int) {
+	return file_history_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *KeptRoll) GetTres() []uint32 {
+	if x != nil {
+		return x.Tres
+	}
+	return nil
+}
+
+func (x *KeptRoll) GetHeld() []int64 {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
+func (x *KeptRoll) GetDown() []int64 {
+	if x != nil {
+		return x.Down
+	}
+	return nil
+}
+
+func (x *KeptRoll) GetPlannedDown() []int64 {
+	if x != nil {
+		return x.PlannedDown
+	}
+	return nil
+}
+
+func (x *KeptRoll) GetJobs() int64 {
+	if x != nil {
+		return x.Jobs
+	}
+	return 0
+}
+
+func (x *KeptRoll) GetCarried() int64 {
+	if x != nil {
+		return x.Carried
+	}
+	return 0
+}
+
+func (x *KeptRoll) GetPlanned() int64 {
+	if x != nil {
+		return x.Planned
+	}
+	return 0
+}
+
+func (x *KeptRoll) GetEnded() *EndedSums {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
+// KeptCapacity is what the cluster has from a time on.
+type KeptCapacity struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tres          string                 `protobuf:"bytes,1,opt,name=tres,proto3" json:"tres,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeptCapacity) Reset() {
+	*x = KeptCapacity{}
+	mi := &file_history_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeptCapacity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeptCapacity) ProtoMessage() {}
+
+func (x *KeptCapacity) ProtoReflect() protoreflect.Message {
+	mi := &file_history_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeptCapacity.ProtoReflect.Descriptor instead.
+func (*KeptCapacity) Descriptor() ([]byte, []int) {
+	return file_history_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *KeptCapacity) GetTres() string {
+	if x != nil {
+		return x.Tres
+	}
+	return ""
+}
+
 // KeptStep is one step that has ended. With batch set it is what the batch
 // script used, noted before its job's record was there.
 type KeptStep struct {
@@ -229,7 +493,7 @@ type KeptStep struct {
 
 func (x *KeptStep) Reset() {
 	*x = KeptStep{}
-	mi := &file_history_proto_msgTypes[2]
+	mi := &file_history_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -241,7 +505,7 @@ func (x *KeptStep) String() string {
 func (*KeptStep) ProtoMessage() {}
 
 func (x *KeptStep) ProtoReflect() protoreflect.Message {
-	mi := &file_history_proto_msgTypes[2]
+	mi := &file_history_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -254,7 +518,7 @@ func (x *KeptStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeptStep.ProtoReflect.Descriptor instead.
 func (*KeptStep) Descriptor() ([]byte, []int) {
-	return file_history_proto_rawDescGZIP(), []int{2}
+	return file_history_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *KeptStep) GetIndex() uint64 {
@@ -328,7 +592,7 @@ type NodeRun struct {
 
 func (x *NodeRun) Reset() {
 	*x = NodeRun{}
-	mi := &file_history_proto_msgTypes[3]
+	mi := &file_history_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -340,7 +604,7 @@ func (x *NodeRun) String() string {
 func (*NodeRun) ProtoMessage() {}
 
 func (x *NodeRun) ProtoReflect() protoreflect.Message {
-	mi := &file_history_proto_msgTypes[3]
+	mi := &file_history_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -353,7 +617,7 @@ func (x *NodeRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeRun.ProtoReflect.Descriptor instead.
 func (*NodeRun) Descriptor() ([]byte, []int) {
-	return file_history_proto_rawDescGZIP(), []int{3}
+	return file_history_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *NodeRun) GetNames() []uint32 {
@@ -402,10 +666,12 @@ var File_history_proto protoreflect.FileDescriptor
 
 const file_history_proto_rawDesc = "" +
 	"\n" +
-	"\rhistory.proto\x12\trunink.v1\x1a\vnouns.proto\"<\n" +
+	"\rhistory.proto\x12\trunink.v1\x1a\vnouns.proto\x1a\trpc.proto\"h\n" +
 	"\bKeptHead\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x18\n" +
-	"\aapplied\x18\x02 \x01(\x04R\aapplied\"\xdd\x02\n" +
+	"\aapplied\x18\x02 \x01(\x04R\aapplied\x12\x12\n" +
+	"\x04zone\x18\x03 \x01(\tR\x04zone\x12\x16\n" +
+	"\x06rolled\x18\x04 \x01(\fR\x06rolled\"\xbf\x03\n" +
 	"\aKeptJob\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1a\n" +
 	"\brequeued\x18\x02 \x01(\bR\brequeued\x12\x14\n" +
@@ -420,7 +686,27 @@ const file_history_proto_rawDesc = "" +
 	" \x01(\rR\fbatchRssNode\x12\x16\n" +
 	"\x06script\x18\v \x01(\fR\x06script\x12\x1f\n" +
 	"\vscript_word\x18\f \x01(\rR\n" +
-	"scriptWord\"\xe9\x01\n" +
+	"scriptWord\x12\x18\n" +
+	"\abilling\x18\r \x01(\x03R\abilling\x12*\n" +
+	"\x05steps\x18\x0e \x01(\v2\x14.runink.v1.StepsUsedR\x05steps\x12\x1a\n" +
+	"\bimported\x18\x0f \x01(\bR\bimported\"{\n" +
+	"\tStepsUsed\x12\x10\n" +
+	"\x03cpu\x18\x01 \x01(\x03R\x03cpu\x12\x10\n" +
+	"\x03rss\x18\x02 \x01(\x03R\x03rss\x12\x19\n" +
+	"\bgpu_time\x18\x03 \x01(\x03R\agpuTime\x12\x17\n" +
+	"\agpu_mem\x18\x04 \x01(\x03R\x06gpuMem\x12\x16\n" +
+	"\x06energy\x18\x05 \x01(\x03R\x06energy\"\xdd\x01\n" +
+	"\bKeptRoll\x12\x12\n" +
+	"\x04tres\x18\x01 \x03(\rR\x04tres\x12\x12\n" +
+	"\x04held\x18\x02 \x03(\x03R\x04held\x12\x12\n" +
+	"\x04down\x18\x03 \x03(\x03R\x04down\x12!\n" +
+	"\fplanned_down\x18\x04 \x03(\x03R\vplannedDown\x12\x12\n" +
+	"\x04jobs\x18\x05 \x01(\x03R\x04jobs\x12\x18\n" +
+	"\acarried\x18\x06 \x01(\x03R\acarried\x12\x18\n" +
+	"\aplanned\x18\a \x01(\x03R\aplanned\x12*\n" +
+	"\x05ended\x18\b \x01(\v2\x14.runink.v1.EndedSumsR\x05ended\"\"\n" +
+	"\fKeptCapacity\x12\x12\n" +
+	"\x04tres\x18\x01 \x01(\tR\x04tres\"\xe9\x01\n" +
 	"\bKeptStep\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12#\n" +
 	"\x04step\x18\x02 \x01(\v2\x0f.runink.v1.StepR\x04step\x12\x14\n" +
@@ -450,27 +736,33 @@ func file_history_proto_rawDescGZIP() []byte {
 	return file_history_proto_rawDescData
 }
 
-var file_history_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_history_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_history_proto_goTypes = []any{
-	(*KeptHead)(nil),  // 0: runink.v1.KeptHead
-	(*KeptJob)(nil),   // 1: runink.v1.KeptJob
-	(*KeptStep)(nil),  // 2: runink.v1.KeptStep
-	(*NodeRun)(nil),   // 3: runink.v1.NodeRun
-	(*Usage)(nil),     // 4: runink.v1.Usage
-	(*Step)(nil),      // 5: runink.v1.Step
-	(*GresAlloc)(nil), // 6: runink.v1.GresAlloc
+	(*KeptHead)(nil),     // 0: runink.v1.KeptHead
+	(*KeptJob)(nil),      // 1: runink.v1.KeptJob
+	(*StepsUsed)(nil),    // 2: runink.v1.StepsUsed
+	(*KeptRoll)(nil),     // 3: runink.v1.KeptRoll
+	(*KeptCapacity)(nil), // 4: runink.v1.KeptCapacity
+	(*KeptStep)(nil),     // 5: runink.v1.KeptStep
+	(*NodeRun)(nil),      // 6: runink.v1.NodeRun
+	(*Usage)(nil),        // 7: runink.v1.Usage
+	(*EndedSums)(nil),    // 8: runink.v1.EndedSums
+	(*Step)(nil),         // 9: runink.v1.Step
+	(*GresAlloc)(nil),    // 10: runink.v1.GresAlloc
 }
 var file_history_proto_depIdxs = []int32{
-	3, // 0: runink.v1.KeptJob.alloc:type_name -> runink.v1.NodeRun
-	4, // 1: runink.v1.KeptJob.batch:type_name -> runink.v1.Usage
-	5, // 2: runink.v1.KeptStep.step:type_name -> runink.v1.Step
-	3, // 3: runink.v1.KeptStep.nodes:type_name -> runink.v1.NodeRun
-	6, // 4: runink.v1.NodeRun.gres:type_name -> runink.v1.GresAlloc
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	6,  // 0: runink.v1.KeptJob.alloc:type_name -> runink.v1.NodeRun
+	7,  // 1: runink.v1.KeptJob.batch:type_name -> runink.v1.Usage
+	2,  // 2: runink.v1.KeptJob.steps:type_name -> runink.v1.StepsUsed
+	8,  // 3: runink.v1.KeptRoll.ended:type_name -> runink.v1.EndedSums
+	9,  // 4: runink.v1.KeptStep.step:type_name -> runink.v1.Step
+	6,  // 5: runink.v1.KeptStep.nodes:type_name -> runink.v1.NodeRun
+	10, // 6: runink.v1.NodeRun.gres:type_name -> runink.v1.GresAlloc
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_history_proto_init() }
@@ -479,13 +771,14 @@ func file_history_proto_init() {
 		return
 	}
 	file_nouns_proto_init()
+	file_rpc_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_history_proto_rawDesc), len(file_history_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

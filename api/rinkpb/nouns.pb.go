@@ -2818,6 +2818,18 @@ type Usage struct {
 	ReadBytes     int64                  `protobuf:"varint,9,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
 	WriteBytes    int64                  `protobuf:"varint,10,opt,name=write_bytes,json=writeBytes,proto3" json:"write_bytes,omitempty"`
 	Tasks         int32                  `protobuf:"varint,11,opt,name=tasks,proto3" json:"tasks,omitempty"`
+	Energy        int64                  `protobuf:"varint,12,opt,name=energy,proto3" json:"energy,omitempty"`
+	GpuTime       int64                  `protobuf:"varint,13,opt,name=gpu_time,json=gpuTime,proto3" json:"gpu_time,omitempty"`
+	GpuMem        int64                  `protobuf:"varint,14,opt,name=gpu_mem,json=gpuMem,proto3" json:"gpu_mem,omitempty"`
+	CpuMin        *OfTask                `protobuf:"bytes,15,opt,name=cpu_min,json=cpuMin,proto3" json:"cpu_min,omitempty"`
+	CpuMax        *OfTask                `protobuf:"bytes,16,opt,name=cpu_max,json=cpuMax,proto3" json:"cpu_max,omitempty"`
+	RssMin        *OfTask                `protobuf:"bytes,17,opt,name=rss_min,json=rssMin,proto3" json:"rss_min,omitempty"`
+	PagesMin      *OfTask                `protobuf:"bytes,18,opt,name=pages_min,json=pagesMin,proto3" json:"pages_min,omitempty"`
+	PagesMax      *OfTask                `protobuf:"bytes,19,opt,name=pages_max,json=pagesMax,proto3" json:"pages_max,omitempty"`
+	ReadMin       *OfTask                `protobuf:"bytes,20,opt,name=read_min,json=readMin,proto3" json:"read_min,omitempty"`
+	ReadMax       *OfTask                `protobuf:"bytes,21,opt,name=read_max,json=readMax,proto3" json:"read_max,omitempty"`
+	WriteMin      *OfTask                `protobuf:"bytes,22,opt,name=write_min,json=writeMin,proto3" json:"write_min,omitempty"`
+	WriteMax      *OfTask                `protobuf:"bytes,23,opt,name=write_max,json=writeMax,proto3" json:"write_max,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2929,6 +2941,150 @@ func (x *Usage) GetTasks() int32 {
 	return 0
 }
 
+func (x *Usage) GetEnergy() int64 {
+	if x != nil {
+		return x.Energy
+	}
+	return 0
+}
+
+func (x *Usage) GetGpuTime() int64 {
+	if x != nil {
+		return x.GpuTime
+	}
+	return 0
+}
+
+func (x *Usage) GetGpuMem() int64 {
+	if x != nil {
+		return x.GpuMem
+	}
+	return 0
+}
+
+func (x *Usage) GetCpuMin() *OfTask {
+	if x != nil {
+		return x.CpuMin
+	}
+	return nil
+}
+
+func (x *Usage) GetCpuMax() *OfTask {
+	if x != nil {
+		return x.CpuMax
+	}
+	return nil
+}
+
+func (x *Usage) GetRssMin() *OfTask {
+	if x != nil {
+		return x.RssMin
+	}
+	return nil
+}
+
+func (x *Usage) GetPagesMin() *OfTask {
+	if x != nil {
+		return x.PagesMin
+	}
+	return nil
+}
+
+func (x *Usage) GetPagesMax() *OfTask {
+	if x != nil {
+		return x.PagesMax
+	}
+	return nil
+}
+
+func (x *Usage) GetReadMin() *OfTask {
+	if x != nil {
+		return x.ReadMin
+	}
+	return nil
+}
+
+func (x *Usage) GetReadMax() *OfTask {
+	if x != nil {
+		return x.ReadMax
+	}
+	return nil
+}
+
+func (x *Usage) GetWriteMin() *OfTask {
+	if x != nil {
+		return x.WriteMin
+	}
+	return nil
+}
+
+func (x *Usage) GetWriteMax() *OfTask {
+	if x != nil {
+		return x.WriteMax
+	}
+	return nil
+}
+
+type OfTask struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Amount        int64                  `protobuf:"varint,1,opt,name=amount,proto3" json:"amount,omitempty"`
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	Task          int32                  `protobuf:"varint,3,opt,name=task,proto3" json:"task,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OfTask) Reset() {
+	*x = OfTask{}
+	mi := &file_nouns_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OfTask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OfTask) ProtoMessage() {}
+
+func (x *OfTask) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OfTask.ProtoReflect.Descriptor instead.
+func (*OfTask) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *OfTask) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *OfTask) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *OfTask) GetTask() int32 {
+	if x != nil {
+		return x.Task
+	}
+	return 0
+}
+
 type Step struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2952,7 +3108,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_nouns_proto_msgTypes[15]
+	mi := &file_nouns_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2964,7 +3120,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[15]
+	mi := &file_nouns_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2977,7 +3133,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{15}
+	return file_nouns_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Step) GetId() uint32 {
@@ -3098,7 +3254,7 @@ type NodeGres struct {
 
 func (x *NodeGres) Reset() {
 	*x = NodeGres{}
-	mi := &file_nouns_proto_msgTypes[16]
+	mi := &file_nouns_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3110,7 +3266,7 @@ func (x *NodeGres) String() string {
 func (*NodeGres) ProtoMessage() {}
 
 func (x *NodeGres) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[16]
+	mi := &file_nouns_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3123,7 +3279,7 @@ func (x *NodeGres) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeGres.ProtoReflect.Descriptor instead.
 func (*NodeGres) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{16}
+	return file_nouns_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *NodeGres) GetName() string {
@@ -3214,7 +3370,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_nouns_proto_msgTypes[17]
+	mi := &file_nouns_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3226,7 +3382,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[17]
+	mi := &file_nouns_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3239,7 +3395,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{17}
+	return file_nouns_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Node) GetName() string {
@@ -3591,7 +3747,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_nouns_proto_msgTypes[18]
+	mi := &file_nouns_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3603,7 +3759,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[18]
+	mi := &file_nouns_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3616,7 +3772,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{18}
+	return file_nouns_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Partition) GetName() string {
@@ -3904,7 +4060,7 @@ type TRESItem struct {
 
 func (x *TRESItem) Reset() {
 	*x = TRESItem{}
-	mi := &file_nouns_proto_msgTypes[19]
+	mi := &file_nouns_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3916,7 +4072,7 @@ func (x *TRESItem) String() string {
 func (*TRESItem) ProtoMessage() {}
 
 func (x *TRESItem) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[19]
+	mi := &file_nouns_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3929,7 +4085,7 @@ func (x *TRESItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESItem.ProtoReflect.Descriptor instead.
 func (*TRESItem) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{19}
+	return file_nouns_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TRESItem) GetType() string {
@@ -3986,7 +4142,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_nouns_proto_msgTypes[20]
+	mi := &file_nouns_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3998,7 +4154,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[20]
+	mi := &file_nouns_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4011,7 +4167,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{20}
+	return file_nouns_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Limits) GetGrpTres() []*TRESItem {
@@ -4201,7 +4357,7 @@ type AccountTables struct {
 
 func (x *AccountTables) Reset() {
 	*x = AccountTables{}
-	mi := &file_nouns_proto_msgTypes[21]
+	mi := &file_nouns_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4213,7 +4369,7 @@ func (x *AccountTables) String() string {
 func (*AccountTables) ProtoMessage() {}
 
 func (x *AccountTables) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[21]
+	mi := &file_nouns_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4226,7 +4382,7 @@ func (x *AccountTables) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTables.ProtoReflect.Descriptor instead.
 func (*AccountTables) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{21}
+	return file_nouns_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AccountTables) GetAccounts() []*Account {
@@ -4312,7 +4468,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_nouns_proto_msgTypes[22]
+	mi := &file_nouns_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4324,7 +4480,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[22]
+	mi := &file_nouns_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4337,7 +4493,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{22}
+	return file_nouns_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Account) GetName() string {
@@ -4388,7 +4544,7 @@ type AccountUser struct {
 
 func (x *AccountUser) Reset() {
 	*x = AccountUser{}
-	mi := &file_nouns_proto_msgTypes[23]
+	mi := &file_nouns_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4400,7 +4556,7 @@ func (x *AccountUser) String() string {
 func (*AccountUser) ProtoMessage() {}
 
 func (x *AccountUser) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[23]
+	mi := &file_nouns_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4413,7 +4569,7 @@ func (x *AccountUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountUser.ProtoReflect.Descriptor instead.
 func (*AccountUser) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{23}
+	return file_nouns_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AccountUser) GetName() string {
@@ -4461,7 +4617,7 @@ type WCKey struct {
 
 func (x *WCKey) Reset() {
 	*x = WCKey{}
-	mi := &file_nouns_proto_msgTypes[24]
+	mi := &file_nouns_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4473,7 +4629,7 @@ func (x *WCKey) String() string {
 func (*WCKey) ProtoMessage() {}
 
 func (x *WCKey) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[24]
+	mi := &file_nouns_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4486,7 +4642,7 @@ func (x *WCKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WCKey.ProtoReflect.Descriptor instead.
 func (*WCKey) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{24}
+	return file_nouns_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *WCKey) GetId() uint32 {
@@ -4527,7 +4683,7 @@ type Assoc struct {
 
 func (x *Assoc) Reset() {
 	*x = Assoc{}
-	mi := &file_nouns_proto_msgTypes[25]
+	mi := &file_nouns_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4539,7 +4695,7 @@ func (x *Assoc) String() string {
 func (*Assoc) ProtoMessage() {}
 
 func (x *Assoc) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[25]
+	mi := &file_nouns_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4552,7 +4708,7 @@ func (x *Assoc) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assoc.ProtoReflect.Descriptor instead.
 func (*Assoc) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{25}
+	return file_nouns_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Assoc) GetId() uint32 {
@@ -4688,7 +4844,7 @@ type QOS struct {
 
 func (x *QOS) Reset() {
 	*x = QOS{}
-	mi := &file_nouns_proto_msgTypes[26]
+	mi := &file_nouns_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4700,7 +4856,7 @@ func (x *QOS) String() string {
 func (*QOS) ProtoMessage() {}
 
 func (x *QOS) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[26]
+	mi := &file_nouns_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4713,7 +4869,7 @@ func (x *QOS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOS.ProtoReflect.Descriptor instead.
 func (*QOS) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{26}
+	return file_nouns_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *QOS) GetId() uint32 {
@@ -4818,7 +4974,7 @@ type TRESKind struct {
 
 func (x *TRESKind) Reset() {
 	*x = TRESKind{}
-	mi := &file_nouns_proto_msgTypes[27]
+	mi := &file_nouns_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4830,7 +4986,7 @@ func (x *TRESKind) String() string {
 func (*TRESKind) ProtoMessage() {}
 
 func (x *TRESKind) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[27]
+	mi := &file_nouns_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4843,7 +4999,7 @@ func (x *TRESKind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESKind.ProtoReflect.Descriptor instead.
 func (*TRESKind) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{27}
+	return file_nouns_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *TRESKind) GetId() uint32 {
@@ -4884,7 +5040,7 @@ type Transaction struct {
 
 func (x *Transaction) Reset() {
 	*x = Transaction{}
-	mi := &file_nouns_proto_msgTypes[28]
+	mi := &file_nouns_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4896,7 +5052,7 @@ func (x *Transaction) String() string {
 func (*Transaction) ProtoMessage() {}
 
 func (x *Transaction) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[28]
+	mi := &file_nouns_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4909,7 +5065,7 @@ func (x *Transaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transaction.ProtoReflect.Descriptor instead.
 func (*Transaction) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{28}
+	return file_nouns_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Transaction) GetId() uint32 {
@@ -5334,7 +5490,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05ranks\x18\x04 \x03(\x05R\x05ranks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xd2\x02\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xbe\x06\n" +
 	"\x05Usage\x12\x19\n" +
 	"\buser_cpu\x18\x01 \x01(\x03R\auserCpu\x12\x1d\n" +
 	"\n" +
@@ -5353,7 +5509,23 @@ const file_nouns_proto_rawDesc = "" +
 	"\vwrite_bytes\x18\n" +
 	" \x01(\x03R\n" +
 	"writeBytes\x12\x14\n" +
-	"\x05tasks\x18\v \x01(\x05R\x05tasks\"\xd1\x03\n" +
+	"\x05tasks\x18\v \x01(\x05R\x05tasks\x12\x16\n" +
+	"\x06energy\x18\f \x01(\x03R\x06energy\x12\x19\n" +
+	"\bgpu_time\x18\r \x01(\x03R\agpuTime\x12\x17\n" +
+	"\agpu_mem\x18\x0e \x01(\x03R\x06gpuMem\x12*\n" +
+	"\acpu_min\x18\x0f \x01(\v2\x11.runink.v1.OfTaskR\x06cpuMin\x12*\n" +
+	"\acpu_max\x18\x10 \x01(\v2\x11.runink.v1.OfTaskR\x06cpuMax\x12*\n" +
+	"\arss_min\x18\x11 \x01(\v2\x11.runink.v1.OfTaskR\x06rssMin\x12.\n" +
+	"\tpages_min\x18\x12 \x01(\v2\x11.runink.v1.OfTaskR\bpagesMin\x12.\n" +
+	"\tpages_max\x18\x13 \x01(\v2\x11.runink.v1.OfTaskR\bpagesMax\x12,\n" +
+	"\bread_min\x18\x14 \x01(\v2\x11.runink.v1.OfTaskR\areadMin\x12,\n" +
+	"\bread_max\x18\x15 \x01(\v2\x11.runink.v1.OfTaskR\areadMax\x12.\n" +
+	"\twrite_min\x18\x16 \x01(\v2\x11.runink.v1.OfTaskR\bwriteMin\x12.\n" +
+	"\twrite_max\x18\x17 \x01(\v2\x11.runink.v1.OfTaskR\bwriteMax\"H\n" +
+	"\x06OfTask\x12\x16\n" +
+	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x12\n" +
+	"\x04task\x18\x03 \x01(\x05R\x04task\"\xd1\x03\n" +
 	"\x04Step\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12)\n" +
@@ -5601,7 +5773,7 @@ func file_nouns_proto_rawDescGZIP() []byte {
 	return file_nouns_proto_rawDescData
 }
 
-var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_nouns_proto_goTypes = []any{
 	(*GresItem)(nil),      // 0: runink.v1.GresItem
 	(*GresAlloc)(nil),     // 1: runink.v1.GresAlloc
@@ -5618,20 +5790,21 @@ var file_nouns_proto_goTypes = []any{
 	(*Rlimit)(nil),        // 12: runink.v1.Rlimit
 	(*StepNode)(nil),      // 13: runink.v1.StepNode
 	(*Usage)(nil),         // 14: runink.v1.Usage
-	(*Step)(nil),          // 15: runink.v1.Step
-	(*NodeGres)(nil),      // 16: runink.v1.NodeGres
-	(*Node)(nil),          // 17: runink.v1.Node
-	(*Partition)(nil),     // 18: runink.v1.Partition
-	(*TRESItem)(nil),      // 19: runink.v1.TRESItem
-	(*Limits)(nil),        // 20: runink.v1.Limits
-	(*AccountTables)(nil), // 21: runink.v1.AccountTables
-	(*Account)(nil),       // 22: runink.v1.Account
-	(*AccountUser)(nil),   // 23: runink.v1.AccountUser
-	(*WCKey)(nil),         // 24: runink.v1.WCKey
-	(*Assoc)(nil),         // 25: runink.v1.Assoc
-	(*QOS)(nil),           // 26: runink.v1.QOS
-	(*TRESKind)(nil),      // 27: runink.v1.TRESKind
-	(*Transaction)(nil),   // 28: runink.v1.Transaction
+	(*OfTask)(nil),        // 15: runink.v1.OfTask
+	(*Step)(nil),          // 16: runink.v1.Step
+	(*NodeGres)(nil),      // 17: runink.v1.NodeGres
+	(*Node)(nil),          // 18: runink.v1.Node
+	(*Partition)(nil),     // 19: runink.v1.Partition
+	(*TRESItem)(nil),      // 20: runink.v1.TRESItem
+	(*Limits)(nil),        // 21: runink.v1.Limits
+	(*AccountTables)(nil), // 22: runink.v1.AccountTables
+	(*Account)(nil),       // 23: runink.v1.Account
+	(*AccountUser)(nil),   // 24: runink.v1.AccountUser
+	(*WCKey)(nil),         // 25: runink.v1.WCKey
+	(*Assoc)(nil),         // 26: runink.v1.Assoc
+	(*QOS)(nil),           // 27: runink.v1.QOS
+	(*TRESKind)(nil),      // 28: runink.v1.TRESKind
+	(*Transaction)(nil),   // 29: runink.v1.Transaction
 }
 var file_nouns_proto_depIdxs = []int32{
 	0,  // 0: runink.v1.JobOptions.gres:type_name -> runink.v1.GresItem
@@ -5657,42 +5830,51 @@ var file_nouns_proto_depIdxs = []int32{
 	6,  // 20: runink.v1.Job.exit_code:type_name -> runink.v1.ExitCode
 	6,  // 21: runink.v1.Job.derived_exit:type_name -> runink.v1.ExitCode
 	3,  // 22: runink.v1.Job.licenses_used:type_name -> runink.v1.License
-	15, // 23: runink.v1.Job.steps:type_name -> runink.v1.Step
+	16, // 23: runink.v1.Job.steps:type_name -> runink.v1.Step
 	12, // 24: runink.v1.Job.rlimits:type_name -> runink.v1.Rlimit
 	6,  // 25: runink.v1.Job.batch_exit:type_name -> runink.v1.ExitCode
 	14, // 26: runink.v1.Job.batch_usage:type_name -> runink.v1.Usage
 	10, // 27: runink.v1.Job.room_on:type_name -> runink.v1.NodeAlloc
 	1,  // 28: runink.v1.StepNode.gres:type_name -> runink.v1.GresAlloc
-	13, // 29: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
-	0,  // 30: runink.v1.Step.gres:type_name -> runink.v1.GresItem
-	6,  // 31: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
-	14, // 32: runink.v1.Step.usage:type_name -> runink.v1.Usage
-	16, // 33: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
-	1,  // 34: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
-	19, // 35: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
-	19, // 36: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
-	19, // 37: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
-	19, // 38: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
-	19, // 39: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
-	19, // 40: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
-	19, // 41: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
-	19, // 42: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
-	19, // 43: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
-	19, // 44: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
-	19, // 45: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
-	22, // 46: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
-	23, // 47: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
-	25, // 48: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
-	26, // 49: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
-	27, // 50: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
-	24, // 51: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
-	20, // 52: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
-	20, // 53: runink.v1.QOS.limits:type_name -> runink.v1.Limits
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	15, // 29: runink.v1.Usage.cpu_min:type_name -> runink.v1.OfTask
+	15, // 30: runink.v1.Usage.cpu_max:type_name -> runink.v1.OfTask
+	15, // 31: runink.v1.Usage.rss_min:type_name -> runink.v1.OfTask
+	15, // 32: runink.v1.Usage.pages_min:type_name -> runink.v1.OfTask
+	15, // 33: runink.v1.Usage.pages_max:type_name -> runink.v1.OfTask
+	15, // 34: runink.v1.Usage.read_min:type_name -> runink.v1.OfTask
+	15, // 35: runink.v1.Usage.read_max:type_name -> runink.v1.OfTask
+	15, // 36: runink.v1.Usage.write_min:type_name -> runink.v1.OfTask
+	15, // 37: runink.v1.Usage.write_max:type_name -> runink.v1.OfTask
+	13, // 38: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
+	0,  // 39: runink.v1.Step.gres:type_name -> runink.v1.GresItem
+	6,  // 40: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
+	14, // 41: runink.v1.Step.usage:type_name -> runink.v1.Usage
+	17, // 42: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
+	1,  // 43: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
+	20, // 44: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
+	20, // 45: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
+	20, // 46: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
+	20, // 47: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
+	20, // 48: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
+	20, // 49: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
+	20, // 50: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
+	20, // 51: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
+	20, // 52: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
+	20, // 53: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
+	20, // 54: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
+	23, // 55: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
+	24, // 56: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
+	26, // 57: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
+	27, // 58: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
+	28, // 59: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
+	25, // 60: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
+	21, // 61: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
+	21, // 62: runink.v1.QOS.limits:type_name -> runink.v1.Limits
+	63, // [63:63] is the sub-list for method output_type
+	63, // [63:63] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_nouns_proto_init() }
@@ -5706,7 +5888,7 @@ func file_nouns_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_nouns_proto_rawDesc), len(file_nouns_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

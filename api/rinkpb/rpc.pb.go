@@ -3468,6 +3468,10 @@ type Record struct {
 	Batch         *Usage                 `protobuf:"bytes,5,opt,name=batch,proto3" json:"batch,omitempty"`
 	Requeued      bool                   `protobuf:"varint,6,opt,name=requeued,proto3" json:"requeued,omitempty"`
 	Cluster       string                 `protobuf:"bytes,7,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Billing       int64                  `protobuf:"varint,8,opt,name=billing,proto3" json:"billing,omitempty"`         // what the job was charged as
+	Node          *NodeFact              `protobuf:"bytes,9,opt,name=node,proto3" json:"node,omitempty"`                // in place of a job
+	Reservation   *ReservationSpan       `protobuf:"bytes,10,opt,name=reservation,proto3" json:"reservation,omitempty"` // in place of a job
+	Imported      bool                   `protobuf:"varint,11,opt,name=imported,proto3" json:"imported,omitempty"`      // it ran elsewhere; one that is here already stays
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3551,6 +3555,1531 @@ func (x *Record) GetCluster() string {
 	return ""
 }
 
+func (x *Record) GetBilling() int64 {
+	if x != nil {
+		return x.Billing
+	}
+	return 0
+}
+
+func (x *Record) GetNode() *NodeFact {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+func (x *Record) GetReservation() *ReservationSpan {
+	if x != nil {
+		return x.Reservation
+	}
+	return nil
+}
+
+func (x *Record) GetImported() bool {
+	if x != nil {
+		return x.Imported
+	}
+	return false
+}
+
+// NodeFact is what a node is from a time on: what it has, and whether it can be
+// used. Once it is over it says until when.
+type NodeFact struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Start         int64                  `protobuf:"varint,2,opt,name=start,proto3" json:"start,omitempty"`
+	End           int64                  `protobuf:"varint,3,opt,name=end,proto3" json:"end,omitempty"`
+	Tres          string                 `protobuf:"bytes,4,opt,name=tres,proto3" json:"tres,omitempty"` // "": it is no longer part of the cluster
+	Down          bool                   `protobuf:"varint,5,opt,name=down,proto3" json:"down,omitempty"`
+	State         uint32                 `protobuf:"varint,6,opt,name=state,proto3" json:"state,omitempty"`
+	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	User          string                 `protobuf:"bytes,8,opt,name=user,proto3" json:"user,omitempty"`
+	Index         uint64                 `protobuf:"varint,9,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeFact) Reset() {
+	*x = NodeFact{}
+	mi := &file_rpc_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeFact) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeFact) ProtoMessage() {}
+
+func (x *NodeFact) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeFact.ProtoReflect.Descriptor instead.
+func (*NodeFact) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *NodeFact) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *NodeFact) GetStart() int64 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *NodeFact) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *NodeFact) GetTres() string {
+	if x != nil {
+		return x.Tres
+	}
+	return ""
+}
+
+func (x *NodeFact) GetDown() bool {
+	if x != nil {
+		return x.Down
+	}
+	return false
+}
+
+func (x *NodeFact) GetState() uint32 {
+	if x != nil {
+		return x.State
+	}
+	return 0
+}
+
+func (x *NodeFact) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *NodeFact) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *NodeFact) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+// ReservationSpan is a reservation over a time in which it stayed the same.
+type ReservationSpan struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Start         int64                  `protobuf:"varint,3,opt,name=start,proto3" json:"start,omitempty"`
+	End           int64                  `protobuf:"varint,4,opt,name=end,proto3" json:"end,omitempty"`
+	Nodes         string                 `protobuf:"bytes,5,opt,name=nodes,proto3" json:"nodes,omitempty"`
+	Tres          string                 `protobuf:"bytes,6,opt,name=tres,proto3" json:"tres,omitempty"`
+	Flags         []string               `protobuf:"bytes,7,rep,name=flags,proto3" json:"flags,omitempty"`
+	Associations  string                 `protobuf:"bytes,8,opt,name=associations,proto3" json:"associations,omitempty"`
+	Index         uint64                 `protobuf:"varint,9,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationSpan) Reset() {
+	*x = ReservationSpan{}
+	mi := &file_rpc_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationSpan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationSpan) ProtoMessage() {}
+
+func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationSpan.ProtoReflect.Descriptor instead.
+func (*ReservationSpan) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *ReservationSpan) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *ReservationSpan) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReservationSpan) GetStart() int64 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *ReservationSpan) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *ReservationSpan) GetNodes() string {
+	if x != nil {
+		return x.Nodes
+	}
+	return ""
+}
+
+func (x *ReservationSpan) GetTres() string {
+	if x != nil {
+		return x.Tres
+	}
+	return ""
+}
+
+func (x *ReservationSpan) GetFlags() []string {
+	if x != nil {
+		return x.Flags
+	}
+	return nil
+}
+
+func (x *ReservationSpan) GetAssociations() string {
+	if x != nil {
+		return x.Associations
+	}
+	return ""
+}
+
+func (x *ReservationSpan) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+type UsageRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Start         int64                  `protobuf:"varint,1,opt,name=start,proto3" json:"start,omitempty"`
+	End           int64                  `protobuf:"varint,2,opt,name=end,proto3" json:"end,omitempty"`
+	Cluster       bool                   `protobuf:"varint,3,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Sizes         bool                   `protobuf:"varint,4,opt,name=sizes,proto3" json:"sizes,omitempty"`
+	Reservations  bool                   `protobuf:"varint,5,opt,name=reservations,proto3" json:"reservations,omitempty"`
+	Parties       bool                   `protobuf:"varint,6,opt,name=parties,proto3" json:"parties,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UsageRequest) Reset() {
+	*x = UsageRequest{}
+	mi := &file_rpc_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UsageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UsageRequest) ProtoMessage() {}
+
+func (x *UsageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
+func (*UsageRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *UsageRequest) GetStart() int64 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *UsageRequest) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *UsageRequest) GetCluster() bool {
+	if x != nil {
+		return x.Cluster
+	}
+	return false
+}
+
+func (x *UsageRequest) GetSizes() bool {
+	if x != nil {
+		return x.Sizes
+	}
+	return false
+}
+
+func (x *UsageRequest) GetReservations() bool {
+	if x != nil {
+		return x.Reservations
+	}
+	return false
+}
+
+func (x *UsageRequest) GetParties() bool {
+	if x != nil {
+		return x.Parties
+	}
+	return false
+}
+
+type UsageReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Cluster       string                 `protobuf:"bytes,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Parties       []*PartyUsage          `protobuf:"bytes,3,rep,name=parties,proto3" json:"parties,omitempty"`
+	Sizes         []*PartyUsage          `protobuf:"bytes,4,rep,name=sizes,proto3" json:"sizes,omitempty"`
+	Tres          []*ClusterUsage        `protobuf:"bytes,5,rep,name=tres,proto3" json:"tres,omitempty"`
+	Reservations  []*ReservationUsage    `protobuf:"bytes,6,rep,name=reservations,proto3" json:"reservations,omitempty"`
+	Accounts      []*AccountPlace        `protobuf:"bytes,7,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	Start         int64                  `protobuf:"varint,8,opt,name=start,proto3" json:"start,omitempty"`
+	End           int64                  `protobuf:"varint,9,opt,name=end,proto3" json:"end,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UsageReply) Reset() {
+	*x = UsageReply{}
+	mi := &file_rpc_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UsageReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UsageReply) ProtoMessage() {}
+
+func (x *UsageReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
+func (*UsageReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *UsageReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *UsageReply) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *UsageReply) GetParties() []*PartyUsage {
+	if x != nil {
+		return x.Parties
+	}
+	return nil
+}
+
+func (x *UsageReply) GetSizes() []*PartyUsage {
+	if x != nil {
+		return x.Sizes
+	}
+	return nil
+}
+
+func (x *UsageReply) GetTres() []*ClusterUsage {
+	if x != nil {
+		return x.Tres
+	}
+	return nil
+}
+
+func (x *UsageReply) GetReservations() []*ReservationUsage {
+	if x != nil {
+		return x.Reservations
+	}
+	return nil
+}
+
+func (x *UsageReply) GetAccounts() []*AccountPlace {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *UsageReply) GetStart() int64 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *UsageReply) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+// Party is whom usage is charged to; of sizes only account, wckey and cpus are set.
+type Party struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Uid           uint32                 `protobuf:"varint,3,opt,name=uid,proto3" json:"uid,omitempty"`
+	Wckey         string                 `protobuf:"bytes,4,opt,name=wckey,proto3" json:"wckey,omitempty"`
+	Qos           string                 `protobuf:"bytes,5,opt,name=qos,proto3" json:"qos,omitempty"`
+	Partition     string                 `protobuf:"bytes,6,opt,name=partition,proto3" json:"partition,omitempty"`
+	Reservation   string                 `protobuf:"bytes,7,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	Cpus          uint32                 `protobuf:"varint,8,opt,name=cpus,proto3" json:"cpus,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Party) Reset() {
+	*x = Party{}
+	mi := &file_rpc_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Party) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Party) ProtoMessage() {}
+
+func (x *Party) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Party.ProtoReflect.Descriptor instead.
+func (*Party) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *Party) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *Party) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Party) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *Party) GetWckey() string {
+	if x != nil {
+		return x.Wckey
+	}
+	return ""
+}
+
+func (x *Party) GetQos() string {
+	if x != nil {
+		return x.Qos
+	}
+	return ""
+}
+
+func (x *Party) GetPartition() string {
+	if x != nil {
+		return x.Partition
+	}
+	return ""
+}
+
+func (x *Party) GetReservation() string {
+	if x != nil {
+		return x.Reservation
+	}
+	return ""
+}
+
+func (x *Party) GetCpus() uint32 {
+	if x != nil {
+		return x.Cpus
+	}
+	return 0
+}
+
+type PartyUsage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Party         *Party                 `protobuf:"bytes,1,opt,name=party,proto3" json:"party,omitempty"`
+	Tres          []*TRESSeconds         `protobuf:"bytes,2,rep,name=tres,proto3" json:"tres,omitempty"`
+	Jobs          int64                  `protobuf:"varint,3,opt,name=jobs,proto3" json:"jobs,omitempty"`
+	Ended         *EndedSums             `protobuf:"bytes,4,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PartyUsage) Reset() {
+	*x = PartyUsage{}
+	mi := &file_rpc_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PartyUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PartyUsage) ProtoMessage() {}
+
+func (x *PartyUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
+func (*PartyUsage) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *PartyUsage) GetParty() *Party {
+	if x != nil {
+		return x.Party
+	}
+	return nil
+}
+
+func (x *PartyUsage) GetTres() []*TRESSeconds {
+	if x != nil {
+		return x.Tres
+	}
+	return nil
+}
+
+func (x *PartyUsage) GetJobs() int64 {
+	if x != nil {
+		return x.Jobs
+	}
+	return 0
+}
+
+func (x *PartyUsage) GetEnded() *EndedSums {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
+// TRESSeconds is an amount of a kind of resource, held for so long in all.
+type TRESSeconds struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tres          string                 `protobuf:"bytes,1,opt,name=tres,proto3" json:"tres,omitempty"`
+	Seconds       int64                  `protobuf:"varint,2,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TRESSeconds) Reset() {
+	*x = TRESSeconds{}
+	mi := &file_rpc_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TRESSeconds) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TRESSeconds) ProtoMessage() {}
+
+func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
+func (*TRESSeconds) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *TRESSeconds) GetTres() string {
+	if x != nil {
+		return x.Tres
+	}
+	return ""
+}
+
+func (x *TRESSeconds) GetSeconds() int64 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+// EndedSums adds up the jobs that ended: what they held and what they used of it.
+type EndedSums struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jobs          int64                  `protobuf:"varint,1,opt,name=jobs,proto3" json:"jobs,omitempty"`
+	Failed        int64                  `protobuf:"varint,2,opt,name=failed,proto3" json:"failed,omitempty"`
+	CpuHeld       int64                  `protobuf:"varint,3,opt,name=cpu_held,json=cpuHeld,proto3" json:"cpu_held,omitempty"`
+	CpuUsed       int64                  `protobuf:"varint,4,opt,name=cpu_used,json=cpuUsed,proto3" json:"cpu_used,omitempty"` // seconds, milliseconds
+	MemHeld       int64                  `protobuf:"varint,5,opt,name=mem_held,json=memHeld,proto3" json:"mem_held,omitempty"`
+	MemUsed       int64                  `protobuf:"varint,6,opt,name=mem_used,json=memUsed,proto3" json:"mem_used,omitempty"` // MB seconds
+	GpuHeld       int64                  `protobuf:"varint,7,opt,name=gpu_held,json=gpuHeld,proto3" json:"gpu_held,omitempty"`
+	GpuUsed       int64                  `protobuf:"varint,8,opt,name=gpu_used,json=gpuUsed,proto3" json:"gpu_used,omitempty"` // seconds, milliseconds
+	Wait          int64                  `protobuf:"varint,9,opt,name=wait,proto3" json:"wait,omitempty"`
+	Wall          int64                  `protobuf:"varint,10,opt,name=wall,proto3" json:"wall,omitempty"`
+	Energy        int64                  `protobuf:"varint,11,opt,name=energy,proto3" json:"energy,omitempty"`
+	GpuTold       int64                  `protobuf:"varint,12,opt,name=gpu_told,json=gpuTold,proto3" json:"gpu_told,omitempty"` // gpu_told: of gpu_held, that of jobs whose use is known
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndedSums) Reset() {
+	*x = EndedSums{}
+	mi := &file_rpc_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndedSums) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndedSums) ProtoMessage() {}
+
+func (x *EndedSums) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
+func (*EndedSums) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *EndedSums) GetJobs() int64 {
+	if x != nil {
+		return x.Jobs
+	}
+	return 0
+}
+
+func (x *EndedSums) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *EndedSums) GetCpuHeld() int64 {
+	if x != nil {
+		return x.CpuHeld
+	}
+	return 0
+}
+
+func (x *EndedSums) GetCpuUsed() int64 {
+	if x != nil {
+		return x.CpuUsed
+	}
+	return 0
+}
+
+func (x *EndedSums) GetMemHeld() int64 {
+	if x != nil {
+		return x.MemHeld
+	}
+	return 0
+}
+
+func (x *EndedSums) GetMemUsed() int64 {
+	if x != nil {
+		return x.MemUsed
+	}
+	return 0
+}
+
+func (x *EndedSums) GetGpuHeld() int64 {
+	if x != nil {
+		return x.GpuHeld
+	}
+	return 0
+}
+
+func (x *EndedSums) GetGpuUsed() int64 {
+	if x != nil {
+		return x.GpuUsed
+	}
+	return 0
+}
+
+func (x *EndedSums) GetWait() int64 {
+	if x != nil {
+		return x.Wait
+	}
+	return 0
+}
+
+func (x *EndedSums) GetWall() int64 {
+	if x != nil {
+		return x.Wall
+	}
+	return 0
+}
+
+func (x *EndedSums) GetEnergy() int64 {
+	if x != nil {
+		return x.Energy
+	}
+	return 0
+}
+
+func (x *EndedSums) GetGpuTold() int64 {
+	if x != nil {
+		return x.GpuTold
+	}
+	return 0
+}
+
+type ClusterUsage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tres          string                 `protobuf:"bytes,1,opt,name=tres,proto3" json:"tres,omitempty"`
+	Count         int64                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	Allocated     int64                  `protobuf:"varint,3,opt,name=allocated,proto3" json:"allocated,omitempty"`
+	Down          int64                  `protobuf:"varint,4,opt,name=down,proto3" json:"down,omitempty"`
+	PlannedDown   int64                  `protobuf:"varint,5,opt,name=planned_down,json=plannedDown,proto3" json:"planned_down,omitempty"`
+	Idle          int64                  `protobuf:"varint,6,opt,name=idle,proto3" json:"idle,omitempty"`
+	Planned       int64                  `protobuf:"varint,7,opt,name=planned,proto3" json:"planned,omitempty"`
+	Overcommitted int64                  `protobuf:"varint,8,opt,name=overcommitted,proto3" json:"overcommitted,omitempty"`
+	Reported      int64                  `protobuf:"varint,9,opt,name=reported,proto3" json:"reported,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClusterUsage) Reset() {
+	*x = ClusterUsage{}
+	mi := &file_rpc_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClusterUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClusterUsage) ProtoMessage() {}
+
+func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
+func (*ClusterUsage) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *ClusterUsage) GetTres() string {
+	if x != nil {
+		return x.Tres
+	}
+	return ""
+}
+
+func (x *ClusterUsage) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetAllocated() int64 {
+	if x != nil {
+		return x.Allocated
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetDown() int64 {
+	if x != nil {
+		return x.Down
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetPlannedDown() int64 {
+	if x != nil {
+		return x.PlannedDown
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetIdle() int64 {
+	if x != nil {
+		return x.Idle
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetPlanned() int64 {
+	if x != nil {
+		return x.Planned
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetOvercommitted() int64 {
+	if x != nil {
+		return x.Overcommitted
+	}
+	return 0
+}
+
+func (x *ClusterUsage) GetReported() int64 {
+	if x != nil {
+		return x.Reported
+	}
+	return 0
+}
+
+type ReservationUsage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Span          *ReservationSpan       `protobuf:"bytes,1,opt,name=span,proto3" json:"span,omitempty"`
+	Allocated     []*TRESSeconds         `protobuf:"bytes,2,rep,name=allocated,proto3" json:"allocated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationUsage) Reset() {
+	*x = ReservationUsage{}
+	mi := &file_rpc_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationUsage) ProtoMessage() {}
+
+func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
+func (*ReservationUsage) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *ReservationUsage) GetSpan() *ReservationSpan {
+	if x != nil {
+		return x.Span
+	}
+	return nil
+}
+
+func (x *ReservationUsage) GetAllocated() []*TRESSeconds {
+	if x != nil {
+		return x.Allocated
+	}
+	return nil
+}
+
+// AccountPlace is an account and the one above it, in the order of the tree.
+type AccountPlace struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Parent        string                 `protobuf:"bytes,2,opt,name=parent,proto3" json:"parent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountPlace) Reset() {
+	*x = AccountPlace{}
+	mi := &file_rpc_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountPlace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountPlace) ProtoMessage() {}
+
+func (x *AccountPlace) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
+func (*AccountPlace) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *AccountPlace) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AccountPlace) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+type StepStatsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Refs          []*JobRef              `protobuf:"bytes,1,rep,name=refs,proto3" json:"refs,omitempty"`
+	AllSteps      bool                   `protobuf:"varint,2,opt,name=all_steps,json=allSteps,proto3" json:"all_steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepStatsRequest) Reset() {
+	*x = StepStatsRequest{}
+	mi := &file_rpc_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepStatsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepStatsRequest) ProtoMessage() {}
+
+func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
+func (*StepStatsRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *StepStatsRequest) GetRefs() []*JobRef {
+	if x != nil {
+		return x.Refs
+	}
+	return nil
+}
+
+func (x *StepStatsRequest) GetAllSteps() bool {
+	if x != nil {
+		return x.AllSteps
+	}
+	return false
+}
+
+type StepStatsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Steps         []*StepStat            `protobuf:"bytes,1,rep,name=steps,proto3" json:"steps,omitempty"`
+	Status        *Status                `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepStatsReply) Reset() {
+	*x = StepStatsReply{}
+	mi := &file_rpc_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepStatsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepStatsReply) ProtoMessage() {}
+
+func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
+func (*StepStatsReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *StepStatsReply) GetSteps() []*StepStat {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *StepStatsReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// StepStat is one step with what it uses on each of its nodes.
+type StepStat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           *Job                   `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	Step          *Step                  `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	Nodes         []*NodeStat            `protobuf:"bytes,3,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepStat) Reset() {
+	*x = StepStat{}
+	mi := &file_rpc_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepStat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepStat) ProtoMessage() {}
+
+func (x *StepStat) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
+func (*StepStat) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *StepStat) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *StepStat) GetStep() *Step {
+	if x != nil {
+		return x.Step
+	}
+	return nil
+}
+
+func (x *StepStat) GetNodes() []*NodeStat {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+type NodeStat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Usage         *Usage                 `protobuf:"bytes,2,opt,name=usage,proto3" json:"usage,omitempty"`
+	Pids          []int32                `protobuf:"varint,3,rep,packed,name=pids,proto3" json:"pids,omitempty"`
+	Error         string                 `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeStat) Reset() {
+	*x = NodeStat{}
+	mi := &file_rpc_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeStat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeStat) ProtoMessage() {}
+
+func (x *NodeStat) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
+func (*NodeStat) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *NodeStat) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *NodeStat) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+func (x *NodeStat) GetPids() []int32 {
+	if x != nil {
+		return x.Pids
+	}
+	return nil
+}
+
+func (x *NodeStat) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+// Sample asks an agent what a job's slices use now; Sampled answers it.
+type Sample struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Ask           uint64                 `protobuf:"varint,2,opt,name=ask,proto3" json:"ask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sample) Reset() {
+	*x = Sample{}
+	mi := &file_rpc_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sample) ProtoMessage() {}
+
+func (x *Sample) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sample.ProtoReflect.Descriptor instead.
+func (*Sample) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *Sample) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *Sample) GetAsk() uint64 {
+	if x != nil {
+		return x.Ask
+	}
+	return 0
+}
+
+type Sampled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ask           uint64                 `protobuf:"varint,1,opt,name=ask,proto3" json:"ask,omitempty"`
+	Slices        []*SliceStat           `protobuf:"bytes,2,rep,name=slices,proto3" json:"slices,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sampled) Reset() {
+	*x = Sampled{}
+	mi := &file_rpc_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sampled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sampled) ProtoMessage() {}
+
+func (x *Sampled) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
+func (*Sampled) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *Sampled) GetAsk() uint64 {
+	if x != nil {
+		return x.Ask
+	}
+	return 0
+}
+
+func (x *Sampled) GetSlices() []*SliceStat {
+	if x != nil {
+		return x.Slices
+	}
+	return nil
+}
+
+type SliceStat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Restarts      uint32                 `protobuf:"varint,2,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	Step          uint32                 `protobuf:"varint,3,opt,name=step,proto3" json:"step,omitempty"`
+	Usage         *Usage                 `protobuf:"bytes,4,opt,name=usage,proto3" json:"usage,omitempty"`
+	Pids          []int32                `protobuf:"varint,5,rep,packed,name=pids,proto3" json:"pids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SliceStat) Reset() {
+	*x = SliceStat{}
+	mi := &file_rpc_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SliceStat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SliceStat) ProtoMessage() {}
+
+func (x *SliceStat) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
+func (*SliceStat) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *SliceStat) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *SliceStat) GetRestarts() uint32 {
+	if x != nil {
+		return x.Restarts
+	}
+	return 0
+}
+
+func (x *SliceStat) GetStep() uint32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *SliceStat) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+func (x *SliceStat) GetPids() []int32 {
+	if x != nil {
+		return x.Pids
+	}
+	return nil
+}
+
+type ImportHistoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Records       []*Record              `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportHistoryRequest) Reset() {
+	*x = ImportHistoryRequest{}
+	mi := &file_rpc_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportHistoryRequest) ProtoMessage() {}
+
+func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
+func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *ImportHistoryRequest) GetRecords() []*Record {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+type ImportHistoryReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Taken         int64                  `protobuf:"varint,2,opt,name=taken,proto3" json:"taken,omitempty"`
+	Known         int64                  `protobuf:"varint,3,opt,name=known,proto3" json:"known,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportHistoryReply) Reset() {
+	*x = ImportHistoryReply{}
+	mi := &file_rpc_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportHistoryReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportHistoryReply) ProtoMessage() {}
+
+func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
+func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *ImportHistoryReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *ImportHistoryReply) GetTaken() int64 {
+	if x != nil {
+		return x.Taken
+	}
+	return 0
+}
+
+func (x *ImportHistoryReply) GetKnown() int64 {
+	if x != nil {
+		return x.Known
+	}
+	return 0
+}
+
 type CreateStepRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
@@ -3578,7 +5107,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3590,7 +5119,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3603,7 +5132,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -3751,7 +5280,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3763,7 +5292,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3776,7 +5305,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -3818,7 +5347,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3830,7 +5359,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3843,7 +5372,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -3885,7 +5414,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3897,7 +5426,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3910,7 +5439,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -3991,7 +5520,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4003,7 +5532,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4016,7 +5545,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -4084,7 +5613,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4096,7 +5625,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4109,7 +5638,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -4180,7 +5709,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4192,7 +5721,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4205,7 +5734,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -4248,7 +5777,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4260,7 +5789,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4273,7 +5802,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -4316,7 +5845,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4328,7 +5857,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4341,7 +5870,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -4383,7 +5912,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4395,7 +5924,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4408,7 +5937,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -4443,7 +5972,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4455,7 +5984,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4468,7 +5997,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -4503,7 +6032,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4515,7 +6044,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4528,7 +6057,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -4563,7 +6092,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4575,7 +6104,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4588,7 +6117,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -4624,7 +6153,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4636,7 +6165,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4649,7 +6178,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -4697,6 +6226,7 @@ type Report struct {
 	//	*Report_Health
 	//	*Report_Result
 	//	*Report_Usage
+	//	*Report_Sampled
 	Report        isReport_Report `protobuf_oneof:"report"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4704,7 +6234,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4716,7 +6246,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4729,7 +6259,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -4836,6 +6366,15 @@ func (x *Report) GetUsage() *StepUsage {
 	return nil
 }
 
+func (x *Report) GetSampled() *Sampled {
+	if x != nil {
+		if x, ok := x.Report.(*Report_Sampled); ok {
+			return x.Sampled
+		}
+	}
+	return nil
+}
+
 type isReport_Report interface {
 	isReport_Report()
 }
@@ -4880,6 +6419,10 @@ type Report_Usage struct {
 	Usage *StepUsage `protobuf:"bytes,11,opt,name=usage,proto3,oneof"`
 }
 
+type Report_Sampled struct {
+	Sampled *Sampled `protobuf:"bytes,21,opt,name=sampled,proto3,oneof"`
+}
+
 func (*Report_Hello) isReport_Report() {}
 
 func (*Report_Heartbeat) isReport_Report() {}
@@ -4900,6 +6443,8 @@ func (*Report_Result) isReport_Report() {}
 
 func (*Report_Usage) isReport_Report() {}
 
+func (*Report_Sampled) isReport_Report() {}
+
 // Hello opens a session: what the machine is, and what is here.
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4912,7 +6457,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4924,7 +6469,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4937,7 +6482,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -4973,7 +6518,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4985,7 +6530,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4998,7 +6543,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -5040,7 +6585,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5052,7 +6597,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5065,7 +6610,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -5099,7 +6644,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5111,7 +6656,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5124,7 +6669,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -5157,7 +6702,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5169,7 +6714,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5182,7 +6727,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -5250,7 +6795,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5262,7 +6807,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5275,7 +6820,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -5342,7 +6887,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5354,7 +6899,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5367,7 +6912,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -5436,7 +6981,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5448,7 +6993,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5461,7 +7006,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -5530,7 +7075,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5542,7 +7087,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5555,7 +7100,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -5582,7 +7127,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5594,7 +7139,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5607,7 +7152,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -5636,7 +7181,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5648,7 +7193,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5661,7 +7206,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -5708,6 +7253,7 @@ type Order struct {
 	//	*Order_Ack
 	//	*Order_Config
 	//	*Order_Suspend
+	//	*Order_Sample
 	Order         isOrder_Order `protobuf_oneof:"order"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5715,7 +7261,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5727,7 +7273,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5740,7 +7286,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *Order) GetId() uint64 {
@@ -5836,6 +7382,15 @@ func (x *Order) GetSuspend() *SuspendJob {
 	return nil
 }
 
+func (x *Order) GetSample() *Sample {
+	if x != nil {
+		if x, ok := x.Order.(*Order_Sample); ok {
+			return x.Sample
+		}
+	}
+	return nil
+}
+
 type isOrder_Order interface {
 	isOrder_Order()
 }
@@ -5872,6 +7427,10 @@ type Order_Suspend struct {
 	Suspend *SuspendJob `protobuf:"bytes,10,opt,name=suspend,proto3,oneof"`
 }
 
+type Order_Sample struct {
+	Sample *Sample `protobuf:"bytes,21,opt,name=sample,proto3,oneof"`
+}
+
 func (*Order_Welcome) isOrder_Order() {}
 
 func (*Order_Launch) isOrder_Order() {}
@@ -5888,6 +7447,8 @@ func (*Order_Config) isOrder_Order() {}
 
 func (*Order_Suspend) isOrder_Order() {}
 
+func (*Order_Sample) isOrder_Order() {}
+
 // Welcome answers Hello: the configuration, and which held jobs are no longer this node's.
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -5901,7 +7462,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5913,7 +7474,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5926,7 +7487,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -5966,7 +7527,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5978,7 +7539,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5991,7 +7552,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -6010,7 +7571,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6022,7 +7583,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6035,7 +7596,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -6083,7 +7644,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6095,7 +7656,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6108,7 +7669,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -6333,7 +7894,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6345,7 +7906,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6358,7 +7919,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -6474,7 +8035,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6486,7 +8047,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6499,7 +8060,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -6710,7 +8271,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6722,7 +8283,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6735,7 +8296,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -6782,7 +8343,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6794,7 +8355,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6807,7 +8368,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -6875,7 +8436,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6887,7 +8448,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6900,7 +8461,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -6966,7 +8527,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6978,7 +8539,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6991,7 +8552,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -7030,7 +8591,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7042,7 +8603,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7055,7 +8616,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 type PrioritiesReply struct {
@@ -7069,7 +8630,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7081,7 +8642,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7094,7 +8655,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -7133,7 +8694,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7145,7 +8706,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7158,7 +8719,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -7235,7 +8796,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7247,7 +8808,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7260,7 +8821,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -7386,7 +8947,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7398,7 +8959,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7411,7 +8972,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -7445,7 +9006,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7457,7 +9018,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7470,7 +9031,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -7498,7 +9059,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7510,7 +9071,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7523,7 +9084,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -7571,7 +9132,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7583,7 +9144,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7596,7 +9157,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -8003,7 +9564,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\vHistoryPage\x12+\n" +
 	"\arecords\x18\x01 \x03(\v2\x11.runink.v1.RecordR\arecords\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\x03R\x03now\x12)\n" +
-	"\x06status\x18\x03 \x01(\v2\x11.runink.v1.StatusR\x06status\"\xd9\x01\n" +
+	"\x06status\x18\x03 \x01(\v2\x11.runink.v1.StatusR\x06status\"\xf6\x02\n" +
 	"\x06Record\x12 \n" +
 	"\x03job\x18\x01 \x01(\v2\x0e.runink.v1.JobR\x03job\x12%\n" +
 	"\x05steps\x18\x02 \x03(\v2\x0f.runink.v1.StepR\x05steps\x12\x14\n" +
@@ -8011,7 +9572,131 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04live\x18\x04 \x01(\bR\x04live\x12&\n" +
 	"\x05batch\x18\x05 \x01(\v2\x10.runink.v1.UsageR\x05batch\x12\x1a\n" +
 	"\brequeued\x18\x06 \x01(\bR\brequeued\x12\x18\n" +
-	"\acluster\x18\a \x01(\tR\acluster\"\x8c\x04\n" +
+	"\acluster\x18\a \x01(\tR\acluster\x12\x18\n" +
+	"\abilling\x18\b \x01(\x03R\abilling\x12'\n" +
+	"\x04node\x18\t \x01(\v2\x13.runink.v1.NodeFactR\x04node\x12<\n" +
+	"\vreservation\x18\n" +
+	" \x01(\v2\x1a.runink.v1.ReservationSpanR\vreservation\x12\x1a\n" +
+	"\bimported\x18\v \x01(\bR\bimported\"\xc6\x01\n" +
+	"\bNodeFact\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
+	"\x05start\x18\x02 \x01(\x03R\x05start\x12\x10\n" +
+	"\x03end\x18\x03 \x01(\x03R\x03end\x12\x12\n" +
+	"\x04tres\x18\x04 \x01(\tR\x04tres\x12\x12\n" +
+	"\x04down\x18\x05 \x01(\bR\x04down\x12\x14\n" +
+	"\x05state\x18\x06 \x01(\rR\x05state\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x12\n" +
+	"\x04user\x18\b \x01(\tR\x04user\x12\x14\n" +
+	"\x05index\x18\t \x01(\x04R\x05index\"\xd7\x01\n" +
+	"\x0fReservationSpan\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05start\x18\x03 \x01(\x03R\x05start\x12\x10\n" +
+	"\x03end\x18\x04 \x01(\x03R\x03end\x12\x14\n" +
+	"\x05nodes\x18\x05 \x01(\tR\x05nodes\x12\x12\n" +
+	"\x04tres\x18\x06 \x01(\tR\x04tres\x12\x14\n" +
+	"\x05flags\x18\a \x03(\tR\x05flags\x12\"\n" +
+	"\fassociations\x18\b \x01(\tR\fassociations\x12\x14\n" +
+	"\x05index\x18\t \x01(\x04R\x05index\"\xa4\x01\n" +
+	"\fUsageRequest\x12\x14\n" +
+	"\x05start\x18\x01 \x01(\x03R\x05start\x12\x10\n" +
+	"\x03end\x18\x02 \x01(\x03R\x03end\x12\x18\n" +
+	"\acluster\x18\x03 \x01(\bR\acluster\x12\x14\n" +
+	"\x05sizes\x18\x04 \x01(\bR\x05sizes\x12\"\n" +
+	"\freservations\x18\x05 \x01(\bR\freservations\x12\x18\n" +
+	"\aparties\x18\x06 \x01(\bR\aparties\"\xfa\x02\n" +
+	"\n" +
+	"UsageReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x18\n" +
+	"\acluster\x18\x02 \x01(\tR\acluster\x12/\n" +
+	"\aparties\x18\x03 \x03(\v2\x15.runink.v1.PartyUsageR\aparties\x12+\n" +
+	"\x05sizes\x18\x04 \x03(\v2\x15.runink.v1.PartyUsageR\x05sizes\x12+\n" +
+	"\x04tres\x18\x05 \x03(\v2\x17.runink.v1.ClusterUsageR\x04tres\x12?\n" +
+	"\freservations\x18\x06 \x03(\v2\x1b.runink.v1.ReservationUsageR\freservations\x123\n" +
+	"\baccounts\x18\a \x03(\v2\x17.runink.v1.AccountPlaceR\baccounts\x12\x14\n" +
+	"\x05start\x18\b \x01(\x03R\x05start\x12\x10\n" +
+	"\x03end\x18\t \x01(\x03R\x03end\"\xc3\x01\n" +
+	"\x05Party\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x10\n" +
+	"\x03uid\x18\x03 \x01(\rR\x03uid\x12\x14\n" +
+	"\x05wckey\x18\x04 \x01(\tR\x05wckey\x12\x10\n" +
+	"\x03qos\x18\x05 \x01(\tR\x03qos\x12\x1c\n" +
+	"\tpartition\x18\x06 \x01(\tR\tpartition\x12 \n" +
+	"\vreservation\x18\a \x01(\tR\vreservation\x12\x12\n" +
+	"\x04cpus\x18\b \x01(\rR\x04cpus\"\xa0\x01\n" +
+	"\n" +
+	"PartyUsage\x12&\n" +
+	"\x05party\x18\x01 \x01(\v2\x10.runink.v1.PartyR\x05party\x12*\n" +
+	"\x04tres\x18\x02 \x03(\v2\x16.runink.v1.TRESSecondsR\x04tres\x12\x12\n" +
+	"\x04jobs\x18\x03 \x01(\x03R\x04jobs\x12*\n" +
+	"\x05ended\x18\x04 \x01(\v2\x14.runink.v1.EndedSumsR\x05ended\";\n" +
+	"\vTRESSeconds\x12\x12\n" +
+	"\x04tres\x18\x01 \x01(\tR\x04tres\x12\x18\n" +
+	"\aseconds\x18\x02 \x01(\x03R\aseconds\"\xb4\x02\n" +
+	"\tEndedSums\x12\x12\n" +
+	"\x04jobs\x18\x01 \x01(\x03R\x04jobs\x12\x16\n" +
+	"\x06failed\x18\x02 \x01(\x03R\x06failed\x12\x19\n" +
+	"\bcpu_held\x18\x03 \x01(\x03R\acpuHeld\x12\x19\n" +
+	"\bcpu_used\x18\x04 \x01(\x03R\acpuUsed\x12\x19\n" +
+	"\bmem_held\x18\x05 \x01(\x03R\amemHeld\x12\x19\n" +
+	"\bmem_used\x18\x06 \x01(\x03R\amemUsed\x12\x19\n" +
+	"\bgpu_held\x18\a \x01(\x03R\agpuHeld\x12\x19\n" +
+	"\bgpu_used\x18\b \x01(\x03R\agpuUsed\x12\x12\n" +
+	"\x04wait\x18\t \x01(\x03R\x04wait\x12\x12\n" +
+	"\x04wall\x18\n" +
+	" \x01(\x03R\x04wall\x12\x16\n" +
+	"\x06energy\x18\v \x01(\x03R\x06energy\x12\x19\n" +
+	"\bgpu_told\x18\f \x01(\x03R\agpuTold\"\xfd\x01\n" +
+	"\fClusterUsage\x12\x12\n" +
+	"\x04tres\x18\x01 \x01(\tR\x04tres\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\x12\x1c\n" +
+	"\tallocated\x18\x03 \x01(\x03R\tallocated\x12\x12\n" +
+	"\x04down\x18\x04 \x01(\x03R\x04down\x12!\n" +
+	"\fplanned_down\x18\x05 \x01(\x03R\vplannedDown\x12\x12\n" +
+	"\x04idle\x18\x06 \x01(\x03R\x04idle\x12\x18\n" +
+	"\aplanned\x18\a \x01(\x03R\aplanned\x12$\n" +
+	"\rovercommitted\x18\b \x01(\x03R\rovercommitted\x12\x1a\n" +
+	"\breported\x18\t \x01(\x03R\breported\"x\n" +
+	"\x10ReservationUsage\x12.\n" +
+	"\x04span\x18\x01 \x01(\v2\x1a.runink.v1.ReservationSpanR\x04span\x124\n" +
+	"\tallocated\x18\x02 \x03(\v2\x16.runink.v1.TRESSecondsR\tallocated\":\n" +
+	"\fAccountPlace\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06parent\x18\x02 \x01(\tR\x06parent\"V\n" +
+	"\x10StepStatsRequest\x12%\n" +
+	"\x04refs\x18\x01 \x03(\v2\x11.runink.v1.JobRefR\x04refs\x12\x1b\n" +
+	"\tall_steps\x18\x02 \x01(\bR\ballSteps\"f\n" +
+	"\x0eStepStatsReply\x12)\n" +
+	"\x05steps\x18\x01 \x03(\v2\x13.runink.v1.StepStatR\x05steps\x12)\n" +
+	"\x06status\x18\x02 \x01(\v2\x11.runink.v1.StatusR\x06status\"|\n" +
+	"\bStepStat\x12 \n" +
+	"\x03job\x18\x01 \x01(\v2\x0e.runink.v1.JobR\x03job\x12#\n" +
+	"\x04step\x18\x02 \x01(\v2\x0f.runink.v1.StepR\x04step\x12)\n" +
+	"\x05nodes\x18\x03 \x03(\v2\x13.runink.v1.NodeStatR\x05nodes\"p\n" +
+	"\bNodeStat\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12&\n" +
+	"\x05usage\x18\x02 \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x12\n" +
+	"\x04pids\x18\x03 \x03(\x05R\x04pids\x12\x14\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\",\n" +
+	"\x06Sample\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x10\n" +
+	"\x03ask\x18\x02 \x01(\x04R\x03ask\"I\n" +
+	"\aSampled\x12\x10\n" +
+	"\x03ask\x18\x01 \x01(\x04R\x03ask\x12,\n" +
+	"\x06slices\x18\x02 \x03(\v2\x14.runink.v1.SliceStatR\x06slices\"\x89\x01\n" +
+	"\tSliceStat\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
+	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
+	"\x04step\x18\x03 \x01(\rR\x04step\x12&\n" +
+	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x12\n" +
+	"\x04pids\x18\x05 \x03(\x05R\x04pids\"C\n" +
+	"\x14ImportHistoryRequest\x12+\n" +
+	"\arecords\x18\x01 \x03(\v2\x11.runink.v1.RecordR\arecords\"k\n" +
+	"\x12ImportHistoryReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x14\n" +
+	"\x05taken\x18\x02 \x01(\x03R\x05taken\x12\x14\n" +
+	"\x05known\x18\x03 \x01(\x03R\x05known\"\x8c\x04\n" +
 	"\x11CreateStepRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\rR\x03job\x12\x19\n" +
@@ -8112,7 +9797,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x10\n" +
-	"\x03csr\x18\x04 \x01(\fR\x03csr\"\x90\x04\n" +
+	"\x03csr\x18\x04 \x01(\fR\x03csr\"\xc0\x04\n" +
 	"\x06Report\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12(\n" +
 	"\x05hello\x18\x02 \x01(\v2\x10.runink.v1.HelloH\x00R\x05hello\x124\n" +
@@ -8125,7 +9810,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06health\x18\t \x01(\v2\x15.runink.v1.NodeHealthH\x00R\x06health\x120\n" +
 	"\x06result\x18\n" +
 	" \x01(\v2\x16.runink.v1.OrderResultH\x00R\x06result\x12,\n" +
-	"\x05usage\x18\v \x01(\v2\x14.runink.v1.StepUsageH\x00R\x05usageB\b\n" +
+	"\x05usage\x18\v \x01(\v2\x14.runink.v1.StepUsageH\x00R\x05usage\x12.\n" +
+	"\asampled\x18\x15 \x01(\v2\x12.runink.v1.SampledH\x00R\asampledB\b\n" +
 	"\x06report\"y\n" +
 	"\x05Hello\x12-\n" +
 	"\x05found\x18\x01 \x01(\v2\x17.runink.v1.RegisterNodeR\x05found\x12&\n" +
@@ -8187,7 +9873,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
 	"\x04step\x18\x03 \x01(\rR\x04step\x12&\n" +
-	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\"\xa3\x03\n" +
+	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\"\xd0\x03\n" +
 	"\x05Order\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12.\n" +
@@ -8199,7 +9885,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03ack\x18\b \x01(\v2\x0e.runink.v1.AckH\x00R\x03ack\x12.\n" +
 	"\x06config\x18\t \x01(\v2\x14.runink.v1.NewConfigH\x00R\x06config\x121\n" +
 	"\asuspend\x18\n" +
-	" \x01(\v2\x15.runink.v1.SuspendJobH\x00R\asuspendB\a\n" +
+	" \x01(\v2\x15.runink.v1.SuspendJobH\x00R\asuspend\x12+\n" +
+	"\x06sample\x18\x15 \x01(\v2\x11.runink.v1.SampleH\x00R\x06sampleB\a\n" +
 	"\x05order\"\x98\x01\n" +
 	"\aWelcome\x12-\n" +
 	"\x06config\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x06config\x12&\n" +
@@ -8391,7 +10078,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05level\x18\f \x01(\x01R\x05level\x12\"\n" +
 	"\rgrp_tres_mins\x18\r \x01(\tR\vgrpTresMins\x12$\n" +
 	"\x0eused_tres_mins\x18\x0e \x01(\tR\fusedTresMins\x12\"\n" +
-	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins2\xa6\x0e\n" +
+	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins2\xf5\x0f\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -8412,7 +10099,10 @@ const file_rpc_proto_rawDesc = "" +
 	"ModifyNode\x12\x1c.runink.v1.ModifyNodeRequest\x1a\x0f.runink.v1.Done\x12E\n" +
 	"\x0fModifyPartition\x12!.runink.v1.ModifyPartitionRequest\x1a\x0f.runink.v1.Done\x12=\n" +
 	"\vReconfigure\x12\x1d.runink.v1.ReconfigureRequest\x1a\x0f.runink.v1.Done\x12>\n" +
-	"\aHistory\x12\x19.runink.v1.HistoryRequest\x1a\x16.runink.v1.HistoryPage0\x01\x12=\n" +
+	"\aHistory\x12\x19.runink.v1.HistoryRequest\x1a\x16.runink.v1.HistoryPage0\x01\x127\n" +
+	"\x05Usage\x12\x17.runink.v1.UsageRequest\x1a\x15.runink.v1.UsageReply\x12C\n" +
+	"\tStepStats\x12\x1b.runink.v1.StepStatsRequest\x1a\x19.runink.v1.StepStatsReply\x12O\n" +
+	"\rImportHistory\x12\x1f.runink.v1.ImportHistoryRequest\x1a\x1d.runink.v1.ImportHistoryReply\x12=\n" +
 	"\vCompleteJob\x12\x1d.runink.v1.CompleteJobRequest\x1a\x0f.runink.v1.Done\x12F\n" +
 	"\n" +
 	"CreateStep\x12\x1c.runink.v1.CreateStepRequest\x1a\x1a.runink.v1.CreateStepReply\x124\n" +
@@ -8446,7 +10136,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 94)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 114)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),         // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                   // 1: runink.v1.Done
@@ -8498,89 +10188,109 @@ var file_rpc_proto_goTypes = []any{
 	(*HistoryRequest)(nil),         // 47: runink.v1.HistoryRequest
 	(*HistoryPage)(nil),            // 48: runink.v1.HistoryPage
 	(*Record)(nil),                 // 49: runink.v1.Record
-	(*CreateStepRequest)(nil),      // 50: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),        // 51: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),      // 52: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                 // 53: runink.v1.StepUp
-	(*StepAttach)(nil),             // 54: runink.v1.StepAttach
-	(*StepDown)(nil),               // 55: runink.v1.StepDown
-	(*TaskOutput)(nil),             // 56: runink.v1.TaskOutput
-	(*TaskStart)(nil),              // 57: runink.v1.TaskStart
-	(*TaskExit)(nil),               // 58: runink.v1.TaskExit
-	(*CreateTokenRequest)(nil),     // 59: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),       // 60: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),         // 61: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),           // 62: runink.v1.CertifyReply
-	(*JoinRequest)(nil),            // 63: runink.v1.JoinRequest
-	(*Report)(nil),                 // 64: runink.v1.Report
-	(*Hello)(nil),                  // 65: runink.v1.Hello
-	(*HeldJob)(nil),                // 66: runink.v1.HeldJob
-	(*Heartbeat)(nil),              // 67: runink.v1.Heartbeat
-	(*JobAccepted)(nil),            // 68: runink.v1.JobAccepted
-	(*JobDone)(nil),                // 69: runink.v1.JobDone
-	(*NodeDone)(nil),               // 70: runink.v1.NodeDone
-	(*StepDone)(nil),               // 71: runink.v1.StepDone
-	(*LaunchFailed)(nil),           // 72: runink.v1.LaunchFailed
-	(*NodeHealth)(nil),             // 73: runink.v1.NodeHealth
-	(*OrderResult)(nil),            // 74: runink.v1.OrderResult
-	(*StepUsage)(nil),              // 75: runink.v1.StepUsage
-	(*Order)(nil),                  // 76: runink.v1.Order
-	(*Welcome)(nil),                // 77: runink.v1.Welcome
-	(*Ack)(nil),                    // 78: runink.v1.Ack
-	(*NewConfig)(nil),              // 79: runink.v1.NewConfig
-	(*JobHere)(nil),                // 80: runink.v1.JobHere
-	(*LaunchJob)(nil),              // 81: runink.v1.LaunchJob
-	(*LaunchStep)(nil),             // 82: runink.v1.LaunchStep
-	(*TaskHere)(nil),               // 83: runink.v1.TaskHere
-	(*SignalJob)(nil),              // 84: runink.v1.SignalJob
-	(*EndJobHere)(nil),             // 85: runink.v1.EndJobHere
-	(*SuspendJob)(nil),             // 86: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),      // 87: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),        // 88: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),        // 89: runink.v1.PriorityWeights
-	(*JobFactors)(nil),             // 90: runink.v1.JobFactors
-	(*TRESFactor)(nil),             // 91: runink.v1.TRESFactor
-	(*SharesRequest)(nil),          // 92: runink.v1.SharesRequest
-	(*SharesReply)(nil),            // 93: runink.v1.SharesReply
-	(*AssocShare)(nil),             // 94: runink.v1.AssocShare
-	(*JobOptions)(nil),             // 95: runink.v1.JobOptions
-	(*Rlimit)(nil),                 // 96: runink.v1.Rlimit
-	(*IndexSet)(nil),               // 97: runink.v1.IndexSet
-	(*Job)(nil),                    // 98: runink.v1.Job
-	(*Obstacle)(nil),               // 99: runink.v1.Obstacle
-	(*Node)(nil),                   // 100: runink.v1.Node
-	(*Partition)(nil),              // 101: runink.v1.Partition
-	(*ConfigFile)(nil),             // 102: runink.v1.ConfigFile
-	(*RunRecord)(nil),              // 103: runink.v1.RunRecord
-	(*AccountTables)(nil),          // 104: runink.v1.AccountTables
-	(*Transaction)(nil),            // 105: runink.v1.Transaction
-	(*TRESItem)(nil),               // 106: runink.v1.TRESItem
-	(*ExitCode)(nil),               // 107: runink.v1.ExitCode
-	(*Step)(nil),                   // 108: runink.v1.Step
-	(*Usage)(nil),                  // 109: runink.v1.Usage
-	(*RegisterNode)(nil),           // 110: runink.v1.RegisterNode
-	(*GresAlloc)(nil),              // 111: runink.v1.GresAlloc
+	(*NodeFact)(nil),               // 50: runink.v1.NodeFact
+	(*ReservationSpan)(nil),        // 51: runink.v1.ReservationSpan
+	(*UsageRequest)(nil),           // 52: runink.v1.UsageRequest
+	(*UsageReply)(nil),             // 53: runink.v1.UsageReply
+	(*Party)(nil),                  // 54: runink.v1.Party
+	(*PartyUsage)(nil),             // 55: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),            // 56: runink.v1.TRESSeconds
+	(*EndedSums)(nil),              // 57: runink.v1.EndedSums
+	(*ClusterUsage)(nil),           // 58: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),       // 59: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),           // 60: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),       // 61: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),         // 62: runink.v1.StepStatsReply
+	(*StepStat)(nil),               // 63: runink.v1.StepStat
+	(*NodeStat)(nil),               // 64: runink.v1.NodeStat
+	(*Sample)(nil),                 // 65: runink.v1.Sample
+	(*Sampled)(nil),                // 66: runink.v1.Sampled
+	(*SliceStat)(nil),              // 67: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),   // 68: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),     // 69: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),      // 70: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),        // 71: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),      // 72: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                 // 73: runink.v1.StepUp
+	(*StepAttach)(nil),             // 74: runink.v1.StepAttach
+	(*StepDown)(nil),               // 75: runink.v1.StepDown
+	(*TaskOutput)(nil),             // 76: runink.v1.TaskOutput
+	(*TaskStart)(nil),              // 77: runink.v1.TaskStart
+	(*TaskExit)(nil),               // 78: runink.v1.TaskExit
+	(*CreateTokenRequest)(nil),     // 79: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),       // 80: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),         // 81: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),           // 82: runink.v1.CertifyReply
+	(*JoinRequest)(nil),            // 83: runink.v1.JoinRequest
+	(*Report)(nil),                 // 84: runink.v1.Report
+	(*Hello)(nil),                  // 85: runink.v1.Hello
+	(*HeldJob)(nil),                // 86: runink.v1.HeldJob
+	(*Heartbeat)(nil),              // 87: runink.v1.Heartbeat
+	(*JobAccepted)(nil),            // 88: runink.v1.JobAccepted
+	(*JobDone)(nil),                // 89: runink.v1.JobDone
+	(*NodeDone)(nil),               // 90: runink.v1.NodeDone
+	(*StepDone)(nil),               // 91: runink.v1.StepDone
+	(*LaunchFailed)(nil),           // 92: runink.v1.LaunchFailed
+	(*NodeHealth)(nil),             // 93: runink.v1.NodeHealth
+	(*OrderResult)(nil),            // 94: runink.v1.OrderResult
+	(*StepUsage)(nil),              // 95: runink.v1.StepUsage
+	(*Order)(nil),                  // 96: runink.v1.Order
+	(*Welcome)(nil),                // 97: runink.v1.Welcome
+	(*Ack)(nil),                    // 98: runink.v1.Ack
+	(*NewConfig)(nil),              // 99: runink.v1.NewConfig
+	(*JobHere)(nil),                // 100: runink.v1.JobHere
+	(*LaunchJob)(nil),              // 101: runink.v1.LaunchJob
+	(*LaunchStep)(nil),             // 102: runink.v1.LaunchStep
+	(*TaskHere)(nil),               // 103: runink.v1.TaskHere
+	(*SignalJob)(nil),              // 104: runink.v1.SignalJob
+	(*EndJobHere)(nil),             // 105: runink.v1.EndJobHere
+	(*SuspendJob)(nil),             // 106: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),      // 107: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),        // 108: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),        // 109: runink.v1.PriorityWeights
+	(*JobFactors)(nil),             // 110: runink.v1.JobFactors
+	(*TRESFactor)(nil),             // 111: runink.v1.TRESFactor
+	(*SharesRequest)(nil),          // 112: runink.v1.SharesRequest
+	(*SharesReply)(nil),            // 113: runink.v1.SharesReply
+	(*AssocShare)(nil),             // 114: runink.v1.AssocShare
+	(*JobOptions)(nil),             // 115: runink.v1.JobOptions
+	(*Rlimit)(nil),                 // 116: runink.v1.Rlimit
+	(*IndexSet)(nil),               // 117: runink.v1.IndexSet
+	(*Job)(nil),                    // 118: runink.v1.Job
+	(*Obstacle)(nil),               // 119: runink.v1.Obstacle
+	(*Node)(nil),                   // 120: runink.v1.Node
+	(*Partition)(nil),              // 121: runink.v1.Partition
+	(*ConfigFile)(nil),             // 122: runink.v1.ConfigFile
+	(*RunRecord)(nil),              // 123: runink.v1.RunRecord
+	(*AccountTables)(nil),          // 124: runink.v1.AccountTables
+	(*Transaction)(nil),            // 125: runink.v1.Transaction
+	(*TRESItem)(nil),               // 126: runink.v1.TRESItem
+	(*ExitCode)(nil),               // 127: runink.v1.ExitCode
+	(*Step)(nil),                   // 128: runink.v1.Step
+	(*Usage)(nil),                  // 129: runink.v1.Usage
+	(*RegisterNode)(nil),           // 130: runink.v1.RegisterNode
+	(*GresAlloc)(nil),              // 131: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	95,  // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	96,  // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	115, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	116, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	97,  // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	117, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	98,  // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	118, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	99,  // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	100, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	101, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	102, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	119, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	120, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	121, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	122, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
-	103, // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	123, // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 19: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 20: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	30,  // 21: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -8591,9 +10301,9 @@ var file_rpc_proto_depIdxs = []int32{
 	33,  // 26: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	33,  // 27: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	33,  // 28: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	104, // 29: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	105, // 30: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	106, // 31: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	124, // 29: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	125, // 30: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	126, // 31: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	40,  // 32: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	33,  // 33: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	39,  // 34: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -8603,134 +10313,166 @@ var file_rpc_proto_depIdxs = []int32{
 	43,  // 38: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	43,  // 39: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
 	43,  // 40: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	107, // 41: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	127, // 41: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	11,  // 42: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	49,  // 43: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	8,   // 44: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	98,  // 45: runink.v1.Record.job:type_name -> runink.v1.Job
-	108, // 46: runink.v1.Record.steps:type_name -> runink.v1.Step
-	109, // 47: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	95,  // 48: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	96,  // 49: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	8,   // 50: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	108, // 51: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	98,  // 52: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	54,  // 53: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	56,  // 54: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	57,  // 55: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	58,  // 56: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	107, // 57: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	8,   // 58: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	8,   // 59: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	65,  // 60: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	67,  // 61: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	68,  // 62: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	69,  // 63: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	70,  // 64: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	71,  // 65: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	72,  // 66: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	73,  // 67: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	74,  // 68: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	75,  // 69: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	110, // 70: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	66,  // 71: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	107, // 72: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	109, // 73: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	109, // 74: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	107, // 75: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	58,  // 76: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	109, // 77: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 78: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	109, // 79: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	77,  // 80: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	81,  // 81: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	82,  // 82: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	84,  // 83: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	85,  // 84: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	78,  // 85: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	79,  // 86: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	86,  // 87: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	102, // 88: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	66,  // 89: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	102, // 90: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	111, // 91: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	96,  // 92: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	80,  // 93: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	80,  // 94: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	83,  // 95: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	111, // 96: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	89,  // 97: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	90,  // 98: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	91,  // 99: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	91,  // 100: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	94,  // 101: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	2,   // 102: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 103: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 104: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 105: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 106: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 107: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 108: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 109: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 110: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 111: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	26,  // 112: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	28,  // 113: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	31,  // 114: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	32,  // 115: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	34,  // 116: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	35,  // 117: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	36,  // 118: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	47,  // 119: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	46,  // 120: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	50,  // 121: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	53,  // 122: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	52,  // 123: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	37,  // 124: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	41,  // 125: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	59,  // 126: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	61,  // 127: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	87,  // 128: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	92,  // 129: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	63,  // 130: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	64,  // 131: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	53,  // 132: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	3,   // 133: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 134: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 135: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	98,  // 136: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 137: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 138: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 139: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 140: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 141: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 142: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	27,  // 143: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	29,  // 144: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	29,  // 145: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	29,  // 146: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 147: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 148: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	1,   // 149: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	48,  // 150: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	1,   // 151: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	51,  // 152: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	55,  // 153: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 154: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	38,  // 155: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	42,  // 156: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	60,  // 157: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	62,  // 158: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	88,  // 159: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	93,  // 160: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	62,  // 161: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	76,  // 162: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	55,  // 163: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	133, // [133:164] is the sub-list for method output_type
-	102, // [102:133] is the sub-list for method input_type
-	102, // [102:102] is the sub-list for extension type_name
-	102, // [102:102] is the sub-list for extension extendee
-	0,   // [0:102] is the sub-list for field type_name
+	118, // 45: runink.v1.Record.job:type_name -> runink.v1.Job
+	128, // 46: runink.v1.Record.steps:type_name -> runink.v1.Step
+	129, // 47: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	50,  // 48: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	51,  // 49: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	8,   // 50: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	55,  // 51: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	55,  // 52: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	58,  // 53: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	59,  // 54: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	60,  // 55: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	54,  // 56: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	56,  // 57: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	57,  // 58: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	51,  // 59: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	56,  // 60: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	11,  // 61: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	63,  // 62: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	8,   // 63: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	118, // 64: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	128, // 65: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	64,  // 66: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	129, // 67: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	67,  // 68: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	129, // 69: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	49,  // 70: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	8,   // 71: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	115, // 72: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	116, // 73: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	8,   // 74: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	128, // 75: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	118, // 76: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	74,  // 77: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	76,  // 78: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	77,  // 79: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	78,  // 80: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	127, // 81: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	8,   // 82: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	8,   // 83: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	85,  // 84: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	87,  // 85: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	88,  // 86: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	89,  // 87: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	90,  // 88: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	91,  // 89: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	92,  // 90: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	93,  // 91: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	94,  // 92: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	95,  // 93: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	66,  // 94: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	130, // 95: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	86,  // 96: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	127, // 97: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	129, // 98: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	129, // 99: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	127, // 100: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	78,  // 101: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	129, // 102: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 103: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	129, // 104: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	97,  // 105: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	101, // 106: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	102, // 107: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	104, // 108: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	105, // 109: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	98,  // 110: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	99,  // 111: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	106, // 112: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	65,  // 113: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	122, // 114: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	86,  // 115: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	122, // 116: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	131, // 117: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	116, // 118: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	100, // 119: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	100, // 120: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	103, // 121: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	131, // 122: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	109, // 123: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	110, // 124: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	111, // 125: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	111, // 126: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	114, // 127: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	2,   // 128: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 129: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 130: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 131: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 132: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 133: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 134: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 135: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 136: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 137: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	26,  // 138: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	28,  // 139: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	31,  // 140: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	32,  // 141: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	34,  // 142: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	35,  // 143: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	36,  // 144: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	47,  // 145: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	52,  // 146: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	61,  // 147: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	68,  // 148: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	46,  // 149: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	70,  // 150: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	73,  // 151: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	72,  // 152: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	37,  // 153: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	41,  // 154: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	79,  // 155: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	81,  // 156: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	107, // 157: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	112, // 158: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	83,  // 159: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	84,  // 160: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	73,  // 161: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	3,   // 162: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 163: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 164: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	118, // 165: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 166: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 167: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 168: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 169: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 170: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 171: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	27,  // 172: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	29,  // 173: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	29,  // 174: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	29,  // 175: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 176: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 177: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	1,   // 178: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	48,  // 179: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	53,  // 180: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	62,  // 181: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	69,  // 182: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 183: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	71,  // 184: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	75,  // 185: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 186: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	38,  // 187: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	42,  // 188: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	80,  // 189: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	82,  // 190: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	108, // 191: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	113, // 192: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	82,  // 193: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	96,  // 194: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	75,  // 195: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	162, // [162:196] is the sub-list for method output_type
+	128, // [128:162] is the sub-list for method input_type
+	128, // [128:128] is the sub-list for extension type_name
+	128, // [128:128] is the sub-list for extension extendee
+	0,   // [0:128] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -8740,7 +10482,7 @@ func file_rpc_proto_init() {
 	}
 	file_nouns_proto_init()
 	file_log_proto_init()
-	file_rpc_proto_msgTypes[63].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[83].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -8751,8 +10493,9 @@ func file_rpc_proto_init() {
 		(*Report_Health)(nil),
 		(*Report_Result)(nil),
 		(*Report_Usage)(nil),
+		(*Report_Sampled)(nil),
 	}
-	file_rpc_proto_msgTypes[75].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[95].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -8761,6 +10504,7 @@ func file_rpc_proto_init() {
 		(*Order_Ack)(nil),
 		(*Order_Config)(nil),
 		(*Order_Suspend)(nil),
+		(*Order_Sample)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -8768,7 +10512,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   94,
+			NumMessages:   114,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -39,6 +39,9 @@ const (
 	Controller_ModifyPartition_FullMethodName = "/runink.v1.Controller/ModifyPartition"
 	Controller_Reconfigure_FullMethodName     = "/runink.v1.Controller/Reconfigure"
 	Controller_History_FullMethodName         = "/runink.v1.Controller/History"
+	Controller_Usage_FullMethodName           = "/runink.v1.Controller/Usage"
+	Controller_StepStats_FullMethodName       = "/runink.v1.Controller/StepStats"
+	Controller_ImportHistory_FullMethodName   = "/runink.v1.Controller/ImportHistory"
 	Controller_CompleteJob_FullMethodName     = "/runink.v1.Controller/CompleteJob"
 	Controller_CreateStep_FullMethodName      = "/runink.v1.Controller/CreateStep"
 	Controller_StepIO_FullMethodName          = "/runink.v1.Controller/StepIO"
@@ -80,6 +83,13 @@ type ControllerClient interface {
 	ModifyPartition(ctx context.Context, in *ModifyPartitionRequest, opts ...grpc.CallOption) (*Done, error)
 	Reconfigure(ctx context.Context, in *ReconfigureRequest, opts ...grpc.CallOption) (*Done, error)
 	History(ctx context.Context, in *HistoryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[HistoryPage], error)
+	// Usage says who used how much of the cluster over a span of time, from the
+	// roll-ups of accounting and the jobs that are live.
+	Usage(ctx context.Context, in *UsageRequest, opts ...grpc.CallOption) (*UsageReply, error)
+	// StepStats asks the agents what running steps use at present.
+	StepStats(ctx context.Context, in *StepStatsRequest, opts ...grpc.CallOption) (*StepStatsReply, error)
+	// ImportHistory takes records of jobs that ran elsewhere into the history.
+	ImportHistory(ctx context.Context, in *ImportHistoryRequest, opts ...grpc.CallOption) (*ImportHistoryReply, error)
 	// CompleteJob ends an allocation whose command has ended.
 	CompleteJob(ctx context.Context, in *CompleteJobRequest, opts ...grpc.CallOption) (*Done, error)
 	// CreateStep places a step in a job's allocation, waiting for room when asked,
@@ -318,6 +328,36 @@ func (c *controllerClient) History(ctx context.Context, in *HistoryRequest, opts
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Controller_HistoryClient = grpc.ServerStreamingClient[HistoryPage]
 
+func (c *controllerClient) Usage(ctx context.Context, in *UsageRequest, opts ...grpc.CallOption) (*UsageReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UsageReply)
+	err := c.cc.Invoke(ctx, Controller_Usage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) StepStats(ctx context.Context, in *StepStatsRequest, opts ...grpc.CallOption) (*StepStatsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StepStatsReply)
+	err := c.cc.Invoke(ctx, Controller_StepStats_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) ImportHistory(ctx context.Context, in *ImportHistoryRequest, opts ...grpc.CallOption) (*ImportHistoryReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ImportHistoryReply)
+	err := c.cc.Invoke(ctx, Controller_ImportHistory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controllerClient) CompleteJob(ctx context.Context, in *CompleteJobRequest, opts ...grpc.CallOption) (*Done, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Done)
@@ -450,6 +490,13 @@ type ControllerServer interface {
 	ModifyPartition(context.Context, *ModifyPartitionRequest) (*Done, error)
 	Reconfigure(context.Context, *ReconfigureRequest) (*Done, error)
 	History(*HistoryRequest, grpc.ServerStreamingServer[HistoryPage]) error
+	// Usage says who used how much of the cluster over a span of time, from the
+	// roll-ups of accounting and the jobs that are live.
+	Usage(context.Context, *UsageRequest) (*UsageReply, error)
+	// StepStats asks the agents what running steps use at present.
+	StepStats(context.Context, *StepStatsRequest) (*StepStatsReply, error)
+	// ImportHistory takes records of jobs that ran elsewhere into the history.
+	ImportHistory(context.Context, *ImportHistoryRequest) (*ImportHistoryReply, error)
 	// CompleteJob ends an allocation whose command has ended.
 	CompleteJob(context.Context, *CompleteJobRequest) (*Done, error)
 	// CreateStep places a step in a job's allocation, waiting for room when asked,
@@ -534,6 +581,15 @@ func (UnimplementedControllerServer) Reconfigure(context.Context, *ReconfigureRe
 }
 func (UnimplementedControllerServer) History(*HistoryRequest, grpc.ServerStreamingServer[HistoryPage]) error {
 	return status.Error(codes.Unimplemented, "method History not implemented")
+}
+func (UnimplementedControllerServer) Usage(context.Context, *UsageRequest) (*UsageReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Usage not implemented")
+}
+func (UnimplementedControllerServer) StepStats(context.Context, *StepStatsRequest) (*StepStatsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method StepStats not implemented")
+}
+func (UnimplementedControllerServer) ImportHistory(context.Context, *ImportHistoryRequest) (*ImportHistoryReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ImportHistory not implemented")
 }
 func (UnimplementedControllerServer) CompleteJob(context.Context, *CompleteJobRequest) (*Done, error) {
 	return nil, status.Error(codes.Unimplemented, "method CompleteJob not implemented")
@@ -889,6 +945,60 @@ func _Controller_History_Handler(srv interface{}, stream grpc.ServerStream) erro
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Controller_HistoryServer = grpc.ServerStreamingServer[HistoryPage]
 
+func _Controller_Usage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UsageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).Usage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_Usage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).Usage(ctx, req.(*UsageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_StepStats_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StepStatsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).StepStats(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_StepStats_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).StepStats(ctx, req.(*StepStatsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_ImportHistory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ImportHistoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).ImportHistory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_ImportHistory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).ImportHistory(ctx, req.(*ImportHistoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Controller_CompleteJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CompleteJobRequest)
 	if err := dec(in); err != nil {
@@ -1124,6 +1234,18 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Reconfigure",
 			Handler:    _Controller_Reconfigure_Handler,
+		},
+		{
+			MethodName: "Usage",
+			Handler:    _Controller_Usage_Handler,
+		},
+		{
+			MethodName: "StepStats",
+			Handler:    _Controller_StepStats_Handler,
+		},
+		{
+			MethodName: "ImportHistory",
+			Handler:    _Controller_ImportHistory_Handler,
 		},
 		{
 			MethodName: "CompleteJob",

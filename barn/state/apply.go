@@ -72,6 +72,8 @@ func (s *State) dispatch(cmd Command) Result {
 		return Result{}
 	case UseToken:
 		return refusal(s.useToken(c))
+	case ImportHistory:
+		return refusal(s.importHistory(c))
 	}
 	return Result{Err: fmt.Errorf("cannot apply a command of type %T", cmd)}
 }

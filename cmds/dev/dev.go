@@ -221,3 +221,4 @@ func withLog(err error, stays bool, dir string) error {
 	}
 	return fmt.Errorf("%w (log: %s)", err, filepath.Join(dir, "log", "rink.log"))
 }
+

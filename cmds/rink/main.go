@@ -10,7 +10,10 @@ import (
 	"strings"
 
 	"github.com/runink/rink/cmds/dev"
+	"github.com/runink/rink/cmds/export"
+	"github.com/runink/rink/cmds/importer"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/reff"
 	"github.com/runink/rink/cmds/rinkctld"
 	"github.com/runink/rink/cmds/rinknoded"
 	"github.com/runink/rink/cmds/sacct"
@@ -19,11 +22,14 @@ import (
 	"github.com/runink/rink/cmds/sbatch"
 	"github.com/runink/rink/cmds/scancel"
 	"github.com/runink/rink/cmds/scontrol"
+	"github.com/runink/rink/cmds/seff"
 	"github.com/runink/rink/cmds/sinfo"
 	"github.com/runink/rink/cmds/sprio"
 	"github.com/runink/rink/cmds/squeue"
+	"github.com/runink/rink/cmds/sreport"
 	"github.com/runink/rink/cmds/srun"
 	"github.com/runink/rink/cmds/sshare"
+	"github.com/runink/rink/cmds/sstat"
 	"github.com/runink/rink/cmds/token"
 )
 
@@ -48,12 +54,18 @@ var commands = []command{
 	{[]string{"sacct", "racct"}, sacct.Run, "list past and present jobs"},
 	{[]string{"sprio", "rprio"}, sprio.Run, "list what priorities are made of"},
 	{[]string{"sshare", "rshare"}, sshare.Run, "list how accounts stand to their fair shares"},
+	{[]string{"sreport", "rreport"}, sreport.Run, "report who used how much"},
+	{[]string{"sstat", "rstat"}, sstat.Run, "what running steps use"},
+	{[]string{"seff"}, seff.Run, "what a job used of what it held"},
+	{[]string{"reff"}, reff.Run, "the same of users, accounts, herds and arrays"},
 	{[]string{"sacctmgr", "racctmgr"}, sacctmgr.Run, "look at accounts, users and QOS, and change them"},
 }
 
 // verbs are what Slurm has no word for: rink VERB.
 var verbs = []command{
 	{[]string{"dev"}, dev.Run, "a whole cluster on this machine, in one process"},
+	{[]string{"export"}, export.Run, "write the history for other programs"},
+	{[]string{"import"}, importer.Run, "take in the history of a Slurm site"},
 	{[]string{"token"}, token.Run, "make a one-time token with which a daemon joins"},
 }
 

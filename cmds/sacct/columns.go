@@ -43,13 +43,13 @@ func ofBoth(name string, width int, value func(*view, *row) string) field {
 
 // ofUsage is a field of what a step used; jobs leave it empty, and so do steps
 // that still run.
-func ofUsage(name string, width int, value func(*view, *row, *sched.Usage) string) field {
+func ofUsage(name string, width int, value func(*view, *show.StepUse) string) field {
 	return field{name: name, width: width, value: func(v *view, r *row) string {
 		u := r.usage()
 		if u == nil {
 			return ""
 		}
-		return value(v, r, u)
+		return value(v, u)
 	}}
 }
 
@@ -58,56 +58,67 @@ func none(name string, width int) field {
 	return field{name: name, width: width, value: func(*view, *row) string { return "" }}
 }
 
-// single is the field of a task of a step: known only of steps with one task.
-func single(name string, width int, value func(*view, *row, *sched.Usage) string) field {
-	return ofUsage(name, width, func(v *view, r *row, u *sched.Usage) string {
-		if r.tasks() != 1 {
-			return ""
-		}
-		return value(v, r, u)
-	})
+// place are the fields of the node and the task of an extreme.
+func place(name string, node, task int, of func(*show.StepUse) sched.OfTask) []field {
+	return []field{
+		ofUsage(name+"Node", node, func(_ *view, u *show.StepUse) string { return string(of(u).Node) }),
+		ofUsage(name+"Task", task, func(_ *view, u *show.StepUse) string { return strconv.Itoa(of(u).Task) }),
+	}
 }
 
 // fields is every column of sacct, in the order of --helpformat.
 func fields() []field {
 	number := func(n int) string { return strconv.Itoa(n) }
-	node := func(_ *view, r *row, _ *sched.Usage) string {
-		if names := r.nodes(); len(names) > 0 {
-			return string(names[0])
+	size := func(name string, width int, of func(*show.StepUse) int64) field {
+		return ofUsage(name, width, func(v *view, u *show.StepUse) string { return v.Bytes(of(u), v.o.unit) })
+	}
+	disk := func(name string, width int, of func(*show.StepUse) int64) field {
+		return ofUsage(name, width, func(_ *view, u *show.StepUse) string { return fmt.Sprintf("%.2fM", float64(of(u))/(1<<20)) })
+	}
+	plain := func(name string, width int, of func(*show.StepUse) int64) field {
+		return ofUsage(name, width, func(_ *view, u *show.StepUse) string { return strconv.FormatInt(of(u), 10) })
+	}
+	cpu := func(name string, width int, of func(*show.StepUse) int64) field {
+		return ofUsage(name, width, func(_ *view, u *show.StepUse) string { return show.Seconds(time.Duration(of(u))).String() })
+	}
+	asked := func(name string, width int) field { // frequencies: nobody sets any
+		return ofBoth(name, width, func(_ *view, r *row) string {
+			if r.step != nil && r.step.ID == slurm.StepBatch {
+				return "0"
+			}
+			return "Unknown"
+		})
+	}
+	energy := func(_ *view, r *row) string {
+		if r.step != nil {
+			return strconv.FormatInt(r.step.Usage.Energy, 10)
 		}
-		return ""
-	}
-	task := func(*view, *row, *sched.Usage) string { return "0" }
-	seconds := func(d time.Duration) string { return show.Seconds(d).String() }
-	cpuOf := func(u *sched.Usage) time.Duration { return u.UserCPU + u.SystemCPU }
-	read := func(u *sched.Usage) int64 { return u.ReadBytes }
-	written := func(u *sched.Usage) int64 { return u.WriteBytes }
-	size := func(f func(*sched.Usage) int64) func(*view, *row, *sched.Usage) string {
-		return func(v *view, _ *row, u *sched.Usage) string { return v.bytes(f(u)) }
-	}
-	share := func(f func(*sched.Usage) int64) func(*view, *row, *sched.Usage) string {
-		return func(v *view, r *row, u *sched.Usage) string { return v.bytes(f(u) / r.tasks()) }
+		n := int64(0)
+		for _, s := range r.steps {
+			n += s.Usage.Energy
+		}
+		return strconv.FormatInt(n, 10)
 	}
 	list := []field{
 		ofBoth("Account", 10, func(_ *view, r *row) string { return r.job.Account }),
 		ofJob("AdminComment", 15, func(_ *view, r *row) string { return r.job.AdminComment }),
-		ofBoth("AllocCPUS", 10, func(_ *view, r *row) string { return number(r.allocCPUs()) }),
+		ofBoth("AllocCPUS", 10, func(_ *view, r *row) string { return number(r.cpus()) }),
 		ofBoth("AllocNodes", 10, func(_ *view, r *row) string { return number(len(r.nodes())) }),
-		ofBoth("AllocTRES", 10, func(v *view, r *row) string { return r.held(v).ByName(v.NoConvert) }),
-		none("AssocID", 7),
-		ofUsage("AveCPU", 10, func(_ *view, r *row, u *sched.Usage) string { return seconds(cpuOf(u) / time.Duration(r.tasks())) }),
-		none("AveCPUFreq", 10),
-		ofUsage("AveDiskRead", 14, share(read)),
-		ofUsage("AveDiskWrite", 14, share(written)),
-		ofUsage("AvePages", 10, func(_ *view, r *row, u *sched.Usage) string { return strconv.FormatInt(u.PagesMajor/r.tasks(), 10) }),
-		ofUsage("AveRSS", 10, func(v *view, r *row, u *sched.Usage) string { return v.bytes(max(u.TotalRSS, u.MaxRSS) / r.tasks()) }),
-		single("AveVMSize", 10, size(func(u *sched.Usage) int64 { return u.MaxVMSize })),
+		ofBoth("AllocTRES", 10, func(v *view, r *row) string { return v.tres(r.held(v)) }),
+		ofBoth("AssocID", 7, func(_ *view, r *row) string { return strconv.FormatUint(uint64(r.job.AssocID), 10) }),
+		cpu("AveCPU", 10, func(u *show.StepUse) int64 { return u.AveCPU }),
+		plain("AveCPUFreq", 10, func(*show.StepUse) int64 { return 0 }),
+		disk("AveDiskRead", 14, func(u *show.StepUse) int64 { return u.AveRead }),
+		disk("AveDiskWrite", 14, func(u *show.StepUse) int64 { return u.AveWrite }),
+		plain("AvePages", 10, func(u *show.StepUse) int64 { return u.AvePages }),
+		size("AveRSS", 10, func(u *show.StepUse) int64 { return u.AveRSS }),
+		size("AveVMSize", 10, func(u *show.StepUse) int64 { return u.AveVM }),
 		none("BlockID", 16),
 		ofBoth("Cluster", 10, func(v *view, r *row) string { return show.Or(r.cluster, v.Cluster) }),
 		ofJob("Comment", 14, func(_ *view, r *row) string { return r.job.Spec.Comment }),
 		ofJob("Constraints", 19, func(_ *view, r *row) string { return r.job.Spec.Constraint }),
-		ofUsage("ConsumedEnergy", 14, func(*view, *row, *sched.Usage) string { return "0" }),
-		ofUsage("ConsumedEnergyRaw", 17, func(*view, *row, *sched.Usage) string { return "0" }),
+		ofBoth("ConsumedEnergy", 14, energy),
+		ofBoth("ConsumedEnergyRaw", 17, energy),
 		ofJob("Container", 19, func(_ *view, r *row) string { return r.job.Spec.Container }),
 		ofBoth("CPUTime", 10, func(v *view, r *row) string { return (r.elapsed(v) * slurm.Duration(r.allocCPUs())).String() }),
 		ofBoth("CPUTimeRAW", 10, func(v *view, r *row) string { return strconv.FormatInt(int64(r.elapsed(v))*int64(r.allocCPUs()), 10) }),
@@ -137,19 +148,22 @@ func fields() []field {
 		ofBoth("JobName", 10, func(_ *view, r *row) string { return r.name() }),
 		ofBoth("Layout", 9, layout),
 		ofJob("Licenses", 10, func(_ *view, r *row) string { return r.job.Spec.Licenses }),
-		single("MaxDiskRead", 12, size(read)), single("MaxDiskReadNode", 15, node), single("MaxDiskReadTask", 15, task),
-		single("MaxDiskWrite", 12, size(written)), single("MaxDiskWriteNode", 16, node), single("MaxDiskWriteTask", 16, task),
-		single("MaxPages", 8, func(_ *view, _ *row, u *sched.Usage) string { return strconv.FormatInt(u.PagesMajor, 10) }),
-		single("MaxPagesNode", 12, node), single("MaxPagesTask", 14, task),
-		ofUsage("MaxRSS", 10, func(v *view, _ *row, u *sched.Usage) string { return v.bytes(u.MaxRSS) }),
-		ofUsage("MaxRSSNode", 10, func(v *view, r *row, u *sched.Usage) string { return show.Or(string(u.MaxRSSNode), node(v, r, u)) }),
-		ofUsage("MaxRSSTask", 10, func(_ *view, _ *row, u *sched.Usage) string { return number(u.MaxRSSTask) }),
-		ofUsage("MaxVMSize", 10, size(func(u *sched.Usage) int64 { return u.MaxVMSize })),
-		single("MaxVMSizeNode", 14, node), single("MaxVMSizeTask", 14, task),
-		ofJob("McsLabel", 12, func(_ *view, r *row) string { return r.job.Spec.MCSLabel }),
-		single("MinCPU", 10, func(_ *view, _ *row, u *sched.Usage) string { return seconds(cpuOf(u)) }),
-		single("MinCPUNode", 10, node), single("MinCPUTask", 10, task),
-		ofBoth("NCPUS", 10, func(_ *view, r *row) string { return number(r.allocCPUs()) }),
+	}
+	list = append(list, disk("MaxDiskRead", 12, func(u *show.StepUse) int64 { return u.ReadMax.Amount }))
+	list = append(list, place("MaxDiskRead", 15, 15, func(u *show.StepUse) sched.OfTask { return u.ReadMax })...)
+	list = append(list, disk("MaxDiskWrite", 12, func(u *show.StepUse) int64 { return u.WriteMax.Amount }))
+	list = append(list, place("MaxDiskWrite", 16, 16, func(u *show.StepUse) sched.OfTask { return u.WriteMax })...)
+	list = append(list, plain("MaxPages", 8, func(u *show.StepUse) int64 { return u.PagesMax.Amount }))
+	list = append(list, place("MaxPages", 12, 14, func(u *show.StepUse) sched.OfTask { return u.PagesMax })...)
+	list = append(list, size("MaxRSS", 10, func(u *show.StepUse) int64 { return u.RSSMax.Amount }))
+	list = append(list, place("MaxRSS", 10, 10, func(u *show.StepUse) sched.OfTask { return u.RSSMax })...)
+	list = append(list, size("MaxVMSize", 10, func(u *show.StepUse) int64 { return u.VMMax.Amount }))
+	list = append(list, place("MaxVMSize", 14, 14, func(u *show.StepUse) sched.OfTask { return u.VMMax })...)
+	list = append(list, ofJob("McsLabel", 12, func(_ *view, r *row) string { return r.job.Spec.MCSLabel }),
+		cpu("MinCPU", 10, func(u *show.StepUse) int64 { return u.CPUMin.Amount }))
+	list = append(list, place("MinCPU", 10, 10, func(u *show.StepUse) sched.OfTask { return u.CPUMin })...)
+	list = append(list,
+		ofBoth("NCPUS", 10, func(_ *view, r *row) string { return number(r.cpus()) }),
 		ofBoth("NNodes", 8, func(_ *view, r *row) string {
 			if n := len(r.nodes()); n > 0 {
 				return number(n)
@@ -175,11 +189,11 @@ func fields() []field {
 		ofJob("QOS", 10, func(_ *view, r *row) string { return r.job.QOS }),
 		none("QOSRAW", 6),
 		ofJob("QOSREQ", 10, func(_ *view, r *row) string { return r.job.Spec.QOS }),
-		ofJob("Reason", 22, func(_ *view, r *row) string { return r.job.ReasonText() }),
-		ofBoth("ReqCPUFreq", 10, func(*view, *row) string { return "Unknown" }),
-		ofBoth("ReqCPUFreqGov", 13, func(*view, *row) string { return "Unknown" }),
-		ofBoth("ReqCPUFreqMax", 13, func(*view, *row) string { return "Unknown" }),
-		ofBoth("ReqCPUFreqMin", 13, func(*view, *row) string { return "Unknown" }),
+		ofJob("Reason", 22, reason),
+		asked("ReqCPUFreq", 10),
+		asked("ReqCPUFreqGov", 13),
+		asked("ReqCPUFreqMax", 13),
+		asked("ReqCPUFreqMin", 13),
 		ofBoth("ReqCPUS", 8, func(_ *view, r *row) string {
 			if !r.isJob() {
 				return number(r.allocCPUs())
@@ -187,8 +201,13 @@ func fields() []field {
 			return number(max(1, r.job.Need.CPUs))
 		}),
 		ofJob("ReqMem", 10, func(v *view, r *row) string { return v.memory(r.job) }),
-		ofJob("ReqNodes", 8, func(_ *view, r *row) string { return number(max(1, r.job.Need.MinNodes)) }),
-		ofJob("ReqTRES", 10, func(v *view, r *row) string { return v.Requested(r.job).ByName(v.NoConvert) }),
+		ofBoth("ReqNodes", 8, func(_ *view, r *row) string {
+			if r.step != nil {
+				return number(len(r.nodes()))
+			}
+			return number(max(1, r.job.Need.MinNodes))
+		}),
+		ofJob("ReqTRES", 10, func(v *view, r *row) string { return v.tres(v.Requested(r.job)) }),
 		ofJob("Reservation", 20, func(_ *view, r *row) string { return r.job.Spec.Reservation }),
 		none("ReservationId", 8),
 		ofJob("ReqReservation", 20, func(_ *view, r *row) string { return r.job.Spec.Reservation }),
@@ -212,71 +231,34 @@ func fields() []field {
 			return v.Time(r.job.Submit, "Unknown")
 		}),
 		ofBoth("SubmitLine", 20, func(_ *view, r *row) string {
-			if r.step != nil {
-				return r.step.SubmitLine
+			switch {
+			case r.step == nil:
+				return r.job.SubmitLine
+			case r.step.ID == slurm.StepBatch:
+				return "" // the job's own line has it
 			}
-			return r.job.SubmitLine
+			return r.step.SubmitLine
 		}),
 		ofBoth("Suspended", 10, func(v *view, r *row) string { return r.suspended(v).String() }),
 		ofJob("SystemComment", 15, func(_ *view, r *row) string { return r.job.SystemComment }),
 		ofBoth("SystemCPU", 10, func(_ *view, r *row) string { _, s := r.cpuTime(); return fine(s) }),
-		ofJob("Timelimit", 10, func(_ *view, r *row) string { return limit(r.job.TimeLimit) }),
-		ofJob("TimelimitRaw", 10, func(_ *view, r *row) string { return limitRaw(r.job.TimeLimit) }),
+		ofJob("Timelimit", 10, func(_ *view, r *row) string { return limit(r.limit()) }),
+		ofJob("TimelimitRaw", 10, func(_ *view, r *row) string { return limitRaw(r.limit()) }),
 		ofBoth("TotalCPU", 10, func(_ *view, r *row) string { u, s := r.cpuTime(); return fine(u + s) }),
+	)
+	for _, name := range show.TRESUsageNames() {
+		list = append(list, ofUsage(name.Name, name.Width, func(v *view, u *show.StepUse) string {
+			return u.TRESUsage(name.Name, func(n int64) string { return v.Bytes(n, v.o.unit) })
+		}))
 	}
-	list = append(list, usageFields(node, task)...)
 	return append(list,
 		ofJob("UID", 6, func(_ *view, r *row) string { return strconv.FormatUint(uint64(r.job.UID), 10) }),
 		ofJob("User", 9, userName),
 		ofBoth("UserCPU", 10, func(_ *view, r *row) string { u, _ := r.cpuTime(); return fine(u) }),
 		ofJob("WCKey", 10, func(_ *view, r *row) string { return r.job.Spec.WCKey }),
-		none("WCKeyID", 10),
+		ofJob("WCKeyID", 10, func(*view, *row) string { return "0" }),
 		ofJob("WorkDir", 20, func(_ *view, r *row) string { return r.job.WorkDir }),
 	)
-}
-
-// usageFields are the fields that hold a list of what was used.
-func usageFields(node, task func(*view, *row, *sched.Usage) string) []field {
-	in := func(share bool) func(*view, *row, *sched.Usage) string {
-		return func(v *view, r *row, u *sched.Usage) string {
-			n := int64(1)
-			rss := max(u.TotalRSS, u.MaxRSS)
-			if share {
-				n = r.tasks()
-			}
-			cpu := show.Seconds((u.UserCPU + u.SystemCPU) / time.Duration(n))
-			return fmt.Sprintf("cpu=%s,energy=0,fs/disk=%d,mem=%s,pages=%d,vmem=%s", cpu, u.ReadBytes/n, v.bytes(rss/n), u.PagesMajor/n, v.bytes(u.MaxVMSize))
-		}
-	}
-	out := func(share bool) func(*view, *row, *sched.Usage) string {
-		return func(_ *view, r *row, u *sched.Usage) string {
-			n := int64(1)
-			if share {
-				n = r.tasks()
-			}
-			return fmt.Sprintf("energy=0,fs/disk=%d", u.WriteBytes/n)
-		}
-	}
-	each := func(keys string, value func(*view, *row, *sched.Usage) string) func(*view, *row, *sched.Usage) string {
-		return func(v *view, r *row, u *sched.Usage) string {
-			var parts []string
-			for _, k := range strings.Split(keys, ",") {
-				parts = append(parts, k+"="+value(v, r, u))
-			}
-			return strings.Join(parts, ",")
-		}
-	}
-	const inKeys, outKeys = "cpu,energy,fs/disk,mem,pages,vmem", "energy,fs/disk"
-	return []field{
-		ofUsage("TRESUsageInAve", 14, in(true)), single("TRESUsageInMax", 14, in(false)),
-		single("TRESUsageInMaxNode", 18, each(inKeys, node)), single("TRESUsageInMaxTask", 18, each(inKeys, task)),
-		single("TRESUsageInMin", 14, in(false)), single("TRESUsageInMinNode", 18, each(inKeys, node)), single("TRESUsageInMinTask", 18, each(inKeys, task)),
-		ofUsage("TRESUsageInTot", 14, in(false)),
-		ofUsage("TRESUsageOutAve", 15, out(true)), single("TRESUsageOutMax", 15, out(false)),
-		single("TRESUsageOutMaxNode", 19, each(outKeys, node)), single("TRESUsageOutMaxTask", 19, each(outKeys, task)),
-		single("TRESUsageOutMin", 15, out(false)), single("TRESUsageOutMinNode", 19, each(outKeys, node)), single("TRESUsageOutMinTask", 19, each(outKeys, task)),
-		ofUsage("TRESUsageOutTot", 15, out(false)),
-	}
 }
 
 // oldNames are the names that fields once had.
@@ -304,15 +286,27 @@ func find(list []field, name string) (field, bool) {
 	return field{}, false
 }
 
-// bytes prints an amount of bytes, in the unit asked for.
-func (v *view) bytes(n int64) string {
-	switch {
-	case v.NoConvert:
-		return strconv.FormatInt(n, 10)
-	case v.o.unit != 0:
-		return slurm.FormatUnits(n, 0, v.o.unit, false)
+// tres prints amounts as sacct does, memory in the unit asked for.
+func (v *view) tres(t slurm.TRES) string {
+	text := t.ByName(v.NoConvert)
+	if v.NoConvert || v.o.unit == 0 {
+		return text
 	}
-	return slurm.FormatUnits(n, 0, 0, true)
+	words := strings.Split(text, ",")
+	for i, word := range words {
+		if mb, ok := t.Get("mem"); ok && strings.HasPrefix(word, "mem=") {
+			words[i] = "mem=" + slurm.FormatUnits(mb, 'M', v.o.unit, false)
+		}
+	}
+	return strings.Join(words, ",")
+}
+
+// reason is why a job waited last; one that started waits for nothing.
+func reason(_ *view, r *row) string {
+	if !r.job.Start.IsZero() {
+		return "None"
+	}
+	return r.job.ReasonText()
 }
 
 // memory prints the memory a job asked for in all, in the unit asked for.
@@ -358,7 +352,10 @@ func flags(j *show.Job) string {
 }
 
 func layout(_ *view, r *row) string {
-	if r.step == nil || r.step.ID == slurm.StepBatch {
+	switch {
+	case r.step == nil:
+		return ""
+	case r.step.ID == slurm.StepBatch:
 		return "Unknown"
 	}
 	name, _, _ := strings.Cut(r.step.Distribution, ":")

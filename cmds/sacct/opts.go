@@ -9,6 +9,7 @@ import (
 
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
+	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
 
@@ -17,6 +18,7 @@ type options struct {
 	accounts, names, partitions, qos, constraints, wckeys, reasons, flags []string
 	users                                                                 []uint32
 	groups                                                                []uint32
+	assocs                                                                []sched.AssocID
 	allUsers                                                              bool
 	states                                                                []slurm.JobState
 	jobs                                                                  []slurm.JobRef
@@ -28,6 +30,7 @@ type options struct {
 	hasStart, hasEnd                                                      bool
 
 	allocations, duplicates, truncate, expand, localUID bool
+	wholeHet                                            string // yes: with the other components; no: of a leader its own alone
 	script, variables                                   bool
 
 	format      string
@@ -126,7 +129,13 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "array":
 		o.expand = true
 	case "associations":
-		return mistake(env, "cannot look for jobs by association number: associations have none here")
+		for _, word := range show.Words(value) {
+			n, err := strconv.ParseUint(word, 10, 32)
+			if err != nil {
+				return mistake(env, "Invalid association id: %s", word)
+			}
+			o.assocs = append(o.assocs, sched.AssocID(n))
+		}
 	case "batch-script":
 		o.script = true
 	case "brief":
@@ -145,9 +154,18 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		return o.setTime(env, name, value)
 	case "env-vars":
 		o.variables = true
-	case "expand-patterns", "federation", "local", "whole-hetjob":
-		// File names are always shown with their patterns filled in, there is one
-		// cluster, and a heterogeneous job is always shown with all components.
+	case "expand-patterns", "federation", "local":
+		// File names are always shown with their patterns filled in, and there is
+		// one cluster.
+	case "whole-hetjob":
+		switch strings.ToLower(value) {
+		case "", "yes":
+			o.wholeHet = "yes"
+		case "no":
+			o.wholeHet = "no"
+		default:
+			return &fatal{fmt.Sprintf("%s: fatal: Invalid --whole-hetjob specification '%s'", env.Name, value)}
+		}
 	case "file":
 		return mistake(env, "cannot read %s: this cluster writes no job completion log", value)
 	case "flags":
@@ -200,7 +218,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "timelimit-max", "timelimit-min":
 		d, err := slurm.ParseDuration(value)
 		if err != nil {
-			return mistake(env, "Invalid time limit: %s", value)
+			return &fatal{env.Name + ": fatal: Invalid time limit specification"}
 		}
 		if name == "timelimit-max" {
 			o.limitMax = d
@@ -214,7 +232,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "units":
 		unit := strings.ToUpper(value)
 		if len(unit) != 1 || !strings.Contains("KMGTP", unit) {
-			return mistake(env, "Invalid --units specification: %s (want one of K, M, G, T, P)", value)
+			return &fatal{fmt.Sprintf("%s: error: Invalid unit type '%s'. Possible options are 'KMGTP'\n%s: fatal: Invalid unit type", env.Name, value, env.Name)}
 		}
 		o.unit = unit[0]
 	case "usage":
@@ -255,7 +273,7 @@ func (o *options) setStates(env *cli.Env, list string) error {
 		}
 		state, err := slurm.ParseJobState(word)
 		if err != nil {
-			return mistake(env, "unrecognized job state value: %s", word)
+			return &fatal{fmt.Sprintf("%s: fatal: unrecognized job state value '%s'", env.Name, word)}
 		}
 		o.states = append(o.states, state)
 	}
@@ -288,7 +306,7 @@ func (o *options) setGroups(env *cli.Env, list string) error {
 func (o *options) setTime(env *cli.Env, name, value string) error {
 	t, err := slurm.ParseTime(value, env.Now(), true)
 	if err != nil {
-		return &fatal{err.Error()}
+		return &fatal{"Invalid time specification (pos=0): " + value}
 	}
 	if name == "starttime" {
 		o.start, o.hasStart = t, true
@@ -306,7 +324,8 @@ func (o *options) setSpan(env *cli.Env, s *span, name, value string) error {
 		b, err = strconv.Atoi(high)
 	}
 	if err != nil || a < 0 || b < a {
-		return mistake(env, "Invalid --%s specification: %s (want MIN or MIN-MAX)", name, value)
+		what := map[string]string{"ncpus": "cpu", "nnodes": "node"}[name]
+		return mistake(env, "Invalid numeric value %q for requested %s range.", value, what)
 	}
 	*s = span{a, b, true}
 	return nil
@@ -358,7 +377,7 @@ func (o *options) settle(env *cli.Env) error {
 		o.end = now
 	}
 	if !o.start.IsZero() && o.start.After(o.end) {
-		return &fatal{fmt.Sprintf("Start time (%s) requested is after end time (%s). Exiting.", o.start.Format("2006-01-02T15:04:05"), o.end.Format("2006-01-02T15:04:05"))}
+		return mistake(env, "Start time (%s) requested is after end time (%s).", o.start.Format("2006-01-02T15:04:05"), o.end.Format("2006-01-02T15:04:05"))
 	}
 	me := cli.UID()
 	if len(o.users) == 0 && !o.allUsers && !o.hasJobs && me != 0 {

@@ -68,6 +68,9 @@ func (o *options) wantsRecord(v *show.View, r *record) bool {
 	if len(o.reasons) > 0 && !slices.ContainsFunc(o.reasons, func(s string) bool { return strings.EqualFold(s, j.Reason.String()) }) {
 		return false
 	}
+	if len(o.assocs) > 0 && !slices.Contains(o.assocs, j.AssocID) {
+		return false
+	}
 	return len(o.wckeys) == 0 || slices.Contains(o.wckeys, j.Spec.WCKey)
 }
 
@@ -116,7 +119,7 @@ func (o *options) named(r *record) (job, whole bool, steps []slurm.StepID) {
 		return true, true, nil
 	}
 	for _, ref := range o.jobs {
-		if !refers(ref, r.job) {
+		if !o.refers(ref, r.job) {
 			continue
 		}
 		if ref.HasStep {
@@ -126,6 +129,13 @@ func (o *options) named(r *record) (job, whole bool, steps []slurm.StepID) {
 		}
 	}
 	return job, whole, steps
+}
+
+func (o *options) refers(ref slurm.JobRef, j *show.Job) bool {
+	if o.wholeHet == "no" && ref.Part != slurm.RefComponent && j.HetID == ref.Job && j.HetID != 0 && j.ID != ref.Job {
+		return false // the leader alone
+	}
+	return refers(ref, j)
 }
 
 func refers(ref slurm.JobRef, j *show.Job) bool { return show.Select(j, []slurm.JobRef{ref}) != nil }

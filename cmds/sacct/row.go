@@ -18,6 +18,7 @@ type record struct {
 	cluster  string
 	requeued bool
 	index    uint64
+	billing  int64 // as it was charged; 0: to be worked out
 }
 
 // row is a line: a job, or one of its steps.
@@ -32,7 +33,7 @@ func newRecord(p *rinkpb.Record) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &record{job: show.NewJob(j), cluster: p.Cluster, requeued: p.Requeued, index: p.Index}
+	r := &record{job: show.NewJob(j), cluster: p.Cluster, requeued: p.Requeued, index: p.Index, billing: p.Billing}
 	batch := api.UsageFromProto(p.Batch)
 	if j.Batch && !j.Start.IsZero() && len(j.Alloc) > 0 {
 		r.steps = append(r.steps, batchStep(j, batch, p.Batch != nil))
@@ -65,6 +66,10 @@ func batchStep(j *sched.Job, usage sched.Usage, hasUsage bool) *sched.Step {
 		s.State = slurm.JobCancelled
 		if base == slurm.JobCompleted || base == slurm.JobNodeFail || base == slurm.JobOutOfMemory {
 			s.State = base
+		}
+		if s.State == slurm.JobCancelled {
+			// It was cut off, and its node has yet to say so.
+			s.ExitCode = sched.ExitCode{Signal: 15}
 		}
 	case base == slurm.JobOutOfMemory:
 		s.State = base
@@ -222,7 +227,11 @@ func (r *row) held(v *view) slurm.TRES {
 	if r.step != nil {
 		return (&show.Step{Step: r.step, Job: r.job}).Held()
 	}
-	return v.Allocated(r.job)
+	t := v.Allocated(r.job)
+	if r.billing > 0 && len(t) > 0 {
+		t = t.With("billing", r.billing)
+	}
+	return t
 }
 
 // cpuTime is what the row used of CPU time; a job's is that of its steps.
@@ -239,11 +248,28 @@ func (r *row) cpuTime() (user, system time.Duration) {
 
 // usage is what a step that has ended used, nil for a job and while the step
 // runs.
-func (r *row) usage() *sched.Usage {
-	if r.step == nil || !r.step.State.Ended() {
+func (r *row) usage() *show.StepUse {
+	if r.step == nil || !r.step.State.Ended() || r.step.Usage == (sched.Usage{}) {
 		return nil
 	}
-	return &r.step.Usage
+	return show.UseOf(r.step)
+}
+
+// limit is the job's time limit; one that waits and did not ask for any has yet to
+// be given its partition's, 0.
+func (r *row) limit() slurm.Duration {
+	if r.job.IsPending() && r.job.Spec.TimeLimit == 0 {
+		return 0
+	}
+	return r.job.TimeLimit
+}
+
+// cpus is what the row holds or held of CPUs, or asks for while it waits.
+func (r *row) cpus() int {
+	if n := r.allocCPUs(); n > 0 || r.step != nil || r.job.HasEnded() {
+		return n
+	}
+	return max(1, r.job.Need.CPUs)
 }
 
 // tasks is the number of the step's tasks, at least one.

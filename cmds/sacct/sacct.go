@@ -103,6 +103,12 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 	if o.encoding == "" && !o.script && !o.variables {
 		t.header()
 	}
+	if o.wholeHet == "yes" {
+		if err := o.addLeaders(env, client); err != nil {
+			env.Errorf("%s", cli.Reason(err))
+			return 1
+		}
+	}
 	var held []*record
 	flush := func() error {
 		slices.SortStableFunc(held, func(a, b *record) int { return show.CompareID(a.job, b.job) })
@@ -137,6 +143,22 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 		return 1
 	}
 	return 0
+}
+
+// addLeaders adds to the jobs asked for the leaders of the heterogeneous jobs
+// that they are components of: their ids stand for all components.
+func (o *options) addLeaders(env *cli.Env, client rinkpb.ControllerClient) error {
+	if len(o.jobs) == 0 {
+		return nil
+	}
+	return history(env, client, o.request(), func(r *record) error {
+		if id := r.job.HetID; id != 0 {
+			if !slices.ContainsFunc(o.jobs, func(ref slurm.JobRef) bool { return ref.Job == id && !ref.HasStep }) {
+				o.jobs = append(o.jobs, slurm.JobRef{Job: id})
+			}
+		}
+		return nil
+	})
 }
 
 // needsWeights reports whether a column tells what jobs are charged as.
@@ -207,46 +229,4 @@ func (o *options) printScript(env *cli.Env, w io.Writer, client rinkpb.Controlle
 		fmt.Fprintf(w, "Environment used for %d (must be batch to display)\n%s\n%s\n", r.job.ID, rule, text)
 	}
 	return nil
-}
-
-// recordData is everything known of a record.
-func recordData(v *view, r *record) show.Object {
-	one := &row{record: r}
-	user, system := one.cpuTime()
-	start, end := one.span(v.o)
-	job := v.JobData(r.job)
-	steps := make([]any, len(r.steps))
-	for i, s := range r.steps {
-		step := &row{record: r, step: s}
-		u, sys := step.cpuTime()
-		steps[i] = show.Object{
-			{Key: "step", Value: show.Object{{Key: "id", Value: step.id(v.View, true)}, {Key: "name", Value: s.Name}}},
-			{Key: "state", Value: s.State.Names()}, {Key: "exit_code", Value: show.ExitData(s.ExitCode)},
-			{Key: "time", Value: show.Object{
-				{Key: "elapsed", Value: int64(step.elapsed(v))}, {Key: "start", Value: show.Stamp(s.Start)}, {Key: "end", Value: show.Stamp(s.End)},
-				{Key: "user", Value: seconds(u)}, {Key: "system", Value: seconds(sys)}, {Key: "total", Value: seconds(u + sys)}}},
-			{Key: "nodes", Value: show.CompressNodes(step.nodes())}, {Key: "tasks", Value: s.Tasks},
-			{Key: "statistics", Value: show.Object{{Key: "max_rss", Value: s.Usage.MaxRSS}, {Key: "max_vm_size", Value: s.Usage.MaxVMSize},
-				{Key: "read_bytes", Value: s.Usage.ReadBytes}, {Key: "written_bytes", Value: s.Usage.WriteBytes}}},
-			{Key: "tres", Value: step.held(v).String()},
-		}
-	}
-	var out show.Object
-	for _, m := range job {
-		switch m.Key {
-		case "steps", "job_state", "exit_code":
-		default:
-			out = append(out, m)
-		}
-	}
-	return append(out,
-		show.Member{Key: "state", Value: show.Object{{Key: "current", Value: []string{r.job.State.Base().String()}}, {Key: "reason", Value: r.job.ReasonText()}}},
-		show.Member{Key: "exit_code", Value: show.ExitData(one.exitCode())},
-		show.Member{Key: "time", Value: show.Object{
-			{Key: "elapsed", Value: int64(one.elapsed(v))}, {Key: "eligible", Value: show.Stamp(r.job.Eligible)}, {Key: "submission", Value: show.Stamp(r.job.Submit)},
-			{Key: "start", Value: show.Stamp(start)}, {Key: "end", Value: show.Stamp(end)}, {Key: "planned", Value: int64(one.planned(v))},
-			{Key: "suspended", Value: int64(one.suspended(v))}, {Key: "limit", Value: show.Minutes(r.job.TimeLimit)},
-			{Key: "user", Value: seconds(user)}, {Key: "system", Value: seconds(system)}, {Key: "total", Value: seconds(user + system)}}},
-		show.Member{Key: "steps", Value: steps},
-	)
 }

@@ -147,7 +147,7 @@ func TestSteps(t *testing.T) {
 			"700001.0|3M|3M|0|00:01.750|00:01.500|00:00:01", "700001.1|3M|2M|3|00:01.750|00:01.500|00:00:00", "700001.2|3M|2M|3|00:01.750|00:01.500|00:00:00")},
 		{"UnitsAsAsked", "MaxRSS,ReqMem", []string{"--units=K"}, lines("|409600K", "1024K|", "3072K|", "3072K|", "3072K|")},
 		{"NotConverted", "MaxRSS,ReqMem,AllocTRES", []string{"--noconvert", "-j", "700001.0"}, "3145728||cpu=4,mem=400M,node=1\n"},
-		{"KnownOnlyOfSingleTasks", "JobID,MinCPU,MaxDiskRead,MaxDiskReadNode", nil, lines("700001|||", "700001.batch|00:00:00|0|n1", "700001.0|00:00:01|4K|n1", "700001.1|||", "700001.2|||")},
+		{"SharedOutWhenNotToldOfTasks", "JobID,AveCPU,MinCPU,MaxDiskReadNode,AvePages", nil, lines("700001||||", "700001.batch|00:00:00|00:00:00|n1|0", "700001.0|00:00:01|00:00:01|n1|3", "700001.1|00:00:00|00:00:00|n1|0", "700001.2|00:00:00|00:00:00|n1|0")},
 		{"AllOfAStep", "TRESUsageInTot,TRESUsageOutTot,Layout", []string{"-j", "700001.0"}, "cpu=00:00:01,energy=0,fs/disk=4096,mem=3M,pages=3,vmem=8M|energy=0,fs/disk=512|Block\n"},
 		{"JobFieldsStayEmpty", "User,Partition,QOS,UID,ReqMem,Timelimit,Priority,WorkDir", []string{"-j", "700001.0"}, "|||||||\n"},
 	} {
@@ -177,7 +177,7 @@ func TestStatesOfBatchScripts(t *testing.T) {
 		{"KilledItself", showtest.Ended(slurm.JobFailed, 0, 9), nil, false, "FAILED", "0:9", "FAILED|0:9"},
 		{"Preempted", showtest.Ended(slurm.JobPreempted, 0, 15), nil, true, "PREEMPTED", "0:0", "CANCELLED|0:15"},
 		{"SentBackByHand", showtest.Ended(slurm.JobCancelled, 0, 15), nil, true, "REQUEUED", "0:0", "CANCELLED|0:15"},
-		{"NotHeardOfYet", showtest.Ended(slurm.JobCancelled, 0, 0), func(j *sched.Job) { j.BatchDone = false }, false, "CANCELLED by 0", "0:0", "CANCELLED|0:0"},
+		{"NotHeardOfYet", showtest.Ended(slurm.JobCancelled, 0, 0), func(j *sched.Job) { j.BatchDone = false }, false, "CANCELLED by 0", "0:0", "CANCELLED|0:15"},
 		{"NodeLost", showtest.Ended(slurm.JobNodeFail, 0, 0), func(j *sched.Job) { j.BatchDone = false }, false, "NODE_FAIL", "0:0", "NODE_FAIL|0:0"},
 		{"StillCompleting", showtest.Ended(slurm.JobCompleted|slurm.JobCompleting, 0, 0), nil, false, "COMPLETED", "0:0", "COMPLETED|0:0"},
 	} {
@@ -293,10 +293,10 @@ func TestMistakes(t *testing.T) {
 		{"UnknownField", []string{"-o", "jobid,nosuch"}, "sacct: error: Invalid field requested: \"nosuch\"\n"},
 		{"NotAJob", []string{"-j", "12,abc"}, "sacct: fatal: Bad job/step specified: abc\n"},
 		{"BadTime", []string{"-S", "someday"}, "Invalid time specification (pos=0): someday\n"},
-		{"StartAfterEnd", []string{"-S", "now+1hour"}, "Start time (2035-03-04T13:00:00) requested is after end time (2035-03-04T12:00:00). Exiting.\n"},
-		{"BadState", []string{"-s", "CD,xx"}, "sacct: error: unrecognized job state value: xx\n"},
+		{"StartAfterEnd", []string{"-S", "now+1hour"}, "sacct: error: Start time (2035-03-04T13:00:00) requested is after end time (2035-03-04T12:00:00).\n"},
+		{"BadState", []string{"-s", "CD,xx"}, "sacct: fatal: unrecognized job state value 'xx'\n"},
 		{"UnknownUser", []string{"-u", "no-such-user-here"}, "sacct: error: Invalid user id: no-such-user-here\n"},
-		{"BadUnit", []string{"--units=X"}, "sacct: error: Invalid --units specification: X (want one of K, M, G, T, P)\n"},
+		{"BadUnit", []string{"--units=X"}, "sacct: error: Invalid unit type 'X'. Possible options are 'KMGTP'\nsacct: fatal: Invalid unit type\n"},
 		{"UnknownOption", []string{"--nosuch"}, "sacct: unrecognized option '--nosuch'\nTry \"sacct --help\" for more information\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -225,7 +226,7 @@ func (s *run) step(id slurm.JobID) int {
 	s.inheritSize()
 	req := &rinkpb.CreateStepRequest{
 		Key: submit.NewKey(), Job: uint32(id), Options: api.JobOptionsToProto(&o.Job), Argv: s.argv, Env: vars, Cwd: dir,
-		Umask: int32(submit.Umask()), Rlimits: limits, SubmitLine: env.Name, Immediate: o.Job.Given["immediate"], Stdin: !s.noInput, StdinTask: -1,
+		Umask: int32(submit.Umask()), Rlimits: limits, SubmitLine: strings.Join(append([]string{env.Name}, env.Args...), " "), Immediate: o.Job.Given["immediate"], Stdin: !s.noInput, StdinTask: -1,
 	}
 	req.MultiProg = s.multiProg
 	in := o.Job.Input

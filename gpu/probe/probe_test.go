@@ -24,3 +24,19 @@ func TestGPUs(t *testing.T) {
 		}
 	}
 }
+
+// TestUses holds that each GPU that is described also tells what it is doing.
+func TestUses(t *testing.T) {
+	list, err := Uses()
+	if errors.Is(err, ErrNone) {
+		t.Skip("this machine has no NVIDIA driver: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, u := range list {
+		if u.Busy < 0 || u.Busy > 1 || u.Memory < 0 || u.Energy < 0 {
+			t.Errorf("GPU %d does %+v", i, u)
+		}
+	}
+}

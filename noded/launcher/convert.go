@@ -215,13 +215,15 @@ func exitFromWire(w *launcherpb.Exit) *slice.Exit {
 
 func taskExitToWire(t *slice.TaskExit) *launcherpb.TaskExit {
 	return &launcherpb.TaskExit{EndedNs: timeToWire(t.Ended), WaitStatus: uint32(t.Status), StartError: startErrorToWire(t.StartError),
-		UserUs: t.User.Microseconds(), SystemUs: t.System.Microseconds(), MaxRssBytes: t.MaxRSS}
+		UserUs: t.User.Microseconds(), SystemUs: t.System.Microseconds(), MaxRssBytes: t.MaxRSS,
+		PageFaults: t.PageFaults, ReadBytes: t.ReadBytes, WriteBytes: t.WriteBytes}
 }
 
 func taskExitFromWire(w *launcherpb.TaskExit) slice.TaskExit {
 	return slice.TaskExit{Ended: timeFromWire(w.GetEndedNs()), Status: syscall.WaitStatus(w.GetWaitStatus()),
 		StartError: startErrorFromWire(w.GetStartError()), User: time.Duration(w.GetUserUs()) * time.Microsecond,
-		System: time.Duration(w.GetSystemUs()) * time.Microsecond, MaxRSS: w.GetMaxRssBytes()}
+		System: time.Duration(w.GetSystemUs()) * time.Microsecond, MaxRSS: w.GetMaxRssBytes(),
+		PageFaults: w.GetPageFaults(), ReadBytes: w.GetReadBytes(), WriteBytes: w.GetWriteBytes()}
 }
 
 // eventFromWire reads what a subscriber is told; false when it is of a kind
