@@ -221,4 +221,3 @@ func withLog(err error, stays bool, dir string) error {
 	}
 	return fmt.Errorf("%w (log: %s)", err, filepath.Join(dir, "log", "rink.log"))
 }
-
