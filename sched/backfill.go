@@ -72,7 +72,7 @@ func (c *cycle) reserve(e entry) {
 			c.release(old)
 		}
 	}()
-	at, chosen := c.earliest(a, p, c.now)
+	at, chosen := c.soonest(a, p, first)
 	if chosen == nil || !first && c.t.window > 0 && at > c.now.plus(c.t.window) {
 		c.note(e, w, time.Time{}, nil)
 		return
@@ -106,7 +106,7 @@ func (c *cycle) promisedLater(e entry) bool {
 	if c.early && p.part == e.part.p.Name {
 		a := c.ask(e)
 		c.lift(e.item)
-		if at, chosen := c.earliest(a, e.part, c.now); chosen != nil {
+		if at, chosen := c.soonest(a, e.part, false); chosen != nil {
 			c.promise(e.item, a, at, c.allot(a, chosen, false))
 			p = e.item.promise
 		} else {
@@ -222,8 +222,12 @@ type least struct {
 
 func (f *field) leastOf(a *ask) least {
 	n := least{cpus: int32(a.leastCPUs()), mem: math.MinInt64, any: a.sharing > 1}
-	if a.maxNodes == 1 && !a.overcommit {
+	switch {
+	case a.overcommit:
+	case a.maxNodes == 1:
 		n.cpus = max(n.cpus, int32(min(a.tasks*a.cpt, 1<<30)))
+	case a.tpn > 0:
+		n.cpus = max(n.cpus, int32(min(a.tpn*a.cpt, 1<<30)))
 	}
 	if f.t.memory {
 		n.mem = max(a.memNode, 0)
@@ -290,6 +294,13 @@ type sweep struct {
 	members []int // rooms that can take part at the moment
 	slots   map[int]slot
 	sum     tally
+	trees   []sweepTree
+}
+
+// sweepTree is an outlook with the question it is asked.
+type sweepTree struct {
+	o *outlook
+	q question
 }
 
 // sweepItem is a room, or a knot of an outlook, with the moment at which it is
@@ -349,11 +360,47 @@ func (w *sweep) pop() sweepItem {
 const (
 	// maxTies is how many nodes that come free at the same moment are gathered
 	// for a request that one of them could take.
-	maxTies = 64
+	maxTies = 16
 	// maxTries is how often a choice is tried of nodes that would do by number
 	// before moments are passed over.
 	maxTries = 100
 )
+
+// scarce returns the outlook that tells most of when nodes of a kind have room for
+// a request, with what it is to be asked for: that on generic resources for a
+// request for some.
+func (a *ask) scarce(o *outlook, cpus int) (*outlook, int) {
+	for _, list := range []slurm.Gres{a.perNode, a.perTask, a.perJob} {
+		for _, g := range list {
+			if t := o.gres[g.Name]; t != nil && g.Count > 0 {
+				if len(a.perJob) > 0 {
+					return t, 1
+				}
+				return t, int(g.Count)
+			}
+		}
+	}
+	return o, cpus
+}
+
+// soonest finds the first moment at which there is room for a request. On many
+// nodes a request that one of them can take is promised room on one, unless it is
+// the first in line, and one that asks for several gets the same on each: what it
+// might get a little sooner in pieces of many sizes is not worth the search, and
+// when the time comes it takes what there is.
+func (c *cycle) soonest(a *ask, p *part, first bool) (instant, []slot) {
+	if !first && p.views != nil && a.tpn == 0 && a.sharing == 1 && len(a.perJob) == 0 && len(a.required) == 0 && a.sizes == nil && !a.overcommit && !a.whole {
+		plain := *a
+		plain.maxNodes = max(a.minNodes, 1)
+		if plain.maxNodes > 1 {
+			plain.tpn = (a.tasks + a.minNodes - 1) / a.minNodes
+		}
+		if at, chosen := c.earliest(&plain, p, c.now); chosen != nil {
+			return at, chosen
+		}
+	}
+	return c.earliest(a, p, c.now)
+}
 
 // earliest finds the first moment, from or later, at which there is room for a
 // request, counting on running jobs to end by their limits and keeping clear of
@@ -364,7 +411,7 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 	defer func() { c.looks = f.looks }()
 	need := f.leastOf(a)
 	w := &c.sweep
-	w.heap, w.members, w.sum = w.heap[:0], w.members[:0], tally{}
+	w.heap, w.members, w.sum, w.trees = w.heap[:0], w.members[:0], tally{}, w.trees[:0]
 	if w.slots == nil {
 		w.slots = make(map[int]slot)
 	}
@@ -389,13 +436,15 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 	case p.views == nil || a.sharing > 1:
 		seed(p.where)
 	default:
-		for i, o := range p.views {
+		for _, o := range p.views {
 			if !c.suitsKind(a, o) {
 				continue
 			}
+			o, cpus := a.scarce(o, cpus)
 			o.fresh(c.rooms, c.now)
+			w.trees = append(w.trees, sweepTree{o, o.ask(cpus, a.span)})
 			if at := o.earliest(1, o.ask(cpus, a.span), from); at != never {
-				w.push(sweepItem{at, int32(i), 1})
+				w.push(sweepItem{at, int32(len(w.trees) - 1), 1})
 			}
 			for _, leaf := range o.dirty {
 				w.push(sweepItem{from, -1, int32(o.rooms[leaf])})
@@ -413,8 +462,7 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 			}
 			x := w.pop()
 			if x.view >= 0 {
-				o := p.views[x.view]
-				q := o.ask(cpus, a.span)
+				o, q := w.trees[x.view].o, w.trees[x.view].q
 				if k := int(x.knot); k < o.size {
 					for _, kid := range []int{2 * k, 2*k + 1} {
 						if t := o.earliest(kid, q, at); t != never {

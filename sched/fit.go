@@ -242,6 +242,13 @@ func (c *cycle) hopeless(a *ask, p *part) bool {
 			k = int(o.cpus[len(o.cpus)-1])
 		}
 		n, free := o.room(o.ask(k, a.span), c.rooms)
+		if t, k := a.scarce(o, k); t != o {
+			t.fresh(c.rooms, c.now)
+			has, _ := t.room(t.ask(k, a.span), c.rooms)
+			n = min(n, has)
+		} else if len(a.perNode)+len(a.perTask)+len(a.perJob) > 0 {
+			continue // there is none of it here
+		}
 		nodes, cpus = nodes+n, cpus+free
 		if nodes >= a.minNodes && cpus >= need && nodes > 0 {
 			return false

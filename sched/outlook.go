@@ -10,7 +10,7 @@ import (
 )
 
 // outlook answers for nodes of one kind in a partition when the first of them
-// has so many CPUs free for so long. It is a tree over the nodes; each knot
+// has so many CPUs, or generic resources of a name, free for so long. It is a tree over the nodes; each knot
 // holds, for every step of CPUs, until when some node below it has them from now
 // on, and for every step of CPUs and of time the earliest later moment at which
 // one has at least these for at least that long. The steps round a question
@@ -32,15 +32,31 @@ type outlook struct {
 	lasts  [][]int32 // of each leaf: the least free CPUs by step of time
 	stale  []bool    // by leaf: in dirty
 	free   []int32
-	opened int   // leaves in service
-	kind   *Node // one of them: they differ in nothing that a request asks for but their names
+	opened int                 // leaves in service
+	kind   *Node               // one of them: they differ in nothing that a request asks for but their names
+	name   string              // of the generic resource that stands in for CPUs; "": CPUs
+	gres   map[string]*outlook // the same nodes by their generic resources
+}
+
+// freeIn returns what the outlook counts of a segment.
+func (o *outlook) freeIn(r *room, s *seg) int32 {
+	if o.name == "" {
+		return s.free()
+	}
+	n := int64(0)
+	for i := range r.gres {
+		if r.gres[i].name == o.name {
+			n += s.gres[i]
+		}
+	}
+	return int32(min(n, math.MaxInt32))
 }
 
 // smallField is up to how many nodes are looked at one by one.
 const smallField = 16
 
 // timeSteps are the spans an outlook tells apart.
-var timeSteps = []time.Duration{0, 5 * time.Minute, 20 * time.Minute, time.Hour, 3 * time.Hour, 8 * time.Hour, 24 * time.Hour, 72 * time.Hour}
+var timeSteps = []time.Duration{0, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 24 * time.Hour, 72 * time.Hour}
 
 // cpuSteps are the numbers of CPUs an outlook on nodes of this size tells apart:
 // up to the size itself, since whole nodes are asked for most.
@@ -69,12 +85,16 @@ func (i instant) seconds() uint32 {
 }
 
 // newOutlook returns the outlook on these rooms, all of them to be looked at.
-func newOutlook(rooms []room, where []int) *outlook {
+func newOutlook(rooms []room, where []int, gres string) *outlook {
 	most := 1
 	for _, pos := range where {
-		most = max(most, rooms[pos].total)
+		if gres == "" {
+			most = max(most, rooms[pos].total)
+		} else {
+			most = max(most, int(rooms[pos].stockOf(gres)))
+		}
 	}
-	o := &outlook{rooms: where, size: 1 << bits.Len(uint(max(len(where)-1, 0))), cpus: cpuSteps(most), kind: rooms[where[0]].n}
+	o := &outlook{rooms: where, size: 1 << bits.Len(uint(max(len(where)-1, 0))), cpus: cpuSteps(most), kind: rooms[where[0]].n, name: gres}
 	o.row = len(o.cpus) * (1 + len(timeSteps))
 	o.knots = make([]uint32, 2*o.size*o.row)
 	for k := range 2 * o.size {
@@ -193,7 +213,7 @@ func (o *outlook) look(leaf int, r *room) {
 	free := o.free[:0]
 	most := int32(0)
 	for i := range segs {
-		f := segs[i].free()
+		f := o.freeIn(r, &segs[i])
 		free = append(free, f)
 		most = max(most, f)
 	}
@@ -239,12 +259,12 @@ func (o *outlook) recount(leaf int, r *room, now instant) {
 	if r.open {
 		segs := r.line.segs
 		i := r.line.find(now)
-		left := segs[i].free()
+		left := o.freeIn(r, &segs[i])
 		for t := range steps {
 			end := now.plus(timeSteps[t])
 			for i+1 < len(segs) && segs[i+1].at < end {
 				i++
-				left = min(left, segs[i].free())
+				left = min(left, o.freeIn(r, &segs[i]))
 			}
 			last[t] = max(left, 0)
 		}
@@ -270,9 +290,15 @@ func (o *outlook) room(q question, rooms []room) (nodes int, cpus int64) {
 	t := (q.at - len(o.cpus)) % steps
 	nodes, cpus = int(o.nodes[q.cpu*steps+t]), o.spare[t]
 	for _, leaf := range o.dirty {
-		if r := &rooms[o.rooms[leaf]]; r.open && r.cpus >= int(o.cpus[q.cpu]) {
-			nodes++
-			cpus += int64(r.cpus)
+		if r := &rooms[o.rooms[leaf]]; r.open {
+			has := int64(r.cpus)
+			if o.name != "" {
+				has = r.freeOf(o.name)
+			}
+			if has >= int64(o.cpus[q.cpu]) {
+				nodes++
+			}
+			cpus += max(has, 0)
 		}
 	}
 	return nodes, cpus
@@ -345,7 +371,15 @@ func outlooksOf(rooms []room, where []int) []*outlook {
 	}
 	list := make([]*outlook, len(kinds))
 	for i, k := range kinds {
-		list[i] = newOutlook(rooms, slices.Clip(byKind[k]))
+		list[i] = newOutlook(rooms, slices.Clip(byKind[k]), "")
+		for _, g := range list[i].kind.Gres {
+			if list[i].gres[g.Name] == nil && g.Count > 0 {
+				if list[i].gres == nil {
+					list[i].gres = make(map[string]*outlook)
+				}
+				list[i].gres[g.Name] = newOutlook(rooms, list[i].rooms, g.Name)
+			}
+		}
 	}
 	return list
 }

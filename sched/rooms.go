@@ -135,6 +135,28 @@ func (r *room) stock() []int64 {
 	return list
 }
 
+// stockOf counts the generic resources of a name in all.
+func (r *room) stockOf(name string) int64 {
+	n := int64(0)
+	for i := range r.gres {
+		if r.gres[i].name == name {
+			n += r.gres[i].total
+		}
+	}
+	return n
+}
+
+// freeOf counts the generic resources of a name that are free now.
+func (r *room) freeOf(name string) int64 {
+	n := int64(0)
+	for i := range r.gres {
+		if r.gres[i].name == name {
+			n += r.gres[i].free
+		}
+	}
+	return n
+}
+
 // shelfOf finds the shelf of a name and type, -1 when the node has none.
 func (r *room) shelfOf(name, typ string) int {
 	return slices.IndexFunc(r.gres, func(s shelf) bool { return s.name == name && s.typ == typ })
