@@ -39,7 +39,7 @@ func (c *cycle) reserve(e entry) {
 		}
 	}
 	first := !p.failed
-	if !first && !c.full && it.promise == nil && !c.t.policy.everyPromise && !it.fresh && len(c.promised) >= c.t.policy.promises &&
+	if !first && !c.full && it.promise == nil && !c.t.policy.everyPromise && !it.fresh && !c.mayPromise(a.job, p.p.Name) &&
 		len(it.shapes) == 1 && (it.told.reason == slurm.ReasonPriority || it.told.reason == slurm.ReasonResources && c.again[a.job.ID] == 0) {
 		return // it goes on waiting
 	}
@@ -62,7 +62,7 @@ func (c *cycle) reserve(e entry) {
 	case it.promise != nil && !c.full:
 		c.note(e, w, it.promise.start.time(), it.promise.nodes)
 		return
-	case len(c.promised) >= c.t.policy.promises || c.looks > promiseLooks:
+	case !c.mayPromise(a.job, p.p.Name):
 		c.note(e, w, time.Time{}, nil)
 		return
 	}
@@ -73,7 +73,13 @@ func (c *cycle) reserve(e entry) {
 		}
 	}()
 	at, chosen := c.soonest(a, p, first)
-	if chosen == nil || !first && c.t.window > 0 && at > c.now.plus(c.t.window) {
+	if w := c.t.bounds.window; !first && w > 0 && at > c.now.plus(w) {
+		chosen = nil
+	}
+	if later := c.rounded(at); chosen != nil && !first && later > at {
+		at, chosen = c.earliest(a, p, later)
+	}
+	if chosen == nil {
 		c.note(e, w, time.Time{}, nil)
 		return
 	}
@@ -181,6 +187,7 @@ func (s *Scheduler) raise(it *item) *promise {
 	if p != nil {
 		s.unhold(p)
 		it.promise = nil
+		s.counts.add(it.job, p.part, -1)
 		last := len(s.promised) - 1
 		if moved := s.promised[last]; moved != it {
 			s.promised[p.at], moved.promise.at = moved, p.at
@@ -195,6 +202,7 @@ func (s *Scheduler) raise(it *item) *promise {
 func (s *Scheduler) lower(it *item, p *promise) {
 	if p != nil {
 		it.promise = p
+		s.counts.add(it.job, p.part, 1)
 		p.at = len(s.promised)
 		s.promised = append(s.promised, it)
 		s.hold(p)

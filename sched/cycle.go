@@ -178,6 +178,7 @@ type cycle struct {
 	begun     map[*Job]int         // tasks started of arrays
 	booked    int                  // allocations made
 	tests     int                  // requests that room was looked for
+	behind    int                  // starts behind a job that waits
 	passed    bool                 // the job at hand was passed over without a look
 	gainsOnly bool                 // it can only start where there is more than before
 	reserved  int                  // jobs promised room in this pass
@@ -380,7 +381,8 @@ func (c *cycle) place(e entry) bool {
 	if j.HetID != 0 {
 		return c.placeHet(j.HetID)
 	}
-	c.passed = c.t.fifo && e.part.failed || c.looks > maxLooks || c.tests >= c.t.maxTests
+	c.passed = c.t.fifo && e.part.failed || c.looks > maxLooks || c.tests >= c.t.maxTests ||
+		c.t.bounds.starts > 0 && e.part.failed && c.behind >= c.t.bounds.starts
 	if c.passed || e.part.open == 0 {
 		return false
 	}
@@ -475,6 +477,9 @@ func (c *cycle) start(e entry, a *ask, alloc []NodeAlloc, limit slurm.Duration) 
 	c.v.Ledger.Try(e.job, e.part.p.Name, alloc, limitOr(limit, e.job), c.at)
 	if got, ok := TakeLicenses(e.job.Need.Licenses, c.free); ok && !got.IsZero() {
 		c.free = c.free.Minus(got)
+	}
+	if e.part.failed {
+		c.behind++
 	}
 	c.plan.Starts = append(c.plan.Starts, Start{Job: e.job.ID, Restarts: e.job.Restarts,
 		Partition: e.part.p.Name, Alloc: alloc, Scheduler: c.t.name, TimeLimit: limit})

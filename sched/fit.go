@@ -168,7 +168,7 @@ func (c *cycle) vain(e entry) bool {
 	if c.full || !e.part.failed || it.fresh || it.promise != nil || c.t.policy.everyPromise || len(it.shapes) > 1 || e.job.HetID != 0 {
 		return false
 	}
-	if len(c.promised) < c.t.policy.promises || it.told.reason != slurm.ReasonPriority && it.told.reason != slurm.ReasonResources {
+	if c.mayPromise(e.job, e.part.p.Name) || it.told.reason != slurm.ReasonPriority && it.told.reason != slurm.ReasonResources {
 		return false
 	}
 	if len(c.again) > 0 && c.again[e.job.ID] != 0 {

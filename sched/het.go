@@ -126,7 +126,7 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 	}
 	var parts []part
 	latest := c.now
-	known := len(c.promised) < max(c.t.policy.promises, 1) && c.looks <= promiseLooks
+	known := c.looks <= promiseLooks
 	for _, j := range c.components(id) {
 		list := c.places(j)
 		e := list[0]

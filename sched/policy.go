@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/runink/rink/slurm"
@@ -29,10 +30,15 @@ func byPriority(j *Job) float64 { return float64(j.Priority) }
 
 func byLimit(j *Job) float64 { return -span(j.TimeLimit).Seconds() }
 
+// policyName is the policy a configuration asks for.
+func policyName(c *slurm.Conf) string {
+	return cmp.Or(strings.ToLower(c.SchedulerPolicy), "slurm")
+}
+
 // policyOf reads SchedulerPolicy.
 func policyOf(c *slurm.Conf) policy {
 	p := policy{rank: byPriority, promises: max(c.SchedulerParameters.Int("bf_max_job_test", 500), 1)}
-	switch strings.ToLower(c.SchedulerPolicy) {
+	switch policyName(c) {
 	case "easy":
 		p.promises = 0
 	case "easy-sjbf":

@@ -38,6 +38,7 @@ type Scheduler struct {
 	shapes       map[askKey]*shape
 	tested, seen int     // requests tried and jobs looked at in the last pass
 	promised     []*item // those that are promised room
+	counts       promiseCount
 	sweep        sweep
 	tentative    []tentative // booked in the present pass
 	giving       giving      // who gives way to whom
@@ -109,7 +110,7 @@ func (s *Scheduler) Load(v View) {
 		items: make(map[slurm.JobID]*item), aside: make(map[slurm.JobID]*Job), lanes: make(map[laneKey]*lane),
 		news: make(map[slurm.JobID]*item), again: make(map[slurm.JobID]instant),
 		holding: make(map[slurm.JobID]*Job, len(v.Running)), runningTasks: maps.Clone(v.RunningTasks),
-		hets: make(map[slurm.JobID][]*Job), shapes: make(map[askKey]*shape), used: v.LicensesUsed, pass: pass, opening: 1}
+		hets: make(map[slurm.JobID][]*Job), shapes: make(map[askKey]*shape), counts: newPromiseCount(), used: v.LicensesUsed, pass: pass, opening: 1}
 	if s.runningTasks == nil {
 		s.runningTasks = make(map[slurm.JobID]int)
 	}

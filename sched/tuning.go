@@ -21,7 +21,7 @@ type tuning struct {
 	maxTests    int               // requests that room is looked for in one cycle
 
 	policy   policy
-	window   time.Duration // promises are made for no later; 0: for however late
+	bounds   bounds
 	interval time.Duration // between full plans
 
 	enforce       enforcement
@@ -57,7 +57,7 @@ func tuningOf(cfg *Config) *tuning {
 		interval:      time.Duration(c.SchedulerParameters.Int("bf_interval", 30)) * time.Second,
 		leastLoaded:   slices.Contains(c.SelectTypeParameters, "CR_LLN"),
 	}
-	t.policy = policyOf(c)
+	t.policy, t.bounds = policyOf(c), boundsOf(c)
 	for _, word := range c.SelectTypeParameters {
 		switch word {
 		case "CR_CORE", "CR_CORE_MEMORY":
