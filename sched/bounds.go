@@ -6,8 +6,8 @@ import (
 	"github.com/runink/rink/slurm"
 )
 
-// bounds are how far a plan goes, as SchedulerParameters say. 0 is no bound.
-type bounds struct {
+// backfillBounds are how far a plan goes, as SchedulerParameters say. 0 is no bound.
+type backfillBounds struct {
 	starts      int           // jobs behind the first one that waits that start in one pass (bf_max_job_start)
 	perPart     int           // jobs of one partition that are promised room (bf_max_job_part)
 	perUser     int           // of one user (bf_max_job_user)
@@ -22,9 +22,9 @@ type bounds struct {
 
 // boundsOf reads SchedulerParameters. window and resolution have Slurm's defaults
 // for Slurm's policy alone.
-func boundsOf(c *slurm.Conf) bounds {
+func boundsOf(c *slurm.Conf) backfillBounds {
 	p := c.SchedulerParameters
-	b := bounds{
+	b := backfillBounds{
 		starts: p.Int("bf_max_job_start", 0), perPart: p.Int("bf_max_job_part", 0), perUser: p.Int("bf_max_job_user", 0),
 		perAssoc: p.Int("bf_max_job_assoc", 0), perUserPart: p.Int("bf_max_job_user_part", 0), partReserve: p.Int("bf_job_part_count_reserve", 0),
 		minAge: time.Duration(p.Int("bf_min_age_reserve", 0)) * time.Second, minPriority: uint32(max(p.Int("bf_min_prio_reserve", 0), 0)),

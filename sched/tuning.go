@@ -21,7 +21,7 @@ type tuning struct {
 	maxTests    int               // requests that room is looked for in one cycle
 
 	policy   policy
-	bounds   bounds
+	bounds   backfillBounds
 	interval time.Duration // between full plans
 
 	enforce       enforcement
