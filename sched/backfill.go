@@ -68,6 +68,9 @@ func (c *cycle) reserve(e entry) {
 	}
 	old := c.raise(it)
 	defer func() {
+		if first && len(c.former) > 0 {
+			c.replace(it, p.p.Name)
+		}
 		if old != nil && (it.promise == nil || it.promise.start != old.start || !slices.Equal(it.promise.where, old.where)) {
 			c.release(old)
 		}
@@ -216,6 +219,35 @@ func (s *Scheduler) lift(it *item) { s.release(s.raise(it)) }
 func (s *Scheduler) liftAll() {
 	for len(s.promised) > 0 {
 		s.lift(s.promised[len(s.promised)-1])
+	}
+}
+
+// former is a promise of the pass before.
+type former struct {
+	it *item
+	p  *promise
+}
+
+// recall takes back the promises of the last pass, where only the first in line
+// of each partition holds one: who is first may have changed.
+func (c *cycle) recall() {
+	for len(c.promised) > 0 {
+		it := c.promised[len(c.promised)-1]
+		c.former = append(c.former, former{it, c.raise(it)})
+	}
+}
+
+// replace notes what room is no longer promised, now that the first job of a
+// partition holds its promise.
+func (c *cycle) replace(it *item, part PartitionName) {
+	for _, f := range c.former {
+		if f.p.part != part {
+			continue
+		}
+		if now := it.promise; f.it == it && now != nil && now.start == f.p.start && slices.Equal(now.where, f.p.where) {
+			continue
+		}
+		c.release(f.p)
 	}
 }
 

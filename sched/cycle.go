@@ -26,10 +26,14 @@ func Cycle(v View, now time.Time) Plan { return NewScheduler(v).Plan(now, true) 
 func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 	c := s.newCycle(now, full)
 	c.wake()
-	if full && !c.t.policy.keepsPromises || c.t.policy.promises == 0 {
+	switch {
+	case c.t.policy.promises == 0:
+		c.recall()
+	case full && !c.t.policy.keepsPromises:
 		c.liftAll()
 	}
 	c.giveTurns() // preempt.go
+	c.rank()      // foresight.go
 	c.line()
 	for len(c.cursors) > 0 {
 		k := c.cursors[0]
@@ -72,6 +76,7 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 		c.cursors.fix()
 	}
 	c.comeBack(nil)
+	c.watched() // foresight.go
 	c.tell()
 	c.over()
 	return c.plan
@@ -181,7 +186,7 @@ type cycle struct {
 	behind    int                  // starts behind a job that waits
 	passed    bool                 // the job at hand was passed over without a look
 	gainsOnly bool                 // it can only start where there is more than before
-	reserved  int                  // jobs promised room in this pass
+	former    []former             // promises of the last pass, where only the first in line holds one
 }
 
 // outcome is what is told of a job that does not start.

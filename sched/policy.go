@@ -21,10 +21,13 @@ type policy struct {
 	// everyPromise promises each job room when it is seen first; keepsPromises
 	// moves them forward only when a job ended early, in order.
 	everyPromise, keepsPromises bool
+	// foresight orders jobs by how long they have waited for what they are expected
+	// to run (pace.go), within equal priority.
+	foresight bool
 }
 
 // Policies are the values of SchedulerPolicy.
-var Policies = []string{"slurm", "easy", "easy-sjbf", "sjf-easy", "conservative"}
+var Policies = []string{"default", "slurm", "easy", "easy-sjbf", "sjf-easy", "conservative"}
 
 func byPriority(j *Job) float64 { return float64(j.Priority) }
 
@@ -39,6 +42,9 @@ func policyName(c *slurm.Conf) string {
 func policyOf(c *slurm.Conf) policy {
 	p := policy{rank: byPriority, promises: max(c.SchedulerParameters.Int("bf_max_job_test", 500), 1)}
 	switch policyName(c) {
+	case "default":
+		p.promises, p.foresight = 0, true
+		p.rank = func(*Job) float64 { return 0 }
 	case "easy":
 		p.promises = 0
 	case "easy-sjbf":

@@ -12,6 +12,8 @@ import (
 // item is a pending job in line.
 type item struct {
 	job    *Job
+	first  float64 // goes before all else, the highest first
+	place  uint8   // its tier among those, the lowest first
 	rank   float64 // its own part of the priority; the lane's is added
 	submit instant
 	lane   *lane
@@ -64,7 +66,8 @@ func (d *demand) least(o *demand) {
 
 // compare puts items of one lane in order: priority, then age.
 func (x *item) compare(y *item) int {
-	return cmp.Or(cmp.Compare(y.rank, x.rank), cmp.Compare(x.submit, y.submit), cmp.Compare(x.job.ID, y.job.ID))
+	return cmp.Or(cmp.Compare(y.first, x.first), cmp.Compare(x.place, y.place), cmp.Compare(y.rank, x.rank), cmp.Compare(x.submit, y.submit),
+		cmp.Compare(x.job.ID, y.job.ID))
 }
 
 // laneKey tells lanes apart: jobs of one lane may run in the same partitions, the
@@ -213,6 +216,8 @@ type cursor struct {
 
 	// What the item is compared by.
 	tier   uint32
+	first  float64
+	place  uint8
 	rank   float64
 	submit instant
 	id     slurm.JobID
@@ -244,7 +249,7 @@ func (k *cursor) take(it *item) {
 	if k.lane.byLimit {
 		k.rank = -it.want.span.Seconds()
 	} else {
-		k.rank = it.rank + k.lane.offset
+		k.first, k.place, k.rank = it.first, it.place, it.rank+k.lane.offset
 	}
 }
 
@@ -254,6 +259,10 @@ func (k *cursor) before(o *cursor) bool {
 	switch {
 	case k.tier != o.tier:
 		return k.tier > o.tier
+	case k.first != o.first:
+		return k.first > o.first
+	case k.place != o.place:
+		return k.place < o.place
 	case k.rank != o.rank:
 		return k.rank > o.rank
 	case k.submit != o.submit:

@@ -129,7 +129,7 @@ func BenchmarkScale(b *testing.B) {
 		}
 		quantiles(b, took)
 	})
-	for _, policy := range []string{"easy", "slurm"} {
+	for _, policy := range []string{"easy", "slurm", "default"} {
 		b.Run("End/"+policy, func(b *testing.B) {
 			m := newMachine(manyNodes, manyJobs, policy)
 			m.apply(m.live.Plan(m.now, true))
@@ -197,7 +197,7 @@ func BenchmarkScale(b *testing.B) {
 // TestMachineStaysTrue plays a machine of some hundred nodes for a while, with the
 // books checked.
 func TestMachineStaysTrue(t *testing.T) {
-	for _, policy := range []string{"slurm", "easy", "easy-sjbf", "conservative"} {
+	for _, policy := range []string{"slurm", "easy", "easy-sjbf", "conservative", "default"} {
 		t.Run(policy, func(t *testing.T) {
 			jobs := 2000
 			if policy == "conservative" {

@@ -48,6 +48,7 @@ type Scheduler struct {
 	arrived      []*item     // in line since the last pass
 	limited      bool        // a limit kept a job out since the last full pass
 	unbarred     bool        // what was barred then may not be any more
+	fore         *foresight  // nil: the policy does without
 	stale        bool
 	early        bool // a job ended before it had to since the last pass
 }
@@ -105,7 +106,7 @@ func NewScheduler(v View) *Scheduler {
 
 // Load makes the scheduler forget what it knew and take the view for true.
 func (s *Scheduler) Load(v View) {
-	pass := s.pass
+	pass, fore := s.pass, s.fore
 	*s = Scheduler{v: v, byName: make(map[NodeName]int, len(v.Nodes)), parts: make(map[PartitionName]*part),
 		items: make(map[slurm.JobID]*item), aside: make(map[slurm.JobID]*Job), lanes: make(map[laneKey]*lane),
 		news: make(map[slurm.JobID]*item), again: make(map[slurm.JobID]instant),
@@ -123,8 +124,17 @@ func (s *Scheduler) Load(v View) {
 		s.byName[n.Name] = i
 	}
 	s.v.Ledger.Adopt(v.Running, v.Pending)
+	if s.t.policy.foresight {
+		var pred *Predictor
+		if fore != nil {
+			pred = fore.pred
+		}
+		s.fore = newForesight(pred)
+		s.fore.measure(s.rooms)
+	}
 	for _, j := range v.Running {
 		s.holding[j.ID] = j
+		s.foresee(nil, j)
 		s.settle(j)
 	}
 	for _, j := range v.Pending {
@@ -179,6 +189,7 @@ func (s *Scheduler) Interval() time.Duration { return s.t.interval }
 func (s *Scheduler) Job(old, now *Job) {
 	s.freed(old, now)
 	s.countLimits(old, now) // ledger_pass.go
+	s.foresee(old, now)     // foresight.go
 	if old != nil && now != nil && old.IsPending() && now.IsPending() && s.swap(old, now) {
 		return
 	}
@@ -480,6 +491,9 @@ func (s *Scheduler) unqueue(j *Job) {
 func (s *Scheduler) takeOut(it *item) {
 	s.lift(it)
 	it.gone = true
+	if s.fore != nil {
+		s.fore.left(it.job.ID)
+	}
 	for i, sh := range it.shapes {
 		if sh.refs--; sh.refs == 0 {
 			key := sh.ask.keyed()
@@ -514,6 +528,15 @@ func (s *Scheduler) enter(j *Job) bool {
 	it.want.span = span(j.TimeLimit)
 	if j.TimeMin > 0 {
 		it.want.span = min(it.want.span, span(j.TimeMin))
+	}
+	if f := s.fore; f != nil {
+		f.arrived(it, len(s.rooms))
+		if multifactor(s.v.Config) || specOf(j).Given["priority"] {
+			it.first = float64(j.Priority)
+		}
+		if x := f.jobs[j.ID]; x != nil {
+			it.place, it.rank = f.placeOf(x, max(x.since, f.twin.now))
+		}
 	}
 	s.laneOf(j, it, parts).add(it)
 	s.items[j.ID] = it

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/csv"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"sort"
@@ -159,10 +160,76 @@ func readStarts(t *testing.T, path string) map[int64]SimRun {
 	return out
 }
 
+// judged is what a replay of a whole log comes to.
+type judged struct {
+	slowdown float64 // mean bounded slowdown, tau 10 s
+	longest  int64   // longest wait, seconds
+	used     float64 // utilisation from the first submission to the last end, percent
+	steady   float64 // from the first submission to the last
+}
+
+func judge(t testing.TB, jobs []SimJob, procs int, policy string) judged {
+	cfg, nodes := onePool(procs, policy)
+	runs, err := Simulate(cfg, nodes, jobs, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var j judged
+	first, last, end := jobs[0].Submit, jobs[len(jobs)-1].Submit, int64(0)
+	area, window := 0.0, 0.0
+	for i, r := range runs {
+		wait, run := r.Start-jobs[i].Submit, r.End-r.Start
+		j.longest = max(j.longest, wait)
+		j.slowdown += max(1, float64(wait+run)/max(float64(run), 10))
+		area += float64(run) * float64(jobs[i].Procs)
+		window += float64(max(0, min(r.End, last)-max(r.Start, first))) * float64(jobs[i].Procs)
+		end = max(end, r.End)
+	}
+	j.slowdown /= float64(len(runs))
+	j.used = 100 * area / float64(procs) / float64(end-first)
+	j.steady = 100 * window / float64(procs) / float64(last-first)
+	return j
+}
+
+// TestDefaultPolicyBeatsEASY replays the whole logs under both and holds the
+// default policy to what it is for: much less slowdown, nobody waiting much
+// longer, the machine as full. The table is printed with -v.
+func TestDefaultPolicyBeatsEASY(t *testing.T) {
+	if testing.Short() {
+		t.Skip("whole logs")
+	}
+	logs, err := filepath.Glob(filepath.Join(traces(t), "*.swf.gz"))
+	if err != nil || len(logs) == 0 {
+		t.Skip("no workload logs")
+	}
+	sum := 0.0
+	for _, path := range logs {
+		jobs, _, procs := readLog(t, path)
+		for i := range jobs {
+			if jobs[i].UID == ^uint32(0) {
+				jobs[i].User = "" // unknown
+			}
+		}
+		easy, ours := judge(t, jobs, procs, "easy"), judge(t, jobs, procs, "default")
+		ratio, wait := ours.slowdown/easy.slowdown, float64(ours.longest)/float64(easy.longest)
+		t.Logf("%-32s slowdown %7.2f / %7.2f = %.3f, longest wait %7d / %7d = %.2f, utilisation %+.2f %+.2f", filepath.Base(path),
+			ours.slowdown, easy.slowdown, ratio, ours.longest, easy.longest, wait, ours.used-easy.used, ours.steady-easy.steady)
+		if ratio > 1 || wait > 1.25 || ours.used < easy.used-0.5 || ours.steady < easy.steady-0.5 {
+			t.Errorf("%s: worse than EASY", filepath.Base(path))
+		}
+		sum += math.Log(ratio)
+	}
+	mean := math.Exp(sum / float64(len(logs)))
+	t.Logf("geometric mean %.3f", mean)
+	if mean > 0.60 {
+		t.Errorf("the geometric mean of the slowdowns is %.3f of EASY's", mean)
+	}
+}
+
 // BenchmarkReplay replays the whole SDSC-SP2 log under EASY.
 func BenchmarkReplay(b *testing.B) {
 	jobs, _, procs := readLog(b, filepath.Join(traces(b), "SDSC-SP2-1998-4.2-cln.swf.gz"))
-	for _, policy := range []string{"easy", "easy-sjbf", "conservative"} {
+	for _, policy := range []string{"easy", "easy-sjbf", "conservative", "default"} {
 		b.Run(policy, func(b *testing.B) {
 			for b.Loop() {
 				cfg, nodes := onePool(procs, policy)
