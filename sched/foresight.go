@@ -23,7 +23,9 @@ type foresight struct {
 	jobs   map[slurm.JobID]*foreseen // in line and running
 	order  int64                     // of arrival
 	stale  map[string]bool           // users, or limits, whose jobs are to be foreseen anew
-	ranked instant                   // when all jobs in line were ranked last
+	ranked instant                   // when the machine was surveyed last
+	turn   int                       // the lane to be ranked next
+	list   []*item                   // reused
 	busy   int                       // units in use
 }
 
@@ -39,7 +41,7 @@ type foreseen struct {
 	start  int64 // running since; 0: it waits
 }
 
-// rankEvery is how often at most a long queue is put in order anew.
+// rankEvery is how often at most the machine is surveyed while the queue is long.
 const rankEvery = 10 * time.Second
 
 func newForesight(pred *Predictor) *foresight {
@@ -210,22 +212,52 @@ func (s *Scheduler) foresee(old, now *Job) {
 	}
 }
 
-// rank puts all that wait in order, as it is at this moment.
+// rank puts those that wait in order, as it is at this moment: all of a short
+// queue, and of a long one what came and a lane or two, in turn.
 func (c *cycle) rank() {
 	f := c.fore
 	if f == nil {
 		return
 	}
 	now := f.at(c.at)
-	if len(c.items)+len(f.jobs) > 4*smallLine && time.Duration(c.now-f.ranked) < rankEvery && f.ranked != always {
-		for _, it := range c.arrived {
-			if !it.gone {
-				c.rerank(it, now)
-			}
+	long := len(c.items)+len(f.jobs) > 4*smallLine
+	if !long || f.ranked == always || c.full && time.Duration(c.now-f.ranked) >= rankEvery {
+		f.survey(now)
+		f.ranked = c.now
+	}
+	if !long {
+		for _, l := range c.order {
+			f.rankLane(l, now)
 		}
+		clear(f.stale)
 		return
 	}
-	f.ranked = c.now
+	for _, it := range c.arrived {
+		if !it.gone {
+			c.rerank(it, now)
+		}
+	}
+	for seen, n := 0, 0; n < len(c.order) && seen < rankAtOnce; n++ {
+		if f.turn >= len(c.order) {
+			f.turn = 0
+			clear(f.stale) // all lanes have seen them
+		}
+		l := c.order[f.turn]
+		f.turn++
+		seen += l.n
+		f.rankLane(l, now)
+	}
+}
+
+const (
+	// smallLine is up to how many jobs are ranked anew in every pass.
+	smallLine = 500
+	// rankAtOnce is about how many of a long queue are ranked in one pass.
+	rankAtOnce = 1000
+)
+
+// survey works out what the order goes by, from all the work there is.
+func (f *foresight) survey(now int64) {
 	backlog := 0.0
 	for _, x := range f.jobs {
 		left := x.expect.Mean
@@ -235,32 +267,31 @@ func (c *cycle) rank() {
 		backlog += math.Round(left*float64(x.units)*float64(x.tasks)*1024) / 1024 // exact sums, in any order
 	}
 	f.line = f.pace.Line(now, backlog/float64(f.units), f.twin.Lag())
-	for _, l := range c.order {
-		var list []*item
-		for _, ch := range l.chunks {
-			list = append(list, ch.items...)
-		}
-		moved := false
-		for i, it := range list {
-			x := f.jobs[it.job.ID]
-			if x == nil {
-				continue
-			}
-			if len(f.stale) > 0 && f.stale[x.asked.key()] {
-				x.expect.Typical = f.pred.Predict(x.asked).Typical
-			}
-			it.place, it.rank = f.placeOf(x, now)
-			moved = moved || i > 0 && list[i-1].compare(it) > 0
-		}
-		if moved {
-			l.refill(list)
-		}
-	}
-	clear(f.stale)
 }
 
-// smallLine is up to how many jobs are ranked anew in every pass.
-const smallLine = 500
+// rankLane puts the jobs of a lane in order.
+func (f *foresight) rankLane(l *lane, now int64) {
+	list := f.list[:0]
+	for _, ch := range l.chunks {
+		list = append(list, ch.items...)
+	}
+	f.list = list
+	moved := false
+	for i, it := range list {
+		x := f.jobs[it.job.ID]
+		if x == nil {
+			continue
+		}
+		if len(f.stale) > 0 && f.stale[x.asked.key()] {
+			x.expect.Typical = f.pred.Predict(x.asked).Typical
+		}
+		it.place, it.rank = f.placeOf(x, now)
+		moved = moved || i > 0 && list[i-1].compare(it) > 0
+	}
+	if moved {
+		l.refill(list)
+	}
+}
 
 // placeOf is a job's tier, the first highest, and its place in it.
 func (f *foresight) placeOf(x *foreseen, now int64) (uint8, float64) {
