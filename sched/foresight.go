@@ -25,6 +25,7 @@ type foresight struct {
 	stale  map[string]bool           // users, or limits, whose jobs are to be foreseen anew
 	ranked instant                   // when the machine was surveyed last
 	turn   int                       // the lane to be ranked next
+	turned instant                   // when that was done last
 	list   []*item                   // reused
 	busy   int                       // units in use
 }
@@ -48,7 +49,7 @@ func newForesight(pred *Predictor) *foresight {
 	if pred == nil {
 		pred = NewPredictor()
 	}
-	return &foresight{pred: pred, jobs: make(map[slurm.JobID]*foreseen), stale: make(map[string]bool), ranked: always}
+	return &foresight{turned: always, pred: pred, jobs: make(map[slurm.JobID]*foreseen), stale: make(map[string]bool), ranked: always}
 }
 
 // measure takes stock of the machine.
@@ -237,6 +238,10 @@ func (c *cycle) rank() {
 			c.rerank(it, now)
 		}
 	}
+	if f.turned != always && time.Duration(c.now-f.turned) < turnEvery {
+		return
+	}
+	f.turned = c.now
 	for seen, n := 0, 0; n < len(c.order) && seen < rankAtOnce; n++ {
 		if f.turn >= len(c.order) {
 			f.turn = 0
@@ -253,7 +258,9 @@ const (
 	// smallLine is up to how many jobs are ranked anew in every pass.
 	smallLine = 500
 	// rankAtOnce is about how many of a long queue are ranked in one pass.
-	rankAtOnce = 1000
+	rankAtOnce = 500
+	// turnEvery is how often that is done at most.
+	turnEvery = 250 * time.Millisecond
 )
 
 // survey works out what the order goes by, from all the work there is.
