@@ -91,7 +91,27 @@ func NodeFromProto(p *rinkpb.Node) (*sched.Node, error) {
 
 // NodeGresToProto converts a generic resource a node has.
 func NodeGresToProto(g *sched.NodeGres) *rinkpb.NodeGres {
-	return &rinkpb.NodeGres{Name: g.Name, Type: g.Type, Count: g.Count, Files: textList(g.Files), Cores: g.Cores}
+	p := &rinkpb.NodeGres{Name: g.Name, Type: g.Type, Count: g.Count, Files: textList(g.Files), Cores: g.Cores, Near: numbersToProto(g.Near)}
+	for _, row := range g.Links {
+		p.Links = append(p.Links, &rinkpb.DeviceLinks{To: numbersToProto(row)})
+	}
+	return p
+}
+
+func numbersToProto(list []int) []int32 {
+	var out []int32
+	for _, n := range list {
+		out = append(out, Int32(n))
+	}
+	return out
+}
+
+func numbersFromProto(list []int32) []int {
+	var out []int
+	for _, n := range list {
+		out = append(out, int(n))
+	}
+	return out
 }
 
 // NodeGresFromProto refuses counts below zero.
@@ -99,7 +119,12 @@ func NodeGresFromProto(p *rinkpb.NodeGres) (sched.NodeGres, error) {
 	if p.GetCount() < 0 {
 		return sched.NodeGres{}, fmt.Errorf("cannot read the generic resource %q: a count of %d", p.GetName(), p.GetCount())
 	}
-	return sched.NodeGres{Name: p.GetName(), Type: p.GetType(), Count: p.GetCount(), Files: textList(p.GetFiles()), Cores: p.GetCores()}, nil
+	g := sched.NodeGres{Name: p.GetName(), Type: p.GetType(), Count: p.GetCount(), Files: textList(p.GetFiles()), Cores: p.GetCores(),
+		Near: numbersFromProto(p.GetNear())}
+	for _, row := range p.GetLinks() {
+		g.Links = append(g.Links, numbersFromProto(row.GetTo()))
+	}
+	return g, nil
 }
 
 // PartitionToProto converts a partition.
@@ -108,6 +133,7 @@ func PartitionToProto(a *sched.Partition) *rinkpb.Partition {
 		Name: string(a.Name), Nodes: names(a.Nodes), NodesText: a.NodesText, IsDefault: a.Default, State: a.State,
 		MaxTime: DurationToProto(a.MaxTime), DefaultTime: DurationToProto(a.DefaultTime),
 		MinNodes: Int32(a.MinNodes), MaxNodes: Int32(a.MaxNodes), MaxCpusPerNode: Int32(a.MaxCPUsPerNode),
+		MaxCpusPerSocket: Int32(a.MaxCPUsPerSocket), ExclusiveTopo: a.ExclusiveTopo,
 		DefMemPerCpu: int64(a.DefMemPerCPU), DefMemPerNode: int64(a.DefMemPerNode),
 		MaxMemPerCpu: int64(a.MaxMemPerCPU), MaxMemPerNode: int64(a.MaxMemPerNode),
 		OverTimeLimit: DurationToProto(a.OverTimeLimit), GraceTime: DurationToProto(a.GraceTime),
@@ -137,6 +163,7 @@ func PartitionFromProto(p *rinkpb.Partition) (*sched.Partition, error) {
 		Name: sched.PartitionName(p.Name), Nodes: named[sched.NodeName](p.Nodes), NodesText: p.NodesText, Default: p.IsDefault, State: p.State,
 		MaxTime: DurationFromProto(p.MaxTime), DefaultTime: DurationFromProto(p.DefaultTime),
 		MinNodes: int(p.MinNodes), MaxNodes: int(p.MaxNodes), MaxCPUsPerNode: int(p.MaxCpusPerNode),
+		MaxCPUsPerSocket: int(p.MaxCpusPerSocket), ExclusiveTopo: p.ExclusiveTopo,
 		DefMemPerCPU: slurm.MB(p.DefMemPerCpu), DefMemPerNode: slurm.MB(p.DefMemPerNode),
 		MaxMemPerCPU: slurm.MB(p.MaxMemPerCpu), MaxMemPerNode: slurm.MB(p.MaxMemPerNode),
 		OverTimeLimit: DurationFromProto(p.OverTimeLimit), GraceTime: DurationFromProto(p.GraceTime),

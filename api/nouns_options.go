@@ -30,7 +30,8 @@ func JobOptionsToProto(o *slurm.JobOptions) *rinkpb.JobOptions {
 		NodeList: o.NodeList, ExcludeList: o.ExcludeList, Constraint: o.Constraint, Prefer: o.Prefer,
 		ClusterConstraint: o.ClusterConstraint, BatchFeatures: o.BatchFeatures, Contiguous: o.Contiguous, Exclusive: o.Exclusive,
 		OverSubscribe: o.OverSubscribe, OverCommit: o.OverCommit, SpreadJob: o.SpreadJob, UseMinNodes: o.UseMinNodes, NoKill: o.NoKill,
-		Switches: Int32(o.Switches), SwitchesWait: DurationToProto(o.SwitchesWait), Network: o.Network, Power: o.Power, Context: o.Context,
+		Switches: Int32(o.Switches), SwitchesWait: DurationToProto(o.SwitchesWait),
+		Segment: Int32(o.Segment), ConsolidateSegments: o.ConsolidateSegments, SpreadSegments: o.SpreadSegments, Network: o.Network, Power: o.Power, Context: o.Context,
 		Hint: o.Hint, Distribution: o.Distribution, CpuBind: o.CPUBind, MemBind: o.MemBind, CpuFreq: o.CPUFreq, Reboot: o.Reboot,
 
 		TimeLimit: DurationToProto(o.TimeLimit), TimeMin: DurationToProto(o.TimeMin), Begin: TimeToProto(o.Begin), Deadline: TimeToProto(o.Deadline),
@@ -74,7 +75,8 @@ func JobOptionsFromProto(p *rinkpb.JobOptions) (*slurm.JobOptions, error) {
 		NodeList: p.NodeList, ExcludeList: p.ExcludeList, Constraint: p.Constraint, Prefer: p.Prefer,
 		ClusterConstraint: p.ClusterConstraint, BatchFeatures: p.BatchFeatures, Contiguous: p.Contiguous, Exclusive: p.Exclusive,
 		OverSubscribe: p.OverSubscribe, OverCommit: p.OverCommit, SpreadJob: p.SpreadJob, UseMinNodes: p.UseMinNodes, NoKill: p.NoKill,
-		Switches: int(p.Switches), SwitchesWait: DurationFromProto(p.SwitchesWait), Network: p.Network, Power: p.Power, Context: p.Context,
+		Switches: int(p.Switches), SwitchesWait: DurationFromProto(p.SwitchesWait),
+		Segment: int(p.Segment), ConsolidateSegments: p.ConsolidateSegments, SpreadSegments: p.SpreadSegments, Network: p.Network, Power: p.Power, Context: p.Context,
 		Hint: p.Hint, Distribution: p.Distribution, CPUBind: p.CpuBind, MemBind: p.MemBind, CPUFreq: p.CpuFreq, Reboot: p.Reboot,
 
 		TimeLimit: DurationFromProto(p.TimeLimit), TimeMin: DurationFromProto(p.TimeMin), Begin: TimeFromProto(p.Begin), Deadline: TimeFromProto(p.Deadline),
@@ -108,7 +110,7 @@ func optionFields(o *slurm.JobOptions, p *rinkpb.JobOptions) (err error) {
 	for _, n := range [...]int64{
 		int64(p.MinNodes), int64(p.MaxNodes), int64(p.Ntasks), int64(p.CpusPerTask), int64(p.NtasksPerNode), int64(p.NtasksPerSocket),
 		int64(p.NtasksPerCore), int64(p.NtasksPerGpu), int64(p.SocketsPerNode), int64(p.CoresPerSocket), int64(p.ThreadsPerCore),
-		int64(p.MinCpus), int64(p.ThreadSpec), p.MemPerNode, p.MemPerCpu, p.MemPerGpu, p.TmpDisk, int64(p.CpusPerGpu), int64(p.Switches), int64(p.ArrayThrottle),
+		int64(p.MinCpus), int64(p.ThreadSpec), p.MemPerNode, p.MemPerCpu, p.MemPerGpu, p.TmpDisk, int64(p.CpusPerGpu), int64(p.Switches), int64(p.Segment), int64(p.ArrayThrottle),
 	} {
 		if n < 0 {
 			return fmt.Errorf("a size of %d", n)

@@ -57,6 +57,7 @@ func conversions() []conversion {
 	signalTo, signalFrom := valued(SignalToProto, SignalFromProto)
 	setTo, setFrom := valued(IndexSetToProto, IndexSetFromProto)
 	return []conversion{
+		wrap("Story", StoryToProto, StoryFromProto),
 		wrap("JobOptions", JobOptionsToProto, JobOptionsFromProto),
 		wrap("Job", JobToProto, JobFromProto),
 		wrap("Step", StepToProto, StepFromProto),

@@ -39,6 +39,7 @@ import (
 	"github.com/runink/rink/cmds/sshare"
 	"github.com/runink/rink/cmds/sstat"
 	"github.com/runink/rink/cmds/token"
+	"github.com/runink/rink/cmds/why"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected files of the scripts")
@@ -46,7 +47,7 @@ var update = flag.Bool("update", false, "rewrite the expected files of the scrip
 // programs are the commands the scripts, and the jobs in them, can call.
 var programs = map[string]func(*cli.Env) int{
 	"sbatch": sbatch.Run, "squeue": squeue.Run, "scancel": scancel.Run, "sinfo": sinfo.Run, "srun": srun.Run, "salloc": salloc.Run,
-	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "sprio": sprio.Run, "sshare": sshare.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run,
+	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "sprio": sprio.Run, "sshare": sshare.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run, "rink-why": why.Run,
 	"sreport": sreport.Run, "sstat": sstat.Run, "rink-export": export.Run, "rink-import": importer.Run, "seff": seff.Run, "reff": reff.Run,
 }
 

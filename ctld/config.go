@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -185,5 +186,37 @@ func CheckConfig(path string) ([]slurm.KeyReport, error) {
 		return nil, err
 	}
 	_, reports, err := parseFiles(files)
-	return reports, err
+	return append(reports, sideReports(files)...), err
+}
+
+// sideReports is what becomes of the keys in the files beside slurm.conf. A mistake
+// in one is reported with the key it is about.
+func sideReports(files []state.ConfigFile) []slurm.KeyReport {
+	read := func(name string) ([]byte, error) {
+		for _, f := range files {
+			if f.Name == name {
+				return f.Text, nil
+			}
+		}
+		return nil, fmt.Errorf("cannot read %s: %w", name, fs.ErrNotExist)
+	}
+	var out []slurm.KeyReport
+	for _, f := range files[1:] {
+		var reports []slurm.KeyReport
+		var err error
+		switch f.Name {
+		case "gres.conf":
+			_, reports, err = slurm.ParseGresConf(f.Name, read)
+		case "topology.conf":
+			_, reports, err = slurm.ParseTopologyConf(f.Name, read)
+		case "cgroup.conf":
+			_, reports, err = slurm.ParseCgroupConf(f.Name, read)
+		}
+		out = append(out, reports...)
+		var bad *slurm.ConfError
+		if errors.As(err, &bad) && !slices.ContainsFunc(reports, func(r slurm.KeyReport) bool { return r.Line == bad.Line && r.Verdict == slurm.Refused }) {
+			out = append(out, slurm.KeyReport{File: bad.File, Line: bad.Line, Key: "line", Verdict: slurm.Refused, Why: bad.Why})
+		}
+	}
+	return out
 }

@@ -18,6 +18,7 @@ import (
 type loop struct {
 	s     *Server
 	woken chan struct{} // holds one wake-up
+	asks  chan whyAsked // of the goroutine that runs, about jobs that wait
 
 	mu    sync.Mutex                  // guards lines
 	lines map[sched.NodeName]struct{} // nodes whose agent came or went
@@ -30,7 +31,7 @@ type loop struct {
 }
 
 func newLoop(s *Server) *loop {
-	return &loop{s: s, woken: make(chan struct{}, 1), lines: make(map[sched.NodeName]struct{})}
+	return &loop{s: s, woken: make(chan struct{}, 1), asks: make(chan whyAsked), lines: make(map[sched.NodeName]struct{})}
 }
 
 // wake asks for a cycle soon; many wakes before it are one.
@@ -61,6 +62,9 @@ func (l *loop) run(ctx context.Context) {
 			return
 		case <-l.woken:
 		case <-alarm.C:
+		case q := <-l.asks:
+			l.answer(ctx, q) // rpc_why.go
+			continue
 		}
 		next := l.cycle(ctx)
 		wait := time.Minute

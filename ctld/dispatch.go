@@ -103,6 +103,7 @@ func (s *Server) launchOrder(j *sched.Job) *rinkpb.Order {
 	}
 	user := splitEnv(env)
 	ours := append(sched.BatchEnv(j, conf, components...), gpuEnv(j.Alloc[0].Gres)...)
+	ours = append(ours, sched.TopologyEnv(conf, j.Alloc[0].Node)...)
 	order := &rinkpb.LaunchJob{
 		Here: s.jobHere(j, conf, 0), Batch: true, Script: script, Args: j.ScriptArgs,
 		Env:   mergeEnv(user, ours),

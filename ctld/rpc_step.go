@@ -149,7 +149,7 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 			return nil, fmt.Errorf("step %v is on node %s, which job %d does not hold: %w", step.ID, n.Node, j.ID, slurm.ErrnoError)
 		}
 		order := &rinkpb.LaunchStep{
-			Here: s.jobHere(j, conf, at), Step: uint32(step.ID), Name: step.Name, Env: common, Cwd: req.Cwd,
+			Here: s.jobHere(j, conf, at), Step: uint32(step.ID), Name: step.Name, Env: slices.Concat(common, sched.TopologyEnv(conf, n.Node)), Cwd: req.Cwd,
 			Input: opts.Input, Output: opts.Output, Error: opts.Error, Append: opts.OpenMode == "append",
 			Pty: opts.Step.Pty, Rows: req.PtyRows, Cols: req.PtyCols, Label: opts.Step.Label, TotalTasks: int32(step.Tasks),
 			CpusPerTask: int32(step.CPUsPerTask), Mem: int64(n.Mem), Gres: api.GresAllocsToProto(n.Gres),

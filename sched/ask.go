@@ -24,7 +24,11 @@ type ask struct {
 	tasksPerSocket          int
 	tasksPerCore            int
 	threads                 int // threads of a core that may be used; 0: all
-	minCPUs                 int // on each node
+	hint                    string
+	spread                  bool // over the emptiest nodes
+	specCPUs                int  // CPUs of each node, or cores (specCores), left to the system instead of the node's own; -1: the node's own
+	specCores               bool // see specCPUs
+	minCPUs                 int  // on each node
 	memCPU, memNode         slurm.MB
 	memAll                  bool
 	tmp                     slurm.MB
@@ -44,6 +48,13 @@ type ask struct {
 	plans                   []featurePlan
 	sizes                   []int            // the numbers of nodes that will do, largest first; nil: any
 	batchHost               func(*Node) bool // nil: any node
+	switches                int              // at most so many leaf switches; 0: any number
+	wideFrom                instant          // from when on more will do
+	tooWide                 bool             // set when more were what there was
+	decided                 bool             // wideFrom is not to be looked into again
+	segment                 int              // nodes that must be in one block; 0: all
+	apart, together         bool             // segments in blocks of their own, or in one larger block
+	wholeBlocks             bool             // nobody else in its blocks
 	kept                    *askKey
 	shape                   *shape // what its equals share; nil: it stands alone
 }
@@ -80,16 +91,31 @@ func newAsk(j *Job, p *Partition, t *tuning) *ask {
 	if !t.qos[j.QOS].fewNodes {
 		a.minNodes = max(a.minNodes, p.MinNodes)
 	}
-	if spec.Hint == "nomultithread" && a.threads == 0 {
+	if oneThread(spec.Hint) && a.threads == 0 {
 		a.threads, a.needThreads = 1, 0
 	}
 	a.whole, a.ownUser = Exclusivity(t.cfg, j, p)
+	a.hint, a.specCPUs, a.spread = spec.Hint, -1, p.LLN || t.leastLoaded
+	if t.specCores {
+		switch {
+		case spec.Given["core-spec"]:
+			a.whole, a.specCores = true, true
+			a.specCPUs = spec.CoreSpec
+		case spec.Given["thread-spec"]:
+			a.whole, a.specCPUs = true, spec.ThreadSpec
+		}
+	}
 	a.sharing = ShareLimit(t.cfg, j, p)
+	if a.whole {
+		a.sharing = 1
+	}
 	a.minNodes = max(a.minNodes, len(a.required))
 	a.aim = a.minNodes
 	switch {
 	case spec.SpreadJob:
 		a.aim = max(a.aim, min(a.maxNodes, a.tasks))
+	case a.maxNodes != AnyNodes && spec.MaxNodes > spec.MinNodes && !spec.UseMinNodes && !tasksKnown(j):
+		a.aim = a.maxNodes // as many as there are, each with a task
 	case a.maxNodes != AnyNodes && spec.MaxNodes > spec.MinNodes && !spec.UseMinNodes:
 		a.aim = max(a.aim, min(a.maxNodes, a.tasks))
 	}
@@ -102,6 +128,11 @@ func newAsk(j *Job, p *Partition, t *tuning) *ask {
 	if len(spec.NodeSizes) > 0 {
 		a.sizes = slices.Sorted(slices.Values(spec.NodeSizes))
 		slices.Reverse(a.sizes)
+	}
+	if net := t.cfg.Topology; net.IsBlocks() {
+		a.segment, a.apart, a.together, a.wholeBlocks = spec.Segment, spec.SpreadSegments, spec.ConsolidateSegments, wholeBlocks(j, p)
+	} else if net != nil {
+		a.switches, a.wideFrom = spec.Switches, never
 	}
 	a.plans = featurePlans(n.Features)
 	if spec.Prefer != "" {
@@ -162,9 +193,9 @@ func (a *ask) key() askKey {
 		tasks: a.tasks, cpt: a.cpt, tpn: a.tpn, perSocket: a.tasksPerSocket, minCPU: a.minCPUs,
 		memCPU: a.memCPU, memNode: a.memNode, tmp: a.tmp, memGPU: a.memPerGPU,
 		sharing: a.sharing, cpusGPU: a.cpusPerGPU,
-		shape: [4]int{a.sockets, a.cores, a.needThreads, a.threads<<16 | a.tasksPerCore},
+		shape: [4]int{a.sockets, a.cores, a.needThreads<<16 | a.specCPUs + 1, a.threads<<16 | a.tasksPerCore},
 	}
-	for i, b := range []bool{a.memAll, a.whole, a.ownUser, a.overcommit, a.contiguous} {
+	for i, b := range []bool{a.memAll, a.whole, a.ownUser, a.overcommit, a.contiguous, a.apart, a.together, a.wholeBlocks, a.specCores, a.hint == "multithread"} {
 		if b {
 			k.flags |= 1 << i
 		}
@@ -178,6 +209,13 @@ func (a *ask) key() askKey {
 		prefer, batch = spec.Prefer, spec.BatchFeatures
 	}
 	features := n.Features.String()
+	if a.segment > 0 || a.switches > 0 {
+		features += ";segment=" + strconv.Itoa(a.segment)
+	}
+	if a.switches > 0 {
+		// Its wait for few switches is its own.
+		features += ";switches=" + strconv.Itoa(a.switches) + "," + a.job.ID.String()
+	}
 	for _, size := range a.sizes {
 		features += ";" + strconv.Itoa(size)
 	}

@@ -31,6 +31,7 @@ func (c *cycle) reserve(e entry) {
 		return
 	}
 	a, p, it := c.ask(e), e.part, e.item
+	c.waitWide(it, a)
 	if len(a.required) > 0 || p.open < len(p.where) {
 		if w := c.unavailable(a, p); !w.IsZero() {
 			c.lift(it)
@@ -153,6 +154,9 @@ func (c *cycle) promise(it *item, a *ask, at instant, alloc []NodeAlloc) {
 		if a.sharing > 1 {
 			p.loads[i].shared = n.CPUs
 		}
+	}
+	for _, pos := range c.blockMates(a.wholeBlocks, alloc) {
+		p.where, p.loads = append(p.where, pos), append(p.loads, load{block: true})
 	}
 	c.lower(it, p)
 }
@@ -446,6 +450,9 @@ func (c *cycle) soonest(a *ask, p *part, first bool) (instant, []slot) {
 // request, counting on running jobs to end by their limits and keeping clear of
 // what was promised to others.
 func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
+	if a.switches > 0 && !a.decided {
+		return c.earliestNear(a, p, from)
+	}
 	f := c.field
 	f.left, f.found, f.where = spare{}, nil, nil
 	defer func() { c.looks = f.looks }()
@@ -642,7 +649,12 @@ func (c *cycle) couldRun(a *ask, p *part) bool {
 }
 
 func (c *cycle) couldRunAny(a *ask, p *part) bool {
-	if p.views != nil && !a.contiguous && len(a.required) == 0 && len(a.excluded) == 0 && len(a.sizes) == 0 && len(a.plans) == 1 && len(a.plans[0].quotas) == 0 {
+	if a.switches > 0 {
+		any := *a
+		any.wideFrom = always
+		a = &any
+	}
+	if p.views != nil && c.t.cfg.Topology == nil && !a.contiguous && len(a.required) == 0 && len(a.excluded) == 0 && len(a.sizes) == 0 && len(a.plans) == 1 && len(a.plans[0].quotas) == 0 {
 		var sum tally
 		empty := field{t: c.t}
 		for _, o := range p.views {

@@ -100,8 +100,14 @@ func newNode(n *slurm.NodeConf, index int, lines []slurm.GresLine) (*Node, error
 func devicesOf(g slurm.NodeGres, lines []slurm.GresLine) ([]NodeGres, error) {
 	left := g.Count
 	var out []NodeGres
+	var ties boards
 	var cores []slurm.IndexSet
+	place := 0 // of the line's first device among all of the name
 	for _, l := range lines {
+		first := place
+		if l.Name == g.Name {
+			place += int(l.Count)
+		}
 		if l.Name != g.Name || g.Type != "" && l.Type != "" && l.Type != g.Type || left == 0 {
 			continue
 		}
@@ -120,6 +126,7 @@ func devicesOf(g slurm.NodeGres, lines []slurm.GresLine) ([]NodeGres, error) {
 		} else {
 			out[at].Files = nil
 		}
+		ties.add(at, first, l, n)
 		out[at].Count += n
 		cores[at] = cores[at].Union(l.Cores)
 	}
@@ -132,6 +139,9 @@ func devicesOf(g slurm.NodeGres, lines []slurm.GresLine) ([]NodeGres, error) {
 	for i := range out {
 		if !cores[i].IsEmpty() {
 			out[i].Cores = cores[i].String()
+		}
+		if len(out[i].Files) > 0 {
+			out[i].Links, out[i].Near = ties.of(i)
 		}
 	}
 	return out, nil
@@ -163,7 +173,7 @@ func newPartition(p *slurm.PartitionConf, index int, at map[NodeName]int) (*Part
 	out := &Partition{
 		Name: PartitionName(p.Name), NodesText: p.NodesText, Default: p.Default, State: p.State, Index: index,
 		MaxTime: p.MaxTime, DefaultTime: max(p.DefaultTime, 0), MinNodes: p.MinNodes, MaxNodes: p.MaxNodes,
-		MaxCPUsPerNode: p.MaxCPUsPerNode, DefMemPerCPU: p.DefMemPerCPU, DefMemPerNode: p.DefMemPerNode,
+		MaxCPUsPerNode: p.MaxCPUsPerNode, MaxCPUsPerSocket: p.MaxCPUsPerSocket, ExclusiveTopo: p.ExclusiveTopo, DefMemPerCPU: p.DefMemPerCPU, DefMemPerNode: p.DefMemPerNode,
 		MaxMemPerCPU: p.MaxMemPerCPU, MaxMemPerNode: p.MaxMemPerNode, OverTimeLimit: max(p.OverTimeLimit, 0), GraceTime: p.GraceTime,
 		PriorityTier: uint32(p.PriorityTier), PriorityJobFactor: uint32(p.PriorityJobFactor),
 		PreemptMode: strings.Join(p.PreemptMode, ","), OverSubscribe: p.OverSubscribe,

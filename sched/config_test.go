@@ -171,3 +171,19 @@ func TestDevicesOfNodes(t *testing.T) {
 		t.Errorf("of too few devices: %v", err)
 	}
 }
+
+func TestNewConfigLinksOfGPUs(t *testing.T) {
+	_, nodes := clusterOf(t, "ClusterName=ref\nSlurmctldHost=vm\nGresTypes=gpu\nNodeName=n1 CPUs=16 Gres=gpu:a100:2,gpu:v100:1\nNodeName=n2 CPUs=16 Gres=gpu:a100:2\nPartitionName=debug Nodes=ALL\n",
+		"NodeName=n1 Name=gpu Type=a100 File=/dev/nvidia0 Cores=0-7 Links=-1,4,1\nNodeName=n1 Name=gpu Type=a100 File=/dev/nvidia1 Cores=8-15 Links=4,-1,1\n"+
+			"NodeName=n1 Name=gpu Type=v100 File=/dev/nvidia2 Cores=8-15 Links=1,1,-1\nNodeName=n2 Name=gpu Type=a100 File=/dev/nvidia[0-1]\n", "")
+	g := nodes[0].Gres[0]
+	if got := fmt.Sprint(g.Type, g.Links, g.Near, g.Cores); got != "a100[[0 4] [4 0]] [0 1]0-15" {
+		t.Errorf("the pair of n1: %s", got)
+	}
+	if g := nodes[0].Gres[1]; g.Links != nil || g.Near != nil {
+		t.Errorf("a GPU that is alone of its type: %+v", g)
+	}
+	if g := nodes[1].Gres[0]; g.Links != nil || g.Near != nil {
+		t.Errorf("GPUs of which nothing is said: %+v", g)
+	}
+}

@@ -468,6 +468,9 @@ func (c *cycle) ask(e entry) *ask {
 	if a.job != e.job || a.part != e.part.p {
 		*a = e.item.shapes[e.at].ask
 		a.job = e.job
+		if a.switches > 0 {
+			a.wideFrom = e.item.wideFrom(a, c.t)
+		}
 	}
 	a.span = span(e.job.TimeLimit)
 	return a
@@ -478,6 +481,9 @@ func (c *cycle) start(e entry, a *ask, alloc []NodeAlloc, limit slurm.Duration) 
 	end := c.now.plus(a.span)
 	for i := range alloc {
 		c.book(c.byName[alloc[i].Node], &alloc[i], a, end)
+	}
+	for _, pos := range c.blockMates(a.wholeBlocks, alloc) {
+		c.book(pos, &NodeAlloc{}, a, end)
 	}
 	c.v.Ledger.Try(e.job, e.part.p.Name, alloc, limitOr(limit, e.job), c.at)
 	if got, ok := TakeLicenses(e.job.Need.Licenses, c.free); ok && !got.IsZero() {

@@ -155,10 +155,7 @@ func StepEnv(j *Job, s *Step, opts *slurm.JobOptions, cfg *Config) []string {
 // identity names the job and its nodes.
 func identity(e *env, j *Job, cfg *Config) {
 	nodes := nodeListText(j.Nodes())
-	cpus := make([]int, len(j.Alloc))
-	for i := range j.Alloc {
-		cpus[i] = j.Alloc[i].CPUs
-	}
+	cpus := ShownCPUs(j, cfg)
 	e.given("SLURM_CLUSTER_NAME", conf(cfg).ClusterName)
 	e.set("SLURM_JOB_ID", j.ID.String())
 	e.set("SLURM_JOBID", j.ID.String())
@@ -171,7 +168,7 @@ func identity(e *env, j *Job, cfg *Config) {
 	e.num("SLURM_JOB_NUM_NODES", int64(len(j.Alloc)))
 	e.num("SLURM_NNODES", int64(len(j.Alloc)))
 	e.set("SLURM_JOB_CPUS_PER_NODE", slurm.FormatRunLengths(cpus))
-	e.set("SLURM_TASKS_PER_NODE", slurm.FormatRunLengths(tasksPerNode(j)))
+	e.set("SLURM_TASKS_PER_NODE", slurm.FormatRunLengths(tasksPerNode(j, cfg)))
 	if !specOf(j).Given["chdir"] {
 		e.given("SLURM_SUBMIT_DIR", j.WorkDir)
 	}
@@ -269,13 +266,14 @@ func tasksKnown(j *Job) bool {
 
 // tasksPerNode says how many tasks each node is for: those asked for, or as many
 // as it has CPUs for.
-func tasksPerNode(j *Job) []int {
+func tasksPerNode(j *Job, cfg *Config) []int {
+	cpus := ShownCPUs(j, cfg)
 	counts := make([]int, len(j.Alloc))
 	for i := range j.Alloc {
 		a := &j.Alloc[i]
 		counts[i] = max(a.Tasks, 1)
 		if !tasksKnown(j) {
-			counts[i] = max(a.CPUs/max(j.Need.CPUsPerTask, 1), 1)
+			counts[i] = max(cpus[i]/max(j.Need.CPUsPerTask, 1), 1)
 		}
 	}
 	return counts

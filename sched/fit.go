@@ -88,6 +88,14 @@ func (c *cycle) fitSpan(a *ask, p *part) []NodeAlloc {
 // find looks for room by the shortest way: the nodes the request names, the
 // rungs of the partition when one node will do, and else all its nodes.
 func (c *cycle) find(a *ask, p *part) []slot {
+	if a.sharing > 1 {
+		// CPUs are shared only where none are free.
+		own := *a
+		own.sharing = 1
+		if chosen := c.find(&own, p); chosen != nil {
+			return chosen
+		}
+	}
 	if len(a.required) > 0 && len(a.required) >= a.aim {
 		where := make([]int, 0, len(a.required))
 		for name := range a.required {
@@ -109,7 +117,7 @@ func (c *cycle) find(a *ask, p *part) []slot {
 		for i := range a.plans {
 			one = one && a.fitsOne(&a.plans[i])
 		}
-		if one && len(a.required) == 0 {
+		if one && len(a.required) == 0 && !a.wholeBlocks {
 			if o, ok := c.findOne(a, p); ok {
 				return []slot{o}
 			}

@@ -35,6 +35,34 @@ func TaskCounts(slots []int, tasks int) []int {
 	return counts
 }
 
+// packedCounts says the same where tasks are to fill one node after the other: as
+// many as its slots, as long as each node behind it gets one.
+func packedCounts(slots []int, tasks int) []int {
+	room := 0
+	for _, n := range slots {
+		room += n
+	}
+	if tasks < len(slots) || tasks > room {
+		return TaskCounts(slots, tasks)
+	}
+	counts := make([]int, len(slots))
+	for i, n := range slots {
+		counts[i] = min(n, tasks-(len(slots)-i-1))
+		tasks -= counts[i]
+	}
+	return counts
+}
+
+// isPacked reports whether tasks fill one node after the other: because the
+// distribution says so, or the cluster does and the distribution nothing else.
+func isPacked(distribution string, t *tuning) bool {
+	d, err := slurm.ReadDistribution(distribution)
+	if err != nil || d.Pack == "" {
+		return t.packNodes && (err != nil || d.Nodes == "" || d.Nodes == "block")
+	}
+	return d.Pack == "Pack"
+}
+
 // TaskRanks says which ranks run on each node, given how many do: in blocks
 // ("block"), dealt out one by one ("cyclic") or in planes of a size
 // ("plane=SIZE"). What follows a colon, the binding within a node, is not

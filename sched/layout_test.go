@@ -74,3 +74,35 @@ func FuzzTaskLayout(f *testing.F) {
 		}
 	})
 }
+
+func TestPackedCounts(t *testing.T) {
+	for _, c := range []struct {
+		slots []int
+		tasks int
+		want  []int
+	}{
+		{[]int{16, 16}, 20, []int{16, 4}},
+		{[]int{16, 16, 16}, 18, []int{16, 1, 1}},
+		{[]int{4, 4}, 2, []int{1, 1}},
+		{[]int{2, 2}, 6, []int{3, 3}}, // more than there is room for: spread
+	} {
+		if got := packedCounts(c.slots, c.tasks); !slices.Equal(got, c.want) {
+			t.Errorf("%d tasks on %v: %v, want %v", c.tasks, c.slots, got, c.want)
+		}
+	}
+}
+
+func TestWhetherTasksArePacked(t *testing.T) {
+	pack, even := &tuning{packNodes: true}, &tuning{}
+	for _, c := range []struct {
+		distribution string
+		t            *tuning
+		want         bool
+	}{
+		{"", even, false}, {"", pack, true}, {"block", pack, true}, {"cyclic", pack, false}, {"block,NoPack", pack, false}, {"block,Pack", even, true},
+	} {
+		if got := isPacked(c.distribution, c.t); got != c.want {
+			t.Errorf("%q with CR_Pack_Nodes %v: %v", c.distribution, c.t.packNodes, got)
+		}
+	}
+}

@@ -60,6 +60,11 @@ type NodeGres struct {
 	Count      int64
 	Files      []string // device files in index order; empty: counted only
 	Cores      string   // cores near it, as configured
+	// Links are by how many links each device is tied to each other one of the
+	// entry, and Near which devices are near the same cores: equal numbers. Both are
+	// nil when gres.conf does not say.
+	Links [][]int
+	Near  []int
 }
 
 // Clone returns a copy of n that may be changed.
@@ -81,6 +86,7 @@ type Partition struct {
 	MaxTime, DefaultTime                                                    slurm.Duration // DefaultTime 0: none, the job gets MaxTime
 	MinNodes, MaxNodes                                                      int            // MaxNodes 0: no bound
 	MaxCPUsPerNode                                                          int
+	MaxCPUsPerSocket                                                        int // 0: no bound
 	DefMemPerCPU, DefMemPerNode, MaxMemPerCPU, MaxMemPerNode                slurm.MB
 	OverTimeLimit                                                           slurm.Duration
 	GraceTime                                                               slurm.Duration
@@ -90,6 +96,7 @@ type Partition struct {
 	AllowAccounts, DenyAccounts, AllowGroups, AllowQOS, DenyQOS, AllocNodes []string
 	QOS, Alternate                                                          string
 	DisableRootJobs, RootOnly, ReqResv, Hidden, LLN, ExclusiveUser          bool
+	ExclusiveTopo                                                           bool // jobs have their blocks to themselves
 	BillingWeights                                                          string
 	JobDefaults                                                             string
 	SliceNamespaces                                                         string // as configured; "" the cluster's
@@ -104,6 +111,7 @@ type Config struct {
 	Partitions []*Partition
 	Default    PartitionName // "" when there is none
 	Licenses   slurm.Licenses
+	Topology   *Topology // nil: the network is flat
 
 	// What the state goes by, read from Conf.
 	TracksMemory      bool        // memory is a consumable resource

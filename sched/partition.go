@@ -100,6 +100,10 @@ func ChangePartition(p *Partition, key, value string, nodes []*Node) error {
 		return count(&p.MaxNodes)
 	case "maxcpuspernode":
 		return count(&p.MaxCPUsPerNode)
+	case "maxcpuspersocket":
+		return count(&p.MaxCPUsPerSocket)
+	case "exclusivetopo":
+		return flag(&p.ExclusiveTopo)
 	case "priority", "prioritytier":
 		return number(&p.PriorityTier)
 	case "priorityjobfactor":

@@ -13,6 +13,7 @@ type slot struct {
 	r     *room
 	must  bool    // the request names this node
 	tasks int     // at most so many
+	turn  int     // in which order tasks fill the nodes, where that is not the order of configuration
 	gres  []int64 // of each item of the request for the whole job
 }
 
@@ -52,22 +53,6 @@ func (f *field) onlyOf(a *ask, r *room) bool {
 	return true
 }
 
-// perUnit is how many of a node's CPUs one CPU of the request takes: more than
-// one when it may not use every thread of a core.
-func (a *ask) perUnit(n *Node) int {
-	use := n.Threads
-	if a.threads > 0 {
-		use = min(use, a.threads)
-	}
-	if a.tasksPerCore > 0 && a.cpt == 1 {
-		use = min(use, a.tasksPerCore)
-	}
-	if use < 1 || n.Threads < 1 {
-		return 1
-	}
-	return n.Threads / use
-}
-
 // suits reports whether a node is of the kind asked for, whatever runs on it.
 func (a *ask) suits(n *Node) bool {
 	return !a.excluded[n.Name] &&
@@ -82,18 +67,21 @@ func (f *field) offer(a *ask, r *room, s *spare) (slot, bool) {
 	none := slot{}
 	cpus := s.cpus
 	if a.sharing > 1 {
-		cpus = s.sharedCPUs(r.total, a.sharing)
+		cpus = min(s.sharedCPUs(r.total, a.sharing), r.total)
 	}
-	if a.part.MaxCPUsPerNode > 0 {
-		cpus = min(cpus, a.part.MaxCPUsPerNode-f.usedBy(a, r))
+	if most := a.part.mostCPUs(r.n); most > 0 {
+		cpus = min(cpus, most-f.usedBy(a, r))
 	}
 	switch {
+	case a.whole && cpus < r.total && s.cpus >= r.total:
+		return none, false // the partition allows less than a whole node
 	case a.whole && !s.idle,
 		s.kept && (!r.owned || r.uid != a.job.UID),
 		a.ownUser && !s.idle && !f.onlyOf(a, r):
 		return none, false
 	}
-	unit := a.perUnit(r.n)
+	per := a.taskOn(f.t, r)
+	cpus = min(cpus, per.most)
 	grain := f.t.grain(r.n)
 	if cpus < grain || cpus < max(a.minCPUs, 1) {
 		return none, false
@@ -110,14 +98,14 @@ func (f *field) offer(a *ask, r *room, s *spare) (slot, bool) {
 				return none, false
 			}
 		case a.memCPU > 0:
-			cpus = min(cpus, int(s.mem/a.memCPU))
+			cpus = min(cpus, int(s.mem/a.memCPU)*per.unit)
 			cpus -= cpus % grain
-			if cpus < max(a.minCPUs, 1) || a.whole && s.mem < a.memCPU*slurm.MB(r.total) {
+			if cpus < max(a.minCPUs, 1) || a.whole && s.mem < a.memCPU*slurm.MB(per.shown(r.total)) {
 				return none, false
 			}
 		}
 	}
-	o := slot{r: r, tasks: cpus / (a.cpt * unit)}
+	o := slot{r: r, tasks: per.tasksIn(a, r.n, cpus)}
 	if a.overcommit {
 		o.tasks = a.tasks
 	}
@@ -230,7 +218,7 @@ func (f *field) placeBy(a *ask, plan *featurePlan, where []int) []slot {
 	if minNodes > a.maxNodes {
 		return nil
 	}
-	one := a.fitsOne(plan)
+	one := a.fitsOne(plan) && !a.wholeBlocks
 	offers := f.found[:0]
 	defer func() { f.found = offers }()
 	var best slot
@@ -274,6 +262,8 @@ func (f *field) placeBy(a *ask, plan *featurePlan, where []int) []slot {
 		return []slot{best}
 	case a.contiguous:
 		return a.contiguousRun(offers, plan, max(a.aim, minNodes), minNodes)
+	case f.t.cfg.Topology != nil:
+		return f.near(a, offers, plan, minNodes)
 	}
 	return a.choose(offers, plan, minNodes)
 }
@@ -318,6 +308,7 @@ func (a *ask) choose(offers []slot, plan *featurePlan, minNodes int) []slot {
 	var sum tally
 	taken := make(map[int]bool)
 	pick := func(o slot) {
+		o.turn = len(picked)
 		picked, taken[o.r.pos] = append(picked, o), true
 		sum.add(o)
 	}
@@ -364,58 +355,14 @@ func (a *ask) choose(offers []slot, plan *featurePlan, minNodes int) []slot {
 		if to == len(offers) {
 			goal = max(minNodes, min(aim, len(picked)+len(group)))
 		}
-		if more := a.fill(sum, group, goal); more != nil {
+		if more := a.extend(picked, sum, group, goal); more != nil {
+			for i := range more {
+				more[i].turn = len(picked) + i
+			}
 			return inOrder(append(picked, more...))
 		}
 	}
 	return nil
-}
-
-// fill returns the slots of group that meet the request together with what was
-// counted already.
-func (a *ask) fill(base tally, group []slot, goal int) []slot {
-	run := func(list []slot) []slot {
-		sum := base
-		sum.gres = slices.Clone(base.gres)
-		for i, o := range list {
-			if sum.nodes == a.maxNodes {
-				break
-			}
-			sum.add(o)
-			if a.met(&sum, goal) {
-				return list[:i+1]
-			}
-		}
-		return nil
-	}
-	slices.SortFunc(group, func(x, y slot) int { return cmp.Compare(x.r.pos, y.r.pos) })
-	runs := neighbourRuns(group)
-	var best []slot
-	least := 0
-	for _, list := range runs {
-		if found := run(list); found != nil && (best == nil || tasksOf(list) < least) {
-			best, least = found, tasksOf(list)
-		}
-	}
-	if best != nil {
-		return best
-	}
-	// No run of neighbours is enough: the largest runs one after the other.
-	slices.SortStableFunc(runs, func(x, y []slot) int { return cmp.Compare(tasksOf(y), tasksOf(x)) })
-	if found := run(slices.Concat(runs...)); found != nil {
-		return found
-	}
-	// Few nodes are allowed: those with the most to give.
-	wealth := func(o slot) (n int64) {
-		for _, g := range o.gres {
-			n += g
-		}
-		return n
-	}
-	slices.SortStableFunc(group, func(x, y slot) int {
-		return cmp.Or(cmp.Compare(wealth(y), wealth(x)), cmp.Compare(y.tasks, x.tasks))
-	})
-	return run(group)
 }
 
 // contiguousRun finds neighbouring nodes for a request, the ones it names among
@@ -480,6 +427,16 @@ func inOrder(list []slot) []slot {
 	return list
 }
 
+// fillOrder is the order in which tasks fill nodes.
+func fillOrder(chosen []slot) []int {
+	order := make([]int, len(chosen))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(chosen[x].turn, chosen[y].turn) })
+	return order
+}
+
 // allot shares the request out over the chosen nodes: tasks fill the first
 // nodes as far as the others keep one each, and so do resources asked for the
 // whole job. With devices set, devices are picked by index, so the choice must
@@ -492,18 +449,21 @@ func (f *field) allot(a *ask, chosen []slot, devices bool) []NodeAlloc {
 	}
 	alloc := make([]NodeAlloc, len(chosen))
 	slots := make([]int, len(chosen))
-	for i, o := range chosen {
-		others := len(chosen) - i - 1
-		n := min(o.tasks, max(tasks-others, 1))
+	for k, i := range fillOrder(chosen) {
+		o, others := chosen[i], len(chosen)-k-1
+		r := o.r
+		per := a.taskOn(f.t, r)
+		// Each of the others keeps a task, and of those there must be what is given
+		// out together.
+		must := min(max(a.minNodes-k-1, 0), others)
+		n := min(o.tasks, max(tasks-must*max(per.tasksIn(a, r.n, f.t.grain(r.n)), 1)-(others-must), 1))
 		if a.tpn > 0 {
 			n = o.tasks
 		}
 		tasks -= n
-		r := o.r
-		unit, grain := a.perUnit(r.n), f.t.grain(r.n)
-		cpus := n * a.cpt * unit
+		cpus := per.cpusFor(a, f.t, r.n, n)
 		if a.overcommit {
-			cpus = unit
+			cpus = per.unit
 		}
 		var want slurm.Gres
 		want = append(want, a.perNode...)
@@ -523,9 +483,9 @@ func (f *field) allot(a *ask, chosen []slot, devices bool) []NodeAlloc {
 			}
 		}
 		cpus = max(cpus, int(gpus)*a.cpusPerGPU, a.minCPUs)
-		cpus = (cpus + grain - 1) / grain * grain
+		cpus = a.wholeGrains(f.t, r.n, cpus)
 		if a.whole {
-			cpus = r.total
+			cpus = a.wholeNode(r)
 			want = want[:0]
 			for k := range r.gres {
 				want = append(want, slurm.GresItem{Name: r.gres[k].name, Type: r.gres[k].typ, Count: r.gres[k].total})
@@ -538,12 +498,16 @@ func (f *field) allot(a *ask, chosen []slot, devices bool) []NodeAlloc {
 		case a.memPerGPU > 0:
 			mem = a.memPerGPU * slurm.MB(gpus)
 		case a.memCPU > 0:
-			mem = a.memCPU * slurm.MB(cpus)
+			mem = a.memCPU * slurm.MB(per.shown(cpus))
 		}
 		alloc[i] = NodeAlloc{Node: r.n.Name, CPUs: cpus, Mem: mem, Gres: r.chooseGres(want, devices)}
-		slots[i] = max(cpus/(a.cpt*unit), 1)
+		slots[i] = max(per.shown(cpus)/a.cpt, 1)
 	}
-	counts := TaskCounts(slots, max(a.tasks, len(chosen)))
+	layOut := TaskCounts
+	if isPacked(specOf(a.job).Distribution, f.t) {
+		layOut = packedCounts
+	}
+	counts := layOut(slots, max(a.tasks, len(chosen)))
 	for i := range alloc {
 		alloc[i].Tasks = counts[i]
 		if a.tpn > 0 {
@@ -598,7 +562,7 @@ func (r *room) chooseGres(want slurm.Gres, devices bool) []GresAlloc {
 		if n > 0 {
 			g := GresAlloc{Name: r.gres[i].name, Type: r.gres[i].typ, Count: n}
 			if devices {
-				g.Index = r.gres[i].freeIndexes(n)
+				g.Index = r.gres[i].pick(n)
 			}
 			list = append(list, g)
 		}

@@ -240,6 +240,9 @@ func randomJob(r *rand.Rand, s *story, id int) string {
 	add(8, "array=1-5", "array=0-20%3")
 	add(9, "exclude=g0n1", "nodelist=g0n1")
 	add(12, "user=1", "user=2")
+	if len(s.extras) > 0 {
+		add(3, s.extras...)
+	}
 	if s.parted {
 		add(2, "partition=half", "partition=one", "partition=half,one", "partition=one,all")
 	}
@@ -257,7 +260,7 @@ func playQueue(s *story, r *rand.Rand, plan func(again bool) (Plan, error)) erro
 		for n := r.Intn(6); step < steps && n > 0; n-- {
 			id++
 			if err := s.do(randomJob(r, s, id), nil); err != nil && !strings.Contains(err.Error(), "Requested node configuration") &&
-				!strings.Contains(err.Error(), "Invalid") {
+				!strings.Contains(err.Error(), "Requested topology") && !strings.Contains(err.Error(), "Invalid") {
 				return err
 			}
 		}
@@ -304,6 +307,9 @@ func playQueue(s *story, r *rand.Rand, plan func(again bool) (Plan, error)) erro
 			if !j.End.IsZero() && j.End.Before(next) {
 				next = j.End
 			}
+		}
+		if len(s.extras) > 0 && !again.Next.IsZero() && again.Next.Before(next) {
+			next = again.Next // a wait for few switches ends without any event
 		}
 		if r.Intn(3) == 0 && next.Sub(s.now) > time.Second {
 			next = s.now.Add(time.Duration(r.Int63n(int64(next.Sub(s.now)))))

@@ -22,10 +22,11 @@ type item struct {
 	// promise is the room it is promised; nil for none.
 	promise *promise
 	told    told
-	fresh   bool   // has never been told anything
-	visited uint64 // the last pass that looked at it
-	seen    uint64 // for which partitions of its lane, a bit each
-	gone    bool   // out of line
+	wide    instant // since when it could start behind more switches than it asks for; 0: not yet
+	fresh   bool    // has never been told anything
+	visited uint64  // the last pass that looked at it
+	seen    uint64  // for which partitions of its lane, a bit each
+	gone    bool    // out of line
 }
 
 // told is what was said of a job last.

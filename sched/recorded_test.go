@@ -139,7 +139,7 @@ func TestJobsAreLaidOutAsSlurmDoes(t *testing.T) {
 			for i, a := range j.Alloc {
 				cpus[i] = a.CPUs
 			}
-			got := fmt.Sprint(nodeListText(j.Nodes()), " ", slurm.FormatRunLengths(cpus), " ", slurm.FormatRunLengths(tasksPerNode(j)), " ", JobTRES(j, cfg))
+			got := fmt.Sprint(nodeListText(j.Nodes()), " ", slurm.FormatRunLengths(cpus), " ", slurm.FormatRunLengths(tasksPerNode(j, cfg)), " ", JobTRES(j, cfg))
 			if want := strings.Join(row[1:], " "); got != want {
 				t.Errorf("got %s\nwant %s", got, want)
 			}

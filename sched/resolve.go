@@ -330,7 +330,25 @@ func (r *resolver) shape() error {
 	n.TmpDisk, n.Contiguous = o.TmpDisk, o.Contiguous
 	n.Exclusive = o.Exclusive == "exclusive" || o.Exclusive == "topo"
 	n.Share = o.OverSubscribe
-	return nil
+	return r.segments()
+}
+
+// segments refuses segments that the job's nodes cannot be made of, or that are
+// larger than a block.
+func (r *resolver) segments() error {
+	size, net := r.o.Segment, r.cfg.Topology
+	if size == 0 || !net.IsBlocks() {
+		return nil
+	}
+	if n := r.job.Need.MinNodes; n > size && n%size != 0 {
+		return refuse(slurm.ErrnoRequestedTopoConfigUnavailable, "%d nodes in segments of %d", n, size)
+	}
+	for i := range net.Blocks {
+		if len(net.Blocks[i].Nodes) >= size {
+			return nil
+		}
+	}
+	return refuse(slurm.ErrnoRequestedTopoConfigUnavailable, "segments of %d nodes, no block is that large", size)
 }
 
 // licenses reads the licences asked for.
@@ -516,9 +534,10 @@ func (r *resolver) perNode(p *Partition) []string {
 // else ran and nothing were out of service.
 func (r *resolver) fits(p *Partition) bool {
 	a := newAsk(r.job, p, r.t)
+	a.wideFrom = always
 	f := field{t: r.t, from: instantOf(r.now)}
 	// Most requests are met by the first few nodes.
-	if len(a.plans) == 1 && len(a.plans[0].quotas) == 0 && !a.contiguous && len(a.required) == 0 && a.sizes == nil {
+	if len(a.plans) == 1 && len(a.plans[0].quotas) == 0 && !a.contiguous && len(a.required) == 0 && a.sizes == nil && r.cfg.Topology == nil {
 		var sum tally
 		for n := range r.nodesOf(p) {
 			if !a.suits(n) || !a.plans[0].allows(n) {

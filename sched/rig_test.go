@@ -23,6 +23,13 @@ type story struct {
 	plan    Plan
 	tree    *Accounts
 	parted  bool // partitions were told of
+	// topology is what topology.conf would say.
+	topology string
+	extras   []string   // what random jobs ask for besides
+	live     *Scheduler // of the last cycle
+	// wide is since when jobs could start behind more switches than they ask for,
+	// which a scheduler that lives on remembers.
+	wide map[slurm.JobID]instant
 }
 
 func newStory() *story {
@@ -85,7 +92,17 @@ func (s *story) do(line string, out *strings.Builder) error {
 	case "pending":
 		return s.addPending(args[1], parseWords(args[2:]))
 	case "cycle":
-		s.plan = Cycle(s.view(), s.now)
+		if s.live == nil || args[0] == "cycle" {
+			s.live = NewScheduler(s.view())
+			s.live.takeOver(s.wide)
+		}
+		s.plan = s.live.Plan(s.now, true)
+		s.wide = map[slurm.JobID]instant{}
+		for id, it := range s.live.items {
+			if it.wide != 0 {
+				s.wide[id] = it.wide
+			}
+		}
 		s.print(out, len(args) > 1)
 	case "apply":
 		return s.apply()
@@ -119,6 +136,14 @@ func (s *story) do(line string, out *strings.Builder) error {
 			fmt.Fprintf(out, "%d could start %s using %d processors on %s in partition %s\n", j.ID, s.moment(f.Start), f.CPUs,
 				nodeListText(f.Nodes()), f.Partition)
 		}
+	case "switch", "block":
+		s.topology += strings.Replace(strings.Replace(line, "switch ", "SwitchName=", 1), "block ", "BlockName=", 1) + "\n"
+		return s.network(args[0])
+	case "blocksizes":
+		s.topology += "BlockSizes=" + args[1] + "\n"
+		return s.network("block")
+	case "why":
+		return s.why(args[1], out)
 	case "submit":
 		s.submit(parseWords(args[1:]), out)
 	default:
@@ -171,6 +196,14 @@ func (s *story) addNodes(list string, w words) error {
 			ng := NodeGres{Name: g.Name, Type: g.Type, Count: g.Count}
 			for i := range g.Count {
 				ng.Files = append(ng.Files, fmt.Sprintf("/dev/%s%d", g.Name, i))
+			}
+			if w["pairs"] == "yes" {
+				// Devices 0-1, 2-3, ... are tied by four links.
+				for i := range int(g.Count) {
+					row := make([]int, g.Count)
+					row[i^1] = 4
+					ng.Links = append(ng.Links, row)
+				}
 			}
 			n.Gres = append(n.Gres, ng)
 		}
@@ -246,6 +279,8 @@ func (s *story) options(w words) (*slurm.JobOptions, error) {
 		MinCPUs: w.num("mincpus", 0), MemPerNode: slurm.MB(w.num("mem", 0)), MemPerCPU: slurm.MB(w.num("memcpu", 0)), MemPerGPU: slurm.MB(w.num("memgpu", 0)),
 		CPUsPerGPU: w.num("cpusgpu", 0), NTasksPerGPU: w.num("tasksgpu", 0), NTasksPerSocket: w.num("tps", 0), NodeList: w["nodelist"], ExcludeList: w["exclude"],
 		Constraint: w["features"], Prefer: w["prefer"], Licenses: w["licences"], Contiguous: w["contiguous"] == "yes", OverCommit: w["overcommit"] == "yes",
+		Switches: w.num("switches", 0), Segment: w.num("segment", 0), SpreadSegments: w["apart"] == "yes", ConsolidateSegments: w["together"] == "yes",
+		SocketsPerNode: w.num("sockets", 0), CoresPerSocket: w.num("cores", 0), NTasksPerCore: w.num("tpc", 0), Hint: w["hint"],
 		OverSubscribe: w["share"] == "yes", SpreadJob: w["spread"] == "yes", UseMinNodes: w["usemin"] == "yes", Hold: w["held"] == "yes",
 		Account: w["account"], TmpDisk: slurm.MB(w.num("tmp", 0)), ThreadsPerCore: w.num("threads", 0), BatchFeatures: w["batch"]}
 	for word, name := range map[string]string{"tasks": "ntasks", "cpt": "cpus-per-task", "tpn": "ntasks-per-node", "mem": "mem", "memcpu": "mem-per-cpu",
@@ -283,6 +318,10 @@ func (s *story) options(w words) (*slurm.JobOptions, error) {
 	note := func(e error) { errs = append(errs, e) }
 	if w["limit"] != "" {
 		o.TimeLimit, err = limitOf(w["limit"])
+		note(err)
+	}
+	if w["switchwait"] != "" {
+		o.SwitchesWait, err = limitOf(w["switchwait"])
 		note(err)
 	}
 	if w["atleast"] != "" {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/runink/rink/gpu"
 	"github.com/runink/rink/slurm"
 )
 
@@ -54,7 +55,8 @@ type shelf struct {
 	name, typ string
 	total     int64
 	free      int64
-	used      []uint64 // bit set of devices in use; nil when the kind is only counted
+	used      []uint64   // bit set of devices in use; nil when the kind is only counted
+	board     *gpu.Board // how the devices hang together; nil: not known
 }
 
 // holding is what a job has on one node, until its expected end.
@@ -119,6 +121,7 @@ func (r *room) stockShelves() {
 		r.gres[i] = shelf{name: g.Name, typ: g.Type, total: g.Count, free: g.Count}
 		if len(g.Files) > 0 && !isSharedGres(g.Name) {
 			r.gres[i].used = make([]uint64, (g.Count+63)/64)
+			r.gres[i].board = boardOf(&r.n.Gres[i])
 		}
 	}
 }

@@ -304,7 +304,8 @@ func (s *Scheduler) Node(n *Node) {
 }
 
 func sameNodeGres(a, b NodeGres) bool {
-	return a.Name == b.Name && a.Type == b.Type && a.Count == b.Count && a.Cores == b.Cores && slices.Equal(a.Files, b.Files)
+	return a.Name == b.Name && a.Type == b.Type && a.Count == b.Count && a.Cores == b.Cores && slices.Equal(a.Files, b.Files) && slices.Equal(a.Near, b.Near) &&
+		slices.EqualFunc(a.Links, b.Links, slices.Equal)
 }
 
 // Reach tells whether a node can be reached just now. The state does not know of
@@ -363,6 +364,7 @@ func (s *Scheduler) settle(j *Job) {
 		}
 		s.change(r, func() { r.put(h) })
 	}
+	s.keepMates(j, end)
 	heap.Push(&s.ends, due{end, j.ID})
 	s.giving.holds(j)
 }
@@ -377,6 +379,7 @@ func (s *Scheduler) vacate(j *Job) {
 			s.gain(r)
 		}
 	}
+	s.leaveMates(j)
 }
 
 // gain notes that a room has more to give.
@@ -437,6 +440,10 @@ func (s *Scheduler) overdue(now instant) {
 		}
 		later := now.plus(soon)
 		found := false
+		for _, pos := range s.matesOf(j) {
+			s.rooms[pos].extend(j.ID, later)
+			s.touch(&s.rooms[pos])
+		}
 		for i := range j.Alloc {
 			if pos, ok := s.byName[j.Alloc[i].Node]; ok {
 				r := &s.rooms[pos]

@@ -79,6 +79,7 @@ type stepWish struct {
 	overcommit         bool
 	memNode, memCPU    slurm.MB
 	distribution       string
+	packed             bool       // tasks fill one node after the other
 	order              []NodeName // arbitrary: the node of each rank
 	only               map[NodeName]bool
 	must               map[NodeName]bool
@@ -105,7 +106,7 @@ type stepRoom struct {
 func newStepWish(j *Job, o *slurm.JobOptions, cfg *Config) (*stepWish, error) {
 	w := &stepWish{job: j, tasks: o.NTasks, cpt: max(o.CPUsPerTask, 1), tpn: o.NTasksPerNode,
 		minNodes: o.MinNodes, maxNodes: o.MaxNodes, overlap: o.Step.Overlap, overcommit: o.OverCommit,
-		memNode: o.MemPerNode, memCPU: o.MemPerCPU, distribution: o.Distribution}
+		memNode: o.MemPerNode, memCPU: o.MemPerCPU, distribution: o.Distribution, packed: isPacked(o.Distribution, tuningOf(cfg))}
 	w.exact = !o.Step.Whole && (o.Step.Exact || o.Exclusive != "" || o.Given["cpus-per-task"] || o.Given["threads-per-core"])
 	if err := w.where(o); err != nil {
 		return nil, err
@@ -406,7 +407,11 @@ func (w *stepWish) lay(s *Step, chosen []stepRoom) {
 			s.Distribution = "cyclic"
 		}
 	}
-	ranks := TaskRanks(TaskCounts(slots, w.tasks), s.Distribution)
+	layOut := TaskCounts
+	if w.packed {
+		layOut = packedCounts
+	}
+	ranks := TaskRanks(layOut(slots, w.tasks), s.Distribution)
 	if w.order != nil {
 		ranks, _ = arbitraryRanks(nodes, w.order)
 	}

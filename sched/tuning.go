@@ -11,16 +11,22 @@ import (
 
 // tuning is what scheduling reads from the configuration.
 type tuning struct {
-	cfg         *Config
-	qos         map[string]traits // what QOS change of it, those that do
-	memory      bool              // memory is a consumable resource
-	unit        byte              // what CPUs are given out by: 'p' CPUs, 'c' cores, 's' sockets
-	leastLoaded bool              // spread jobs over the emptiest nodes
-	fifo        bool              // nothing starts before what is ahead of it in its partition
-	name        string            // who is said to have started a job
-	maxTests    int               // requests that room is looked for in one cycle
+	cfg            *Config
+	qos            map[string]traits // what QOS change of it, those that do
+	memory         bool              // memory is a consumable resource
+	unit           byte              // what CPUs are given out by: 'p' CPUs, 'c' cores, 's' sockets
+	oneTaskPerCore bool              // a core takes one task unless the job says otherwise
+	blockCores     bool              // cores of one socket are given before those of the next
+	packNodes      bool              // tasks fill one node after the other, even where the job has more than it needs
+	specCores      bool              // jobs may say how many cores are left to the system
+	leastLoaded    bool              // spread jobs over the emptiest nodes
+	fifo           bool              // nothing starts before what is ahead of it in its partition
+	name           string            // who is said to have started a job
+	maxTests       int               // requests that room is looked for in one cycle
 
-	policy   policy
+	policy     policy
+	switchWait time.Duration // how long at most a job waits for fewer switches
+
 	bounds   backfillBounds
 	interval time.Duration // between full plans
 
@@ -58,8 +64,16 @@ func tuningOf(cfg *Config) *tuning {
 		leastLoaded:   slices.Contains(c.SelectTypeParameters, "CR_LLN"),
 	}
 	t.policy, t.bounds = policyOf(c), boundsOf(c)
+	t.switchWait = time.Duration(c.SchedulerParameters.Int("max_switch_wait", int(defaultSwitchWait/time.Second))) * time.Second
+	t.specCores = c.AllowSpecResourcesUsage
 	for _, word := range c.SelectTypeParameters {
 		switch word {
+		case "CR_ONE_TASK_PER_CORE":
+			t.oneTaskPerCore = true
+		case "CR_CORE_DEFAULT_DIST_BLOCK":
+			t.blockCores = true
+		case "CR_PACK_NODES":
+			t.packNodes = true
 		case "CR_CORE", "CR_CORE_MEMORY":
 			t.unit = 'c'
 		case "CR_SOCKET", "CR_SOCKET_MEMORY":

@@ -286,10 +286,10 @@ func setSelectParameters(c *Conf, v string) error {
 
 func judgeTopology(v string) (Verdict, string) {
 	switch strings.ToLower(v) {
-	case "topology/flat", "topology/none", "topology/default", "topology/tree":
+	case "topology/flat", "topology/none", "topology/default", "topology/tree", "topology/block":
 		return Honoured, ""
 	}
-	return Ignored, "networks are flat or trees; jobs are placed as in a flat one"
+	return Ignored, "networks are flat, trees or blocks; jobs are placed as in a flat one"
 }
 
 // schedulerRules say what becomes of each scheduler parameter.

@@ -93,7 +93,7 @@ var partitionKeys = []recordKey[PartitionConf]{
 		return err
 	}},
 	{name: "Exclusive", set: setPartitionExclusive},
-	recFlag("ExclusiveTopo", func(p *PartitionConf) *bool { return &p.ExclusiveTopo }).idle("there is no block topology"),
+	recFlag("ExclusiveTopo", func(p *PartitionConf) *bool { return &p.ExclusiveTopo }),
 	recFlag("ExclusiveUser", func(p *PartitionConf) *bool { return &p.ExclusiveUser }),
 	recSpan("GraceTime", 1, func(p *PartitionConf) *Duration { return &p.GraceTime }),
 	recFlag("Hidden", func(p *PartitionConf) *bool { return &p.Hidden }),
@@ -210,7 +210,7 @@ func setPartitionExclusive(p *PartitionConf, v string) error {
 	case "USER":
 		p.ExclusiveUser = true
 	case "TOPO":
-		return errorString("there is no block topology")
+		p.ExclusiveTopo = true
 	default:
 		return errorString(quote(v) + " is none of NONE, NODE, USER, TOPO")
 	}

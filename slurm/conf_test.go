@@ -215,7 +215,7 @@ func TestConfMistakesNameTheLine(t *testing.T) {
 }
 
 func TestConfReports(t *testing.T) {
-	_, reports := parseConfText(t, "AuthType=auth/munge\nSchedulerParameters=bf_continue,bf_yield_sleep=5,nonsense\nKillWait=3\nKillWait=4\nTopologyPlugin=topology/block\nNodeName=n1 BcastAddr=x\n")
+	_, reports := parseConfText(t, "AuthType=auth/munge\nSchedulerParameters=bf_continue,bf_yield_sleep=5,nonsense\nKillWait=3\nKillWait=4\nTopologyPlugin=topology/3d_torus\nNodeName=n1 BcastAddr=x\n")
 	got := map[string]string{}
 	for _, k := range reports {
 		got[k.Key] += k.Verdict.String() + " "

@@ -4,14 +4,14 @@ package slurm
 // on yet: they are reported as ignored, not as honoured. A test of rinkctld
 // holds this list against what the other rooms read.
 var unacted = keySet(
-	"AccountingStoreFlags", "AllowSpecResourcesUsage", "BatchStartTimeout", "CompleteWait",
+	"AccountingStoreFlags", "BatchStartTimeout", "CompleteWait",
 	"EpilogSlurmctld", "EpilogTimeout", "GetEnvTimeout", "HealthCheckNodeState", "HealthCheckTimeout",
 	"InactiveLimit", "InteractiveStepOptions", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
 	"LaunchParameters", "MailDomain", "MailProg", "MaxTasksPerNode", "MessageTimeout", "MpiDefault", "MpiParams",
 	"ProctrackType", "PrologFlags", "PrologSlurmctld", "PrologTimeout", "PropagatePrioProcess", "PropagateResourceLimits",
 	"PropagateResourceLimitsExcept", "RebootProgram", "ResvOverRun", "ScronParameters", "SlurmUser", "SlurmctldAddr",
-	"SlurmctldTimeout", "SlurmdUser", "SrunEpilog", "SrunProlog", "TaskPlugin", "TaskPluginParam", "TmpFS", "TopologyParam",
-	"TopologyPlugin", "UnkillableStepProgram",
+	"SlurmctldTimeout", "SlurmdUser", "SrunEpilog", "SrunProlog", "TaskPlugin", "TaskPluginParam", "TmpFS",
+	"UnkillableStepProgram",
 	"UnkillableStepTimeout", "WaitTime",
 )
 

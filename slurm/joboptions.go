@@ -74,6 +74,9 @@ type JobOptions struct {
 	NoKill                  bool // --no-kill
 	Switches                int  // --switches=count[@wait]
 	SwitchesWait            Duration
+	Segment                 int  // --segment, nodes that must be in one block
+	ConsolidateSegments     bool // --consolidate-segments
+	SpreadSegments          bool // --spread-segments
 	Network, Power, Context string
 	Hint                    string // --hint
 	Distribution            string // --distribution, checked

@@ -17,7 +17,7 @@ func placeRows() []optionRow {
 			env: envNames{"SBATCH_CLUSTERS SLURM_CLUSTERS", "SALLOC_CLUSTERS SLURM_CLUSTERS", "SLURM_CLUSTERS"}, tier: 2,
 			set: list(func(o *JobOptions) *[]string { return &o.Clusters })},
 		{names: "consolidate-segments", cmds: allCommands, env: env3("CONSOLIDATE_SEGMENTS"), tier: 3, once: true,
-			idle: "there is no block topology", set: ignore},
+			set: flag(func(o *JobOptions) *bool { return &o.ConsolidateSegments })},
 		{names: "constraint", short: "C", arg: RequiredArg, cmds: allCommands, env: env3("CONSTRAINT"), tier: 1, once: true,
 			set: checked(checkConstraint, ErrnoInvalidFeature, func(o *JobOptions) *string { return &o.Constraint })},
 		{names: "context", arg: RequiredArg, cmds: allCommands, tier: 3,
@@ -53,11 +53,11 @@ func placeRows() []optionRow {
 		{names: "reboot", cmds: allCommands, tier: 3,
 			set: flag(func(o *JobOptions) *bool { return &o.Reboot })},
 		{names: "segment", arg: RequiredArg, cmds: allCommands, env: envNames{"SBATCH_SEGMENT_SIZE", "SALLOC_SEGMENT_SIZE", "SRUN_SEGMENT_SIZE"},
-			tier: 3, once: true, idle: "there is no block topology", set: checkNumber("--segment", 1)},
+			tier: 3, once: true, set: number("--segment", 1, func(o *JobOptions) *int { return &o.Segment })},
 		{names: "spread-job", cmds: allCommands, env: env3("SPREAD_JOB"), tier: 3, once: true,
 			set: flag(func(o *JobOptions) *bool { return &o.SpreadJob })},
 		{names: "spread-segments", cmds: allCommands, env: env3("SPREAD_SEGMENTS"), tier: 3, once: true,
-			idle: "there is no block topology", set: ignore},
+			set: flag(func(o *JobOptions) *bool { return &o.SpreadSegments })},
 		{names: "switches", arg: RequiredArg, cmds: allCommands, tier: 2, once: true, set: setSwitches},
 		{env: env3("REQ_SWITCH"), as: "switches", arg: RequiredArg, cmds: allCommands, tier: 3, once: true,
 			set: number("--switches", 1, func(o *JobOptions) *int { return &o.Switches })},
@@ -73,14 +73,6 @@ func placeRows() []optionRow {
 func checkConstraint(s string) error {
 	_, err := ParseConstraint(s)
 	return err
-}
-
-// checkNumber refuses what is no number and stores nothing.
-func checkNumber(name string, least int) setter {
-	return func(r *optionReader, value string, _ bool) error {
-		_, err := r.number(name, least, value)
-		return err
-	}
 }
 
 // minutesExact stores a duration to the second.

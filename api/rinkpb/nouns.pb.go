@@ -495,118 +495,121 @@ func (x *ExitCode) GetSignal() uint32 {
 
 // JobOptions is slurm.JobOptions.
 type JobOptions struct {
-	state             protoimpl.MessageState `protogen:"open.v1"`
-	Given             []string               `protobuf:"bytes,1,rep,name=given,proto3" json:"given,omitempty"`
-	Name              string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Account           string                 `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
-	Partitions        []string               `protobuf:"bytes,4,rep,name=partitions,proto3" json:"partitions,omitempty"`
-	Qos               string                 `protobuf:"bytes,5,opt,name=qos,proto3" json:"qos,omitempty"`
-	Wckey             string                 `protobuf:"bytes,6,opt,name=wckey,proto3" json:"wckey,omitempty"`
-	Reservation       string                 `protobuf:"bytes,7,opt,name=reservation,proto3" json:"reservation,omitempty"`
-	Comment           string                 `protobuf:"bytes,8,opt,name=comment,proto3" json:"comment,omitempty"`
-	Extra             string                 `protobuf:"bytes,9,opt,name=extra,proto3" json:"extra,omitempty"`
-	McsLabel          string                 `protobuf:"bytes,10,opt,name=mcs_label,json=mcsLabel,proto3" json:"mcs_label,omitempty"`
-	Clusters          []string               `protobuf:"bytes,11,rep,name=clusters,proto3" json:"clusters,omitempty"`
-	UserId            string                 `protobuf:"bytes,12,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	GroupId           string                 `protobuf:"bytes,13,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
-	MinNodes          int32                  `protobuf:"varint,14,opt,name=min_nodes,json=minNodes,proto3" json:"min_nodes,omitempty"`
-	MaxNodes          int32                  `protobuf:"varint,15,opt,name=max_nodes,json=maxNodes,proto3" json:"max_nodes,omitempty"`
-	NodeSizes         []int32                `protobuf:"varint,16,rep,packed,name=node_sizes,json=nodeSizes,proto3" json:"node_sizes,omitempty"`
-	Ntasks            int32                  `protobuf:"varint,17,opt,name=ntasks,proto3" json:"ntasks,omitempty"`
-	CpusPerTask       int32                  `protobuf:"varint,18,opt,name=cpus_per_task,json=cpusPerTask,proto3" json:"cpus_per_task,omitempty"`
-	NtasksPerNode     int32                  `protobuf:"varint,19,opt,name=ntasks_per_node,json=ntasksPerNode,proto3" json:"ntasks_per_node,omitempty"`
-	NtasksPerSocket   int32                  `protobuf:"varint,20,opt,name=ntasks_per_socket,json=ntasksPerSocket,proto3" json:"ntasks_per_socket,omitempty"`
-	NtasksPerCore     int32                  `protobuf:"varint,21,opt,name=ntasks_per_core,json=ntasksPerCore,proto3" json:"ntasks_per_core,omitempty"`
-	NtasksPerGpu      int32                  `protobuf:"varint,22,opt,name=ntasks_per_gpu,json=ntasksPerGpu,proto3" json:"ntasks_per_gpu,omitempty"`
-	SocketsPerNode    int32                  `protobuf:"varint,23,opt,name=sockets_per_node,json=socketsPerNode,proto3" json:"sockets_per_node,omitempty"`
-	CoresPerSocket    int32                  `protobuf:"varint,24,opt,name=cores_per_socket,json=coresPerSocket,proto3" json:"cores_per_socket,omitempty"`
-	ThreadsPerCore    int32                  `protobuf:"varint,25,opt,name=threads_per_core,json=threadsPerCore,proto3" json:"threads_per_core,omitempty"`
-	MinCpus           int32                  `protobuf:"varint,26,opt,name=min_cpus,json=minCpus,proto3" json:"min_cpus,omitempty"`
-	CoreSpec          int32                  `protobuf:"varint,27,opt,name=core_spec,json=coreSpec,proto3" json:"core_spec,omitempty"`
-	ThreadSpec        int32                  `protobuf:"varint,28,opt,name=thread_spec,json=threadSpec,proto3" json:"thread_spec,omitempty"`
-	MemPerNode        int64                  `protobuf:"varint,29,opt,name=mem_per_node,json=memPerNode,proto3" json:"mem_per_node,omitempty"`
-	MemPerCpu         int64                  `protobuf:"varint,30,opt,name=mem_per_cpu,json=memPerCpu,proto3" json:"mem_per_cpu,omitempty"`
-	MemPerGpu         int64                  `protobuf:"varint,31,opt,name=mem_per_gpu,json=memPerGpu,proto3" json:"mem_per_gpu,omitempty"`
-	TmpDisk           int64                  `protobuf:"varint,32,opt,name=tmp_disk,json=tmpDisk,proto3" json:"tmp_disk,omitempty"`
-	Gres              []*GresItem            `protobuf:"bytes,33,rep,name=gres,proto3" json:"gres,omitempty"`
-	Gpus              []*GresItem            `protobuf:"bytes,34,rep,name=gpus,proto3" json:"gpus,omitempty"`
-	GpusPerNode       []*GresItem            `protobuf:"bytes,35,rep,name=gpus_per_node,json=gpusPerNode,proto3" json:"gpus_per_node,omitempty"`
-	GpusPerTask       []*GresItem            `protobuf:"bytes,36,rep,name=gpus_per_task,json=gpusPerTask,proto3" json:"gpus_per_task,omitempty"`
-	GpusPerSocket     []*GresItem            `protobuf:"bytes,37,rep,name=gpus_per_socket,json=gpusPerSocket,proto3" json:"gpus_per_socket,omitempty"`
-	CpusPerGpu        int32                  `protobuf:"varint,38,opt,name=cpus_per_gpu,json=cpusPerGpu,proto3" json:"cpus_per_gpu,omitempty"`
-	TresPerTask       string                 `protobuf:"bytes,39,opt,name=tres_per_task,json=tresPerTask,proto3" json:"tres_per_task,omitempty"`
-	GresFlags         string                 `protobuf:"bytes,40,opt,name=gres_flags,json=gresFlags,proto3" json:"gres_flags,omitempty"`
-	GpuBind           string                 `protobuf:"bytes,41,opt,name=gpu_bind,json=gpuBind,proto3" json:"gpu_bind,omitempty"`
-	GpuFreq           string                 `protobuf:"bytes,42,opt,name=gpu_freq,json=gpuFreq,proto3" json:"gpu_freq,omitempty"`
-	TresBind          string                 `protobuf:"bytes,43,opt,name=tres_bind,json=tresBind,proto3" json:"tres_bind,omitempty"`
-	Licenses          string                 `protobuf:"bytes,44,opt,name=licenses,proto3" json:"licenses,omitempty"`
-	NodeList          string                 `protobuf:"bytes,45,opt,name=node_list,json=nodeList,proto3" json:"node_list,omitempty"`
-	ExcludeList       string                 `protobuf:"bytes,46,opt,name=exclude_list,json=excludeList,proto3" json:"exclude_list,omitempty"`
-	Constraint        string                 `protobuf:"bytes,47,opt,name=constraint,proto3" json:"constraint,omitempty"`
-	Prefer            string                 `protobuf:"bytes,48,opt,name=prefer,proto3" json:"prefer,omitempty"`
-	ClusterConstraint string                 `protobuf:"bytes,49,opt,name=cluster_constraint,json=clusterConstraint,proto3" json:"cluster_constraint,omitempty"`
-	BatchFeatures     string                 `protobuf:"bytes,50,opt,name=batch_features,json=batchFeatures,proto3" json:"batch_features,omitempty"`
-	Contiguous        bool                   `protobuf:"varint,51,opt,name=contiguous,proto3" json:"contiguous,omitempty"`
-	Exclusive         string                 `protobuf:"bytes,52,opt,name=exclusive,proto3" json:"exclusive,omitempty"`
-	OverSubscribe     bool                   `protobuf:"varint,53,opt,name=over_subscribe,json=overSubscribe,proto3" json:"over_subscribe,omitempty"`
-	OverCommit        bool                   `protobuf:"varint,54,opt,name=over_commit,json=overCommit,proto3" json:"over_commit,omitempty"`
-	SpreadJob         bool                   `protobuf:"varint,55,opt,name=spread_job,json=spreadJob,proto3" json:"spread_job,omitempty"`
-	UseMinNodes       bool                   `protobuf:"varint,56,opt,name=use_min_nodes,json=useMinNodes,proto3" json:"use_min_nodes,omitempty"`
-	NoKill            bool                   `protobuf:"varint,57,opt,name=no_kill,json=noKill,proto3" json:"no_kill,omitempty"`
-	Switches          int32                  `protobuf:"varint,58,opt,name=switches,proto3" json:"switches,omitempty"`
-	SwitchesWait      int64                  `protobuf:"varint,59,opt,name=switches_wait,json=switchesWait,proto3" json:"switches_wait,omitempty"`
-	Network           string                 `protobuf:"bytes,60,opt,name=network,proto3" json:"network,omitempty"`
-	Power             string                 `protobuf:"bytes,61,opt,name=power,proto3" json:"power,omitempty"`
-	Context           string                 `protobuf:"bytes,62,opt,name=context,proto3" json:"context,omitempty"`
-	Hint              string                 `protobuf:"bytes,63,opt,name=hint,proto3" json:"hint,omitempty"`
-	Distribution      string                 `protobuf:"bytes,64,opt,name=distribution,proto3" json:"distribution,omitempty"`
-	CpuBind           string                 `protobuf:"bytes,65,opt,name=cpu_bind,json=cpuBind,proto3" json:"cpu_bind,omitempty"`
-	MemBind           string                 `protobuf:"bytes,66,opt,name=mem_bind,json=memBind,proto3" json:"mem_bind,omitempty"`
-	CpuFreq           string                 `protobuf:"bytes,67,opt,name=cpu_freq,json=cpuFreq,proto3" json:"cpu_freq,omitempty"`
-	Reboot            bool                   `protobuf:"varint,68,opt,name=reboot,proto3" json:"reboot,omitempty"`
-	TimeLimit         int64                  `protobuf:"varint,69,opt,name=time_limit,json=timeLimit,proto3" json:"time_limit,omitempty"`
-	TimeMin           int64                  `protobuf:"varint,70,opt,name=time_min,json=timeMin,proto3" json:"time_min,omitempty"`
-	Begin             int64                  `protobuf:"varint,71,opt,name=begin,proto3" json:"begin,omitempty"`
-	Deadline          int64                  `protobuf:"varint,72,opt,name=deadline,proto3" json:"deadline,omitempty"`
-	DelayBoot         int64                  `protobuf:"varint,73,opt,name=delay_boot,json=delayBoot,proto3" json:"delay_boot,omitempty"`
-	Hold              bool                   `protobuf:"varint,74,opt,name=hold,proto3" json:"hold,omitempty"`
-	Priority          uint32                 `protobuf:"varint,75,opt,name=priority,proto3" json:"priority,omitempty"`
-	Nice              int32                  `protobuf:"varint,76,opt,name=nice,proto3" json:"nice,omitempty"`
-	Dependency        []*DependTerm          `protobuf:"bytes,77,rep,name=dependency,proto3" json:"dependency,omitempty"`
-	DependencyAny     bool                   `protobuf:"varint,78,opt,name=dependency_any,json=dependencyAny,proto3" json:"dependency_any,omitempty"`
-	KillOnInvalidDep  string                 `protobuf:"bytes,79,opt,name=kill_on_invalid_dep,json=killOnInvalidDep,proto3" json:"kill_on_invalid_dep,omitempty"`
-	Requeue           string                 `protobuf:"bytes,80,opt,name=requeue,proto3" json:"requeue,omitempty"`
-	Array             *IndexSet              `protobuf:"bytes,81,opt,name=array,proto3" json:"array,omitempty"`
-	HasArray          bool                   `protobuf:"varint,82,opt,name=has_array,json=hasArray,proto3" json:"has_array,omitempty"`
-	ArrayThrottle     int32                  `protobuf:"varint,83,opt,name=array_throttle,json=arrayThrottle,proto3" json:"array_throttle,omitempty"`
-	Signal            *Signal                `protobuf:"bytes,84,opt,name=signal,proto3" json:"signal,omitempty"`
-	Immediate         int32                  `protobuf:"varint,85,opt,name=immediate,proto3" json:"immediate,omitempty"`
-	WorkDir           string                 `protobuf:"bytes,86,opt,name=work_dir,json=workDir,proto3" json:"work_dir,omitempty"`
-	Input             string                 `protobuf:"bytes,87,opt,name=input,proto3" json:"input,omitempty"`
-	Output            string                 `protobuf:"bytes,88,opt,name=output,proto3" json:"output,omitempty"`
-	Error             string                 `protobuf:"bytes,89,opt,name=error,proto3" json:"error,omitempty"`
-	OpenMode          string                 `protobuf:"bytes,90,opt,name=open_mode,json=openMode,proto3" json:"open_mode,omitempty"`
-	Export            string                 `protobuf:"bytes,91,opt,name=export,proto3" json:"export,omitempty"`
-	ExportFile        string                 `protobuf:"bytes,92,opt,name=export_file,json=exportFile,proto3" json:"export_file,omitempty"`
-	GetUserEnv        string                 `protobuf:"bytes,93,opt,name=get_user_env,json=getUserEnv,proto3" json:"get_user_env,omitempty"`
-	Propagate         string                 `protobuf:"bytes,94,opt,name=propagate,proto3" json:"propagate,omitempty"`
-	MailTypes         []string               `protobuf:"bytes,95,rep,name=mail_types,json=mailTypes,proto3" json:"mail_types,omitempty"`
-	MailUser          string                 `protobuf:"bytes,96,opt,name=mail_user,json=mailUser,proto3" json:"mail_user,omitempty"`
-	Container         string                 `protobuf:"bytes,97,opt,name=container,proto3" json:"container,omitempty"`
-	ContainerId       string                 `protobuf:"bytes,98,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
-	Profile           string                 `protobuf:"bytes,99,opt,name=profile,proto3" json:"profile,omitempty"`
-	AcctgFreq         string                 `protobuf:"bytes,100,opt,name=acctg_freq,json=acctgFreq,proto3" json:"acctg_freq,omitempty"`
-	WaitAllNodes      int32                  `protobuf:"varint,101,opt,name=wait_all_nodes,json=waitAllNodes,proto3" json:"wait_all_nodes,omitempty"`
-	BurstBuffer       string                 `protobuf:"bytes,102,opt,name=burst_buffer,json=burstBuffer,proto3" json:"burst_buffer,omitempty"`
-	BurstBufferFile   string                 `protobuf:"bytes,103,opt,name=burst_buffer_file,json=burstBufferFile,proto3" json:"burst_buffer_file,omitempty"`
-	KillCommand       string                 `protobuf:"bytes,104,opt,name=kill_command,json=killCommand,proto3" json:"kill_command,omitempty"`
-	Bell              bool                   `protobuf:"varint,105,opt,name=bell,proto3" json:"bell,omitempty"`
-	NoBell            bool                   `protobuf:"varint,106,opt,name=no_bell,json=noBell,proto3" json:"no_bell,omitempty"`
-	NoShell           bool                   `protobuf:"varint,107,opt,name=no_shell,json=noShell,proto3" json:"no_shell,omitempty"`
-	JobId             string                 `protobuf:"bytes,108,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	Step              *StepOptions           `protobuf:"bytes,109,opt,name=step,proto3" json:"step,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	state               protoimpl.MessageState `protogen:"open.v1"`
+	Given               []string               `protobuf:"bytes,1,rep,name=given,proto3" json:"given,omitempty"`
+	Name                string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Account             string                 `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
+	Partitions          []string               `protobuf:"bytes,4,rep,name=partitions,proto3" json:"partitions,omitempty"`
+	Qos                 string                 `protobuf:"bytes,5,opt,name=qos,proto3" json:"qos,omitempty"`
+	Wckey               string                 `protobuf:"bytes,6,opt,name=wckey,proto3" json:"wckey,omitempty"`
+	Reservation         string                 `protobuf:"bytes,7,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	Comment             string                 `protobuf:"bytes,8,opt,name=comment,proto3" json:"comment,omitempty"`
+	Extra               string                 `protobuf:"bytes,9,opt,name=extra,proto3" json:"extra,omitempty"`
+	McsLabel            string                 `protobuf:"bytes,10,opt,name=mcs_label,json=mcsLabel,proto3" json:"mcs_label,omitempty"`
+	Clusters            []string               `protobuf:"bytes,11,rep,name=clusters,proto3" json:"clusters,omitempty"`
+	UserId              string                 `protobuf:"bytes,12,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	GroupId             string                 `protobuf:"bytes,13,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	MinNodes            int32                  `protobuf:"varint,14,opt,name=min_nodes,json=minNodes,proto3" json:"min_nodes,omitempty"`
+	MaxNodes            int32                  `protobuf:"varint,15,opt,name=max_nodes,json=maxNodes,proto3" json:"max_nodes,omitempty"`
+	NodeSizes           []int32                `protobuf:"varint,16,rep,packed,name=node_sizes,json=nodeSizes,proto3" json:"node_sizes,omitempty"`
+	Ntasks              int32                  `protobuf:"varint,17,opt,name=ntasks,proto3" json:"ntasks,omitempty"`
+	CpusPerTask         int32                  `protobuf:"varint,18,opt,name=cpus_per_task,json=cpusPerTask,proto3" json:"cpus_per_task,omitempty"`
+	NtasksPerNode       int32                  `protobuf:"varint,19,opt,name=ntasks_per_node,json=ntasksPerNode,proto3" json:"ntasks_per_node,omitempty"`
+	NtasksPerSocket     int32                  `protobuf:"varint,20,opt,name=ntasks_per_socket,json=ntasksPerSocket,proto3" json:"ntasks_per_socket,omitempty"`
+	NtasksPerCore       int32                  `protobuf:"varint,21,opt,name=ntasks_per_core,json=ntasksPerCore,proto3" json:"ntasks_per_core,omitempty"`
+	NtasksPerGpu        int32                  `protobuf:"varint,22,opt,name=ntasks_per_gpu,json=ntasksPerGpu,proto3" json:"ntasks_per_gpu,omitempty"`
+	SocketsPerNode      int32                  `protobuf:"varint,23,opt,name=sockets_per_node,json=socketsPerNode,proto3" json:"sockets_per_node,omitempty"`
+	CoresPerSocket      int32                  `protobuf:"varint,24,opt,name=cores_per_socket,json=coresPerSocket,proto3" json:"cores_per_socket,omitempty"`
+	ThreadsPerCore      int32                  `protobuf:"varint,25,opt,name=threads_per_core,json=threadsPerCore,proto3" json:"threads_per_core,omitempty"`
+	MinCpus             int32                  `protobuf:"varint,26,opt,name=min_cpus,json=minCpus,proto3" json:"min_cpus,omitempty"`
+	CoreSpec            int32                  `protobuf:"varint,27,opt,name=core_spec,json=coreSpec,proto3" json:"core_spec,omitempty"`
+	ThreadSpec          int32                  `protobuf:"varint,28,opt,name=thread_spec,json=threadSpec,proto3" json:"thread_spec,omitempty"`
+	MemPerNode          int64                  `protobuf:"varint,29,opt,name=mem_per_node,json=memPerNode,proto3" json:"mem_per_node,omitempty"`
+	MemPerCpu           int64                  `protobuf:"varint,30,opt,name=mem_per_cpu,json=memPerCpu,proto3" json:"mem_per_cpu,omitempty"`
+	MemPerGpu           int64                  `protobuf:"varint,31,opt,name=mem_per_gpu,json=memPerGpu,proto3" json:"mem_per_gpu,omitempty"`
+	TmpDisk             int64                  `protobuf:"varint,32,opt,name=tmp_disk,json=tmpDisk,proto3" json:"tmp_disk,omitempty"`
+	Gres                []*GresItem            `protobuf:"bytes,33,rep,name=gres,proto3" json:"gres,omitempty"`
+	Gpus                []*GresItem            `protobuf:"bytes,34,rep,name=gpus,proto3" json:"gpus,omitempty"`
+	GpusPerNode         []*GresItem            `protobuf:"bytes,35,rep,name=gpus_per_node,json=gpusPerNode,proto3" json:"gpus_per_node,omitempty"`
+	GpusPerTask         []*GresItem            `protobuf:"bytes,36,rep,name=gpus_per_task,json=gpusPerTask,proto3" json:"gpus_per_task,omitempty"`
+	GpusPerSocket       []*GresItem            `protobuf:"bytes,37,rep,name=gpus_per_socket,json=gpusPerSocket,proto3" json:"gpus_per_socket,omitempty"`
+	CpusPerGpu          int32                  `protobuf:"varint,38,opt,name=cpus_per_gpu,json=cpusPerGpu,proto3" json:"cpus_per_gpu,omitempty"`
+	TresPerTask         string                 `protobuf:"bytes,39,opt,name=tres_per_task,json=tresPerTask,proto3" json:"tres_per_task,omitempty"`
+	GresFlags           string                 `protobuf:"bytes,40,opt,name=gres_flags,json=gresFlags,proto3" json:"gres_flags,omitempty"`
+	GpuBind             string                 `protobuf:"bytes,41,opt,name=gpu_bind,json=gpuBind,proto3" json:"gpu_bind,omitempty"`
+	GpuFreq             string                 `protobuf:"bytes,42,opt,name=gpu_freq,json=gpuFreq,proto3" json:"gpu_freq,omitempty"`
+	TresBind            string                 `protobuf:"bytes,43,opt,name=tres_bind,json=tresBind,proto3" json:"tres_bind,omitempty"`
+	Licenses            string                 `protobuf:"bytes,44,opt,name=licenses,proto3" json:"licenses,omitempty"`
+	NodeList            string                 `protobuf:"bytes,45,opt,name=node_list,json=nodeList,proto3" json:"node_list,omitempty"`
+	ExcludeList         string                 `protobuf:"bytes,46,opt,name=exclude_list,json=excludeList,proto3" json:"exclude_list,omitempty"`
+	Constraint          string                 `protobuf:"bytes,47,opt,name=constraint,proto3" json:"constraint,omitempty"`
+	Prefer              string                 `protobuf:"bytes,48,opt,name=prefer,proto3" json:"prefer,omitempty"`
+	ClusterConstraint   string                 `protobuf:"bytes,49,opt,name=cluster_constraint,json=clusterConstraint,proto3" json:"cluster_constraint,omitempty"`
+	BatchFeatures       string                 `protobuf:"bytes,50,opt,name=batch_features,json=batchFeatures,proto3" json:"batch_features,omitempty"`
+	Contiguous          bool                   `protobuf:"varint,51,opt,name=contiguous,proto3" json:"contiguous,omitempty"`
+	Exclusive           string                 `protobuf:"bytes,52,opt,name=exclusive,proto3" json:"exclusive,omitempty"`
+	OverSubscribe       bool                   `protobuf:"varint,53,opt,name=over_subscribe,json=overSubscribe,proto3" json:"over_subscribe,omitempty"`
+	OverCommit          bool                   `protobuf:"varint,54,opt,name=over_commit,json=overCommit,proto3" json:"over_commit,omitempty"`
+	SpreadJob           bool                   `protobuf:"varint,55,opt,name=spread_job,json=spreadJob,proto3" json:"spread_job,omitempty"`
+	UseMinNodes         bool                   `protobuf:"varint,56,opt,name=use_min_nodes,json=useMinNodes,proto3" json:"use_min_nodes,omitempty"`
+	NoKill              bool                   `protobuf:"varint,57,opt,name=no_kill,json=noKill,proto3" json:"no_kill,omitempty"`
+	Switches            int32                  `protobuf:"varint,58,opt,name=switches,proto3" json:"switches,omitempty"`
+	SwitchesWait        int64                  `protobuf:"varint,59,opt,name=switches_wait,json=switchesWait,proto3" json:"switches_wait,omitempty"`
+	Network             string                 `protobuf:"bytes,60,opt,name=network,proto3" json:"network,omitempty"`
+	Power               string                 `protobuf:"bytes,61,opt,name=power,proto3" json:"power,omitempty"`
+	Context             string                 `protobuf:"bytes,62,opt,name=context,proto3" json:"context,omitempty"`
+	Hint                string                 `protobuf:"bytes,63,opt,name=hint,proto3" json:"hint,omitempty"`
+	Distribution        string                 `protobuf:"bytes,64,opt,name=distribution,proto3" json:"distribution,omitempty"`
+	CpuBind             string                 `protobuf:"bytes,65,opt,name=cpu_bind,json=cpuBind,proto3" json:"cpu_bind,omitempty"`
+	MemBind             string                 `protobuf:"bytes,66,opt,name=mem_bind,json=memBind,proto3" json:"mem_bind,omitempty"`
+	CpuFreq             string                 `protobuf:"bytes,67,opt,name=cpu_freq,json=cpuFreq,proto3" json:"cpu_freq,omitempty"`
+	Reboot              bool                   `protobuf:"varint,68,opt,name=reboot,proto3" json:"reboot,omitempty"`
+	TimeLimit           int64                  `protobuf:"varint,69,opt,name=time_limit,json=timeLimit,proto3" json:"time_limit,omitempty"`
+	TimeMin             int64                  `protobuf:"varint,70,opt,name=time_min,json=timeMin,proto3" json:"time_min,omitempty"`
+	Begin               int64                  `protobuf:"varint,71,opt,name=begin,proto3" json:"begin,omitempty"`
+	Deadline            int64                  `protobuf:"varint,72,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	DelayBoot           int64                  `protobuf:"varint,73,opt,name=delay_boot,json=delayBoot,proto3" json:"delay_boot,omitempty"`
+	Hold                bool                   `protobuf:"varint,74,opt,name=hold,proto3" json:"hold,omitempty"`
+	Priority            uint32                 `protobuf:"varint,75,opt,name=priority,proto3" json:"priority,omitempty"`
+	Nice                int32                  `protobuf:"varint,76,opt,name=nice,proto3" json:"nice,omitempty"`
+	Dependency          []*DependTerm          `protobuf:"bytes,77,rep,name=dependency,proto3" json:"dependency,omitempty"`
+	DependencyAny       bool                   `protobuf:"varint,78,opt,name=dependency_any,json=dependencyAny,proto3" json:"dependency_any,omitempty"`
+	KillOnInvalidDep    string                 `protobuf:"bytes,79,opt,name=kill_on_invalid_dep,json=killOnInvalidDep,proto3" json:"kill_on_invalid_dep,omitempty"`
+	Requeue             string                 `protobuf:"bytes,80,opt,name=requeue,proto3" json:"requeue,omitempty"`
+	Array               *IndexSet              `protobuf:"bytes,81,opt,name=array,proto3" json:"array,omitempty"`
+	HasArray            bool                   `protobuf:"varint,82,opt,name=has_array,json=hasArray,proto3" json:"has_array,omitempty"`
+	ArrayThrottle       int32                  `protobuf:"varint,83,opt,name=array_throttle,json=arrayThrottle,proto3" json:"array_throttle,omitempty"`
+	Signal              *Signal                `protobuf:"bytes,84,opt,name=signal,proto3" json:"signal,omitempty"`
+	Immediate           int32                  `protobuf:"varint,85,opt,name=immediate,proto3" json:"immediate,omitempty"`
+	WorkDir             string                 `protobuf:"bytes,86,opt,name=work_dir,json=workDir,proto3" json:"work_dir,omitempty"`
+	Input               string                 `protobuf:"bytes,87,opt,name=input,proto3" json:"input,omitempty"`
+	Output              string                 `protobuf:"bytes,88,opt,name=output,proto3" json:"output,omitempty"`
+	Error               string                 `protobuf:"bytes,89,opt,name=error,proto3" json:"error,omitempty"`
+	OpenMode            string                 `protobuf:"bytes,90,opt,name=open_mode,json=openMode,proto3" json:"open_mode,omitempty"`
+	Export              string                 `protobuf:"bytes,91,opt,name=export,proto3" json:"export,omitempty"`
+	ExportFile          string                 `protobuf:"bytes,92,opt,name=export_file,json=exportFile,proto3" json:"export_file,omitempty"`
+	GetUserEnv          string                 `protobuf:"bytes,93,opt,name=get_user_env,json=getUserEnv,proto3" json:"get_user_env,omitempty"`
+	Propagate           string                 `protobuf:"bytes,94,opt,name=propagate,proto3" json:"propagate,omitempty"`
+	MailTypes           []string               `protobuf:"bytes,95,rep,name=mail_types,json=mailTypes,proto3" json:"mail_types,omitempty"`
+	MailUser            string                 `protobuf:"bytes,96,opt,name=mail_user,json=mailUser,proto3" json:"mail_user,omitempty"`
+	Container           string                 `protobuf:"bytes,97,opt,name=container,proto3" json:"container,omitempty"`
+	ContainerId         string                 `protobuf:"bytes,98,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
+	Profile             string                 `protobuf:"bytes,99,opt,name=profile,proto3" json:"profile,omitempty"`
+	AcctgFreq           string                 `protobuf:"bytes,100,opt,name=acctg_freq,json=acctgFreq,proto3" json:"acctg_freq,omitempty"`
+	WaitAllNodes        int32                  `protobuf:"varint,101,opt,name=wait_all_nodes,json=waitAllNodes,proto3" json:"wait_all_nodes,omitempty"`
+	BurstBuffer         string                 `protobuf:"bytes,102,opt,name=burst_buffer,json=burstBuffer,proto3" json:"burst_buffer,omitempty"`
+	BurstBufferFile     string                 `protobuf:"bytes,103,opt,name=burst_buffer_file,json=burstBufferFile,proto3" json:"burst_buffer_file,omitempty"`
+	KillCommand         string                 `protobuf:"bytes,104,opt,name=kill_command,json=killCommand,proto3" json:"kill_command,omitempty"`
+	Bell                bool                   `protobuf:"varint,105,opt,name=bell,proto3" json:"bell,omitempty"`
+	NoBell              bool                   `protobuf:"varint,106,opt,name=no_bell,json=noBell,proto3" json:"no_bell,omitempty"`
+	NoShell             bool                   `protobuf:"varint,107,opt,name=no_shell,json=noShell,proto3" json:"no_shell,omitempty"`
+	JobId               string                 `protobuf:"bytes,108,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Step                *StepOptions           `protobuf:"bytes,109,opt,name=step,proto3" json:"step,omitempty"`
+	Segment             int32                  `protobuf:"varint,130,opt,name=segment,proto3" json:"segment,omitempty"`
+	ConsolidateSegments bool                   `protobuf:"varint,131,opt,name=consolidate_segments,json=consolidateSegments,proto3" json:"consolidate_segments,omitempty"`
+	SpreadSegments      bool                   `protobuf:"varint,132,opt,name=spread_segments,json=spreadSegments,proto3" json:"spread_segments,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *JobOptions) Reset() {
@@ -1400,6 +1403,27 @@ func (x *JobOptions) GetStep() *StepOptions {
 		return x.Step
 	}
 	return nil
+}
+
+func (x *JobOptions) GetSegment() int32 {
+	if x != nil {
+		return x.Segment
+	}
+	return 0
+}
+
+func (x *JobOptions) GetConsolidateSegments() bool {
+	if x != nil {
+		return x.ConsolidateSegments
+	}
+	return false
+}
+
+func (x *JobOptions) GetSpreadSegments() bool {
+	if x != nil {
+		return x.SpreadSegments
+	}
+	return false
 }
 
 // StepOptions is slurm.StepOptions.
@@ -3248,6 +3272,8 @@ type NodeGres struct {
 	Count         int64                  `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
 	Files         []string               `protobuf:"bytes,4,rep,name=files,proto3" json:"files,omitempty"`
 	Cores         string                 `protobuf:"bytes,5,opt,name=cores,proto3" json:"cores,omitempty"`
+	Links         []*DeviceLinks         `protobuf:"bytes,10,rep,name=links,proto3" json:"links,omitempty"`
+	Near          []int32                `protobuf:"varint,11,rep,packed,name=near,proto3" json:"near,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3317,6 +3343,64 @@ func (x *NodeGres) GetCores() string {
 	return ""
 }
 
+func (x *NodeGres) GetLinks() []*DeviceLinks {
+	if x != nil {
+		return x.Links
+	}
+	return nil
+}
+
+func (x *NodeGres) GetNear() []int32 {
+	if x != nil {
+		return x.Near
+	}
+	return nil
+}
+
+type DeviceLinks struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	To            []int32                `protobuf:"varint,1,rep,packed,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceLinks) Reset() {
+	*x = DeviceLinks{}
+	mi := &file_nouns_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceLinks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceLinks) ProtoMessage() {}
+
+func (x *DeviceLinks) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceLinks.ProtoReflect.Descriptor instead.
+func (*DeviceLinks) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DeviceLinks) GetTo() []int32 {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
 // Node is sched.Node, with the soft facts its controller knows.
 type Node struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -3370,7 +3454,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_nouns_proto_msgTypes[18]
+	mi := &file_nouns_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3382,7 +3466,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[18]
+	mi := &file_nouns_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3395,7 +3479,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{18}
+	return file_nouns_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Node) GetName() string {
@@ -3741,13 +3825,15 @@ type Partition struct {
 	SliceNamespaces   string                 `protobuf:"bytes,37,opt,name=slice_namespaces,json=sliceNamespaces,proto3" json:"slice_namespaces,omitempty"`
 	SlicePrivateTmp   string                 `protobuf:"bytes,38,opt,name=slice_private_tmp,json=slicePrivateTmp,proto3" json:"slice_private_tmp,omitempty"`
 	Index             int32                  `protobuf:"varint,39,opt,name=index,proto3" json:"index,omitempty"`
+	MaxCpusPerSocket  int32                  `protobuf:"varint,90,opt,name=max_cpus_per_socket,json=maxCpusPerSocket,proto3" json:"max_cpus_per_socket,omitempty"`
+	ExclusiveTopo     bool                   `protobuf:"varint,91,opt,name=exclusive_topo,json=exclusiveTopo,proto3" json:"exclusive_topo,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_nouns_proto_msgTypes[19]
+	mi := &file_nouns_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3759,7 +3845,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[19]
+	mi := &file_nouns_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3772,7 +3858,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{19}
+	return file_nouns_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Partition) GetName() string {
@@ -4048,6 +4134,20 @@ func (x *Partition) GetIndex() int32 {
 	return 0
 }
 
+func (x *Partition) GetMaxCpusPerSocket() int32 {
+	if x != nil {
+		return x.MaxCpusPerSocket
+	}
+	return 0
+}
+
+func (x *Partition) GetExclusiveTopo() bool {
+	if x != nil {
+		return x.ExclusiveTopo
+	}
+	return false
+}
+
 // TRESItem is slurm.TRESItem.
 type TRESItem struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4060,7 +4160,7 @@ type TRESItem struct {
 
 func (x *TRESItem) Reset() {
 	*x = TRESItem{}
-	mi := &file_nouns_proto_msgTypes[20]
+	mi := &file_nouns_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4072,7 +4172,7 @@ func (x *TRESItem) String() string {
 func (*TRESItem) ProtoMessage() {}
 
 func (x *TRESItem) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[20]
+	mi := &file_nouns_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4085,7 +4185,7 @@ func (x *TRESItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESItem.ProtoReflect.Descriptor instead.
 func (*TRESItem) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{20}
+	return file_nouns_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TRESItem) GetType() string {
@@ -4142,7 +4242,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_nouns_proto_msgTypes[21]
+	mi := &file_nouns_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4154,7 +4254,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[21]
+	mi := &file_nouns_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4167,7 +4267,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{21}
+	return file_nouns_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Limits) GetGrpTres() []*TRESItem {
@@ -4357,7 +4457,7 @@ type AccountTables struct {
 
 func (x *AccountTables) Reset() {
 	*x = AccountTables{}
-	mi := &file_nouns_proto_msgTypes[22]
+	mi := &file_nouns_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4369,7 +4469,7 @@ func (x *AccountTables) String() string {
 func (*AccountTables) ProtoMessage() {}
 
 func (x *AccountTables) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[22]
+	mi := &file_nouns_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4382,7 +4482,7 @@ func (x *AccountTables) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTables.ProtoReflect.Descriptor instead.
 func (*AccountTables) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{22}
+	return file_nouns_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AccountTables) GetAccounts() []*Account {
@@ -4468,7 +4568,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_nouns_proto_msgTypes[23]
+	mi := &file_nouns_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4480,7 +4580,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[23]
+	mi := &file_nouns_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4493,7 +4593,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{23}
+	return file_nouns_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Account) GetName() string {
@@ -4544,7 +4644,7 @@ type AccountUser struct {
 
 func (x *AccountUser) Reset() {
 	*x = AccountUser{}
-	mi := &file_nouns_proto_msgTypes[24]
+	mi := &file_nouns_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4556,7 +4656,7 @@ func (x *AccountUser) String() string {
 func (*AccountUser) ProtoMessage() {}
 
 func (x *AccountUser) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[24]
+	mi := &file_nouns_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4569,7 +4669,7 @@ func (x *AccountUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountUser.ProtoReflect.Descriptor instead.
 func (*AccountUser) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{24}
+	return file_nouns_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AccountUser) GetName() string {
@@ -4617,7 +4717,7 @@ type WCKey struct {
 
 func (x *WCKey) Reset() {
 	*x = WCKey{}
-	mi := &file_nouns_proto_msgTypes[25]
+	mi := &file_nouns_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4629,7 +4729,7 @@ func (x *WCKey) String() string {
 func (*WCKey) ProtoMessage() {}
 
 func (x *WCKey) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[25]
+	mi := &file_nouns_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4642,7 +4742,7 @@ func (x *WCKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WCKey.ProtoReflect.Descriptor instead.
 func (*WCKey) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{25}
+	return file_nouns_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WCKey) GetId() uint32 {
@@ -4683,7 +4783,7 @@ type Assoc struct {
 
 func (x *Assoc) Reset() {
 	*x = Assoc{}
-	mi := &file_nouns_proto_msgTypes[26]
+	mi := &file_nouns_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4695,7 +4795,7 @@ func (x *Assoc) String() string {
 func (*Assoc) ProtoMessage() {}
 
 func (x *Assoc) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[26]
+	mi := &file_nouns_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4708,7 +4808,7 @@ func (x *Assoc) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assoc.ProtoReflect.Descriptor instead.
 func (*Assoc) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{26}
+	return file_nouns_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Assoc) GetId() uint32 {
@@ -4844,7 +4944,7 @@ type QOS struct {
 
 func (x *QOS) Reset() {
 	*x = QOS{}
-	mi := &file_nouns_proto_msgTypes[27]
+	mi := &file_nouns_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4856,7 +4956,7 @@ func (x *QOS) String() string {
 func (*QOS) ProtoMessage() {}
 
 func (x *QOS) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[27]
+	mi := &file_nouns_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4869,7 +4969,7 @@ func (x *QOS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOS.ProtoReflect.Descriptor instead.
 func (*QOS) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{27}
+	return file_nouns_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *QOS) GetId() uint32 {
@@ -4974,7 +5074,7 @@ type TRESKind struct {
 
 func (x *TRESKind) Reset() {
 	*x = TRESKind{}
-	mi := &file_nouns_proto_msgTypes[28]
+	mi := &file_nouns_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4986,7 +5086,7 @@ func (x *TRESKind) String() string {
 func (*TRESKind) ProtoMessage() {}
 
 func (x *TRESKind) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[28]
+	mi := &file_nouns_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4999,7 +5099,7 @@ func (x *TRESKind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESKind.ProtoReflect.Descriptor instead.
 func (*TRESKind) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{28}
+	return file_nouns_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TRESKind) GetId() uint32 {
@@ -5040,7 +5140,7 @@ type Transaction struct {
 
 func (x *Transaction) Reset() {
 	*x = Transaction{}
-	mi := &file_nouns_proto_msgTypes[29]
+	mi := &file_nouns_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5052,7 +5152,7 @@ func (x *Transaction) String() string {
 func (*Transaction) ProtoMessage() {}
 
 func (x *Transaction) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[29]
+	mi := &file_nouns_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5065,7 +5165,7 @@ func (x *Transaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transaction.ProtoReflect.Descriptor instead.
 func (*Transaction) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{29}
+	return file_nouns_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Transaction) GetId() uint32 {
@@ -5170,7 +5270,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\fresv_overlap\x18\x04 \x01(\bR\vresvOverlap\"6\n" +
 	"\bExitCode\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
-	"\x06signal\x18\x02 \x01(\rR\x06signal\"\x8f\x1b\n" +
+	"\x06signal\x18\x02 \x01(\rR\x06signal\"\x88\x1c\n" +
 	"\n" +
 	"JobOptions\x12\x14\n" +
 	"\x05given\x18\x01 \x03(\tR\x05given\x12\x12\n" +
@@ -5303,7 +5403,10 @@ const file_nouns_proto_rawDesc = "" +
 	"\ano_bell\x18j \x01(\bR\x06noBell\x12\x19\n" +
 	"\bno_shell\x18k \x01(\bR\anoShell\x12\x15\n" +
 	"\x06job_id\x18l \x01(\tR\x05jobId\x12*\n" +
-	"\x04step\x18m \x01(\v2\x16.runink.v1.StepOptionsR\x04step\"\xc1\a\n" +
+	"\x04step\x18m \x01(\v2\x16.runink.v1.StepOptionsR\x04step\x12\x19\n" +
+	"\asegment\x18\x82\x01 \x01(\x05R\asegment\x122\n" +
+	"\x14consolidate_segments\x18\x83\x01 \x01(\bR\x13consolidateSegments\x12(\n" +
+	"\x0fspread_segments\x18\x84\x01 \x01(\bR\x0espreadSegments\"\xc1\a\n" +
 	"\vStepOptions\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\bR\x05label\x12\x1e\n" +
 	"\n" +
@@ -5544,13 +5647,18 @@ const file_nouns_proto_rawDesc = "" +
 	"\texit_code\x18\r \x01(\v2\x13.runink.v1.ExitCodeR\bexitCode\x12\x1f\n" +
 	"\vsubmit_line\x18\x0e \x01(\tR\n" +
 	"submitLine\x12&\n" +
-	"\x05usage\x18\x0f \x01(\v2\x10.runink.v1.UsageR\x05usage\"t\n" +
+	"\x05usage\x18\x0f \x01(\v2\x10.runink.v1.UsageR\x05usage\"\xb6\x01\n" +
 	"\bNodeGres\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x14\n" +
 	"\x05files\x18\x04 \x03(\tR\x05files\x12\x14\n" +
-	"\x05cores\x18\x05 \x01(\tR\x05cores\"\xb0\t\n" +
+	"\x05cores\x18\x05 \x01(\tR\x05cores\x12,\n" +
+	"\x05links\x18\n" +
+	" \x03(\v2\x16.runink.v1.DeviceLinksR\x05links\x12\x12\n" +
+	"\x04near\x18\v \x03(\x05R\x04near\"\x1d\n" +
+	"\vDeviceLinks\x12\x0e\n" +
+	"\x02to\x18\x01 \x03(\x05R\x02to\"\xb0\t\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bhostname\x18\x02 \x01(\tR\bhostname\x12\x12\n" +
@@ -5602,7 +5710,7 @@ const file_nouns_proto_rawDesc = "" +
 	"load_known\x182 \x01(\bR\tloadKnown\x12\x19\n" +
 	"\bcpu_load\x183 \x01(\x01R\acpuLoad\x12\x19\n" +
 	"\bfree_mem\x184 \x01(\x03R\afreeMem\x12\x1c\n" +
-	"\tconnected\x185 \x01(\bR\tconnected\"\x98\n" +
+	"\tconnected\x185 \x01(\bR\tconnected\"\xee\n" +
 	"\n" +
 	"\tPartition\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -5648,7 +5756,9 @@ const file_nouns_proto_rawDesc = "" +
 	"\fjob_defaults\x18$ \x01(\tR\vjobDefaults\x12)\n" +
 	"\x10slice_namespaces\x18% \x01(\tR\x0fsliceNamespaces\x12*\n" +
 	"\x11slice_private_tmp\x18& \x01(\tR\x0fslicePrivateTmp\x12\x14\n" +
-	"\x05index\x18' \x01(\x05R\x05index\"H\n" +
+	"\x05index\x18' \x01(\x05R\x05index\x12-\n" +
+	"\x13max_cpus_per_socket\x18Z \x01(\x05R\x10maxCpusPerSocket\x12%\n" +
+	"\x0eexclusive_topo\x18[ \x01(\bR\rexclusiveTopo\"H\n" +
 	"\bTRESItem\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -5773,7 +5883,7 @@ func file_nouns_proto_rawDescGZIP() []byte {
 	return file_nouns_proto_rawDescData
 }
 
-var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_nouns_proto_goTypes = []any{
 	(*GresItem)(nil),      // 0: runink.v1.GresItem
 	(*GresAlloc)(nil),     // 1: runink.v1.GresAlloc
@@ -5793,18 +5903,19 @@ var file_nouns_proto_goTypes = []any{
 	(*OfTask)(nil),        // 15: runink.v1.OfTask
 	(*Step)(nil),          // 16: runink.v1.Step
 	(*NodeGres)(nil),      // 17: runink.v1.NodeGres
-	(*Node)(nil),          // 18: runink.v1.Node
-	(*Partition)(nil),     // 19: runink.v1.Partition
-	(*TRESItem)(nil),      // 20: runink.v1.TRESItem
-	(*Limits)(nil),        // 21: runink.v1.Limits
-	(*AccountTables)(nil), // 22: runink.v1.AccountTables
-	(*Account)(nil),       // 23: runink.v1.Account
-	(*AccountUser)(nil),   // 24: runink.v1.AccountUser
-	(*WCKey)(nil),         // 25: runink.v1.WCKey
-	(*Assoc)(nil),         // 26: runink.v1.Assoc
-	(*QOS)(nil),           // 27: runink.v1.QOS
-	(*TRESKind)(nil),      // 28: runink.v1.TRESKind
-	(*Transaction)(nil),   // 29: runink.v1.Transaction
+	(*DeviceLinks)(nil),   // 18: runink.v1.DeviceLinks
+	(*Node)(nil),          // 19: runink.v1.Node
+	(*Partition)(nil),     // 20: runink.v1.Partition
+	(*TRESItem)(nil),      // 21: runink.v1.TRESItem
+	(*Limits)(nil),        // 22: runink.v1.Limits
+	(*AccountTables)(nil), // 23: runink.v1.AccountTables
+	(*Account)(nil),       // 24: runink.v1.Account
+	(*AccountUser)(nil),   // 25: runink.v1.AccountUser
+	(*WCKey)(nil),         // 26: runink.v1.WCKey
+	(*Assoc)(nil),         // 27: runink.v1.Assoc
+	(*QOS)(nil),           // 28: runink.v1.QOS
+	(*TRESKind)(nil),      // 29: runink.v1.TRESKind
+	(*Transaction)(nil),   // 30: runink.v1.Transaction
 }
 var file_nouns_proto_depIdxs = []int32{
 	0,  // 0: runink.v1.JobOptions.gres:type_name -> runink.v1.GresItem
@@ -5849,32 +5960,33 @@ var file_nouns_proto_depIdxs = []int32{
 	0,  // 39: runink.v1.Step.gres:type_name -> runink.v1.GresItem
 	6,  // 40: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
 	14, // 41: runink.v1.Step.usage:type_name -> runink.v1.Usage
-	17, // 42: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
-	1,  // 43: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
-	20, // 44: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
-	20, // 45: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
-	20, // 46: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
-	20, // 47: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
-	20, // 48: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
-	20, // 49: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
-	20, // 50: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
-	20, // 51: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
-	20, // 52: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
-	20, // 53: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
-	20, // 54: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
-	23, // 55: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
-	24, // 56: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
-	26, // 57: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
-	27, // 58: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
-	28, // 59: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
-	25, // 60: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
-	21, // 61: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
-	21, // 62: runink.v1.QOS.limits:type_name -> runink.v1.Limits
-	63, // [63:63] is the sub-list for method output_type
-	63, // [63:63] is the sub-list for method input_type
-	63, // [63:63] is the sub-list for extension type_name
-	63, // [63:63] is the sub-list for extension extendee
-	0,  // [0:63] is the sub-list for field type_name
+	18, // 42: runink.v1.NodeGres.links:type_name -> runink.v1.DeviceLinks
+	17, // 43: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
+	1,  // 44: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
+	21, // 45: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
+	21, // 46: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
+	21, // 47: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
+	21, // 48: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
+	21, // 49: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
+	21, // 50: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
+	21, // 51: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
+	21, // 52: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
+	21, // 53: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
+	21, // 54: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
+	21, // 55: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
+	24, // 56: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
+	25, // 57: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
+	27, // 58: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
+	28, // 59: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
+	29, // 60: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
+	26, // 61: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
+	22, // 62: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
+	22, // 63: runink.v1.QOS.limits:type_name -> runink.v1.Limits
+	64, // [64:64] is the sub-list for method output_type
+	64, // [64:64] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_nouns_proto_init() }
@@ -5888,7 +6000,7 @@ func file_nouns_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_nouns_proto_rawDesc), len(file_nouns_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

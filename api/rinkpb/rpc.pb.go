@@ -87,7 +87,7 @@ func (x ActRequest_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ActRequest_Action.Descriptor instead.
 func (ActRequest_Action) EnumDescriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{30, 0}
+	return file_rpc_proto_rawDescGZIP(), []int{32, 0}
 }
 
 type Done struct {
@@ -1711,6 +1711,135 @@ func (x *LicenseList) GetLicenses() []*LicenseInfo {
 	return nil
 }
 
+type ExplainRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	HasTask       bool                   `protobuf:"varint,2,opt,name=has_task,json=hasTask,proto3" json:"has_task,omitempty"`
+	Task          uint32                 `protobuf:"varint,3,opt,name=task,proto3" json:"task,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRequest) Reset() {
+	*x = ExplainRequest{}
+	mi := &file_rpc_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRequest) ProtoMessage() {}
+
+func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
+func (*ExplainRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ExplainRequest) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *ExplainRequest) GetHasTask() bool {
+	if x != nil {
+		return x.HasTask
+	}
+	return false
+}
+
+func (x *ExplainRequest) GetTask() uint32 {
+	if x != nil {
+		return x.Task
+	}
+	return 0
+}
+
+// ExplainReply is the job's record and, while it is pending, its story.
+type ExplainReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Job           *Job                   `protobuf:"bytes,2,opt,name=job,proto3" json:"job,omitempty"`
+	Story         *Story                 `protobuf:"bytes,3,opt,name=story,proto3" json:"story,omitempty"`
+	Now           int64                  `protobuf:"varint,4,opt,name=now,proto3" json:"now,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainReply) Reset() {
+	*x = ExplainReply{}
+	mi := &file_rpc_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainReply) ProtoMessage() {}
+
+func (x *ExplainReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainReply.ProtoReflect.Descriptor instead.
+func (*ExplainReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ExplainReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *ExplainReply) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *ExplainReply) GetStory() *Story {
+	if x != nil {
+		return x.Story
+	}
+	return nil
+}
+
+func (x *ExplainReply) GetNow() int64 {
+	if x != nil {
+		return x.Now
+	}
+	return 0
+}
+
 type ListRunsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1720,7 +1849,7 @@ type ListRunsRequest struct {
 
 func (x *ListRunsRequest) Reset() {
 	*x = ListRunsRequest{}
-	mi := &file_rpc_proto_msgTypes[25]
+	mi := &file_rpc_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1732,7 +1861,7 @@ func (x *ListRunsRequest) String() string {
 func (*ListRunsRequest) ProtoMessage() {}
 
 func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[25]
+	mi := &file_rpc_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1745,7 +1874,7 @@ func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsRequest.ProtoReflect.Descriptor instead.
 func (*ListRunsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{25}
+	return file_rpc_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListRunsRequest) GetId() string {
@@ -1764,7 +1893,7 @@ type RunList struct {
 
 func (x *RunList) Reset() {
 	*x = RunList{}
-	mi := &file_rpc_proto_msgTypes[26]
+	mi := &file_rpc_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1776,7 +1905,7 @@ func (x *RunList) String() string {
 func (*RunList) ProtoMessage() {}
 
 func (x *RunList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[26]
+	mi := &file_rpc_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1789,7 +1918,7 @@ func (x *RunList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunList.ProtoReflect.Descriptor instead.
 func (*RunList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{26}
+	return file_rpc_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RunList) GetRuns() []*RunRecord {
@@ -1825,7 +1954,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_rpc_proto_msgTypes[27]
+	mi := &file_rpc_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1837,7 +1966,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[27]
+	mi := &file_rpc_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1850,7 +1979,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{27}
+	return file_rpc_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CancelRequest) GetRefs() []*JobRef {
@@ -1984,7 +2113,7 @@ type ActionReply struct {
 
 func (x *ActionReply) Reset() {
 	*x = ActionReply{}
-	mi := &file_rpc_proto_msgTypes[28]
+	mi := &file_rpc_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1996,7 +2125,7 @@ func (x *ActionReply) String() string {
 func (*ActionReply) ProtoMessage() {}
 
 func (x *ActionReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[28]
+	mi := &file_rpc_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2009,7 +2138,7 @@ func (x *ActionReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionReply.ProtoReflect.Descriptor instead.
 func (*ActionReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{28}
+	return file_rpc_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ActionReply) GetStatus() *Status {
@@ -2038,7 +2167,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_rpc_proto_msgTypes[29]
+	mi := &file_rpc_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2050,7 +2179,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[29]
+	mi := &file_rpc_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2063,7 +2192,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{29}
+	return file_rpc_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Outcome) GetWhat() string {
@@ -2107,7 +2236,7 @@ type ActRequest struct {
 
 func (x *ActRequest) Reset() {
 	*x = ActRequest{}
-	mi := &file_rpc_proto_msgTypes[30]
+	mi := &file_rpc_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2119,7 +2248,7 @@ func (x *ActRequest) String() string {
 func (*ActRequest) ProtoMessage() {}
 
 func (x *ActRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[30]
+	mi := &file_rpc_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2132,7 +2261,7 @@ func (x *ActRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActRequest.ProtoReflect.Descriptor instead.
 func (*ActRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{30}
+	return file_rpc_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ActRequest) GetRefs() []*JobRef {
@@ -2182,7 +2311,7 @@ type UpdateJobRequest struct {
 
 func (x *UpdateJobRequest) Reset() {
 	*x = UpdateJobRequest{}
-	mi := &file_rpc_proto_msgTypes[31]
+	mi := &file_rpc_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2194,7 +2323,7 @@ func (x *UpdateJobRequest) String() string {
 func (*UpdateJobRequest) ProtoMessage() {}
 
 func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[31]
+	mi := &file_rpc_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2207,7 +2336,7 @@ func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobRequest.ProtoReflect.Descriptor instead.
 func (*UpdateJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{31}
+	return file_rpc_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *UpdateJobRequest) GetRefs() []*JobRef {
@@ -2242,7 +2371,7 @@ type KeyValue struct {
 
 func (x *KeyValue) Reset() {
 	*x = KeyValue{}
-	mi := &file_rpc_proto_msgTypes[32]
+	mi := &file_rpc_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2254,7 +2383,7 @@ func (x *KeyValue) String() string {
 func (*KeyValue) ProtoMessage() {}
 
 func (x *KeyValue) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[32]
+	mi := &file_rpc_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2267,7 +2396,7 @@ func (x *KeyValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyValue.ProtoReflect.Descriptor instead.
 func (*KeyValue) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{32}
+	return file_rpc_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *KeyValue) GetKey() string {
@@ -2301,7 +2430,7 @@ type ModifyNodeRequest struct {
 
 func (x *ModifyNodeRequest) Reset() {
 	*x = ModifyNodeRequest{}
-	mi := &file_rpc_proto_msgTypes[33]
+	mi := &file_rpc_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2313,7 +2442,7 @@ func (x *ModifyNodeRequest) String() string {
 func (*ModifyNodeRequest) ProtoMessage() {}
 
 func (x *ModifyNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[33]
+	mi := &file_rpc_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2326,7 +2455,7 @@ func (x *ModifyNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyNodeRequest.ProtoReflect.Descriptor instead.
 func (*ModifyNodeRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{33}
+	return file_rpc_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ModifyNodeRequest) GetNodes() string {
@@ -2355,7 +2484,7 @@ type ModifyPartitionRequest struct {
 
 func (x *ModifyPartitionRequest) Reset() {
 	*x = ModifyPartitionRequest{}
-	mi := &file_rpc_proto_msgTypes[34]
+	mi := &file_rpc_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2367,7 +2496,7 @@ func (x *ModifyPartitionRequest) String() string {
 func (*ModifyPartitionRequest) ProtoMessage() {}
 
 func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[34]
+	mi := &file_rpc_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2380,7 +2509,7 @@ func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyPartitionRequest.ProtoReflect.Descriptor instead.
 func (*ModifyPartitionRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{34}
+	return file_rpc_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ModifyPartitionRequest) GetName() string {
@@ -2419,7 +2548,7 @@ type ReconfigureRequest struct {
 
 func (x *ReconfigureRequest) Reset() {
 	*x = ReconfigureRequest{}
-	mi := &file_rpc_proto_msgTypes[35]
+	mi := &file_rpc_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2431,7 +2560,7 @@ func (x *ReconfigureRequest) String() string {
 func (*ReconfigureRequest) ProtoMessage() {}
 
 func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[35]
+	mi := &file_rpc_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2444,7 +2573,7 @@ func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconfigureRequest.ProtoReflect.Descriptor instead.
 func (*ReconfigureRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{35}
+	return file_rpc_proto_rawDescGZIP(), []int{37}
 }
 
 type ListAccountsRequest struct {
@@ -2456,7 +2585,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2468,7 +2597,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2481,7 +2610,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{36}
+	return file_rpc_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListAccountsRequest) GetTransactions() bool {
@@ -2509,7 +2638,7 @@ type AccountsReply struct {
 
 func (x *AccountsReply) Reset() {
 	*x = AccountsReply{}
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2521,7 +2650,7 @@ func (x *AccountsReply) String() string {
 func (*AccountsReply) ProtoMessage() {}
 
 func (x *AccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2534,7 +2663,7 @@ func (x *AccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsReply.ProtoReflect.Descriptor instead.
 func (*AccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *AccountsReply) GetTables() *AccountTables {
@@ -2621,7 +2750,7 @@ type AccountAsk struct {
 
 func (x *AccountAsk) Reset() {
 	*x = AccountAsk{}
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2633,7 +2762,7 @@ func (x *AccountAsk) String() string {
 func (*AccountAsk) ProtoMessage() {}
 
 func (x *AccountAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2646,7 +2775,7 @@ func (x *AccountAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountAsk.ProtoReflect.Descriptor instead.
 func (*AccountAsk) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *AccountAsk) GetVerb() string {
@@ -2706,7 +2835,7 @@ type AccountWhere struct {
 
 func (x *AccountWhere) Reset() {
 	*x = AccountWhere{}
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2718,7 +2847,7 @@ func (x *AccountWhere) String() string {
 func (*AccountWhere) ProtoMessage() {}
 
 func (x *AccountWhere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2731,7 +2860,7 @@ func (x *AccountWhere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountWhere.ProtoReflect.Descriptor instead.
 func (*AccountWhere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *AccountWhere) GetAccounts() []string {
@@ -2843,7 +2972,7 @@ type ChangeAccountsRequest struct {
 
 func (x *ChangeAccountsRequest) Reset() {
 	*x = ChangeAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2855,7 +2984,7 @@ func (x *ChangeAccountsRequest) String() string {
 func (*ChangeAccountsRequest) ProtoMessage() {}
 
 func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2868,7 +2997,7 @@ func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ChangeAccountsRequest) GetAsks() []*AccountAsk {
@@ -2896,7 +3025,7 @@ type ChangeAccountsReply struct {
 
 func (x *ChangeAccountsReply) Reset() {
 	*x = ChangeAccountsReply{}
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2908,7 +3037,7 @@ func (x *ChangeAccountsReply) String() string {
 func (*ChangeAccountsReply) ProtoMessage() {}
 
 func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2921,7 +3050,7 @@ func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsReply.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ChangeAccountsReply) GetStatus() *Status {
@@ -2958,7 +3087,7 @@ type AssocRow struct {
 
 func (x *AssocRow) Reset() {
 	*x = AssocRow{}
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2970,7 +3099,7 @@ func (x *AssocRow) String() string {
 func (*AssocRow) ProtoMessage() {}
 
 func (x *AssocRow) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2983,7 +3112,7 @@ func (x *AssocRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocRow.ProtoReflect.Descriptor instead.
 func (*AssocRow) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AssocRow) GetId() uint32 {
@@ -3035,7 +3164,7 @@ type AccountsOutcome struct {
 
 func (x *AccountsOutcome) Reset() {
 	*x = AccountsOutcome{}
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3047,7 +3176,7 @@ func (x *AccountsOutcome) String() string {
 func (*AccountsOutcome) ProtoMessage() {}
 
 func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3060,7 +3189,7 @@ func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsOutcome.ProtoReflect.Descriptor instead.
 func (*AccountsOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AccountsOutcome) GetAccounts() []string {
@@ -3119,7 +3248,7 @@ type AccountTrouble struct {
 
 func (x *AccountTrouble) Reset() {
 	*x = AccountTrouble{}
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3131,7 +3260,7 @@ func (x *AccountTrouble) String() string {
 func (*AccountTrouble) ProtoMessage() {}
 
 func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3144,7 +3273,7 @@ func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTrouble.ProtoReflect.Descriptor instead.
 func (*AccountTrouble) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *AccountTrouble) GetKind() uint32 {
@@ -3199,7 +3328,7 @@ type CompleteJobRequest struct {
 
 func (x *CompleteJobRequest) Reset() {
 	*x = CompleteJobRequest{}
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3211,7 +3340,7 @@ func (x *CompleteJobRequest) String() string {
 func (*CompleteJobRequest) ProtoMessage() {}
 
 func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3224,7 +3353,7 @@ func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
 func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CompleteJobRequest) GetJob() uint32 {
@@ -3264,7 +3393,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3276,7 +3405,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3289,7 +3418,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *HistoryRequest) GetRefs() []*JobRef {
@@ -3408,7 +3537,7 @@ type HistoryPage struct {
 
 func (x *HistoryPage) Reset() {
 	*x = HistoryPage{}
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3420,7 +3549,7 @@ func (x *HistoryPage) String() string {
 func (*HistoryPage) ProtoMessage() {}
 
 func (x *HistoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3433,7 +3562,7 @@ func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
 func (*HistoryPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *HistoryPage) GetRecords() []*Record {
@@ -3478,7 +3607,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3490,7 +3619,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3503,7 +3632,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Record) GetJob() *Job {
@@ -3602,7 +3731,7 @@ type NodeFact struct {
 
 func (x *NodeFact) Reset() {
 	*x = NodeFact{}
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3614,7 +3743,7 @@ func (x *NodeFact) String() string {
 func (*NodeFact) ProtoMessage() {}
 
 func (x *NodeFact) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3627,7 +3756,7 @@ func (x *NodeFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeFact.ProtoReflect.Descriptor instead.
 func (*NodeFact) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *NodeFact) GetNode() string {
@@ -3711,7 +3840,7 @@ type ReservationSpan struct {
 
 func (x *ReservationSpan) Reset() {
 	*x = ReservationSpan{}
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3723,7 +3852,7 @@ func (x *ReservationSpan) String() string {
 func (*ReservationSpan) ProtoMessage() {}
 
 func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3736,7 +3865,7 @@ func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSpan.ProtoReflect.Descriptor instead.
 func (*ReservationSpan) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReservationSpan) GetId() uint32 {
@@ -3816,7 +3945,7 @@ type UsageRequest struct {
 
 func (x *UsageRequest) Reset() {
 	*x = UsageRequest{}
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3828,7 +3957,7 @@ func (x *UsageRequest) String() string {
 func (*UsageRequest) ProtoMessage() {}
 
 func (x *UsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3841,7 +3970,7 @@ func (x *UsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
 func (*UsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *UsageRequest) GetStart() int64 {
@@ -3903,7 +4032,7 @@ type UsageReply struct {
 
 func (x *UsageReply) Reset() {
 	*x = UsageReply{}
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3915,7 +4044,7 @@ func (x *UsageReply) String() string {
 func (*UsageReply) ProtoMessage() {}
 
 func (x *UsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3928,7 +4057,7 @@ func (x *UsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
 func (*UsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *UsageReply) GetStatus() *Status {
@@ -4011,7 +4140,7 @@ type Party struct {
 
 func (x *Party) Reset() {
 	*x = Party{}
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4023,7 +4152,7 @@ func (x *Party) String() string {
 func (*Party) ProtoMessage() {}
 
 func (x *Party) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4036,7 +4165,7 @@ func (x *Party) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Party.ProtoReflect.Descriptor instead.
 func (*Party) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Party) GetAccount() string {
@@ -4107,7 +4236,7 @@ type PartyUsage struct {
 
 func (x *PartyUsage) Reset() {
 	*x = PartyUsage{}
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4119,7 +4248,7 @@ func (x *PartyUsage) String() string {
 func (*PartyUsage) ProtoMessage() {}
 
 func (x *PartyUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4132,7 +4261,7 @@ func (x *PartyUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
 func (*PartyUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *PartyUsage) GetParty() *Party {
@@ -4174,7 +4303,7 @@ type TRESSeconds struct {
 
 func (x *TRESSeconds) Reset() {
 	*x = TRESSeconds{}
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4186,7 +4315,7 @@ func (x *TRESSeconds) String() string {
 func (*TRESSeconds) ProtoMessage() {}
 
 func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4199,7 +4328,7 @@ func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
 func (*TRESSeconds) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *TRESSeconds) GetTres() string {
@@ -4237,7 +4366,7 @@ type EndedSums struct {
 
 func (x *EndedSums) Reset() {
 	*x = EndedSums{}
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4249,7 +4378,7 @@ func (x *EndedSums) String() string {
 func (*EndedSums) ProtoMessage() {}
 
 func (x *EndedSums) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4262,7 +4391,7 @@ func (x *EndedSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
 func (*EndedSums) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *EndedSums) GetJobs() int64 {
@@ -4366,7 +4495,7 @@ type ClusterUsage struct {
 
 func (x *ClusterUsage) Reset() {
 	*x = ClusterUsage{}
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4378,7 +4507,7 @@ func (x *ClusterUsage) String() string {
 func (*ClusterUsage) ProtoMessage() {}
 
 func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4391,7 +4520,7 @@ func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
 func (*ClusterUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ClusterUsage) GetTres() string {
@@ -4467,7 +4596,7 @@ type ReservationUsage struct {
 
 func (x *ReservationUsage) Reset() {
 	*x = ReservationUsage{}
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4479,7 +4608,7 @@ func (x *ReservationUsage) String() string {
 func (*ReservationUsage) ProtoMessage() {}
 
 func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4492,7 +4621,7 @@ func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
 func (*ReservationUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ReservationUsage) GetSpan() *ReservationSpan {
@@ -4520,7 +4649,7 @@ type AccountPlace struct {
 
 func (x *AccountPlace) Reset() {
 	*x = AccountPlace{}
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4532,7 +4661,7 @@ func (x *AccountPlace) String() string {
 func (*AccountPlace) ProtoMessage() {}
 
 func (x *AccountPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4545,7 +4674,7 @@ func (x *AccountPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
 func (*AccountPlace) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *AccountPlace) GetName() string {
@@ -4572,7 +4701,7 @@ type StepStatsRequest struct {
 
 func (x *StepStatsRequest) Reset() {
 	*x = StepStatsRequest{}
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4584,7 +4713,7 @@ func (x *StepStatsRequest) String() string {
 func (*StepStatsRequest) ProtoMessage() {}
 
 func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4597,7 +4726,7 @@ func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
 func (*StepStatsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *StepStatsRequest) GetRefs() []*JobRef {
@@ -4624,7 +4753,7 @@ type StepStatsReply struct {
 
 func (x *StepStatsReply) Reset() {
 	*x = StepStatsReply{}
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4636,7 +4765,7 @@ func (x *StepStatsReply) String() string {
 func (*StepStatsReply) ProtoMessage() {}
 
 func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4649,7 +4778,7 @@ func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
 func (*StepStatsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *StepStatsReply) GetSteps() []*StepStat {
@@ -4678,7 +4807,7 @@ type StepStat struct {
 
 func (x *StepStat) Reset() {
 	*x = StepStat{}
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4690,7 +4819,7 @@ func (x *StepStat) String() string {
 func (*StepStat) ProtoMessage() {}
 
 func (x *StepStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4703,7 +4832,7 @@ func (x *StepStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
 func (*StepStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *StepStat) GetJob() *Job {
@@ -4739,7 +4868,7 @@ type NodeStat struct {
 
 func (x *NodeStat) Reset() {
 	*x = NodeStat{}
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4751,7 +4880,7 @@ func (x *NodeStat) String() string {
 func (*NodeStat) ProtoMessage() {}
 
 func (x *NodeStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4764,7 +4893,7 @@ func (x *NodeStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
 func (*NodeStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *NodeStat) GetNode() string {
@@ -4806,7 +4935,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4818,7 +4947,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4831,7 +4960,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Sample) GetJob() uint32 {
@@ -4858,7 +4987,7 @@ type Sampled struct {
 
 func (x *Sampled) Reset() {
 	*x = Sampled{}
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4870,7 +4999,7 @@ func (x *Sampled) String() string {
 func (*Sampled) ProtoMessage() {}
 
 func (x *Sampled) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4883,7 +5012,7 @@ func (x *Sampled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
 func (*Sampled) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Sampled) GetAsk() uint64 {
@@ -4913,7 +5042,7 @@ type SliceStat struct {
 
 func (x *SliceStat) Reset() {
 	*x = SliceStat{}
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4925,7 +5054,7 @@ func (x *SliceStat) String() string {
 func (*SliceStat) ProtoMessage() {}
 
 func (x *SliceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4938,7 +5067,7 @@ func (x *SliceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
 func (*SliceStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *SliceStat) GetJob() uint32 {
@@ -4985,7 +5114,7 @@ type ImportHistoryRequest struct {
 
 func (x *ImportHistoryRequest) Reset() {
 	*x = ImportHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4997,7 +5126,7 @@ func (x *ImportHistoryRequest) String() string {
 func (*ImportHistoryRequest) ProtoMessage() {}
 
 func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5010,7 +5139,7 @@ func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ImportHistoryRequest) GetRecords() []*Record {
@@ -5031,7 +5160,7 @@ type ImportHistoryReply struct {
 
 func (x *ImportHistoryReply) Reset() {
 	*x = ImportHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5043,7 +5172,7 @@ func (x *ImportHistoryReply) String() string {
 func (*ImportHistoryReply) ProtoMessage() {}
 
 func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5056,7 +5185,7 @@ func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
 func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ImportHistoryReply) GetStatus() *Status {
@@ -5107,7 +5236,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5119,7 +5248,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5132,7 +5261,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -5280,7 +5409,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5292,7 +5421,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5305,7 +5434,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -5347,7 +5476,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5359,7 +5488,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5372,7 +5501,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -5414,7 +5543,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5426,7 +5555,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5439,7 +5568,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -5520,7 +5649,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5532,7 +5661,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5545,7 +5674,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -5613,7 +5742,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5625,7 +5754,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5638,7 +5767,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -5709,7 +5838,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5721,7 +5850,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5734,7 +5863,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -5777,7 +5906,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5789,7 +5918,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5802,7 +5931,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -5845,7 +5974,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5857,7 +5986,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5870,7 +5999,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -5912,7 +6041,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5924,7 +6053,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5937,7 +6066,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -5972,7 +6101,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5984,7 +6113,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5997,7 +6126,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -6032,7 +6161,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6044,7 +6173,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6057,7 +6186,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -6092,7 +6221,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6104,7 +6233,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6117,7 +6246,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -6153,7 +6282,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6165,7 +6294,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6178,7 +6307,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -6234,7 +6363,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6246,7 +6375,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6259,7 +6388,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -6457,7 +6586,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6469,7 +6598,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6482,7 +6611,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -6518,7 +6647,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6530,7 +6659,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6543,7 +6672,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -6585,7 +6714,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6597,7 +6726,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6610,7 +6739,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -6644,7 +6773,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6656,7 +6785,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6669,7 +6798,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -6702,7 +6831,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6714,7 +6843,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6727,7 +6856,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -6795,7 +6924,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6807,7 +6936,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6820,7 +6949,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -6887,7 +7016,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6899,7 +7028,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6912,7 +7041,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -6981,7 +7110,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6993,7 +7122,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7006,7 +7135,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -7075,7 +7204,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7087,7 +7216,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7100,7 +7229,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -7127,7 +7256,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7139,7 +7268,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7152,7 +7281,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -7181,7 +7310,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7193,7 +7322,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7206,7 +7335,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -7261,7 +7390,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7273,7 +7402,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7286,7 +7415,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *Order) GetId() uint64 {
@@ -7462,7 +7591,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7474,7 +7603,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7487,7 +7616,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -7527,7 +7656,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7539,7 +7668,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7552,7 +7681,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{97}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -7571,7 +7700,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7583,7 +7712,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7596,7 +7725,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{98}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -7644,7 +7773,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7656,7 +7785,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7669,7 +7798,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{99}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -7894,7 +8023,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7906,7 +8035,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7919,7 +8048,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{100}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -8035,7 +8164,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8047,7 +8176,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8060,7 +8189,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{101}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -8271,7 +8400,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8283,7 +8412,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8296,7 +8425,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{102}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -8343,7 +8472,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8355,7 +8484,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8368,7 +8497,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{103}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -8436,7 +8565,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8448,7 +8577,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8461,7 +8590,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{104}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -8527,7 +8656,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8539,7 +8668,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8552,7 +8681,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -8591,7 +8720,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8603,7 +8732,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8616,7 +8745,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 type PrioritiesReply struct {
@@ -8630,7 +8759,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8642,7 +8771,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8655,7 +8784,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -8694,7 +8823,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8706,7 +8835,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8719,7 +8848,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -8796,7 +8925,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8808,7 +8937,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8821,7 +8950,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -8947,7 +9076,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8959,7 +9088,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8972,7 +9101,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -9006,7 +9135,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9018,7 +9147,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9031,7 +9160,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -9059,7 +9188,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9071,7 +9200,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9084,7 +9213,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -9132,7 +9261,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9144,7 +9273,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9157,7 +9286,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -9269,7 +9398,7 @@ var File_rpc_proto protoreflect.FileDescriptor
 
 const file_rpc_proto_rawDesc = "" +
 	"\n" +
-	"\trpc.proto\x12\trunink.v1\x1a\vnouns.proto\x1a\tlog.proto\"\x06\n" +
+	"\trpc.proto\x12\trunink.v1\x1a\vnouns.proto\x1a\tlog.proto\x1a\twhy.proto\"\x06\n" +
 	"\x04Done\"\r\n" +
 	"\vPingRequest\"\xb8\x01\n" +
 	"\tPingReply\x12\x18\n" +
@@ -9396,7 +9525,16 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04used\x18\x03 \x01(\x03R\x04used\x12\x1a\n" +
 	"\breserved\x18\x04 \x01(\x03R\breserved\"A\n" +
 	"\vLicenseList\x122\n" +
-	"\blicenses\x18\x01 \x03(\v2\x16.runink.v1.LicenseInfoR\blicenses\"!\n" +
+	"\blicenses\x18\x01 \x03(\v2\x16.runink.v1.LicenseInfoR\blicenses\"Q\n" +
+	"\x0eExplainRequest\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x19\n" +
+	"\bhas_task\x18\x02 \x01(\bR\ahasTask\x12\x12\n" +
+	"\x04task\x18\x03 \x01(\rR\x04task\"\x95\x01\n" +
+	"\fExplainReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12 \n" +
+	"\x03job\x18\x02 \x01(\v2\x0e.runink.v1.JobR\x03job\x12&\n" +
+	"\x05story\x18\x03 \x01(\v2\x10.runink.v1.StoryR\x05story\x12\x10\n" +
+	"\x03now\x18\x04 \x01(\x03R\x03now\"!\n" +
 	"\x0fListRunsRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"3\n" +
 	"\aRunList\x12(\n" +
@@ -10078,7 +10216,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05level\x18\f \x01(\x01R\x05level\x12\"\n" +
 	"\rgrp_tres_mins\x18\r \x01(\tR\vgrpTresMins\x12$\n" +
 	"\x0eused_tres_mins\x18\x0e \x01(\tR\fusedTresMins\x12\"\n" +
-	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins2\xf5\x0f\n" +
+	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins2\xb4\x10\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -10091,7 +10229,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\tGetConfig\x12\x1b.runink.v1.GetConfigRequest\x1a\x16.runink.v1.ConfigReply\x12C\n" +
 	"\tGetScript\x12\x1b.runink.v1.GetScriptRequest\x1a\x19.runink.v1.GetScriptReply\x12F\n" +
 	"\fListLicenses\x12\x1e.runink.v1.ListLicensesRequest\x1a\x16.runink.v1.LicenseList\x12:\n" +
-	"\bListRuns\x12\x1a.runink.v1.ListRunsRequest\x1a\x12.runink.v1.RunList\x12:\n" +
+	"\bListRuns\x12\x1a.runink.v1.ListRunsRequest\x1a\x12.runink.v1.RunList\x12=\n" +
+	"\aExplain\x12\x19.runink.v1.ExplainRequest\x1a\x17.runink.v1.ExplainReply\x12:\n" +
 	"\x06Cancel\x12\x18.runink.v1.CancelRequest\x1a\x16.runink.v1.ActionReply\x124\n" +
 	"\x03Act\x12\x15.runink.v1.ActRequest\x1a\x16.runink.v1.ActionReply\x12=\n" +
 	"\x06Update\x12\x1b.runink.v1.UpdateJobRequest\x1a\x16.runink.v1.ActionReply\x12;\n" +
@@ -10136,7 +10275,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 114)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 116)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),         // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                   // 1: runink.v1.Done
@@ -10164,315 +10303,323 @@ var file_rpc_proto_goTypes = []any{
 	(*ListLicensesRequest)(nil),    // 23: runink.v1.ListLicensesRequest
 	(*LicenseInfo)(nil),            // 24: runink.v1.LicenseInfo
 	(*LicenseList)(nil),            // 25: runink.v1.LicenseList
-	(*ListRunsRequest)(nil),        // 26: runink.v1.ListRunsRequest
-	(*RunList)(nil),                // 27: runink.v1.RunList
-	(*CancelRequest)(nil),          // 28: runink.v1.CancelRequest
-	(*ActionReply)(nil),            // 29: runink.v1.ActionReply
-	(*Outcome)(nil),                // 30: runink.v1.Outcome
-	(*ActRequest)(nil),             // 31: runink.v1.ActRequest
-	(*UpdateJobRequest)(nil),       // 32: runink.v1.UpdateJobRequest
-	(*KeyValue)(nil),               // 33: runink.v1.KeyValue
-	(*ModifyNodeRequest)(nil),      // 34: runink.v1.ModifyNodeRequest
-	(*ModifyPartitionRequest)(nil), // 35: runink.v1.ModifyPartitionRequest
-	(*ReconfigureRequest)(nil),     // 36: runink.v1.ReconfigureRequest
-	(*ListAccountsRequest)(nil),    // 37: runink.v1.ListAccountsRequest
-	(*AccountsReply)(nil),          // 38: runink.v1.AccountsReply
-	(*AccountAsk)(nil),             // 39: runink.v1.AccountAsk
-	(*AccountWhere)(nil),           // 40: runink.v1.AccountWhere
-	(*ChangeAccountsRequest)(nil),  // 41: runink.v1.ChangeAccountsRequest
-	(*ChangeAccountsReply)(nil),    // 42: runink.v1.ChangeAccountsReply
-	(*AssocRow)(nil),               // 43: runink.v1.AssocRow
-	(*AccountsOutcome)(nil),        // 44: runink.v1.AccountsOutcome
-	(*AccountTrouble)(nil),         // 45: runink.v1.AccountTrouble
-	(*CompleteJobRequest)(nil),     // 46: runink.v1.CompleteJobRequest
-	(*HistoryRequest)(nil),         // 47: runink.v1.HistoryRequest
-	(*HistoryPage)(nil),            // 48: runink.v1.HistoryPage
-	(*Record)(nil),                 // 49: runink.v1.Record
-	(*NodeFact)(nil),               // 50: runink.v1.NodeFact
-	(*ReservationSpan)(nil),        // 51: runink.v1.ReservationSpan
-	(*UsageRequest)(nil),           // 52: runink.v1.UsageRequest
-	(*UsageReply)(nil),             // 53: runink.v1.UsageReply
-	(*Party)(nil),                  // 54: runink.v1.Party
-	(*PartyUsage)(nil),             // 55: runink.v1.PartyUsage
-	(*TRESSeconds)(nil),            // 56: runink.v1.TRESSeconds
-	(*EndedSums)(nil),              // 57: runink.v1.EndedSums
-	(*ClusterUsage)(nil),           // 58: runink.v1.ClusterUsage
-	(*ReservationUsage)(nil),       // 59: runink.v1.ReservationUsage
-	(*AccountPlace)(nil),           // 60: runink.v1.AccountPlace
-	(*StepStatsRequest)(nil),       // 61: runink.v1.StepStatsRequest
-	(*StepStatsReply)(nil),         // 62: runink.v1.StepStatsReply
-	(*StepStat)(nil),               // 63: runink.v1.StepStat
-	(*NodeStat)(nil),               // 64: runink.v1.NodeStat
-	(*Sample)(nil),                 // 65: runink.v1.Sample
-	(*Sampled)(nil),                // 66: runink.v1.Sampled
-	(*SliceStat)(nil),              // 67: runink.v1.SliceStat
-	(*ImportHistoryRequest)(nil),   // 68: runink.v1.ImportHistoryRequest
-	(*ImportHistoryReply)(nil),     // 69: runink.v1.ImportHistoryReply
-	(*CreateStepRequest)(nil),      // 70: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),        // 71: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),      // 72: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                 // 73: runink.v1.StepUp
-	(*StepAttach)(nil),             // 74: runink.v1.StepAttach
-	(*StepDown)(nil),               // 75: runink.v1.StepDown
-	(*TaskOutput)(nil),             // 76: runink.v1.TaskOutput
-	(*TaskStart)(nil),              // 77: runink.v1.TaskStart
-	(*TaskExit)(nil),               // 78: runink.v1.TaskExit
-	(*CreateTokenRequest)(nil),     // 79: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),       // 80: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),         // 81: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),           // 82: runink.v1.CertifyReply
-	(*JoinRequest)(nil),            // 83: runink.v1.JoinRequest
-	(*Report)(nil),                 // 84: runink.v1.Report
-	(*Hello)(nil),                  // 85: runink.v1.Hello
-	(*HeldJob)(nil),                // 86: runink.v1.HeldJob
-	(*Heartbeat)(nil),              // 87: runink.v1.Heartbeat
-	(*JobAccepted)(nil),            // 88: runink.v1.JobAccepted
-	(*JobDone)(nil),                // 89: runink.v1.JobDone
-	(*NodeDone)(nil),               // 90: runink.v1.NodeDone
-	(*StepDone)(nil),               // 91: runink.v1.StepDone
-	(*LaunchFailed)(nil),           // 92: runink.v1.LaunchFailed
-	(*NodeHealth)(nil),             // 93: runink.v1.NodeHealth
-	(*OrderResult)(nil),            // 94: runink.v1.OrderResult
-	(*StepUsage)(nil),              // 95: runink.v1.StepUsage
-	(*Order)(nil),                  // 96: runink.v1.Order
-	(*Welcome)(nil),                // 97: runink.v1.Welcome
-	(*Ack)(nil),                    // 98: runink.v1.Ack
-	(*NewConfig)(nil),              // 99: runink.v1.NewConfig
-	(*JobHere)(nil),                // 100: runink.v1.JobHere
-	(*LaunchJob)(nil),              // 101: runink.v1.LaunchJob
-	(*LaunchStep)(nil),             // 102: runink.v1.LaunchStep
-	(*TaskHere)(nil),               // 103: runink.v1.TaskHere
-	(*SignalJob)(nil),              // 104: runink.v1.SignalJob
-	(*EndJobHere)(nil),             // 105: runink.v1.EndJobHere
-	(*SuspendJob)(nil),             // 106: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),      // 107: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),        // 108: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),        // 109: runink.v1.PriorityWeights
-	(*JobFactors)(nil),             // 110: runink.v1.JobFactors
-	(*TRESFactor)(nil),             // 111: runink.v1.TRESFactor
-	(*SharesRequest)(nil),          // 112: runink.v1.SharesRequest
-	(*SharesReply)(nil),            // 113: runink.v1.SharesReply
-	(*AssocShare)(nil),             // 114: runink.v1.AssocShare
-	(*JobOptions)(nil),             // 115: runink.v1.JobOptions
-	(*Rlimit)(nil),                 // 116: runink.v1.Rlimit
-	(*IndexSet)(nil),               // 117: runink.v1.IndexSet
-	(*Job)(nil),                    // 118: runink.v1.Job
-	(*Obstacle)(nil),               // 119: runink.v1.Obstacle
-	(*Node)(nil),                   // 120: runink.v1.Node
-	(*Partition)(nil),              // 121: runink.v1.Partition
-	(*ConfigFile)(nil),             // 122: runink.v1.ConfigFile
-	(*RunRecord)(nil),              // 123: runink.v1.RunRecord
-	(*AccountTables)(nil),          // 124: runink.v1.AccountTables
-	(*Transaction)(nil),            // 125: runink.v1.Transaction
-	(*TRESItem)(nil),               // 126: runink.v1.TRESItem
-	(*ExitCode)(nil),               // 127: runink.v1.ExitCode
-	(*Step)(nil),                   // 128: runink.v1.Step
-	(*Usage)(nil),                  // 129: runink.v1.Usage
-	(*RegisterNode)(nil),           // 130: runink.v1.RegisterNode
-	(*GresAlloc)(nil),              // 131: runink.v1.GresAlloc
+	(*ExplainRequest)(nil),         // 26: runink.v1.ExplainRequest
+	(*ExplainReply)(nil),           // 27: runink.v1.ExplainReply
+	(*ListRunsRequest)(nil),        // 28: runink.v1.ListRunsRequest
+	(*RunList)(nil),                // 29: runink.v1.RunList
+	(*CancelRequest)(nil),          // 30: runink.v1.CancelRequest
+	(*ActionReply)(nil),            // 31: runink.v1.ActionReply
+	(*Outcome)(nil),                // 32: runink.v1.Outcome
+	(*ActRequest)(nil),             // 33: runink.v1.ActRequest
+	(*UpdateJobRequest)(nil),       // 34: runink.v1.UpdateJobRequest
+	(*KeyValue)(nil),               // 35: runink.v1.KeyValue
+	(*ModifyNodeRequest)(nil),      // 36: runink.v1.ModifyNodeRequest
+	(*ModifyPartitionRequest)(nil), // 37: runink.v1.ModifyPartitionRequest
+	(*ReconfigureRequest)(nil),     // 38: runink.v1.ReconfigureRequest
+	(*ListAccountsRequest)(nil),    // 39: runink.v1.ListAccountsRequest
+	(*AccountsReply)(nil),          // 40: runink.v1.AccountsReply
+	(*AccountAsk)(nil),             // 41: runink.v1.AccountAsk
+	(*AccountWhere)(nil),           // 42: runink.v1.AccountWhere
+	(*ChangeAccountsRequest)(nil),  // 43: runink.v1.ChangeAccountsRequest
+	(*ChangeAccountsReply)(nil),    // 44: runink.v1.ChangeAccountsReply
+	(*AssocRow)(nil),               // 45: runink.v1.AssocRow
+	(*AccountsOutcome)(nil),        // 46: runink.v1.AccountsOutcome
+	(*AccountTrouble)(nil),         // 47: runink.v1.AccountTrouble
+	(*CompleteJobRequest)(nil),     // 48: runink.v1.CompleteJobRequest
+	(*HistoryRequest)(nil),         // 49: runink.v1.HistoryRequest
+	(*HistoryPage)(nil),            // 50: runink.v1.HistoryPage
+	(*Record)(nil),                 // 51: runink.v1.Record
+	(*NodeFact)(nil),               // 52: runink.v1.NodeFact
+	(*ReservationSpan)(nil),        // 53: runink.v1.ReservationSpan
+	(*UsageRequest)(nil),           // 54: runink.v1.UsageRequest
+	(*UsageReply)(nil),             // 55: runink.v1.UsageReply
+	(*Party)(nil),                  // 56: runink.v1.Party
+	(*PartyUsage)(nil),             // 57: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),            // 58: runink.v1.TRESSeconds
+	(*EndedSums)(nil),              // 59: runink.v1.EndedSums
+	(*ClusterUsage)(nil),           // 60: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),       // 61: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),           // 62: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),       // 63: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),         // 64: runink.v1.StepStatsReply
+	(*StepStat)(nil),               // 65: runink.v1.StepStat
+	(*NodeStat)(nil),               // 66: runink.v1.NodeStat
+	(*Sample)(nil),                 // 67: runink.v1.Sample
+	(*Sampled)(nil),                // 68: runink.v1.Sampled
+	(*SliceStat)(nil),              // 69: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),   // 70: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),     // 71: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),      // 72: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),        // 73: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),      // 74: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                 // 75: runink.v1.StepUp
+	(*StepAttach)(nil),             // 76: runink.v1.StepAttach
+	(*StepDown)(nil),               // 77: runink.v1.StepDown
+	(*TaskOutput)(nil),             // 78: runink.v1.TaskOutput
+	(*TaskStart)(nil),              // 79: runink.v1.TaskStart
+	(*TaskExit)(nil),               // 80: runink.v1.TaskExit
+	(*CreateTokenRequest)(nil),     // 81: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),       // 82: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),         // 83: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),           // 84: runink.v1.CertifyReply
+	(*JoinRequest)(nil),            // 85: runink.v1.JoinRequest
+	(*Report)(nil),                 // 86: runink.v1.Report
+	(*Hello)(nil),                  // 87: runink.v1.Hello
+	(*HeldJob)(nil),                // 88: runink.v1.HeldJob
+	(*Heartbeat)(nil),              // 89: runink.v1.Heartbeat
+	(*JobAccepted)(nil),            // 90: runink.v1.JobAccepted
+	(*JobDone)(nil),                // 91: runink.v1.JobDone
+	(*NodeDone)(nil),               // 92: runink.v1.NodeDone
+	(*StepDone)(nil),               // 93: runink.v1.StepDone
+	(*LaunchFailed)(nil),           // 94: runink.v1.LaunchFailed
+	(*NodeHealth)(nil),             // 95: runink.v1.NodeHealth
+	(*OrderResult)(nil),            // 96: runink.v1.OrderResult
+	(*StepUsage)(nil),              // 97: runink.v1.StepUsage
+	(*Order)(nil),                  // 98: runink.v1.Order
+	(*Welcome)(nil),                // 99: runink.v1.Welcome
+	(*Ack)(nil),                    // 100: runink.v1.Ack
+	(*NewConfig)(nil),              // 101: runink.v1.NewConfig
+	(*JobHere)(nil),                // 102: runink.v1.JobHere
+	(*LaunchJob)(nil),              // 103: runink.v1.LaunchJob
+	(*LaunchStep)(nil),             // 104: runink.v1.LaunchStep
+	(*TaskHere)(nil),               // 105: runink.v1.TaskHere
+	(*SignalJob)(nil),              // 106: runink.v1.SignalJob
+	(*EndJobHere)(nil),             // 107: runink.v1.EndJobHere
+	(*SuspendJob)(nil),             // 108: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),      // 109: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),        // 110: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),        // 111: runink.v1.PriorityWeights
+	(*JobFactors)(nil),             // 112: runink.v1.JobFactors
+	(*TRESFactor)(nil),             // 113: runink.v1.TRESFactor
+	(*SharesRequest)(nil),          // 114: runink.v1.SharesRequest
+	(*SharesReply)(nil),            // 115: runink.v1.SharesReply
+	(*AssocShare)(nil),             // 116: runink.v1.AssocShare
+	(*JobOptions)(nil),             // 117: runink.v1.JobOptions
+	(*Rlimit)(nil),                 // 118: runink.v1.Rlimit
+	(*IndexSet)(nil),               // 119: runink.v1.IndexSet
+	(*Job)(nil),                    // 120: runink.v1.Job
+	(*Obstacle)(nil),               // 121: runink.v1.Obstacle
+	(*Node)(nil),                   // 122: runink.v1.Node
+	(*Partition)(nil),              // 123: runink.v1.Partition
+	(*ConfigFile)(nil),             // 124: runink.v1.ConfigFile
+	(*Story)(nil),                  // 125: runink.v1.Story
+	(*RunRecord)(nil),              // 126: runink.v1.RunRecord
+	(*AccountTables)(nil),          // 127: runink.v1.AccountTables
+	(*Transaction)(nil),            // 128: runink.v1.Transaction
+	(*TRESItem)(nil),               // 129: runink.v1.TRESItem
+	(*ExitCode)(nil),               // 130: runink.v1.ExitCode
+	(*Step)(nil),                   // 131: runink.v1.Step
+	(*Usage)(nil),                  // 132: runink.v1.Usage
+	(*RegisterNode)(nil),           // 133: runink.v1.RegisterNode
+	(*GresAlloc)(nil),              // 134: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	115, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	116, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	117, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	118, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	117, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	119, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	118, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	120, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	119, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	120, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	121, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	122, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	121, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	122, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	123, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	124, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
-	123, // 18: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
-	11,  // 19: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
-	8,   // 20: runink.v1.ActionReply.status:type_name -> runink.v1.Status
-	30,  // 21: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
-	8,   // 22: runink.v1.Outcome.status:type_name -> runink.v1.Status
-	11,  // 23: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
-	0,   // 24: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
-	11,  // 25: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
-	33,  // 26: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
-	33,  // 27: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
-	33,  // 28: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	124, // 29: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	125, // 30: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	126, // 31: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
-	40,  // 32: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
-	33,  // 33: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
-	39,  // 34: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
-	8,   // 35: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
-	44,  // 36: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
-	45,  // 37: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
-	43,  // 38: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
-	43,  // 39: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
-	43,  // 40: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	127, // 41: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
-	11,  // 42: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	49,  // 43: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
-	8,   // 44: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	118, // 45: runink.v1.Record.job:type_name -> runink.v1.Job
-	128, // 46: runink.v1.Record.steps:type_name -> runink.v1.Step
-	129, // 47: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	50,  // 48: runink.v1.Record.node:type_name -> runink.v1.NodeFact
-	51,  // 49: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	8,   // 50: runink.v1.UsageReply.status:type_name -> runink.v1.Status
-	55,  // 51: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
-	55,  // 52: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
-	58,  // 53: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
-	59,  // 54: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
-	60,  // 55: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	54,  // 56: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	56,  // 57: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	57,  // 58: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	51,  // 59: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	56,  // 60: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
-	11,  // 61: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	63,  // 62: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
-	8,   // 63: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	118, // 64: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	128, // 65: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	64,  // 66: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	129, // 67: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	67,  // 68: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	129, // 69: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	49,  // 70: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
-	8,   // 71: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	115, // 72: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	116, // 73: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	8,   // 74: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	128, // 75: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	118, // 76: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	74,  // 77: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	76,  // 78: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	77,  // 79: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	78,  // 80: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	127, // 81: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	8,   // 82: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	8,   // 83: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	85,  // 84: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	87,  // 85: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	88,  // 86: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	89,  // 87: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	90,  // 88: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	91,  // 89: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	92,  // 90: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	93,  // 91: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	94,  // 92: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	95,  // 93: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	66,  // 94: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	130, // 95: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	86,  // 96: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	127, // 97: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	129, // 98: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	129, // 99: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	127, // 100: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	78,  // 101: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	129, // 102: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 103: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	129, // 104: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	97,  // 105: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	101, // 106: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	102, // 107: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	104, // 108: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	105, // 109: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	98,  // 110: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	99,  // 111: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	106, // 112: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	65,  // 113: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	122, // 114: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	86,  // 115: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	122, // 116: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	131, // 117: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	116, // 118: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	100, // 119: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	100, // 120: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	103, // 121: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	131, // 122: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	109, // 123: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	110, // 124: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	111, // 125: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	111, // 126: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	114, // 127: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	2,   // 128: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 129: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 130: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 131: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 132: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 133: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 134: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 135: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 136: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 137: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	26,  // 138: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	28,  // 139: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	31,  // 140: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	32,  // 141: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	34,  // 142: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	35,  // 143: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	36,  // 144: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	47,  // 145: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	52,  // 146: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	61,  // 147: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	68,  // 148: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	46,  // 149: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	70,  // 150: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	73,  // 151: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	72,  // 152: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	37,  // 153: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	41,  // 154: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	79,  // 155: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	81,  // 156: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	107, // 157: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	112, // 158: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	83,  // 159: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	84,  // 160: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	73,  // 161: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	3,   // 162: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 163: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 164: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	118, // 165: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 166: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 167: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 168: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 169: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 170: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 171: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	27,  // 172: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	29,  // 173: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	29,  // 174: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	29,  // 175: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 176: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 177: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	1,   // 178: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	48,  // 179: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	53,  // 180: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	62,  // 181: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	69,  // 182: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 183: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	71,  // 184: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	75,  // 185: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 186: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	38,  // 187: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	42,  // 188: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	80,  // 189: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	82,  // 190: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	108, // 191: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	113, // 192: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	82,  // 193: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	96,  // 194: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	75,  // 195: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	162, // [162:196] is the sub-list for method output_type
-	128, // [128:162] is the sub-list for method input_type
-	128, // [128:128] is the sub-list for extension type_name
-	128, // [128:128] is the sub-list for extension extendee
-	0,   // [0:128] is the sub-list for field type_name
+	8,   // 18: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
+	120, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	125, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	126, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	11,  // 22: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
+	8,   // 23: runink.v1.ActionReply.status:type_name -> runink.v1.Status
+	32,  // 24: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
+	8,   // 25: runink.v1.Outcome.status:type_name -> runink.v1.Status
+	11,  // 26: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
+	0,   // 27: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
+	11,  // 28: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
+	35,  // 29: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
+	35,  // 30: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
+	35,  // 31: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
+	127, // 32: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	128, // 33: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	129, // 34: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	42,  // 35: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
+	35,  // 36: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
+	41,  // 37: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
+	8,   // 38: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
+	46,  // 39: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
+	47,  // 40: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
+	45,  // 41: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
+	45,  // 42: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
+	45,  // 43: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
+	130, // 44: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	11,  // 45: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
+	51,  // 46: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	8,   // 47: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
+	120, // 48: runink.v1.Record.job:type_name -> runink.v1.Job
+	131, // 49: runink.v1.Record.steps:type_name -> runink.v1.Step
+	132, // 50: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	52,  // 51: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	53,  // 52: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	8,   // 53: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	57,  // 54: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	57,  // 55: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	60,  // 56: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	61,  // 57: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	62,  // 58: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	56,  // 59: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	58,  // 60: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	59,  // 61: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	53,  // 62: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	58,  // 63: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	11,  // 64: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	65,  // 65: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	8,   // 66: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	120, // 67: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	131, // 68: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	66,  // 69: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	132, // 70: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	69,  // 71: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	132, // 72: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	51,  // 73: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	8,   // 74: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	117, // 75: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	118, // 76: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	8,   // 77: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	131, // 78: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	120, // 79: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	76,  // 80: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	78,  // 81: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	79,  // 82: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	80,  // 83: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	130, // 84: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	8,   // 85: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	8,   // 86: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	87,  // 87: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	89,  // 88: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	90,  // 89: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	91,  // 90: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	92,  // 91: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	93,  // 92: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	94,  // 93: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	95,  // 94: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	96,  // 95: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	97,  // 96: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	68,  // 97: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	133, // 98: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	88,  // 99: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	130, // 100: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	132, // 101: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	132, // 102: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	130, // 103: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	80,  // 104: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	132, // 105: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 106: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	132, // 107: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	99,  // 108: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	103, // 109: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	104, // 110: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	106, // 111: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	107, // 112: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	100, // 113: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	101, // 114: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	108, // 115: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	67,  // 116: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	124, // 117: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	88,  // 118: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	124, // 119: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	134, // 120: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	118, // 121: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	102, // 122: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	102, // 123: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	105, // 124: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	134, // 125: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	111, // 126: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	112, // 127: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	113, // 128: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	113, // 129: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	116, // 130: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	2,   // 131: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 132: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 133: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 134: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 135: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 136: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 137: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 138: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 139: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 140: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	28,  // 141: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	26,  // 142: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	30,  // 143: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	33,  // 144: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	34,  // 145: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	36,  // 146: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	37,  // 147: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	38,  // 148: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	49,  // 149: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	54,  // 150: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	63,  // 151: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	70,  // 152: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	48,  // 153: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	72,  // 154: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	75,  // 155: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	74,  // 156: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	39,  // 157: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	43,  // 158: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	81,  // 159: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	83,  // 160: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	109, // 161: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	114, // 162: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	85,  // 163: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	86,  // 164: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	75,  // 165: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	3,   // 166: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 167: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 168: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	120, // 169: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 170: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 171: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 172: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 173: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 174: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 175: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	29,  // 176: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	27,  // 177: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	31,  // 178: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	31,  // 179: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	31,  // 180: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 181: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 182: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	1,   // 183: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	50,  // 184: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	55,  // 185: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	64,  // 186: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	71,  // 187: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 188: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	73,  // 189: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	77,  // 190: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 191: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	40,  // 192: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	44,  // 193: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	82,  // 194: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	84,  // 195: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	110, // 196: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	115, // 197: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	84,  // 198: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	98,  // 199: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	77,  // 200: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	166, // [166:201] is the sub-list for method output_type
+	131, // [131:166] is the sub-list for method input_type
+	131, // [131:131] is the sub-list for extension type_name
+	131, // [131:131] is the sub-list for extension extendee
+	0,   // [0:131] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -10482,7 +10629,8 @@ func file_rpc_proto_init() {
 	}
 	file_nouns_proto_init()
 	file_log_proto_init()
-	file_rpc_proto_msgTypes[83].OneofWrappers = []any{
+	file_why_proto_init()
+	file_rpc_proto_msgTypes[85].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -10495,7 +10643,7 @@ func file_rpc_proto_init() {
 		(*Report_Usage)(nil),
 		(*Report_Sampled)(nil),
 	}
-	file_rpc_proto_msgTypes[95].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[97].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -10512,7 +10660,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   114,
+			NumMessages:   116,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -32,6 +32,7 @@ const (
 	Controller_GetScript_FullMethodName       = "/runink.v1.Controller/GetScript"
 	Controller_ListLicenses_FullMethodName    = "/runink.v1.Controller/ListLicenses"
 	Controller_ListRuns_FullMethodName        = "/runink.v1.Controller/ListRuns"
+	Controller_Explain_FullMethodName         = "/runink.v1.Controller/Explain"
 	Controller_Cancel_FullMethodName          = "/runink.v1.Controller/Cancel"
 	Controller_Act_FullMethodName             = "/runink.v1.Controller/Act"
 	Controller_Update_FullMethodName          = "/runink.v1.Controller/Update"
@@ -76,6 +77,8 @@ type ControllerClient interface {
 	GetScript(ctx context.Context, in *GetScriptRequest, opts ...grpc.CallOption) (*GetScriptReply, error)
 	ListLicenses(ctx context.Context, in *ListLicensesRequest, opts ...grpc.CallOption) (*LicenseList, error)
 	ListRuns(ctx context.Context, in *ListRunsRequest, opts ...grpc.CallOption) (*RunList, error)
+	// Explain says why a pending job does not start, in full.
+	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainReply, error)
 	Cancel(ctx context.Context, in *CancelRequest, opts ...grpc.CallOption) (*ActionReply, error)
 	Act(ctx context.Context, in *ActRequest, opts ...grpc.CallOption) (*ActionReply, error)
 	Update(ctx context.Context, in *UpdateJobRequest, opts ...grpc.CallOption) (*ActionReply, error)
@@ -243,6 +246,16 @@ func (c *controllerClient) ListRuns(ctx context.Context, in *ListRunsRequest, op
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RunList)
 	err := c.cc.Invoke(ctx, Controller_ListRuns_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExplainReply)
+	err := c.cc.Invoke(ctx, Controller_Explain_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -483,6 +496,8 @@ type ControllerServer interface {
 	GetScript(context.Context, *GetScriptRequest) (*GetScriptReply, error)
 	ListLicenses(context.Context, *ListLicensesRequest) (*LicenseList, error)
 	ListRuns(context.Context, *ListRunsRequest) (*RunList, error)
+	// Explain says why a pending job does not start, in full.
+	Explain(context.Context, *ExplainRequest) (*ExplainReply, error)
 	Cancel(context.Context, *CancelRequest) (*ActionReply, error)
 	Act(context.Context, *ActRequest) (*ActionReply, error)
 	Update(context.Context, *UpdateJobRequest) (*ActionReply, error)
@@ -560,6 +575,9 @@ func (UnimplementedControllerServer) ListLicenses(context.Context, *ListLicenses
 }
 func (UnimplementedControllerServer) ListRuns(context.Context, *ListRunsRequest) (*RunList, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRuns not implemented")
+}
+func (UnimplementedControllerServer) Explain(context.Context, *ExplainRequest) (*ExplainReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
 }
 func (UnimplementedControllerServer) Cancel(context.Context, *CancelRequest) (*ActionReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Cancel not implemented")
@@ -822,6 +840,24 @@ func _Controller_ListRuns_Handler(srv interface{}, ctx context.Context, dec func
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ControllerServer).ListRuns(ctx, req.(*ListRunsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_Explain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).Explain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_Explain_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).Explain(ctx, req.(*ExplainRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1210,6 +1246,10 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListRuns",
 			Handler:    _Controller_ListRuns_Handler,
+		},
+		{
+			MethodName: "Explain",
+			Handler:    _Controller_Explain_Handler,
 		},
 		{
 			MethodName: "Cancel",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
@@ -37,5 +38,27 @@ func parseConfig(files []ConfigFile) (*sched.Config, []*sched.Node, error) {
 			return nil, nil, err
 		}
 	}
-	return sched.NewConfig(conf, gres)
+	var topology *slurm.TopologyConf
+	if _, ok := text["topology.conf"]; ok && !flat(conf) {
+		if topology, _, err = slurm.ParseTopologyConf("topology.conf", read); err != nil {
+			return nil, nil, err
+		}
+	}
+	cfg, nodes, err := sched.NewConfig(conf, gres)
+	if err != nil {
+		return nil, nil, err
+	}
+	if cfg.Topology, err = sched.NewTopology(conf, topology, nodes); err != nil {
+		return nil, nil, err
+	}
+	return cfg, nodes, nil
+}
+
+// flat reports whether topology.conf does not matter.
+func flat(conf *slurm.Conf) bool {
+	switch strings.ToLower(conf.TopologyPlugin) {
+	case "topology/tree", "topology/block":
+		return false
+	}
+	return true
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/runink/rink/cmds/sshare"
 	"github.com/runink/rink/cmds/sstat"
 	"github.com/runink/rink/cmds/token"
+	"github.com/runink/rink/cmds/why"
 )
 
 // command is one name of the program. Slurm's name, when there is one, is what
@@ -67,6 +68,7 @@ var verbs = []command{
 	{[]string{"export"}, export.Run, "write the history for other programs"},
 	{[]string{"import"}, importer.Run, "take in the history of a Slurm site"},
 	{[]string{"token"}, token.Run, "make a one-time token with which a daemon joins"},
+	{[]string{"why"}, why.Run, "why a job waits, and until when"},
 }
 
 func main() {

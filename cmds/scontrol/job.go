@@ -285,6 +285,9 @@ func (c *call) jobFiles(r *record, j *show.Job) {
 // jobLast are the lines of what few jobs have. Behind them stands the beginning
 // of a line, as in Slurm.
 func (c *call) jobLast(r *record, j *show.Job) {
+	if c.o.details > 0 && j.IsPending() {
+		c.jobWaits(r, j)
+	}
 	if j.Spec.Switches > 0 {
 		r.line("Switches", fmt.Sprintf("%d@%s", j.Spec.Switches, j.Spec.SwitchesWait))
 	}

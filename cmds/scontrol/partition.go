@@ -92,6 +92,10 @@ func (c *call) partitionRecord(p *sched.Partition, nodes map[sched.NodeName]*sho
 		"GraceTime", strconv.FormatInt(int64(p.GraceTime), 10), "Hidden", show.YesNo(p.Hidden))
 	r.line("MaxNodes", show.CountOr(p.MaxNodes, "UNLIMITED"), "MaxTime", p.MaxTime.String(), "MinNodes", strconv.Itoa(p.MinNodes), "LLN", show.YesNo(p.LLN),
 		"MaxCPUsPerNode", show.CountOr(p.MaxCPUsPerNode, "UNLIMITED"))
+	if p.MaxCPUsPerSocket > 0 {
+		r.text(" ")
+		r.put("MaxCPUsPerSocket", strconv.Itoa(p.MaxCPUsPerSocket))
+	}
 	r.line("Nodes", show.Or(show.CompressNodes(p.Nodes), show.Null))
 	r.line("PriorityJobFactor", strconv.FormatUint(uint64(p.PriorityJobFactor), 10), "PriorityTier", strconv.FormatUint(uint64(p.PriorityTier), 10),
 		"RootOnly", show.YesNo(p.RootOnly), "ReqResv", show.YesNo(p.ReqResv), "OverSubscribe", show.Or(p.OverSubscribe, "NO"))

@@ -39,7 +39,7 @@ func entities() []entity {
 		{"partitions", 1, true, "slurm_load_partitions error", (*call).showPartitions},
 		{"reservations", 1, true, "slurm_load_reservations error", (*call).showReservations},
 		{"steps", 2, true, "slurm_get_job_steps error", (*call).showSteps},
-		{"topology", 1, false, "", none("No topology information available")},
+		{"topology", 1, true, "slurm_load_topo error", (*call).showTopology},
 		{"burstbuffer", 1, false, "", none("No burst buffers")},
 		{"version", 1, false, "", func(c *call, _ string) int { return c.print(cli.VersionLine() + "\n") }},
 	}

@@ -1,0 +1,155 @@
+package sched
+
+import (
+	"cmp"
+	"slices"
+)
+
+// extend returns slots of group that meet the request together with those picked
+// already, which sum counts, in the order in which tasks are to fill them. Next to
+// nodes that are wanted by name or feature their neighbours of the same weight go
+// first, those behind the first of them before those in front of it.
+func (a *ask) extend(picked []slot, sum tally, group []slot, goal int) []slot {
+	if len(picked) == 0 {
+		return a.fill(sum, group, goal)
+	}
+	first := slices.MinFunc(picked, func(x, y slot) int { return cmp.Compare(x.r.pos, y.r.pos) })
+	at := make(map[int]slot, len(group))
+	there := make(map[int]bool, len(picked))
+	for _, o := range group {
+		if o.r.n.Weight == first.r.n.Weight {
+			at[o.r.n.Index] = o
+		}
+	}
+	for _, o := range picked {
+		there[o.r.n.Index] = true
+	}
+	var next []slot
+	for _, by := range []int{1, -1} {
+		for i := first.r.n.Index + by; ; i += by {
+			o, ok := at[i]
+			if ok {
+				next = append(next, o)
+				delete(at, i)
+			} else if !there[i] {
+				break
+			}
+		}
+	}
+	if found := a.enough(sum, next, goal); found != nil {
+		return found
+	}
+	return a.fill(sum, group, goal)
+}
+
+// enough returns as many slots of a list, from its beginning, as meet the request
+// together with what was counted already; nil when all of them do not.
+func (a *ask) enough(base tally, list []slot, goal int) []slot {
+	sum := base
+	sum.gres = slices.Clone(base.gres)
+	for i, o := range list {
+		if sum.nodes == a.maxNodes {
+			break
+		}
+		sum.add(o)
+		if a.met(&sum, goal) {
+			return slices.Clone(list[:i+1])
+		}
+	}
+	return nil
+}
+
+// fill returns the slots of group that meet the request together with what was
+// counted already, in the order in which tasks are to fill them.
+func (a *ask) fill(base tally, group []slot, goal int) []slot {
+	if len(group) == 0 {
+		return nil
+	}
+	if a.spread {
+		// The emptiest nodes first.
+		slices.SortStableFunc(group, func(x, y slot) int {
+			return cmp.Or(cmp.Compare(x.r.n.Weight, y.r.n.Weight), cmp.Compare(y.tasks, x.tasks), cmp.Compare(x.r.pos, y.r.pos))
+		})
+		if found := a.enough(base, group, goal); found != nil {
+			return found
+		}
+	}
+	slices.SortFunc(group, func(x, y slot) int { return cmp.Compare(x.r.pos, y.r.pos) })
+	runs := neighbourRuns(group)
+	var best []slot
+	least := 0
+	light, heavy := group[0].r.n.Weight, group[0].r.n.Weight
+	for _, o := range group {
+		light, heavy = min(light, o.r.n.Weight), max(heavy, o.r.n.Weight)
+	}
+	for _, list := range runs {
+		if light < heavy {
+			break // the lighter nodes alone would not do, and go first
+		}
+		if found := a.enough(base, list, goal); found != nil && (best == nil || tasksOf(list) < least) {
+			best, least = found, tasksOf(list)
+		}
+	}
+	if best != nil {
+		return best
+	}
+	// No run of neighbours is enough: the largest runs one after the other.
+	if light < heavy {
+		runs = sameWeight(runs)
+	}
+	slices.SortStableFunc(runs, func(x, y []slot) int {
+		return cmp.Or(cmp.Compare(x[0].r.n.Weight, y[0].r.n.Weight), cmp.Compare(tasksOf(y), tasksOf(x)))
+	})
+	if found := a.enough(base, slices.Concat(runs...), goal); found != nil {
+		return found
+	}
+	return a.fewest(base, group, goal)
+}
+
+// sameWeight cuts runs of neighbours where their weight changes.
+func sameWeight(runs [][]slot) [][]slot {
+	var out [][]slot
+	for _, list := range runs {
+		from := 0
+		for i := range list {
+			if list[i].r.n.Weight != list[from].r.n.Weight {
+				out = append(out, list[from:i:i])
+				from = i
+			}
+		}
+		out = append(out, list[from:])
+	}
+	return out
+}
+
+// fewest is the choice where few nodes are allowed: those with the most to give,
+// and for the last the one with the least that completes the request.
+func (a *ask) fewest(base tally, group []slot, goal int) []slot {
+	wealth := func(o slot) (n int64) {
+		for _, g := range o.gres {
+			n += g
+		}
+		return n
+	}
+	slices.SortStableFunc(group, func(x, y slot) int {
+		return cmp.Or(cmp.Compare(wealth(y), wealth(x)), cmp.Compare(y.tasks, x.tasks))
+	})
+	found := a.enough(base, group, goal)
+	if len(found) < 2 {
+		return found
+	}
+	sum := base
+	sum.gres = slices.Clone(base.gres)
+	for _, o := range found[:len(found)-1] {
+		sum.add(o)
+	}
+	last := &found[len(found)-1]
+	for _, o := range group[len(found):] {
+		one := sum
+		one.gres = slices.Clone(sum.gres)
+		if one.add(o); a.met(&one, goal) && cmp.Or(cmp.Compare(wealth(o), wealth(*last)), cmp.Compare(o.tasks, last.tasks)) < 0 {
+			*last = o
+		}
+	}
+	return found
+}
