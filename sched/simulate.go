@@ -127,7 +127,9 @@ func newReplay(s Simulation, jobs []SimJob) (*replay, error) {
 	t := r.live.t
 	r.paced = !s.Full && !t.fifo && t.policy.promises > 0 && !t.policy.keepsPromises
 	if multifactor(s.Config) {
-		r.period = max(int64(conf(s.Config).PriorityCalcPeriod), 1)
+		if r.period = 5 * 60; conf(s.Config).PriorityCalcPeriod > 0 && conf(s.Config).PriorityCalcPeriod != slurm.Unlimited {
+			r.period = int64(conf(s.Config).PriorityCalcPeriod)
+		}
 	}
 	return r, nil
 }
