@@ -3,7 +3,6 @@ package sched
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/runink/rink/slurm"
@@ -112,8 +111,13 @@ func newReplay(s Simulation, jobs []SimJob) (*replay, error) {
 	if p == nil && !s.Resolve {
 		return nil, fmt.Errorf("cannot simulate: no partition is the default: %w", slurm.ErrnoInvalidPartition)
 	}
-	if !slices.IsSortedFunc(jobs, func(a, b SimJob) int { return int(max(min(a.Submit-b.Submit, 1), -1)) }) {
-		return nil, errors.New("cannot simulate jobs that are not in order of their submission")
+	for i := range jobs {
+		switch w := &jobs[i]; {
+		case i > 0 && w.Submit < jobs[i-1].Submit:
+			return nil, errors.New("cannot simulate jobs that are not in order of their submission")
+		case w.Submit < 0 || w.Submit > endOfTime || w.Run < 0 || w.Run > endOfTime:
+			return nil, fmt.Errorf("cannot simulate job %d of the workload, submitted at second %d and running for %d seconds: times end at %d", i+1, w.Submit, w.Run, endOfTime)
+		}
 	}
 	r := &replay{Simulation: s, jobs: jobs, runs: make([]SimRun, len(jobs)), records: make([]*Job, len(jobs)),
 		live: NewScheduler(View{Config: s.Config, Nodes: s.Nodes, LicensesAll: s.Config.Licenses}),
@@ -133,6 +137,9 @@ func newReplay(s Simulation, jobs []SimJob) (*replay, error) {
 	}
 	return r, nil
 }
+
+// endOfTime is the last second that is counted, in 2106; a limit as long is none.
+const endOfTime = 1<<32 - 1
 
 // maxIdle bounds how many plans are made one after the other when nothing runs, no
 // job is yet to come and none starts: those that wait then wait for ever.
@@ -273,7 +280,7 @@ func (r *replay) plan() {
 		r.was = *j
 		j.State, j.Alloc, j.Start, j.Partition = slurm.JobRunning, start.Alloc, r.at, start.Partition
 		run := r.jobs[k].Run
-		if limit := r.jobs[k].Limit; limit < int64(slurm.Unlimited) {
+		if limit := r.jobs[k].Limit; limit < endOfTime {
 			j.End = r.at.Add(time.Duration(limit) * time.Second)
 			run = min(run, limit+r.grace(start.Partition))
 		}
