@@ -93,7 +93,6 @@ type replay struct {
 	spec       *slurm.JobOptions
 	partitions []PartitionName
 	all        Totals
-	was        Job // a record as it was, while the scheduler is told of its change
 
 	// Priorities that grow with age are worked out anew every so often.
 	period  int64
@@ -177,9 +176,9 @@ func (r *replay) endJobs() {
 	for len(r.ends) > 0 && r.ends[0].at == r.now {
 		i := r.ends.pop().i
 		j := r.records[i]
-		r.was = *j
+		was := *j
 		j.State, j.End = slurm.JobCompleted, r.at
-		r.live.Job(&r.was, j)
+		r.live.Job(&was, j)
 		r.records[i], r.more = nil, true
 	}
 }
@@ -246,9 +245,9 @@ func (r *replay) reprioritise() {
 		}
 		kept = append(kept, i)
 		if p := Priority(j, r.Config, r.all, Standing{}, at); p != j.Priority {
-			r.was = *j
+			was := *j
 			j.Priority = p
-			r.live.Job(&r.was, j)
+			r.live.Job(&was, j)
 			r.more = true
 		}
 	}
@@ -277,14 +276,14 @@ func (r *replay) plan() {
 		start := &plan.Starts[i]
 		k := int(start.Job) - 1
 		j := r.records[k]
-		r.was = *j
+		was := *j
 		j.State, j.Alloc, j.Start, j.Partition = slurm.JobRunning, start.Alloc, r.at, start.Partition
 		run := r.jobs[k].Run
 		if limit := r.jobs[k].Limit; limit < endOfTime {
 			j.End = r.at.Add(time.Duration(limit) * time.Second)
 			run = min(run, limit+r.grace(start.Partition))
 		}
-		r.live.Job(&r.was, j)
+		r.live.Job(&was, j)
 		r.runs[k] = SimRun{r.now, r.now + run}
 		r.ends.push(simEnd{r.runs[k].End, k})
 		r.more = true

@@ -6,6 +6,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -125,6 +126,8 @@ func run(env *cli.Env, o options) error {
 	for _, note := range base.notes(load) {
 		env.Warnf("%s", note)
 	}
+	// A replay makes and drops much, and keeps little.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	for _, r := range replays {
 		began := env.Now()
 		r.result, err = sched.Simulation{Config: r.cluster.config, Nodes: r.cluster.nodes, Resolve: o.Config != ""}.Run(load.jobs)
