@@ -23,9 +23,11 @@ type SimMetrics struct {
 // bounded slowdown.
 const BSLDTau = 10
 
-// Measure works out the figures of a replay of jobs on so many processors.
-func Measure(jobs []SimJob, runs []SimRun, procs int) SimMetrics {
-	m := SimMetrics{}
+// Measure works out the figures of a replay of jobs on so many processors. A job
+// that was suspended waited meanwhile; of one that was sent back into the queue
+// its last run counts.
+func Measure(jobs []SimJob, result SimResult, procs int) SimMetrics {
+	m, runs := SimMetrics{}, result.Runs
 	if len(jobs) == 0 {
 		return m
 	}
@@ -38,7 +40,8 @@ func Measure(jobs []SimJob, runs []SimRun, procs int) SimMetrics {
 			m.Unstarted++
 			continue
 		}
-		wait, run := float64(r.Start-w.Submit), float64(r.End-r.Start)
+		paused := result.Paused[i]
+		wait, run := float64(r.Start-w.Submit+paused), float64(r.End-r.Start-paused)
 		waits = append(waits, wait)
 		slow = append(slow, max(1, (wait+run)/max(run, BSLDTau)))
 	}
@@ -49,8 +52,9 @@ func Measure(jobs []SimJob, runs []SimRun, procs int) SimMetrics {
 	area, fed := 0.0, 0.0
 	for i := range jobs {
 		if r := runs[i]; r.Start >= 0 {
-			area += float64(r.End-r.Start) * float64(jobs[i].Procs)
-			fed += float64(max(min(r.End, last)-max(r.Start, first), 0)) * float64(jobs[i].Procs)
+			paused := result.Paused[i]
+			area += float64(r.End-r.Start-paused) * float64(jobs[i].Procs)
+			fed += float64(max(min(r.End, last)-max(r.Start, first)-paused, 0)) * float64(jobs[i].Procs)
 		}
 	}
 	share := func(area float64, span int64) float64 {

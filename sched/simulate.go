@@ -50,6 +50,9 @@ type SimResult struct {
 	Runs []SimRun // by job
 	// Refused are the errors of the jobs that were not taken in, by job.
 	Refused map[int]error
+	// Paused is how many seconds of their runs jobs were suspended, by job.
+	Paused  map[int]int64
+	GaveWay SimGaveWay
 }
 
 // Simulate replays jobs, which are in order of their submission. Jobs that never
@@ -71,7 +74,7 @@ func (s Simulation) Run(jobs []SimJob) (SimResult, error) {
 		r.reprioritise()
 		r.plan()
 	}
-	return SimResult{Runs: r.runs, Refused: r.refused}, nil
+	return SimResult{Runs: r.runs, Refused: r.refused, Paused: r.paused, GaveWay: r.gaveWay}, nil
 }
 
 // replay is a simulation on its way.
@@ -85,6 +88,7 @@ type replay struct {
 	records []*Job // by job; nil before its submission and after its end
 	next    int    // the next job to be submitted
 	ends    simEnds
+	end     []int64 // when each running job ends; what else is in ends is of the past
 	now     int64
 	at      time.Time // the same
 	due     time.Time // when time alone changes the plan
@@ -98,6 +102,12 @@ type replay struct {
 	period  int64
 	last    int64
 	waiting []int // jobs that wait, and some that started since
+
+	// Jobs that give way to others.
+	cut     map[int]PreemptMode // what becomes of those that do at their end
+	left    map[int]int64       // seconds that suspended ones still have to run
+	paused  map[int]int64
+	gaveWay SimGaveWay
 
 	// Full plans, as the controller spaces them.
 	paced bool
@@ -119,6 +129,7 @@ func newReplay(s Simulation, jobs []SimJob) (*replay, error) {
 		}
 	}
 	r := &replay{Simulation: s, jobs: jobs, runs: make([]SimRun, len(jobs)), records: make([]*Job, len(jobs)),
+		end: make([]int64, len(jobs)), cut: map[int]PreemptMode{}, left: map[int]int64{}, paused: map[int]int64{},
 		live: NewScheduler(View{Config: s.Config, Nodes: s.Nodes, LicensesAll: s.Config.Licenses}),
 		spec: &slurm.JobOptions{}, all: TotalsOf(s.Nodes)}
 	for i := range r.runs {
@@ -151,6 +162,9 @@ func (r *replay) advance() bool {
 	if r.next < len(r.jobs) {
 		now, any = r.jobs[r.next].Submit, true
 	}
+	for len(r.ends) > 0 && r.end[r.ends[0].i] != r.ends[0].at {
+		r.ends.pop()
+	}
 	if len(r.ends) > 0 {
 		now, any = min(now, r.ends[0].at), true
 	}
@@ -174,13 +188,38 @@ func (r *replay) advance() bool {
 // endJobs ends the jobs whose time has come.
 func (r *replay) endJobs() {
 	for len(r.ends) > 0 && r.ends[0].at == r.now {
-		i := r.ends.pop().i
-		j := r.records[i]
-		was := *j
-		j.State, j.End = slurm.JobCompleted, r.at
-		r.live.Job(&was, j)
-		r.records[i], r.more = nil, true
+		if e := r.ends.pop(); r.end[e.i] == e.at {
+			r.endJob(e.i)
+		}
 	}
+}
+
+// endJob ends a job, or sends it back into the queue when it gave way to another.
+func (r *replay) endJob(i int) {
+	j := r.records[i]
+	mode, cut := r.cut[i]
+	r.end[i], r.more = notRunning, true
+	if cut {
+		delete(r.cut, i)
+		if mode == PreemptRequeue && j.Requeue {
+			r.requeue(i)
+			return
+		}
+		r.gaveWay.Ended++
+	}
+	was := *j
+	j.State, j.End = slurm.JobCompleted, r.at
+	r.live.Job(&was, j)
+	r.records[i] = nil
+}
+
+// notRunning is when a job ends that does not run.
+const notRunning = -1
+
+// endsAt has a job end at a second.
+func (r *replay) endsAt(i int, at int64) {
+	r.runs[i].End, r.end[i] = at, at
+	r.ends.push(simEnd{at, i})
 }
 
 // submitJobs submits the jobs whose time has come.
@@ -284,9 +323,22 @@ func (r *replay) plan() {
 			run = min(run, limit+r.grace(start.Partition))
 		}
 		r.live.Job(&was, j)
-		r.runs[k] = SimRun{r.now, r.now + run}
-		r.ends.push(simEnd{r.runs[k].End, k})
+		r.runs[k].Start = r.now
+		r.endsAt(k, r.now+run)
 		r.more = true
+	}
+	for i := range plan.Preempts {
+		r.giveWay(&plan.Preempts[i])
+	}
+	for i := range plan.Resumes {
+		r.resume(&plan.Resumes[i])
+	}
+	if len(plan.Preempts)+len(plan.Resumes) > 0 {
+		// The next plan gives away what this one had others leave.
+		r.more = true
+		if soon := r.at.Add(time.Second); r.due.IsZero() || r.due.After(soon) {
+			r.due = soon
+		}
 	}
 }
 

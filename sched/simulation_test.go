@@ -109,19 +109,19 @@ PartitionName=down Nodes=n1 State=DOWN
 	if len(r.Refused) != 3 {
 		t.Errorf("%d are refused: %v", len(r.Refused), r.Refused)
 	}
-	if m := Measure(jobs, r.Runs, 8); m.Jobs != 3 || m.Unstarted != 4 || m.Makespan != 380 || m.MaxWait != 160 {
+	if m := Measure(jobs, r, 8); m.Jobs != 3 || m.Unstarted != 4 || m.Makespan != 380 || m.MaxWait != 160 {
 		t.Errorf("measured %+v", m)
 	}
 }
 
 func TestMeasureNothing(t *testing.T) {
-	if m := Measure(nil, nil, 4); m != (SimMetrics{}) {
+	if m := Measure(nil, SimResult{}, 4); m != (SimMetrics{}) {
 		t.Errorf("no jobs measure %+v", m)
 	}
-	if m := Measure([]SimJob{{Submit: 5, Procs: 1}}, []SimRun{{-1, -1}}, 4); m != (SimMetrics{Unstarted: 1}) {
+	if m := Measure([]SimJob{{Submit: 5, Procs: 1}}, SimResult{Runs: []SimRun{{-1, -1}}}, 4); m != (SimMetrics{Unstarted: 1}) {
 		t.Errorf("a job that never started measures %+v", m)
 	}
-	one := Measure([]SimJob{{Submit: 5, Run: 2, Procs: 2}}, []SimRun{{7, 9}}, 4)
+	one := Measure([]SimJob{{Submit: 5, Run: 2, Procs: 2}}, SimResult{Runs: []SimRun{{7, 9}}}, 4)
 	if one.MedianWait != 2 || one.P95Wait != 2 || one.MeanBSLD != 1 || one.Util != 0.25 || one.UtilW != 0 {
 		t.Errorf("one job measures %+v", one)
 	}
@@ -141,5 +141,53 @@ func TestSimulationRefusesDisorder(t *testing.T) {
 	cfg.Default = ""
 	if _, err := Simulate(cfg, nodes, nil, false); err == nil {
 		t.Error("jobs were replayed in no partition")
+	}
+}
+
+// TestReplayedJobsGiveWay has a job of a higher tier take the place of others in
+// each of the ways there are.
+func TestReplayedJobsGiveWay(t *testing.T) {
+	for _, tt := range []struct {
+		name, mode, low string
+		runs            []SimRun
+		gave            SimGaveWay
+		wait            float64 // of the job that gave way
+	}{
+		{"Cancel", "CANCEL", "", []SimRun{{0, 50}, {51, 61}}, SimGaveWay{Ended: 1}, 0},
+		{"CancelAfterGrace", "CANCEL", "GraceTime=20", []SimRun{{0, 70}, {70, 80}}, SimGaveWay{Ended: 1}, 0},
+		{"Requeue", "REQUEUE", "", []SimRun{{80, 180}, {51, 61}}, SimGaveWay{Requeued: 1}, 80},
+		{"Suspend", "SUSPEND,GANG", "", []SimRun{{0, 111}, {51, 61}}, SimGaveWay{Suspended: 1}, 11},
+		{"Exempt", "CANCEL", "PreemptMode=OFF", []SimRun{{0, 100}, {100, 110}}, SimGaveWay{}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg, nodes, err := configOf(t, `
+ClusterName=ref
+SlurmctldHost=vm
+SelectTypeParameters=CR_CPU
+SchedulerParameters=requeue_delay=30
+PreemptType=preempt/partition_prio
+PreemptMode=`+tt.mode+`
+NodeName=n1 CPUs=4
+PartitionName=low Nodes=ALL Default=YES MaxTime=INFINITE `+tt.low+`
+PartitionName=high Nodes=ALL MaxTime=INFINITE PriorityTier=5
+`, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range nodes {
+				n.State = slurm.NodeIdle
+			}
+			jobs := []SimJob{{Run: 100, Limit: 100, Procs: 4}, {Submit: 50, Run: 10, Limit: 10, Procs: 2, Partition: "high"}}
+			r, err := Simulation{Config: cfg, Nodes: nodes, Resolve: true}.Run(jobs)
+			if err != nil || len(r.Refused) > 0 {
+				t.Fatal(err, r.Refused)
+			}
+			if !slices.Equal(r.Runs, tt.runs) || r.GaveWay != tt.gave {
+				t.Errorf("runs are %v, gave way %+v; want %v, %+v", r.Runs, r.GaveWay, tt.runs, tt.gave)
+			}
+			if m := Measure(jobs[:1], r, 4); m.MeanWait != tt.wait {
+				t.Errorf("the first job waited %v s, want %v", m.MeanWait, tt.wait)
+			}
+		})
 	}
 }

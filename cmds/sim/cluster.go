@@ -138,6 +138,9 @@ func (c *cluster) notes(load *workload) []string {
 			}
 		}
 	}
+	if strings.EqualFold(conf.PreemptType, "preempt/qos") {
+		notes = append(notes, "PreemptType=preempt/qos: a replay knows no QOS, no job gives way to another")
+	}
 	bare := func(p *sched.Partition) bool { return p.DefMemPerCPU == 0 && p.DefMemPerNode == 0 }
 	if c.config.TracksMemory && conf.DefMemPerCPU == 0 && conf.DefMemPerNode == 0 && !load.memory {
 		for _, p := range c.config.Partitions {

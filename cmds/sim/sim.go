@@ -135,7 +135,7 @@ func run(env *cli.Env, o options) error {
 			return err
 		}
 		r.wall = env.Now().Sub(began)
-		r.figures = sched.Measure(load.jobs, r.result.Runs, r.cluster.procs)
+		r.figures = sched.Measure(load.jobs, r.result, r.cluster.procs)
 		for _, note := range r.refusals() {
 			env.Warnf("%s", note)
 		}
@@ -166,6 +166,9 @@ func (r *replay) refusals() []string {
 	}
 	if n := r.figures.Unstarted - len(r.result.Refused); n > 0 {
 		notes = append(notes, fmt.Sprintf("%s: %d jobs never start", r.name, n))
+	}
+	if g := r.result.GaveWay; g != (sched.SimGaveWay{}) {
+		notes = append(notes, fmt.Sprintf("%s: jobs gave way to others: %d times one was ended, %d times sent back into the queue, %d times suspended", r.name, g.Ended, g.Requeued, g.Suspended))
 	}
 	return notes
 }
