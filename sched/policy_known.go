@@ -21,3 +21,6 @@ func checkPolicy(c *slurm.Conf) error {
 	}
 	return bad
 }
+
+// PolicyName is the policy a configuration asks for, or goes by without asking.
+func PolicyName(c *slurm.Conf) string { return policyName(c) }

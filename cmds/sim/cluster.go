@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,7 +22,7 @@ type cluster struct {
 
 // name is what the policy is called that a cluster goes by.
 func (c *cluster) name() string {
-	return cmp.Or(strings.ToLower(c.config.Conf.SchedulerPolicy), "default")
+	return sched.PolicyName(c.config.Conf)
 }
 
 // cluster makes the cluster of the options, with more lines of configuration.
@@ -91,17 +90,21 @@ func readCluster(file string, read slurm.FileReader, lines []string) (cluster, e
 	if err != nil {
 		return cluster{}, err
 	}
-	var gres *slurm.GresConf
-	beside := path.Join(path.Dir(file), "gres.conf")
-	if _, err := read(beside); err == nil {
-		if gres, _, err = slurm.ParseGresConf(beside, read); err != nil {
+	gres, err := beside(file, "gres.conf", read, slurm.ParseGresConf)
+	if err != nil {
+		return cluster{}, err
+	}
+	var topology *slurm.TopologyConf
+	if plugin := strings.ToLower(conf.TopologyPlugin); plugin == "topology/tree" || plugin == "topology/block" {
+		if topology, err = beside(file, "topology.conf", read, slurm.ParseTopologyConf); err != nil {
 			return cluster{}, err
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return cluster{}, fmt.Errorf("cannot read the configuration: %w", err)
 	}
 	c := cluster{}
 	if c.config, c.nodes, err = sched.NewConfig(conf, gres); err != nil {
+		return cluster{}, err
+	}
+	if c.config.Topology, err = sched.NewTopology(conf, topology, c.nodes); err != nil {
 		return cluster{}, err
 	}
 	for _, n := range c.nodes {
@@ -118,6 +121,19 @@ func readCluster(file string, read slurm.FileReader, lines []string) (cluster, e
 		return cluster{}, fmt.Errorf("%s describes no node that is in service", file)
 	}
 	return c, nil
+}
+
+// beside reads a file that stands beside the configuration; nil without one.
+func beside[T any](file, name string, read slurm.FileReader, parse func(string, slurm.FileReader) (*T, []slurm.KeyReport, error)) (*T, error) {
+	file = path.Join(path.Dir(file), name)
+	switch _, err := read(file); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	parsed, _, err := parse(file, read)
+	return parsed, err
 }
 
 // notes say what of the configuration a replay cannot go by, and what a log

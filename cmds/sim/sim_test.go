@@ -153,6 +153,33 @@ func TestCluster(t *testing.T) {
 	}
 }
 
+// TestTopology has a job of two processors wait for a switch of its own.
+func TestTopology(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"slurm.conf": "ClusterName=x\nSlurmctldHost=x\nSelectTypeParameters=CR_CPU\nSchedulerPolicy=easy\nTopologyPlugin=topology/tree\n" +
+			"NodeName=n[1-4] CPUs=1\nPartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE\n",
+		"topology.conf": "SwitchName=a Nodes=n[1-2]\nSwitchName=b Nodes=n[3-4]\n",
+		"log.swf":       "1 0 0 100 1\n2 0 0 100 2\n3 0 0 50 3\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Without a switch above both no job gets nodes of both.
+	code, got, errs := call(t, "--trace", filepath.Join(dir, "log.swf"), "--config", filepath.Join(dir, "slurm.conf"), "--csv", "-",
+		"--with", "TopologyPlugin=topology/none")
+	if want := "job,submit,start,end,start2,end2\n1,0,0,100,0,100\n2,0,0,100,0,100\n3,0,-1,-1,100,150\n"; code != 0 || got != want {
+		t.Errorf("exit %d, %s, starts are\n%swant\n%s", code, errs, got, want)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "topology.conf"), []byte("SwitchName=a Bogus=1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := call(t, "--trace", filepath.Join(dir, "log.swf"), "--config", filepath.Join(dir, "slurm.conf")); code != 1 || !strings.Contains(errs, "topology.conf:1: ") {
+		t.Errorf("exit %d, %s", code, errs)
+	}
+}
+
 func TestExports(t *testing.T) {
 	want := "job,submit,start,end\n100,0,0,100\n101_7,20,100,130\n"
 	for _, file := range []string{"export.psv", "export.jsonl", "export.csv"} {
@@ -187,8 +214,8 @@ func TestRefusals(t *testing.T) {
 		{"EmptyLog", []string{"--trace", write("empty.swf", "; MaxProcs: 4\n")}, "empty.swf has no job that can be replayed on 4 processors, of 0 records"},
 		{"NoProcessors", []string{"--trace", write("bare.swf", "1 0 0 5 1\n")}, "bare.swf does not say how many processors there were"},
 		{"BadGzip", []string{"--trace", write("bad.gz", "\x1f\x8bnonsense")}, "cannot read the log"},
-		{"UnknownPolicy", []string{"--trace", small, "--policy", "fast"}, "--policy=fast is none of slurm, easy, "},
-		{"UnknownPolicyWith", []string{"--trace", small, "--with", "SchedulerPolicy=fast"}, "--with:2: cannot use SchedulerPolicy=fast: it is none of slurm, easy, "},
+		{"UnknownPolicy", []string{"--trace", small, "--policy", "fast"}, "--policy=fast is none of " + strings.Join(sched.Policies, ", ")},
+		{"UnknownPolicyWith", []string{"--trace", small, "--with", "SchedulerPolicy=fast"}, "--with:2: cannot use SchedulerPolicy=fast: it is none of " + strings.Join(sched.Policies, ", ")},
 		{"UnknownKeyWith", []string{"--trace", small, "--policy", "easy", "--with", "Nosuch=1"}, "--with:3: cannot use Nosuch=1: there is no such key"},
 		{"MissingConfig", []string{"--trace", small, "--config", "nosuch.conf"}, "cannot read the configuration: open nosuch.conf: no such file or directory"},
 		{"BadConfig", []string{"--trace", small, "--config", write("bad.conf", "ClusterName=x\nSlurmctldHost=x\nNosuch=1\n")}, "bad.conf:3: cannot use Nosuch=1"},
