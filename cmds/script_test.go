@@ -31,6 +31,7 @@ import (
 	"github.com/runink/rink/cmds/scancel"
 	"github.com/runink/rink/cmds/scontrol"
 	"github.com/runink/rink/cmds/seff"
+	"github.com/runink/rink/cmds/sim"
 	"github.com/runink/rink/cmds/sinfo"
 	"github.com/runink/rink/cmds/sprio"
 	"github.com/runink/rink/cmds/squeue"
@@ -49,6 +50,7 @@ var programs = map[string]func(*cli.Env) int{
 	"sbatch": sbatch.Run, "squeue": squeue.Run, "scancel": scancel.Run, "sinfo": sinfo.Run, "srun": srun.Run, "salloc": salloc.Run,
 	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "sprio": sprio.Run, "sshare": sshare.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run, "rink-why": why.Run,
 	"sreport": sreport.Run, "sstat": sstat.Run, "rink-export": export.Run, "rink-import": importer.Run, "seff": seff.Run, "reff": reff.Run,
+	"rink-sim": sim.Run,
 }
 
 func TestMain(m *testing.M) {

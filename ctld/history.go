@@ -202,6 +202,10 @@ func (c *controller) ImportHistory(ctx context.Context, req *rinkpb.ImportHistor
 	if len(req.Records) > maxImport {
 		return nil, invalid(fmt.Errorf("%d records in one call (at most %d)", len(req.Records), maxImport))
 	}
+	// What was taken in just before may still be on its way to the disk.
+	if err := c.s.store.Flush(); err != nil {
+		return nil, err
+	}
 	reply := &rinkpb.ImportHistoryReply{Status: &rinkpb.Status{}}
 	var records [][]byte
 	for _, r := range req.Records {

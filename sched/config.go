@@ -15,6 +15,9 @@ import (
 // gres.conf says, nil without one: slurm.conf says how much of a generic
 // resource a node has, gres.conf which devices they are.
 func NewConfig(conf *slurm.Conf, gres *slurm.GresConf) (*Config, []*Node, error) {
+	if err := checkPolicy(conf); err != nil {
+		return nil, nil, err
+	}
 	c := &Config{
 		Conf:              conf,
 		Licenses:          PlusLicenses(slurm.Licenses{}, conf.Licenses),

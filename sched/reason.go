@@ -61,6 +61,9 @@ func (c *cycle) crowded(a *ask, p *part) Why {
 // tellNew tells the jobs that were passed over as there cannot be room for them,
 // and have not been told why they wait, or only what they lack themselves.
 func (c *cycle) tellNew() {
+	if len(c.news)+len(c.again) == 0 {
+		return
+	}
 	tell := func(id slurm.JobID) {
 		if it := c.items[id]; it != nil && !c.done[it.job] && it.job.HetID == 0 && !c.preemptNew(it) {
 			c.lookOver(it)

@@ -1,14 +1,12 @@
 package sched
 
 import (
-	"bufio"
 	"compress/gzip"
 	"encoding/csv"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,8 +27,7 @@ func traces(t testing.TB) string {
 	return ""
 }
 
-// readLog reads a log in Standard Workload Format: the jobs that are valid by the
-// rules of the references, in order of submission, with their numbers.
+// readLog reads a log: the jobs that can be replayed, with their numbers.
 func readLog(t testing.TB, path string) (jobs []SimJob, numbers []int64, procs int) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -41,49 +38,14 @@ func readLog(t testing.TB, path string) (jobs []SimJob, numbers []int64, procs i
 	if err != nil {
 		t.Fatal(err)
 	}
-	maxNodes := 0
-	type row struct {
-		SimJob
-		number int64
+	log, err := slurm.ReadSWF(path, z)
+	if err != nil {
+		t.Fatal(err)
 	}
-	var rows []row
-	for lines := bufio.NewScanner(z); lines.Scan(); {
-		text := lines.Text()
-		if strings.HasPrefix(text, ";") {
-			key, value, _ := strings.Cut(strings.TrimLeft(text, "; "), ":")
-			n, _ := strconv.Atoi(strings.TrimSpace(value))
-			switch key {
-			case "MaxProcs":
-				procs = n
-			case "MaxNodes":
-				maxNodes = n
-			}
-			continue
-		}
-		w := strings.Fields(text)
-		if len(w) < 18 {
-			continue
-		}
-		num := func(i int) int64 { n, _ := strconv.ParseFloat(w[i-1], 64); return int64(n) }
-		p := num(8)
-		if p <= 0 {
-			p = num(5)
-		}
-		j := SimJob{Submit: num(2), Run: num(4), Limit: num(9), Procs: int(p), UID: uint32(num(12)), User: "u" + w[11]}
-		if j.Limit <= 0 {
-			j.Limit = j.Run
-		}
-		if procs == 0 {
-			procs = maxNodes
-		}
-		if j.Run <= 0 || p <= 0 || int(p) > procs || j.Submit < 0 {
-			continue
-		}
-		rows = append(rows, row{j, num(1)})
-	}
-	sort.SliceStable(rows, func(a, b int) bool { return rows[a].Submit < rows[b].Submit })
-	for _, r := range rows {
-		jobs, numbers = append(jobs, r.SimJob), append(numbers, r.number)
+	procs = log.Processors()
+	jobs, at := SimJobs(log, procs)
+	for _, i := range at {
+		numbers = append(numbers, log.Jobs[i].Job)
 	}
 	return jobs, numbers, procs
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/runink/rink/cmds/scancel"
 	"github.com/runink/rink/cmds/scontrol"
 	"github.com/runink/rink/cmds/seff"
+	"github.com/runink/rink/cmds/sim"
 	"github.com/runink/rink/cmds/sinfo"
 	"github.com/runink/rink/cmds/sprio"
 	"github.com/runink/rink/cmds/squeue"
@@ -67,6 +68,7 @@ var verbs = []command{
 	{[]string{"dev"}, dev.Run, "a whole cluster on this machine, in one process"},
 	{[]string{"export"}, export.Run, "write the history for other programs"},
 	{[]string{"import"}, importer.Run, "take in the history of a Slurm site"},
+	{[]string{"sim"}, sim.Run, "replay a workload log under another policy or configuration"},
 	{[]string{"token"}, token.Run, "make a one-time token with which a daemon joins"},
 	{[]string{"why"}, why.Run, "why a job waits, and until when"},
 }
