@@ -209,7 +209,8 @@ func (s *Scheduler) newCycle(at time.Time, full bool) *cycle {
 		s.limited = false
 		s.v.Ledger.ReckonShares(at)
 	}
-	c := &cycle{Scheduler: s, now: now, at: at, full: full}
+	c := &s.last
+	*c = cycle{Scheduler: s, now: now, at: at, full: full, cursors: c.cursors[:0], former: c.former[:0]}
 	c.free = s.v.LicensesAll.Minus(s.used)
 	return c
 }
@@ -268,8 +269,10 @@ func (c *cycle) line() {
 			n += len(l.parts)
 		}
 	}
-	list := make([]cursor, n, n+len(c.arrived))
-	c.cursors = make(line, 0, n+len(c.arrived))
+	if cap(c.steps) < n {
+		c.steps = make([]cursor, n+n/2)
+	}
+	list := c.steps[:n]
 	if !c.full {
 		c.newcomers()
 	}

@@ -48,6 +48,8 @@ type Scheduler struct {
 	arrived      []*item     // in line since the last pass
 	limited      bool        // a limit kept a job out since the last full pass
 	unbarred     bool        // what was barred then may not be any more
+	last         cycle       // the last pass: its memory is used again
+	steps        []cursor    // likewise
 	fore         *foresight  // nil: the policy does without
 	stale        bool
 	early        bool // a job ended before it had to since the last pass
