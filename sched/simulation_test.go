@@ -191,3 +191,27 @@ PartitionName=high Nodes=ALL MaxTime=INFINITE PriorityTier=5
 		})
 	}
 }
+
+func TestSimJobs(t *testing.T) {
+	log, err := slurm.ReadSWF("log", strings.NewReader(`
+3 30 -1 10  2 -1 -1 -1 -1 -1 1 -1
+1 20 -1 10  2 -1 -1  3 60 1500 1 0
+2 20 -1 10  1 -1 -1  1 -1 -1 1 7
+4 10 -1  0  1
+5 10 -1 10  5
+6 -1 -1 10  1
+7 10 -1 10 -1
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs, at := SimJobs(log, 4)
+	want := []SimJob{
+		{Submit: 20, Run: 10, Limit: 60, Procs: 3, User: "user0", UID: firstUID, MemPerCPU: 2},
+		{Submit: 20, Run: 10, Limit: 10, Procs: 1, User: "user7", UID: firstUID + 7},
+		{Submit: 30, Run: 10, Limit: 10, Procs: 2, UID: unknownUID},
+	}
+	if !slices.Equal(jobs, want) || !slices.Equal(at, []int{1, 2, 0}) {
+		t.Errorf("jobs %+v at %v, want %+v", jobs, at, want)
+	}
+}

@@ -12,7 +12,8 @@ import (
 // each is. A job can be replayed when it ran, asked for some processors and no
 // more than there are, and was not submitted before the log begins. It asks for
 // the processors and the time that it asked for in the log; where that says
-// neither, for what it got.
+// neither, for what it got. The user of a job whose log does not know him has no
+// name: he is not taken for the same as all others.
 func SimJobs(log *slurm.SWFLog, procs int) (jobs []SimJob, at []int) {
 	for i := range log.Jobs {
 		if w := &log.Jobs[i]; w.Run > 0 && w.Submit >= 0 && askedProcs(w) > 0 && askedProcs(w) <= int64(procs) {
@@ -23,7 +24,7 @@ func SimJobs(log *slurm.SWFLog, procs int) (jobs []SimJob, at []int) {
 	jobs = make([]SimJob, len(at))
 	for k, i := range at {
 		w := &log.Jobs[i]
-		j := SimJob{Submit: w.Submit, Run: w.Run, Limit: w.ReqTime, Procs: int(askedProcs(w)), User: "nobody", UID: unknownUID}
+		j := SimJob{Submit: w.Submit, Run: w.Run, Limit: w.ReqTime, Procs: int(askedProcs(w)), UID: unknownUID}
 		if w.User >= 0 {
 			j.User, j.UID = "user"+strconv.FormatInt(w.User, 10), uint32(firstUID+w.User%(unknownUID-firstUID))
 		}
