@@ -13,6 +13,7 @@ func StartToProto(s *sched.Start) *rinkpb.Start {
 	return &rinkpb.Start{
 		Job: uint32(s.Job), Task: s.Task, IsTask: s.IsTask, Restarts: s.Restarts, Partition: string(s.Partition),
 		Alloc: NodeAllocsToProto(s.Alloc), Scheduler: s.Scheduler, TimeLimit: int64(s.TimeLimit),
+		Reservation: s.Reservation,
 	}
 }
 
@@ -25,7 +26,7 @@ func StartFromProto(p *rinkpb.Start) (*sched.Start, error) {
 	return &sched.Start{
 		Job: slurm.JobID(p.GetJob()), Task: p.GetTask(), IsTask: p.GetIsTask(), Restarts: p.GetRestarts(),
 		Partition: sched.PartitionName(p.GetPartition()), Alloc: alloc, Scheduler: p.GetScheduler(),
-		TimeLimit: slurm.Duration(p.GetTimeLimit()),
+		TimeLimit: slurm.Duration(p.GetTimeLimit()), Reservation: p.GetReservation(),
 	}, nil
 }
 

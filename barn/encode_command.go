@@ -94,6 +94,12 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 			m.Notes = append(m.Notes, api.TransactionToProto(&c.Notes[i]))
 		}
 		e.Cmd = &rinkpb.Entry_EditAccounts{EditAccounts: m}
+	case state.SetReservation:
+		e.Cmd = &rinkpb.Entry_SetReservation{SetReservation: &rinkpb.SetReservation{
+			Reservation: api.ReservationToProto(&c.Reservation), Create: c.Create,
+		}}
+	case state.DropReservation:
+		e.Cmd = &rinkpb.Entry_DropReservation{DropReservation: &rinkpb.DropReservation{Name: c.Name, Id: c.ID, Over: c.Over}}
 	case state.UseToken:
 		e.Cmd = &rinkpb.Entry_UseToken{UseToken: &rinkpb.UseToken{Hash: c.Hash, Role: c.Role, Name: c.Name}}
 	case state.PreemptJobs, state.ResumeJobs, state.PowerNodes, state.ShrinkJob:
@@ -202,6 +208,15 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 			c.Notes = append(c.Notes, *api.TransactionFromProto(p))
 		}
 		return c, nil
+	case *rinkpb.Entry_SetReservation:
+		r, err := api.ReservationFromProto(m.SetReservation.GetReservation())
+		if err != nil {
+			return nil, err
+		}
+		return state.SetReservation{Reservation: *r, Create: m.SetReservation.GetCreate()}, nil
+	case *rinkpb.Entry_DropReservation:
+		d := m.DropReservation
+		return state.DropReservation{Name: d.GetName(), ID: d.GetId(), Over: d.GetOver()}, nil
 	case *rinkpb.Entry_UseToken:
 		t := m.UseToken
 		return state.UseToken{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName()}, nil

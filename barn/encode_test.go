@@ -35,6 +35,7 @@ func commands() []state.Command {
 		state.EditAccounts{},
 		state.PreemptJobs{}, state.ResumeJobs{}, state.PowerNodes{}, state.ShrinkJob{},
 		state.ResetUsage{},
+		state.SetReservation{}, state.DropReservation{},
 	}
 }
 

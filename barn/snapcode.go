@@ -70,7 +70,7 @@ func writeSnapshot(out io.Writer, head snapshotHead, dump *state.Dump) error {
 	w := &partWriter{w: bufio.NewWriterSize(out, 256<<10)}
 	w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Head{Head: &rinkpb.SnapshotHead{
 		Format: snapshotFormat, Index: head.index, At: api.TimeToProto(head.at), Cluster: head.cluster,
-		NextJob: uint32(dump.NextJob), RunDay: dump.RunDay, RunSeq: dump.RunSeq, NextTransaction: dump.NextTransaction,
+		NextJob: uint32(dump.NextJob), RunDay: dump.RunDay, RunSeq: dump.RunSeq, NextTransaction: dump.NextTransaction, NextReservation: dump.NextResv,
 	}}})
 	for _, f := range dump.Files {
 		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Config{Config: &rinkpb.ConfigFile{Name: f.Name, Text: f.Text}}})
@@ -102,6 +102,9 @@ func writeSnapshot(out io.Writer, head snapshotHead, dump *state.Dump) error {
 		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Key{Key: &rinkpb.SubmitKey{
 			Key: k.Key, At: api.TimeToProto(k.At), Jobs: numbers(k.Jobs), Run: k.Run,
 		}}})
+	}
+	for _, r := range dump.Reservations {
+		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Reservation{Reservation: api.ReservationToProto(r)}})
 	}
 	for _, k := range dump.StepKeys {
 		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_StepKey{StepKey: &rinkpb.StepKey{
@@ -237,6 +240,7 @@ func addPart(head *snapshotHead, dump *state.Dump, specs map[uint32]*sched.Job, 
 		dump.Cluster, dump.Index, dump.RunDay, dump.RunSeq = h.Cluster, h.Index, h.RunDay, h.RunSeq
 		setNumber(&dump.NextJob, h.NextJob)
 		dump.NextTransaction = h.NextTransaction
+		dump.NextResv = h.NextReservation
 	case *rinkpb.SnapshotPart_Config:
 		dump.Files = append(dump.Files, state.ConfigFile{Name: p.Config.GetName(), Text: p.Config.GetText()})
 	case *rinkpb.SnapshotPart_Partition:
@@ -283,6 +287,12 @@ func addPart(head *snapshotHead, dump *state.Dump, specs map[uint32]*sched.Job, 
 		setNumber(&k.Job, p.StepKey.GetJob())
 		setNumber(&k.Step, p.StepKey.GetStep())
 		dump.StepKeys = append(dump.StepKeys, k)
+	case *rinkpb.SnapshotPart_Reservation:
+		r, err := api.ReservationFromProto(p.Reservation)
+		if err != nil {
+			return err
+		}
+		dump.Reservations = append(dump.Reservations, r)
 	case *rinkpb.SnapshotPart_Token:
 		t := p.Token
 		dump.Tokens = append(dump.Tokens, &state.Token{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName(), Expires: api.TimeFromProto(t.GetExpires())})

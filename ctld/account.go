@@ -66,6 +66,10 @@ func (h *historySink) Consume(index uint64, _ time.Time, events []state.Event) {
 			if r := nodeRecord(ev); r != nil {
 				records = append(records, r)
 			}
+		case state.ReservationChanged:
+			if !sameSpan(ev.Old, ev.New) {
+				records = append(records, reservationRecords(ev.Old, ev.New, ev.At)...)
+			}
 		case state.HistoryImported:
 			for _, data := range ev.Records {
 				r := &rinkpb.Record{}

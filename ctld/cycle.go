@@ -133,6 +133,9 @@ func (l *loop) tell(events []state.Event) bool {
 		case state.UsageReset:
 			l.live.ResetUsage(ev.All, ev.Assocs, ev.QOS, ev.At)
 			l.more = true
+		case state.ReservationChanged:
+			l.live.Reservation(ev.Old, ev.New)
+			l.whole = time.Time{} // all that was promised is looked at again
 		case state.ConfigChanged:
 			return false
 		}

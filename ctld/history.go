@@ -69,6 +69,21 @@ func nodeRecord(ev state.NodeChanged) *rinkpb.Record {
 	return &rinkpb.Record{Node: now}
 }
 
+// resvFlags are a reservation's flags as words.
+func resvFlags(r *sched.Reservation) []string {
+	if r.Flags == 0 {
+		return nil
+	}
+	return strings.Split(r.Flags.String(), ",")
+}
+
+// sameSpan reports whether a change of a reservation is nothing to history: it was
+// noted that no job is in it.
+func sameSpan(a, b *sched.Reservation) bool {
+	return a != nil && b != nil && a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Flags == b.Flags && slices.Equal(a.Nodes, b.Nodes) &&
+		a.TRES.Raw() == b.TRES.Raw() && slices.Equal(a.Users, b.Users) && slices.Equal(a.Accounts, b.Accounts)
+}
+
 // reservationRecords are what history keeps of a change of a reservation: the
 // span that is over, and the one that begins.
 func reservationRecords(old, changed *sched.Reservation, at time.Time) []*rinkpb.Record {
@@ -80,7 +95,7 @@ func reservationRecords(old, changed *sched.Reservation, at time.Time) []*rinkpb
 		}
 		list = append(list, &rinkpb.Record{Reservation: &rinkpb.ReservationSpan{
 			Id: r.ID, Name: r.Name, Start: api.TimeToProto(start), End: api.TimeToProto(end), Nodes: slurm.Compress(names), Tres: r.TRES.Raw(),
-			Flags: r.Flags, Associations: strings.Join(slices.Concat(r.Users, r.Accounts), ","),
+			Flags: resvFlags(r), Associations: strings.Join(slices.Concat(r.Users, r.Accounts), ","),
 		}})
 	}
 	switch {

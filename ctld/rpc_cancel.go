@@ -247,7 +247,7 @@ func matches(j *sched.Job, req *rinkpb.CancelRequest) bool {
 	if req.Name != "" && j.Name != req.Name || req.Account != "" && j.Account != req.Account || req.Qos != "" && j.QOS != req.Qos {
 		return false
 	}
-	if req.Reservation != "" && j.Spec.Reservation != req.Reservation || req.Wckey != "" && j.Spec.WCKey != req.Wckey {
+	if req.Reservation != "" && j.ReservationName() != req.Reservation || req.Wckey != "" && j.Spec.WCKey != req.Wckey {
 		return false
 	}
 	if req.Run != "" && j.Run != req.Run {

@@ -120,7 +120,11 @@ func (c *controller) ListNodes(ctx context.Context, req *rinkpb.ListNodesRequest
 		return nil, err
 	}
 	var list []*sched.Node
+	now := time.Now()
+	var flags map[sched.NodeName]slurm.NodeState
+	var in map[sched.NodeName]string
 	c.s.barn.Read(func(t *state.State) {
+		flags, in = sched.ReservedOn(t.Reservations(), now)
 		if len(req.Names) == 0 {
 			list = t.Nodes()
 			return
@@ -131,9 +135,11 @@ func (c *controller) ListNodes(ctx context.Context, req *rinkpb.ListNodesRequest
 			}
 		}
 	})
-	reply := &rinkpb.NodeList{Now: time.Now().UnixNano()}
+	reply := &rinkpb.NodeList{Now: now.UnixNano()}
 	for _, n := range list {
 		p := api.NodeToProto(n)
+		p.State |= uint32(flags[n.Name])
+		p.Reservation = in[n.Name]
 		p.Connected = c.s.sessions.connected(n.Name)
 		c.s.soft.fill(p)
 		reply.Nodes = append(reply.Nodes, p)
@@ -223,8 +229,9 @@ func (c *controller) ListLicenses(ctx context.Context, _ *rinkpb.ListLicensesReq
 	reply := &rinkpb.LicenseList{}
 	c.s.barn.Read(func(t *state.State) {
 		all, used := t.Licenses(), t.LicensesUsed()
+		reserved := sched.ReservedLicenses(t.Reservations(), time.Now())
 		for _, l := range all.Items {
-			info := &rinkpb.LicenseInfo{Name: l.Name, Total: l.Count}
+			info := &rinkpb.LicenseInfo{Name: l.Name, Total: l.Count, Reserved: reserved.Get(l.FullName())}
 			for _, o := range used.Items {
 				if o.Name == l.Name {
 					info.Used += o.Count

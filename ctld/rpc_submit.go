@@ -112,14 +112,17 @@ func (c *controller) resolve(req *rinkpb.SubmitRequest, u auth.User) (state.Subm
 	var nodes []*sched.Node
 	var accounts *sched.Accounts
 	var count int
-	c.s.barn.Read(func(t *state.State) { conf, nodes, accounts, count = t.Config(), t.Nodes(), t.Accounts(), t.JobCount() })
+	var resv *sched.ResvView
+	now := time.Now()
+	c.s.barn.Read(func(t *state.State) {
+		conf, nodes, accounts, count, resv = t.Config(), t.Nodes(), t.Accounts(), t.JobCount(), resvView(t, now)
+	})
 	if conf == nil {
 		return cmd, nil, status.Error(codes.Unavailable, "the controller has no configuration yet")
 	}
 	if limit := conf.Conf.MaxJobCount; limit > 0 && count+len(req.Jobs) > limit {
 		return cmd, nil, slurm.ErrnoAgain
 	}
-	now := time.Now()
 	cmd.Key, cmd.Het = req.Key, req.Het
 	blobs := map[sched.BlobID]bool{}
 	keep := func(data []byte) sched.BlobID {
@@ -154,6 +157,7 @@ func (c *controller) resolve(req *rinkpb.SubmitRequest, u auth.User) (state.Subm
 		j, warn, err := sched.Resolve(sched.Request{
 			Options: opts, UID: who.UID, GID: who.GID, User: who.Name, Group: who.Group, Groups: who.GroupNames,
 			Batch: jr.Batch, ScriptName: jr.ScriptName, Operator: c.s.operator(u.UID), Accounts: accounts,
+			Resv: resv,
 		}, conf, nodes, now)
 		notes = append(notes, warn...)
 		if err != nil {

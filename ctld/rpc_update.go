@@ -130,6 +130,7 @@ func (up *jobUpdate) again(t *state.State) error {
 	fresh, _, err := sched.Resolve(sched.Request{
 		Options: &asked, UID: up.j.UID, GID: up.j.GID, User: up.j.User, Group: up.j.Group, Groups: who.GroupNames,
 		Batch: up.j.Batch, ScriptName: up.j.ScriptName, Operator: up.operator, Accounts: t.Accounts(),
+		Resv: resvView(t, up.now),
 	}, t.Config(), t.Nodes(), up.now)
 	if err != nil {
 		return err

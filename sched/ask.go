@@ -55,6 +55,8 @@ type ask struct {
 	segment                 int              // nodes that must be in one block; 0: all
 	apart, together         bool             // segments in blocks of their own, or in one larger block
 	wholeBlocks             bool             // nobody else in its blocks
+	resv                    *Reservation     // the reservation to be placed in; nil: in none
+	core                    bool             // on nodes of the reservation alone, although it is FLEX
 	kept                    *askKey
 	shape                   *shape // what its equals share; nil: it stands alone
 }

@@ -48,7 +48,7 @@ func (c *cycle) reserve(e entry) {
 		c.note(e, because(slurm.ReasonBadConstraints), time.Time{}, nil)
 		return
 	}
-	w := c.crowded(a, p)
+	w := c.lacks(a, p)
 	if c.t.qos[e.job.QOS].noRoom {
 		c.lift(it)
 		c.note(e, w, time.Time{}, nil)
@@ -324,9 +324,12 @@ func (f *field) firstFit(a *ask, r *room, need *least, from instant) (at, until 
 					break
 				}
 			}
-			return at, until, o
+			return at, min(until, f.clearUntil(a, r, at)), o
 		}
 		i++
+		if t := f.letGo(a, r, at, end); t != never && (i == len(segs) || t < segs[i].at) {
+			from, i = t, i-1
+		}
 	}
 	return never, never, slot{}
 }
@@ -569,6 +572,7 @@ func (w *sweep) visit(f *field, a *ask, need *least, r *room, at instant) bool {
 			next = min(next, segs[i].at)
 		}
 	}
+	next = min(next, f.letGo(a, r, at, at.plus(a.span)))
 	if next != never {
 		w.push(sweepItem{max(next, at+1), -1, int32(r.pos)})
 	}
@@ -673,8 +677,13 @@ func (c *cycle) couldRunAny(a *ask, p *part) bool {
 			}
 		}
 	}
+	return c.couldRunOn(a, p, nil)
+}
+
+// couldRunOn is couldRun where reservations keep some of the nodes; nil: none do.
+func (c *cycle) couldRunOn(a *ask, p *part, resv *ResvView) bool {
 	order := slices.Sorted(slices.Values(p.where))
-	empty := field{t: c.t, rooms: make([]room, len(order)), from: c.now}
+	empty := field{t: c.t, rooms: make([]room, len(order)), from: c.now, resv: resv}
 	for i, pos := range order {
 		empty.rooms[i] = emptyRoom(c.rooms[pos].n, i)
 		empty.rooms[i].open = c.rooms[pos].open

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/runink/rink/slurm"
 )
@@ -241,4 +242,38 @@ func mostSharing(config *Config, n *Node) int {
 		}
 	}
 	return most
+}
+
+// CheckReservations says which jobs, of those that hold resources, have CPUs that a
+// reservation keeps for others. Jobs that ran before a reservation was made may
+// stay.
+func CheckReservations(config *Config, list []*Reservation, nodes []*Node, jobs []*Job, now time.Time) error {
+	v := NewResvView(list, nil, now)
+	if v == nil {
+		return nil
+	}
+	var errs []error
+	for _, n := range nodes {
+		for _, b := range v.blocks[n.Name] {
+			others := 0
+			for _, j := range jobs {
+				use := ReservationOf(v.list, j.Resv)
+				if !j.IsRunning() || sameResv(use, b.resv) || over(use) || !j.Start.After(b.resv.Made) ||
+					!b.meets(instantOf(j.Start), instantOf(j.Start).plus(span(j.TimeLimit))) {
+					continue
+				}
+				for _, a := range j.Alloc {
+					if a.Node == n.Name && b.cpus == 0 {
+						errs = append(errs, fmt.Errorf("job %d is on node %s, which reservation %s keeps", j.ID, a.Node, b.resv.Name))
+					} else if a.Node == n.Name {
+						others += a.CPUs
+					}
+				}
+			}
+			if b.cpus > 0 && others > (UsableCPUs(n)-b.cpus)*mostSharing(config, n) {
+				errs = append(errs, fmt.Errorf("jobs have %d CPUs of node %s, of whose %d reservation %s keeps %d", others, n.Name, UsableCPUs(n), b.resv.Name, b.cpus))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -24,7 +24,9 @@ func Cycle(v View, now time.Time) Plan { return NewScheduler(v).Plan(now, true) 
 // the first of each partition and at those for which there may be room now, and
 // lets older promises stand.
 func (s *Scheduler) Plan(now time.Time, full bool) Plan {
+	full = full || s.resvNews // what was promised may not be free any more
 	c := s.newCycle(now, full)
+	c.reservations()
 	c.wake()
 	switch {
 	case c.t.policy.promises == 0:
@@ -57,7 +59,7 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 			case c.settled(e):
 			case c.barred(e): // limits.go, licenses.go
 			case c.promisedLater(e): // backfill.go
-			case c.place(e): // place.go
+			case c.placeReserved(e): // resv_pass.go, place.go
 			case c.preempt(e): // preempt.go
 			default:
 				c.reserve(e) // backfill.go
@@ -187,6 +189,7 @@ type cycle struct {
 	passed    bool                 // the job at hand was passed over without a look
 	gainsOnly bool                 // it can only start where there is more than before
 	former    []former             // promises of the last pass, where only the first in line holds one
+	way       resvPass             // in which reservation the job at hand is placed
 }
 
 // outcome is what is told of a job that does not start.
@@ -351,8 +354,12 @@ func (c *cycle) barred(e entry) bool {
 		return false // its components are looked at together
 	}
 	w := partitionBars(j, c.t.widened(e.part.p, j.QOS), e.part.size)
+	var due time.Time
+	if w.IsZero() {
+		w, due = c.resvBars(j)
+	}
 	if w.IsZero() && !j.Need.Licenses.IsZero() {
-		if _, ok := TakeLicenses(j.Need.Licenses, c.free); !ok {
+		if _, ok := TakeLicenses(j.Need.Licenses, c.freeFor(j)); !ok {
 			w = because(slurm.ReasonLicenses, c.missingLicenses(j)...)
 		}
 	}
@@ -367,7 +374,7 @@ func (c *cycle) barred(e entry) bool {
 	if w.IsZero() {
 		return false
 	}
-	c.note(e, w, time.Time{}, nil)
+	c.note(e, w, due, nil)
 	return true
 }
 
@@ -422,7 +429,7 @@ func (c *cycle) place(e entry) bool {
 		if n-before > most {
 			break
 		}
-		if _, ok := TakeLicenses(j.Need.Licenses, c.free); !ok {
+		if _, ok := TakeLicenses(j.Need.Licenses, c.freeFor(j)); !ok {
 			c.note(e, because(slurm.ReasonLicenses, c.missingLicenses(j)...), time.Time{}, nil)
 			return true
 		}
@@ -476,6 +483,8 @@ func (c *cycle) ask(e entry) *ask {
 		}
 	}
 	a.span = span(e.job.TimeLimit)
+	a.shape = e.item.shapes[e.at]
+	c.inReservation(a)
 	return a
 }
 
@@ -496,14 +505,14 @@ func (c *cycle) start(e entry, a *ask, alloc []NodeAlloc, limit slurm.Duration) 
 		c.behind++
 	}
 	c.plan.Starts = append(c.plan.Starts, Start{Job: e.job.ID, Restarts: e.job.Restarts,
-		Partition: e.part.p.Name, Alloc: alloc, Scheduler: c.t.name, TimeLimit: limit})
+		Partition: e.part.p.Name, Alloc: alloc, Scheduler: c.t.name, TimeLimit: limit, Reservation: nameOf(a.resv)})
 }
 
 // book takes an allocation out of a room.
 func (c *cycle) book(pos int, alloc *NodeAlloc, a *ask, end instant) {
 	c.booked++
 	r := &c.rooms[pos]
-	h := holding{job: a.job.ID, part: a.part.Name, uid: a.job.UID, whole: a.whole, user: a.ownUser, end: end, gres: alloc.Gres,
+	h := holding{job: a.job.ID, resv: nameOf(a.resv), part: a.part.Name, uid: a.job.UID, whole: a.whole, user: a.ownUser, end: end, gres: alloc.Gres,
 		load: load{cpus: alloc.CPUs, mem: alloc.Mem, gres: r.gresCounts(alloc.Gres), keeper: a.whole || a.ownUser}}
 	if a.sharing > 1 {
 		h.load.shared = alloc.CPUs
@@ -541,7 +550,7 @@ func rank(w Why) int {
 		return 3
 	case slurm.ReasonPriority:
 		return 2
-	case slurm.ReasonLicenses, slurm.ReasonJobArrayTaskLimit, slurm.ReasonReqNodeNotAvail:
+	case slurm.ReasonLicenses, slurm.ReasonJobArrayTaskLimit, slurm.ReasonReqNodeNotAvail, slurm.ReasonReservation:
 		return 1
 	}
 	return 0

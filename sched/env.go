@@ -148,7 +148,7 @@ func StepEnv(j *Job, s *Step, opts *slurm.JobOptions, cfg *Config) []string {
 		e.num("SLURM_ARRAY_JOB_ID", int64(j.ArrayID))
 		e.num("SLURM_ARRAY_TASK_ID", int64(j.TaskID))
 	}
-	e.given("SLURM_JOB_RESERVATION", spec.Reservation)
+	e.given("SLURM_JOB_RESERVATION", j.ReservationName())
 	return e.lines
 }
 

@@ -45,6 +45,9 @@ func (c *cycle) longest(a *ask, alloc []NodeAlloc, least, most slurm.Duration) s
 		for k := range alloc {
 			r := &c.rooms[c.byName[alloc[k].Node]]
 			s := c.look(r, d)
+			if c.resv != nil && c.resv.closed(r.n.Name, a.resv, c.from, c.from.plus(d)) != nil {
+				return true
+			}
 			if s.cpus < alloc[k].CPUs || c.t.memory && s.mem < alloc[k].Mem || a.whole && !s.idle {
 				return true
 			}

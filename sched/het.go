@@ -85,7 +85,10 @@ func (c *cycle) placeComponent(j *Job) bool {
 		if !partitionBars(j, c.t.widened(e.part.p, j.QOS), e.part.size).IsZero() || e.part.open == 0 {
 			continue
 		}
-		if _, ok := TakeLicenses(j.Need.Licenses, c.free); !ok {
+		if w, _ := c.resvBars(j); !w.IsZero() {
+			continue
+		}
+		if _, ok := TakeLicenses(j.Need.Licenses, c.freeFor(j)); !ok {
 			return false
 		}
 		a := c.ask(e)
@@ -140,7 +143,11 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 				e, w = other, w2
 			}
 		}
+		if w.IsZero() {
+			w, _ = c.resvBars(j)
+		}
 		a := newAsk(j, e.part.p, c.t)
+		c.inReservation(a)
 		if w.IsZero() && (len(a.required) > 0 || e.part.open < len(e.part.where)) {
 			w = c.unavailable(a, e.part)
 		}
@@ -150,7 +157,7 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 		if !w.IsZero() {
 			known = false
 		} else {
-			w = c.crowded(a, e.part)
+			w = c.lacks(a, e.part)
 		}
 		if known {
 			at, chosen := c.earliest(a, e.part, c.now)

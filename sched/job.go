@@ -128,7 +128,10 @@ type Job struct {
 	// can still be told.
 	Steps                       []*Step
 	AdminComment, SystemComment string
-	ChangedAt                   uint64 // log index of the last change
+	// Resv and ResvID are the reservation that a job which has started is in.
+	Resv      string
+	ResvID    uint32
+	ChangedAt uint64 // log index of the last change
 }
 
 // Rlimit is one resource limit of the submitting process, by Slurm's name for

@@ -37,7 +37,7 @@ func because(r slurm.Reason, detail ...Obstacle) Why { return Why{Reason: r, Det
 func heldBack(j *Job, now time.Time) (Why, time.Time) {
 	if j.HeldBy != HeldByNobody || j.Priority == 0 {
 		switch {
-		case j.Reason.Held() || j.ReasonText != "" && !j.LastSched.IsZero():
+		case j.State&slurm.JobResvDelHold != 0, j.Reason.Held() || j.ReasonText != "" && !j.LastSched.IsZero():
 			return Why{Reason: j.Reason, Text: j.ReasonText}, time.Time{}
 		case j.HeldBy == HeldByAdmin:
 			return because(slurm.ReasonJobHeldAdmin), time.Time{}

@@ -27,6 +27,7 @@ type field struct {
 	found []slot // reused from request to request
 	where []int  // likewise
 	looks int    // how many nodes were looked at
+	resv  *ResvView
 }
 
 // look returns what the room can give for the span of the request.
@@ -65,6 +66,13 @@ func (a *ask) suits(n *Node) bool {
 // offer returns what a room can give to the request out of what is left there.
 func (f *field) offer(a *ask, r *room, s *spare) (slot, bool) {
 	none := slot{}
+	if f.resv != nil {
+		left, open := *s, false
+		if left.cpus, open = f.unreserved(a, r, s.cpus); !open {
+			return none, false
+		}
+		s = &left
+	}
 	cpus := s.cpus
 	if a.sharing > 1 {
 		cpus = min(s.sharedCPUs(r.total, a.sharing), r.total)

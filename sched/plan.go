@@ -35,6 +35,8 @@ type Start struct {
 	Alloc     []NodeAlloc
 	Scheduler string         // "Main" or "Backfill"
 	TimeLimit slurm.Duration // runs under this limit instead of its own, of a job with TimeMin; 0: its own
+	// Reservation is the one it starts in; "" for none.
+	Reservation string
 }
 
 // Wait says why a job does not start and when it is expected to.

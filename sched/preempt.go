@@ -336,7 +336,7 @@ func (c *cycle) victimsFor(e entry, a *ask) ([]*candidate, instant, []slot) {
 			continue
 		}
 		b := e.item.shapes[i].ask
-		b.job, b.span = e.job, a.span
+		b.job, b.span, b.resv, b.core = e.job, a.span, a.resv, a.core
 		if c.placeAt(&b, other.where, c.now, nil) != nil {
 			return nil, 0, nil // it will start there
 		}
@@ -619,6 +619,7 @@ func (c *cycle) comeBack(next *entry) {
 			return false
 		}
 		a := newAsk(v, p.p, c.t)
+		a.resv = ReservationOf(c.v.Reservations, v.Resv)
 		a.span = unlimitedSpan
 		if !v.End.IsZero() {
 			a.span = max(v.End.Sub(v.Suspended), 0)

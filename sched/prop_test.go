@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand"
@@ -21,6 +22,9 @@ func TestAnyQueueKeepsItsPromises(t *testing.T) {
 	for seed := range int64(80) {
 		r := rand.New(rand.NewSource(seed))
 		s, err := randomCluster(r)
+		if err == nil {
+			err = randomReservations(s, rand.New(rand.NewSource(seed+1000)))
+		}
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -35,13 +39,14 @@ type follower struct {
 	s     *story
 	live  *Scheduler
 	known map[slurm.JobID]*Job
+	resvs []*Reservation
 }
 
 // catchUp tells the scheduler what changed since the last time.
 func (f *follower) catchUp() {
 	if f.live == nil {
 		f.live = NewScheduler(f.s.view())
-		f.known = map[slurm.JobID]*Job{}
+		f.known, f.resvs = map[slurm.JobID]*Job{}, slices.Clone(f.s.resvs)
 		for _, j := range slices.Concat(f.s.pending, f.s.running) {
 			f.known[j.ID] = j
 		}
@@ -64,6 +69,10 @@ func (f *follower) catchUp() {
 	for _, n := range f.s.nodes {
 		f.live.Node(n)
 	}
+	if list := f.s.resvs; !slices.Equal(list, f.resvs) {
+		f.live.Reservations(slices.Clone(list))
+		f.resvs = slices.Clone(list)
+	}
 	f.known = now
 }
 
@@ -73,6 +82,9 @@ func TestSchedulerKeepsUp(t *testing.T) {
 	for seed := range int64(80) {
 		r := rand.New(rand.NewSource(seed))
 		s, err := randomCluster(r)
+		if err == nil {
+			err = randomReservations(s, rand.New(rand.NewSource(seed+1000)))
+		}
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -102,6 +114,9 @@ func TestQuickPlansKeepPromises(t *testing.T) {
 	for seed := range int64(80) {
 		r := rand.New(rand.NewSource(seed))
 		s, err := randomCluster(r)
+		if err == nil {
+			err = randomReservations(s, rand.New(rand.NewSource(seed+1000)))
+		}
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -222,6 +237,19 @@ func randomCluster(r *rand.Rand) (*story, error) {
 	return s, nil
 }
 
+// randomReservations makes reservations in the cluster for somebody who has no
+// jobs there.
+func randomReservations(s *story, r *rand.Rand) error {
+	for range r.Intn(4) - 1 {
+		line := fmt.Sprintf("reservation r%d nodes=%s users=u9 starts=%dm for=%dm", len(s.resvs), s.nodes[r.Intn(len(s.nodes))].Name, r.Intn(300), 1+r.Intn(150))
+		line += pick(r, "", " cores=1", " flags=maint", " flags=daily")
+		if err := s.do(line, nil); err != nil && !errors.Is(err, slurm.ErrnoReservationOverlap) && !errors.Is(err, slurm.ErrnoNodesBusy) {
+			return err
+		}
+	}
+	return nil
+}
+
 // randomJob tells of a request.
 func randomJob(r *rand.Rand, s *story, id int) string {
 	line := fmt.Sprintf("pending %d priority=%d limit=%dm", id, 1_000_000-id, 1+r.Intn(90))
@@ -266,6 +294,9 @@ func playQueue(s *story, r *rand.Rand, plan func(again bool) (Plan, error)) erro
 		}
 		// Jobs that a partition does not allow would wait for ever.
 		s.pending = slices.DeleteFunc(s.pending, func(j *Job) bool { return j.Reason != slurm.ReasonNone && j.LastSched.Equal(s.start) })
+		for i, x := range s.resvs {
+			s.resvs[i], _ = x.Turn(s.now, 0, 0)
+		}
 		var err error
 		if s.plan, err = plan(false); err != nil {
 			return fmt.Errorf("step %d: %w", step, err)
@@ -278,7 +309,7 @@ func playQueue(s *story, r *rand.Rand, plan func(again bool) (Plan, error)) erro
 		if err := keepsPromise(s, promised); err != nil {
 			return fmt.Errorf("step %d: %w", step, err)
 		}
-		started := len(s.plan.Starts)
+		started, due := len(s.plan.Starts), s.plan.Next
 		if err := s.apply(); err != nil {
 			return err
 		}
@@ -310,6 +341,9 @@ func playQueue(s *story, r *rand.Rand, plan func(again bool) (Plan, error)) erro
 		}
 		if len(s.extras) > 0 && !again.Next.IsZero() && again.Next.Before(next) {
 			next = again.Next // a wait for few switches ends without any event
+		}
+		if len(s.resvs) > 0 && !due.IsZero() && due.Before(next) {
+			next = due // a reservation begins or ends
 		}
 		if r.Intn(3) == 0 && next.Sub(s.now) > time.Second {
 			next = s.now.Add(time.Duration(r.Int63n(int64(next.Sub(s.now)))))

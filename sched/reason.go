@@ -107,14 +107,15 @@ func (c *cycle) lookOver(it *item) {
 		if it.promise != nil && it.promise.part == p.p.Name {
 			start, nodes = it.promise.start.time(), it.promise.nodes
 		}
-		c.note(e, c.crowded(a, p), start, nodes)
+		w := c.lacks(a, p)
+		c.note(e, w, start, nodes)
 	}
 }
 
 // fail remembers that a job of the partition is in line for resources, unless
 // it waits for nodes it named: that keeps nobody else waiting.
 func (c *cycle) fail(a *ask, p *part) {
-	if len(a.required) > 0 && len(a.required) >= a.minNodes {
+	if len(a.required) > 0 && len(a.required) >= a.minNodes || a.resv != nil {
 		return
 	}
 	p.failed = true

@@ -33,6 +33,7 @@ type Request struct {
 	// Accounts say who may use what; nil when nobody asks them, and the two above
 	// hold.
 	Accounts *Accounts
+	Resv     *ResvView // the reservations; nil: there are none
 }
 
 // Resolve makes a pending job of a submission: defaults are filled in, what is
@@ -76,7 +77,8 @@ type resolver struct {
 	parts []*Partition
 	lines []string
 	known map[NodeName]*Node
-	limit Why // what of a partition's limits the job waits for
+	limit Why          // what of a partition's limits the job waits for
+	resv  *Reservation // the one whose nodes alone are looked at; nil: all nodes
 }
 
 // given reports whether an option was given explicitly.
@@ -153,10 +155,7 @@ func (r *resolver) names() error {
 	default:
 		j.Requeue = conf(r.cfg).JobRequeue
 	}
-	if o.Reservation != "" {
-		return refuse(slurm.ErrnoReservationInvalid, "reservation %q is not known", o.Reservation)
-	}
-	return nil
+	return r.req.Resv.check(j, r.req.Groups)
 }
 
 // partitions finds the partitions asked for, or the default one, and leaves out
@@ -427,7 +426,7 @@ func (r *resolver) possible() error {
 			}
 			continue
 		}
-		if lines == nil && r.fits(p) {
+		if lines == nil && r.fitsReserved(p) {
 			fits++
 		} else if r.t.enforce == enforceAll {
 			break
@@ -446,7 +445,7 @@ func (r *resolver) possible() error {
 		return nil // nodes are looked for once it is released
 	}
 	bad := refuse(slurm.ErrnoRequestedNodeConfigUnavailable, "no node of %v could ever hold the job", r.job.Partitions)
-	bad.Lines = lines
+	bad.Lines = append(lines, r.outside()...)
 	return bad
 }
 
@@ -480,8 +479,10 @@ func (r *resolver) nodesOf(p *Partition) iter.Seq[*Node] {
 					next = 0
 				}
 				if n.Name == name {
-					if !yield(n) {
-						return
+					if r.resv == nil || r.resv.HasNode(name) {
+						if !yield(n) {
+							return
+						}
 					}
 					break
 				}

@@ -29,7 +29,8 @@ type story struct {
 	live     *Scheduler // of the last cycle
 	// wide is since when jobs could start behind more switches than they ask for,
 	// which a scheduler that lives on remembers.
-	wide map[slurm.JobID]instant
+	wide  map[slurm.JobID]instant
+	resvs []*Reservation
 }
 
 func newStory() *story {
@@ -87,6 +88,8 @@ func (s *story) do(line string, out *strings.Builder) error {
 		return err
 	case "qos":
 		return s.addQOS(args[1], parseWords(args[2:]))
+	case "reservation":
+		return s.addReservation(args[1], parseWords(args[2:]))
 	case "running":
 		return s.addRunning(args[1], parseWords(args[2:]))
 	case "pending":
@@ -154,7 +157,7 @@ func (s *story) do(line string, out *strings.Builder) error {
 
 func (s *story) view() View {
 	v := View{Config: s.cfg, Nodes: s.nodes, Pending: s.pending, Running: s.running, RunningTasks: map[slurm.JobID]int{},
-		LicensesAll: s.cfg.Licenses, Accounts: s.tree}
+		LicensesAll: s.cfg.Licenses, Accounts: s.tree, Reservations: s.resvs}
 	for _, j := range s.running {
 		if j.ArrayID != 0 && !j.HasEnded() {
 			v.RunningTasks[j.ArrayID]++
@@ -282,7 +285,8 @@ func (s *story) options(w words) (*slurm.JobOptions, error) {
 		Switches: w.num("switches", 0), Segment: w.num("segment", 0), SpreadSegments: w["apart"] == "yes", ConsolidateSegments: w["together"] == "yes",
 		SocketsPerNode: w.num("sockets", 0), CoresPerSocket: w.num("cores", 0), NTasksPerCore: w.num("tpc", 0), Hint: w["hint"],
 		OverSubscribe: w["share"] == "yes", SpreadJob: w["spread"] == "yes", UseMinNodes: w["usemin"] == "yes", Hold: w["held"] == "yes",
-		Account: w["account"], TmpDisk: slurm.MB(w.num("tmp", 0)), ThreadsPerCore: w.num("threads", 0), BatchFeatures: w["batch"]}
+		Account: w["account"], TmpDisk: slurm.MB(w.num("tmp", 0)), ThreadsPerCore: w.num("threads", 0), BatchFeatures: w["batch"],
+		Reservation: w["resv"]}
 	for word, name := range map[string]string{"tasks": "ntasks", "cpt": "cpus-per-task", "tpn": "ntasks-per-node", "mem": "mem", "memcpu": "mem-per-cpu",
 		"nodes": "nodes", "limit": "time"} {
 		o.Given[name] = w[word] != ""
@@ -359,7 +363,8 @@ func (s *story) options(w words) (*slurm.JobOptions, error) {
 func (s *story) request(w words) (Request, error) {
 	o, err := s.options(w)
 	return Request{Options: o, UID: uint32(w.num("user", 1000)), GID: 1000, User: "u" + cmp.Or(w["user"], "1000"), Group: "g", Batch: true,
-		DefaultAccount: "physics", DefaultQOS: "normal", WorkDir: "/home/u", Operator: w["operator"] == "yes"}, err
+		DefaultAccount: "physics", DefaultQOS: "normal", WorkDir: "/home/u", Operator: w["operator"] == "yes",
+		Resv: NewResvView(s.resvs, nil, s.now)}, err
 }
 
 func (s *story) addPending(id string, w words) error {
@@ -417,6 +422,7 @@ func (s *story) addRunning(id string, w words) error {
 	}
 	j.Need.Exclusive = w["exclusive"] == "yes"
 	j.Need.Share = w["share"] == "yes"
+	j.Resv = w["resv"]
 	if j.LicensesUsed, err = slurm.ParseLicenses(w["licences"]); err != nil {
 		return err
 	}
@@ -527,6 +533,7 @@ func (s *story) apply() error {
 			s.pending = slices.Delete(s.pending, i, i+1)
 		}
 		one.State, one.Alloc, one.Start, one.Partition = slurm.JobRunning, start.Alloc, s.now, start.Partition
+		one.Resv = start.Reservation
 		if start.TimeLimit > 0 {
 			one.TimeLimit = start.TimeLimit
 		}

@@ -62,6 +62,7 @@ type shelf struct {
 // holding is what a job has on one node, until its expected end.
 type holding struct {
 	job         slurm.JobID
+	resv        string
 	part        PartitionName
 	uid         uint32
 	whole, user bool

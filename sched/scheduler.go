@@ -53,6 +53,7 @@ type Scheduler struct {
 	fore         *foresight  // nil: the policy does without
 	stale        bool
 	early        bool // a job ended before it had to since the last pass
+	resvTurns         // resv_pass.go
 }
 
 // shape is a request as its equals share it.
@@ -317,7 +318,7 @@ func (s *Scheduler) settle(j *Job) {
 	p := s.v.Config.Partition(j.Partition)
 	factor := ShareLimit(s.v.Config, j, p)
 	whole, user := Exclusivity(s.v.Config, j, p)
-	end := endOf(j)
+	end := s.endIn(j, endOf(j))
 	for i := range j.Alloc {
 		a := &j.Alloc[i]
 		pos, ok := s.byName[a.Node]
@@ -325,7 +326,7 @@ func (s *Scheduler) settle(j *Job) {
 			continue
 		}
 		r := &s.rooms[pos]
-		h := holding{job: j.ID, part: j.Partition, uid: j.UID, whole: whole, user: user, end: end, gres: a.Gres,
+		h := holding{job: j.ID, resv: j.Resv, part: j.Partition, uid: j.UID, whole: whole, user: user, end: end, gres: a.Gres,
 			load: load{cpus: a.CPUs, mem: a.Mem, gres: r.gresCounts(a.Gres), keeper: whole || user}}
 		if j.Aside() {
 			// Its devices stay in use, so that a job that wants the node whole cannot have it.

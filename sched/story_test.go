@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "rewrite what the stories in testdata ex
 //	licences matlab:4
 //	qos high priority=100 preempts=low,scav mode=requeue exempt=10m grace=30s
 //	shrink n[1-2] cpus=2   changes nodes that are there
+//	reservation r nodes=n[1-2] starts=10m for=1h users=u1000 accounts=-chem flags=maint,flex cores=4 licences=matlab:2
 //	running 1 nodes=n[1-2] cpus=4 mem=100 gres=gpu:a100:1 ends=10m user=3001 exclusive completing
 //	pending 2 nodes=1-4 tasks=4 limit=1h atleast=30m priority=300 array=1-9%2 ... begin=5m held after new het=2
 //	cycle        plans, and prints the starts and waits, by job
@@ -112,6 +113,9 @@ func (s *story) print(out *strings.Builder, verbose bool) {
 		text := id + " starts on " + nodeListText(job.Nodes())
 		if len(s.cfg.Partitions) > 1 {
 			text += " in " + string(p.Partition)
+		}
+		if p.Reservation != "" {
+			text += " of " + p.Reservation
 		}
 		if p.TimeLimit > 0 {
 			text += " for " + p.TimeLimit.Short()
@@ -233,6 +237,9 @@ func (s *story) overbooked() error {
 				return fmt.Errorf("node %s has more %s in use than it has", n.Name, g.Name)
 			}
 		}
+	}
+	if err := CheckReservations(s.cfg, s.resvs, s.nodes, s.running, s.now); err != nil {
+		return err
 	}
 	for _, l := range s.view().LicensesUsed.Items {
 		if l.Count > s.cfg.Licenses.Get(l.FullName()) {

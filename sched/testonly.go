@@ -26,6 +26,7 @@ func (f Forecast) Nodes() []NodeName {
 func TestOnly(v View, j *Job, now time.Time) (Forecast, error) {
 	v.Pending = nil
 	c := NewScheduler(v).newCycle(now, true)
+	c.reservations()
 	from := c.now
 	if j.Begin.After(now) {
 		from = instantOf(j.Begin)
@@ -47,6 +48,7 @@ func TestOnly(v View, j *Job, now time.Time) (Forecast, error) {
 			continue
 		}
 		a := newAsk(j, p.p, c.t)
+		c.inReservation(a)
 		at, chosen := c.earliest(a, p, from)
 		if chosen == nil || !best.Start.IsZero() && !at.time().Before(best.Start) {
 			continue

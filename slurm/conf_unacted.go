@@ -9,7 +9,7 @@ var unacted = keySet(
 	"InactiveLimit", "InteractiveStepOptions", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
 	"LaunchParameters", "MailDomain", "MailProg", "MaxTasksPerNode", "MessageTimeout", "MpiDefault", "MpiParams",
 	"ProctrackType", "PrologFlags", "PrologSlurmctld", "PrologTimeout", "PropagatePrioProcess", "PropagateResourceLimits",
-	"PropagateResourceLimitsExcept", "RebootProgram", "ResvOverRun", "ScronParameters", "SlurmUser", "SlurmctldAddr",
+	"PropagateResourceLimitsExcept", "RebootProgram", "ScronParameters", "SlurmUser", "SlurmctldAddr",
 	"SlurmctldTimeout", "SlurmdUser", "SrunEpilog", "SrunProlog", "TaskPlugin", "TaskPluginParam", "TmpFS",
 	"UnkillableStepProgram",
 	"UnkillableStepTimeout", "WaitTime",

@@ -165,6 +165,8 @@ type Entry struct {
 	//	*Entry_PowerNodes
 	//	*Entry_ShrinkJob
 	//	*Entry_ResetUsage
+	//	*Entry_SetReservation
+	//	*Entry_DropReservation
 	Cmd           isEntry_Cmd `protobuf_oneof:"cmd"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -428,6 +430,24 @@ func (x *Entry) GetResetUsage() *ResetUsage {
 	return nil
 }
 
+func (x *Entry) GetSetReservation() *SetReservation {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_SetReservation); ok {
+			return x.SetReservation
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetDropReservation() *DropReservation {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_DropReservation); ok {
+			return x.DropReservation
+		}
+	}
+	return nil
+}
+
 type isEntry_Cmd interface {
 	isEntry_Cmd()
 }
@@ -524,6 +544,14 @@ type Entry_ResetUsage struct {
 	ResetUsage *ResetUsage `protobuf:"bytes,60,opt,name=reset_usage,json=resetUsage,proto3,oneof"`
 }
 
+type Entry_SetReservation struct {
+	SetReservation *SetReservation `protobuf:"bytes,80,opt,name=set_reservation,json=setReservation,proto3,oneof"`
+}
+
+type Entry_DropReservation struct {
+	DropReservation *DropReservation `protobuf:"bytes,81,opt,name=drop_reservation,json=dropReservation,proto3,oneof"`
+}
+
 func (*Entry_SubmitJobs) isEntry_Cmd() {}
 
 func (*Entry_StartJobs) isEntry_Cmd() {}
@@ -569,6 +597,10 @@ func (*Entry_PowerNodes) isEntry_Cmd() {}
 func (*Entry_ShrinkJob) isEntry_Cmd() {}
 
 func (*Entry_ResetUsage) isEntry_Cmd() {}
+
+func (*Entry_SetReservation) isEntry_Cmd() {}
+
+func (*Entry_DropReservation) isEntry_Cmd() {}
 
 // ImportHistory has records of accounting, each a Record.
 type ImportHistory struct {
@@ -865,6 +897,7 @@ type Start struct {
 	Alloc         []*NodeAlloc           `protobuf:"bytes,6,rep,name=alloc,proto3" json:"alloc,omitempty"`
 	Scheduler     string                 `protobuf:"bytes,7,opt,name=scheduler,proto3" json:"scheduler,omitempty"`
 	TimeLimit     int64                  `protobuf:"varint,8,opt,name=time_limit,json=timeLimit,proto3" json:"time_limit,omitempty"`
+	Reservation   string                 `protobuf:"bytes,20,opt,name=reservation,proto3" json:"reservation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -953,6 +986,13 @@ func (x *Start) GetTimeLimit() int64 {
 		return x.TimeLimit
 	}
 	return 0
+}
+
+func (x *Start) GetReservation() string {
+	if x != nil {
+		return x.Reservation
+	}
+	return ""
 }
 
 type StartJobs struct {
@@ -3157,6 +3197,118 @@ func (x *ResetUsage) GetQos() []uint32 {
 	return nil
 }
 
+type SetReservation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reservation   *Reservation           `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	Create        bool                   `protobuf:"varint,2,opt,name=create,proto3" json:"create,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetReservation) Reset() {
+	*x = SetReservation{}
+	mi := &file_log_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetReservation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetReservation) ProtoMessage() {}
+
+func (x *SetReservation) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetReservation.ProtoReflect.Descriptor instead.
+func (*SetReservation) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *SetReservation) GetReservation() *Reservation {
+	if x != nil {
+		return x.Reservation
+	}
+	return nil
+}
+
+func (x *SetReservation) GetCreate() bool {
+	if x != nil {
+		return x.Create
+	}
+	return false
+}
+
+type DropReservation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Id            uint32                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	Over          bool                   `protobuf:"varint,3,opt,name=over,proto3" json:"over,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropReservation) Reset() {
+	*x = DropReservation{}
+	mi := &file_log_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropReservation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropReservation) ProtoMessage() {}
+
+func (x *DropReservation) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropReservation.ProtoReflect.Descriptor instead.
+func (*DropReservation) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *DropReservation) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DropReservation) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *DropReservation) GetOver() bool {
+	if x != nil {
+		return x.Over
+	}
+	return false
+}
+
 type UseToken struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
@@ -3168,7 +3320,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3180,7 +3332,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3193,7 +3345,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{39}
+	return file_log_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *UseToken) GetHash() string {
@@ -3237,6 +3389,7 @@ type SnapshotPart struct {
 	//	*SnapshotPart_Accounts
 	//	*SnapshotPart_Transaction
 	//	*SnapshotPart_Spent
+	//	*SnapshotPart_Reservation
 	Part          isSnapshotPart_Part `protobuf_oneof:"part"`
 	SpecOf        uint32              `protobuf:"varint,20,opt,name=spec_of,json=specOf,proto3" json:"spec_of,omitempty"` // of a job without a spec: the job before it that has the same
 	unknownFields protoimpl.UnknownFields
@@ -3245,7 +3398,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3257,7 +3410,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3270,7 +3423,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{40}
+	return file_log_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -3415,6 +3568,15 @@ func (x *SnapshotPart) GetSpent() *Spent {
 	return nil
 }
 
+func (x *SnapshotPart) GetReservation() *Reservation {
+	if x != nil {
+		if x, ok := x.Part.(*SnapshotPart_Reservation); ok {
+			return x.Reservation
+		}
+	}
+	return nil
+}
+
 func (x *SnapshotPart) GetSpecOf() uint32 {
 	if x != nil {
 		return x.SpecOf
@@ -3486,6 +3648,10 @@ type SnapshotPart_Spent struct {
 	Spent *Spent `protobuf:"bytes,60,opt,name=spent,proto3,oneof"`
 }
 
+type SnapshotPart_Reservation struct {
+	Reservation *Reservation `protobuf:"bytes,50,opt,name=reservation,proto3,oneof"`
+}
+
 func (*SnapshotPart_Head) isSnapshotPart_Part() {}
 
 func (*SnapshotPart_Job) isSnapshotPart_Part() {}
@@ -3516,6 +3682,8 @@ func (*SnapshotPart_Transaction) isSnapshotPart_Part() {}
 
 func (*SnapshotPart_Spent) isSnapshotPart_Part() {}
 
+func (*SnapshotPart_Reservation) isSnapshotPart_Part() {}
+
 type SnapshotHead struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Format          uint32                 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
@@ -3526,13 +3694,14 @@ type SnapshotHead struct {
 	Cluster         string                 `protobuf:"bytes,6,opt,name=cluster,proto3" json:"cluster,omitempty"`
 	At              int64                  `protobuf:"varint,7,opt,name=at,proto3" json:"at,omitempty"` // time of the entry at index
 	NextTransaction uint32                 `protobuf:"varint,8,opt,name=next_transaction,json=nextTransaction,proto3" json:"next_transaction,omitempty"`
+	NextReservation uint32                 `protobuf:"varint,20,opt,name=next_reservation,json=nextReservation,proto3" json:"next_reservation,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3544,7 +3713,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3557,7 +3726,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{41}
+	return file_log_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -3616,6 +3785,13 @@ func (x *SnapshotHead) GetNextTransaction() uint32 {
 	return 0
 }
 
+func (x *SnapshotHead) GetNextReservation() uint32 {
+	if x != nil {
+		return x.NextReservation
+	}
+	return 0
+}
+
 // Spent is sched.Spent: what was used, on a scale that begins at epoch.
 type Spent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3629,7 +3805,7 @@ type Spent struct {
 
 func (x *Spent) Reset() {
 	*x = Spent{}
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3641,7 +3817,7 @@ func (x *Spent) String() string {
 func (*Spent) ProtoMessage() {}
 
 func (x *Spent) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3654,7 +3830,7 @@ func (x *Spent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spent.ProtoReflect.Descriptor instead.
 func (*Spent) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{42}
+	return file_log_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Spent) GetEpoch() int64 {
@@ -3696,7 +3872,7 @@ type SpentRow struct {
 
 func (x *SpentRow) Reset() {
 	*x = SpentRow{}
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3708,7 +3884,7 @@ func (x *SpentRow) String() string {
 func (*SpentRow) ProtoMessage() {}
 
 func (x *SpentRow) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3721,7 +3897,7 @@ func (x *SpentRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpentRow.ProtoReflect.Descriptor instead.
 func (*SpentRow) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{43}
+	return file_log_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SpentRow) GetAssoc() uint32 {
@@ -3757,7 +3933,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3769,7 +3945,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3782,7 +3958,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{44}
+	return file_log_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -3825,7 +4001,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3837,7 +4013,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3850,7 +4026,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{45}
+	return file_log_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *StepKey) GetKey() string {
@@ -3893,7 +4069,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3905,7 +4081,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3918,7 +4094,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{46}
+	return file_log_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -3956,7 +4132,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3968,7 +4144,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3981,7 +4157,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{47}
+	return file_log_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RunRecord) GetId() string {
@@ -4036,7 +4212,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4048,7 +4224,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4061,7 +4237,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{48}
+	return file_log_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -4089,8 +4265,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05Actor\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x16\n" +
-	"\x06system\x18\x03 \x01(\bR\x06system\"\xec\n" +
-	"\n" +
+	"\x06system\x18\x03 \x01(\bR\x06system\"\xfb\v\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x05actor\x18\x02 \x01(\v2\x10.runink.v1.ActorR\x05actor\x128\n" +
@@ -4127,7 +4302,9 @@ const file_log_proto_rawDesc = "" +
 	"\n" +
 	"shrink_job\x185 \x01(\v2\x14.runink.v1.ShrinkJobH\x00R\tshrinkJob\x128\n" +
 	"\vreset_usage\x18< \x01(\v2\x15.runink.v1.ResetUsageH\x00R\n" +
-	"resetUsageB\x05\n" +
+	"resetUsage\x12D\n" +
+	"\x0fset_reservation\x18P \x01(\v2\x19.runink.v1.SetReservationH\x00R\x0esetReservation\x12G\n" +
+	"\x10drop_reservation\x18Q \x01(\v2\x1a.runink.v1.DropReservationH\x00R\x0fdropReservationB\x05\n" +
 	"\x03cmd\")\n" +
 	"\rImportHistory\x12\x18\n" +
 	"\arecords\x18\x01 \x03(\fR\arecords\"*\n" +
@@ -4147,7 +4324,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05blobs\x18\x03 \x03(\v2\x0f.runink.v1.BlobR\x05blobs\x12%\n" +
 	"\x05needs\x18\x04 \x03(\v2\x0f.runink.v1.IntsR\x05needs\x12$\n" +
 	"\x03run\x18\x05 \x01(\v2\x12.runink.v1.RunInfoR\x03run\x12\x10\n" +
-	"\x03het\x18\x06 \x01(\bR\x03het\"\xe9\x01\n" +
+	"\x03het\x18\x06 \x01(\bR\x03het\"\x8b\x02\n" +
 	"\x05Start\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\rR\x04task\x12\x17\n" +
@@ -4157,7 +4334,8 @@ const file_log_proto_rawDesc = "" +
 	"\x05alloc\x18\x06 \x03(\v2\x14.runink.v1.NodeAllocR\x05alloc\x12\x1c\n" +
 	"\tscheduler\x18\a \x01(\tR\tscheduler\x12\x1d\n" +
 	"\n" +
-	"time_limit\x18\b \x01(\x03R\ttimeLimit\"5\n" +
+	"time_limit\x18\b \x01(\x03R\ttimeLimit\x12 \n" +
+	"\vreservation\x18\x14 \x01(\tR\vreservation\"5\n" +
 	"\tStartJobs\x12(\n" +
 	"\x06starts\x18\x01 \x03(\v2\x10.runink.v1.StartR\x06starts\"`\n" +
 	"\bObstacle\x12\x12\n" +
@@ -4377,11 +4555,18 @@ const file_log_proto_rawDesc = "" +
 	"ResetUsage\x12\x10\n" +
 	"\x03all\x18\x01 \x01(\bR\x03all\x12\x16\n" +
 	"\x06assocs\x18\x02 \x03(\rR\x06assocs\x12\x10\n" +
-	"\x03qos\x18\x03 \x03(\rR\x03qos\"F\n" +
+	"\x03qos\x18\x03 \x03(\rR\x03qos\"b\n" +
+	"\x0eSetReservation\x128\n" +
+	"\vreservation\x18\x01 \x01(\v2\x16.runink.v1.ReservationR\vreservation\x12\x16\n" +
+	"\x06create\x18\x02 \x01(\bR\x06create\"I\n" +
+	"\x0fDropReservation\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\rR\x02id\x12\x12\n" +
+	"\x04over\x18\x03 \x01(\bR\x04over\"F\n" +
 	"\bUseToken\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\xe1\x05\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\x9d\x06\n" +
 	"\fSnapshotPart\x12-\n" +
 	"\x04head\x18\x01 \x01(\v2\x17.runink.v1.SnapshotHeadH\x00R\x04head\x12\"\n" +
 	"\x03job\x18\x02 \x01(\v2\x0e.runink.v1.JobH\x00R\x03job\x12%\n" +
@@ -4398,9 +4583,10 @@ const file_log_proto_rawDesc = "" +
 	"\x05array\x18\f \x01(\v2\x14.runink.v1.ArrayPastH\x00R\x05array\x126\n" +
 	"\baccounts\x18( \x01(\v2\x18.runink.v1.AccountTablesH\x00R\baccounts\x12:\n" +
 	"\vtransaction\x18) \x01(\v2\x16.runink.v1.TransactionH\x00R\vtransaction\x12(\n" +
-	"\x05spent\x18< \x01(\v2\x10.runink.v1.SpentH\x00R\x05spent\x12\x17\n" +
+	"\x05spent\x18< \x01(\v2\x10.runink.v1.SpentH\x00R\x05spent\x12:\n" +
+	"\vreservation\x182 \x01(\v2\x16.runink.v1.ReservationH\x00R\vreservation\x12\x17\n" +
 	"\aspec_of\x18\x14 \x01(\rR\x06specOfB\x06\n" +
-	"\x04part\"\xde\x01\n" +
+	"\x04part\"\x89\x02\n" +
 	"\fSnapshotHead\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x19\n" +
@@ -4409,7 +4595,8 @@ const file_log_proto_rawDesc = "" +
 	"\arun_seq\x18\x05 \x01(\rR\x06runSeq\x12\x18\n" +
 	"\acluster\x18\x06 \x01(\tR\acluster\x12\x0e\n" +
 	"\x02at\x18\a \x01(\x03R\x02at\x12)\n" +
-	"\x10next_transaction\x18\b \x01(\rR\x0fnextTransaction\"r\n" +
+	"\x10next_transaction\x18\b \x01(\rR\x0fnextTransaction\x12)\n" +
+	"\x10next_reservation\x18\x14 \x01(\rR\x0fnextReservation\"r\n" +
 	"\x05Spent\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x14\n" +
 	"\x05reset\x18\x02 \x01(\x03R\x05reset\x12\x14\n" +
@@ -4456,7 +4643,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
@@ -4497,30 +4684,33 @@ var file_log_proto_goTypes = []any{
 	(*PowerNodes)(nil),      // 36: runink.v1.PowerNodes
 	(*ShrinkJob)(nil),       // 37: runink.v1.ShrinkJob
 	(*ResetUsage)(nil),      // 38: runink.v1.ResetUsage
-	(*UseToken)(nil),        // 39: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 40: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 41: runink.v1.SnapshotHead
-	(*Spent)(nil),           // 42: runink.v1.Spent
-	(*SpentRow)(nil),        // 43: runink.v1.SpentRow
-	(*SubmitKey)(nil),       // 44: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 45: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 46: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 47: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 48: runink.v1.SnapshotEnd
-	(*Job)(nil),             // 49: runink.v1.Job
-	(*NodeAlloc)(nil),       // 50: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 51: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 52: runink.v1.ExitCode
-	(*Usage)(nil),           // 53: runink.v1.Usage
-	(*DependTerm)(nil),      // 54: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 55: runink.v1.JobOptions
-	(*Need)(nil),            // 56: runink.v1.Need
-	(*Step)(nil),            // 57: runink.v1.Step
-	(*NodeGres)(nil),        // 58: runink.v1.NodeGres
-	(*Partition)(nil),       // 59: runink.v1.Partition
-	(*AccountTables)(nil),   // 60: runink.v1.AccountTables
-	(*Transaction)(nil),     // 61: runink.v1.Transaction
-	(*Node)(nil),            // 62: runink.v1.Node
+	(*SetReservation)(nil),  // 39: runink.v1.SetReservation
+	(*DropReservation)(nil), // 40: runink.v1.DropReservation
+	(*UseToken)(nil),        // 41: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 42: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 43: runink.v1.SnapshotHead
+	(*Spent)(nil),           // 44: runink.v1.Spent
+	(*SpentRow)(nil),        // 45: runink.v1.SpentRow
+	(*SubmitKey)(nil),       // 46: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 47: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 48: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 49: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 50: runink.v1.SnapshotEnd
+	(*Job)(nil),             // 51: runink.v1.Job
+	(*NodeAlloc)(nil),       // 52: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 53: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 54: runink.v1.ExitCode
+	(*Usage)(nil),           // 55: runink.v1.Usage
+	(*DependTerm)(nil),      // 56: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 57: runink.v1.JobOptions
+	(*Need)(nil),            // 58: runink.v1.Need
+	(*Step)(nil),            // 59: runink.v1.Step
+	(*NodeGres)(nil),        // 60: runink.v1.NodeGres
+	(*Partition)(nil),       // 61: runink.v1.Partition
+	(*AccountTables)(nil),   // 62: runink.v1.AccountTables
+	(*Transaction)(nil),     // 63: runink.v1.Transaction
+	(*Reservation)(nil),     // 64: runink.v1.Reservation
+	(*Node)(nil),            // 65: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
@@ -4540,7 +4730,7 @@ var file_log_proto_depIdxs = []int32{
 	27, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
 	28, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
 	29, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	39, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	41, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
 	3,  // 18: runink.v1.Entry.import_history:type_name -> runink.v1.ImportHistory
 	31, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
 	33, // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
@@ -4548,59 +4738,63 @@ var file_log_proto_depIdxs = []int32{
 	36, // 22: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
 	37, // 23: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
 	38, // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
-	49, // 25: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
-	4,  // 26: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
-	5,  // 27: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
-	6,  // 28: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	50, // 29: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
-	8,  // 30: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
-	10, // 31: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
-	11, // 32: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	51, // 33: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	52, // 34: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	53, // 35: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	52, // 36: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	51, // 37: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	17, // 38: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	54, // 39: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	55, // 40: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	56, // 41: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	16, // 42: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	18, // 43: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	57, // 44: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	52, // 45: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	53, // 46: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	58, // 47: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	23, // 48: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	59, // 49: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	26, // 50: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	60, // 51: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	30, // 52: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	61, // 53: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	50, // 54: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
-	32, // 55: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
-	34, // 56: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
-	41, // 57: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	49, // 58: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	62, // 59: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	59, // 60: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	4,  // 61: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	26, // 62: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	44, // 63: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	29, // 64: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	47, // 65: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	48, // 66: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	45, // 67: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	46, // 68: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	60, // 69: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	61, // 70: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	42, // 71: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
-	43, // 72: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
-	73, // [73:73] is the sub-list for method output_type
-	73, // [73:73] is the sub-list for method input_type
-	73, // [73:73] is the sub-list for extension type_name
-	73, // [73:73] is the sub-list for extension extendee
-	0,  // [0:73] is the sub-list for field type_name
+	39, // 25: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
+	40, // 26: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
+	51, // 27: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	4,  // 28: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
+	5,  // 29: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
+	6,  // 30: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
+	52, // 31: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	8,  // 32: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
+	10, // 33: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
+	11, // 34: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
+	53, // 35: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	54, // 36: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	55, // 37: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	54, // 38: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	53, // 39: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	17, // 40: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	56, // 41: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	57, // 42: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	58, // 43: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	16, // 44: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	18, // 45: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	59, // 46: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	54, // 47: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	55, // 48: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	60, // 49: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	23, // 50: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	61, // 51: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	26, // 52: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	62, // 53: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	30, // 54: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	63, // 55: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	52, // 56: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
+	32, // 57: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
+	34, // 58: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
+	64, // 59: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
+	43, // 60: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	51, // 61: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	65, // 62: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	61, // 63: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	4,  // 64: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	26, // 65: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	46, // 66: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	29, // 67: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	49, // 68: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	50, // 69: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	47, // 70: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	48, // 71: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	62, // 72: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	63, // 73: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	44, // 74: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
+	64, // 75: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
+	45, // 76: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
+	77, // [77:77] is the sub-list for method output_type
+	77, // [77:77] is the sub-list for method input_type
+	77, // [77:77] is the sub-list for extension type_name
+	77, // [77:77] is the sub-list for extension extendee
+	0,  // [0:77] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -4633,10 +4827,12 @@ func file_log_proto_init() {
 		(*Entry_PowerNodes)(nil),
 		(*Entry_ShrinkJob)(nil),
 		(*Entry_ResetUsage)(nil),
+		(*Entry_SetReservation)(nil),
+		(*Entry_DropReservation)(nil),
 	}
 	file_log_proto_msgTypes[17].OneofWrappers = []any{}
 	file_log_proto_msgTypes[24].OneofWrappers = []any{}
-	file_log_proto_msgTypes[40].OneofWrappers = []any{
+	file_log_proto_msgTypes[42].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -4652,6 +4848,7 @@ func file_log_proto_init() {
 		(*SnapshotPart_Accounts)(nil),
 		(*SnapshotPart_Transaction)(nil),
 		(*SnapshotPart_Spent)(nil),
+		(*SnapshotPart_Reservation)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4659,7 +4856,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   49,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

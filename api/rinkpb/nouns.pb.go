@@ -2099,6 +2099,8 @@ type Job struct {
 	FailedStarts     uint32                 `protobuf:"varint,95,opt,name=failed_starts,json=failedStarts,proto3" json:"failed_starts,omitempty"`
 	AgeHeld          bool                   `protobuf:"varint,100,opt,name=age_held,json=ageHeld,proto3" json:"age_held,omitempty"`
 	AgeFrom          int64                  `protobuf:"varint,101,opt,name=age_from,json=ageFrom,proto3" json:"age_from,omitempty"`
+	Resv             string                 `protobuf:"bytes,120,opt,name=resv,proto3" json:"resv,omitempty"`
+	ResvId           uint32                 `protobuf:"varint,121,opt,name=resv_id,json=resvId,proto3" json:"resv_id,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2689,6 +2691,20 @@ func (x *Job) GetAgeHeld() bool {
 func (x *Job) GetAgeFrom() int64 {
 	if x != nil {
 		return x.AgeFrom
+	}
+	return 0
+}
+
+func (x *Job) GetResv() string {
+	if x != nil {
+		return x.Resv
+	}
+	return ""
+}
+
+func (x *Job) GetResvId() uint32 {
+	if x != nil {
+		return x.ResvId
 	}
 	return 0
 }
@@ -3448,6 +3464,7 @@ type Node struct {
 	CpuLoad       float64 `protobuf:"fixed64,51,opt,name=cpu_load,json=cpuLoad,proto3" json:"cpu_load,omitempty"`
 	FreeMem       int64   `protobuf:"varint,52,opt,name=free_mem,json=freeMem,proto3" json:"free_mem,omitempty"`
 	Connected     bool    `protobuf:"varint,53,opt,name=connected,proto3" json:"connected,omitempty"`
+	Reservation   string  `protobuf:"bytes,70,opt,name=reservation,proto3" json:"reservation,omitempty"` // the active one it is in
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3781,6 +3798,13 @@ func (x *Node) GetConnected() bool {
 		return x.Connected
 	}
 	return false
+}
+
+func (x *Node) GetReservation() string {
+	if x != nil {
+		return x.Reservation
+	}
+	return ""
 }
 
 // Partition is sched.Partition.
@@ -5231,6 +5255,311 @@ func (x *Transaction) GetClusters() []string {
 	return nil
 }
 
+// Reservation is sched.Reservation.
+type Reservation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Id            uint32                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	Start         int64                  `protobuf:"varint,3,opt,name=start,proto3" json:"start,omitempty"`
+	End           int64                  `protobuf:"varint,4,opt,name=end,proto3" json:"end,omitempty"`
+	Made          int64                  `protobuf:"varint,5,opt,name=made,proto3" json:"made,omitempty"`
+	Nodes         []string               `protobuf:"bytes,6,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Cores         []*ReservedCores       `protobuf:"bytes,7,rep,name=cores,proto3" json:"cores,omitempty"`
+	Partition     string                 `protobuf:"bytes,8,opt,name=partition,proto3" json:"partition,omitempty"`
+	Users         []string               `protobuf:"bytes,9,rep,name=users,proto3" json:"users,omitempty"`
+	Accounts      []string               `protobuf:"bytes,10,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	Groups        []string               `protobuf:"bytes,11,rep,name=groups,proto3" json:"groups,omitempty"`
+	Qos           []string               `protobuf:"bytes,12,rep,name=qos,proto3" json:"qos,omitempty"`
+	Features      string                 `protobuf:"bytes,13,opt,name=features,proto3" json:"features,omitempty"`
+	Licenses      []*License             `protobuf:"bytes,14,rep,name=licenses,proto3" json:"licenses,omitempty"`
+	LicensesAny   bool                   `protobuf:"varint,15,opt,name=licenses_any,json=licensesAny,proto3" json:"licenses_any,omitempty"`
+	Flags         uint64                 `protobuf:"varint,16,opt,name=flags,proto3" json:"flags,omitempty"`
+	Comment       string                 `protobuf:"bytes,17,opt,name=comment,proto3" json:"comment,omitempty"`
+	NodeCnt       int32                  `protobuf:"varint,18,opt,name=node_cnt,json=nodeCnt,proto3" json:"node_cnt,omitempty"`
+	CoreCnt       int32                  `protobuf:"varint,19,opt,name=core_cnt,json=coreCnt,proto3" json:"core_cnt,omitempty"`
+	MaxStartDelay int64                  `protobuf:"varint,20,opt,name=max_start_delay,json=maxStartDelay,proto3" json:"max_start_delay,omitempty"`
+	PurgeAfter    int64                  `protobuf:"varint,21,opt,name=purge_after,json=purgeAfter,proto3" json:"purge_after,omitempty"`
+	IdleSince     int64                  `protobuf:"varint,22,opt,name=idle_since,json=idleSince,proto3" json:"idle_since,omitempty"`
+	Creator       string                 `protobuf:"bytes,23,opt,name=creator,proto3" json:"creator,omitempty"`
+	ChangedAt     uint64                 `protobuf:"varint,24,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
+	Duration      int64                  `protobuf:"varint,25,opt,name=duration,proto3" json:"duration,omitempty"`
+	Tres          []*TRESItem            `protobuf:"bytes,26,rep,name=tres,proto3" json:"tres,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reservation) Reset() {
+	*x = Reservation{}
+	mi := &file_nouns_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reservation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reservation) ProtoMessage() {}
+
+func (x *Reservation) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
+func (*Reservation) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Reservation) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Reservation) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Reservation) GetStart() int64 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *Reservation) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *Reservation) GetMade() int64 {
+	if x != nil {
+		return x.Made
+	}
+	return 0
+}
+
+func (x *Reservation) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *Reservation) GetCores() []*ReservedCores {
+	if x != nil {
+		return x.Cores
+	}
+	return nil
+}
+
+func (x *Reservation) GetPartition() string {
+	if x != nil {
+		return x.Partition
+	}
+	return ""
+}
+
+func (x *Reservation) GetUsers() []string {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *Reservation) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *Reservation) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *Reservation) GetQos() []string {
+	if x != nil {
+		return x.Qos
+	}
+	return nil
+}
+
+func (x *Reservation) GetFeatures() string {
+	if x != nil {
+		return x.Features
+	}
+	return ""
+}
+
+func (x *Reservation) GetLicenses() []*License {
+	if x != nil {
+		return x.Licenses
+	}
+	return nil
+}
+
+func (x *Reservation) GetLicensesAny() bool {
+	if x != nil {
+		return x.LicensesAny
+	}
+	return false
+}
+
+func (x *Reservation) GetFlags() uint64 {
+	if x != nil {
+		return x.Flags
+	}
+	return 0
+}
+
+func (x *Reservation) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+func (x *Reservation) GetNodeCnt() int32 {
+	if x != nil {
+		return x.NodeCnt
+	}
+	return 0
+}
+
+func (x *Reservation) GetCoreCnt() int32 {
+	if x != nil {
+		return x.CoreCnt
+	}
+	return 0
+}
+
+func (x *Reservation) GetMaxStartDelay() int64 {
+	if x != nil {
+		return x.MaxStartDelay
+	}
+	return 0
+}
+
+func (x *Reservation) GetPurgeAfter() int64 {
+	if x != nil {
+		return x.PurgeAfter
+	}
+	return 0
+}
+
+func (x *Reservation) GetIdleSince() int64 {
+	if x != nil {
+		return x.IdleSince
+	}
+	return 0
+}
+
+func (x *Reservation) GetCreator() string {
+	if x != nil {
+		return x.Creator
+	}
+	return ""
+}
+
+func (x *Reservation) GetChangedAt() uint64 {
+	if x != nil {
+		return x.ChangedAt
+	}
+	return 0
+}
+
+func (x *Reservation) GetDuration() int64 {
+	if x != nil {
+		return x.Duration
+	}
+	return 0
+}
+
+func (x *Reservation) GetTres() []*TRESItem {
+	if x != nil {
+		return x.Tres
+	}
+	return nil
+}
+
+type ReservedCores struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Cores         *IndexSet              `protobuf:"bytes,2,opt,name=cores,proto3" json:"cores,omitempty"`
+	Cpus          int32                  `protobuf:"varint,3,opt,name=cpus,proto3" json:"cpus,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservedCores) Reset() {
+	*x = ReservedCores{}
+	mi := &file_nouns_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservedCores) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservedCores) ProtoMessage() {}
+
+func (x *ReservedCores) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservedCores.ProtoReflect.Descriptor instead.
+func (*ReservedCores) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ReservedCores) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *ReservedCores) GetCores() *IndexSet {
+	if x != nil {
+		return x.Cores
+	}
+	return nil
+}
+
+func (x *ReservedCores) GetCpus() int32 {
+	if x != nil {
+		return x.Cpus
+	}
+	return 0
+}
+
 var File_nouns_proto protoreflect.FileDescriptor
 
 const file_nouns_proto_rawDesc = "" +
@@ -5484,7 +5813,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05tasks\x18\x04 \x01(\x05R\x05tasks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xb4\x13\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xe1\x13\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x19\n" +
 	"\barray_id\x18\x02 \x01(\rR\aarrayId\x12\x17\n" +
@@ -5583,7 +5912,9 @@ const file_nouns_proto_rawDesc = "" +
 	"\aroom_on\x18^ \x03(\v2\x14.runink.v1.NodeAllocR\x06roomOn\x12#\n" +
 	"\rfailed_starts\x18_ \x01(\rR\ffailedStarts\x12\x19\n" +
 	"\bage_held\x18d \x01(\bR\aageHeld\x12\x19\n" +
-	"\bage_from\x18e \x01(\x03R\aageFrom\"D\n" +
+	"\bage_from\x18e \x01(\x03R\aageFrom\x12\x12\n" +
+	"\x04resv\x18x \x01(\tR\x04resv\x12\x17\n" +
+	"\aresv_id\x18y \x01(\rR\x06resvId\"D\n" +
 	"\x06Rlimit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
@@ -5658,7 +5989,7 @@ const file_nouns_proto_rawDesc = "" +
 	" \x03(\v2\x16.runink.v1.DeviceLinksR\x05links\x12\x12\n" +
 	"\x04near\x18\v \x03(\x05R\x04near\"\x1d\n" +
 	"\vDeviceLinks\x12\x0e\n" +
-	"\x02to\x18\x01 \x03(\x05R\x02to\"\xb0\t\n" +
+	"\x02to\x18\x01 \x03(\x05R\x02to\"\xd2\t\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bhostname\x18\x02 \x01(\tR\bhostname\x12\x12\n" +
@@ -5710,7 +6041,8 @@ const file_nouns_proto_rawDesc = "" +
 	"load_known\x182 \x01(\bR\tloadKnown\x12\x19\n" +
 	"\bcpu_load\x183 \x01(\x01R\acpuLoad\x12\x19\n" +
 	"\bfree_mem\x184 \x01(\x03R\afreeMem\x12\x1c\n" +
-	"\tconnected\x185 \x01(\bR\tconnected\"\xee\n" +
+	"\tconnected\x185 \x01(\bR\tconnected\x12 \n" +
+	"\vreservation\x18F \x01(\tR\vreservation\"\xee\n" +
 	"\n" +
 	"\tPartition\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -5869,7 +6201,42 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04info\x18\x06 \x01(\tR\x04info\x12\x1a\n" +
 	"\baccounts\x18\a \x03(\tR\baccounts\x12\x14\n" +
 	"\x05users\x18\b \x03(\tR\x05users\x12\x1a\n" +
-	"\bclusters\x18\t \x03(\tR\bclustersB#Z!github.com/runink/rink/api/rinkpbb\x06proto3"
+	"\bclusters\x18\t \x03(\tR\bclusters\"\xe8\x05\n" +
+	"\vReservation\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\rR\x02id\x12\x14\n" +
+	"\x05start\x18\x03 \x01(\x03R\x05start\x12\x10\n" +
+	"\x03end\x18\x04 \x01(\x03R\x03end\x12\x12\n" +
+	"\x04made\x18\x05 \x01(\x03R\x04made\x12\x14\n" +
+	"\x05nodes\x18\x06 \x03(\tR\x05nodes\x12.\n" +
+	"\x05cores\x18\a \x03(\v2\x18.runink.v1.ReservedCoresR\x05cores\x12\x1c\n" +
+	"\tpartition\x18\b \x01(\tR\tpartition\x12\x14\n" +
+	"\x05users\x18\t \x03(\tR\x05users\x12\x1a\n" +
+	"\baccounts\x18\n" +
+	" \x03(\tR\baccounts\x12\x16\n" +
+	"\x06groups\x18\v \x03(\tR\x06groups\x12\x10\n" +
+	"\x03qos\x18\f \x03(\tR\x03qos\x12\x1a\n" +
+	"\bfeatures\x18\r \x01(\tR\bfeatures\x12.\n" +
+	"\blicenses\x18\x0e \x03(\v2\x12.runink.v1.LicenseR\blicenses\x12!\n" +
+	"\flicenses_any\x18\x0f \x01(\bR\vlicensesAny\x12\x14\n" +
+	"\x05flags\x18\x10 \x01(\x04R\x05flags\x12\x18\n" +
+	"\acomment\x18\x11 \x01(\tR\acomment\x12\x19\n" +
+	"\bnode_cnt\x18\x12 \x01(\x05R\anodeCnt\x12\x19\n" +
+	"\bcore_cnt\x18\x13 \x01(\x05R\acoreCnt\x12&\n" +
+	"\x0fmax_start_delay\x18\x14 \x01(\x03R\rmaxStartDelay\x12\x1f\n" +
+	"\vpurge_after\x18\x15 \x01(\x03R\n" +
+	"purgeAfter\x12\x1d\n" +
+	"\n" +
+	"idle_since\x18\x16 \x01(\x03R\tidleSince\x12\x18\n" +
+	"\acreator\x18\x17 \x01(\tR\acreator\x12\x1d\n" +
+	"\n" +
+	"changed_at\x18\x18 \x01(\x04R\tchangedAt\x12\x1a\n" +
+	"\bduration\x18\x19 \x01(\x03R\bduration\x12'\n" +
+	"\x04tres\x18\x1a \x03(\v2\x13.runink.v1.TRESItemR\x04tres\"b\n" +
+	"\rReservedCores\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12)\n" +
+	"\x05cores\x18\x02 \x01(\v2\x13.runink.v1.IndexSetR\x05cores\x12\x12\n" +
+	"\x04cpus\x18\x03 \x01(\x05R\x04cpusB#Z!github.com/runink/rink/api/rinkpbb\x06proto3"
 
 var (
 	file_nouns_proto_rawDescOnce sync.Once
@@ -5883,7 +6250,7 @@ func file_nouns_proto_rawDescGZIP() []byte {
 	return file_nouns_proto_rawDescData
 }
 
-var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_nouns_proto_goTypes = []any{
 	(*GresItem)(nil),      // 0: runink.v1.GresItem
 	(*GresAlloc)(nil),     // 1: runink.v1.GresAlloc
@@ -5916,6 +6283,8 @@ var file_nouns_proto_goTypes = []any{
 	(*QOS)(nil),           // 28: runink.v1.QOS
 	(*TRESKind)(nil),      // 29: runink.v1.TRESKind
 	(*Transaction)(nil),   // 30: runink.v1.Transaction
+	(*Reservation)(nil),   // 31: runink.v1.Reservation
+	(*ReservedCores)(nil), // 32: runink.v1.ReservedCores
 }
 var file_nouns_proto_depIdxs = []int32{
 	0,  // 0: runink.v1.JobOptions.gres:type_name -> runink.v1.GresItem
@@ -5982,11 +6351,15 @@ var file_nouns_proto_depIdxs = []int32{
 	26, // 61: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
 	22, // 62: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
 	22, // 63: runink.v1.QOS.limits:type_name -> runink.v1.Limits
-	64, // [64:64] is the sub-list for method output_type
-	64, // [64:64] is the sub-list for method input_type
-	64, // [64:64] is the sub-list for extension type_name
-	64, // [64:64] is the sub-list for extension extendee
-	0,  // [0:64] is the sub-list for field type_name
+	32, // 64: runink.v1.Reservation.cores:type_name -> runink.v1.ReservedCores
+	3,  // 65: runink.v1.Reservation.licenses:type_name -> runink.v1.License
+	21, // 66: runink.v1.Reservation.tres:type_name -> runink.v1.TRESItem
+	2,  // 67: runink.v1.ReservedCores.cores:type_name -> runink.v1.IndexSet
+	68, // [68:68] is the sub-list for method output_type
+	68, // [68:68] is the sub-list for method input_type
+	68, // [68:68] is the sub-list for extension type_name
+	68, // [68:68] is the sub-list for extension extendee
+	0,  // [0:68] is the sub-list for field type_name
 }
 
 func init() { file_nouns_proto_init() }
@@ -6000,7 +6373,7 @@ func file_nouns_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_nouns_proto_rawDesc), len(file_nouns_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

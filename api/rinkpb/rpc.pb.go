@@ -2576,6 +2576,223 @@ func (*ReconfigureRequest) Descriptor() ([]byte, []int) {
 	return file_rpc_proto_rawDescGZIP(), []int{37}
 }
 
+type ListReservationsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListReservationsRequest) Reset() {
+	*x = ListReservationsRequest{}
+	mi := &file_rpc_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListReservationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListReservationsRequest) ProtoMessage() {}
+
+func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListReservationsRequest.ProtoReflect.Descriptor instead.
+func (*ListReservationsRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{38}
+}
+
+type ReservationList struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reservations  []*Reservation         `protobuf:"bytes,1,rep,name=reservations,proto3" json:"reservations,omitempty"`
+	Now           int64                  `protobuf:"varint,2,opt,name=now,proto3" json:"now,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationList) Reset() {
+	*x = ReservationList{}
+	mi := &file_rpc_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationList) ProtoMessage() {}
+
+func (x *ReservationList) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationList.ProtoReflect.Descriptor instead.
+func (*ReservationList) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ReservationList) GetReservations() []*Reservation {
+	if x != nil {
+		return x.Reservations
+	}
+	return nil
+}
+
+func (x *ReservationList) GetNow() int64 {
+	if x != nil {
+		return x.Now
+	}
+	return 0
+}
+
+// ModifyReservationRequest carries scontrol's words, the keys whole and in small letters, times as utsN.
+type ModifyReservationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Changes       []*KeyValue            `protobuf:"bytes,2,rep,name=changes,proto3" json:"changes,omitempty"`
+	Create        bool                   `protobuf:"varint,3,opt,name=create,proto3" json:"create,omitempty"`
+	Delete        bool                   `protobuf:"varint,4,opt,name=delete,proto3" json:"delete,omitempty"`
+	Skip          bool                   `protobuf:"varint,5,opt,name=skip,proto3" json:"skip,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModifyReservationRequest) Reset() {
+	*x = ModifyReservationRequest{}
+	mi := &file_rpc_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModifyReservationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModifyReservationRequest) ProtoMessage() {}
+
+func (x *ModifyReservationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModifyReservationRequest.ProtoReflect.Descriptor instead.
+func (*ModifyReservationRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ModifyReservationRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ModifyReservationRequest) GetChanges() []*KeyValue {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ModifyReservationRequest) GetCreate() bool {
+	if x != nil {
+		return x.Create
+	}
+	return false
+}
+
+func (x *ModifyReservationRequest) GetDelete() bool {
+	if x != nil {
+		return x.Delete
+	}
+	return false
+}
+
+func (x *ModifyReservationRequest) GetSkip() bool {
+	if x != nil {
+		return x.Skip
+	}
+	return false
+}
+
+type ModifyReservationReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModifyReservationReply) Reset() {
+	*x = ModifyReservationReply{}
+	mi := &file_rpc_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModifyReservationReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModifyReservationReply) ProtoMessage() {}
+
+func (x *ModifyReservationReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModifyReservationReply.ProtoReflect.Descriptor instead.
+func (*ModifyReservationReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ModifyReservationReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *ModifyReservationReply) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
 type ListAccountsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Transactions  bool                   `protobuf:"varint,1,opt,name=transactions,proto3" json:"transactions,omitempty"`
@@ -2585,7 +2802,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2597,7 +2814,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2610,7 +2827,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListAccountsRequest) GetTransactions() bool {
@@ -2638,7 +2855,7 @@ type AccountsReply struct {
 
 func (x *AccountsReply) Reset() {
 	*x = AccountsReply{}
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2650,7 +2867,7 @@ func (x *AccountsReply) String() string {
 func (*AccountsReply) ProtoMessage() {}
 
 func (x *AccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2663,7 +2880,7 @@ func (x *AccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsReply.ProtoReflect.Descriptor instead.
 func (*AccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *AccountsReply) GetTables() *AccountTables {
@@ -2750,7 +2967,7 @@ type AccountAsk struct {
 
 func (x *AccountAsk) Reset() {
 	*x = AccountAsk{}
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2762,7 +2979,7 @@ func (x *AccountAsk) String() string {
 func (*AccountAsk) ProtoMessage() {}
 
 func (x *AccountAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2775,7 +2992,7 @@ func (x *AccountAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountAsk.ProtoReflect.Descriptor instead.
 func (*AccountAsk) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AccountAsk) GetVerb() string {
@@ -2835,7 +3052,7 @@ type AccountWhere struct {
 
 func (x *AccountWhere) Reset() {
 	*x = AccountWhere{}
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2847,7 +3064,7 @@ func (x *AccountWhere) String() string {
 func (*AccountWhere) ProtoMessage() {}
 
 func (x *AccountWhere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2860,7 +3077,7 @@ func (x *AccountWhere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountWhere.ProtoReflect.Descriptor instead.
 func (*AccountWhere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AccountWhere) GetAccounts() []string {
@@ -2972,7 +3189,7 @@ type ChangeAccountsRequest struct {
 
 func (x *ChangeAccountsRequest) Reset() {
 	*x = ChangeAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2984,7 +3201,7 @@ func (x *ChangeAccountsRequest) String() string {
 func (*ChangeAccountsRequest) ProtoMessage() {}
 
 func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2997,7 +3214,7 @@ func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ChangeAccountsRequest) GetAsks() []*AccountAsk {
@@ -3025,7 +3242,7 @@ type ChangeAccountsReply struct {
 
 func (x *ChangeAccountsReply) Reset() {
 	*x = ChangeAccountsReply{}
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3037,7 +3254,7 @@ func (x *ChangeAccountsReply) String() string {
 func (*ChangeAccountsReply) ProtoMessage() {}
 
 func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3050,7 +3267,7 @@ func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsReply.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ChangeAccountsReply) GetStatus() *Status {
@@ -3087,7 +3304,7 @@ type AssocRow struct {
 
 func (x *AssocRow) Reset() {
 	*x = AssocRow{}
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3099,7 +3316,7 @@ func (x *AssocRow) String() string {
 func (*AssocRow) ProtoMessage() {}
 
 func (x *AssocRow) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3112,7 +3329,7 @@ func (x *AssocRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocRow.ProtoReflect.Descriptor instead.
 func (*AssocRow) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *AssocRow) GetId() uint32 {
@@ -3164,7 +3381,7 @@ type AccountsOutcome struct {
 
 func (x *AccountsOutcome) Reset() {
 	*x = AccountsOutcome{}
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3176,7 +3393,7 @@ func (x *AccountsOutcome) String() string {
 func (*AccountsOutcome) ProtoMessage() {}
 
 func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3189,7 +3406,7 @@ func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsOutcome.ProtoReflect.Descriptor instead.
 func (*AccountsOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *AccountsOutcome) GetAccounts() []string {
@@ -3248,7 +3465,7 @@ type AccountTrouble struct {
 
 func (x *AccountTrouble) Reset() {
 	*x = AccountTrouble{}
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3260,7 +3477,7 @@ func (x *AccountTrouble) String() string {
 func (*AccountTrouble) ProtoMessage() {}
 
 func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3273,7 +3490,7 @@ func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTrouble.ProtoReflect.Descriptor instead.
 func (*AccountTrouble) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *AccountTrouble) GetKind() uint32 {
@@ -3328,7 +3545,7 @@ type CompleteJobRequest struct {
 
 func (x *CompleteJobRequest) Reset() {
 	*x = CompleteJobRequest{}
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3340,7 +3557,7 @@ func (x *CompleteJobRequest) String() string {
 func (*CompleteJobRequest) ProtoMessage() {}
 
 func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3353,7 +3570,7 @@ func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
 func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *CompleteJobRequest) GetJob() uint32 {
@@ -3393,7 +3610,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3405,7 +3622,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3418,7 +3635,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *HistoryRequest) GetRefs() []*JobRef {
@@ -3537,7 +3754,7 @@ type HistoryPage struct {
 
 func (x *HistoryPage) Reset() {
 	*x = HistoryPage{}
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3549,7 +3766,7 @@ func (x *HistoryPage) String() string {
 func (*HistoryPage) ProtoMessage() {}
 
 func (x *HistoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3562,7 +3779,7 @@ func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
 func (*HistoryPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *HistoryPage) GetRecords() []*Record {
@@ -3607,7 +3824,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3619,7 +3836,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3632,7 +3849,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Record) GetJob() *Job {
@@ -3731,7 +3948,7 @@ type NodeFact struct {
 
 func (x *NodeFact) Reset() {
 	*x = NodeFact{}
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3743,7 +3960,7 @@ func (x *NodeFact) String() string {
 func (*NodeFact) ProtoMessage() {}
 
 func (x *NodeFact) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3756,7 +3973,7 @@ func (x *NodeFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeFact.ProtoReflect.Descriptor instead.
 func (*NodeFact) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *NodeFact) GetNode() string {
@@ -3840,7 +4057,7 @@ type ReservationSpan struct {
 
 func (x *ReservationSpan) Reset() {
 	*x = ReservationSpan{}
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3852,7 +4069,7 @@ func (x *ReservationSpan) String() string {
 func (*ReservationSpan) ProtoMessage() {}
 
 func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3865,7 +4082,7 @@ func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSpan.ProtoReflect.Descriptor instead.
 func (*ReservationSpan) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReservationSpan) GetId() uint32 {
@@ -3945,7 +4162,7 @@ type UsageRequest struct {
 
 func (x *UsageRequest) Reset() {
 	*x = UsageRequest{}
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3957,7 +4174,7 @@ func (x *UsageRequest) String() string {
 func (*UsageRequest) ProtoMessage() {}
 
 func (x *UsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3970,7 +4187,7 @@ func (x *UsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
 func (*UsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *UsageRequest) GetStart() int64 {
@@ -4032,7 +4249,7 @@ type UsageReply struct {
 
 func (x *UsageReply) Reset() {
 	*x = UsageReply{}
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4044,7 +4261,7 @@ func (x *UsageReply) String() string {
 func (*UsageReply) ProtoMessage() {}
 
 func (x *UsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4057,7 +4274,7 @@ func (x *UsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
 func (*UsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *UsageReply) GetStatus() *Status {
@@ -4140,7 +4357,7 @@ type Party struct {
 
 func (x *Party) Reset() {
 	*x = Party{}
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4152,7 +4369,7 @@ func (x *Party) String() string {
 func (*Party) ProtoMessage() {}
 
 func (x *Party) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4165,7 +4382,7 @@ func (x *Party) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Party.ProtoReflect.Descriptor instead.
 func (*Party) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Party) GetAccount() string {
@@ -4236,7 +4453,7 @@ type PartyUsage struct {
 
 func (x *PartyUsage) Reset() {
 	*x = PartyUsage{}
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4248,7 +4465,7 @@ func (x *PartyUsage) String() string {
 func (*PartyUsage) ProtoMessage() {}
 
 func (x *PartyUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4261,7 +4478,7 @@ func (x *PartyUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
 func (*PartyUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *PartyUsage) GetParty() *Party {
@@ -4303,7 +4520,7 @@ type TRESSeconds struct {
 
 func (x *TRESSeconds) Reset() {
 	*x = TRESSeconds{}
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4315,7 +4532,7 @@ func (x *TRESSeconds) String() string {
 func (*TRESSeconds) ProtoMessage() {}
 
 func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4328,7 +4545,7 @@ func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
 func (*TRESSeconds) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *TRESSeconds) GetTres() string {
@@ -4366,7 +4583,7 @@ type EndedSums struct {
 
 func (x *EndedSums) Reset() {
 	*x = EndedSums{}
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4378,7 +4595,7 @@ func (x *EndedSums) String() string {
 func (*EndedSums) ProtoMessage() {}
 
 func (x *EndedSums) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4391,7 +4608,7 @@ func (x *EndedSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
 func (*EndedSums) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *EndedSums) GetJobs() int64 {
@@ -4495,7 +4712,7 @@ type ClusterUsage struct {
 
 func (x *ClusterUsage) Reset() {
 	*x = ClusterUsage{}
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4507,7 +4724,7 @@ func (x *ClusterUsage) String() string {
 func (*ClusterUsage) ProtoMessage() {}
 
 func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4520,7 +4737,7 @@ func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
 func (*ClusterUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ClusterUsage) GetTres() string {
@@ -4596,7 +4813,7 @@ type ReservationUsage struct {
 
 func (x *ReservationUsage) Reset() {
 	*x = ReservationUsage{}
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4608,7 +4825,7 @@ func (x *ReservationUsage) String() string {
 func (*ReservationUsage) ProtoMessage() {}
 
 func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4621,7 +4838,7 @@ func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
 func (*ReservationUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ReservationUsage) GetSpan() *ReservationSpan {
@@ -4649,7 +4866,7 @@ type AccountPlace struct {
 
 func (x *AccountPlace) Reset() {
 	*x = AccountPlace{}
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4661,7 +4878,7 @@ func (x *AccountPlace) String() string {
 func (*AccountPlace) ProtoMessage() {}
 
 func (x *AccountPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4674,7 +4891,7 @@ func (x *AccountPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
 func (*AccountPlace) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *AccountPlace) GetName() string {
@@ -4701,7 +4918,7 @@ type StepStatsRequest struct {
 
 func (x *StepStatsRequest) Reset() {
 	*x = StepStatsRequest{}
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4713,7 +4930,7 @@ func (x *StepStatsRequest) String() string {
 func (*StepStatsRequest) ProtoMessage() {}
 
 func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4726,7 +4943,7 @@ func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
 func (*StepStatsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *StepStatsRequest) GetRefs() []*JobRef {
@@ -4753,7 +4970,7 @@ type StepStatsReply struct {
 
 func (x *StepStatsReply) Reset() {
 	*x = StepStatsReply{}
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4765,7 +4982,7 @@ func (x *StepStatsReply) String() string {
 func (*StepStatsReply) ProtoMessage() {}
 
 func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4778,7 +4995,7 @@ func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
 func (*StepStatsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *StepStatsReply) GetSteps() []*StepStat {
@@ -4807,7 +5024,7 @@ type StepStat struct {
 
 func (x *StepStat) Reset() {
 	*x = StepStat{}
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4819,7 +5036,7 @@ func (x *StepStat) String() string {
 func (*StepStat) ProtoMessage() {}
 
 func (x *StepStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4832,7 +5049,7 @@ func (x *StepStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
 func (*StepStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *StepStat) GetJob() *Job {
@@ -4868,7 +5085,7 @@ type NodeStat struct {
 
 func (x *NodeStat) Reset() {
 	*x = NodeStat{}
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4880,7 +5097,7 @@ func (x *NodeStat) String() string {
 func (*NodeStat) ProtoMessage() {}
 
 func (x *NodeStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4893,7 +5110,7 @@ func (x *NodeStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
 func (*NodeStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *NodeStat) GetNode() string {
@@ -4935,7 +5152,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4947,7 +5164,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4960,7 +5177,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Sample) GetJob() uint32 {
@@ -4987,7 +5204,7 @@ type Sampled struct {
 
 func (x *Sampled) Reset() {
 	*x = Sampled{}
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4999,7 +5216,7 @@ func (x *Sampled) String() string {
 func (*Sampled) ProtoMessage() {}
 
 func (x *Sampled) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5012,7 +5229,7 @@ func (x *Sampled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
 func (*Sampled) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Sampled) GetAsk() uint64 {
@@ -5042,7 +5259,7 @@ type SliceStat struct {
 
 func (x *SliceStat) Reset() {
 	*x = SliceStat{}
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5054,7 +5271,7 @@ func (x *SliceStat) String() string {
 func (*SliceStat) ProtoMessage() {}
 
 func (x *SliceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5067,7 +5284,7 @@ func (x *SliceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
 func (*SliceStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *SliceStat) GetJob() uint32 {
@@ -5114,7 +5331,7 @@ type ImportHistoryRequest struct {
 
 func (x *ImportHistoryRequest) Reset() {
 	*x = ImportHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5126,7 +5343,7 @@ func (x *ImportHistoryRequest) String() string {
 func (*ImportHistoryRequest) ProtoMessage() {}
 
 func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5139,7 +5356,7 @@ func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ImportHistoryRequest) GetRecords() []*Record {
@@ -5160,7 +5377,7 @@ type ImportHistoryReply struct {
 
 func (x *ImportHistoryReply) Reset() {
 	*x = ImportHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5172,7 +5389,7 @@ func (x *ImportHistoryReply) String() string {
 func (*ImportHistoryReply) ProtoMessage() {}
 
 func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5185,7 +5402,7 @@ func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
 func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ImportHistoryReply) GetStatus() *Status {
@@ -5236,7 +5453,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5248,7 +5465,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5261,7 +5478,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -5409,7 +5626,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5421,7 +5638,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5434,7 +5651,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -5476,7 +5693,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5488,7 +5705,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5501,7 +5718,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -5543,7 +5760,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5555,7 +5772,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5568,7 +5785,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -5649,7 +5866,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5661,7 +5878,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5674,7 +5891,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -5742,7 +5959,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5754,7 +5971,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5767,7 +5984,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -5838,7 +6055,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5850,7 +6067,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5863,7 +6080,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -5906,7 +6123,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5918,7 +6135,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5931,7 +6148,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -5974,7 +6191,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5986,7 +6203,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5999,7 +6216,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -6041,7 +6258,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6053,7 +6270,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6066,7 +6283,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -6101,7 +6318,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6113,7 +6330,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6126,7 +6343,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -6161,7 +6378,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6173,7 +6390,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6186,7 +6403,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -6221,7 +6438,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6233,7 +6450,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6246,7 +6463,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -6282,7 +6499,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6294,7 +6511,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6307,7 +6524,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -6363,7 +6580,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6375,7 +6592,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6388,7 +6605,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -6586,7 +6803,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6598,7 +6815,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6611,7 +6828,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -6647,7 +6864,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6659,7 +6876,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6672,7 +6889,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -6714,7 +6931,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6726,7 +6943,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6739,7 +6956,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -6773,7 +6990,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6785,7 +7002,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6798,7 +7015,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -6831,7 +7048,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6843,7 +7060,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6856,7 +7073,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -6924,7 +7141,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6936,7 +7153,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6949,7 +7166,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -7016,7 +7233,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7028,7 +7245,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7041,7 +7258,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -7110,7 +7327,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7122,7 +7339,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7135,7 +7352,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -7204,7 +7421,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7216,7 +7433,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7229,7 +7446,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -7256,7 +7473,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7268,7 +7485,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7281,7 +7498,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -7310,7 +7527,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7322,7 +7539,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7335,7 +7552,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -7390,7 +7607,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7402,7 +7619,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7415,7 +7632,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{97}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *Order) GetId() uint64 {
@@ -7591,7 +7808,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7603,7 +7820,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7616,7 +7833,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{98}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -7656,7 +7873,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7668,7 +7885,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7681,7 +7898,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{99}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -7700,7 +7917,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7712,7 +7929,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7725,7 +7942,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{100}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -7773,7 +7990,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7785,7 +8002,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7798,7 +8015,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{101}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -8023,7 +8240,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8035,7 +8252,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8048,7 +8265,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{102}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -8164,7 +8381,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8176,7 +8393,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8189,7 +8406,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{103}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -8400,7 +8617,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8412,7 +8629,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8425,7 +8642,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{104}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -8472,7 +8689,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8484,7 +8701,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8497,7 +8714,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -8565,7 +8782,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8577,7 +8794,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8590,7 +8807,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -8656,7 +8873,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8668,7 +8885,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8681,7 +8898,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -8720,7 +8937,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8732,7 +8949,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8745,7 +8962,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 type PrioritiesReply struct {
@@ -8759,7 +8976,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8771,7 +8988,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8784,7 +9001,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -8823,7 +9040,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8835,7 +9052,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8848,7 +9065,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -8925,7 +9142,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8937,7 +9154,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8950,7 +9167,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -9076,7 +9293,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9088,7 +9305,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9101,7 +9318,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -9135,7 +9352,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9147,7 +9364,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9160,7 +9377,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -9188,7 +9405,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9200,7 +9417,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9213,7 +9430,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -9261,7 +9478,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9273,7 +9490,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9286,7 +9503,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -9605,7 +9822,20 @@ const file_rpc_proto_rawDesc = "" +
 	"\achanges\x18\x02 \x03(\v2\x13.runink.v1.KeyValueR\achanges\x12\x16\n" +
 	"\x06create\x18\x03 \x01(\bR\x06create\x12\x16\n" +
 	"\x06delete\x18\x04 \x01(\bR\x06delete\"\x14\n" +
-	"\x12ReconfigureRequest\"9\n" +
+	"\x12ReconfigureRequest\"\x19\n" +
+	"\x17ListReservationsRequest\"_\n" +
+	"\x0fReservationList\x12:\n" +
+	"\freservations\x18\x01 \x03(\v2\x16.runink.v1.ReservationR\freservations\x12\x10\n" +
+	"\x03now\x18\x02 \x01(\x03R\x03now\"\xa1\x01\n" +
+	"\x18ModifyReservationRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12-\n" +
+	"\achanges\x18\x02 \x03(\v2\x13.runink.v1.KeyValueR\achanges\x12\x16\n" +
+	"\x06create\x18\x03 \x01(\bR\x06create\x12\x16\n" +
+	"\x06delete\x18\x04 \x01(\bR\x06delete\x12\x12\n" +
+	"\x04skip\x18\x05 \x01(\bR\x04skip\"W\n" +
+	"\x16ModifyReservationReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"9\n" +
 	"\x13ListAccountsRequest\x12\"\n" +
 	"\ftransactions\x18\x01 \x01(\bR\ftransactions\"\xe3\x02\n" +
 	"\rAccountsReply\x120\n" +
@@ -10216,7 +10446,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05level\x18\f \x01(\x01R\x05level\x12\"\n" +
 	"\rgrp_tres_mins\x18\r \x01(\tR\vgrpTresMins\x12$\n" +
 	"\x0eused_tres_mins\x18\x0e \x01(\tR\fusedTresMins\x12\"\n" +
-	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins2\xb4\x10\n" +
+	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins2\xe5\x11\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -10236,7 +10466,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06Update\x12\x1b.runink.v1.UpdateJobRequest\x1a\x16.runink.v1.ActionReply\x12;\n" +
 	"\n" +
 	"ModifyNode\x12\x1c.runink.v1.ModifyNodeRequest\x1a\x0f.runink.v1.Done\x12E\n" +
-	"\x0fModifyPartition\x12!.runink.v1.ModifyPartitionRequest\x1a\x0f.runink.v1.Done\x12=\n" +
+	"\x0fModifyPartition\x12!.runink.v1.ModifyPartitionRequest\x1a\x0f.runink.v1.Done\x12R\n" +
+	"\x10ListReservations\x12\".runink.v1.ListReservationsRequest\x1a\x1a.runink.v1.ReservationList\x12[\n" +
+	"\x11ModifyReservation\x12#.runink.v1.ModifyReservationRequest\x1a!.runink.v1.ModifyReservationReply\x12=\n" +
 	"\vReconfigure\x12\x1d.runink.v1.ReconfigureRequest\x1a\x0f.runink.v1.Done\x12>\n" +
 	"\aHistory\x12\x19.runink.v1.HistoryRequest\x1a\x16.runink.v1.HistoryPage0\x01\x127\n" +
 	"\x05Usage\x12\x17.runink.v1.UsageRequest\x1a\x15.runink.v1.UsageReply\x12C\n" +
@@ -10275,167 +10507,172 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 116)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 120)
 var file_rpc_proto_goTypes = []any{
-	(ActRequest_Action)(0),         // 0: runink.v1.ActRequest.Action
-	(*Done)(nil),                   // 1: runink.v1.Done
-	(*PingRequest)(nil),            // 2: runink.v1.PingRequest
-	(*PingReply)(nil),              // 3: runink.v1.PingReply
-	(*ControllerInfo)(nil),         // 4: runink.v1.ControllerInfo
-	(*SubmitRequest)(nil),          // 5: runink.v1.SubmitRequest
-	(*JobRequest)(nil),             // 6: runink.v1.JobRequest
-	(*SubmitReply)(nil),            // 7: runink.v1.SubmitReply
-	(*Status)(nil),                 // 8: runink.v1.Status
-	(*TestOnlyReply)(nil),          // 9: runink.v1.TestOnlyReply
-	(*WaitJobRequest)(nil),         // 10: runink.v1.WaitJobRequest
-	(*JobRef)(nil),                 // 11: runink.v1.JobRef
-	(*ListJobsRequest)(nil),        // 12: runink.v1.ListJobsRequest
-	(*JobPage)(nil),                // 13: runink.v1.JobPage
-	(*Expected)(nil),               // 14: runink.v1.Expected
-	(*ListNodesRequest)(nil),       // 15: runink.v1.ListNodesRequest
-	(*NodeList)(nil),               // 16: runink.v1.NodeList
-	(*ListPartitionsRequest)(nil),  // 17: runink.v1.ListPartitionsRequest
-	(*PartitionList)(nil),          // 18: runink.v1.PartitionList
-	(*GetConfigRequest)(nil),       // 19: runink.v1.GetConfigRequest
-	(*ConfigReply)(nil),            // 20: runink.v1.ConfigReply
-	(*GetScriptRequest)(nil),       // 21: runink.v1.GetScriptRequest
-	(*GetScriptReply)(nil),         // 22: runink.v1.GetScriptReply
-	(*ListLicensesRequest)(nil),    // 23: runink.v1.ListLicensesRequest
-	(*LicenseInfo)(nil),            // 24: runink.v1.LicenseInfo
-	(*LicenseList)(nil),            // 25: runink.v1.LicenseList
-	(*ExplainRequest)(nil),         // 26: runink.v1.ExplainRequest
-	(*ExplainReply)(nil),           // 27: runink.v1.ExplainReply
-	(*ListRunsRequest)(nil),        // 28: runink.v1.ListRunsRequest
-	(*RunList)(nil),                // 29: runink.v1.RunList
-	(*CancelRequest)(nil),          // 30: runink.v1.CancelRequest
-	(*ActionReply)(nil),            // 31: runink.v1.ActionReply
-	(*Outcome)(nil),                // 32: runink.v1.Outcome
-	(*ActRequest)(nil),             // 33: runink.v1.ActRequest
-	(*UpdateJobRequest)(nil),       // 34: runink.v1.UpdateJobRequest
-	(*KeyValue)(nil),               // 35: runink.v1.KeyValue
-	(*ModifyNodeRequest)(nil),      // 36: runink.v1.ModifyNodeRequest
-	(*ModifyPartitionRequest)(nil), // 37: runink.v1.ModifyPartitionRequest
-	(*ReconfigureRequest)(nil),     // 38: runink.v1.ReconfigureRequest
-	(*ListAccountsRequest)(nil),    // 39: runink.v1.ListAccountsRequest
-	(*AccountsReply)(nil),          // 40: runink.v1.AccountsReply
-	(*AccountAsk)(nil),             // 41: runink.v1.AccountAsk
-	(*AccountWhere)(nil),           // 42: runink.v1.AccountWhere
-	(*ChangeAccountsRequest)(nil),  // 43: runink.v1.ChangeAccountsRequest
-	(*ChangeAccountsReply)(nil),    // 44: runink.v1.ChangeAccountsReply
-	(*AssocRow)(nil),               // 45: runink.v1.AssocRow
-	(*AccountsOutcome)(nil),        // 46: runink.v1.AccountsOutcome
-	(*AccountTrouble)(nil),         // 47: runink.v1.AccountTrouble
-	(*CompleteJobRequest)(nil),     // 48: runink.v1.CompleteJobRequest
-	(*HistoryRequest)(nil),         // 49: runink.v1.HistoryRequest
-	(*HistoryPage)(nil),            // 50: runink.v1.HistoryPage
-	(*Record)(nil),                 // 51: runink.v1.Record
-	(*NodeFact)(nil),               // 52: runink.v1.NodeFact
-	(*ReservationSpan)(nil),        // 53: runink.v1.ReservationSpan
-	(*UsageRequest)(nil),           // 54: runink.v1.UsageRequest
-	(*UsageReply)(nil),             // 55: runink.v1.UsageReply
-	(*Party)(nil),                  // 56: runink.v1.Party
-	(*PartyUsage)(nil),             // 57: runink.v1.PartyUsage
-	(*TRESSeconds)(nil),            // 58: runink.v1.TRESSeconds
-	(*EndedSums)(nil),              // 59: runink.v1.EndedSums
-	(*ClusterUsage)(nil),           // 60: runink.v1.ClusterUsage
-	(*ReservationUsage)(nil),       // 61: runink.v1.ReservationUsage
-	(*AccountPlace)(nil),           // 62: runink.v1.AccountPlace
-	(*StepStatsRequest)(nil),       // 63: runink.v1.StepStatsRequest
-	(*StepStatsReply)(nil),         // 64: runink.v1.StepStatsReply
-	(*StepStat)(nil),               // 65: runink.v1.StepStat
-	(*NodeStat)(nil),               // 66: runink.v1.NodeStat
-	(*Sample)(nil),                 // 67: runink.v1.Sample
-	(*Sampled)(nil),                // 68: runink.v1.Sampled
-	(*SliceStat)(nil),              // 69: runink.v1.SliceStat
-	(*ImportHistoryRequest)(nil),   // 70: runink.v1.ImportHistoryRequest
-	(*ImportHistoryReply)(nil),     // 71: runink.v1.ImportHistoryReply
-	(*CreateStepRequest)(nil),      // 72: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),        // 73: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),      // 74: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                 // 75: runink.v1.StepUp
-	(*StepAttach)(nil),             // 76: runink.v1.StepAttach
-	(*StepDown)(nil),               // 77: runink.v1.StepDown
-	(*TaskOutput)(nil),             // 78: runink.v1.TaskOutput
-	(*TaskStart)(nil),              // 79: runink.v1.TaskStart
-	(*TaskExit)(nil),               // 80: runink.v1.TaskExit
-	(*CreateTokenRequest)(nil),     // 81: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),       // 82: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),         // 83: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),           // 84: runink.v1.CertifyReply
-	(*JoinRequest)(nil),            // 85: runink.v1.JoinRequest
-	(*Report)(nil),                 // 86: runink.v1.Report
-	(*Hello)(nil),                  // 87: runink.v1.Hello
-	(*HeldJob)(nil),                // 88: runink.v1.HeldJob
-	(*Heartbeat)(nil),              // 89: runink.v1.Heartbeat
-	(*JobAccepted)(nil),            // 90: runink.v1.JobAccepted
-	(*JobDone)(nil),                // 91: runink.v1.JobDone
-	(*NodeDone)(nil),               // 92: runink.v1.NodeDone
-	(*StepDone)(nil),               // 93: runink.v1.StepDone
-	(*LaunchFailed)(nil),           // 94: runink.v1.LaunchFailed
-	(*NodeHealth)(nil),             // 95: runink.v1.NodeHealth
-	(*OrderResult)(nil),            // 96: runink.v1.OrderResult
-	(*StepUsage)(nil),              // 97: runink.v1.StepUsage
-	(*Order)(nil),                  // 98: runink.v1.Order
-	(*Welcome)(nil),                // 99: runink.v1.Welcome
-	(*Ack)(nil),                    // 100: runink.v1.Ack
-	(*NewConfig)(nil),              // 101: runink.v1.NewConfig
-	(*JobHere)(nil),                // 102: runink.v1.JobHere
-	(*LaunchJob)(nil),              // 103: runink.v1.LaunchJob
-	(*LaunchStep)(nil),             // 104: runink.v1.LaunchStep
-	(*TaskHere)(nil),               // 105: runink.v1.TaskHere
-	(*SignalJob)(nil),              // 106: runink.v1.SignalJob
-	(*EndJobHere)(nil),             // 107: runink.v1.EndJobHere
-	(*SuspendJob)(nil),             // 108: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),      // 109: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),        // 110: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),        // 111: runink.v1.PriorityWeights
-	(*JobFactors)(nil),             // 112: runink.v1.JobFactors
-	(*TRESFactor)(nil),             // 113: runink.v1.TRESFactor
-	(*SharesRequest)(nil),          // 114: runink.v1.SharesRequest
-	(*SharesReply)(nil),            // 115: runink.v1.SharesReply
-	(*AssocShare)(nil),             // 116: runink.v1.AssocShare
-	(*JobOptions)(nil),             // 117: runink.v1.JobOptions
-	(*Rlimit)(nil),                 // 118: runink.v1.Rlimit
-	(*IndexSet)(nil),               // 119: runink.v1.IndexSet
-	(*Job)(nil),                    // 120: runink.v1.Job
-	(*Obstacle)(nil),               // 121: runink.v1.Obstacle
-	(*Node)(nil),                   // 122: runink.v1.Node
-	(*Partition)(nil),              // 123: runink.v1.Partition
-	(*ConfigFile)(nil),             // 124: runink.v1.ConfigFile
-	(*Story)(nil),                  // 125: runink.v1.Story
-	(*RunRecord)(nil),              // 126: runink.v1.RunRecord
-	(*AccountTables)(nil),          // 127: runink.v1.AccountTables
-	(*Transaction)(nil),            // 128: runink.v1.Transaction
-	(*TRESItem)(nil),               // 129: runink.v1.TRESItem
-	(*ExitCode)(nil),               // 130: runink.v1.ExitCode
-	(*Step)(nil),                   // 131: runink.v1.Step
-	(*Usage)(nil),                  // 132: runink.v1.Usage
-	(*RegisterNode)(nil),           // 133: runink.v1.RegisterNode
-	(*GresAlloc)(nil),              // 134: runink.v1.GresAlloc
+	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
+	(*Done)(nil),                     // 1: runink.v1.Done
+	(*PingRequest)(nil),              // 2: runink.v1.PingRequest
+	(*PingReply)(nil),                // 3: runink.v1.PingReply
+	(*ControllerInfo)(nil),           // 4: runink.v1.ControllerInfo
+	(*SubmitRequest)(nil),            // 5: runink.v1.SubmitRequest
+	(*JobRequest)(nil),               // 6: runink.v1.JobRequest
+	(*SubmitReply)(nil),              // 7: runink.v1.SubmitReply
+	(*Status)(nil),                   // 8: runink.v1.Status
+	(*TestOnlyReply)(nil),            // 9: runink.v1.TestOnlyReply
+	(*WaitJobRequest)(nil),           // 10: runink.v1.WaitJobRequest
+	(*JobRef)(nil),                   // 11: runink.v1.JobRef
+	(*ListJobsRequest)(nil),          // 12: runink.v1.ListJobsRequest
+	(*JobPage)(nil),                  // 13: runink.v1.JobPage
+	(*Expected)(nil),                 // 14: runink.v1.Expected
+	(*ListNodesRequest)(nil),         // 15: runink.v1.ListNodesRequest
+	(*NodeList)(nil),                 // 16: runink.v1.NodeList
+	(*ListPartitionsRequest)(nil),    // 17: runink.v1.ListPartitionsRequest
+	(*PartitionList)(nil),            // 18: runink.v1.PartitionList
+	(*GetConfigRequest)(nil),         // 19: runink.v1.GetConfigRequest
+	(*ConfigReply)(nil),              // 20: runink.v1.ConfigReply
+	(*GetScriptRequest)(nil),         // 21: runink.v1.GetScriptRequest
+	(*GetScriptReply)(nil),           // 22: runink.v1.GetScriptReply
+	(*ListLicensesRequest)(nil),      // 23: runink.v1.ListLicensesRequest
+	(*LicenseInfo)(nil),              // 24: runink.v1.LicenseInfo
+	(*LicenseList)(nil),              // 25: runink.v1.LicenseList
+	(*ExplainRequest)(nil),           // 26: runink.v1.ExplainRequest
+	(*ExplainReply)(nil),             // 27: runink.v1.ExplainReply
+	(*ListRunsRequest)(nil),          // 28: runink.v1.ListRunsRequest
+	(*RunList)(nil),                  // 29: runink.v1.RunList
+	(*CancelRequest)(nil),            // 30: runink.v1.CancelRequest
+	(*ActionReply)(nil),              // 31: runink.v1.ActionReply
+	(*Outcome)(nil),                  // 32: runink.v1.Outcome
+	(*ActRequest)(nil),               // 33: runink.v1.ActRequest
+	(*UpdateJobRequest)(nil),         // 34: runink.v1.UpdateJobRequest
+	(*KeyValue)(nil),                 // 35: runink.v1.KeyValue
+	(*ModifyNodeRequest)(nil),        // 36: runink.v1.ModifyNodeRequest
+	(*ModifyPartitionRequest)(nil),   // 37: runink.v1.ModifyPartitionRequest
+	(*ReconfigureRequest)(nil),       // 38: runink.v1.ReconfigureRequest
+	(*ListReservationsRequest)(nil),  // 39: runink.v1.ListReservationsRequest
+	(*ReservationList)(nil),          // 40: runink.v1.ReservationList
+	(*ModifyReservationRequest)(nil), // 41: runink.v1.ModifyReservationRequest
+	(*ModifyReservationReply)(nil),   // 42: runink.v1.ModifyReservationReply
+	(*ListAccountsRequest)(nil),      // 43: runink.v1.ListAccountsRequest
+	(*AccountsReply)(nil),            // 44: runink.v1.AccountsReply
+	(*AccountAsk)(nil),               // 45: runink.v1.AccountAsk
+	(*AccountWhere)(nil),             // 46: runink.v1.AccountWhere
+	(*ChangeAccountsRequest)(nil),    // 47: runink.v1.ChangeAccountsRequest
+	(*ChangeAccountsReply)(nil),      // 48: runink.v1.ChangeAccountsReply
+	(*AssocRow)(nil),                 // 49: runink.v1.AssocRow
+	(*AccountsOutcome)(nil),          // 50: runink.v1.AccountsOutcome
+	(*AccountTrouble)(nil),           // 51: runink.v1.AccountTrouble
+	(*CompleteJobRequest)(nil),       // 52: runink.v1.CompleteJobRequest
+	(*HistoryRequest)(nil),           // 53: runink.v1.HistoryRequest
+	(*HistoryPage)(nil),              // 54: runink.v1.HistoryPage
+	(*Record)(nil),                   // 55: runink.v1.Record
+	(*NodeFact)(nil),                 // 56: runink.v1.NodeFact
+	(*ReservationSpan)(nil),          // 57: runink.v1.ReservationSpan
+	(*UsageRequest)(nil),             // 58: runink.v1.UsageRequest
+	(*UsageReply)(nil),               // 59: runink.v1.UsageReply
+	(*Party)(nil),                    // 60: runink.v1.Party
+	(*PartyUsage)(nil),               // 61: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),              // 62: runink.v1.TRESSeconds
+	(*EndedSums)(nil),                // 63: runink.v1.EndedSums
+	(*ClusterUsage)(nil),             // 64: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),         // 65: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),             // 66: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),         // 67: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),           // 68: runink.v1.StepStatsReply
+	(*StepStat)(nil),                 // 69: runink.v1.StepStat
+	(*NodeStat)(nil),                 // 70: runink.v1.NodeStat
+	(*Sample)(nil),                   // 71: runink.v1.Sample
+	(*Sampled)(nil),                  // 72: runink.v1.Sampled
+	(*SliceStat)(nil),                // 73: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),     // 74: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),       // 75: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),        // 76: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),          // 77: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),        // 78: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                   // 79: runink.v1.StepUp
+	(*StepAttach)(nil),               // 80: runink.v1.StepAttach
+	(*StepDown)(nil),                 // 81: runink.v1.StepDown
+	(*TaskOutput)(nil),               // 82: runink.v1.TaskOutput
+	(*TaskStart)(nil),                // 83: runink.v1.TaskStart
+	(*TaskExit)(nil),                 // 84: runink.v1.TaskExit
+	(*CreateTokenRequest)(nil),       // 85: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 86: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 87: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 88: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 89: runink.v1.JoinRequest
+	(*Report)(nil),                   // 90: runink.v1.Report
+	(*Hello)(nil),                    // 91: runink.v1.Hello
+	(*HeldJob)(nil),                  // 92: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 93: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 94: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 95: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 96: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 97: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 98: runink.v1.LaunchFailed
+	(*NodeHealth)(nil),               // 99: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 100: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 101: runink.v1.StepUsage
+	(*Order)(nil),                    // 102: runink.v1.Order
+	(*Welcome)(nil),                  // 103: runink.v1.Welcome
+	(*Ack)(nil),                      // 104: runink.v1.Ack
+	(*NewConfig)(nil),                // 105: runink.v1.NewConfig
+	(*JobHere)(nil),                  // 106: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 107: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 108: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 109: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 110: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 111: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 112: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 113: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 114: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 115: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 116: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 117: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 118: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 119: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 120: runink.v1.AssocShare
+	(*JobOptions)(nil),               // 121: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 122: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 123: runink.v1.IndexSet
+	(*Job)(nil),                      // 124: runink.v1.Job
+	(*Obstacle)(nil),                 // 125: runink.v1.Obstacle
+	(*Node)(nil),                     // 126: runink.v1.Node
+	(*Partition)(nil),                // 127: runink.v1.Partition
+	(*ConfigFile)(nil),               // 128: runink.v1.ConfigFile
+	(*Story)(nil),                    // 129: runink.v1.Story
+	(*RunRecord)(nil),                // 130: runink.v1.RunRecord
+	(*Reservation)(nil),              // 131: runink.v1.Reservation
+	(*AccountTables)(nil),            // 132: runink.v1.AccountTables
+	(*Transaction)(nil),              // 133: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 134: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 135: runink.v1.ExitCode
+	(*Step)(nil),                     // 136: runink.v1.Step
+	(*Usage)(nil),                    // 137: runink.v1.Usage
+	(*RegisterNode)(nil),             // 138: runink.v1.RegisterNode
+	(*GresAlloc)(nil),                // 139: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	117, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	118, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	121, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	122, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	119, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	123, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	120, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	124, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	121, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	122, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	123, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	124, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	125, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	126, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	127, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	128, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	8,   // 18: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	120, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	125, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	126, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	124, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	129, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	130, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 22: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 23: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	32,  // 24: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -10446,180 +10683,187 @@ var file_rpc_proto_depIdxs = []int32{
 	35,  // 29: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 30: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 31: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	127, // 32: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	128, // 33: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	129, // 34: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
-	42,  // 35: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
-	35,  // 36: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
-	41,  // 37: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
-	8,   // 38: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
-	46,  // 39: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
-	47,  // 40: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
-	45,  // 41: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
-	45,  // 42: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
-	45,  // 43: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	130, // 44: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
-	11,  // 45: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	51,  // 46: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
-	8,   // 47: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	120, // 48: runink.v1.Record.job:type_name -> runink.v1.Job
-	131, // 49: runink.v1.Record.steps:type_name -> runink.v1.Step
-	132, // 50: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	52,  // 51: runink.v1.Record.node:type_name -> runink.v1.NodeFact
-	53,  // 52: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	8,   // 53: runink.v1.UsageReply.status:type_name -> runink.v1.Status
-	57,  // 54: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
-	57,  // 55: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
-	60,  // 56: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
-	61,  // 57: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
-	62,  // 58: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	56,  // 59: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	58,  // 60: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	59,  // 61: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	53,  // 62: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	58,  // 63: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
-	11,  // 64: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	65,  // 65: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
-	8,   // 66: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	120, // 67: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	131, // 68: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	66,  // 69: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	132, // 70: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	69,  // 71: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	132, // 72: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	51,  // 73: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
-	8,   // 74: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	117, // 75: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	118, // 76: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	8,   // 77: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	131, // 78: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	120, // 79: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	76,  // 80: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	78,  // 81: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	79,  // 82: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	80,  // 83: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	130, // 84: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	8,   // 85: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	8,   // 86: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	87,  // 87: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	89,  // 88: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	90,  // 89: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	91,  // 90: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	92,  // 91: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	93,  // 92: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	94,  // 93: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	95,  // 94: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	96,  // 95: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	97,  // 96: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	68,  // 97: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	133, // 98: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	88,  // 99: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	130, // 100: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	132, // 101: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	132, // 102: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	130, // 103: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	80,  // 104: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	132, // 105: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 106: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	132, // 107: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	99,  // 108: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	103, // 109: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	104, // 110: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	106, // 111: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	107, // 112: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	100, // 113: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	101, // 114: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	108, // 115: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	67,  // 116: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	124, // 117: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	88,  // 118: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	124, // 119: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	134, // 120: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	118, // 121: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	102, // 122: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	102, // 123: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	105, // 124: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	134, // 125: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	111, // 126: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	112, // 127: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	113, // 128: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	113, // 129: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	116, // 130: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	2,   // 131: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 132: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 133: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 134: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 135: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 136: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 137: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 138: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 139: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 140: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	28,  // 141: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	26,  // 142: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	30,  // 143: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	33,  // 144: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	34,  // 145: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	36,  // 146: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	37,  // 147: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	38,  // 148: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	49,  // 149: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	54,  // 150: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	63,  // 151: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	70,  // 152: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	48,  // 153: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	72,  // 154: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	75,  // 155: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	74,  // 156: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	39,  // 157: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	43,  // 158: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	81,  // 159: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	83,  // 160: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	109, // 161: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	114, // 162: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	85,  // 163: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	86,  // 164: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	75,  // 165: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	3,   // 166: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 167: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 168: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	120, // 169: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 170: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 171: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 172: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 173: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 174: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 175: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	29,  // 176: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	27,  // 177: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	31,  // 178: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	31,  // 179: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	31,  // 180: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 181: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 182: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	1,   // 183: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	50,  // 184: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	55,  // 185: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	64,  // 186: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	71,  // 187: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 188: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	73,  // 189: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	77,  // 190: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 191: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	40,  // 192: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	44,  // 193: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	82,  // 194: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	84,  // 195: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	110, // 196: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	115, // 197: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	84,  // 198: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	98,  // 199: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	77,  // 200: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	166, // [166:201] is the sub-list for method output_type
-	131, // [131:166] is the sub-list for method input_type
-	131, // [131:131] is the sub-list for extension type_name
-	131, // [131:131] is the sub-list for extension extendee
-	0,   // [0:131] is the sub-list for field type_name
+	131, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	35,  // 33: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
+	8,   // 34: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
+	132, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	133, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	134, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	46,  // 38: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
+	35,  // 39: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
+	45,  // 40: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
+	8,   // 41: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
+	50,  // 42: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
+	51,  // 43: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
+	49,  // 44: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
+	49,  // 45: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
+	49,  // 46: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
+	135, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	11,  // 48: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
+	55,  // 49: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	8,   // 50: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
+	124, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
+	136, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
+	137, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	56,  // 54: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	57,  // 55: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	8,   // 56: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	61,  // 57: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	61,  // 58: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	64,  // 59: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	65,  // 60: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	66,  // 61: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	60,  // 62: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	62,  // 63: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	63,  // 64: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	57,  // 65: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	62,  // 66: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	11,  // 67: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	69,  // 68: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	8,   // 69: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	124, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	136, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	70,  // 72: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	137, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	73,  // 74: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	137, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	55,  // 76: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	8,   // 77: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	121, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	122, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	8,   // 80: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	136, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	124, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	80,  // 83: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	82,  // 84: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	83,  // 85: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	84,  // 86: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	135, // 87: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	8,   // 88: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	8,   // 89: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	91,  // 90: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	93,  // 91: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	94,  // 92: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	95,  // 93: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	96,  // 94: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	97,  // 95: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	98,  // 96: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	99,  // 97: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	100, // 98: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	101, // 99: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	72,  // 100: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	138, // 101: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	92,  // 102: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	135, // 103: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	137, // 104: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	137, // 105: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	135, // 106: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	84,  // 107: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	137, // 108: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 109: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	137, // 110: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	103, // 111: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	107, // 112: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	108, // 113: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	110, // 114: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	111, // 115: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	104, // 116: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	105, // 117: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	112, // 118: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	71,  // 119: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	128, // 120: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	92,  // 121: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	128, // 122: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	139, // 123: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	122, // 124: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	106, // 125: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	106, // 126: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	109, // 127: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	139, // 128: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	115, // 129: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	116, // 130: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	117, // 131: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	117, // 132: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	120, // 133: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	2,   // 134: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 135: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 136: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 137: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 138: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 139: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 140: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 141: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 142: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 143: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	28,  // 144: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	26,  // 145: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	30,  // 146: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	33,  // 147: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	34,  // 148: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	36,  // 149: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	37,  // 150: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	39,  // 151: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	41,  // 152: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	38,  // 153: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	53,  // 154: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	58,  // 155: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	67,  // 156: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	74,  // 157: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	52,  // 158: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	76,  // 159: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	79,  // 160: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	78,  // 161: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	43,  // 162: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	47,  // 163: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	85,  // 164: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	87,  // 165: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	113, // 166: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	118, // 167: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	89,  // 168: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	90,  // 169: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	79,  // 170: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	3,   // 171: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 172: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 173: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	124, // 174: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 175: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 176: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 177: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 178: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 179: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 180: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	29,  // 181: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	27,  // 182: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	31,  // 183: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	31,  // 184: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	31,  // 185: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 186: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 187: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	40,  // 188: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	42,  // 189: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	1,   // 190: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	54,  // 191: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	59,  // 192: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	68,  // 193: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	75,  // 194: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 195: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	77,  // 196: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	81,  // 197: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 198: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	44,  // 199: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	48,  // 200: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	86,  // 201: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	88,  // 202: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	114, // 203: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	119, // 204: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	88,  // 205: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	102, // 206: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	81,  // 207: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	171, // [171:208] is the sub-list for method output_type
+	134, // [134:171] is the sub-list for method input_type
+	134, // [134:134] is the sub-list for extension type_name
+	134, // [134:134] is the sub-list for extension extendee
+	0,   // [0:134] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -10630,7 +10874,7 @@ func file_rpc_proto_init() {
 	file_nouns_proto_init()
 	file_log_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[85].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[89].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -10643,7 +10887,7 @@ func file_rpc_proto_init() {
 		(*Report_Usage)(nil),
 		(*Report_Sampled)(nil),
 	}
-	file_rpc_proto_msgTypes[97].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[101].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -10660,7 +10904,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   116,
+			NumMessages:   120,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -21,38 +21,40 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Controller_Ping_FullMethodName            = "/runink.v1.Controller/Ping"
-	Controller_Submit_FullMethodName          = "/runink.v1.Controller/Submit"
-	Controller_TestOnly_FullMethodName        = "/runink.v1.Controller/TestOnly"
-	Controller_WaitJob_FullMethodName         = "/runink.v1.Controller/WaitJob"
-	Controller_ListJobs_FullMethodName        = "/runink.v1.Controller/ListJobs"
-	Controller_ListNodes_FullMethodName       = "/runink.v1.Controller/ListNodes"
-	Controller_ListPartitions_FullMethodName  = "/runink.v1.Controller/ListPartitions"
-	Controller_GetConfig_FullMethodName       = "/runink.v1.Controller/GetConfig"
-	Controller_GetScript_FullMethodName       = "/runink.v1.Controller/GetScript"
-	Controller_ListLicenses_FullMethodName    = "/runink.v1.Controller/ListLicenses"
-	Controller_ListRuns_FullMethodName        = "/runink.v1.Controller/ListRuns"
-	Controller_Explain_FullMethodName         = "/runink.v1.Controller/Explain"
-	Controller_Cancel_FullMethodName          = "/runink.v1.Controller/Cancel"
-	Controller_Act_FullMethodName             = "/runink.v1.Controller/Act"
-	Controller_Update_FullMethodName          = "/runink.v1.Controller/Update"
-	Controller_ModifyNode_FullMethodName      = "/runink.v1.Controller/ModifyNode"
-	Controller_ModifyPartition_FullMethodName = "/runink.v1.Controller/ModifyPartition"
-	Controller_Reconfigure_FullMethodName     = "/runink.v1.Controller/Reconfigure"
-	Controller_History_FullMethodName         = "/runink.v1.Controller/History"
-	Controller_Usage_FullMethodName           = "/runink.v1.Controller/Usage"
-	Controller_StepStats_FullMethodName       = "/runink.v1.Controller/StepStats"
-	Controller_ImportHistory_FullMethodName   = "/runink.v1.Controller/ImportHistory"
-	Controller_CompleteJob_FullMethodName     = "/runink.v1.Controller/CompleteJob"
-	Controller_CreateStep_FullMethodName      = "/runink.v1.Controller/CreateStep"
-	Controller_StepIO_FullMethodName          = "/runink.v1.Controller/StepIO"
-	Controller_SignalStep_FullMethodName      = "/runink.v1.Controller/SignalStep"
-	Controller_ListAccounts_FullMethodName    = "/runink.v1.Controller/ListAccounts"
-	Controller_ChangeAccounts_FullMethodName  = "/runink.v1.Controller/ChangeAccounts"
-	Controller_CreateToken_FullMethodName     = "/runink.v1.Controller/CreateToken"
-	Controller_Certify_FullMethodName         = "/runink.v1.Controller/Certify"
-	Controller_Priorities_FullMethodName      = "/runink.v1.Controller/Priorities"
-	Controller_Shares_FullMethodName          = "/runink.v1.Controller/Shares"
+	Controller_Ping_FullMethodName              = "/runink.v1.Controller/Ping"
+	Controller_Submit_FullMethodName            = "/runink.v1.Controller/Submit"
+	Controller_TestOnly_FullMethodName          = "/runink.v1.Controller/TestOnly"
+	Controller_WaitJob_FullMethodName           = "/runink.v1.Controller/WaitJob"
+	Controller_ListJobs_FullMethodName          = "/runink.v1.Controller/ListJobs"
+	Controller_ListNodes_FullMethodName         = "/runink.v1.Controller/ListNodes"
+	Controller_ListPartitions_FullMethodName    = "/runink.v1.Controller/ListPartitions"
+	Controller_GetConfig_FullMethodName         = "/runink.v1.Controller/GetConfig"
+	Controller_GetScript_FullMethodName         = "/runink.v1.Controller/GetScript"
+	Controller_ListLicenses_FullMethodName      = "/runink.v1.Controller/ListLicenses"
+	Controller_ListRuns_FullMethodName          = "/runink.v1.Controller/ListRuns"
+	Controller_Explain_FullMethodName           = "/runink.v1.Controller/Explain"
+	Controller_Cancel_FullMethodName            = "/runink.v1.Controller/Cancel"
+	Controller_Act_FullMethodName               = "/runink.v1.Controller/Act"
+	Controller_Update_FullMethodName            = "/runink.v1.Controller/Update"
+	Controller_ModifyNode_FullMethodName        = "/runink.v1.Controller/ModifyNode"
+	Controller_ModifyPartition_FullMethodName   = "/runink.v1.Controller/ModifyPartition"
+	Controller_ListReservations_FullMethodName  = "/runink.v1.Controller/ListReservations"
+	Controller_ModifyReservation_FullMethodName = "/runink.v1.Controller/ModifyReservation"
+	Controller_Reconfigure_FullMethodName       = "/runink.v1.Controller/Reconfigure"
+	Controller_History_FullMethodName           = "/runink.v1.Controller/History"
+	Controller_Usage_FullMethodName             = "/runink.v1.Controller/Usage"
+	Controller_StepStats_FullMethodName         = "/runink.v1.Controller/StepStats"
+	Controller_ImportHistory_FullMethodName     = "/runink.v1.Controller/ImportHistory"
+	Controller_CompleteJob_FullMethodName       = "/runink.v1.Controller/CompleteJob"
+	Controller_CreateStep_FullMethodName        = "/runink.v1.Controller/CreateStep"
+	Controller_StepIO_FullMethodName            = "/runink.v1.Controller/StepIO"
+	Controller_SignalStep_FullMethodName        = "/runink.v1.Controller/SignalStep"
+	Controller_ListAccounts_FullMethodName      = "/runink.v1.Controller/ListAccounts"
+	Controller_ChangeAccounts_FullMethodName    = "/runink.v1.Controller/ChangeAccounts"
+	Controller_CreateToken_FullMethodName       = "/runink.v1.Controller/CreateToken"
+	Controller_Certify_FullMethodName           = "/runink.v1.Controller/Certify"
+	Controller_Priorities_FullMethodName        = "/runink.v1.Controller/Priorities"
+	Controller_Shares_FullMethodName            = "/runink.v1.Controller/Shares"
 )
 
 // ControllerClient is the client API for Controller service.
@@ -84,6 +86,8 @@ type ControllerClient interface {
 	Update(ctx context.Context, in *UpdateJobRequest, opts ...grpc.CallOption) (*ActionReply, error)
 	ModifyNode(ctx context.Context, in *ModifyNodeRequest, opts ...grpc.CallOption) (*Done, error)
 	ModifyPartition(ctx context.Context, in *ModifyPartitionRequest, opts ...grpc.CallOption) (*Done, error)
+	ListReservations(ctx context.Context, in *ListReservationsRequest, opts ...grpc.CallOption) (*ReservationList, error)
+	ModifyReservation(ctx context.Context, in *ModifyReservationRequest, opts ...grpc.CallOption) (*ModifyReservationReply, error)
 	Reconfigure(ctx context.Context, in *ReconfigureRequest, opts ...grpc.CallOption) (*Done, error)
 	History(ctx context.Context, in *HistoryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[HistoryPage], error)
 	// Usage says who used how much of the cluster over a span of time, from the
@@ -312,6 +316,26 @@ func (c *controllerClient) ModifyPartition(ctx context.Context, in *ModifyPartit
 	return out, nil
 }
 
+func (c *controllerClient) ListReservations(ctx context.Context, in *ListReservationsRequest, opts ...grpc.CallOption) (*ReservationList, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReservationList)
+	err := c.cc.Invoke(ctx, Controller_ListReservations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) ModifyReservation(ctx context.Context, in *ModifyReservationRequest, opts ...grpc.CallOption) (*ModifyReservationReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ModifyReservationReply)
+	err := c.cc.Invoke(ctx, Controller_ModifyReservation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controllerClient) Reconfigure(ctx context.Context, in *ReconfigureRequest, opts ...grpc.CallOption) (*Done, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Done)
@@ -503,6 +527,8 @@ type ControllerServer interface {
 	Update(context.Context, *UpdateJobRequest) (*ActionReply, error)
 	ModifyNode(context.Context, *ModifyNodeRequest) (*Done, error)
 	ModifyPartition(context.Context, *ModifyPartitionRequest) (*Done, error)
+	ListReservations(context.Context, *ListReservationsRequest) (*ReservationList, error)
+	ModifyReservation(context.Context, *ModifyReservationRequest) (*ModifyReservationReply, error)
 	Reconfigure(context.Context, *ReconfigureRequest) (*Done, error)
 	History(*HistoryRequest, grpc.ServerStreamingServer[HistoryPage]) error
 	// Usage says who used how much of the cluster over a span of time, from the
@@ -593,6 +619,12 @@ func (UnimplementedControllerServer) ModifyNode(context.Context, *ModifyNodeRequ
 }
 func (UnimplementedControllerServer) ModifyPartition(context.Context, *ModifyPartitionRequest) (*Done, error) {
 	return nil, status.Error(codes.Unimplemented, "method ModifyPartition not implemented")
+}
+func (UnimplementedControllerServer) ListReservations(context.Context, *ListReservationsRequest) (*ReservationList, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListReservations not implemented")
+}
+func (UnimplementedControllerServer) ModifyReservation(context.Context, *ModifyReservationRequest) (*ModifyReservationReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ModifyReservation not implemented")
 }
 func (UnimplementedControllerServer) Reconfigure(context.Context, *ReconfigureRequest) (*Done, error) {
 	return nil, status.Error(codes.Unimplemented, "method Reconfigure not implemented")
@@ -952,6 +984,42 @@ func _Controller_ModifyPartition_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Controller_ListReservations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListReservationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).ListReservations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_ListReservations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).ListReservations(ctx, req.(*ListReservationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_ModifyReservation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ModifyReservationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).ModifyReservation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_ModifyReservation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).ModifyReservation(ctx, req.(*ModifyReservationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Controller_Reconfigure_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ReconfigureRequest)
 	if err := dec(in); err != nil {
@@ -1270,6 +1338,14 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ModifyPartition",
 			Handler:    _Controller_ModifyPartition_Handler,
+		},
+		{
+			MethodName: "ListReservations",
+			Handler:    _Controller_ListReservations_Handler,
+		},
+		{
+			MethodName: "ModifyReservation",
+			Handler:    _Controller_ModifyReservation_Handler,
 		},
 		{
 			MethodName: "Reconfigure",

@@ -61,6 +61,10 @@ func (s *State) dispatch(cmd Command) Result {
 		return refusal(s.powerNodes(c))
 	case ShrinkJob:
 		return refusal(s.shrinkJob(c))
+	case SetReservation:
+		return s.setReservation(c)
+	case DropReservation:
+		return refusal(s.dropReservation(c))
 	case AddToken:
 		return refusal(s.addToken(c))
 	case EditAccounts:

@@ -52,6 +52,7 @@ func (s *State) setConfig(c SetConfig) error {
 	}
 	s.nextJob = max(s.nextJob, config.FirstJobID)
 	s.countTRES(config)
+	s.followNodes()
 	return nil
 }
 
@@ -196,4 +197,5 @@ func (s *State) setPartitions(list []*sched.Partition) {
 	}
 	s.useConfig(&config)
 	s.events = append(s.events, ConfigChanged{Config: &config})
+	s.followNodes()
 }

@@ -242,6 +242,7 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
 	j.Steps, j.NextStep, j.Scheduler = nil, 0, ""
 	j.Preempted, j.PreemptedFor, j.PreemptMode = noTime, 0, sched.PreemptOff
 	j.RoomMade, j.RoomOn = noTime, nil
+	j.Resv, j.ResvID = "", 0
 	if j.HeldBy = hold; hold != sched.HeldByNobody {
 		j.Priority = 0
 	}

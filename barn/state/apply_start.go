@@ -16,6 +16,7 @@ import (
 func (s *State) startJobs(c StartJobs) Result {
 	var r Result
 	done := map[slurm.JobID]bool{}
+	resv := sched.NewResvView(s.resvs, nil, s.at)
 	for i, start := range c.Starts {
 		group := c.Starts[i : i+1]
 		if j := s.jobs[start.Job]; j != nil && j.HetID != 0 {
@@ -25,7 +26,7 @@ func (s *State) startJobs(c StartJobs) Result {
 			done[j.HetID] = true
 			group = s.hetStarts(j.HetID, c.Starts)
 		}
-		jobs, refused := s.startGroup(group)
+		jobs, refused := s.startGroup(group, resv)
 		if refused != nil {
 			r.Refused = append(r.Refused, Refusal{start, refused})
 			continue
@@ -48,7 +49,7 @@ func (s *State) hetStarts(leader slurm.JobID, starts []sched.Start) []sched.Star
 
 // startGroup starts one job, or several together, and returns the ids of the
 // records that run, or says why it does not.
-func (s *State) startGroup(group []sched.Start) ([]slurm.JobID, error) {
+func (s *State) startGroup(group []sched.Start, resv *sched.ResvView) ([]slurm.JobID, error) {
 	claim := s.newClaim()
 	used := s.licensesUsed
 	defer s.ledger.Undo(0)
@@ -65,6 +66,9 @@ func (s *State) startGroup(group []sched.Start) ([]slurm.JobID, error) {
 		}
 		if start.IsTask && old.Tasks.Len() > 1 {
 			j.ID = s.peekID() // what the task's own record will have
+		}
+		if err := s.checkReserved(&j, start, resv, claim); err != nil {
+			return nil, fmt.Errorf("cannot start job %d: %w", start.Job, err)
 		}
 		if err := claim.take(&j); err != nil {
 			return nil, fmt.Errorf("cannot start job %d: %w", start.Job, err)
@@ -93,6 +97,7 @@ func (s *State) startGroup(group []sched.Start) ([]slurm.JobID, error) {
 			s.roomTaken(s.jobs[group[i].Job])
 			one := s.split(s.jobs[group[i].Job], group[i].Task)
 			one.Partition, one.Alloc, one.LicensesUsed = j.Partition, j.Alloc, j.LicensesUsed
+			one.Resv, one.ResvID = j.Resv, j.ResvID
 			j = one
 		}
 		s.run(j, group[i])

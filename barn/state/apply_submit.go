@@ -89,6 +89,7 @@ func (s *State) fresh(asked *sched.Job, id slurm.JobID) *sched.Job {
 	j.LicensesUsed, j.CPUsFree = slurm.Licenses{}, false
 	j.Preempted, j.PreemptedFor, j.PreemptMode = noTime, 0, sched.PreemptOff
 	j.RoomMade, j.RoomOn, j.FailedStarts = noTime, nil, 0
+	j.Resv, j.ResvID = "", 0
 	j.Deps = s.newDeps(j.Deps)
 	if j.HeldBy != sched.HeldByNobody {
 		j.Priority = 0

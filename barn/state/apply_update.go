@@ -232,6 +232,7 @@ func (s *State) change(j sched.Job, ch JobChange) {
 			j.Priority = max(j.Priority, 1) // until it is worked out again
 			j.State &^= slurm.JobSpecialExit
 			j.FailedStarts = 0
+			j.State &^= slurm.JobResvDelHold
 		}
 	}
 	put2(&j.Priority, ch.Priority)

@@ -211,6 +211,24 @@ type AddToken struct {
 	Expires time.Time
 }
 
+// SetReservation makes a reservation, or replaces the one of its name.
+type SetReservation struct {
+	// Reservation is complete, as it is to be. One that is made gets its id here,
+	// and its name when it has none; of one that is changed, ChangedAt says which
+	// state of it the change was made from.
+	Reservation sched.Reservation
+	Create      bool
+}
+
+// DropReservation deletes a reservation. Over says that its time is up: jobs that
+// wait for it are held, or go on without it. Otherwise it is refused as long as
+// some job is in it or waits for it.
+type DropReservation struct {
+	Name string
+	ID   uint32
+	Over bool
+}
+
 // UseToken consumes a token, if it is there, unexpired and good for the name.
 type UseToken struct{ Hash, Role, Name string }
 
@@ -279,6 +297,8 @@ func (UpdatePartition) command() {}
 func (SetConfig) command()       {}
 func (Purge) command()           {}
 func (AddToken) command()        {}
+func (SetReservation) command()  {}
+func (DropReservation) command() {}
 func (UseToken) command()        {}
 func (EditAccounts) command()    {}
 func (PreemptJobs) command()     {}
@@ -295,6 +315,7 @@ type Result struct {
 	Started []slurm.JobID // StartJobs: ids of the records that started, refused ones left out
 	Refused []Refusal     // StartJobs: the starts left out, in order
 	Step    slurm.StepID  // StartStep
+	Name    string        // SetReservation: the name it was given
 	Index   uint64        // log index
 }
 

@@ -37,6 +37,8 @@ type Dump struct {
 	Transactions    []*sched.Transaction // oldest first
 	NextTransaction uint32               // id of the last one
 	Spent           sched.Spent
+	NextResv        uint32
+	Reservations    []*sched.Reservation // in the order in which they were made
 }
 
 // ArrayPast is what is remembered of the tasks of an array that have no record
@@ -54,7 +56,8 @@ func (s *State) Dump() *Dump {
 		Files: s.files, Partitions: slices.Clone(s.config.Partitions), Nodes: slices.Clone(s.nodes), Jobs: s.all.slice(),
 		Runs: sortedValues(s.runs), Keys: sortedValues(s.keys), StepKeys: sortedValues(s.stepKeys), Tokens: sortedValues(s.tokens),
 		Accounts: s.accounts.Tables(), Transactions: slices.Clone(s.transactions), NextTransaction: s.nextTransaction,
-		Spent: s.ledger.Spent(),
+		Spent:    s.ledger.Spent(),
+		NextResv: s.nextResv, Reservations: slices.Clone(s.resvs),
 	}
 	for _, a := range sortedValues(s.arrays) {
 		d.Arrays = append(d.Arrays, a.past)
@@ -103,6 +106,7 @@ func Load(d *Dump) (*State, error) {
 		}
 	}
 	s.useConfig(config)
+	s.resvs, s.nextResv = slices.Clone(d.Reservations), max(d.NextResv, 1)
 	for _, b := range d.Blobs {
 		s.blobs[b.ID] = &blob{data: b.Data}
 	}

@@ -84,3 +84,12 @@ func (StepEnded) event()       {}
 func (NodeChanged) event()     {}
 func (ConfigChanged) event()   {}
 func (AccountsChanged) event() {}
+
+// ReservationChanged tells of a reservation that was made or changed. Old is nil
+// for a new one, New for one that is gone.
+type ReservationChanged struct {
+	Old, New *sched.Reservation
+	At       time.Time
+}
+
+func (ReservationChanged) event() {}

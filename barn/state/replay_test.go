@@ -91,6 +91,10 @@ func (p *player) newJob() *sched.Job {
 	if p.chance(40) {
 		p.addDeps(j)
 	}
+	if p.chance(10) {
+		j.User = "ann"
+		j.Spec = &slurm.JobOptions{Reservation: oneOf(p, "r0", "r1", "r0,r2")}
+	}
 	j.KillOnInvalidDep = p.chance(30)
 	if p.chance(30) {
 		j.Script = sched.BlobID(fmt.Sprintf("blob%d", p.pick(6)))
@@ -148,6 +152,9 @@ func (p *player) start() Command {
 		}
 		for _, j := range group {
 			s := sched.Start{Job: j.ID, Restarts: j.Restarts, Partition: j.Partition, Alloc: p.alloc(j), Scheduler: "Main"}
+			if names := sched.Wants(j); len(names) > 0 {
+				s.Reservation = names[0]
+			}
 			if j.IsArrayRest() {
 				s.IsTask, s.Task = true, uint32(p.pick(13))
 			}
@@ -422,6 +429,23 @@ func (p *player) room() Command {
 	return ShrinkJob{Job: p.someID(), Nodes: []sched.NodeName{p.someNode()}}
 }
 
+func (p *player) reservation() Command {
+	name := fmt.Sprintf("r%d", p.pick(4))
+	if p.chance(30) {
+		return DropReservation{Name: name, Over: p.chance(50)}
+	}
+	r := resv(name, p.at.Sub(began)+time.Duration(p.pick(120)-60)*time.Second, time.Duration(p.pick(300))*time.Second, p.someNode(), p.someNode())
+	r.Flags = oneOf(p, 0, slurm.ResvMaint, slurm.ResvNoHoldJobs, slurm.ResvOverlap|slurm.ResvFlex)
+	if p.chance(30) {
+		r.Cores = []sched.ReservedCores{{Node: r.Nodes[0], Cores: slurm.NewIndexSet(0, 1), CPUs: 2}}
+	}
+	old := p.s.Reservation(name)
+	if old != nil && p.chance(60) {
+		r.ID, r.ChangedAt = old.ID, old.ChangedAt
+	}
+	return SetReservation{Reservation: r, Create: old == nil}
+}
+
 func (p *player) waits() Command {
 	var c SetWaits
 	var d SetPriorities
@@ -456,8 +480,10 @@ func (p *player) next() Command {
 		return p.step()
 	case n < 93:
 		return p.node()
-	case n < 95:
+	case n < 95 && p.chance(50):
 		return p.settings()
+	case n < 95:
+		return p.reservation()
 	case n < 98:
 		return p.waits()
 	}
@@ -480,7 +506,7 @@ func indexesOf(s *State) map[string]any {
 	m := map[string]any{
 		"all": ids(&s.all), "pending": ids(&s.pending), "holding": ids(&s.holding), "count": s.jobCount,
 		"active": s.active, "waiters": s.waiters.lists, "onTask": s.waiters.onTask, "hets": s.hets,
-		"licenses": s.licensesUsed, "members": s.members, "nodeAt": s.nodeAt, "default": s.config.Default,
+		"licenses": s.licensesUsed, "members": s.members, "resvs": len(s.resvs), "nextResv": s.nextResv, "nodeAt": s.nodeAt, "default": s.config.Default,
 	}
 	for id, a := range s.arrays {
 		m[fmt.Sprint("array", id)] = []any{ids(&a.records), a.tasks, a.total, a.past}

@@ -51,6 +51,9 @@ type State struct {
 
 	licensesUsed slurm.Licenses
 
+	resvs    []*sched.Reservation // in the order in which they were made
+	nextResv uint32
+
 	runs     map[string]*RunRecord
 	keys     map[string]*SubmitKey
 	stepKeys map[string]*StepKey
@@ -128,6 +131,7 @@ func New(cluster string) *State {
 	return &State{
 		cluster:  cluster,
 		nextJob:  1,
+		nextResv: 1,
 		config:   &sched.Config{},
 		nodeAt:   map[sched.NodeName]int{},
 		members:  map[sched.PartitionName]map[sched.NodeName]bool{},
@@ -341,6 +345,7 @@ func (s *State) View() sched.View {
 			LicensesUsed: s.licensesUsed,
 			LicensesAll:  s.config.Licenses,
 			Accounts:     s.accounts,
+			Reservations: slices.Clone(s.resvs),
 		}
 	}
 	return *s.view

@@ -208,8 +208,13 @@ func fields() []field {
 			return number(max(1, r.job.Need.MinNodes))
 		}),
 		ofJob("ReqTRES", 10, func(v *view, r *row) string { return v.tres(v.Requested(r.job)) }),
-		ofJob("Reservation", 20, func(_ *view, r *row) string { return r.job.Spec.Reservation }),
-		none("ReservationId", 8),
+		ofJob("Reservation", 20, func(_ *view, r *row) string { return r.job.Resv }),
+		ofJob("ReservationId", 8, func(_ *view, r *row) string {
+			if r.job.ResvID == 0 {
+				return ""
+			}
+			return strconv.FormatUint(uint64(r.job.ResvID), 10)
+		}),
 		ofJob("ReqReservation", 20, func(_ *view, r *row) string { return r.job.Spec.Reservation }),
 		ofJob("Restarts", 8, func(_ *view, r *row) string { return strconv.FormatUint(uint64(r.job.Restarts), 10) }),
 		none("SegmentSize", 11), none("SLUID", 14),

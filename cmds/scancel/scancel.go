@@ -309,7 +309,7 @@ func (o *options) matches(j *sched.Job) bool {
 		o.account != "" && j.Account != o.account,
 		o.qos != "" && j.QOS != o.qos,
 		o.wckey != "" && j.Spec.WCKey != o.wckey,
-		o.reservation != "" && j.Spec.Reservation != o.reservation,
+		o.reservation != "" && j.ReservationName() != o.reservation,
 		o.run != "" && j.Run != o.run,
 		len(o.states) > 0 && !slices.Contains(o.states, uint32(j.State.Base())):
 		return false

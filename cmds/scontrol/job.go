@@ -255,7 +255,7 @@ func (c *call) jobAsked(r *record, j *show.Job) {
 	}
 	r.line("MinCPUsNode", strconv.Itoa(j.MinCPUs()), key, mem, "MinTmpDiskNode", disk)
 	r.line("Features", show.Or(j.Spec.Constraint, show.Null), "DelayBoot", j.Spec.DelayBoot.String())
-	for _, p := range [][2]string{{"ClusterFeatures", j.Spec.ClusterConstraint}, {"Prefer", j.Spec.Prefer}, {"Reservation", j.Spec.Reservation}} {
+	for _, p := range [][2]string{{"ClusterFeatures", j.Spec.ClusterConstraint}, {"Prefer", j.Spec.Prefer}, {"Reservation", j.ReservationName()}} {
 		if p[1] != "" {
 			r.line(p[0], p[1])
 		}

@@ -139,6 +139,9 @@ func (c *call) nodeRecord(n *show.Node, parts []*sched.Partition) string {
 			r.text(" [" + n.ReasonBy() + "@" + v.Time(n.ReasonTime, "Unknown") + "]")
 		}
 	}
+	if n.Reservation != "" {
+		r.line("ReservationName", n.Reservation)
+	}
 	for _, p := range [][2]string{{"Comment", n.Comment}, {"Extra", n.Extra}} {
 		if p[1] != "" {
 			r.line(p[0], p[1])

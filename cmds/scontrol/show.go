@@ -184,14 +184,6 @@ func (c *call) showLicenses(name string) int {
 	return c.print(b.String())
 }
 
-// showReservations is "show reservation [NAME]": there are none.
-func (c *call) showReservations(name string) int {
-	if name != "" {
-		return c.say(1, "Reservation %s not found", name)
-	}
-	return c.say(0, "No reservations in the system")
-}
-
 // showAliases prints the names of this host's nodes.
 func (c *call) showAliases(name string) int {
 	host, err := os.Hostname()

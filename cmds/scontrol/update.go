@@ -47,6 +47,9 @@ func target(list []*rinkpb.KeyValue, keys ...string) (value string, rest []*rink
 
 // update is "update ENTITY=NAME KEY=VALUE...".
 func (c *call) update(args []string) int {
+	if ofReservation(args) {
+		return c.updateReservation(args)
+	}
 	// The entity may stand apart: update job 12 timelimit=5.
 	if len(args) > 1 && !strings.Contains(args[0], "=") && !strings.Contains(args[1], "=") {
 		args = append([]string{args[0] + "=" + args[1]}, args[2:]...)
@@ -62,7 +65,7 @@ func (c *call) update(args []string) int {
 		return c.modifyPartition(&rinkpb.ModifyPartitionRequest{Name: value}, rest)
 	}
 	for _, none := range []struct{ key, what string }{
-		{"reservationname", "reservations"}, {"reservation", "reservations"}, {"stepid", "changes of steps"}, {"frontendname", "front end nodes"},
+		{"stepid", "changes of steps"}, {"frontendname", "front end nodes"},
 		{"slurmctlddebug", "changes of the log level"}, {"suspendexcnodes", "power saving"}, {"suspendexcparts", "power saving"},
 		{"suspendexcstates", "power saving"},
 	} {
@@ -292,6 +295,9 @@ func (c *call) badInput(kv *rinkpb.KeyValue) int {
 
 // create is "create PartitionName=NAME KEY=VALUE...".
 func (c *call) create(args []string) int {
+	if isReservation(args[0]) {
+		return c.createReservation(args)
+	}
 	if len(args) > 1 && !strings.Contains(args[0], "=") && !strings.Contains(args[1], "=") {
 		args = append([]string{args[0] + "=" + args[1]}, args[2:]...)
 	}
@@ -310,16 +316,15 @@ func (c *call) remove(args []string) int {
 	if value, rest, ok := target(pairs(args), "partitionname", "partition"); ok && len(rest) == 0 {
 		return c.modifyPartition(&rinkpb.ModifyPartitionRequest{Name: value, Delete: true}, nil)
 	}
+	if isReservation(args[0]) && len(args) == 1 {
+		return c.deleteReservation(args[0])
+	}
 	return c.noSuchEntity("delete", args[0])
 }
 
 func (c *call) noSuchEntity(what, word string) int {
 	entity, _, _ := strings.Cut(word, "=")
-	if strings.HasPrefix(strings.ToLower(entity), "res") {
-		c.env.Errorf("cannot %s a reservation: this cluster has no reservations", what)
-	} else {
-		fmt.Fprintf(c.env.Stderr, "invalid entity:%s for keyword:%s\n", entity, what)
-	}
+	fmt.Fprintf(c.env.Stderr, "invalid entity:%s for keyword:%s\n", entity, what)
 	return 1
 }
 

@@ -132,7 +132,7 @@ func fields() []field {
 		partition('I', "PriorityJobFactor", "PRIO_JOB_FACTOR", func(p *sched.Partition) string { return strconv.FormatUint(uint64(p.PriorityJobFactor), 10) }),
 		partition('p', "PriorityTier", "PRIO_TIER", func(p *sched.Partition) string { return strconv.FormatUint(uint64(p.PriorityTier), 10) }),
 		node('E', "Reason", "REASON", "none", func(_ *view, n *show.Node) string { return show.Or(n.Reason, "none") }),
-		node('i', "Reservation", "RESERVATION", "", func(*view, *show.Node) string { return "" }),
+		node('i', "Reservation", "RESERVATION", "", func(_ *view, n *show.Node) string { return n.Reservation }),
 		partition('r', "Root", "ROOT", func(p *sched.Partition) string { return strings.ToLower(show.YesNo(p.RootOnly)) }),
 		partition('s', "Size", "JOB_SIZE", jobSize),
 		ranged('X', "Sockets", "SOCKETS", sockets),

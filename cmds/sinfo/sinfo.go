@@ -63,8 +63,7 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 	v := &view{View: show.NewView(env), exact: o.exact}
 	v.NoConvert, v.Cluster = o.noConvert, cluster
 	if o.reservations {
-		fmt.Fprintln(env.Stdout, "No reservations in the system")
-		return 0
+		return listReservations(env, o, v, client)
 	}
 	parts, err := show.Partitions(env, client)
 	if err != nil {

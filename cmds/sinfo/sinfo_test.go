@@ -160,7 +160,11 @@ func TestTables(t *testing.T) {
 		{"NamesWithWidths", four(), []string{"-h", "-p", "short", "-O", "NodeList:10,StateCompact:.6,CPUs: ,gres:8,Features"}, nil, lines(
 			"n1          idle16 (null)  fast,ib,rack1       ", "n2          idle16 (null)  fast,eth,rack1      ")},
 		{"LoadAndFreeMemory", four(), []string{"-h", "-p", "short", "-o", "%O %e %m %v %w"}, nil, "0.25 60000 64000 0.1.0 1\n"},
-		{"Reservations", four(), []string{"-T"}, nil, "No reservations in the system\n"},
+		{"NoReservations", four(), []string{"-T"}, nil, "No reservations in the system\n"},
+		{"Reservations", reserved(), []string{"-T"}, nil, lines(
+			"RESV_NAME       STATE           START_TIME             END_TIME     DURATION  NODELIST",
+			"x              ACTIVE  2035-03-04T12:00:00  2035-03-04T13:00:00     01:00:00  n[1-2]",
+			"longer_name  INACTIVE  2035-03-05T12:00:00  2036-03-04T12:00:00  365-00:00:00  (null)")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, stderr, code := run(t, test.cluster, test.args, test.vars...)
@@ -286,4 +290,14 @@ func BenchmarkList(b *testing.B) {
 			b.Fatal("exit status", code)
 		}
 	}
+}
+
+// reserved is the cluster with two reservations.
+func reserved() *showtest.Cluster {
+	c := four()
+	c.Resvs = []*sched.Reservation{
+		{Name: "x", Start: showtest.Now, End: showtest.Now.Add(time.Hour), Nodes: []sched.NodeName{"n1", "n2"}},
+		{Name: "longer_name", Start: showtest.Now.AddDate(0, 0, 1), End: showtest.Now.AddDate(0, 0, 366)},
+	}
+	return c
 }

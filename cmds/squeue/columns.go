@@ -171,7 +171,7 @@ func columns() []column {
 		nodes('n', "ReqNodes", "REQ_NODES", func(j *show.Job) string { return show.CompressNodes(j.Need.NodeList) }),
 		number(0, "ReqSwitch", "REQ_SWITCH", func(j *show.Job) int64 { return int64(j.Spec.Switches) }),
 		plain(0, "Requeue", "REQUEUE", func(j *show.Job) string { return show.Flag(j.Requeue) }),
-		text('v', "Reservation", "RESERVATION", func(j *show.Job) string { return j.Spec.Reservation }),
+		text('v', "Reservation", "RESERVATION", func(j *show.Job) string { return j.ReservationName() }),
 		moment(0, "ResizeTime", "RESIZE_TIME", none),
 		number(0, "RestartCnt", "RESTART_COUNT", func(j *show.Job) int64 { return int64(j.Restarts) }),
 		text('Y', "SchedNodes", "SCHEDNODES", func(j *show.Job) string { return show.CompressNodes(j.ExpectedNodes) }),

@@ -27,7 +27,7 @@ func (o *options) keep(v *show.View, j *show.Job) *show.Job {
 		o.run != "" && j.Run != o.run || !o.ran.holds(j, v.Now) {
 		return nil
 	}
-	if len(o.reservations) > 0 && !shares(o.reservations, show.Words(j.Spec.Reservation)) ||
+	if len(o.reservations) > 0 && !shares(o.reservations, show.Words(j.ReservationName())) ||
 		len(o.licenses) > 0 && !shares(o.licenses, licenseNames(j.Spec.Licenses)) {
 		return nil
 	}

@@ -141,7 +141,7 @@ func (v *View) JobData(j *Job) Object {
 	case j.IsRest():
 		tasks = v.ArrayTask(j)
 	}
-	reserved := Or(j.Spec.Reservation, "")
+	reserved := j.ReservationName()
 	reason := "None"
 	if text := j.ReasonText(); text != "" {
 		reason = text

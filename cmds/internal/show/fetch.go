@@ -98,6 +98,8 @@ type Node struct {
 	FreeMem   slurm.MB
 	LoadKnown bool
 	Connected bool
+	// Reservation is the active one that the node is in; "" for none.
+	Reservation string
 }
 
 // Nodes fetches nodes by name, all of them when none is named, in the order of
@@ -115,7 +117,8 @@ func Nodes(env *cli.Env, client rinkpb.ControllerClient, names ...string) ([]*No
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, &Node{Node: n, Load: p.CpuLoad, FreeMem: slurm.MB(p.FreeMem), LoadKnown: p.LoadKnown, Connected: p.Connected})
+		list = append(list, &Node{Node: n, Load: p.CpuLoad, FreeMem: slurm.MB(p.FreeMem), LoadKnown: p.LoadKnown, Connected: p.Connected,
+			Reservation: p.Reservation})
 	}
 	return list, nil
 }

@@ -41,6 +41,9 @@ type Cluster struct {
 	Updated    []*rinkpb.UpdateJobRequest
 	NodesSet   []*rinkpb.ModifyNodeRequest
 	PartsSet   []*rinkpb.ModifyPartitionRequest
+	Resvs      []*sched.Reservation
+	ResvsSet   []*rinkpb.ModifyReservationRequest
+	ResvReply  *rinkpb.ModifyReservationReply
 	Configured int
 	Pong       *rinkpb.PingReply
 }
@@ -186,6 +189,24 @@ func (c *Cluster) ModifyNode(_ context.Context, req *rinkpb.ModifyNodeRequest, _
 func (c *Cluster) ModifyPartition(_ context.Context, req *rinkpb.ModifyPartitionRequest, _ ...grpc.CallOption) (*rinkpb.Done, error) {
 	c.PartsSet = append(c.PartsSet, req)
 	return &rinkpb.Done{}, c.ModifyErr
+}
+
+// ListReservations answers with the reservations.
+func (c *Cluster) ListReservations(context.Context, *rinkpb.ListReservationsRequest, ...grpc.CallOption) (*rinkpb.ReservationList, error) {
+	reply := &rinkpb.ReservationList{Now: Now.UnixNano()}
+	for _, r := range c.Resvs {
+		reply.Reservations = append(reply.Reservations, api.ReservationToProto(r))
+	}
+	return reply, nil
+}
+
+// ModifyReservation notes what was asked for and answers with ResvReply.
+func (c *Cluster) ModifyReservation(_ context.Context, req *rinkpb.ModifyReservationRequest, _ ...grpc.CallOption) (*rinkpb.ModifyReservationReply, error) {
+	c.ResvsSet = append(c.ResvsSet, req)
+	if c.ResvReply != nil {
+		return c.ResvReply, nil
+	}
+	return &rinkpb.ModifyReservationReply{Status: &rinkpb.Status{}, Name: req.Name}, nil
 }
 
 // Reconfigure counts.
