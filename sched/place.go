@@ -166,21 +166,32 @@ func (f *field) offer(a *ask, r *room, s *spare) (slot, bool) {
 	return o, o.tasks > 0
 }
 
-// usedBy counts the CPUs that jobs of the partition will have on a node while
-// the request runs: those that are there still, and what is promised.
+// usedBy counts the CPUs that jobs of the partition have on a node at most at one
+// moment while the request runs: those that are there still, and what is promised.
 func (f *field) usedBy(a *ask, r *room) int {
-	n := 0
-	for i := range r.held {
-		if h := &r.held[i]; h.part == a.part.Name && h.end > f.from {
-			n += h.load.cpus
+	end := f.from.plus(a.span)
+	at := func(t instant) int {
+		n := 0
+		for i := range r.held {
+			if h := &r.held[i]; h.part == a.part.Name && h.end > t {
+				n += h.load.cpus
+			}
 		}
+		for i := range r.holds {
+			if h := &r.holds[i]; h.to.part == a.part.Name && h.start <= t && h.end > t {
+				n += h.load.cpus
+			}
+		}
+		return n
 	}
+	// Jobs only leave as time passes, but where a promise begins.
+	most := at(f.from)
 	for i := range r.holds {
-		if h := &r.holds[i]; h.to.part == a.part.Name && h.start < f.from.plus(a.span) && h.end > f.from {
-			n += h.load.cpus
+		if h := &r.holds[i]; h.to.part == a.part.Name && h.start > f.from && h.start < end {
+			most = max(most, at(h.start))
 		}
 	}
-	return n
+	return most
 }
 
 // spareGres counts what is left of a kind on a node.
