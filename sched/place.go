@@ -216,6 +216,9 @@ func (f *field) place(a *ask, where []int) []slot {
 			}
 		}
 		for _, size := range a.sizes {
+			if size > a.maxNodes {
+				continue // more than the partition lets a job have
+			}
 			exact := *a
 			exact.minNodes, exact.maxNodes, exact.aim = size, size, size
 			if chosen := f.placeBy(&exact, &a.plans[i], where); chosen != nil {
