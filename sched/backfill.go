@@ -342,6 +342,8 @@ type sweep struct {
 	slots   map[int]slot
 	sum     tally
 	trees   []sweepTree
+	budget  int // looks left; 0: as many as it takes
+	tails   []tail
 }
 
 // sweepTree is an outlook with the question it is asked.
@@ -407,7 +409,7 @@ func (w *sweep) pop() sweepItem {
 const (
 	// maxTies is how many nodes that come free at the same moment are gathered
 	// for a request that one of them could take.
-	maxTies = 16
+	maxTies = 4
 	// maxTries is how often a choice is tried of nodes that would do by number
 	// before moments are passed over.
 	maxTries = 100
@@ -436,13 +438,16 @@ func (a *ask) scarce(o *outlook, cpus int) (*outlook, int) {
 // might get a little sooner in pieces of many sizes is not worth the search, and
 // when the time comes it takes what there is.
 func (c *cycle) soonest(a *ask, p *part, first bool) (instant, []slot) {
-	if !first && p.views != nil && a.tpn == 0 && a.sharing == 1 && len(a.perJob) == 0 && len(a.required) == 0 && a.sizes == nil && !a.overcommit && !a.whole {
+	if !first && p.views != nil && a.tpn == 0 && a.sharing == 1 && len(a.perJob) == 0 && len(a.required) == 0 && a.sizes == nil && !a.overcommit && len(a.plans) == 1 &&
+		len(a.plans[0].quotas) == 0 && !a.contiguous {
 		plain := *a
-		plain.maxNodes = max(a.minNodes, 1)
-		if plain.maxNodes > 1 {
+		if !a.whole {
+			plain.maxNodes = max(a.minNodes, 1)
+		}
+		if plain.maxNodes > 1 && !a.whole {
 			plain.tpn = (a.tasks + a.minNodes - 1) / a.minNodes
 		}
-		if at, chosen := c.earliest(&plain, p, c.now); chosen != nil {
+		if at, chosen := c.within(&plain, p); chosen != nil {
 			return at, chosen
 		}
 	}
@@ -513,16 +518,40 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 			x := w.pop()
 			if x.view >= 0 {
 				o, q := w.trees[x.view].o, w.trees[x.view].q
-				if k := int(x.knot); k < o.size {
-					for _, kid := range []int{2 * k, 2*k + 1} {
-						if t := o.earliest(kid, q, at); t != never {
-							w.push(sweepItem{max(t, at), x.view, int32(kid)})
-						}
+				// Down to the leaf that is first; the others wait on the heap.
+				k := int(x.knot)
+				for k < o.size {
+					first, second := 2*k, 2*k+1
+					t, u := o.earliest(first, q, at), o.earliest(second, q, at)
+					if u < t {
+						first, second, t, u = second, first, u, t
 					}
-				} else if leaf := k - o.size; leaf < len(o.rooms) && !o.stale[leaf] {
-					w.push(sweepItem{at, -1, int32(o.rooms[leaf])})
+					if u != never {
+						w.push(sweepItem{max(u, at), x.view, int32(second)})
+					}
+					if t > at {
+						if t != never {
+							w.push(sweepItem{t, x.view, int32(first)})
+						}
+						k = 0
+						break
+					}
+					k = first
 				}
-				continue
+				if k == 0 {
+					continue
+				}
+				leaf := k - o.size
+				if leaf >= len(o.rooms) || o.stale[leaf] {
+					continue
+				}
+				x = sweepItem{at, -1, int32(o.rooms[leaf])}
+			}
+			if w.budget > 0 {
+				if w.budget--; w.budget == 0 {
+					w.budget = -1
+					return never, nil
+				}
 			}
 			grown = w.visit(&f, a, &need, &c.rooms[x.knot], at) || grown
 		}
