@@ -24,6 +24,8 @@ type Conf struct {
 	SlurmctldParameters, SlurmdParameters Parameters
 	SlurmctldTimeout, SlurmdTimeout       Duration
 	MessageTimeout                        Duration
+	// BcastExclude lists where libraries lie that sbcast need not send.
+	BcastExclude string
 	ReturnToService                       int // 0, 1 or 2
 	TmpFS                                 string
 	MailProg, MailDomain                  string

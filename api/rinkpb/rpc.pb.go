@@ -6329,15 +6329,16 @@ type BcastFile struct {
 	Ref           *JobRef                `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
 	Dest          string                 `protobuf:"bytes,2,opt,name=dest,proto3" json:"dest,omitempty"`
 	Force         bool                   `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
-	Mode          int32                  `protobuf:"varint,4,opt,name=mode,proto3" json:"mode,omitempty"`
+	Mode          uint32                 `protobuf:"varint,4,opt,name=mode,proto3" json:"mode,omitempty"`
 	Preserve      bool                   `protobuf:"varint,5,opt,name=preserve,proto3" json:"preserve,omitempty"`
 	Atime         int64                  `protobuf:"varint,6,opt,name=atime,proto3" json:"atime,omitempty"`
 	Mtime         int64                  `protobuf:"varint,7,opt,name=mtime,proto3" json:"mtime,omitempty"`
-	Compress      string                 `protobuf:"bytes,8,opt,name=compress,proto3" json:"compress,omitempty"`   // how blocks are compressed: "" or lz4
-	Fanout        int32                  `protobuf:"varint,9,opt,name=fanout,proto3" json:"fanout,omitempty"`      // to how many nodes a block is sent at a time
-	Resolve       bool                   `protobuf:"varint,10,opt,name=resolve,proto3" json:"resolve,omitempty"`   // check the job alone: nothing is written
-	Restarts      uint32                 `protobuf:"varint,11,opt,name=restarts,proto3" json:"restarts,omitempty"` // set by the controller
-	Library       bool                   `protobuf:"varint,12,opt,name=library,proto3" json:"library,omitempty"`   // a library of the file sent before, whose directory is made beside it
+	Compress      string                 `protobuf:"bytes,8,opt,name=compress,proto3" json:"compress,omitempty"`     // how blocks are packed: "" or lz4
+	Fanout        int32                  `protobuf:"varint,9,opt,name=fanout,proto3" json:"fanout,omitempty"`        // to how many nodes a block is sent at a time; 0: all
+	Resolve       bool                   `protobuf:"varint,10,opt,name=resolve,proto3" json:"resolve,omitempty"`     // ask for the nodes alone
+	Directory     bool                   `protobuf:"varint,11,opt,name=directory,proto3" json:"directory,omitempty"` // a directory is made
+	Timeout       int64                  `protobuf:"varint,12,opt,name=timeout,proto3" json:"timeout,omitempty"`     // seconds that one node may take over a block
+	Here          *JobHere               `protobuf:"bytes,13,opt,name=here,proto3" json:"here,omitempty"`            // from the controller: what the node needs to know of the job
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6393,7 +6394,7 @@ func (x *BcastFile) GetForce() bool {
 	return false
 }
 
-func (x *BcastFile) GetMode() int32 {
+func (x *BcastFile) GetMode() uint32 {
 	if x != nil {
 		return x.Mode
 	}
@@ -6442,18 +6443,25 @@ func (x *BcastFile) GetResolve() bool {
 	return false
 }
 
-func (x *BcastFile) GetRestarts() uint32 {
+func (x *BcastFile) GetDirectory() bool {
 	if x != nil {
-		return x.Restarts
+		return x.Directory
+	}
+	return false
+}
+
+func (x *BcastFile) GetTimeout() int64 {
+	if x != nil {
+		return x.Timeout
 	}
 	return 0
 }
 
-func (x *BcastFile) GetLibrary() bool {
+func (x *BcastFile) GetHere() *JobHere {
 	if x != nil {
-		return x.Library
+		return x.Here
 	}
-	return false
+	return nil
 }
 
 type BcastReply struct {
@@ -10969,21 +10977,22 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04file\x18\x01 \x01(\v2\x14.runink.v1.BcastFileR\x04file\x12\x14\n" +
 	"\x05block\x18\x02 \x01(\fR\x05block\x12\x10\n" +
 	"\x03end\x18\x03 \x01(\bR\x03end\x12\x12\n" +
-	"\x04size\x18\x04 \x01(\x03R\x04size\"\xba\x02\n" +
+	"\x04size\x18\x04 \x01(\x03R\x04size\"\xe4\x02\n" +
 	"\tBcastFile\x12#\n" +
 	"\x03ref\x18\x01 \x01(\v2\x11.runink.v1.JobRefR\x03ref\x12\x12\n" +
 	"\x04dest\x18\x02 \x01(\tR\x04dest\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x12\x12\n" +
-	"\x04mode\x18\x04 \x01(\x05R\x04mode\x12\x1a\n" +
+	"\x04mode\x18\x04 \x01(\rR\x04mode\x12\x1a\n" +
 	"\bpreserve\x18\x05 \x01(\bR\bpreserve\x12\x14\n" +
 	"\x05atime\x18\x06 \x01(\x03R\x05atime\x12\x14\n" +
 	"\x05mtime\x18\a \x01(\x03R\x05mtime\x12\x1a\n" +
 	"\bcompress\x18\b \x01(\tR\bcompress\x12\x16\n" +
 	"\x06fanout\x18\t \x01(\x05R\x06fanout\x12\x18\n" +
 	"\aresolve\x18\n" +
-	" \x01(\bR\aresolve\x12\x1a\n" +
-	"\brestarts\x18\v \x01(\rR\brestarts\x12\x18\n" +
-	"\alibrary\x18\f \x01(\bR\alibrary\"l\n" +
+	" \x01(\bR\aresolve\x12\x1c\n" +
+	"\tdirectory\x18\v \x01(\bR\tdirectory\x12\x18\n" +
+	"\atimeout\x18\f \x01(\x03R\atimeout\x12&\n" +
+	"\x04here\x18\r \x01(\v2\x12.runink.v1.JobHereR\x04here\"l\n" +
 	"\n" +
 	"BcastReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x123\n" +
@@ -11654,145 +11663,146 @@ var file_rpc_proto_depIdxs = []int32{
 	143, // 87: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
 	86,  // 88: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
 	11,  // 89: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	8,   // 90: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	88,  // 91: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	8,   // 92: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	91,  // 93: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	91,  // 94: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	92,  // 95: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	92,  // 96: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	92,  // 97: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	8,   // 98: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	8,   // 99: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	99,  // 100: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	101, // 101: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	102, // 102: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	103, // 103: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	104, // 104: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	105, // 105: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	106, // 106: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	107, // 107: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	108, // 108: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	109, // 109: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	72,  // 110: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	146, // 111: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	100, // 112: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	143, // 113: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	145, // 114: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	145, // 115: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	143, // 116: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	84,  // 117: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	145, // 118: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 119: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	145, // 120: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	111, // 121: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	115, // 122: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	116, // 123: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	118, // 124: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	119, // 125: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	112, // 126: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	113, // 127: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	120, // 128: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	71,  // 129: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	136, // 130: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	100, // 131: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	136, // 132: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	147, // 133: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	130, // 134: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	114, // 135: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	114, // 136: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	117, // 137: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	147, // 138: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	123, // 139: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	124, // 140: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	125, // 141: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	125, // 142: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	128, // 143: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	2,   // 144: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 145: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 146: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 147: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 148: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 149: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 150: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 151: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 152: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 153: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	28,  // 154: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	26,  // 155: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	30,  // 156: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	33,  // 157: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	34,  // 158: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	36,  // 159: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	37,  // 160: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	39,  // 161: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	41,  // 162: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	38,  // 163: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	53,  // 164: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	58,  // 165: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	67,  // 166: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	74,  // 167: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	52,  // 168: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	76,  // 169: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	79,  // 170: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	78,  // 171: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	43,  // 172: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	47,  // 173: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	93,  // 174: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	95,  // 175: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	121, // 176: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	126, // 177: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	89,  // 178: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	85,  // 179: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	97,  // 180: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	98,  // 181: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	79,  // 182: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	85,  // 183: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	3,   // 184: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 185: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 186: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	132, // 187: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 188: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 189: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 190: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 191: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 192: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 193: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	29,  // 194: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	27,  // 195: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	31,  // 196: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	31,  // 197: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	31,  // 198: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 199: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 200: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	40,  // 201: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	42,  // 202: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	1,   // 203: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	54,  // 204: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	59,  // 205: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	68,  // 206: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	75,  // 207: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 208: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	77,  // 209: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	81,  // 210: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 211: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	44,  // 212: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	48,  // 213: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	94,  // 214: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	96,  // 215: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	122, // 216: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	127, // 217: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	90,  // 218: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	87,  // 219: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	96,  // 220: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	110, // 221: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	81,  // 222: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	87,  // 223: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	184, // [184:224] is the sub-list for method output_type
-	144, // [144:184] is the sub-list for method input_type
-	144, // [144:144] is the sub-list for extension type_name
-	144, // [144:144] is the sub-list for extension extendee
-	0,   // [0:144] is the sub-list for field type_name
+	114, // 90: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	8,   // 91: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	88,  // 92: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	8,   // 93: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	91,  // 94: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	91,  // 95: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	92,  // 96: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	92,  // 97: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	92,  // 98: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	8,   // 99: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	8,   // 100: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	99,  // 101: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	101, // 102: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	102, // 103: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	103, // 104: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	104, // 105: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	105, // 106: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	106, // 107: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	107, // 108: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	108, // 109: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	109, // 110: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	72,  // 111: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	146, // 112: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	100, // 113: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	143, // 114: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	145, // 115: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	145, // 116: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	143, // 117: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	84,  // 118: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	145, // 119: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 120: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	145, // 121: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	111, // 122: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	115, // 123: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	116, // 124: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	118, // 125: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	119, // 126: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	112, // 127: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	113, // 128: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	120, // 129: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	71,  // 130: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	136, // 131: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	100, // 132: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	136, // 133: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	147, // 134: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	130, // 135: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	114, // 136: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	114, // 137: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	117, // 138: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	147, // 139: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	123, // 140: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	124, // 141: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	125, // 142: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	125, // 143: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	128, // 144: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	2,   // 145: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 146: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 147: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 148: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 149: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 150: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 151: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 152: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 153: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 154: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	28,  // 155: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	26,  // 156: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	30,  // 157: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	33,  // 158: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	34,  // 159: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	36,  // 160: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	37,  // 161: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	39,  // 162: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	41,  // 163: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	38,  // 164: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	53,  // 165: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	58,  // 166: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	67,  // 167: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	74,  // 168: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	52,  // 169: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	76,  // 170: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	79,  // 171: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	78,  // 172: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	43,  // 173: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	47,  // 174: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	93,  // 175: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	95,  // 176: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	121, // 177: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	126, // 178: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	89,  // 179: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	85,  // 180: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	97,  // 181: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	98,  // 182: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	79,  // 183: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	85,  // 184: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	3,   // 185: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 186: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 187: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	132, // 188: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 189: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 190: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 191: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 192: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 193: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 194: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	29,  // 195: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	27,  // 196: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	31,  // 197: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	31,  // 198: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	31,  // 199: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 200: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 201: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	40,  // 202: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	42,  // 203: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	1,   // 204: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	54,  // 205: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	59,  // 206: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	68,  // 207: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	75,  // 208: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 209: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	77,  // 210: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	81,  // 211: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 212: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	44,  // 213: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	48,  // 214: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	94,  // 215: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	96,  // 216: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	122, // 217: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	127, // 218: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	90,  // 219: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	87,  // 220: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	96,  // 221: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	110, // 222: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	81,  // 223: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	87,  // 224: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	185, // [185:225] is the sub-list for method output_type
+	145, // [145:185] is the sub-list for method input_type
+	145, // [145:145] is the sub-list for extension type_name
+	145, // [145:145] is the sub-list for extension extendee
+	0,   // [0:145] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }

@@ -36,4 +36,3 @@ func RawTerminal() func() {
 	}
 	return func() { unix.IoctlSetTermios(fd, unix.TCSETS, old) }
 }
-
