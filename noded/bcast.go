@@ -32,8 +32,9 @@ func (s *stepIO) Bcast(stream rinkpb.Agent_BcastServer) error {
 	if err != nil {
 		return err
 	}
-	if !who.IsUser() {
-		return status.Error(codes.PermissionDenied, "files are written for users")
+	// Which job a user has where is the controller's to say, and no other daemon's.
+	if peer, ok := auth.PeerFrom(stream.Context()); !ok || !peer.IsDaemon(auth.RoleController) || !who.IsUser() {
+		return status.Error(codes.PermissionDenied, "files are written for users, by the controller's word")
 	}
 	first, err := stream.Recv()
 	if err != nil {
