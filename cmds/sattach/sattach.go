@@ -150,16 +150,21 @@ func attach(env *cli.Env, client *cli.Client, o *options, job *sched.Job, step *
 	go feed(env.Stdin, o, stream)  // ends with the input or the stream
 	a := &attachment{env: env, o: o, out: steps.NewPrinter(env.Stdout, env.Stderr, o.label, step.Tasks), exits: map[int32]bool{}}
 	defer a.out.Flush()
-	open := len(step.Nodes)
+	open, heard := len(step.Nodes), false
 	for open > 0 {
 		m, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		if err != nil && !heard {
+			env.Errorf("Could not get job step info: %s", cli.Reason(cli.CallErr(err)))
+			return 1
+		}
 		if err != nil {
 			env.Errorf("the line to the step is lost: %s", cli.Reason(cli.CallErr(err)))
 			return max(a.code, 1)
 		}
+		heard = true
 		a.take(m)
 		if m.NodeDone {
 			open--

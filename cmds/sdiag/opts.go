@@ -33,7 +33,7 @@ func optionTable() []slurm.OptionSpec {
 	}
 	return []slurm.OptionSpec{
 		spec('a', none, "all"), spec('h', none, "help"), spec('i', none, "sort-by-id"), spec(0, may, "json"), spec('M', must, "cluster", "clusters"),
-		spec(0, none, "no-trunc"), spec('r', none, "reset"), spec('t', none, "sort-by-time"), spec('T', none, "sort-by-time2"),
+		spec('r', none, "reset"), spec('t', none, "sort-by-time"), spec('T', none, "sort-by-time2"),
 		spec(0, none, "usage"), spec('V', none, "version"), spec(0, may, "yaml"),
 	}
 }
