@@ -54,7 +54,7 @@ var programs = map[string]func(*cli.Env) int{
 	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "sprio": sprio.Run, "sshare": sshare.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run, "rink-why": why.Run,
 	"sreport": sreport.Run, "sstat": sstat.Run, "rink-export": export.Run, "rink-import": importer.Run, "seff": seff.Run, "reff": reff.Run,
 	"rink-sim": sim.Run,
-	"sdiag": sdiag.Run, "sbcast": sbcast.Run, "sattach": sattach.Run,
+	"sdiag":    sdiag.Run, "sbcast": sbcast.Run, "sattach": sattach.Run,
 }
 
 func TestMain(m *testing.M) {

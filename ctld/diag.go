@@ -121,12 +121,12 @@ func (d *diag) happened(ev state.Event) {
 		}
 		n := int64(max(1, ev.Job.Tasks.Len()))
 		switch ev.Job.State.Base() {
-		case slurm.JobCompleted:
-			c.completed += n
 		case slurm.JobCancelled, slurm.JobPreempted:
 			c.canceled += n
+		case slurm.JobNodeFail, slurm.JobBootFail:
+			c.failed += n // through no fault of its own
 		default:
-			c.failed += n
+			c.completed += n
 		}
 	}
 }

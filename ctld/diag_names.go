@@ -21,11 +21,13 @@ var messages = map[string]message{
 	"Update": {"REQUEST_UPDATE_JOB", 3001}, "ModifyNode": {"REQUEST_UPDATE_NODE", 3002}, "ModifyPartition": {"REQUEST_UPDATE_PARTITION", 3005},
 	"Reconfigure": {"REQUEST_RECONFIGURE", 1003}, "CreateStep": {"REQUEST_JOB_STEP_CREATE", 5001}, "SignalStep": {"REQUEST_CANCEL_JOB_STEP", 5005},
 	"CompleteJob": {"REQUEST_COMPLETE_JOB_ALLOCATION", 5017}, "Priorities": {"REQUEST_PRIORITY_FACTORS", 2026}, "Shares": {"REQUEST_SHARE_INFO", 2022},
-	"Diag": {"REQUEST_STATS_INFO", 2035}, "Session": {"MESSAGE_NODE_REGISTRATION_STATUS", 1002}, "Bcast": {"REQUEST_JOB_SBCAST_CRED", 4023},
+	"ListReservations": {"REQUEST_RESERVATION_INFO", 2024}, "ModifyReservation": {"REQUEST_UPDATE_RESERVATION", 3009},
+	"Act": {"REQUEST_UPDATE_JOB", 3001}, "Diag": {"REQUEST_STATS_INFO", 2035}, "Session": {"MESSAGE_NODE_REGISTRATION_STATUS", 1002}, "Bcast": {"REQUEST_JOB_SBCAST_CRED", 4023},
 	"ListLicenses": {"RINK_LIST_LICENSES", 20001}, "ListRuns": {"RINK_LIST_RUNS", 20002}, "History": {"RINK_HISTORY", 20003},
 	"Usage": {"RINK_USAGE", 20004}, "StepStats": {"RINK_STEP_STATS", 20005}, "ImportHistory": {"RINK_IMPORT_HISTORY", 20006},
 	"StepIO": {"RINK_STEP_IO", 20007}, "ListAccounts": {"RINK_LIST_ACCOUNTS", 20008}, "ChangeAccounts": {"ACCOUNTING_UPDATE_MSG", 10001},
 	"CreateToken": {"RINK_CREATE_TOKEN", 20009}, "Certify": {"RINK_CERTIFY", 20010}, "WaitJob": {"RINK_WAIT_JOB", 20011}, "Join": {"RINK_JOIN", 20012},
+	"Explain": {"RINK_EXPLAIN", 20014},
 }
 
 // messageOf is what a call is counted as.
@@ -47,6 +49,13 @@ func messageOf(method string, req any) (string, uint32) {
 			return "REQUEST_SUSPEND", 5014
 		}
 		return "REQUEST_UPDATE_JOB", 3001
+	case *rinkpb.ModifyReservationRequest:
+		switch {
+		case req.Create:
+			return "REQUEST_CREATE_RESERVATION", 3006
+		case req.Delete:
+			return "REQUEST_DELETE_RESERVATION", 3008
+		}
 	}
 	name := path.Base(method)
 	if m, ok := messages[name]; ok {

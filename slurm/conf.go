@@ -25,10 +25,10 @@ type Conf struct {
 	SlurmctldTimeout, SlurmdTimeout       Duration
 	MessageTimeout                        Duration
 	// BcastExclude lists where libraries lie that sbcast need not send.
-	BcastExclude string
-	ReturnToService                       int // 0, 1 or 2
-	TmpFS                                 string
-	MailProg, MailDomain                  string
+	BcastExclude         string
+	ReturnToService      int // 0, 1 or 2
+	TmpFS                string
+	MailProg, MailDomain string
 
 	// What jobs may be.
 	FirstJobID, MaxJobID                         uint32
