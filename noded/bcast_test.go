@@ -134,3 +134,37 @@ func TestMakeDir(t *testing.T) {
 		t.Errorf("over a file: %v", err)
 	}
 }
+
+// A job with a /tmp of its own finds the file there, also where nothing of it runs
+// yet; the directory goes with the job.
+func TestBcastPrivateTmp(t *testing.T) {
+	sp, err := openSpool(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sp.close()
+	a := &Agent{spool: sp, jobs: map[jobKey]*job{}, past: newTombstones()}
+	here := &rinkpb.JobHere{Job: 7, Restarts: 1, Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), PrivateTmp: true}
+	key := jobKey{7, 1}
+	for _, c := range []struct{ dest, want string }{
+		{"/tmp/x/../y", filepath.Join(sp.jobDir(key), "tmp", "y")},
+		{"/tmp/../etc/x", "/etc/x"},
+		{"/tmpx/y", "/tmpx/y"},
+		{"/home/y", "/home/y"},
+	} {
+		got, err := a.placeOf(&rinkpb.BcastFile{Dest: c.dest, Here: here})
+		if err != nil || got != c.want {
+			t.Errorf("%s goes to %s, %v", c.dest, got, err)
+		}
+	}
+	if a.find(key) == nil || !sp.has(key, "job") {
+		t.Error("the job is not known here: its directory would stay")
+	}
+	if info, err := os.Stat(filepath.Join(sp.jobDir(key), "tmp")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("its directory: %v, %v", info, err)
+	}
+	here.PrivateTmp = false
+	if got, err := a.placeOf(&rinkpb.BcastFile{Dest: "/tmp/y", Here: here}); err != nil || got != "/tmp/y" {
+		t.Errorf("a shared /tmp: %s, %v", got, err)
+	}
+}
