@@ -27,9 +27,12 @@ import (
 	"github.com/runink/rink/cmds/sacct"
 	"github.com/runink/rink/cmds/sacctmgr"
 	"github.com/runink/rink/cmds/salloc"
+	"github.com/runink/rink/cmds/sattach"
 	"github.com/runink/rink/cmds/sbatch"
+	"github.com/runink/rink/cmds/sbcast"
 	"github.com/runink/rink/cmds/scancel"
 	"github.com/runink/rink/cmds/scontrol"
+	"github.com/runink/rink/cmds/sdiag"
 	"github.com/runink/rink/cmds/seff"
 	"github.com/runink/rink/cmds/sim"
 	"github.com/runink/rink/cmds/sinfo"
@@ -51,6 +54,7 @@ var programs = map[string]func(*cli.Env) int{
 	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "sprio": sprio.Run, "sshare": sshare.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run, "rink-why": why.Run,
 	"sreport": sreport.Run, "sstat": sstat.Run, "rink-export": export.Run, "rink-import": importer.Run, "seff": seff.Run, "reff": reff.Run,
 	"rink-sim": sim.Run,
+	"sdiag":    sdiag.Run, "sbcast": sbcast.Run, "sattach": sattach.Run,
 }
 
 func TestMain(m *testing.M) {

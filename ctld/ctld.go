@@ -72,6 +72,7 @@ type Server struct {
 	stepLock   stepLocks
 	stepBook   *stepBook
 	agents     *agentLines
+	diag       *diag
 
 	unix *grpc.Server
 	tls  *grpc.Server
@@ -85,7 +86,7 @@ func Run(ctx context.Context, opt Options) error {
 	s := &Server{
 		opt: opt, conf: opt.Config.Conf, log: opt.Logger, start: time.Now(),
 		users: auth.NewUsers(time.Minute), soft: newSoftFacts(), waits: newWaitBook(), stepBook: newStepBook(),
-		priorities: newPriorityBook(),
+		priorities: newPriorityBook(), diag: newDiag(time.Now()),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -206,7 +207,7 @@ func (s *Server) listen() ([]served, error) {
 		local.Close()
 		return nil, fmt.Errorf("cannot listen on SlurmctldPort: %w", err)
 	}
-	limits := []grpc.ServerOption{grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage)}
+	limits := s.diag.counted([]grpc.ServerOption{grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage)})
 	s.unix = grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()))...)
 	rinkpb.RegisterControllerServer(s.unix, &controller{s: s, local: true})
 	s.tls = grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()))...)

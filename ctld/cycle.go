@@ -172,6 +172,7 @@ func (l *loop) cycle(ctx context.Context) time.Time {
 		l.whole, l.more = now, false
 	}
 	plan := l.live.Plan(now, full)
+	s.diag.planned(full, now, time.Since(now), l.live)
 	if !full && l.more && (plan.Next.IsZero() || plan.Next.After(again)) {
 		plan.Next = again
 	}

@@ -154,6 +154,7 @@ func matters(ev state.Event) bool {
 // carryOut does what an event asks for outside the state. Everything here may
 // be done twice: agents do an order once.
 func (s *Server) carryOut(ev state.Event) {
+	s.diag.happened(ev)
 	switch ev := ev.(type) {
 	case state.JobStarted:
 		s.waits.forget(ev.Job.ID)

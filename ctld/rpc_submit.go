@@ -93,6 +93,7 @@ func (c *controller) Submit(ctx context.Context, req *rinkpb.SubmitRequest) (*ri
 	if r.Err != nil {
 		return &rinkpb.SubmitReply{Status: refuse(r.Err, append(notes, linesOf(r.Err)...)...)}, nil
 	}
+	c.s.diag.submitted(cmd.Jobs)
 	reply := &rinkpb.SubmitReply{Status: &rinkpb.Status{}, Run: r.Run, Messages: notes}
 	for _, id := range r.Jobs {
 		reply.Ids = append(reply.Ids, uint32(id))

@@ -47,6 +47,10 @@ type taskIO struct {
 	heard    []*rinkpb.StepDown // ends of tasks that a client was told
 	wake     chan struct{}
 	attended chan struct{} // closed when a client is attached
+
+	watchers   map[*watcher]struct{} // who sees what the client does
+	recent     []*rinkpb.StepDown    // the latest output, for those who begin to watch
+	recentSize int
 }
 
 // taskEnd is how far one task is.
@@ -256,6 +260,7 @@ func (t *taskIO) push(m *rinkpb.StepDown) {
 		}
 		if len(t.events) < maxWaiting {
 			t.events = append(t.events, m)
+			t.show(m)
 			t.mu.Unlock()
 			t.signal()
 			return
@@ -270,6 +275,7 @@ func (t *taskIO) queue(m *rinkpb.StepDown) {
 	t.mu.Lock()
 	if !t.over {
 		t.events = append(t.events, m)
+		t.show(m)
 	}
 	t.mu.Unlock()
 	t.signal()
@@ -325,11 +331,15 @@ func (t *taskIO) progress() {
 			continue
 		}
 		e.told = true
-		t.events = append(t.events, &rinkpb.StepDown{Exited: e.exit})
+		m := &rinkpb.StepDown{Exited: e.exit}
+		t.events = append(t.events, m)
+		t.show(m)
 	}
 	if t.ended && t.readers == 0 {
 		t.done = true
-		t.events = append(t.events, &rinkpb.StepDown{NodeDone: true})
+		m := &rinkpb.StepDown{NodeDone: true}
+		t.events = append(t.events, m)
+		t.show(m)
 		for _, f := range t.files {
 			closeFiles(f)
 		}
@@ -616,6 +626,9 @@ func (s *stepIO) StepIO(stream rinkpb.Agent_StepIOServer) error {
 			}
 		}
 	}()
+	if at.Watch {
+		return t.watch(stream.Context(), stream.Send)
+	}
 	return t.serve(stream.Context(), stream.Send)
 }
 

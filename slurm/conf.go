@@ -24,9 +24,11 @@ type Conf struct {
 	SlurmctldParameters, SlurmdParameters Parameters
 	SlurmctldTimeout, SlurmdTimeout       Duration
 	MessageTimeout                        Duration
-	ReturnToService                       int // 0, 1 or 2
-	TmpFS                                 string
-	MailProg, MailDomain                  string
+	// BcastExclude lists where libraries lie that sbcast need not send.
+	BcastExclude         string
+	ReturnToService      int // 0, 1 or 2
+	TmpFS                string
+	MailProg, MailDomain string
 
 	// What jobs may be.
 	FirstJobID, MaxJobID                         uint32

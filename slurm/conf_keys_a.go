@@ -57,7 +57,7 @@ func keysAtoH() []confKey {
 		newer(confKey{name: "BackupAddr", set: func(c *Conf, v string) error { return setHostAddr(c, 1, v) }}),
 		newer(confKey{name: "BackupController", set: func(c *Conf, v string) error { return setHost(c, 1, v) }}),
 		secondsKey("BatchStartTimeout", "10", func(c *Conf) *Duration { return &c.BatchStartTimeout }),
-		idleKey("BcastExclude", "/lib,/usr/lib,/lib64,/usr/lib64", "sbcast sends the files that it is told to send"),
+		textKey("BcastExclude", "/lib,/usr/lib,/lib64,/usr/lib64", func(c *Conf) *string { return &c.BcastExclude }),
 		idleKey("BcastParameters", "", "sbcast takes its options from its command line"),
 		newer(idleKey("BurstBufferParameters", "", whyBurst)),
 		idleKey("BurstBufferType", "", whyBurst),

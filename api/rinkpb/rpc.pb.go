@@ -5860,6 +5860,7 @@ type StepAttach struct {
 	ReadOnly      bool                   `protobuf:"varint,5,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
 	Task          int32                  `protobuf:"varint,6,opt,name=task,proto3" json:"task,omitempty"`
 	HasTask       bool                   `protobuf:"varint,7,opt,name=has_task,json=hasTask,proto3" json:"has_task,omitempty"`
+	Watch         bool                   `protobuf:"varint,8,opt,name=watch,proto3" json:"watch,omitempty"` // beside the step's srun, not in its place
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5939,6 +5940,13 @@ func (x *StepAttach) GetTask() int32 {
 func (x *StepAttach) GetHasTask() bool {
 	if x != nil {
 		return x.HasTask
+	}
+	return false
+}
+
+func (x *StepAttach) GetWatch() bool {
+	if x != nil {
+		return x.Watch
 	}
 	return false
 }
@@ -6247,6 +6255,825 @@ func (x *TaskExit) GetCore() bool {
 	return false
 }
 
+// BcastUp: the first message says which file; then blocks of it, and the end.
+type BcastUp struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          *BcastFile             `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Block         []byte                 `protobuf:"bytes,2,opt,name=block,proto3" json:"block,omitempty"`
+	End           bool                   `protobuf:"varint,3,opt,name=end,proto3" json:"end,omitempty"`
+	Size          int64                  `protobuf:"varint,4,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BcastUp) Reset() {
+	*x = BcastUp{}
+	mi := &file_rpc_proto_msgTypes[84]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BcastUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BcastUp) ProtoMessage() {}
+
+func (x *BcastUp) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[84]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BcastUp.ProtoReflect.Descriptor instead.
+func (*BcastUp) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{84}
+}
+
+func (x *BcastUp) GetFile() *BcastFile {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *BcastUp) GetBlock() []byte {
+	if x != nil {
+		return x.Block
+	}
+	return nil
+}
+
+func (x *BcastUp) GetEnd() bool {
+	if x != nil {
+		return x.End
+	}
+	return false
+}
+
+func (x *BcastUp) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+type BcastFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ref           *JobRef                `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
+	Dest          string                 `protobuf:"bytes,2,opt,name=dest,proto3" json:"dest,omitempty"`
+	Force         bool                   `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
+	Mode          uint32                 `protobuf:"varint,4,opt,name=mode,proto3" json:"mode,omitempty"`
+	Preserve      bool                   `protobuf:"varint,5,opt,name=preserve,proto3" json:"preserve,omitempty"`
+	Atime         int64                  `protobuf:"varint,6,opt,name=atime,proto3" json:"atime,omitempty"`
+	Mtime         int64                  `protobuf:"varint,7,opt,name=mtime,proto3" json:"mtime,omitempty"`
+	Compress      string                 `protobuf:"bytes,8,opt,name=compress,proto3" json:"compress,omitempty"`     // how blocks are packed: "" or lz4
+	Fanout        int32                  `protobuf:"varint,9,opt,name=fanout,proto3" json:"fanout,omitempty"`        // to how many nodes a block is sent at a time; 0: all
+	Resolve       bool                   `protobuf:"varint,10,opt,name=resolve,proto3" json:"resolve,omitempty"`     // ask for the nodes alone
+	Directory     bool                   `protobuf:"varint,11,opt,name=directory,proto3" json:"directory,omitempty"` // a directory is made
+	Timeout       int64                  `protobuf:"varint,12,opt,name=timeout,proto3" json:"timeout,omitempty"`     // seconds that one node may take over a block
+	Here          *JobHere               `protobuf:"bytes,13,opt,name=here,proto3" json:"here,omitempty"`            // from the controller: what the node needs to know of the job
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BcastFile) Reset() {
+	*x = BcastFile{}
+	mi := &file_rpc_proto_msgTypes[85]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BcastFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BcastFile) ProtoMessage() {}
+
+func (x *BcastFile) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[85]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BcastFile.ProtoReflect.Descriptor instead.
+func (*BcastFile) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{85}
+}
+
+func (x *BcastFile) GetRef() *JobRef {
+	if x != nil {
+		return x.Ref
+	}
+	return nil
+}
+
+func (x *BcastFile) GetDest() string {
+	if x != nil {
+		return x.Dest
+	}
+	return ""
+}
+
+func (x *BcastFile) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *BcastFile) GetMode() uint32 {
+	if x != nil {
+		return x.Mode
+	}
+	return 0
+}
+
+func (x *BcastFile) GetPreserve() bool {
+	if x != nil {
+		return x.Preserve
+	}
+	return false
+}
+
+func (x *BcastFile) GetAtime() int64 {
+	if x != nil {
+		return x.Atime
+	}
+	return 0
+}
+
+func (x *BcastFile) GetMtime() int64 {
+	if x != nil {
+		return x.Mtime
+	}
+	return 0
+}
+
+func (x *BcastFile) GetCompress() string {
+	if x != nil {
+		return x.Compress
+	}
+	return ""
+}
+
+func (x *BcastFile) GetFanout() int32 {
+	if x != nil {
+		return x.Fanout
+	}
+	return 0
+}
+
+func (x *BcastFile) GetResolve() bool {
+	if x != nil {
+		return x.Resolve
+	}
+	return false
+}
+
+func (x *BcastFile) GetDirectory() bool {
+	if x != nil {
+		return x.Directory
+	}
+	return false
+}
+
+func (x *BcastFile) GetTimeout() int64 {
+	if x != nil {
+		return x.Timeout
+	}
+	return 0
+}
+
+func (x *BcastFile) GetHere() *JobHere {
+	if x != nil {
+		return x.Here
+	}
+	return nil
+}
+
+type BcastReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Outcomes      []*BcastOutcome        `protobuf:"bytes,2,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BcastReply) Reset() {
+	*x = BcastReply{}
+	mi := &file_rpc_proto_msgTypes[86]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BcastReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BcastReply) ProtoMessage() {}
+
+func (x *BcastReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[86]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BcastReply.ProtoReflect.Descriptor instead.
+func (*BcastReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{86}
+}
+
+func (x *BcastReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *BcastReply) GetOutcomes() []*BcastOutcome {
+	if x != nil {
+		return x.Outcomes
+	}
+	return nil
+}
+
+type BcastOutcome struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	Errno         int32                  `protobuf:"varint,3,opt,name=errno,proto3" json:"errno,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BcastOutcome) Reset() {
+	*x = BcastOutcome{}
+	mi := &file_rpc_proto_msgTypes[87]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BcastOutcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BcastOutcome) ProtoMessage() {}
+
+func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[87]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BcastOutcome.ProtoReflect.Descriptor instead.
+func (*BcastOutcome) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{87}
+}
+
+func (x *BcastOutcome) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *BcastOutcome) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *BcastOutcome) GetErrno() int32 {
+	if x != nil {
+		return x.Errno
+	}
+	return 0
+}
+
+type DiagRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Anew          bool                   `protobuf:"varint,1,opt,name=anew,proto3" json:"anew,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiagRequest) Reset() {
+	*x = DiagRequest{}
+	mi := &file_rpc_proto_msgTypes[88]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiagRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiagRequest) ProtoMessage() {}
+
+func (x *DiagRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[88]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiagRequest.ProtoReflect.Descriptor instead.
+func (*DiagRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{88}
+}
+
+func (x *DiagRequest) GetAnew() bool {
+	if x != nil {
+		return x.Anew
+	}
+	return false
+}
+
+// DiagReply holds counts since the last reset; cycles in microseconds.
+type DiagReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Now           int64                  `protobuf:"varint,2,opt,name=now,proto3" json:"now,omitempty"`
+	Since         int64                  `protobuf:"varint,3,opt,name=since,proto3" json:"since,omitempty"`
+	StatesAt      int64                  `protobuf:"varint,4,opt,name=states_at,json=statesAt,proto3" json:"states_at,omitempty"`
+	Threads       int32                  `protobuf:"varint,5,opt,name=threads,proto3" json:"threads,omitempty"`
+	AgentQueue    int32                  `protobuf:"varint,6,opt,name=agent_queue,json=agentQueue,proto3" json:"agent_queue,omitempty"`
+	Agents        int32                  `protobuf:"varint,7,opt,name=agents,proto3" json:"agents,omitempty"`
+	AgentThreads  int32                  `protobuf:"varint,8,opt,name=agent_threads,json=agentThreads,proto3" json:"agent_threads,omitempty"`
+	HistoryQueue  int32                  `protobuf:"varint,9,opt,name=history_queue,json=historyQueue,proto3" json:"history_queue,omitempty"`
+	Submitted     int64                  `protobuf:"varint,10,opt,name=submitted,proto3" json:"submitted,omitempty"`
+	Started       int64                  `protobuf:"varint,11,opt,name=started,proto3" json:"started,omitempty"`
+	Completed     int64                  `protobuf:"varint,12,opt,name=completed,proto3" json:"completed,omitempty"`
+	Canceled      int64                  `protobuf:"varint,13,opt,name=canceled,proto3" json:"canceled,omitempty"`
+	Failed        int64                  `protobuf:"varint,14,opt,name=failed,proto3" json:"failed,omitempty"`
+	Pending       int64                  `protobuf:"varint,15,opt,name=pending,proto3" json:"pending,omitempty"`
+	Running       int64                  `protobuf:"varint,16,opt,name=running,proto3" json:"running,omitempty"`
+	Main          *PlanCount             `protobuf:"bytes,17,opt,name=main,proto3" json:"main,omitempty"`
+	Backfill      *PlanCount             `protobuf:"bytes,18,opt,name=backfill,proto3" json:"backfill,omitempty"`
+	Backfilled    int64                  `protobuf:"varint,19,opt,name=backfilled,proto3" json:"backfilled,omitempty"`
+	BackfilledAll int64                  `protobuf:"varint,20,opt,name=backfilled_all,json=backfilledAll,proto3" json:"backfilled_all,omitempty"`
+	BackfilledHet int64                  `protobuf:"varint,21,opt,name=backfilled_het,json=backfilledHet,proto3" json:"backfilled_het,omitempty"`
+	ByType        []*RpcCount            `protobuf:"bytes,22,rep,name=by_type,json=byType,proto3" json:"by_type,omitempty"`
+	ByUser        []*RpcCount            `protobuf:"bytes,23,rep,name=by_user,json=byUser,proto3" json:"by_user,omitempty"`
+	Clock         int64                  `protobuf:"varint,24,opt,name=clock,proto3" json:"clock,omitempty"`    // microseconds of 1000 looks at the clock
+	Waiting       []*RpcCount            `protobuf:"bytes,25,rep,name=waiting,proto3" json:"waiting,omitempty"` // orders to agents that are not sent yet
+	Booted        int64                  `protobuf:"varint,26,opt,name=booted,proto3" json:"booted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiagReply) Reset() {
+	*x = DiagReply{}
+	mi := &file_rpc_proto_msgTypes[89]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiagReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiagReply) ProtoMessage() {}
+
+func (x *DiagReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[89]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiagReply.ProtoReflect.Descriptor instead.
+func (*DiagReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{89}
+}
+
+func (x *DiagReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *DiagReply) GetNow() int64 {
+	if x != nil {
+		return x.Now
+	}
+	return 0
+}
+
+func (x *DiagReply) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *DiagReply) GetStatesAt() int64 {
+	if x != nil {
+		return x.StatesAt
+	}
+	return 0
+}
+
+func (x *DiagReply) GetThreads() int32 {
+	if x != nil {
+		return x.Threads
+	}
+	return 0
+}
+
+func (x *DiagReply) GetAgentQueue() int32 {
+	if x != nil {
+		return x.AgentQueue
+	}
+	return 0
+}
+
+func (x *DiagReply) GetAgents() int32 {
+	if x != nil {
+		return x.Agents
+	}
+	return 0
+}
+
+func (x *DiagReply) GetAgentThreads() int32 {
+	if x != nil {
+		return x.AgentThreads
+	}
+	return 0
+}
+
+func (x *DiagReply) GetHistoryQueue() int32 {
+	if x != nil {
+		return x.HistoryQueue
+	}
+	return 0
+}
+
+func (x *DiagReply) GetSubmitted() int64 {
+	if x != nil {
+		return x.Submitted
+	}
+	return 0
+}
+
+func (x *DiagReply) GetStarted() int64 {
+	if x != nil {
+		return x.Started
+	}
+	return 0
+}
+
+func (x *DiagReply) GetCompleted() int64 {
+	if x != nil {
+		return x.Completed
+	}
+	return 0
+}
+
+func (x *DiagReply) GetCanceled() int64 {
+	if x != nil {
+		return x.Canceled
+	}
+	return 0
+}
+
+func (x *DiagReply) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *DiagReply) GetPending() int64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *DiagReply) GetRunning() int64 {
+	if x != nil {
+		return x.Running
+	}
+	return 0
+}
+
+func (x *DiagReply) GetMain() *PlanCount {
+	if x != nil {
+		return x.Main
+	}
+	return nil
+}
+
+func (x *DiagReply) GetBackfill() *PlanCount {
+	if x != nil {
+		return x.Backfill
+	}
+	return nil
+}
+
+func (x *DiagReply) GetBackfilled() int64 {
+	if x != nil {
+		return x.Backfilled
+	}
+	return 0
+}
+
+func (x *DiagReply) GetBackfilledAll() int64 {
+	if x != nil {
+		return x.BackfilledAll
+	}
+	return 0
+}
+
+func (x *DiagReply) GetBackfilledHet() int64 {
+	if x != nil {
+		return x.BackfilledHet
+	}
+	return 0
+}
+
+func (x *DiagReply) GetByType() []*RpcCount {
+	if x != nil {
+		return x.ByType
+	}
+	return nil
+}
+
+func (x *DiagReply) GetByUser() []*RpcCount {
+	if x != nil {
+		return x.ByUser
+	}
+	return nil
+}
+
+func (x *DiagReply) GetClock() int64 {
+	if x != nil {
+		return x.Clock
+	}
+	return 0
+}
+
+func (x *DiagReply) GetWaiting() []*RpcCount {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+func (x *DiagReply) GetBooted() int64 {
+	if x != nil {
+		return x.Booted
+	}
+	return 0
+}
+
+// PlanCount is what became of one kind of plans.
+type PlanCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cycles        int64                  `protobuf:"varint,1,opt,name=cycles,proto3" json:"cycles,omitempty"`
+	Last          int64                  `protobuf:"varint,2,opt,name=last,proto3" json:"last,omitempty"`
+	Max           int64                  `protobuf:"varint,3,opt,name=max,proto3" json:"max,omitempty"`
+	Sum           int64                  `protobuf:"varint,4,opt,name=sum,proto3" json:"sum,omitempty"`
+	DepthSum      int64                  `protobuf:"varint,5,opt,name=depth_sum,json=depthSum,proto3" json:"depth_sum,omitempty"`
+	LastDepth     int64                  `protobuf:"varint,6,opt,name=last_depth,json=lastDepth,proto3" json:"last_depth,omitempty"`
+	Queue         int64                  `protobuf:"varint,7,opt,name=queue,proto3" json:"queue,omitempty"`
+	QueueSum      int64                  `protobuf:"varint,8,opt,name=queue_sum,json=queueSum,proto3" json:"queue_sum,omitempty"`
+	LastAt        int64                  `protobuf:"varint,9,opt,name=last_at,json=lastAt,proto3" json:"last_at,omitempty"`
+	TriedSum      int64                  `protobuf:"varint,10,opt,name=tried_sum,json=triedSum,proto3" json:"tried_sum,omitempty"`
+	LastTried     int64                  `protobuf:"varint,11,opt,name=last_tried,json=lastTried,proto3" json:"last_tried,omitempty"`
+	Table         int64                  `protobuf:"varint,12,opt,name=table,proto3" json:"table,omitempty"`
+	TableSum      int64                  `protobuf:"varint,13,opt,name=table_sum,json=tableSum,proto3" json:"table_sum,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanCount) Reset() {
+	*x = PlanCount{}
+	mi := &file_rpc_proto_msgTypes[90]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanCount) ProtoMessage() {}
+
+func (x *PlanCount) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[90]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanCount.ProtoReflect.Descriptor instead.
+func (*PlanCount) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{90}
+}
+
+func (x *PlanCount) GetCycles() int64 {
+	if x != nil {
+		return x.Cycles
+	}
+	return 0
+}
+
+func (x *PlanCount) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *PlanCount) GetMax() int64 {
+	if x != nil {
+		return x.Max
+	}
+	return 0
+}
+
+func (x *PlanCount) GetSum() int64 {
+	if x != nil {
+		return x.Sum
+	}
+	return 0
+}
+
+func (x *PlanCount) GetDepthSum() int64 {
+	if x != nil {
+		return x.DepthSum
+	}
+	return 0
+}
+
+func (x *PlanCount) GetLastDepth() int64 {
+	if x != nil {
+		return x.LastDepth
+	}
+	return 0
+}
+
+func (x *PlanCount) GetQueue() int64 {
+	if x != nil {
+		return x.Queue
+	}
+	return 0
+}
+
+func (x *PlanCount) GetQueueSum() int64 {
+	if x != nil {
+		return x.QueueSum
+	}
+	return 0
+}
+
+func (x *PlanCount) GetLastAt() int64 {
+	if x != nil {
+		return x.LastAt
+	}
+	return 0
+}
+
+func (x *PlanCount) GetTriedSum() int64 {
+	if x != nil {
+		return x.TriedSum
+	}
+	return 0
+}
+
+func (x *PlanCount) GetLastTried() int64 {
+	if x != nil {
+		return x.LastTried
+	}
+	return 0
+}
+
+func (x *PlanCount) GetTable() int64 {
+	if x != nil {
+		return x.Table
+	}
+	return 0
+}
+
+func (x *PlanCount) GetTableSum() int64 {
+	if x != nil {
+		return x.TableSum
+	}
+	return 0
+}
+
+type RpcCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Id            uint32                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	Count         int64                  `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	Time          int64                  `protobuf:"varint,4,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RpcCount) Reset() {
+	*x = RpcCount{}
+	mi := &file_rpc_proto_msgTypes[91]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RpcCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RpcCount) ProtoMessage() {}
+
+func (x *RpcCount) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[91]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RpcCount.ProtoReflect.Descriptor instead.
+func (*RpcCount) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{91}
+}
+
+func (x *RpcCount) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RpcCount) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *RpcCount) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *RpcCount) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
 type CreateTokenRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Role          string                 `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
@@ -6258,7 +7085,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6270,7 +7097,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6283,7 +7110,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -6318,7 +7145,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6330,7 +7157,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6343,7 +7170,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -6378,7 +7205,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6390,7 +7217,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6403,7 +7230,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -6438,7 +7265,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6450,7 +7277,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6463,7 +7290,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -6499,7 +7326,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6511,7 +7338,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6524,7 +7351,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -6580,7 +7407,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6592,7 +7419,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6605,7 +7432,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -6803,7 +7630,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6815,7 +7642,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6828,7 +7655,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -6864,7 +7691,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6876,7 +7703,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6889,7 +7716,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -6931,7 +7758,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6943,7 +7770,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6956,7 +7783,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -6990,7 +7817,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7002,7 +7829,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7015,7 +7842,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -7048,7 +7875,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7060,7 +7887,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7073,7 +7900,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -7141,7 +7968,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7153,7 +7980,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7166,7 +7993,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -7233,7 +8060,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7245,7 +8072,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7258,7 +8085,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -7327,7 +8154,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7339,7 +8166,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7352,7 +8179,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{97}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -7421,7 +8248,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7433,7 +8260,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7446,7 +8273,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{98}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -7473,7 +8300,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7485,7 +8312,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7498,7 +8325,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{99}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -7527,7 +8354,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7539,7 +8366,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7552,7 +8379,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{100}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -7607,7 +8434,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7619,7 +8446,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7632,7 +8459,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{101}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *Order) GetId() uint64 {
@@ -7808,7 +8635,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7820,7 +8647,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7833,7 +8660,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{102}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -7873,7 +8700,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7885,7 +8712,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7898,7 +8725,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{103}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -7917,7 +8744,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7929,7 +8756,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7942,7 +8769,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{104}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -7990,7 +8817,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8002,7 +8829,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8015,7 +8842,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -8240,7 +9067,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8252,7 +9079,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8265,7 +9092,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -8381,7 +9208,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8393,7 +9220,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8406,7 +9233,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -8617,7 +9444,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8629,7 +9456,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8642,7 +9469,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -8689,7 +9516,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8701,7 +9528,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8714,7 +9541,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -8782,7 +9609,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8794,7 +9621,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8807,7 +9634,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -8873,7 +9700,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8885,7 +9712,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8898,7 +9725,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -8937,7 +9764,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8949,7 +9776,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8962,7 +9789,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 type PrioritiesReply struct {
@@ -8976,7 +9803,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8988,7 +9815,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9001,7 +9828,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -9040,7 +9867,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9052,7 +9879,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9065,7 +9892,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -9142,7 +9969,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9154,7 +9981,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9167,7 +9994,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -9293,7 +10120,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9305,7 +10132,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9318,7 +10145,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -9352,7 +10179,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9364,7 +10191,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9377,7 +10204,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -9405,7 +10232,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9417,7 +10244,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9430,7 +10257,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -9478,7 +10305,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9490,7 +10317,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9503,7 +10330,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -10108,7 +10935,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04rows\x18\x06 \x01(\x05R\x04rows\x12\x12\n" +
 	"\x04cols\x18\a \x01(\x05R\x04cols\x12\x16\n" +
 	"\x06credit\x18\b \x01(\x04R\x06credit\x12\x1b\n" +
-	"\thas_input\x18\t \x01(\bR\bhasInput\"\xa6\x01\n" +
+	"\thas_input\x18\t \x01(\bR\bhasInput\"\xbc\x01\n" +
 	"\n" +
 	"StepAttach\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
@@ -10117,7 +10944,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05nodes\x18\x04 \x03(\tR\x05nodes\x12\x1b\n" +
 	"\tread_only\x18\x05 \x01(\bR\breadOnly\x12\x12\n" +
 	"\x04task\x18\x06 \x01(\x05R\x04task\x12\x19\n" +
-	"\bhas_task\x18\a \x01(\bR\ahasTask\"\xa1\x02\n" +
+	"\bhas_task\x18\a \x01(\bR\ahasTask\x12\x14\n" +
+	"\x05watch\x18\b \x01(\bR\x05watch\"\xa1\x02\n" +
 	"\bStepDown\x12-\n" +
 	"\x06output\x18\x01 \x01(\v2\x15.runink.v1.TaskOutputR\x06output\x12.\n" +
 	"\astarted\x18\x02 \x01(\v2\x14.runink.v1.TaskStartR\astarted\x12+\n" +
@@ -10144,7 +10972,90 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12'\n" +
 	"\x04exit\x18\x02 \x01(\v2\x13.runink.v1.ExitCodeR\x04exit\x12\x10\n" +
 	"\x03oom\x18\x03 \x01(\bR\x03oom\x12\x12\n" +
-	"\x04core\x18\x04 \x01(\bR\x04core\"X\n" +
+	"\x04core\x18\x04 \x01(\bR\x04core\"o\n" +
+	"\aBcastUp\x12(\n" +
+	"\x04file\x18\x01 \x01(\v2\x14.runink.v1.BcastFileR\x04file\x12\x14\n" +
+	"\x05block\x18\x02 \x01(\fR\x05block\x12\x10\n" +
+	"\x03end\x18\x03 \x01(\bR\x03end\x12\x12\n" +
+	"\x04size\x18\x04 \x01(\x03R\x04size\"\xe4\x02\n" +
+	"\tBcastFile\x12#\n" +
+	"\x03ref\x18\x01 \x01(\v2\x11.runink.v1.JobRefR\x03ref\x12\x12\n" +
+	"\x04dest\x18\x02 \x01(\tR\x04dest\x12\x14\n" +
+	"\x05force\x18\x03 \x01(\bR\x05force\x12\x12\n" +
+	"\x04mode\x18\x04 \x01(\rR\x04mode\x12\x1a\n" +
+	"\bpreserve\x18\x05 \x01(\bR\bpreserve\x12\x14\n" +
+	"\x05atime\x18\x06 \x01(\x03R\x05atime\x12\x14\n" +
+	"\x05mtime\x18\a \x01(\x03R\x05mtime\x12\x1a\n" +
+	"\bcompress\x18\b \x01(\tR\bcompress\x12\x16\n" +
+	"\x06fanout\x18\t \x01(\x05R\x06fanout\x12\x18\n" +
+	"\aresolve\x18\n" +
+	" \x01(\bR\aresolve\x12\x1c\n" +
+	"\tdirectory\x18\v \x01(\bR\tdirectory\x12\x18\n" +
+	"\atimeout\x18\f \x01(\x03R\atimeout\x12&\n" +
+	"\x04here\x18\r \x01(\v2\x12.runink.v1.JobHereR\x04here\"l\n" +
+	"\n" +
+	"BcastReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x123\n" +
+	"\boutcomes\x18\x02 \x03(\v2\x17.runink.v1.BcastOutcomeR\boutcomes\"N\n" +
+	"\fBcastOutcome\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\x12\x14\n" +
+	"\x05errno\x18\x03 \x01(\x05R\x05errno\"!\n" +
+	"\vDiagRequest\x12\x12\n" +
+	"\x04anew\x18\x01 \x01(\bR\x04anew\"\xd9\x06\n" +
+	"\tDiagReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x10\n" +
+	"\x03now\x18\x02 \x01(\x03R\x03now\x12\x14\n" +
+	"\x05since\x18\x03 \x01(\x03R\x05since\x12\x1b\n" +
+	"\tstates_at\x18\x04 \x01(\x03R\bstatesAt\x12\x18\n" +
+	"\athreads\x18\x05 \x01(\x05R\athreads\x12\x1f\n" +
+	"\vagent_queue\x18\x06 \x01(\x05R\n" +
+	"agentQueue\x12\x16\n" +
+	"\x06agents\x18\a \x01(\x05R\x06agents\x12#\n" +
+	"\ragent_threads\x18\b \x01(\x05R\fagentThreads\x12#\n" +
+	"\rhistory_queue\x18\t \x01(\x05R\fhistoryQueue\x12\x1c\n" +
+	"\tsubmitted\x18\n" +
+	" \x01(\x03R\tsubmitted\x12\x18\n" +
+	"\astarted\x18\v \x01(\x03R\astarted\x12\x1c\n" +
+	"\tcompleted\x18\f \x01(\x03R\tcompleted\x12\x1a\n" +
+	"\bcanceled\x18\r \x01(\x03R\bcanceled\x12\x16\n" +
+	"\x06failed\x18\x0e \x01(\x03R\x06failed\x12\x18\n" +
+	"\apending\x18\x0f \x01(\x03R\apending\x12\x18\n" +
+	"\arunning\x18\x10 \x01(\x03R\arunning\x12(\n" +
+	"\x04main\x18\x11 \x01(\v2\x14.runink.v1.PlanCountR\x04main\x120\n" +
+	"\bbackfill\x18\x12 \x01(\v2\x14.runink.v1.PlanCountR\bbackfill\x12\x1e\n" +
+	"\n" +
+	"backfilled\x18\x13 \x01(\x03R\n" +
+	"backfilled\x12%\n" +
+	"\x0ebackfilled_all\x18\x14 \x01(\x03R\rbackfilledAll\x12%\n" +
+	"\x0ebackfilled_het\x18\x15 \x01(\x03R\rbackfilledHet\x12,\n" +
+	"\aby_type\x18\x16 \x03(\v2\x13.runink.v1.RpcCountR\x06byType\x12,\n" +
+	"\aby_user\x18\x17 \x03(\v2\x13.runink.v1.RpcCountR\x06byUser\x12\x14\n" +
+	"\x05clock\x18\x18 \x01(\x03R\x05clock\x12-\n" +
+	"\awaiting\x18\x19 \x03(\v2\x13.runink.v1.RpcCountR\awaiting\x12\x16\n" +
+	"\x06booted\x18\x1a \x01(\x03R\x06booted\"\xd2\x02\n" +
+	"\tPlanCount\x12\x16\n" +
+	"\x06cycles\x18\x01 \x01(\x03R\x06cycles\x12\x12\n" +
+	"\x04last\x18\x02 \x01(\x03R\x04last\x12\x10\n" +
+	"\x03max\x18\x03 \x01(\x03R\x03max\x12\x10\n" +
+	"\x03sum\x18\x04 \x01(\x03R\x03sum\x12\x1b\n" +
+	"\tdepth_sum\x18\x05 \x01(\x03R\bdepthSum\x12\x1d\n" +
+	"\n" +
+	"last_depth\x18\x06 \x01(\x03R\tlastDepth\x12\x14\n" +
+	"\x05queue\x18\a \x01(\x03R\x05queue\x12\x1b\n" +
+	"\tqueue_sum\x18\b \x01(\x03R\bqueueSum\x12\x17\n" +
+	"\alast_at\x18\t \x01(\x03R\x06lastAt\x12\x1b\n" +
+	"\ttried_sum\x18\n" +
+	" \x01(\x03R\btriedSum\x12\x1d\n" +
+	"\n" +
+	"last_tried\x18\v \x01(\x03R\tlastTried\x12\x14\n" +
+	"\x05table\x18\f \x01(\x03R\x05table\x12\x1b\n" +
+	"\ttable_sum\x18\r \x01(\x03R\btableSum\"X\n" +
+	"\bRpcCount\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\rR\x02id\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x12\n" +
+	"\x04time\x18\x04 \x01(\x03R\x04time\"X\n" +
 	"\x12CreateTokenRequest\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
@@ -10446,7 +11357,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05level\x18\f \x01(\x01R\x05level\x12\"\n" +
 	"\rgrp_tres_mins\x18\r \x01(\tR\vgrpTresMins\x12$\n" +
 	"\x0eused_tres_mins\x18\x0e \x01(\tR\fusedTresMins\x12\"\n" +
-	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins2\xe5\x11\n" +
+	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins2\xd1\x12\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -10486,13 +11397,16 @@ const file_rpc_proto_rawDesc = "" +
 	"\aCertify\x12\x19.runink.v1.CertifyRequest\x1a\x17.runink.v1.CertifyReply\x12F\n" +
 	"\n" +
 	"Priorities\x12\x1c.runink.v1.PrioritiesRequest\x1a\x1a.runink.v1.PrioritiesReply\x12:\n" +
-	"\x06Shares\x12\x18.runink.v1.SharesRequest\x1a\x16.runink.v1.SharesReply2?\n" +
+	"\x06Shares\x12\x18.runink.v1.SharesRequest\x1a\x16.runink.v1.SharesReply\x124\n" +
+	"\x04Diag\x12\x16.runink.v1.DiagRequest\x1a\x14.runink.v1.DiagReply\x124\n" +
+	"\x05Bcast\x12\x12.runink.v1.BcastUp\x1a\x15.runink.v1.BcastReply(\x012?\n" +
 	"\x04Join\x127\n" +
 	"\x04Join\x12\x16.runink.v1.JoinRequest\x1a\x17.runink.v1.CertifyReply2;\n" +
 	"\x05Nodes\x122\n" +
-	"\aSession\x12\x11.runink.v1.Report\x1a\x10.runink.v1.Order(\x010\x012=\n" +
+	"\aSession\x12\x11.runink.v1.Report\x1a\x10.runink.v1.Order(\x010\x012s\n" +
 	"\x05Agent\x124\n" +
-	"\x06StepIO\x12\x11.runink.v1.StepUp\x1a\x13.runink.v1.StepDown(\x010\x01B#Z!github.com/runink/rink/api/rinkpbb\x06proto3"
+	"\x06StepIO\x12\x11.runink.v1.StepUp\x1a\x13.runink.v1.StepDown(\x010\x01\x124\n" +
+	"\x05Bcast\x12\x12.runink.v1.BcastUp\x1a\x15.runink.v1.BcastReply(\x01B#Z!github.com/runink/rink/api/rinkpbb\x06proto3"
 
 var (
 	file_rpc_proto_rawDescOnce sync.Once
@@ -10507,7 +11421,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 120)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 128)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                     // 1: runink.v1.Done
@@ -10594,85 +11508,93 @@ var file_rpc_proto_goTypes = []any{
 	(*TaskOutput)(nil),               // 82: runink.v1.TaskOutput
 	(*TaskStart)(nil),                // 83: runink.v1.TaskStart
 	(*TaskExit)(nil),                 // 84: runink.v1.TaskExit
-	(*CreateTokenRequest)(nil),       // 85: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 86: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 87: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 88: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 89: runink.v1.JoinRequest
-	(*Report)(nil),                   // 90: runink.v1.Report
-	(*Hello)(nil),                    // 91: runink.v1.Hello
-	(*HeldJob)(nil),                  // 92: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 93: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 94: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 95: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 96: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 97: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 98: runink.v1.LaunchFailed
-	(*NodeHealth)(nil),               // 99: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 100: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 101: runink.v1.StepUsage
-	(*Order)(nil),                    // 102: runink.v1.Order
-	(*Welcome)(nil),                  // 103: runink.v1.Welcome
-	(*Ack)(nil),                      // 104: runink.v1.Ack
-	(*NewConfig)(nil),                // 105: runink.v1.NewConfig
-	(*JobHere)(nil),                  // 106: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 107: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 108: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 109: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 110: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 111: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 112: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 113: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 114: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 115: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 116: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 117: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 118: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 119: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 120: runink.v1.AssocShare
-	(*JobOptions)(nil),               // 121: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 122: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 123: runink.v1.IndexSet
-	(*Job)(nil),                      // 124: runink.v1.Job
-	(*Obstacle)(nil),                 // 125: runink.v1.Obstacle
-	(*Node)(nil),                     // 126: runink.v1.Node
-	(*Partition)(nil),                // 127: runink.v1.Partition
-	(*ConfigFile)(nil),               // 128: runink.v1.ConfigFile
-	(*Story)(nil),                    // 129: runink.v1.Story
-	(*RunRecord)(nil),                // 130: runink.v1.RunRecord
-	(*Reservation)(nil),              // 131: runink.v1.Reservation
-	(*AccountTables)(nil),            // 132: runink.v1.AccountTables
-	(*Transaction)(nil),              // 133: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 134: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 135: runink.v1.ExitCode
-	(*Step)(nil),                     // 136: runink.v1.Step
-	(*Usage)(nil),                    // 137: runink.v1.Usage
-	(*RegisterNode)(nil),             // 138: runink.v1.RegisterNode
-	(*GresAlloc)(nil),                // 139: runink.v1.GresAlloc
+	(*BcastUp)(nil),                  // 85: runink.v1.BcastUp
+	(*BcastFile)(nil),                // 86: runink.v1.BcastFile
+	(*BcastReply)(nil),               // 87: runink.v1.BcastReply
+	(*BcastOutcome)(nil),             // 88: runink.v1.BcastOutcome
+	(*DiagRequest)(nil),              // 89: runink.v1.DiagRequest
+	(*DiagReply)(nil),                // 90: runink.v1.DiagReply
+	(*PlanCount)(nil),                // 91: runink.v1.PlanCount
+	(*RpcCount)(nil),                 // 92: runink.v1.RpcCount
+	(*CreateTokenRequest)(nil),       // 93: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 94: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 95: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 96: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 97: runink.v1.JoinRequest
+	(*Report)(nil),                   // 98: runink.v1.Report
+	(*Hello)(nil),                    // 99: runink.v1.Hello
+	(*HeldJob)(nil),                  // 100: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 101: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 102: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 103: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 104: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 105: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 106: runink.v1.LaunchFailed
+	(*NodeHealth)(nil),               // 107: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 108: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 109: runink.v1.StepUsage
+	(*Order)(nil),                    // 110: runink.v1.Order
+	(*Welcome)(nil),                  // 111: runink.v1.Welcome
+	(*Ack)(nil),                      // 112: runink.v1.Ack
+	(*NewConfig)(nil),                // 113: runink.v1.NewConfig
+	(*JobHere)(nil),                  // 114: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 115: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 116: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 117: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 118: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 119: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 120: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 121: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 122: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 123: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 124: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 125: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 126: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 127: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 128: runink.v1.AssocShare
+	(*JobOptions)(nil),               // 129: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 130: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 131: runink.v1.IndexSet
+	(*Job)(nil),                      // 132: runink.v1.Job
+	(*Obstacle)(nil),                 // 133: runink.v1.Obstacle
+	(*Node)(nil),                     // 134: runink.v1.Node
+	(*Partition)(nil),                // 135: runink.v1.Partition
+	(*ConfigFile)(nil),               // 136: runink.v1.ConfigFile
+	(*Story)(nil),                    // 137: runink.v1.Story
+	(*RunRecord)(nil),                // 138: runink.v1.RunRecord
+	(*Reservation)(nil),              // 139: runink.v1.Reservation
+	(*AccountTables)(nil),            // 140: runink.v1.AccountTables
+	(*Transaction)(nil),              // 141: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 142: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 143: runink.v1.ExitCode
+	(*Step)(nil),                     // 144: runink.v1.Step
+	(*Usage)(nil),                    // 145: runink.v1.Usage
+	(*RegisterNode)(nil),             // 146: runink.v1.RegisterNode
+	(*GresAlloc)(nil),                // 147: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	121, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	122, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	129, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	130, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	123, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	131, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	124, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	132, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	125, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	126, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	127, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	128, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	133, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	134, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	135, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	136, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	8,   // 18: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	124, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	129, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	130, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	132, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	137, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	138, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 22: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 23: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	32,  // 24: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -10683,12 +11605,12 @@ var file_rpc_proto_depIdxs = []int32{
 	35,  // 29: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 30: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 31: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	131, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	139, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	35,  // 33: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	8,   // 34: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	132, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	133, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	134, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	140, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	141, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	142, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	46,  // 38: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	35,  // 39: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	45,  // 40: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -10698,13 +11620,13 @@ var file_rpc_proto_depIdxs = []int32{
 	49,  // 44: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	49,  // 45: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
 	49,  // 46: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	135, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	143, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	11,  // 48: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	55,  // 49: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	8,   // 50: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	124, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
-	136, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
-	137, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	132, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
+	144, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
+	145, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
 	56,  // 54: runink.v1.Record.node:type_name -> runink.v1.NodeFact
 	57,  // 55: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
 	8,   // 56: runink.v1.UsageReply.status:type_name -> runink.v1.Status
@@ -10721,149 +11643,166 @@ var file_rpc_proto_depIdxs = []int32{
 	11,  // 67: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
 	69,  // 68: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
 	8,   // 69: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	124, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	136, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	132, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	144, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
 	70,  // 72: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	137, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	145, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
 	73,  // 74: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	137, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	145, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
 	55,  // 76: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
 	8,   // 77: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	121, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	122, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	129, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	130, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 80: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	136, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	124, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	144, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	132, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
 	80,  // 83: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
 	82,  // 84: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
 	83,  // 85: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
 	84,  // 86: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	135, // 87: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	8,   // 88: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	8,   // 89: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	91,  // 90: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	93,  // 91: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	94,  // 92: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	95,  // 93: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	96,  // 94: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	97,  // 95: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	98,  // 96: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	99,  // 97: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	100, // 98: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	101, // 99: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	72,  // 100: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	138, // 101: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	92,  // 102: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	135, // 103: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	137, // 104: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	137, // 105: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	135, // 106: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	84,  // 107: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	137, // 108: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 109: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	137, // 110: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	103, // 111: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	107, // 112: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	108, // 113: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	110, // 114: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	111, // 115: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	104, // 116: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	105, // 117: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	112, // 118: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	71,  // 119: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	128, // 120: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	92,  // 121: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	128, // 122: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	139, // 123: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	122, // 124: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	106, // 125: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	106, // 126: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	109, // 127: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	139, // 128: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	115, // 129: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	116, // 130: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	117, // 131: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	117, // 132: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	120, // 133: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	2,   // 134: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 135: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 136: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 137: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 138: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 139: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 140: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 141: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 142: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 143: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	28,  // 144: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	26,  // 145: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	30,  // 146: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	33,  // 147: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	34,  // 148: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	36,  // 149: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	37,  // 150: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	39,  // 151: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	41,  // 152: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	38,  // 153: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	53,  // 154: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	58,  // 155: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	67,  // 156: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	74,  // 157: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	52,  // 158: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	76,  // 159: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	79,  // 160: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	78,  // 161: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	43,  // 162: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	47,  // 163: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	85,  // 164: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	87,  // 165: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	113, // 166: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	118, // 167: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	89,  // 168: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	90,  // 169: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	79,  // 170: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	3,   // 171: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 172: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 173: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	124, // 174: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 175: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 176: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 177: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 178: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 179: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 180: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	29,  // 181: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	27,  // 182: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	31,  // 183: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	31,  // 184: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	31,  // 185: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 186: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 187: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	40,  // 188: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	42,  // 189: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	1,   // 190: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	54,  // 191: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	59,  // 192: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	68,  // 193: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	75,  // 194: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 195: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	77,  // 196: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	81,  // 197: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 198: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	44,  // 199: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	48,  // 200: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	86,  // 201: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	88,  // 202: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	114, // 203: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	119, // 204: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	88,  // 205: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	102, // 206: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	81,  // 207: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	171, // [171:208] is the sub-list for method output_type
-	134, // [134:171] is the sub-list for method input_type
-	134, // [134:134] is the sub-list for extension type_name
-	134, // [134:134] is the sub-list for extension extendee
-	0,   // [0:134] is the sub-list for field type_name
+	143, // 87: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	86,  // 88: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	11,  // 89: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	114, // 90: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	8,   // 91: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	88,  // 92: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	8,   // 93: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	91,  // 94: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	91,  // 95: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	92,  // 96: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	92,  // 97: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	92,  // 98: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	8,   // 99: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	8,   // 100: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	99,  // 101: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	101, // 102: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	102, // 103: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	103, // 104: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	104, // 105: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	105, // 106: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	106, // 107: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	107, // 108: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	108, // 109: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	109, // 110: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	72,  // 111: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	146, // 112: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	100, // 113: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	143, // 114: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	145, // 115: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	145, // 116: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	143, // 117: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	84,  // 118: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	145, // 119: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 120: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	145, // 121: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	111, // 122: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	115, // 123: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	116, // 124: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	118, // 125: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	119, // 126: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	112, // 127: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	113, // 128: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	120, // 129: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	71,  // 130: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	136, // 131: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	100, // 132: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	136, // 133: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	147, // 134: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	130, // 135: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	114, // 136: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	114, // 137: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	117, // 138: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	147, // 139: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	123, // 140: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	124, // 141: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	125, // 142: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	125, // 143: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	128, // 144: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	2,   // 145: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 146: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 147: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 148: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 149: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 150: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 151: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 152: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 153: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 154: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	28,  // 155: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	26,  // 156: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	30,  // 157: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	33,  // 158: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	34,  // 159: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	36,  // 160: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	37,  // 161: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	39,  // 162: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	41,  // 163: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	38,  // 164: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	53,  // 165: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	58,  // 166: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	67,  // 167: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	74,  // 168: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	52,  // 169: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	76,  // 170: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	79,  // 171: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	78,  // 172: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	43,  // 173: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	47,  // 174: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	93,  // 175: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	95,  // 176: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	121, // 177: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	126, // 178: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	89,  // 179: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	85,  // 180: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	97,  // 181: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	98,  // 182: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	79,  // 183: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	85,  // 184: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	3,   // 185: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 186: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 187: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	132, // 188: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 189: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 190: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 191: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 192: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 193: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 194: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	29,  // 195: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	27,  // 196: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	31,  // 197: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	31,  // 198: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	31,  // 199: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 200: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 201: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	40,  // 202: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	42,  // 203: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	1,   // 204: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	54,  // 205: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	59,  // 206: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	68,  // 207: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	75,  // 208: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 209: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	77,  // 210: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	81,  // 211: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 212: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	44,  // 213: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	48,  // 214: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	94,  // 215: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	96,  // 216: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	122, // 217: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	127, // 218: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	90,  // 219: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	87,  // 220: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	96,  // 221: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	110, // 222: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	81,  // 223: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	87,  // 224: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	185, // [185:225] is the sub-list for method output_type
+	145, // [145:185] is the sub-list for method input_type
+	145, // [145:145] is the sub-list for extension type_name
+	145, // [145:145] is the sub-list for extension extendee
+	0,   // [0:145] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -10874,7 +11813,7 @@ func file_rpc_proto_init() {
 	file_nouns_proto_init()
 	file_log_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[89].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[97].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -10887,7 +11826,7 @@ func file_rpc_proto_init() {
 		(*Report_Usage)(nil),
 		(*Report_Sampled)(nil),
 	}
-	file_rpc_proto_msgTypes[101].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[109].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -10904,7 +11843,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   120,
+			NumMessages:   128,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

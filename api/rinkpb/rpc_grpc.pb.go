@@ -55,6 +55,8 @@ const (
 	Controller_Certify_FullMethodName           = "/runink.v1.Controller/Certify"
 	Controller_Priorities_FullMethodName        = "/runink.v1.Controller/Priorities"
 	Controller_Shares_FullMethodName            = "/runink.v1.Controller/Shares"
+	Controller_Diag_FullMethodName              = "/runink.v1.Controller/Diag"
+	Controller_Bcast_FullMethodName             = "/runink.v1.Controller/Bcast"
 )
 
 // ControllerClient is the client API for Controller service.
@@ -118,6 +120,10 @@ type ControllerClient interface {
 	Priorities(ctx context.Context, in *PrioritiesRequest, opts ...grpc.CallOption) (*PrioritiesReply, error)
 	// Shares tells how the associations stand to their fair shares.
 	Shares(ctx context.Context, in *SharesRequest, opts ...grpc.CallOption) (*SharesReply, error)
+	// Diag tells what the controller did and how long that took.
+	Diag(ctx context.Context, in *DiagRequest, opts ...grpc.CallOption) (*DiagReply, error)
+	// Bcast writes a file on the nodes of a job: what it is, its blocks, the end.
+	Bcast(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[BcastUp, BcastReply], error)
 }
 
 type controllerClient struct {
@@ -498,6 +504,29 @@ func (c *controllerClient) Shares(ctx context.Context, in *SharesRequest, opts .
 	return out, nil
 }
 
+func (c *controllerClient) Diag(ctx context.Context, in *DiagRequest, opts ...grpc.CallOption) (*DiagReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiagReply)
+	err := c.cc.Invoke(ctx, Controller_Diag_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) Bcast(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[BcastUp, BcastReply], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Controller_ServiceDesc.Streams[4], Controller_Bcast_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BcastUp, BcastReply]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Controller_BcastClient = grpc.ClientStreamingClient[BcastUp, BcastReply]
+
 // ControllerServer is the server API for Controller service.
 // All implementations must embed UnimplementedControllerServer
 // for forward compatibility.
@@ -559,6 +588,10 @@ type ControllerServer interface {
 	Priorities(context.Context, *PrioritiesRequest) (*PrioritiesReply, error)
 	// Shares tells how the associations stand to their fair shares.
 	Shares(context.Context, *SharesRequest) (*SharesReply, error)
+	// Diag tells what the controller did and how long that took.
+	Diag(context.Context, *DiagRequest) (*DiagReply, error)
+	// Bcast writes a file on the nodes of a job: what it is, its blocks, the end.
+	Bcast(grpc.ClientStreamingServer[BcastUp, BcastReply]) error
 	mustEmbedUnimplementedControllerServer()
 }
 
@@ -670,6 +703,12 @@ func (UnimplementedControllerServer) Priorities(context.Context, *PrioritiesRequ
 }
 func (UnimplementedControllerServer) Shares(context.Context, *SharesRequest) (*SharesReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Shares not implemented")
+}
+func (UnimplementedControllerServer) Diag(context.Context, *DiagRequest) (*DiagReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Diag not implemented")
+}
+func (UnimplementedControllerServer) Bcast(grpc.ClientStreamingServer[BcastUp, BcastReply]) error {
+	return status.Error(codes.Unimplemented, "method Bcast not implemented")
 }
 func (UnimplementedControllerServer) mustEmbedUnimplementedControllerServer() {}
 func (UnimplementedControllerServer) testEmbeddedByValue()                    {}
@@ -1272,6 +1311,31 @@ func _Controller_Shares_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Controller_Diag_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiagRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).Diag(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_Diag_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).Diag(ctx, req.(*DiagRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_Bcast_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ControllerServer).Bcast(&grpc.GenericServerStream[BcastUp, BcastReply]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Controller_BcastServer = grpc.ClientStreamingServer[BcastUp, BcastReply]
+
 // Controller_ServiceDesc is the grpc.ServiceDesc for Controller service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1399,6 +1463,10 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Shares",
 			Handler:    _Controller_Shares_Handler,
 		},
+		{
+			MethodName: "Diag",
+			Handler:    _Controller_Diag_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -1420,6 +1488,11 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "StepIO",
 			Handler:       _Controller_StepIO_Handler,
 			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Bcast",
+			Handler:       _Controller_Bcast_Handler,
 			ClientStreams: true,
 		},
 	},
@@ -1638,6 +1711,7 @@ var Nodes_ServiceDesc = grpc.ServiceDesc{
 
 const (
 	Agent_StepIO_FullMethodName = "/runink.v1.Agent/StepIO"
+	Agent_Bcast_FullMethodName  = "/runink.v1.Agent/Bcast"
 )
 
 // AgentClient is the client API for Agent service.
@@ -1647,6 +1721,7 @@ const (
 // Agent is served by rinknoded on its TLS port to daemons of the cluster.
 type AgentClient interface {
 	StepIO(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StepUp, StepDown], error)
+	Bcast(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[BcastUp, BcastReply], error)
 }
 
 type agentClient struct {
@@ -1670,6 +1745,19 @@ func (c *agentClient) StepIO(ctx context.Context, opts ...grpc.CallOption) (grpc
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Agent_StepIOClient = grpc.BidiStreamingClient[StepUp, StepDown]
 
+func (c *agentClient) Bcast(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[BcastUp, BcastReply], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Agent_ServiceDesc.Streams[1], Agent_Bcast_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BcastUp, BcastReply]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Agent_BcastClient = grpc.ClientStreamingClient[BcastUp, BcastReply]
+
 // AgentServer is the server API for Agent service.
 // All implementations must embed UnimplementedAgentServer
 // for forward compatibility.
@@ -1677,6 +1765,7 @@ type Agent_StepIOClient = grpc.BidiStreamingClient[StepUp, StepDown]
 // Agent is served by rinknoded on its TLS port to daemons of the cluster.
 type AgentServer interface {
 	StepIO(grpc.BidiStreamingServer[StepUp, StepDown]) error
+	Bcast(grpc.ClientStreamingServer[BcastUp, BcastReply]) error
 	mustEmbedUnimplementedAgentServer()
 }
 
@@ -1689,6 +1778,9 @@ type UnimplementedAgentServer struct{}
 
 func (UnimplementedAgentServer) StepIO(grpc.BidiStreamingServer[StepUp, StepDown]) error {
 	return status.Error(codes.Unimplemented, "method StepIO not implemented")
+}
+func (UnimplementedAgentServer) Bcast(grpc.ClientStreamingServer[BcastUp, BcastReply]) error {
+	return status.Error(codes.Unimplemented, "method Bcast not implemented")
 }
 func (UnimplementedAgentServer) mustEmbedUnimplementedAgentServer() {}
 func (UnimplementedAgentServer) testEmbeddedByValue()               {}
@@ -1718,6 +1810,13 @@ func _Agent_StepIO_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Agent_StepIOServer = grpc.BidiStreamingServer[StepUp, StepDown]
 
+func _Agent_Bcast_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(AgentServer).Bcast(&grpc.GenericServerStream[BcastUp, BcastReply]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Agent_BcastServer = grpc.ClientStreamingServer[BcastUp, BcastReply]
+
 // Agent_ServiceDesc is the grpc.ServiceDesc for Agent service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1730,6 +1829,11 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "StepIO",
 			Handler:       _Agent_StepIO_Handler,
 			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Bcast",
+			Handler:       _Agent_Bcast_Handler,
 			ClientStreams: true,
 		},
 	},

@@ -19,9 +19,12 @@ import (
 	"github.com/runink/rink/cmds/sacct"
 	"github.com/runink/rink/cmds/sacctmgr"
 	"github.com/runink/rink/cmds/salloc"
+	"github.com/runink/rink/cmds/sattach"
 	"github.com/runink/rink/cmds/sbatch"
+	"github.com/runink/rink/cmds/sbcast"
 	"github.com/runink/rink/cmds/scancel"
 	"github.com/runink/rink/cmds/scontrol"
+	"github.com/runink/rink/cmds/sdiag"
 	"github.com/runink/rink/cmds/seff"
 	"github.com/runink/rink/cmds/sim"
 	"github.com/runink/rink/cmds/sinfo"
@@ -58,6 +61,9 @@ var commands = []command{
 	{[]string{"sshare", "rshare"}, sshare.Run, "list how accounts stand to their fair shares"},
 	{[]string{"sreport", "rreport"}, sreport.Run, "report who used how much"},
 	{[]string{"sstat", "rstat"}, sstat.Run, "what running steps use"},
+	{[]string{"sdiag", "rdiag"}, sdiag.Run, "what the controller did, and how long that took"},
+	{[]string{"sbcast", "rbcast"}, sbcast.Run, "copy a file to the nodes of a job"},
+	{[]string{"sattach", "rattach"}, sattach.Run, "see and feed a running step"},
 	{[]string{"seff"}, seff.Run, "what a job used of what it held"},
 	{[]string{"reff"}, reff.Run, "the same of users, accounts, herds and arrays"},
 	{[]string{"sacctmgr", "racctmgr"}, sacctmgr.Run, "look at accounts, users and QOS, and change them"},

@@ -19,6 +19,7 @@ import (
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/steps"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
@@ -28,7 +29,7 @@ type carrier struct {
 	s       *run
 	job     *sched.Job
 	step    *sched.Step
-	out     *printer
+	out     *steps.Printer
 	up      chan *rinkpb.StepUp
 	nodeOf  map[int32]string
 	exits   map[int32]*rinkpb.TaskExit
@@ -65,13 +66,13 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 			c.nodeOf[int32(r)] = string(n.Node)
 		}
 	}
-	c.out = newPrinter(s.env.Stdout, s.env.Stderr, s.o.Job.Step.Label, c.step.Tasks)
-	defer c.out.flush()
+	c.out = steps.NewPrinter(s.env.Stdout, s.env.Stderr, s.o.Job.Step.Label, c.step.Tasks)
+	defer c.out.Flush()
 	ctx, stop := context.WithCancel(s.env.Ctx)
 	defer stop()
 	restore := func() {}
 	if s.o.Job.Step.Pty {
-		restore = rawTerminal()
+		restore = steps.RawTerminal()
 		go c.followWindow(ctx) // ends with ctx
 	}
 	defer restore()
@@ -192,15 +193,15 @@ func (c *carrier) take(m *rinkpb.StepDown) {
 	env := c.s.env
 	if m.AbortWait > 0 && !c.aborted {
 		c.aborted = true
-		c.out.flush()
+		c.out.Flush()
 		env.Infof("Job step aborted: Waiting up to %d seconds for job step to finish.", m.AbortWait)
 	}
 	for _, line := range m.Messages {
-		c.out.flush()
+		c.out.Flush()
 		fmt.Fprintln(env.Stderr, line)
 	}
 	if o := m.Output; o != nil {
-		c.out.write(o)
+		c.out.Write(o)
 	}
 	if st := m.Started; st != nil && st.Error != "" {
 		env.Errorf("task %d launch failed: %s", st.Rank, st.Error)
@@ -209,7 +210,7 @@ func (c *carrier) take(m *rinkpb.StepDown) {
 		c.exited(e)
 	}
 	if m.NodeError != "" {
-		c.out.flush()
+		c.out.Flush()
 		env.Errorf("task launch on node %s failed: %s", m.Node, m.NodeError)
 		c.code = max(c.code, 1)
 	}
@@ -284,7 +285,7 @@ func (c *carrier) signalStep(sig syscall.Signal) {
 // tellExits prints how tasks ended that did not end well, those of one node
 // or, with "", of all, in one line for tasks that ended alike.
 func (c *carrier) tellExits(node string) {
-	c.out.flush()
+	c.out.Flush()
 	type how struct {
 		node, words string
 	}
@@ -427,72 +428,6 @@ func (c *carrier) readInput(ctx context.Context, task int32) {
 			case <-ctx.Done():
 			}
 			return
-		}
-	}
-}
-
-// printer writes the tasks' output, with each line labelled by its task when
-// that was asked for: then lines are written whole.
-type printer struct {
-	mu       sync.Mutex // guards all
-	out, err io.Writer
-	label    bool
-	width    int
-	partial  map[[2]int32][]byte
-}
-
-func newPrinter(out, err io.Writer, label bool, tasks int) *printer {
-	return &printer{out: out, err: err, label: label, width: len(fmt.Sprint(max(tasks-1, 0))), partial: map[[2]int32][]byte{}}
-}
-
-func (p *printer) write(o *rinkpb.TaskOutput) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	to := p.out
-	if o.Stream == 2 {
-		to = p.err
-	}
-	if !p.label {
-		to.Write(o.Data)
-		return
-	}
-	key := [2]int32{o.Rank, o.Stream}
-	data := append(p.partial[key], o.Data...)
-	for {
-		i := strings.IndexByte(string(data), '\n')
-		if i < 0 {
-			break
-		}
-		fmt.Fprintf(to, "%*d: %s", p.width, o.Rank, data[:i+1])
-		data = data[i+1:]
-	}
-	p.partial[key] = append([]byte(nil), data...)
-	if o.Eof {
-		p.rest(key)
-	}
-}
-
-// rest writes the last line of a stream that did not end with a newline. Needs
-// p.mu held.
-func (p *printer) rest(key [2]int32) {
-	data := p.partial[key]
-	delete(p.partial, key)
-	if len(data) == 0 {
-		return
-	}
-	to := p.out
-	if key[1] == 2 {
-		to = p.err
-	}
-	fmt.Fprintf(to, "%*d: %s\n", p.width, key[0], data)
-}
-
-func (p *printer) flush() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for key := range p.partial {
-		if len(p.partial[key]) == 0 {
-			delete(p.partial, key)
 		}
 	}
 }

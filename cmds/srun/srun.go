@@ -18,6 +18,7 @@ import (
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/steps"
 	"github.com/runink/rink/cmds/internal/submit"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
@@ -247,7 +248,7 @@ func (s *run) step(id slurm.JobID) int {
 		}
 	}
 	if o.Job.Step.Pty {
-		req.PtyRows, req.PtyCols = windowSize()
+		req.PtyRows, req.PtyCols = steps.WindowSize()
 	}
 	s.hook("prolog", o.Job.Step.Prolog, id)
 	reply, rc := s.create(id, req)

@@ -6,41 +6,9 @@ import (
 	"os/signal"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/steps"
 )
-
-// windowSize is the size of the terminal srun is called from; 24 by 80 when
-// there is none.
-func windowSize() (rows, cols int32) {
-	ws, err := unix.IoctlGetWinsize(int(os.Stdin.Fd()), unix.TIOCGWINSZ)
-	if err != nil || ws.Row == 0 || ws.Col == 0 {
-		return 24, 80
-	}
-	return int32(ws.Row), int32(ws.Col)
-}
-
-// rawTerminal hands the terminal's keys through unread and returns what puts
-// it back.
-func rawTerminal() func() {
-	fd := int(os.Stdin.Fd())
-	old, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-	if err != nil {
-		return func() {}
-	}
-	raw := *old
-	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
-	raw.Oflag &^= unix.OPOST
-	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
-	raw.Cflag &^= unix.CSIZE | unix.PARENB
-	raw.Cflag |= unix.CS8
-	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
-	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
-		return func() {}
-	}
-	return func() { unix.IoctlSetTermios(fd, unix.TCSETS, old) }
-}
 
 // followWindow tells the step of every change of the terminal's size.
 func (c *carrier) followWindow(ctx context.Context) {
@@ -52,7 +20,7 @@ func (c *carrier) followWindow(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-changed:
-			rows, cols := windowSize()
+			rows, cols := steps.WindowSize()
 			select {
 			case c.up <- &rinkpb.StepUp{Rows: rows, Cols: cols, StdinTask: -1}:
 			case <-ctx.Done():

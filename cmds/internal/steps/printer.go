@@ -1,0 +1,80 @@
+// Package steps is what the commands share that carry the streams of a step.
+package steps
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/runink/rink/api/rinkpb"
+)
+
+// Printer writes the tasks' output, with each line labelled by its task when
+// that was asked for: then lines are written whole.
+type Printer struct {
+	mu       sync.Mutex // guards all
+	out, err io.Writer
+	label    bool
+	width    int
+	partial  map[[2]int32][]byte
+}
+
+// NewPrinter returns one for a step of so many tasks.
+func NewPrinter(out, err io.Writer, label bool, tasks int) *Printer {
+	return &Printer{out: out, err: err, label: label, width: len(fmt.Sprint(max(tasks-1, 0))), partial: map[[2]int32][]byte{}}
+}
+
+// Write writes what a task wrote.
+func (p *Printer) Write(o *rinkpb.TaskOutput) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	to := p.out
+	if o.Stream == 2 {
+		to = p.err
+	}
+	if !p.label {
+		to.Write(o.Data)
+		return
+	}
+	key := [2]int32{o.Rank, o.Stream}
+	data := append(p.partial[key], o.Data...)
+	for {
+		i := strings.IndexByte(string(data), '\n')
+		if i < 0 {
+			break
+		}
+		fmt.Fprintf(to, "%*d: %s", p.width, o.Rank, data[:i+1])
+		data = data[i+1:]
+	}
+	p.partial[key] = append([]byte(nil), data...)
+	if o.Eof {
+		p.rest(key)
+	}
+}
+
+// rest writes the last line of a stream that did not end with a newline. Needs
+// p.mu held.
+func (p *Printer) rest(key [2]int32) {
+	data := p.partial[key]
+	delete(p.partial, key)
+	if len(data) == 0 {
+		return
+	}
+	to := p.out
+	if key[1] == 2 {
+		to = p.err
+	}
+	fmt.Fprintf(to, "%*d: %s\n", p.width, key[0], data)
+}
+
+// Flush forgets the streams of which nothing is left to write.
+func (p *Printer) Flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key := range p.partial {
+		if len(p.partial[key]) == 0 {
+			delete(p.partial, key)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package sdiag
+
+import (
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/slurm"
+)
+
+// options are what sdiag was asked for.
+type options struct {
+	reset    bool
+	sort     order
+	cluster  string
+	encoding string // json or yaml; "" is text
+	done     string
+}
+
+// order is what requests are listed by.
+type order int
+
+// Orders of requests: how many there were, their number, the time of all and of
+// one.
+const (
+	byCount order = iota
+	byID
+	byTotal
+	byMean
+)
+
+func optionTable() []slurm.OptionSpec {
+	const none, may, must = slurm.NoArg, slurm.OptionalArg, slurm.RequiredArg
+	spec := func(short byte, arg slurm.ArgKind, names ...string) slurm.OptionSpec {
+		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
+	}
+	return []slurm.OptionSpec{
+		spec('a', none, "all"), spec('h', none, "help"), spec('i', none, "sort-by-id"), spec(0, may, "json"), spec('M', must, "cluster", "clusters"),
+		spec('r', none, "reset"), spec('t', none, "sort-by-time"), spec('T', none, "sort-by-time2"),
+		spec(0, none, "usage"), spec('V', none, "version"), spec(0, may, "yaml"),
+	}
+}
+
+// parse reads the environment and the command line; words behind the options mean
+// nothing.
+func parse(env *cli.Env) (*options, error) {
+	o := &options{cluster: env.Getenv("SLURM_CLUSTERS")}
+	if _, ok := env.Lookup("SLURM_JSON"); ok {
+		o.encoding = "json"
+	} else if _, ok := env.Lookup("SLURM_YAML"); ok {
+		o.encoding = "yaml"
+	}
+	given, _, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
+	for _, g := range given {
+		switch g.Name() {
+		case "all":
+			o.reset = false
+		case "reset":
+			o.reset = true
+		case "sort-by-id":
+			o.sort = byID
+		case "sort-by-time":
+			o.sort = byTotal
+		case "sort-by-time2":
+			o.sort = byMean
+		case "cluster":
+			o.cluster = g.Value
+		case "json", "yaml":
+			o.encoding = g.Name()
+		case "help":
+			o.done = helpText
+		case "usage":
+			o.done = usageText
+		case "version":
+			o.done = cli.VersionLine() + "\n"
+		}
+		if o.done != "" {
+			return o, nil
+		}
+	}
+	return o, err
+}
