@@ -512,7 +512,7 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 		at := w.heap[0].at
 		grown := false
 		for len(w.heap) > 0 && w.heap[0].at == at {
-			if one && len(w.members) >= maxTies {
+			if one && grown && len(w.members) >= maxTies {
 				break
 			}
 			x := w.pop()
