@@ -53,6 +53,8 @@ const (
 	Controller_Certify_FullMethodName         = "/runink.v1.Controller/Certify"
 	Controller_Priorities_FullMethodName      = "/runink.v1.Controller/Priorities"
 	Controller_Shares_FullMethodName          = "/runink.v1.Controller/Shares"
+	Controller_Standings_FullMethodName       = "/runink.v1.Controller/Standings"
+	Controller_ResetUsage_FullMethodName      = "/runink.v1.Controller/ResetUsage"
 )
 
 // ControllerClient is the client API for Controller service.
@@ -114,6 +116,10 @@ type ControllerClient interface {
 	Priorities(ctx context.Context, in *PrioritiesRequest, opts ...grpc.CallOption) (*PrioritiesReply, error)
 	// Shares tells how the associations stand to their fair shares.
 	Shares(ctx context.Context, in *SharesRequest, opts ...grpc.CallOption) (*SharesReply, error)
+	// Standings tells what the limits of associations and QOS are and what counts against them.
+	Standings(ctx context.Context, in *StandingsRequest, opts ...grpc.CallOption) (*StandingsReply, error)
+	// ResetUsage forgets what associations and QOS have used.
+	ResetUsage(ctx context.Context, in *ResetUsageRequest, opts ...grpc.CallOption) (*ResetUsageReply, error)
 }
 
 type controllerClient struct {
@@ -474,6 +480,26 @@ func (c *controllerClient) Shares(ctx context.Context, in *SharesRequest, opts .
 	return out, nil
 }
 
+func (c *controllerClient) Standings(ctx context.Context, in *StandingsRequest, opts ...grpc.CallOption) (*StandingsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StandingsReply)
+	err := c.cc.Invoke(ctx, Controller_Standings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) ResetUsage(ctx context.Context, in *ResetUsageRequest, opts ...grpc.CallOption) (*ResetUsageReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResetUsageReply)
+	err := c.cc.Invoke(ctx, Controller_ResetUsage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ControllerServer is the server API for Controller service.
 // All implementations must embed UnimplementedControllerServer
 // for forward compatibility.
@@ -533,6 +559,10 @@ type ControllerServer interface {
 	Priorities(context.Context, *PrioritiesRequest) (*PrioritiesReply, error)
 	// Shares tells how the associations stand to their fair shares.
 	Shares(context.Context, *SharesRequest) (*SharesReply, error)
+	// Standings tells what the limits of associations and QOS are and what counts against them.
+	Standings(context.Context, *StandingsRequest) (*StandingsReply, error)
+	// ResetUsage forgets what associations and QOS have used.
+	ResetUsage(context.Context, *ResetUsageRequest) (*ResetUsageReply, error)
 	mustEmbedUnimplementedControllerServer()
 }
 
@@ -638,6 +668,12 @@ func (UnimplementedControllerServer) Priorities(context.Context, *PrioritiesRequ
 }
 func (UnimplementedControllerServer) Shares(context.Context, *SharesRequest) (*SharesReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Shares not implemented")
+}
+func (UnimplementedControllerServer) Standings(context.Context, *StandingsRequest) (*StandingsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Standings not implemented")
+}
+func (UnimplementedControllerServer) ResetUsage(context.Context, *ResetUsageRequest) (*ResetUsageReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ResetUsage not implemented")
 }
 func (UnimplementedControllerServer) mustEmbedUnimplementedControllerServer() {}
 func (UnimplementedControllerServer) testEmbeddedByValue()                    {}
@@ -1204,6 +1240,42 @@ func _Controller_Shares_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Controller_Standings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StandingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).Standings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_Standings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).Standings(ctx, req.(*StandingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_ResetUsage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResetUsageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).ResetUsage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_ResetUsage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).ResetUsage(ctx, req.(*ResetUsageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Controller_ServiceDesc is the grpc.ServiceDesc for Controller service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1322,6 +1394,14 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Shares",
 			Handler:    _Controller_Shares_Handler,
+		},
+		{
+			MethodName: "Standings",
+			Handler:    _Controller_Standings_Handler,
+		},
+		{
+			MethodName: "ResetUsage",
+			Handler:    _Controller_ResetUsage_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
