@@ -105,6 +105,7 @@ func (l *loop) catchUp(ctx context.Context) bool {
 	if l.live == nil {
 		return false
 	}
+	l.learn()
 	l.mu.Lock()
 	clear(l.lines)
 	l.mu.Unlock()
@@ -132,6 +133,10 @@ func (l *loop) tell(events []state.Event) bool {
 			l.more = true
 		case state.UsageReset:
 			l.live.ResetUsage(ev.All, ev.Assocs, ev.QOS, ev.At)
+			l.more = true
+		case state.HistoryImported:
+			l.live.AddPast(ev.Used, ev.At)
+			l.learnFrom(ev.Records)
 			l.more = true
 		case state.ConfigChanged:
 			return false

@@ -5154,6 +5154,7 @@ type ImportHistoryReply struct {
 	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	Taken         int64                  `protobuf:"varint,2,opt,name=taken,proto3" json:"taken,omitempty"`
 	Known         int64                  `protobuf:"varint,3,opt,name=known,proto3" json:"known,omitempty"`
+	Charged       int64                  `protobuf:"varint,4,opt,name=charged,proto3" json:"charged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5205,6 +5206,13 @@ func (x *ImportHistoryReply) GetTaken() int64 {
 func (x *ImportHistoryReply) GetKnown() int64 {
 	if x != nil {
 		return x.Known
+	}
+	return 0
+}
+
+func (x *ImportHistoryReply) GetCharged() int64 {
+	if x != nil {
+		return x.Charged
 	}
 	return 0
 }
@@ -10683,11 +10691,12 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x12\n" +
 	"\x04pids\x18\x05 \x03(\x05R\x04pids\"C\n" +
 	"\x14ImportHistoryRequest\x12+\n" +
-	"\arecords\x18\x01 \x03(\v2\x11.runink.v1.RecordR\arecords\"k\n" +
+	"\arecords\x18\x01 \x03(\v2\x11.runink.v1.RecordR\arecords\"\x85\x01\n" +
 	"\x12ImportHistoryReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x14\n" +
 	"\x05taken\x18\x02 \x01(\x03R\x05taken\x12\x14\n" +
-	"\x05known\x18\x03 \x01(\x03R\x05known\"\x8c\x04\n" +
+	"\x05known\x18\x03 \x01(\x03R\x05known\x12\x18\n" +
+	"\acharged\x18\x04 \x01(\x03R\acharged\"\x8c\x04\n" +
 	"\x11CreateStepRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\rR\x03job\x12\x19\n" +

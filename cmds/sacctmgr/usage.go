@@ -92,4 +92,3 @@ func unknownIn(cl *cluster, req *rinkpb.ResetUsageRequest) string {
 	}
 	return ""
 }
-
