@@ -25,7 +25,7 @@ func (l *Ledger) AddPast(list []PastUse, at time.Time) {
 	l.rescale(at)
 	l.usage++
 	n := len(l.kinds.keys)
-	e := &claim{rate: make([]int64, n+2)}
+	e := &claim{herd: -1, rate: make([]int64, n+2)}
 	for i := range list {
 		u := &list[i]
 		to := u.To
