@@ -140,7 +140,7 @@ func PartitionToProto(a *sched.Partition) *rinkpb.Partition {
 		PriorityTier: a.PriorityTier, PriorityJobFactor: a.PriorityJobFactor, PreemptMode: a.PreemptMode, OverSubscribe: a.OverSubscribe,
 		AllowAccounts: textList(a.AllowAccounts), DenyAccounts: textList(a.DenyAccounts), AllowGroups: textList(a.AllowGroups),
 		AllowQos: textList(a.AllowQOS), DenyQos: textList(a.DenyQOS), AllocNodes: textList(a.AllocNodes),
-		Qos: a.QOS, Alternate: a.Alternate, DisableRootJobs: a.DisableRootJobs, RootOnly: a.RootOnly, ReqResv: a.ReqResv,
+		Quota: a.Quota, Qos: a.QOS, Alternate: a.Alternate, DisableRootJobs: a.DisableRootJobs, RootOnly: a.RootOnly, ReqResv: a.ReqResv,
 		Hidden: a.Hidden, Lln: a.LLN, ExclusiveUser: a.ExclusiveUser, BillingWeights: a.BillingWeights, JobDefaults: a.JobDefaults,
 		SliceNamespaces: a.SliceNamespaces, SlicePrivateTmp: a.SlicePrivateTmp, Index: Int32(a.Index),
 	}
@@ -170,7 +170,7 @@ func PartitionFromProto(p *rinkpb.Partition) (*sched.Partition, error) {
 		PriorityTier: p.PriorityTier, PriorityJobFactor: p.PriorityJobFactor, PreemptMode: p.PreemptMode, OverSubscribe: p.OverSubscribe,
 		AllowAccounts: textList(p.AllowAccounts), DenyAccounts: textList(p.DenyAccounts), AllowGroups: textList(p.AllowGroups),
 		AllowQOS: textList(p.AllowQos), DenyQOS: textList(p.DenyQos), AllocNodes: textList(p.AllocNodes),
-		QOS: p.Qos, Alternate: p.Alternate, DisableRootJobs: p.DisableRootJobs, RootOnly: p.RootOnly, ReqResv: p.ReqResv,
+		Quota: p.Quota, QOS: p.Qos, Alternate: p.Alternate, DisableRootJobs: p.DisableRootJobs, RootOnly: p.RootOnly, ReqResv: p.ReqResv,
 		Hidden: p.Hidden, LLN: p.Lln, ExclusiveUser: p.ExclusiveUser, BillingWeights: p.BillingWeights, JobDefaults: p.JobDefaults,
 		SliceNamespaces: p.SliceNamespaces, SlicePrivateTmp: p.SlicePrivateTmp, Index: int(p.Index),
 	}, nil

@@ -73,7 +73,7 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 			Partition: api.PartitionToProto(&c.Partition), Delete: c.Delete,
 		}}
 	case state.ImportHistory:
-		e.Cmd = &rinkpb.Entry_ImportHistory{ImportHistory: &rinkpb.ImportHistory{Records: c.Records}}
+		e.Cmd = &rinkpb.Entry_ImportHistory{ImportHistory: &rinkpb.ImportHistory{Records: c.Records, Used: pastUsesToProto(c.Used)}}
 	case state.SetConfig:
 		m := &rinkpb.SetConfig{Files: make([]*rinkpb.ConfigFile, len(c.Files))}
 		for i, f := range c.Files {
@@ -197,7 +197,8 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 		setNumbers(&c.Assocs, m.ResetUsage.GetAssocs())
 		return c, nil
 	case *rinkpb.Entry_ImportHistory:
-		return state.ImportHistory{Records: m.ImportHistory.GetRecords()}, nil
+		used, err := pastUsesFromProto(m.ImportHistory.GetUsed())
+		return state.ImportHistory{Records: m.ImportHistory.GetRecords(), Used: used}, err
 	case *rinkpb.Entry_EditAccounts:
 		edit, err := api.AccountsEditFromProto(m.EditAccounts.GetEdit())
 		if err != nil {

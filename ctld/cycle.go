@@ -105,6 +105,7 @@ func (l *loop) catchUp(ctx context.Context) bool {
 	if l.live == nil {
 		return false
 	}
+	l.learn()
 	l.mu.Lock()
 	clear(l.lines)
 	l.mu.Unlock()
@@ -136,6 +137,10 @@ func (l *loop) tell(events []state.Event) bool {
 		case state.ReservationChanged:
 			l.live.Reservation(ev.Old, ev.New)
 			l.whole = time.Time{} // all that was promised is looked at again
+		case state.HistoryImported:
+			l.live.AddPast(ev.Used, ev.At)
+			l.learnFrom(ev.Records)
+			l.more = true
 		case state.ConfigChanged:
 			return false
 		}

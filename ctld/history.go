@@ -223,6 +223,8 @@ func (c *controller) ImportHistory(ctx context.Context, req *rinkpb.ImportHistor
 	}
 	reply := &rinkpb.ImportHistoryReply{Status: &rinkpb.Status{}}
 	var records [][]byte
+	var used []sched.PastUse
+	charger := c.s.newCharger(time.Now())
 	for _, r := range req.Records {
 		if err := accounting.CheckImport(r); err != nil {
 			return &rinkpb.ImportHistoryReply{Status: refuse(err)}, nil
@@ -242,11 +244,15 @@ func (c *controller) ImportHistory(ctx context.Context, req *rinkpb.ImportHistor
 		}
 		records = append(records, data)
 		reply.Taken++
+		if u, ok := charger.use(r); ok {
+			used = append(used, u)
+			reply.Charged++
+		}
 	}
 	if len(records) == 0 {
 		return reply, nil
 	}
-	if _, err := c.s.propose(ctx, state.ImportHistory{Records: records}); err != nil {
+	if _, err := c.s.propose(ctx, state.ImportHistory{Records: records, Used: used}); err != nil {
 		return nil, err
 	}
 	return reply, nil

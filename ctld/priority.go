@@ -276,11 +276,7 @@ func (c *controller) Shares(ctx context.Context, req *rinkpb.SharesRequest) (*ri
 			len(req.Users) > 0 && sh.Key.User != "" && !slices.Contains(req.Users, sh.Key.User):
 			continue
 		}
-		reply.Shares = append(reply.Shares, &rinkpb.AssocShare{
-			Id: uint32(sh.ID), Parent: uint32(sh.Parent), Account: sh.Key.Account, User: sh.Key.User, Partition: string(sh.Key.Partition), Shares: sh.Shares,
-			NormShares: sh.Norm, RawUsage: sh.Used, NormUsage: sh.Normed, EffectiveUsage: sh.Effective, Factor: sh.Factor, Level: sh.Level,
-			GrpTresMins: sh.Limits.Raw(), UsedTresMins: sh.UsedTRES.Raw(), RunTresMins: sh.RunTRES.Raw(),
-		})
+		reply.Shares = append(reply.Shares, shareToProto(&sh))
 	}
 	return reply, nil
 }

@@ -195,6 +195,17 @@ func rlimits(list []*rinkpb.Rlimit) ([]slice.Rlimit, error) {
 	return out, nil
 }
 
+// dirNote is what a task says when it cannot be in its directory. In Slurm the
+// step's manager says so too, before its tasks on the node: the first of them
+// says it for both.
+func dirNote(dir string, first bool) string {
+	line := fmt.Sprintf("slurmstepd: error: couldn't chdir to `%s': %%s: going to /tmp instead\n", strings.ReplaceAll(dir, "\n", "?"))
+	if first {
+		return line + line
+	}
+	return line
+}
+
 // batchSpec is the slice of a batch script.
 func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) {
 	spec, err := a.baseSpec(j, batchID(j.key), "step_batch")
@@ -207,7 +218,7 @@ func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) 
 	}
 	task := slice.Task{
 		Argv: append([]string{script}, order.Args...), PidEnv: taskPidEnv, Dir: j.here.WorkDir, FallbackDir: "/tmp",
-		DirNote: fmt.Sprintf("slurmstepd: error: couldn't chdir to `%s': %%s: going to /tmp instead\n", j.here.WorkDir),
+		DirNote: dirNote(j.here.WorkDir, true),
 		Stdin:   slice.Stream{Kind: slice.StreamNull},
 	}
 	a.batchStreams(j, order, &task)

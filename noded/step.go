@@ -92,7 +92,7 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 		}
 		task := slice.Task{
 			Argv: t.Argv, Env: env.List(), PidEnv: taskPidEnv, Dir: order.Cwd, FallbackDir: "/tmp",
-			DirNote: fmt.Sprintf("slurmstepd: error: couldn't chdir to `%s': %%s: going to /tmp instead\n", order.Cwd),
+			DirNote: dirNote(order.Cwd, i == 0),
 		}
 		if order.Pty && i == 0 && t.Rank == 0 {
 			pty := slice.Stream{Kind: slice.StreamPTY}

@@ -461,6 +461,29 @@ func (a *Accounts) Ordered() []*Assoc {
 	return out
 }
 
+// Lefts numbers the associations as nested intervals begin: each is one more than
+// what began or ended before it, in the order of Children.
+func (a *Accounts) Lefts() map[AssocID]int {
+	lefts, n := make(map[AssocID]int, len(a.ByID)), 0
+	below := make(map[AssocID][]*Assoc, len(a.Accounts))
+	for _, v := range a.ByID {
+		below[v.Parent] = append(below[v.Parent], v)
+	}
+	var walk func(AssocID)
+	walk = func(id AssocID) {
+		list := below[id]
+		slices.SortFunc(list, comparePlace)
+		for _, v := range list {
+			n++
+			lefts[v.ID] = n
+			walk(v.ID)
+			n++
+		}
+	}
+	walk(0)
+	return lefts
+}
+
 // KnownTRES reports whether a kind of resource is counted.
 func (a *Accounts) KnownTRES(key string) bool {
 	return slices.ContainsFunc(a.TRES, func(k TRESKind) bool { return strings.EqualFold(k.Key(), key) })

@@ -181,7 +181,7 @@ func newPartition(p *slurm.PartitionConf, index int, at map[NodeName]int) (*Part
 		PriorityTier: uint32(p.PriorityTier), PriorityJobFactor: uint32(p.PriorityJobFactor),
 		PreemptMode: strings.Join(p.PreemptMode, ","), OverSubscribe: p.OverSubscribe,
 		AllowAccounts: p.AllowAccounts, DenyAccounts: p.DenyAccounts, AllowGroups: p.AllowGroups, AllowQOS: p.AllowQOS,
-		DenyQOS: p.DenyQOS, AllocNodes: p.AllocNodes, QOS: p.QOS, Alternate: p.Alternate, DisableRootJobs: p.DisableRootJobs,
+		Quota: p.Quota, DenyQOS: p.DenyQOS, AllocNodes: p.AllocNodes, QOS: p.QOS, Alternate: p.Alternate, DisableRootJobs: p.DisableRootJobs,
 		RootOnly: p.RootOnly, ReqResv: p.ReqResv, Hidden: p.Hidden, LLN: p.LLN, ExclusiveUser: p.ExclusiveUser,
 	}
 	if p.OverSubscribeJobs > 0 {

@@ -323,7 +323,7 @@ type Share struct {
 }
 
 // Shares lists how all associations stand: each followed by what is below it,
-// users before accounts and both by name.
+// users before accounts and both by name, one user's newest first.
 func (f *FairShare) Shares() []Share {
 	below := make(map[int32][]int32, len(f.nodes))
 	for i := range f.nodes {
@@ -339,7 +339,7 @@ func (f *FairShare) Shares() []Share {
 			if (a.User == "") != (b.User == "") {
 				return cmp.Compare(b.User, a.User)
 			}
-			return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Account, b.Account), cmp.Compare(a.Partition, b.Partition))
+			return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Account, b.Account), cmp.Compare(f.l.assoc[y].id, f.l.assoc[x].id))
 		})
 		for _, at := range list {
 			out = append(out, f.shareOf(at))

@@ -350,3 +350,6 @@ func (c *cycle) watched() {
 	}
 	f.twin.Passed(min(busy, f.units))
 }
+
+// Foresees reports whether the scheduler goes by how long it expects jobs to run.
+func (s *Scheduler) Foresees() bool { return s.fore != nil }

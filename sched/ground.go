@@ -23,6 +23,8 @@ type ground struct {
 	parts    map[PartitionName]*weighing
 	partQOS  map[PartitionName]int32 // of partitions that have one
 	none     weighing                // of a partition that is not there
+	herds    []herdGround            // partitions with a quota
+	herdOf   map[PartitionName]int32
 }
 
 // assocGround is a place in the tree.
@@ -162,6 +164,7 @@ func newGround(cfg *Config, acc *Accounts) *ground {
 	for _, p := range cfg.Partitions {
 		g.parts[p.Name] = weighingOf(cfg, p)
 	}
+	g.herdsOf(cfg)
 	if acc == nil {
 		return g
 	}
@@ -240,7 +243,7 @@ func (g *ground) sameShape(o *ground) bool {
 			return false
 		}
 	}
-	return maps.Equal(g.partQOS, o.partQOS)
+	return maps.Equal(g.partQOS, o.partQOS) && g.sameHerds(o)
 }
 
 func (w *weighing) same(o *weighing) bool {

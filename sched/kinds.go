@@ -12,7 +12,7 @@ type amounts []int64
 
 // kinds are the resources that are counted, each with a place of its own, so that
 // sums need no names: the ones every cluster has, then those of
-// AccountingStorageTRES.
+// AccountingStorageTRES and of quotas.
 type kinds struct {
 	keys []string
 	at   map[string]int
@@ -53,6 +53,9 @@ func kindsOf(cfg *Config) *kinds {
 	for _, key := range conf(cfg).AccountingStorageTRES {
 		typ, name, _ := strings.Cut(key, "/")
 		add(strings.TrimSuffix(strings.ToLower(typ)+"/"+name, "/"))
+	}
+	for _, key := range quotaKinds(cfg) {
+		add(key)
 	}
 	for i, key := range k.keys[len(builtinKinds):] {
 		if s := siteKindOf(key); s.name != "" {

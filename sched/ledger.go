@@ -17,16 +17,17 @@ import (
 // out even whatever is configured meanwhile.
 type Ledger struct {
 	*ground
-	decay  decay
-	assocs []account    // by place
-	qos    []qosAccount // by place
-	jobs   map[slurm.JobID]*claim
-	trials []*claim // starts that are only being tried
-	m      measure
-	want   amounts
-	usage  uint64     // how often usage was written
-	fair   *FairShare // as of when it was reckoned last; nil when nobody needs it
-	reset  time.Time  // when all usage was forgotten last, or the book begun
+	decay   decay
+	assocs  []account    // by place
+	qos     []qosAccount // by place
+	herdHas []counts     // by place of the herd
+	jobs    map[slurm.JobID]*claim
+	trials  []*claim // starts that are only being tried
+	m       measure
+	want    amounts
+	usage   uint64     // how often usage was written
+	fair    *FairShare // as of when it was reckoned last; nil when nobody needs it
+	reset   time.Time  // when all usage was forgotten last, or the book begun
 }
 
 // account is what one association or QOS has.
@@ -62,6 +63,7 @@ type qosAccount struct {
 // claim is what a job counts.
 type claim struct {
 	assoc  int32    // -1: none
+	herd   int32    // the partition's quota; -1: none
 	qos    [2]int32 // of the partition and of the job; -1: none
 	uid    uint32
 	acct   string
@@ -90,7 +92,7 @@ func NewLedger(cfg *Config, acc *Accounts, at time.Time) *Ledger {
 		cfg = &Config{}
 	}
 	l := &Ledger{ground: newGround(cfg, acc), reset: at, decay: decay{decayOf(cfg), at.Truncate(time.Second)}, jobs: map[slurm.JobID]*claim{}}
-	l.assocs, l.qos = l.accountsOf(), l.qosOf()
+	l.assocs, l.qos, l.herdHas = l.accountsOf(), l.qosOf(), l.herdBook()
 	l.want = make(amounts, len(l.kinds.keys))
 	return l
 }
@@ -133,6 +135,7 @@ func (l *Ledger) Clone() *Ledger {
 	}
 	c := &Ledger{ground: l.ground, decay: l.decay, usage: l.usage, reset: l.reset, want: make(amounts, len(l.kinds.keys))}
 	n := len(l.kinds.keys)
+	c.herdHas = cloneHerds(l.herdHas, n)
 	ints := make([]int64, (len(l.assocs)+len(l.qos))*(5*n+2))
 	floats := make([]float64, (len(l.assocs)+len(l.qos))*(n+2))
 	carve := func(a *account) account {
@@ -178,7 +181,7 @@ func (t *counts) clone(n int) *counts {
 // Set tells how a job stands since at: whatever the book knew of it, from now on
 // it counts as j is.
 func (l *Ledger) Set(j *Job, at time.Time) {
-	if l == nil || len(l.assocs) == 0 {
+	if l == nil || len(l.assocs)+len(l.herds) == 0 {
 		return
 	}
 	old := l.jobs[j.ID]
@@ -217,7 +220,7 @@ func (l *Ledger) entryOf(j *Job) *claim {
 	if j.HasEnded() && !j.IsCompleting() {
 		return nil
 	}
-	e := &claim{assoc: l.find(j), qos: l.pair(j, j.Partition), uid: j.UID, acct: j.Account, submit: int64(max(j.Tasks.Len(), 1)), still: -1}
+	e := &claim{assoc: l.find(j), herd: l.herd(j.Partition), qos: l.pair(j, j.Partition), uid: j.UID, acct: j.Account, submit: int64(max(j.Tasks.Len(), 1)), still: -1}
 	if j.IsPending() {
 		e.submit = int64(tasksIn(j))
 		if gathersAge(j) {
@@ -278,7 +281,7 @@ func (l *Ledger) hold(e *claim, j *Job, alloc []NodeAlloc) {
 
 // same reports whether both count the same.
 func (e *claim) same(o *claim) bool {
-	return e.assoc == o.assoc && e.qos == o.qos && e.uid == o.uid && e.acct == o.acct && e.jobs == o.jobs &&
+	return e.assoc == o.assoc && e.herd == o.herd && e.qos == o.qos && e.uid == o.uid && e.acct == o.acct && e.jobs == o.jobs &&
 		e.submit == o.submit && e.accrue == o.accrue && e.end == o.end && e.still == o.still &&
 		slices.Equal(e.tres, o.tres) && slices.Equal(e.weight, o.weight) && slices.Equal(e.rate, o.rate)
 }
@@ -288,6 +291,9 @@ func (l *Ledger) count(e *claim, sign int64) {
 	for i := e.assoc; i >= 0; i = l.assoc[i].parent {
 		l.assocs[i].add(e, sign)
 		addTo(l.assocs[i].rate, e.rate, sign)
+	}
+	if e.herd >= 0 {
+		l.herdHas[e.herd].add(e, sign)
 	}
 	for _, i := range e.qos {
 		if i < 0 {

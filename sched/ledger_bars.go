@@ -18,6 +18,9 @@ func (l *Ledger) Bars(j *Job, p PartitionName, alloc []NodeAlloc, limit slurm.Du
 	if !l.Enforced() {
 		return Why{}
 	}
+	if w := l.overQuota(j, p, alloc); !w.IsZero() || !l.limited() {
+		return w
+	}
 	b := bar{l: l, j: j, assoc: l.find(j), qos: l.pair(j, p), limit: limit}
 	if b.assoc < 0 && b.qos[0] < 0 {
 		return Why{}
@@ -34,8 +37,9 @@ func (l *Ledger) Bars(j *Job, p PartitionName, alloc []NodeAlloc, limit slurm.Du
 	return b.byAmounts(l.want)
 }
 
-// Enforced reports whether limits are looked at (AccountingStorageEnforce).
-func (l *Ledger) Enforced() bool { return l != nil && l.enforced && len(l.assocs) > 0 }
+// Enforced reports whether anything is looked at: limits (AccountingStorageEnforce)
+// or the quotas of herds.
+func (l *Ledger) Enforced() bool { return l != nil && (l.limited() || len(l.herds) > 0) }
 
 // bar is a job held against the limits.
 type bar struct {

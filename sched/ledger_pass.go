@@ -106,3 +106,9 @@ func (s *Scheduler) ResetUsage(all bool, assocs []AssocID, qos []uint32, at time
 		s.v.Ledger.Reset(all, assocs, qos, at)
 	}
 }
+
+// AddPast tells that what jobs used that ran elsewhere counts, as by Ledger.AddPast.
+func (s *Scheduler) AddPast(used []PastUse, at time.Time) {
+	s.unbarred = true
+	s.v.Ledger.AddPast(used, at)
+}

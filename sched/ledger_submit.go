@@ -21,10 +21,13 @@ func (l *Ledger) Admit(jobs []*Job, now time.Time) error {
 		}
 	}()
 	for _, j := range jobs {
+		if w := l.quotaSubmits(j.Partition, int64(max(j.Tasks.Len(), 1))); !w.IsZero() {
+			return violates(w)
+		}
 		if err := l.admit(j, now); err != nil {
 			return err
 		}
-		e := &claim{assoc: l.find(j), qos: l.pair(j, j.Partition), uid: j.UID, acct: j.Account, submit: int64(max(j.Tasks.Len(), 1)), still: -1}
+		e := &claim{assoc: l.find(j), herd: l.herd(j.Partition), qos: l.pair(j, j.Partition), uid: j.UID, acct: j.Account, submit: int64(max(j.Tasks.Len(), 1)), still: -1}
 		l.count(e, 1)
 		counted = append(counted, e)
 	}
@@ -42,6 +45,9 @@ func violates(w Why) error {
 }
 
 func (l *Ledger) admit(j *Job, now time.Time) error {
+	if !l.limited() {
+		return nil
+	}
 	b := bar{l: l, j: j, assoc: l.find(j), qos: l.pair(j, j.Partition), limit: j.TimeLimit, moment: l.moment(now)}
 	more := int64(max(j.Tasks.Len(), 1))
 	strict := false
@@ -193,7 +199,7 @@ func (b *bar) usedUp(have *account, of *bounds, words *[numLimits]slurm.Reason, 
 // AgeFull reports whether as many jobs gather age already as a QOS or an association
 // of j lets do so: it is to wait until one of them is gone.
 func (l *Ledger) AgeFull(j *Job) bool {
-	if !l.Enforced() {
+	if l == nil || !l.limited() {
 		return false
 	}
 	b := bar{l: l, j: j, assoc: l.find(j), qos: l.pair(j, j.Partition)}
@@ -268,7 +274,7 @@ func (l *Ledger) Try(j *Job, p PartitionName, alloc []NodeAlloc, limit slurm.Dur
 	if limit > 0 && limit != slurm.Unlimited {
 		run.End = now.Add(span(limit))
 	}
-	e := &claim{assoc: l.find(j), qos: l.pair(j, p), uid: j.UID, acct: j.Account, still: -1}
+	e := &claim{assoc: l.find(j), herd: l.herd(p), qos: l.pair(j, p), uid: j.UID, acct: j.Account, still: -1}
 	l.hold(e, &run, alloc)
 	if run.End.IsZero() {
 		e.end = now.Unix() + int64(yearOf)

@@ -96,7 +96,8 @@ type Partition struct {
 	AllowAccounts, DenyAccounts, AllowGroups, AllowQOS, DenyQOS, AllocNodes []string
 	QOS, Alternate                                                          string
 	DisableRootJobs, RootOnly, ReqResv, Hidden, LLN, ExclusiveUser          bool
-	ExclusiveTopo                                                           bool // jobs have their blocks to themselves
+	ExclusiveTopo                                                           bool   // jobs have their blocks to themselves
+	Quota                                                                   string // what its jobs may have together: slurm.ParseQuota
 	BillingWeights                                                          string
 	JobDefaults                                                             string
 	SliceNamespaces                                                         string // as configured; "" the cluster's

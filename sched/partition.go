@@ -90,6 +90,12 @@ func ChangePartition(p *Partition, key, value string, nodes []*Node) error {
 		return limit(&p.MaxTime)
 	case "defaulttime":
 		return limit(&p.DefaultTime)
+	case "quota":
+		q, err := slurm.ParseQuota(value)
+		if err != nil {
+			return bad(slurm.ErrnoError)
+		}
+		p.Quota = q.String()
 	case "gracetime":
 		return limit(&p.GraceTime)
 	case "overtimelimit":

@@ -88,7 +88,7 @@ func (p *Prioritizer) Standing(j *Job) Standing {
 		s.QOS = fraction(float64(p.l.quality[at].prio), p.maxQOS, noNormal(p.cfg, "QOS"))
 	}
 	if at := p.l.find(j); at >= 0 {
-		s.Assoc = fraction(float64(max(p.l.assoc[at].prio, 0)), p.maxAssoc, noNormal(p.cfg, "ASSOC"))
+		s.Assoc = fraction(float64(p.l.prioOf(at)), p.maxAssoc, noNormal(p.cfg, "ASSOC"))
 	}
 	return s
 }

@@ -53,8 +53,11 @@ func (b *builder) taskOps(i int, join []op) ([]op, error) {
 		return nil, err
 	}
 	add(streams...)
-	if t.FallbackDir != "" && t.DirNote != "" {
-		before, after, _ := strings.Cut(t.DirNote, "%s")
+	for note := range strings.Lines(t.DirNote) {
+		if t.FallbackDir == "" {
+			break
+		}
+		before, after, _ := strings.Cut(note, "%s")
 		o := op{nr: nrNote}
 		o.a[0], o.a[1], o.a[2], o.a[3] = p.bytes(before), uintptr(len(before)), p.bytes(after), uintptr(len(after))
 		add(o)

@@ -232,9 +232,9 @@ func TestFallbackDirectory(t *testing.T) {
 	dir := openDir(t)
 	s := shell("pwd", dir+"/out")
 	task := &s.Tasks[0]
-	task.Dir, task.FallbackDir, task.DirNote = "/no/such", "/tmp", "error: couldn't chdir to `/no/such': %s: going to /tmp instead\n"
+	task.Dir, task.FallbackDir, task.DirNote = "/no/such", "/tmp", "manager: couldn't chdir to `/no/such': %s: going to /tmp instead\nerror: %s\n"
 	got, e := run(t, testHost(t), s)
-	want := "error: couldn't chdir to `/no/such': No such file or directory: going to /tmp instead\n/tmp\n"
+	want := "manager: couldn't chdir to `/no/such': No such file or directory: going to /tmp instead\nerror: No such file or directory\n/tmp\n"
 	if got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -170,8 +170,8 @@ type Task struct {
 
 	// Dir is the working directory. When it cannot be entered and
 	// FallbackDir is set, the task runs there instead, DirNote is written to
-	// its standard error with "%s" replaced by the system's error text, and
-	// the start carries a warning.
+	// its standard error with "%s" in each line replaced by the system's error
+	// text, and the start carries a warning.
 	Dir         string
 	FallbackDir string
 	DirNote     string

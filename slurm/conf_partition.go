@@ -35,6 +35,7 @@ type PartitionConf struct {
 	AllowQOS, DenyQOS           []string
 	AllowGroups, AllocNodes     []string
 	QOS                         string
+	Quota                       string // ours: what ParseQuota reads
 	RootOnly, ReqResv, Hidden   bool
 	DisableRootJobs             bool
 
@@ -122,6 +123,11 @@ var partitionKeys = []recordKey[PartitionConf]{
 	recCount("PriorityJobFactor", 0, 65533, func(p *PartitionConf) *int { return &p.PriorityJobFactor }),
 	recCount("PriorityTier", 0, 65533, func(p *PartitionConf) *int { return &p.PriorityTier }),
 	recText("QOS", func(p *PartitionConf) *string { return &p.QOS }),
+	{name: "Quota", set: func(p *PartitionConf, v string) error {
+		q, err := ParseQuota(v)
+		p.Quota = q.String()
+		return err
+	}},
 	recFlag("ReqResv", func(p *PartitionConf) *bool { return &p.ReqResv }),
 	recSpan("ResumeTimeout", 1, func(p *PartitionConf) *Duration { return &p.ResumeTimeout }),
 	recFlag("RootOnly", func(p *PartitionConf) *bool { return &p.RootOnly }),

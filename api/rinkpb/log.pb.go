@@ -606,6 +606,7 @@ func (*Entry_DropReservation) isEntry_Cmd() {}
 type ImportHistory struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Records       [][]byte               `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	Used          []*PastUse             `protobuf:"bytes,2,rep,name=used,proto3" json:"used,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -647,6 +648,97 @@ func (x *ImportHistory) GetRecords() [][]byte {
 	return nil
 }
 
+func (x *ImportHistory) GetUsed() []*PastUse {
+	if x != nil {
+		return x.Used
+	}
+	return nil
+}
+
+type PastUse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Assoc         uint32                 `protobuf:"varint,1,opt,name=assoc,proto3" json:"assoc,omitempty"`
+	Qos           string                 `protobuf:"bytes,2,opt,name=qos,proto3" json:"qos,omitempty"`
+	From          int64                  `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"`
+	To            int64                  `protobuf:"varint,4,opt,name=to,proto3" json:"to,omitempty"`
+	Held          []*TRESItem            `protobuf:"bytes,5,rep,name=held,proto3" json:"held,omitempty"`
+	Charged       float64                `protobuf:"fixed64,6,opt,name=charged,proto3" json:"charged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PastUse) Reset() {
+	*x = PastUse{}
+	mi := &file_log_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PastUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PastUse) ProtoMessage() {}
+
+func (x *PastUse) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PastUse.ProtoReflect.Descriptor instead.
+func (*PastUse) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PastUse) GetAssoc() uint32 {
+	if x != nil {
+		return x.Assoc
+	}
+	return 0
+}
+
+func (x *PastUse) GetQos() string {
+	if x != nil {
+		return x.Qos
+	}
+	return ""
+}
+
+func (x *PastUse) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *PastUse) GetTo() int64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *PastUse) GetHeld() []*TRESItem {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
+func (x *PastUse) GetCharged() float64 {
+	if x != nil {
+		return x.Charged
+	}
+	return 0
+}
+
 type Blob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -657,7 +749,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_log_proto_msgTypes[4]
+	mi := &file_log_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -669,7 +761,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[4]
+	mi := &file_log_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -682,7 +774,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{4}
+	return file_log_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Blob) GetId() string {
@@ -708,7 +800,7 @@ type Ints struct {
 
 func (x *Ints) Reset() {
 	*x = Ints{}
-	mi := &file_log_proto_msgTypes[5]
+	mi := &file_log_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +812,7 @@ func (x *Ints) String() string {
 func (*Ints) ProtoMessage() {}
 
 func (x *Ints) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[5]
+	mi := &file_log_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +825,7 @@ func (x *Ints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ints.ProtoReflect.Descriptor instead.
 func (*Ints) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{5}
+	return file_log_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Ints) GetV() []int32 {
@@ -754,7 +846,7 @@ type RunInfo struct {
 
 func (x *RunInfo) Reset() {
 	*x = RunInfo{}
-	mi := &file_log_proto_msgTypes[6]
+	mi := &file_log_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -766,7 +858,7 @@ func (x *RunInfo) String() string {
 func (*RunInfo) ProtoMessage() {}
 
 func (x *RunInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[6]
+	mi := &file_log_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -779,7 +871,7 @@ func (x *RunInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunInfo.ProtoReflect.Descriptor instead.
 func (*RunInfo) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{6}
+	return file_log_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RunInfo) GetName() string {
@@ -817,7 +909,7 @@ type SubmitJobs struct {
 
 func (x *SubmitJobs) Reset() {
 	*x = SubmitJobs{}
-	mi := &file_log_proto_msgTypes[7]
+	mi := &file_log_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -829,7 +921,7 @@ func (x *SubmitJobs) String() string {
 func (*SubmitJobs) ProtoMessage() {}
 
 func (x *SubmitJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[7]
+	mi := &file_log_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -842,7 +934,7 @@ func (x *SubmitJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobs.ProtoReflect.Descriptor instead.
 func (*SubmitJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{7}
+	return file_log_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SubmitJobs) GetKey() string {
@@ -904,7 +996,7 @@ type Start struct {
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_log_proto_msgTypes[8]
+	mi := &file_log_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -916,7 +1008,7 @@ func (x *Start) String() string {
 func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[8]
+	mi := &file_log_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -929,7 +1021,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{8}
+	return file_log_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Start) GetJob() uint32 {
@@ -1004,7 +1096,7 @@ type StartJobs struct {
 
 func (x *StartJobs) Reset() {
 	*x = StartJobs{}
-	mi := &file_log_proto_msgTypes[9]
+	mi := &file_log_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1016,7 +1108,7 @@ func (x *StartJobs) String() string {
 func (*StartJobs) ProtoMessage() {}
 
 func (x *StartJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[9]
+	mi := &file_log_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1029,7 +1121,7 @@ func (x *StartJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartJobs.ProtoReflect.Descriptor instead.
 func (*StartJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{9}
+	return file_log_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *StartJobs) GetStarts() []*Start {
@@ -1051,7 +1143,7 @@ type Obstacle struct {
 
 func (x *Obstacle) Reset() {
 	*x = Obstacle{}
-	mi := &file_log_proto_msgTypes[10]
+	mi := &file_log_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1063,7 +1155,7 @@ func (x *Obstacle) String() string {
 func (*Obstacle) ProtoMessage() {}
 
 func (x *Obstacle) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[10]
+	mi := &file_log_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1076,7 +1168,7 @@ func (x *Obstacle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Obstacle.ProtoReflect.Descriptor instead.
 func (*Obstacle) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{10}
+	return file_log_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Obstacle) GetWhat() string {
@@ -1121,7 +1213,7 @@ type Wait struct {
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_log_proto_msgTypes[11]
+	mi := &file_log_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1133,7 +1225,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[11]
+	mi := &file_log_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,7 +1238,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{11}
+	return file_log_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Wait) GetJob() uint32 {
@@ -1200,7 +1292,7 @@ type SetWaits struct {
 
 func (x *SetWaits) Reset() {
 	*x = SetWaits{}
-	mi := &file_log_proto_msgTypes[12]
+	mi := &file_log_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1304,7 @@ func (x *SetWaits) String() string {
 func (*SetWaits) ProtoMessage() {}
 
 func (x *SetWaits) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[12]
+	mi := &file_log_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1317,7 @@ func (x *SetWaits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetWaits.ProtoReflect.Descriptor instead.
 func (*SetWaits) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{12}
+	return file_log_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SetWaits) GetWaits() []*Wait {
@@ -1256,7 +1348,7 @@ type EndJob struct {
 
 func (x *EndJob) Reset() {
 	*x = EndJob{}
-	mi := &file_log_proto_msgTypes[13]
+	mi := &file_log_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1268,7 +1360,7 @@ func (x *EndJob) String() string {
 func (*EndJob) ProtoMessage() {}
 
 func (x *EndJob) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[13]
+	mi := &file_log_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1281,7 +1373,7 @@ func (x *EndJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJob.ProtoReflect.Descriptor instead.
 func (*EndJob) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{13}
+	return file_log_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *EndJob) GetJob() uint32 {
@@ -1389,7 +1481,7 @@ type ReleaseNodes struct {
 
 func (x *ReleaseNodes) Reset() {
 	*x = ReleaseNodes{}
-	mi := &file_log_proto_msgTypes[14]
+	mi := &file_log_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1401,7 +1493,7 @@ func (x *ReleaseNodes) String() string {
 func (*ReleaseNodes) ProtoMessage() {}
 
 func (x *ReleaseNodes) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[14]
+	mi := &file_log_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1414,7 +1506,7 @@ func (x *ReleaseNodes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseNodes.ProtoReflect.Descriptor instead.
 func (*ReleaseNodes) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{14}
+	return file_log_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReleaseNodes) GetJob() uint32 {
@@ -1472,7 +1564,7 @@ type UpdateJob struct {
 
 func (x *UpdateJob) Reset() {
 	*x = UpdateJob{}
-	mi := &file_log_proto_msgTypes[15]
+	mi := &file_log_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1484,7 +1576,7 @@ func (x *UpdateJob) String() string {
 func (*UpdateJob) ProtoMessage() {}
 
 func (x *UpdateJob) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[15]
+	mi := &file_log_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1497,7 +1589,7 @@ func (x *UpdateJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJob.ProtoReflect.Descriptor instead.
 func (*UpdateJob) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{15}
+	return file_log_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UpdateJob) GetJob() uint32 {
@@ -1544,7 +1636,7 @@ type Depends struct {
 
 func (x *Depends) Reset() {
 	*x = Depends{}
-	mi := &file_log_proto_msgTypes[16]
+	mi := &file_log_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +1648,7 @@ func (x *Depends) String() string {
 func (*Depends) ProtoMessage() {}
 
 func (x *Depends) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[16]
+	mi := &file_log_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +1661,7 @@ func (x *Depends) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Depends.ProtoReflect.Descriptor instead.
 func (*Depends) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{16}
+	return file_log_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Depends) GetTerms() []*DependTerm {
@@ -1611,7 +1703,7 @@ type JobChange struct {
 
 func (x *JobChange) Reset() {
 	*x = JobChange{}
-	mi := &file_log_proto_msgTypes[17]
+	mi := &file_log_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1623,7 +1715,7 @@ func (x *JobChange) String() string {
 func (*JobChange) ProtoMessage() {}
 
 func (x *JobChange) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[17]
+	mi := &file_log_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1636,7 +1728,7 @@ func (x *JobChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobChange.ProtoReflect.Descriptor instead.
 func (*JobChange) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{17}
+	return file_log_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *JobChange) GetSpec() *JobOptions {
@@ -1818,7 +1910,7 @@ type JobPriority struct {
 
 func (x *JobPriority) Reset() {
 	*x = JobPriority{}
-	mi := &file_log_proto_msgTypes[18]
+	mi := &file_log_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1830,7 +1922,7 @@ func (x *JobPriority) String() string {
 func (*JobPriority) ProtoMessage() {}
 
 func (x *JobPriority) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[18]
+	mi := &file_log_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1843,7 +1935,7 @@ func (x *JobPriority) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobPriority.ProtoReflect.Descriptor instead.
 func (*JobPriority) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{18}
+	return file_log_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *JobPriority) GetJob() uint32 {
@@ -1876,7 +1968,7 @@ type SetPriorities struct {
 
 func (x *SetPriorities) Reset() {
 	*x = SetPriorities{}
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1888,7 +1980,7 @@ func (x *SetPriorities) String() string {
 func (*SetPriorities) ProtoMessage() {}
 
 func (x *SetPriorities) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1901,7 +1993,7 @@ func (x *SetPriorities) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPriorities.ProtoReflect.Descriptor instead.
 func (*SetPriorities) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{19}
+	return file_log_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SetPriorities) GetJobs() []*JobPriority {
@@ -1923,7 +2015,7 @@ type StartStep struct {
 
 func (x *StartStep) Reset() {
 	*x = StartStep{}
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1935,7 +2027,7 @@ func (x *StartStep) String() string {
 func (*StartStep) ProtoMessage() {}
 
 func (x *StartStep) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1948,7 +2040,7 @@ func (x *StartStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartStep.ProtoReflect.Descriptor instead.
 func (*StartStep) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{20}
+	return file_log_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *StartStep) GetJob() uint32 {
@@ -1993,7 +2085,7 @@ type EndStep struct {
 
 func (x *EndStep) Reset() {
 	*x = EndStep{}
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2005,7 +2097,7 @@ func (x *EndStep) String() string {
 func (*EndStep) ProtoMessage() {}
 
 func (x *EndStep) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2018,7 +2110,7 @@ func (x *EndStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndStep.ProtoReflect.Descriptor instead.
 func (*EndStep) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{21}
+	return file_log_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *EndStep) GetJob() uint32 {
@@ -2088,7 +2180,7 @@ type RegisterNode struct {
 
 func (x *RegisterNode) Reset() {
 	*x = RegisterNode{}
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2100,7 +2192,7 @@ func (x *RegisterNode) String() string {
 func (*RegisterNode) ProtoMessage() {}
 
 func (x *RegisterNode) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2113,7 +2205,7 @@ func (x *RegisterNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterNode.ProtoReflect.Descriptor instead.
 func (*RegisterNode) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{22}
+	return file_log_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RegisterNode) GetNode() string {
@@ -2244,7 +2336,7 @@ type StringList struct {
 
 func (x *StringList) Reset() {
 	*x = StringList{}
-	mi := &file_log_proto_msgTypes[23]
+	mi := &file_log_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2256,7 +2348,7 @@ func (x *StringList) String() string {
 func (*StringList) ProtoMessage() {}
 
 func (x *StringList) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[23]
+	mi := &file_log_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2269,7 +2361,7 @@ func (x *StringList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StringList.ProtoReflect.Descriptor instead.
 func (*StringList) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{23}
+	return file_log_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StringList) GetV() []string {
@@ -2297,7 +2389,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_log_proto_msgTypes[24]
+	mi := &file_log_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2309,7 +2401,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[24]
+	mi := &file_log_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2322,7 +2414,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{24}
+	return file_log_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *UpdateNode) GetNodes() []string {
@@ -2405,7 +2497,7 @@ type UpdatePartition struct {
 
 func (x *UpdatePartition) Reset() {
 	*x = UpdatePartition{}
-	mi := &file_log_proto_msgTypes[25]
+	mi := &file_log_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2417,7 +2509,7 @@ func (x *UpdatePartition) String() string {
 func (*UpdatePartition) ProtoMessage() {}
 
 func (x *UpdatePartition) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[25]
+	mi := &file_log_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2430,7 +2522,7 @@ func (x *UpdatePartition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePartition.ProtoReflect.Descriptor instead.
 func (*UpdatePartition) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{25}
+	return file_log_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *UpdatePartition) GetPartition() *Partition {
@@ -2457,7 +2549,7 @@ type ConfigFile struct {
 
 func (x *ConfigFile) Reset() {
 	*x = ConfigFile{}
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +2561,7 @@ func (x *ConfigFile) String() string {
 func (*ConfigFile) ProtoMessage() {}
 
 func (x *ConfigFile) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2482,7 +2574,7 @@ func (x *ConfigFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigFile.ProtoReflect.Descriptor instead.
 func (*ConfigFile) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{26}
+	return file_log_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ConfigFile) GetName() string {
@@ -2508,7 +2600,7 @@ type SetConfig struct {
 
 func (x *SetConfig) Reset() {
 	*x = SetConfig{}
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2520,7 +2612,7 @@ func (x *SetConfig) String() string {
 func (*SetConfig) ProtoMessage() {}
 
 func (x *SetConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2533,7 +2625,7 @@ func (x *SetConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConfig.ProtoReflect.Descriptor instead.
 func (*SetConfig) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{27}
+	return file_log_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SetConfig) GetFiles() []*ConfigFile {
@@ -2552,7 +2644,7 @@ type Purge struct {
 
 func (x *Purge) Reset() {
 	*x = Purge{}
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2564,7 +2656,7 @@ func (x *Purge) String() string {
 func (*Purge) ProtoMessage() {}
 
 func (x *Purge) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2577,7 +2669,7 @@ func (x *Purge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Purge.ProtoReflect.Descriptor instead.
 func (*Purge) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{28}
+	return file_log_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Purge) GetBefore() int64 {
@@ -2599,7 +2691,7 @@ type AddToken struct {
 
 func (x *AddToken) Reset() {
 	*x = AddToken{}
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2611,7 +2703,7 @@ func (x *AddToken) String() string {
 func (*AddToken) ProtoMessage() {}
 
 func (x *AddToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2624,7 +2716,7 @@ func (x *AddToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToken.ProtoReflect.Descriptor instead.
 func (*AddToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{29}
+	return file_log_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AddToken) GetHash() string {
@@ -2670,7 +2762,7 @@ type AccountsEdit struct {
 
 func (x *AccountsEdit) Reset() {
 	*x = AccountsEdit{}
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2682,7 +2774,7 @@ func (x *AccountsEdit) String() string {
 func (*AccountsEdit) ProtoMessage() {}
 
 func (x *AccountsEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2695,7 +2787,7 @@ func (x *AccountsEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsEdit.ProtoReflect.Descriptor instead.
 func (*AccountsEdit) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{30}
+	return file_log_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AccountsEdit) GetBase() uint64 {
@@ -2750,7 +2842,7 @@ type EditAccounts struct {
 
 func (x *EditAccounts) Reset() {
 	*x = EditAccounts{}
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2762,7 +2854,7 @@ func (x *EditAccounts) String() string {
 func (*EditAccounts) ProtoMessage() {}
 
 func (x *EditAccounts) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2775,7 +2867,7 @@ func (x *EditAccounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditAccounts.ProtoReflect.Descriptor instead.
 func (*EditAccounts) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{31}
+	return file_log_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *EditAccounts) GetEdit() *AccountsEdit {
@@ -2806,7 +2898,7 @@ type Preempt struct {
 
 func (x *Preempt) Reset() {
 	*x = Preempt{}
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2818,7 +2910,7 @@ func (x *Preempt) String() string {
 func (*Preempt) ProtoMessage() {}
 
 func (x *Preempt) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2831,7 +2923,7 @@ func (x *Preempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Preempt.ProtoReflect.Descriptor instead.
 func (*Preempt) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{32}
+	return file_log_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Preempt) GetJob() uint32 {
@@ -2885,7 +2977,7 @@ type PreemptJobs struct {
 
 func (x *PreemptJobs) Reset() {
 	*x = PreemptJobs{}
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2897,7 +2989,7 @@ func (x *PreemptJobs) String() string {
 func (*PreemptJobs) ProtoMessage() {}
 
 func (x *PreemptJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2910,7 +3002,7 @@ func (x *PreemptJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreemptJobs.ProtoReflect.Descriptor instead.
 func (*PreemptJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{33}
+	return file_log_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PreemptJobs) GetPreempts() []*Preempt {
@@ -2930,7 +3022,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2942,7 +3034,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2955,7 +3047,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{34}
+	return file_log_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Resume) GetJob() uint32 {
@@ -2981,7 +3073,7 @@ type ResumeJobs struct {
 
 func (x *ResumeJobs) Reset() {
 	*x = ResumeJobs{}
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2993,7 +3085,7 @@ func (x *ResumeJobs) String() string {
 func (*ResumeJobs) ProtoMessage() {}
 
 func (x *ResumeJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3006,7 +3098,7 @@ func (x *ResumeJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeJobs.ProtoReflect.Descriptor instead.
 func (*ResumeJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{35}
+	return file_log_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ResumeJobs) GetResumes() []*Resume {
@@ -3027,7 +3119,7 @@ type PowerNodes struct {
 
 func (x *PowerNodes) Reset() {
 	*x = PowerNodes{}
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3039,7 +3131,7 @@ func (x *PowerNodes) String() string {
 func (*PowerNodes) ProtoMessage() {}
 
 func (x *PowerNodes) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3052,7 +3144,7 @@ func (x *PowerNodes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PowerNodes.ProtoReflect.Descriptor instead.
 func (*PowerNodes) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{36}
+	return file_log_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PowerNodes) GetNodes() []string {
@@ -3087,7 +3179,7 @@ type ShrinkJob struct {
 
 func (x *ShrinkJob) Reset() {
 	*x = ShrinkJob{}
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3099,7 +3191,7 @@ func (x *ShrinkJob) String() string {
 func (*ShrinkJob) ProtoMessage() {}
 
 func (x *ShrinkJob) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3112,7 +3204,7 @@ func (x *ShrinkJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShrinkJob.ProtoReflect.Descriptor instead.
 func (*ShrinkJob) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{37}
+	return file_log_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ShrinkJob) GetJob() uint32 {
@@ -3148,7 +3240,7 @@ type ResetUsage struct {
 
 func (x *ResetUsage) Reset() {
 	*x = ResetUsage{}
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3160,7 +3252,7 @@ func (x *ResetUsage) String() string {
 func (*ResetUsage) ProtoMessage() {}
 
 func (x *ResetUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3173,7 +3265,7 @@ func (x *ResetUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsage.ProtoReflect.Descriptor instead.
 func (*ResetUsage) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{38}
+	return file_log_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ResetUsage) GetAll() bool {
@@ -3207,7 +3299,7 @@ type SetReservation struct {
 
 func (x *SetReservation) Reset() {
 	*x = SetReservation{}
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3219,7 +3311,7 @@ func (x *SetReservation) String() string {
 func (*SetReservation) ProtoMessage() {}
 
 func (x *SetReservation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3232,7 +3324,7 @@ func (x *SetReservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetReservation.ProtoReflect.Descriptor instead.
 func (*SetReservation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{39}
+	return file_log_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SetReservation) GetReservation() *Reservation {
@@ -3260,7 +3352,7 @@ type DropReservation struct {
 
 func (x *DropReservation) Reset() {
 	*x = DropReservation{}
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3272,7 +3364,7 @@ func (x *DropReservation) String() string {
 func (*DropReservation) ProtoMessage() {}
 
 func (x *DropReservation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3285,7 +3377,7 @@ func (x *DropReservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropReservation.ProtoReflect.Descriptor instead.
 func (*DropReservation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{40}
+	return file_log_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *DropReservation) GetName() string {
@@ -3320,7 +3412,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3332,7 +3424,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3345,7 +3437,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{41}
+	return file_log_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *UseToken) GetHash() string {
@@ -3398,7 +3490,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3410,7 +3502,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3423,7 +3515,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{42}
+	return file_log_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -3701,7 +3793,7 @@ type SnapshotHead struct {
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3713,7 +3805,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3726,7 +3818,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{43}
+	return file_log_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -3805,7 +3897,7 @@ type Spent struct {
 
 func (x *Spent) Reset() {
 	*x = Spent{}
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3817,7 +3909,7 @@ func (x *Spent) String() string {
 func (*Spent) ProtoMessage() {}
 
 func (x *Spent) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3830,7 +3922,7 @@ func (x *Spent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spent.ProtoReflect.Descriptor instead.
 func (*Spent) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{44}
+	return file_log_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Spent) GetEpoch() int64 {
@@ -3872,7 +3964,7 @@ type SpentRow struct {
 
 func (x *SpentRow) Reset() {
 	*x = SpentRow{}
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3884,7 +3976,7 @@ func (x *SpentRow) String() string {
 func (*SpentRow) ProtoMessage() {}
 
 func (x *SpentRow) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3897,7 +3989,7 @@ func (x *SpentRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpentRow.ProtoReflect.Descriptor instead.
 func (*SpentRow) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{45}
+	return file_log_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SpentRow) GetAssoc() uint32 {
@@ -3933,7 +4025,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3945,7 +4037,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3958,7 +4050,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{46}
+	return file_log_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -4001,7 +4093,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4013,7 +4105,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4026,7 +4118,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{47}
+	return file_log_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *StepKey) GetKey() string {
@@ -4069,7 +4161,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4081,7 +4173,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4094,7 +4186,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{48}
+	return file_log_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -4132,7 +4224,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4144,7 +4236,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4157,7 +4249,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{49}
+	return file_log_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RunRecord) GetId() string {
@@ -4212,7 +4304,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4224,7 +4316,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4237,7 +4329,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{50}
+	return file_log_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -4305,9 +4397,17 @@ const file_log_proto_rawDesc = "" +
 	"resetUsage\x12D\n" +
 	"\x0fset_reservation\x18P \x01(\v2\x19.runink.v1.SetReservationH\x00R\x0esetReservation\x12G\n" +
 	"\x10drop_reservation\x18Q \x01(\v2\x1a.runink.v1.DropReservationH\x00R\x0fdropReservationB\x05\n" +
-	"\x03cmd\")\n" +
+	"\x03cmd\"Q\n" +
 	"\rImportHistory\x12\x18\n" +
-	"\arecords\x18\x01 \x03(\fR\arecords\"*\n" +
+	"\arecords\x18\x01 \x03(\fR\arecords\x12&\n" +
+	"\x04used\x18\x02 \x03(\v2\x12.runink.v1.PastUseR\x04used\"\x98\x01\n" +
+	"\aPastUse\x12\x14\n" +
+	"\x05assoc\x18\x01 \x01(\rR\x05assoc\x12\x10\n" +
+	"\x03qos\x18\x02 \x01(\tR\x03qos\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\x03R\x04from\x12\x0e\n" +
+	"\x02to\x18\x04 \x01(\x03R\x02to\x12'\n" +
+	"\x04held\x18\x05 \x03(\v2\x13.runink.v1.TRESItemR\x04held\x12\x18\n" +
+	"\acharged\x18\x06 \x01(\x01R\acharged\"*\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\"\x14\n" +
@@ -4643,158 +4743,162 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
 	(*Entry)(nil),           // 2: runink.v1.Entry
 	(*ImportHistory)(nil),   // 3: runink.v1.ImportHistory
-	(*Blob)(nil),            // 4: runink.v1.Blob
-	(*Ints)(nil),            // 5: runink.v1.Ints
-	(*RunInfo)(nil),         // 6: runink.v1.RunInfo
-	(*SubmitJobs)(nil),      // 7: runink.v1.SubmitJobs
-	(*Start)(nil),           // 8: runink.v1.Start
-	(*StartJobs)(nil),       // 9: runink.v1.StartJobs
-	(*Obstacle)(nil),        // 10: runink.v1.Obstacle
-	(*Wait)(nil),            // 11: runink.v1.Wait
-	(*SetWaits)(nil),        // 12: runink.v1.SetWaits
-	(*EndJob)(nil),          // 13: runink.v1.EndJob
-	(*ReleaseNodes)(nil),    // 14: runink.v1.ReleaseNodes
-	(*UpdateJob)(nil),       // 15: runink.v1.UpdateJob
-	(*Depends)(nil),         // 16: runink.v1.Depends
-	(*JobChange)(nil),       // 17: runink.v1.JobChange
-	(*JobPriority)(nil),     // 18: runink.v1.JobPriority
-	(*SetPriorities)(nil),   // 19: runink.v1.SetPriorities
-	(*StartStep)(nil),       // 20: runink.v1.StartStep
-	(*EndStep)(nil),         // 21: runink.v1.EndStep
-	(*RegisterNode)(nil),    // 22: runink.v1.RegisterNode
-	(*StringList)(nil),      // 23: runink.v1.StringList
-	(*UpdateNode)(nil),      // 24: runink.v1.UpdateNode
-	(*UpdatePartition)(nil), // 25: runink.v1.UpdatePartition
-	(*ConfigFile)(nil),      // 26: runink.v1.ConfigFile
-	(*SetConfig)(nil),       // 27: runink.v1.SetConfig
-	(*Purge)(nil),           // 28: runink.v1.Purge
-	(*AddToken)(nil),        // 29: runink.v1.AddToken
-	(*AccountsEdit)(nil),    // 30: runink.v1.AccountsEdit
-	(*EditAccounts)(nil),    // 31: runink.v1.EditAccounts
-	(*Preempt)(nil),         // 32: runink.v1.Preempt
-	(*PreemptJobs)(nil),     // 33: runink.v1.PreemptJobs
-	(*Resume)(nil),          // 34: runink.v1.Resume
-	(*ResumeJobs)(nil),      // 35: runink.v1.ResumeJobs
-	(*PowerNodes)(nil),      // 36: runink.v1.PowerNodes
-	(*ShrinkJob)(nil),       // 37: runink.v1.ShrinkJob
-	(*ResetUsage)(nil),      // 38: runink.v1.ResetUsage
-	(*SetReservation)(nil),  // 39: runink.v1.SetReservation
-	(*DropReservation)(nil), // 40: runink.v1.DropReservation
-	(*UseToken)(nil),        // 41: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 42: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 43: runink.v1.SnapshotHead
-	(*Spent)(nil),           // 44: runink.v1.Spent
-	(*SpentRow)(nil),        // 45: runink.v1.SpentRow
-	(*SubmitKey)(nil),       // 46: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 47: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 48: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 49: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 50: runink.v1.SnapshotEnd
-	(*Job)(nil),             // 51: runink.v1.Job
-	(*NodeAlloc)(nil),       // 52: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 53: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 54: runink.v1.ExitCode
-	(*Usage)(nil),           // 55: runink.v1.Usage
-	(*DependTerm)(nil),      // 56: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 57: runink.v1.JobOptions
-	(*Need)(nil),            // 58: runink.v1.Need
-	(*Step)(nil),            // 59: runink.v1.Step
-	(*NodeGres)(nil),        // 60: runink.v1.NodeGres
-	(*Partition)(nil),       // 61: runink.v1.Partition
-	(*AccountTables)(nil),   // 62: runink.v1.AccountTables
-	(*Transaction)(nil),     // 63: runink.v1.Transaction
-	(*Reservation)(nil),     // 64: runink.v1.Reservation
-	(*Node)(nil),            // 65: runink.v1.Node
+	(*PastUse)(nil),         // 4: runink.v1.PastUse
+	(*Blob)(nil),            // 5: runink.v1.Blob
+	(*Ints)(nil),            // 6: runink.v1.Ints
+	(*RunInfo)(nil),         // 7: runink.v1.RunInfo
+	(*SubmitJobs)(nil),      // 8: runink.v1.SubmitJobs
+	(*Start)(nil),           // 9: runink.v1.Start
+	(*StartJobs)(nil),       // 10: runink.v1.StartJobs
+	(*Obstacle)(nil),        // 11: runink.v1.Obstacle
+	(*Wait)(nil),            // 12: runink.v1.Wait
+	(*SetWaits)(nil),        // 13: runink.v1.SetWaits
+	(*EndJob)(nil),          // 14: runink.v1.EndJob
+	(*ReleaseNodes)(nil),    // 15: runink.v1.ReleaseNodes
+	(*UpdateJob)(nil),       // 16: runink.v1.UpdateJob
+	(*Depends)(nil),         // 17: runink.v1.Depends
+	(*JobChange)(nil),       // 18: runink.v1.JobChange
+	(*JobPriority)(nil),     // 19: runink.v1.JobPriority
+	(*SetPriorities)(nil),   // 20: runink.v1.SetPriorities
+	(*StartStep)(nil),       // 21: runink.v1.StartStep
+	(*EndStep)(nil),         // 22: runink.v1.EndStep
+	(*RegisterNode)(nil),    // 23: runink.v1.RegisterNode
+	(*StringList)(nil),      // 24: runink.v1.StringList
+	(*UpdateNode)(nil),      // 25: runink.v1.UpdateNode
+	(*UpdatePartition)(nil), // 26: runink.v1.UpdatePartition
+	(*ConfigFile)(nil),      // 27: runink.v1.ConfigFile
+	(*SetConfig)(nil),       // 28: runink.v1.SetConfig
+	(*Purge)(nil),           // 29: runink.v1.Purge
+	(*AddToken)(nil),        // 30: runink.v1.AddToken
+	(*AccountsEdit)(nil),    // 31: runink.v1.AccountsEdit
+	(*EditAccounts)(nil),    // 32: runink.v1.EditAccounts
+	(*Preempt)(nil),         // 33: runink.v1.Preempt
+	(*PreemptJobs)(nil),     // 34: runink.v1.PreemptJobs
+	(*Resume)(nil),          // 35: runink.v1.Resume
+	(*ResumeJobs)(nil),      // 36: runink.v1.ResumeJobs
+	(*PowerNodes)(nil),      // 37: runink.v1.PowerNodes
+	(*ShrinkJob)(nil),       // 38: runink.v1.ShrinkJob
+	(*ResetUsage)(nil),      // 39: runink.v1.ResetUsage
+	(*SetReservation)(nil),  // 40: runink.v1.SetReservation
+	(*DropReservation)(nil), // 41: runink.v1.DropReservation
+	(*UseToken)(nil),        // 42: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 43: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 44: runink.v1.SnapshotHead
+	(*Spent)(nil),           // 45: runink.v1.Spent
+	(*SpentRow)(nil),        // 46: runink.v1.SpentRow
+	(*SubmitKey)(nil),       // 47: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 48: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 49: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 50: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 51: runink.v1.SnapshotEnd
+	(*TRESItem)(nil),        // 52: runink.v1.TRESItem
+	(*Job)(nil),             // 53: runink.v1.Job
+	(*NodeAlloc)(nil),       // 54: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 55: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 56: runink.v1.ExitCode
+	(*Usage)(nil),           // 57: runink.v1.Usage
+	(*DependTerm)(nil),      // 58: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 59: runink.v1.JobOptions
+	(*Need)(nil),            // 60: runink.v1.Need
+	(*Step)(nil),            // 61: runink.v1.Step
+	(*NodeGres)(nil),        // 62: runink.v1.NodeGres
+	(*Partition)(nil),       // 63: runink.v1.Partition
+	(*AccountTables)(nil),   // 64: runink.v1.AccountTables
+	(*Transaction)(nil),     // 65: runink.v1.Transaction
+	(*Reservation)(nil),     // 66: runink.v1.Reservation
+	(*Node)(nil),            // 67: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
 	1,  // 1: runink.v1.Entry.actor:type_name -> runink.v1.Actor
-	7,  // 2: runink.v1.Entry.submit_jobs:type_name -> runink.v1.SubmitJobs
-	9,  // 3: runink.v1.Entry.start_jobs:type_name -> runink.v1.StartJobs
-	12, // 4: runink.v1.Entry.set_waits:type_name -> runink.v1.SetWaits
-	13, // 5: runink.v1.Entry.end_job:type_name -> runink.v1.EndJob
-	14, // 6: runink.v1.Entry.release_nodes:type_name -> runink.v1.ReleaseNodes
-	15, // 7: runink.v1.Entry.update_job:type_name -> runink.v1.UpdateJob
-	19, // 8: runink.v1.Entry.set_priorities:type_name -> runink.v1.SetPriorities
-	20, // 9: runink.v1.Entry.start_step:type_name -> runink.v1.StartStep
-	21, // 10: runink.v1.Entry.end_step:type_name -> runink.v1.EndStep
-	22, // 11: runink.v1.Entry.register_node:type_name -> runink.v1.RegisterNode
-	24, // 12: runink.v1.Entry.update_node:type_name -> runink.v1.UpdateNode
-	25, // 13: runink.v1.Entry.update_partition:type_name -> runink.v1.UpdatePartition
-	27, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
-	28, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
-	29, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	41, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	8,  // 2: runink.v1.Entry.submit_jobs:type_name -> runink.v1.SubmitJobs
+	10, // 3: runink.v1.Entry.start_jobs:type_name -> runink.v1.StartJobs
+	13, // 4: runink.v1.Entry.set_waits:type_name -> runink.v1.SetWaits
+	14, // 5: runink.v1.Entry.end_job:type_name -> runink.v1.EndJob
+	15, // 6: runink.v1.Entry.release_nodes:type_name -> runink.v1.ReleaseNodes
+	16, // 7: runink.v1.Entry.update_job:type_name -> runink.v1.UpdateJob
+	20, // 8: runink.v1.Entry.set_priorities:type_name -> runink.v1.SetPriorities
+	21, // 9: runink.v1.Entry.start_step:type_name -> runink.v1.StartStep
+	22, // 10: runink.v1.Entry.end_step:type_name -> runink.v1.EndStep
+	23, // 11: runink.v1.Entry.register_node:type_name -> runink.v1.RegisterNode
+	25, // 12: runink.v1.Entry.update_node:type_name -> runink.v1.UpdateNode
+	26, // 13: runink.v1.Entry.update_partition:type_name -> runink.v1.UpdatePartition
+	28, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
+	29, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
+	30, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
+	42, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
 	3,  // 18: runink.v1.Entry.import_history:type_name -> runink.v1.ImportHistory
-	31, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
-	33, // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
-	35, // 21: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
-	36, // 22: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
-	37, // 23: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
-	38, // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
-	39, // 25: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
-	40, // 26: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
-	51, // 27: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
-	4,  // 28: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
-	5,  // 29: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
-	6,  // 30: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	52, // 31: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
-	8,  // 32: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
-	10, // 33: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
-	11, // 34: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	53, // 35: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	54, // 36: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	55, // 37: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	54, // 38: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	53, // 39: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	17, // 40: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	56, // 41: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	57, // 42: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	58, // 43: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	16, // 44: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	18, // 45: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	59, // 46: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	54, // 47: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	55, // 48: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	60, // 49: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	23, // 50: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	61, // 51: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	26, // 52: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	62, // 53: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	30, // 54: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	63, // 55: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	52, // 56: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
-	32, // 57: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
-	34, // 58: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
-	64, // 59: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
-	43, // 60: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	51, // 61: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	65, // 62: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	61, // 63: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	4,  // 64: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	26, // 65: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	46, // 66: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	29, // 67: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	49, // 68: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	50, // 69: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	47, // 70: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	48, // 71: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	62, // 72: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	63, // 73: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	44, // 74: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
-	64, // 75: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
-	45, // 76: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
-	77, // [77:77] is the sub-list for method output_type
-	77, // [77:77] is the sub-list for method input_type
-	77, // [77:77] is the sub-list for extension type_name
-	77, // [77:77] is the sub-list for extension extendee
-	0,  // [0:77] is the sub-list for field type_name
+	32, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
+	34, // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
+	36, // 21: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
+	37, // 22: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
+	38, // 23: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
+	39, // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
+	40, // 25: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
+	41, // 26: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
+	4,  // 27: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
+	52, // 28: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
+	53, // 29: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	5,  // 30: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
+	6,  // 31: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
+	7,  // 32: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
+	54, // 33: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	9,  // 34: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
+	11, // 35: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
+	12, // 36: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
+	55, // 37: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	56, // 38: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	57, // 39: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	56, // 40: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	55, // 41: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	18, // 42: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	58, // 43: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	59, // 44: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	60, // 45: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	17, // 46: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	19, // 47: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	61, // 48: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	56, // 49: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	57, // 50: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	62, // 51: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	24, // 52: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	63, // 53: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	27, // 54: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	64, // 55: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	31, // 56: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	65, // 57: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	54, // 58: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
+	33, // 59: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
+	35, // 60: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
+	66, // 61: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
+	44, // 62: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	53, // 63: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	67, // 64: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	63, // 65: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	5,  // 66: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	27, // 67: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	47, // 68: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	30, // 69: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	50, // 70: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	51, // 71: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	48, // 72: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	49, // 73: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	64, // 74: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	65, // 75: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	45, // 76: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
+	66, // 77: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
+	46, // 78: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
+	79, // [79:79] is the sub-list for method output_type
+	79, // [79:79] is the sub-list for method input_type
+	79, // [79:79] is the sub-list for extension type_name
+	79, // [79:79] is the sub-list for extension extendee
+	0,  // [0:79] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -4830,9 +4934,9 @@ func file_log_proto_init() {
 		(*Entry_SetReservation)(nil),
 		(*Entry_DropReservation)(nil),
 	}
-	file_log_proto_msgTypes[17].OneofWrappers = []any{}
-	file_log_proto_msgTypes[24].OneofWrappers = []any{}
-	file_log_proto_msgTypes[42].OneofWrappers = []any{
+	file_log_proto_msgTypes[18].OneofWrappers = []any{}
+	file_log_proto_msgTypes[25].OneofWrappers = []any{}
+	file_log_proto_msgTypes[43].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -4856,7 +4960,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   51,
+			NumMessages:   52,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -5371,6 +5371,7 @@ type ImportHistoryReply struct {
 	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	Taken         int64                  `protobuf:"varint,2,opt,name=taken,proto3" json:"taken,omitempty"`
 	Known         int64                  `protobuf:"varint,3,opt,name=known,proto3" json:"known,omitempty"`
+	Charged       int64                  `protobuf:"varint,4,opt,name=charged,proto3" json:"charged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5422,6 +5423,13 @@ func (x *ImportHistoryReply) GetTaken() int64 {
 func (x *ImportHistoryReply) GetKnown() int64 {
 	if x != nil {
 		return x.Known
+	}
+	return 0
+}
+
+func (x *ImportHistoryReply) GetCharged() int64 {
+	if x != nil {
+		return x.Charged
 	}
 	return 0
 }
@@ -10438,6 +10446,859 @@ func (x *AssocShare) GetRunTresMins() string {
 	return ""
 }
 
+// StandingsRequest: lists that are empty leave nothing out.
+type StandingsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Users         bool                   `protobuf:"varint,1,opt,name=users,proto3" json:"users,omitempty"`
+	Assocs        bool                   `protobuf:"varint,2,opt,name=assocs,proto3" json:"assocs,omitempty"`
+	Qos           bool                   `protobuf:"varint,3,opt,name=qos,proto3" json:"qos,omitempty"`
+	OfUsers       []string               `protobuf:"bytes,4,rep,name=of_users,json=ofUsers,proto3" json:"of_users,omitempty"`
+	OfAccounts    []string               `protobuf:"bytes,5,rep,name=of_accounts,json=ofAccounts,proto3" json:"of_accounts,omitempty"`
+	OfQos         []string               `protobuf:"bytes,6,rep,name=of_qos,json=ofQos,proto3" json:"of_qos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StandingsRequest) Reset() {
+	*x = StandingsRequest{}
+	mi := &file_rpc_proto_msgTypes[128]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StandingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StandingsRequest) ProtoMessage() {}
+
+func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[128]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
+func (*StandingsRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{128}
+}
+
+func (x *StandingsRequest) GetUsers() bool {
+	if x != nil {
+		return x.Users
+	}
+	return false
+}
+
+func (x *StandingsRequest) GetAssocs() bool {
+	if x != nil {
+		return x.Assocs
+	}
+	return false
+}
+
+func (x *StandingsRequest) GetQos() bool {
+	if x != nil {
+		return x.Qos
+	}
+	return false
+}
+
+func (x *StandingsRequest) GetOfUsers() []string {
+	if x != nil {
+		return x.OfUsers
+	}
+	return nil
+}
+
+func (x *StandingsRequest) GetOfAccounts() []string {
+	if x != nil {
+		return x.OfAccounts
+	}
+	return nil
+}
+
+func (x *StandingsRequest) GetOfQos() []string {
+	if x != nil {
+		return x.OfQos
+	}
+	return nil
+}
+
+type StandingsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Kinds         []string               `protobuf:"bytes,2,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	FairTree      bool                   `protobuf:"varint,3,opt,name=fair_tree,json=fairTree,proto3" json:"fair_tree,omitempty"`
+	Users         []*KnownUser           `protobuf:"bytes,4,rep,name=users,proto3" json:"users,omitempty"`
+	Assocs        []*AssocStanding       `protobuf:"bytes,5,rep,name=assocs,proto3" json:"assocs,omitempty"`
+	Qos           []*QOSStanding         `protobuf:"bytes,6,rep,name=qos,proto3" json:"qos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StandingsReply) Reset() {
+	*x = StandingsReply{}
+	mi := &file_rpc_proto_msgTypes[129]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StandingsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StandingsReply) ProtoMessage() {}
+
+func (x *StandingsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[129]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
+func (*StandingsReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{129}
+}
+
+func (x *StandingsReply) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *StandingsReply) GetKinds() []string {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *StandingsReply) GetFairTree() bool {
+	if x != nil {
+		return x.FairTree
+	}
+	return false
+}
+
+func (x *StandingsReply) GetUsers() []*KnownUser {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *StandingsReply) GetAssocs() []*AssocStanding {
+	if x != nil {
+		return x.Assocs
+	}
+	return nil
+}
+
+func (x *StandingsReply) GetQos() []*QOSStanding {
+	if x != nil {
+		return x.Qos
+	}
+	return nil
+}
+
+type KnownUser struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Uid           uint32                 `protobuf:"varint,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	Account       string                 `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
+	Wckey         string                 `protobuf:"bytes,4,opt,name=wckey,proto3" json:"wckey,omitempty"`
+	Admin         string                 `protobuf:"bytes,5,opt,name=admin,proto3" json:"admin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KnownUser) Reset() {
+	*x = KnownUser{}
+	mi := &file_rpc_proto_msgTypes[130]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KnownUser) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KnownUser) ProtoMessage() {}
+
+func (x *KnownUser) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[130]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
+func (*KnownUser) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{130}
+}
+
+func (x *KnownUser) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *KnownUser) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *KnownUser) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *KnownUser) GetWckey() string {
+	if x != nil {
+		return x.Wckey
+	}
+	return ""
+}
+
+func (x *KnownUser) GetAdmin() string {
+	if x != nil {
+		return x.Admin
+	}
+	return ""
+}
+
+type AssocStanding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Share         *AssocShare            `protobuf:"bytes,1,opt,name=share,proto3" json:"share,omitempty"`
+	Level         int64                  `protobuf:"varint,2,opt,name=level,proto3" json:"level,omitempty"`
+	Priority      int64                  `protobuf:"zigzag64,3,opt,name=priority,proto3" json:"priority,omitempty"`
+	Parent        string                 `protobuf:"bytes,4,opt,name=parent,proto3" json:"parent,omitempty"`
+	Lft           int32                  `protobuf:"varint,5,opt,name=lft,proto3" json:"lft,omitempty"`
+	Usual         bool                   `protobuf:"varint,6,opt,name=usual,proto3" json:"usual,omitempty"`
+	Standing      *Standing              `protobuf:"bytes,7,opt,name=standing,proto3" json:"standing,omitempty"`
+	Uid           uint32                 `protobuf:"varint,8,opt,name=uid,proto3" json:"uid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssocStanding) Reset() {
+	*x = AssocStanding{}
+	mi := &file_rpc_proto_msgTypes[131]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssocStanding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssocStanding) ProtoMessage() {}
+
+func (x *AssocStanding) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[131]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
+func (*AssocStanding) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{131}
+}
+
+func (x *AssocStanding) GetShare() *AssocShare {
+	if x != nil {
+		return x.Share
+	}
+	return nil
+}
+
+func (x *AssocStanding) GetLevel() int64 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *AssocStanding) GetPriority() int64 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *AssocStanding) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *AssocStanding) GetLft() int32 {
+	if x != nil {
+		return x.Lft
+	}
+	return 0
+}
+
+func (x *AssocStanding) GetUsual() bool {
+	if x != nil {
+		return x.Usual
+	}
+	return false
+}
+
+func (x *AssocStanding) GetStanding() *Standing {
+	if x != nil {
+		return x.Standing
+	}
+	return nil
+}
+
+func (x *AssocStanding) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+type QOSStanding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Used          float64                `protobuf:"fixed64,3,opt,name=used,proto3" json:"used,omitempty"`
+	Priority      uint32                 `protobuf:"varint,4,opt,name=priority,proto3" json:"priority,omitempty"`
+	PreemptMode   string                 `protobuf:"bytes,5,opt,name=preempt_mode,json=preemptMode,proto3" json:"preempt_mode,omitempty"`
+	Standing      *Standing              `protobuf:"bytes,6,opt,name=standing,proto3" json:"standing,omitempty"`
+	Accounts      []*PartStanding        `protobuf:"bytes,7,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	Users         []*PartStanding        `protobuf:"bytes,8,rep,name=users,proto3" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QOSStanding) Reset() {
+	*x = QOSStanding{}
+	mi := &file_rpc_proto_msgTypes[132]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QOSStanding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QOSStanding) ProtoMessage() {}
+
+func (x *QOSStanding) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[132]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
+func (*QOSStanding) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{132}
+}
+
+func (x *QOSStanding) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *QOSStanding) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *QOSStanding) GetUsed() float64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *QOSStanding) GetPriority() uint32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *QOSStanding) GetPreemptMode() string {
+	if x != nil {
+		return x.PreemptMode
+	}
+	return ""
+}
+
+func (x *QOSStanding) GetStanding() *Standing {
+	if x != nil {
+		return x.Standing
+	}
+	return nil
+}
+
+func (x *QOSStanding) GetAccounts() []*PartStanding {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *QOSStanding) GetUsers() []*PartStanding {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+// PartStanding is how the jobs of one user or account stand within a QOS.
+type PartStanding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Standing      *Standing              `protobuf:"bytes,2,opt,name=standing,proto3" json:"standing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PartStanding) Reset() {
+	*x = PartStanding{}
+	mi := &file_rpc_proto_msgTypes[133]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PartStanding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PartStanding) ProtoMessage() {}
+
+func (x *PartStanding) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[133]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
+func (*PartStanding) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{133}
+}
+
+func (x *PartStanding) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PartStanding) GetStanding() *Standing {
+	if x != nil {
+		return x.Standing
+	}
+	return nil
+}
+
+// Standing is what there is and the most there may be; -1 is no limit, in seconds what is a time.
+type Standing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jobs          int64                  `protobuf:"varint,1,opt,name=jobs,proto3" json:"jobs,omitempty"`
+	Accruing      int64                  `protobuf:"varint,2,opt,name=accruing,proto3" json:"accruing,omitempty"`
+	Submitted     int64                  `protobuf:"varint,3,opt,name=submitted,proto3" json:"submitted,omitempty"`
+	Wall          float64                `protobuf:"fixed64,4,opt,name=wall,proto3" json:"wall,omitempty"`
+	GrpJobs       int64                  `protobuf:"zigzag64,5,opt,name=grp_jobs,json=grpJobs,proto3" json:"grp_jobs,omitempty"`
+	GrpAccrue     int64                  `protobuf:"zigzag64,6,opt,name=grp_accrue,json=grpAccrue,proto3" json:"grp_accrue,omitempty"`
+	GrpSubmit     int64                  `protobuf:"zigzag64,7,opt,name=grp_submit,json=grpSubmit,proto3" json:"grp_submit,omitempty"`
+	GrpWall       int64                  `protobuf:"zigzag64,8,opt,name=grp_wall,json=grpWall,proto3" json:"grp_wall,omitempty"`
+	MaxJobs       int64                  `protobuf:"zigzag64,9,opt,name=max_jobs,json=maxJobs,proto3" json:"max_jobs,omitempty"`
+	MaxAccrue     int64                  `protobuf:"zigzag64,10,opt,name=max_accrue,json=maxAccrue,proto3" json:"max_accrue,omitempty"`
+	MaxSubmit     int64                  `protobuf:"zigzag64,11,opt,name=max_submit,json=maxSubmit,proto3" json:"max_submit,omitempty"`
+	MaxWall       int64                  `protobuf:"zigzag64,12,opt,name=max_wall,json=maxWall,proto3" json:"max_wall,omitempty"`
+	MinPrio       int64                  `protobuf:"zigzag64,13,opt,name=min_prio,json=minPrio,proto3" json:"min_prio,omitempty"`
+	GrpTres       *Bounded               `protobuf:"bytes,14,opt,name=grp_tres,json=grpTres,proto3" json:"grp_tres,omitempty"`
+	GrpMins       *Bounded               `protobuf:"bytes,15,opt,name=grp_mins,json=grpMins,proto3" json:"grp_mins,omitempty"`
+	GrpRunMins    *Bounded               `protobuf:"bytes,16,opt,name=grp_run_mins,json=grpRunMins,proto3" json:"grp_run_mins,omitempty"`
+	Job           *Bounded               `protobuf:"bytes,17,opt,name=job,proto3" json:"job,omitempty"`
+	Node          *Bounded               `protobuf:"bytes,18,opt,name=node,proto3" json:"node,omitempty"`
+	JobMins       *Bounded               `protobuf:"bytes,19,opt,name=job_mins,json=jobMins,proto3" json:"job_mins,omitempty"`
+	JobMin        *Bounded               `protobuf:"bytes,20,opt,name=job_min,json=jobMin,proto3" json:"job_min,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Standing) Reset() {
+	*x = Standing{}
+	mi := &file_rpc_proto_msgTypes[134]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing) ProtoMessage() {}
+
+func (x *Standing) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[134]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
+func (*Standing) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{134}
+}
+
+func (x *Standing) GetJobs() int64 {
+	if x != nil {
+		return x.Jobs
+	}
+	return 0
+}
+
+func (x *Standing) GetAccruing() int64 {
+	if x != nil {
+		return x.Accruing
+	}
+	return 0
+}
+
+func (x *Standing) GetSubmitted() int64 {
+	if x != nil {
+		return x.Submitted
+	}
+	return 0
+}
+
+func (x *Standing) GetWall() float64 {
+	if x != nil {
+		return x.Wall
+	}
+	return 0
+}
+
+func (x *Standing) GetGrpJobs() int64 {
+	if x != nil {
+		return x.GrpJobs
+	}
+	return 0
+}
+
+func (x *Standing) GetGrpAccrue() int64 {
+	if x != nil {
+		return x.GrpAccrue
+	}
+	return 0
+}
+
+func (x *Standing) GetGrpSubmit() int64 {
+	if x != nil {
+		return x.GrpSubmit
+	}
+	return 0
+}
+
+func (x *Standing) GetGrpWall() int64 {
+	if x != nil {
+		return x.GrpWall
+	}
+	return 0
+}
+
+func (x *Standing) GetMaxJobs() int64 {
+	if x != nil {
+		return x.MaxJobs
+	}
+	return 0
+}
+
+func (x *Standing) GetMaxAccrue() int64 {
+	if x != nil {
+		return x.MaxAccrue
+	}
+	return 0
+}
+
+func (x *Standing) GetMaxSubmit() int64 {
+	if x != nil {
+		return x.MaxSubmit
+	}
+	return 0
+}
+
+func (x *Standing) GetMaxWall() int64 {
+	if x != nil {
+		return x.MaxWall
+	}
+	return 0
+}
+
+func (x *Standing) GetMinPrio() int64 {
+	if x != nil {
+		return x.MinPrio
+	}
+	return 0
+}
+
+func (x *Standing) GetGrpTres() *Bounded {
+	if x != nil {
+		return x.GrpTres
+	}
+	return nil
+}
+
+func (x *Standing) GetGrpMins() *Bounded {
+	if x != nil {
+		return x.GrpMins
+	}
+	return nil
+}
+
+func (x *Standing) GetGrpRunMins() *Bounded {
+	if x != nil {
+		return x.GrpRunMins
+	}
+	return nil
+}
+
+func (x *Standing) GetJob() *Bounded {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *Standing) GetNode() *Bounded {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+func (x *Standing) GetJobMins() *Bounded {
+	if x != nil {
+		return x.JobMins
+	}
+	return nil
+}
+
+func (x *Standing) GetJobMin() *Bounded {
+	if x != nil {
+		return x.JobMin
+	}
+	return nil
+}
+
+// Bounded are amounts by kind: the limits, none where there are none at all, and what counts against them.
+type Bounded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Most          []int64                `protobuf:"zigzag64,1,rep,packed,name=most,proto3" json:"most,omitempty"`
+	Used          []int64                `protobuf:"varint,2,rep,packed,name=used,proto3" json:"used,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Bounded) Reset() {
+	*x = Bounded{}
+	mi := &file_rpc_proto_msgTypes[135]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Bounded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Bounded) ProtoMessage() {}
+
+func (x *Bounded) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[135]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
+func (*Bounded) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{135}
+}
+
+func (x *Bounded) GetMost() []int64 {
+	if x != nil {
+		return x.Most
+	}
+	return nil
+}
+
+func (x *Bounded) GetUsed() []int64 {
+	if x != nil {
+		return x.Used
+	}
+	return nil
+}
+
+// ResetUsageRequest names accounts, or users in accounts, or QOS.
+type ResetUsageRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Accounts      []string               `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	Users         []string               `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	Qos           []string               `protobuf:"bytes,3,rep,name=qos,proto3" json:"qos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetUsageRequest) Reset() {
+	*x = ResetUsageRequest{}
+	mi := &file_rpc_proto_msgTypes[136]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetUsageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetUsageRequest) ProtoMessage() {}
+
+func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[136]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
+func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{136}
+}
+
+func (x *ResetUsageRequest) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *ResetUsageRequest) GetUsers() []string {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *ResetUsageRequest) GetQos() []string {
+	if x != nil {
+		return x.Qos
+	}
+	return nil
+}
+
+type ResetUsageReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetUsageReply) Reset() {
+	*x = ResetUsageReply{}
+	mi := &file_rpc_proto_msgTypes[137]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetUsageReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetUsageReply) ProtoMessage() {}
+
+func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[137]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
+func (*ResetUsageReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{137}
+}
+
+func (x *ResetUsageReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
 var File_rpc_proto protoreflect.FileDescriptor
 
 const file_rpc_proto_rawDesc = "" +
@@ -10887,11 +11748,12 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x12\n" +
 	"\x04pids\x18\x05 \x03(\x05R\x04pids\"C\n" +
 	"\x14ImportHistoryRequest\x12+\n" +
-	"\arecords\x18\x01 \x03(\v2\x11.runink.v1.RecordR\arecords\"k\n" +
+	"\arecords\x18\x01 \x03(\v2\x11.runink.v1.RecordR\arecords\"\x85\x01\n" +
 	"\x12ImportHistoryReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x14\n" +
 	"\x05taken\x18\x02 \x01(\x03R\x05taken\x12\x14\n" +
-	"\x05known\x18\x03 \x01(\x03R\x05known\"\x8c\x04\n" +
+	"\x05known\x18\x03 \x01(\x03R\x05known\x12\x18\n" +
+	"\acharged\x18\x04 \x01(\x03R\acharged\"\x8c\x04\n" +
 	"\x11CreateStepRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\rR\x03job\x12\x19\n" +
@@ -11357,7 +12219,85 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05level\x18\f \x01(\x01R\x05level\x12\"\n" +
 	"\rgrp_tres_mins\x18\r \x01(\tR\vgrpTresMins\x12$\n" +
 	"\x0eused_tres_mins\x18\x0e \x01(\tR\fusedTresMins\x12\"\n" +
-	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins2\xd1\x12\n" +
+	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins\"\xa5\x01\n" +
+	"\x10StandingsRequest\x12\x14\n" +
+	"\x05users\x18\x01 \x01(\bR\x05users\x12\x16\n" +
+	"\x06assocs\x18\x02 \x01(\bR\x06assocs\x12\x10\n" +
+	"\x03qos\x18\x03 \x01(\bR\x03qos\x12\x19\n" +
+	"\bof_users\x18\x04 \x03(\tR\aofUsers\x12\x1f\n" +
+	"\vof_accounts\x18\x05 \x03(\tR\n" +
+	"ofAccounts\x12\x15\n" +
+	"\x06of_qos\x18\x06 \x03(\tR\x05ofQos\"\xe5\x01\n" +
+	"\x0eStandingsReply\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\x12\x14\n" +
+	"\x05kinds\x18\x02 \x03(\tR\x05kinds\x12\x1b\n" +
+	"\tfair_tree\x18\x03 \x01(\bR\bfairTree\x12*\n" +
+	"\x05users\x18\x04 \x03(\v2\x14.runink.v1.KnownUserR\x05users\x120\n" +
+	"\x06assocs\x18\x05 \x03(\v2\x18.runink.v1.AssocStandingR\x06assocs\x12(\n" +
+	"\x03qos\x18\x06 \x03(\v2\x16.runink.v1.QOSStandingR\x03qos\"w\n" +
+	"\tKnownUser\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03uid\x18\x02 \x01(\rR\x03uid\x12\x18\n" +
+	"\aaccount\x18\x03 \x01(\tR\aaccount\x12\x14\n" +
+	"\x05wckey\x18\x04 \x01(\tR\x05wckey\x12\x14\n" +
+	"\x05admin\x18\x05 \x01(\tR\x05admin\"\xf1\x01\n" +
+	"\rAssocStanding\x12+\n" +
+	"\x05share\x18\x01 \x01(\v2\x15.runink.v1.AssocShareR\x05share\x12\x14\n" +
+	"\x05level\x18\x02 \x01(\x03R\x05level\x12\x1a\n" +
+	"\bpriority\x18\x03 \x01(\x12R\bpriority\x12\x16\n" +
+	"\x06parent\x18\x04 \x01(\tR\x06parent\x12\x10\n" +
+	"\x03lft\x18\x05 \x01(\x05R\x03lft\x12\x14\n" +
+	"\x05usual\x18\x06 \x01(\bR\x05usual\x12/\n" +
+	"\bstanding\x18\a \x01(\v2\x13.runink.v1.StandingR\bstanding\x12\x10\n" +
+	"\x03uid\x18\b \x01(\rR\x03uid\"\x99\x02\n" +
+	"\vQOSStanding\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04used\x18\x03 \x01(\x01R\x04used\x12\x1a\n" +
+	"\bpriority\x18\x04 \x01(\rR\bpriority\x12!\n" +
+	"\fpreempt_mode\x18\x05 \x01(\tR\vpreemptMode\x12/\n" +
+	"\bstanding\x18\x06 \x01(\v2\x13.runink.v1.StandingR\bstanding\x123\n" +
+	"\baccounts\x18\a \x03(\v2\x17.runink.v1.PartStandingR\baccounts\x12-\n" +
+	"\x05users\x18\b \x03(\v2\x17.runink.v1.PartStandingR\x05users\"S\n" +
+	"\fPartStanding\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
+	"\bstanding\x18\x02 \x01(\v2\x13.runink.v1.StandingR\bstanding\"\xad\x05\n" +
+	"\bStanding\x12\x12\n" +
+	"\x04jobs\x18\x01 \x01(\x03R\x04jobs\x12\x1a\n" +
+	"\baccruing\x18\x02 \x01(\x03R\baccruing\x12\x1c\n" +
+	"\tsubmitted\x18\x03 \x01(\x03R\tsubmitted\x12\x12\n" +
+	"\x04wall\x18\x04 \x01(\x01R\x04wall\x12\x19\n" +
+	"\bgrp_jobs\x18\x05 \x01(\x12R\agrpJobs\x12\x1d\n" +
+	"\n" +
+	"grp_accrue\x18\x06 \x01(\x12R\tgrpAccrue\x12\x1d\n" +
+	"\n" +
+	"grp_submit\x18\a \x01(\x12R\tgrpSubmit\x12\x19\n" +
+	"\bgrp_wall\x18\b \x01(\x12R\agrpWall\x12\x19\n" +
+	"\bmax_jobs\x18\t \x01(\x12R\amaxJobs\x12\x1d\n" +
+	"\n" +
+	"max_accrue\x18\n" +
+	" \x01(\x12R\tmaxAccrue\x12\x1d\n" +
+	"\n" +
+	"max_submit\x18\v \x01(\x12R\tmaxSubmit\x12\x19\n" +
+	"\bmax_wall\x18\f \x01(\x12R\amaxWall\x12\x19\n" +
+	"\bmin_prio\x18\r \x01(\x12R\aminPrio\x12-\n" +
+	"\bgrp_tres\x18\x0e \x01(\v2\x12.runink.v1.BoundedR\agrpTres\x12-\n" +
+	"\bgrp_mins\x18\x0f \x01(\v2\x12.runink.v1.BoundedR\agrpMins\x124\n" +
+	"\fgrp_run_mins\x18\x10 \x01(\v2\x12.runink.v1.BoundedR\n" +
+	"grpRunMins\x12$\n" +
+	"\x03job\x18\x11 \x01(\v2\x12.runink.v1.BoundedR\x03job\x12&\n" +
+	"\x04node\x18\x12 \x01(\v2\x12.runink.v1.BoundedR\x04node\x12-\n" +
+	"\bjob_mins\x18\x13 \x01(\v2\x12.runink.v1.BoundedR\ajobMins\x12+\n" +
+	"\ajob_min\x18\x14 \x01(\v2\x12.runink.v1.BoundedR\x06jobMin\"1\n" +
+	"\aBounded\x12\x12\n" +
+	"\x04most\x18\x01 \x03(\x12R\x04most\x12\x12\n" +
+	"\x04used\x18\x02 \x03(\x03R\x04used\"W\n" +
+	"\x11ResetUsageRequest\x12\x1a\n" +
+	"\baccounts\x18\x01 \x03(\tR\baccounts\x12\x14\n" +
+	"\x05users\x18\x02 \x03(\tR\x05users\x12\x10\n" +
+	"\x03qos\x18\x03 \x03(\tR\x03qos\"<\n" +
+	"\x0fResetUsageReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\xde\x13\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -11399,7 +12339,10 @@ const file_rpc_proto_rawDesc = "" +
 	"Priorities\x12\x1c.runink.v1.PrioritiesRequest\x1a\x1a.runink.v1.PrioritiesReply\x12:\n" +
 	"\x06Shares\x12\x18.runink.v1.SharesRequest\x1a\x16.runink.v1.SharesReply\x124\n" +
 	"\x04Diag\x12\x16.runink.v1.DiagRequest\x1a\x14.runink.v1.DiagReply\x124\n" +
-	"\x05Bcast\x12\x12.runink.v1.BcastUp\x1a\x15.runink.v1.BcastReply(\x012?\n" +
+	"\x05Bcast\x12\x12.runink.v1.BcastUp\x1a\x15.runink.v1.BcastReply(\x01\x12C\n" +
+	"\tStandings\x12\x1b.runink.v1.StandingsRequest\x1a\x19.runink.v1.StandingsReply\x12F\n" +
+	"\n" +
+	"ResetUsage\x12\x1c.runink.v1.ResetUsageRequest\x1a\x1a.runink.v1.ResetUsageReply2?\n" +
 	"\x04Join\x127\n" +
 	"\x04Join\x12\x16.runink.v1.JoinRequest\x1a\x17.runink.v1.CertifyReply2;\n" +
 	"\x05Nodes\x122\n" +
@@ -11421,7 +12364,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 128)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 138)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                     // 1: runink.v1.Done
@@ -11552,49 +12495,59 @@ var file_rpc_proto_goTypes = []any{
 	(*SharesRequest)(nil),            // 126: runink.v1.SharesRequest
 	(*SharesReply)(nil),              // 127: runink.v1.SharesReply
 	(*AssocShare)(nil),               // 128: runink.v1.AssocShare
-	(*JobOptions)(nil),               // 129: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 130: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 131: runink.v1.IndexSet
-	(*Job)(nil),                      // 132: runink.v1.Job
-	(*Obstacle)(nil),                 // 133: runink.v1.Obstacle
-	(*Node)(nil),                     // 134: runink.v1.Node
-	(*Partition)(nil),                // 135: runink.v1.Partition
-	(*ConfigFile)(nil),               // 136: runink.v1.ConfigFile
-	(*Story)(nil),                    // 137: runink.v1.Story
-	(*RunRecord)(nil),                // 138: runink.v1.RunRecord
-	(*Reservation)(nil),              // 139: runink.v1.Reservation
-	(*AccountTables)(nil),            // 140: runink.v1.AccountTables
-	(*Transaction)(nil),              // 141: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 142: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 143: runink.v1.ExitCode
-	(*Step)(nil),                     // 144: runink.v1.Step
-	(*Usage)(nil),                    // 145: runink.v1.Usage
-	(*RegisterNode)(nil),             // 146: runink.v1.RegisterNode
-	(*GresAlloc)(nil),                // 147: runink.v1.GresAlloc
+	(*StandingsRequest)(nil),         // 129: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 130: runink.v1.StandingsReply
+	(*KnownUser)(nil),                // 131: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 132: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 133: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 134: runink.v1.PartStanding
+	(*Standing)(nil),                 // 135: runink.v1.Standing
+	(*Bounded)(nil),                  // 136: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 137: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 138: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 139: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 140: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 141: runink.v1.IndexSet
+	(*Job)(nil),                      // 142: runink.v1.Job
+	(*Obstacle)(nil),                 // 143: runink.v1.Obstacle
+	(*Node)(nil),                     // 144: runink.v1.Node
+	(*Partition)(nil),                // 145: runink.v1.Partition
+	(*ConfigFile)(nil),               // 146: runink.v1.ConfigFile
+	(*Story)(nil),                    // 147: runink.v1.Story
+	(*RunRecord)(nil),                // 148: runink.v1.RunRecord
+	(*Reservation)(nil),              // 149: runink.v1.Reservation
+	(*AccountTables)(nil),            // 150: runink.v1.AccountTables
+	(*Transaction)(nil),              // 151: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 152: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 153: runink.v1.ExitCode
+	(*Step)(nil),                     // 154: runink.v1.Step
+	(*Usage)(nil),                    // 155: runink.v1.Usage
+	(*RegisterNode)(nil),             // 156: runink.v1.RegisterNode
+	(*GresAlloc)(nil),                // 157: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	129, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	130, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	139, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	140, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	131, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	141, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	132, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	142, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	133, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	134, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	135, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	136, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	143, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	144, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	145, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	146, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	8,   // 18: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	132, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	137, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	138, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	142, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	147, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	148, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 22: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 23: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	32,  // 24: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -11605,12 +12558,12 @@ var file_rpc_proto_depIdxs = []int32{
 	35,  // 29: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 30: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 31: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	139, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	149, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	35,  // 33: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	8,   // 34: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	140, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	141, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	142, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	150, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	151, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	152, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	46,  // 38: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	35,  // 39: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	45,  // 40: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -11620,13 +12573,13 @@ var file_rpc_proto_depIdxs = []int32{
 	49,  // 44: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	49,  // 45: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
 	49,  // 46: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	143, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	153, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	11,  // 48: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	55,  // 49: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	8,   // 50: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	132, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
-	144, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
-	145, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	142, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
+	154, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
+	155, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
 	56,  // 54: runink.v1.Record.node:type_name -> runink.v1.NodeFact
 	57,  // 55: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
 	8,   // 56: runink.v1.UsageReply.status:type_name -> runink.v1.Status
@@ -11643,24 +12596,24 @@ var file_rpc_proto_depIdxs = []int32{
 	11,  // 67: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
 	69,  // 68: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
 	8,   // 69: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	132, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	144, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	142, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	154, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
 	70,  // 72: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	145, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	155, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
 	73,  // 74: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	145, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	155, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
 	55,  // 76: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
 	8,   // 77: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	129, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	130, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	139, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	140, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 80: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	144, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	132, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	154, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	142, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
 	80,  // 83: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
 	82,  // 84: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
 	83,  // 85: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
 	84,  // 86: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	143, // 87: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	153, // 87: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
 	86,  // 88: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
 	11,  // 89: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
 	114, // 90: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
@@ -11685,16 +12638,16 @@ var file_rpc_proto_depIdxs = []int32{
 	108, // 109: runink.v1.Report.result:type_name -> runink.v1.OrderResult
 	109, // 110: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
 	72,  // 111: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	146, // 112: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	156, // 112: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
 	100, // 113: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	143, // 114: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	145, // 115: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	145, // 116: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	143, // 117: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	153, // 114: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	155, // 115: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	155, // 116: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	153, // 117: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
 	84,  // 118: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	145, // 119: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	155, // 119: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
 	8,   // 120: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	145, // 121: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	155, // 121: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
 	111, // 122: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
 	115, // 123: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
 	116, // 124: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
@@ -11704,105 +12657,126 @@ var file_rpc_proto_depIdxs = []int32{
 	113, // 128: runink.v1.Order.config:type_name -> runink.v1.NewConfig
 	120, // 129: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
 	71,  // 130: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	136, // 131: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	146, // 131: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
 	100, // 132: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	136, // 133: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	147, // 134: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	130, // 135: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	146, // 133: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	157, // 134: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	140, // 135: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
 	114, // 136: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
 	114, // 137: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
 	117, // 138: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	147, // 139: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	157, // 139: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
 	123, // 140: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
 	124, // 141: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
 	125, // 142: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
 	125, // 143: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
 	128, // 144: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	2,   // 145: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 146: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 147: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 148: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 149: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 150: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 151: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 152: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 153: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 154: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	28,  // 155: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	26,  // 156: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	30,  // 157: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	33,  // 158: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	34,  // 159: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	36,  // 160: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	37,  // 161: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	39,  // 162: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	41,  // 163: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	38,  // 164: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	53,  // 165: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	58,  // 166: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	67,  // 167: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	74,  // 168: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	52,  // 169: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	76,  // 170: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	79,  // 171: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	78,  // 172: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	43,  // 173: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	47,  // 174: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	93,  // 175: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	95,  // 176: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	121, // 177: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	126, // 178: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	89,  // 179: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	85,  // 180: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	97,  // 181: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	98,  // 182: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	79,  // 183: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	85,  // 184: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	3,   // 185: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 186: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 187: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	132, // 188: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 189: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 190: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 191: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 192: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 193: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 194: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	29,  // 195: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	27,  // 196: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	31,  // 197: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	31,  // 198: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	31,  // 199: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 200: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 201: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	40,  // 202: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	42,  // 203: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	1,   // 204: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	54,  // 205: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	59,  // 206: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	68,  // 207: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	75,  // 208: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 209: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	77,  // 210: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	81,  // 211: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 212: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	44,  // 213: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	48,  // 214: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	94,  // 215: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	96,  // 216: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	122, // 217: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	127, // 218: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	90,  // 219: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	87,  // 220: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	96,  // 221: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	110, // 222: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	81,  // 223: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	87,  // 224: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	185, // [185:225] is the sub-list for method output_type
-	145, // [145:185] is the sub-list for method input_type
-	145, // [145:145] is the sub-list for extension type_name
-	145, // [145:145] is the sub-list for extension extendee
-	0,   // [0:145] is the sub-list for field type_name
+	131, // 145: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	132, // 146: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	133, // 147: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	128, // 148: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	135, // 149: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	135, // 150: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	134, // 151: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	134, // 152: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	135, // 153: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	136, // 154: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	136, // 155: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	136, // 156: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	136, // 157: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	136, // 158: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	136, // 159: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	136, // 160: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	8,   // 161: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	2,   // 162: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 163: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 164: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 165: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 166: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 167: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 168: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 169: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 170: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 171: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	28,  // 172: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	26,  // 173: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	30,  // 174: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	33,  // 175: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	34,  // 176: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	36,  // 177: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	37,  // 178: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	39,  // 179: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	41,  // 180: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	38,  // 181: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	53,  // 182: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	58,  // 183: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	67,  // 184: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	74,  // 185: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	52,  // 186: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	76,  // 187: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	79,  // 188: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	78,  // 189: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	43,  // 190: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	47,  // 191: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	93,  // 192: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	95,  // 193: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	121, // 194: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	126, // 195: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	89,  // 196: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	85,  // 197: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	129, // 198: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	137, // 199: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	97,  // 200: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	98,  // 201: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	79,  // 202: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	85,  // 203: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	3,   // 204: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 205: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 206: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	142, // 207: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 208: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 209: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 210: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 211: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 212: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 213: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	29,  // 214: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	27,  // 215: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	31,  // 216: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	31,  // 217: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	31,  // 218: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 219: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 220: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	40,  // 221: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	42,  // 222: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	1,   // 223: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	54,  // 224: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	59,  // 225: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	68,  // 226: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	75,  // 227: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 228: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	77,  // 229: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	81,  // 230: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 231: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	44,  // 232: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	48,  // 233: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	94,  // 234: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	96,  // 235: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	122, // 236: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	127, // 237: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	90,  // 238: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	87,  // 239: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	130, // 240: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	138, // 241: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	96,  // 242: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	110, // 243: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	81,  // 244: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	87,  // 245: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	204, // [204:246] is the sub-list for method output_type
+	162, // [162:204] is the sub-list for method input_type
+	162, // [162:162] is the sub-list for extension type_name
+	162, // [162:162] is the sub-list for extension extendee
+	0,   // [0:162] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -11843,7 +12817,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   128,
+			NumMessages:   138,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -57,6 +57,8 @@ const (
 	Controller_Shares_FullMethodName            = "/runink.v1.Controller/Shares"
 	Controller_Diag_FullMethodName              = "/runink.v1.Controller/Diag"
 	Controller_Bcast_FullMethodName             = "/runink.v1.Controller/Bcast"
+	Controller_Standings_FullMethodName         = "/runink.v1.Controller/Standings"
+	Controller_ResetUsage_FullMethodName        = "/runink.v1.Controller/ResetUsage"
 )
 
 // ControllerClient is the client API for Controller service.
@@ -124,6 +126,10 @@ type ControllerClient interface {
 	Diag(ctx context.Context, in *DiagRequest, opts ...grpc.CallOption) (*DiagReply, error)
 	// Bcast writes a file on the nodes of a job: what it is, its blocks, the end.
 	Bcast(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[BcastUp, BcastReply], error)
+	// Standings tells what the limits of associations and QOS are and what counts against them.
+	Standings(ctx context.Context, in *StandingsRequest, opts ...grpc.CallOption) (*StandingsReply, error)
+	// ResetUsage forgets what associations and QOS have used.
+	ResetUsage(ctx context.Context, in *ResetUsageRequest, opts ...grpc.CallOption) (*ResetUsageReply, error)
 }
 
 type controllerClient struct {
@@ -527,6 +533,26 @@ func (c *controllerClient) Bcast(ctx context.Context, opts ...grpc.CallOption) (
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Controller_BcastClient = grpc.ClientStreamingClient[BcastUp, BcastReply]
 
+func (c *controllerClient) Standings(ctx context.Context, in *StandingsRequest, opts ...grpc.CallOption) (*StandingsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StandingsReply)
+	err := c.cc.Invoke(ctx, Controller_Standings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) ResetUsage(ctx context.Context, in *ResetUsageRequest, opts ...grpc.CallOption) (*ResetUsageReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResetUsageReply)
+	err := c.cc.Invoke(ctx, Controller_ResetUsage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ControllerServer is the server API for Controller service.
 // All implementations must embed UnimplementedControllerServer
 // for forward compatibility.
@@ -592,6 +618,10 @@ type ControllerServer interface {
 	Diag(context.Context, *DiagRequest) (*DiagReply, error)
 	// Bcast writes a file on the nodes of a job: what it is, its blocks, the end.
 	Bcast(grpc.ClientStreamingServer[BcastUp, BcastReply]) error
+	// Standings tells what the limits of associations and QOS are and what counts against them.
+	Standings(context.Context, *StandingsRequest) (*StandingsReply, error)
+	// ResetUsage forgets what associations and QOS have used.
+	ResetUsage(context.Context, *ResetUsageRequest) (*ResetUsageReply, error)
 	mustEmbedUnimplementedControllerServer()
 }
 
@@ -709,6 +739,12 @@ func (UnimplementedControllerServer) Diag(context.Context, *DiagRequest) (*DiagR
 }
 func (UnimplementedControllerServer) Bcast(grpc.ClientStreamingServer[BcastUp, BcastReply]) error {
 	return status.Error(codes.Unimplemented, "method Bcast not implemented")
+}
+func (UnimplementedControllerServer) Standings(context.Context, *StandingsRequest) (*StandingsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Standings not implemented")
+}
+func (UnimplementedControllerServer) ResetUsage(context.Context, *ResetUsageRequest) (*ResetUsageReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ResetUsage not implemented")
 }
 func (UnimplementedControllerServer) mustEmbedUnimplementedControllerServer() {}
 func (UnimplementedControllerServer) testEmbeddedByValue()                    {}
@@ -1336,6 +1372,42 @@ func _Controller_Bcast_Handler(srv interface{}, stream grpc.ServerStream) error 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Controller_BcastServer = grpc.ClientStreamingServer[BcastUp, BcastReply]
 
+func _Controller_Standings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StandingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).Standings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_Standings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).Standings(ctx, req.(*StandingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_ResetUsage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResetUsageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).ResetUsage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_ResetUsage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).ResetUsage(ctx, req.(*ResetUsageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Controller_ServiceDesc is the grpc.ServiceDesc for Controller service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1466,6 +1538,14 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Diag",
 			Handler:    _Controller_Diag_Handler,
+		},
+		{
+			MethodName: "Standings",
+			Handler:    _Controller_Standings_Handler,
+		},
+		{
+			MethodName: "ResetUsage",
+			Handler:    _Controller_ResetUsage_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -384,6 +384,13 @@ func (p *player) settings() Command {
 		if p.chance(10) {
 			return ResetUsage{All: p.chance(50), Assocs: []sched.AssocID{sched.AssocID(p.pick(5))}, QOS: []uint32{uint32(p.pick(3))}}
 		}
+		if p.chance(10) {
+			from := p.at.Add(-time.Duration(p.pick(100)) * time.Hour)
+			return ImportHistory{Records: [][]byte{{1}}, Used: []sched.PastUse{{
+				Assoc: sched.AssocID(p.pick(5)), QOS: oneOf(p, "", "normal", "nosuch"), From: from, To: from.Add(time.Duration(p.pick(9)) * time.Hour),
+				Held: slurm.TRES{{Type: "cpu", Count: int64(p.pick(9))}}, Charged: float64(p.pick(9)),
+			}}}
+		}
 		return p.accounts()
 	case 0:
 		files := rigFiles(oneOf(p, "", "", "DependencyParameters=kill_invalid_depend\n", "NodeName=n[7-8] CPUs=8 RealMemory=16000\n", "AccountingStorageTRES=gres/gpu,license/lic\n", "AccountingStorageEnforce=limits\nPriorityDecayHalfLife=5\n",

@@ -110,6 +110,9 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	fmt.Fprintf(env.Stdout, "%d jobs taken in, %d known already, %d not ended, %d lines in error\n", t.taken, t.known, t.live, t.bad)
+	if t.taken > t.charged && client != nil {
+		fmt.Fprintf(env.Stdout, "%d of them count in nobody's fair share: their users are not in their accounts here\n", t.taken-t.charged)
+	}
 	if t.bad > 0 {
 		return 1
 	}
@@ -125,6 +128,7 @@ type taker struct {
 
 	held                    []*rinkpb.Record
 	taken, known, live, bad int64
+	charged                 int64 // whose use counts for somebody's share
 }
 
 // read reads the lines: a header, then a job each with its steps behind it.
@@ -222,6 +226,7 @@ func (t *taker) send() error {
 	}
 	t.taken += reply.Taken
 	t.known += reply.Known
+	t.charged += reply.Charged
 	t.held = nil
 	return nil
 }

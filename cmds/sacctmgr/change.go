@@ -380,12 +380,15 @@ func (c *call) modify(words []string) {
 	r := newRequest(entity)
 	r.out = entity == "qos"
 	setting := false
+	var usage []string
 	for _, w := range words[1:] {
 		switch {
 		case strings.EqualFold(w, "where"):
 			setting = false
 		case strings.EqualFold(w, "set"):
 			setting = true
+		case setting && entity != "cluster" && isRawUsage(w):
+			usage = append(usage, w)
 		case setting:
 			r.say(r.takeSet(w, cl.Accounts))
 		default:
@@ -393,6 +396,10 @@ func (c *call) modify(words []string) {
 		}
 	}
 	if c.complain(r) {
+		return
+	}
+	if usage != nil {
+		c.resetUsage(cl, r, usage)
 		return
 	}
 	if len(r.set) == 0 {

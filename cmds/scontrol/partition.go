@@ -113,6 +113,9 @@ func (c *call) partitionRecord(p *sched.Partition, nodes map[sched.NodeName]*sho
 	maxKey, maxMem := memory("Max", p.MaxMemPerCPU, p.MaxMemPerNode)
 	r.line(defKey, defMem, maxKey, maxMem)
 	r.line("TRES", show.Or(tres.String(), show.Null))
+	if p.Quota != "" {
+		r.line("Quota", p.Quota)
+	}
 	if p.BillingWeights != "" {
 		r.line("TRESBillingWeights", p.BillingWeights)
 	}

@@ -29,6 +29,7 @@ type call struct {
 	view    *show.View
 	conf    *slurm.Conf // the cluster's configuration once fetched
 	reply   *rinkpb.ConfigReply
+	more    []string // further words of "show assoc_mgr"
 }
 
 // Run is the command; it returns the exit status.

@@ -26,6 +26,8 @@ func entities() []entity {
 		return func(c *call, _ string) int { return c.say(0, "%s", text) }
 	}
 	list := []entity{
+		{"assoc_mgr", 2, true, "slurm_load_assoc_mgr_info error", (*call).showAssocMgr},
+		{"cache", 2, true, "slurm_load_assoc_mgr_info error", (*call).showAssocMgr},
 		{"aliases", 1, true, "slurm_load_node error", (*call).showAliases},
 		{"config", 2, true, "slurm_load_ctl_conf error", (*call).showConfig},
 		{"daemons", 1, true, "slurm_load_ctl_conf error", (*call).showDaemons},
@@ -43,7 +45,7 @@ func entities() []entity {
 		{"burstbuffer", 1, false, "", none("No burst buffers")},
 		{"version", 1, false, "", func(c *call, _ string) int { return c.print(cli.VersionLine() + "\n") }},
 	}
-	for _, name := range []string{"assoc_mgr", "cache", "bbstat", "dwstat", "frontend", "resources", "slurmd", "topoconf"} {
+	for _, name := range []string{"bbstat", "dwstat", "frontend", "resources", "slurmd", "topoconf"} {
 		list = append(list, entity{name, 3, false, "", func(c *call, _ string) int {
 			c.env.Errorf("cannot show %s: this cluster's controllers have no such request", name)
 			return 1
@@ -82,7 +84,9 @@ func (c *call) show(args []string) int {
 		fmt.Fprintf(c.env.Stderr, "invalid entity:%s for keyword:show \n", args[0])
 		return 1
 	}
-	if len(args) > 2 {
+	if c.more = nil; len(args) > 2 && (list[i].name == "assoc_mgr" || list[i].name == "cache") {
+		c.more = args[2:]
+	} else if len(args) > 2 {
 		fmt.Fprintf(c.env.Stderr, "too many arguments for keyword:show\n")
 		return 1
 	}
