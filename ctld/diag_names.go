@@ -27,7 +27,7 @@ var messages = map[string]message{
 	"Usage": {"RINK_USAGE", 20004}, "StepStats": {"RINK_STEP_STATS", 20005}, "ImportHistory": {"RINK_IMPORT_HISTORY", 20006},
 	"StepIO": {"RINK_STEP_IO", 20007}, "ListAccounts": {"RINK_LIST_ACCOUNTS", 20008}, "ChangeAccounts": {"ACCOUNTING_UPDATE_MSG", 10001},
 	"CreateToken": {"RINK_CREATE_TOKEN", 20009}, "Certify": {"RINK_CERTIFY", 20010}, "WaitJob": {"RINK_WAIT_JOB", 20011}, "Join": {"RINK_JOIN", 20012},
-	"Explain": {"RINK_EXPLAIN", 20014},
+	"Explain": {"RINK_EXPLAIN", 20014}, "Standings": {"RINK_STANDINGS", 20015}, "ResetUsage": {"RINK_RESET_USAGE", 20016},
 }
 
 // messageOf is what a call is counted as.
