@@ -1,0 +1,73 @@
+package sched
+
+// sweep goes through time looking for the first moment at which enough nodes
+// can take a request together.
+type sweep struct {
+	heap    []sweepItem
+	members []int // rooms that can take part at the moment
+	slots   map[int]slot
+	sum     tally
+	trees   []sweepTree
+	budget  int // looks left; 0: as many as it takes
+	tails   []tail
+}
+
+// sweepTree is an outlook with the question it is asked.
+type sweepTree struct {
+	o *outlook
+	q question
+}
+
+// sweepItem is a room, or a knot of an outlook, with the moment at which it is
+// worth a look.
+type sweepItem struct {
+	at   instant
+	view int32 // outlook, or -1 for a room
+	knot int32 // knot, or position of the room
+}
+
+func (x sweepItem) before(y sweepItem) bool {
+	if x.at != y.at {
+		return x.at < y.at
+	}
+	if x.view != y.view {
+		return x.view > y.view // knots before rooms
+	}
+	return x.knot < y.knot
+}
+
+func (w *sweep) push(x sweepItem) {
+	h := append(w.heap, x)
+	for i := len(h) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !h[i].before(h[up]) {
+			break
+		}
+		h[i], h[up] = h[up], h[i]
+		i = up
+	}
+	w.heap = h
+}
+
+func (w *sweep) pop() sweepItem {
+	h := w.heap
+	x := h[0]
+	last := len(h) - 1
+	h[0] = h[last]
+	h = h[:last]
+	for i := 0; ; {
+		m := i
+		for k := 2*i + 1; k <= 2*i+2 && k < last; k++ {
+			if h[k].before(h[m]) {
+				m = k
+			}
+		}
+		if m == i {
+			break
+		}
+		h[i], h[m] = h[m], h[i]
+		i = m
+	}
+	w.heap = h
+	return x
+}
