@@ -16,6 +16,7 @@ type item struct {
 	place  uint8   // its tier among those, the lowest first
 	rank   float64 // its own part of the priority; the lane's is added
 	submit instant
+	id     slurm.JobID // the job's, beside what it is compared by
 	lane   *lane
 	shapes []*shape // by partition of the lane
 	want   demand
@@ -68,7 +69,7 @@ func (d *demand) least(o *demand) {
 // compare puts items of one lane in order: priority, then age.
 func (x *item) compare(y *item) int {
 	return cmp.Or(cmp.Compare(y.first, x.first), cmp.Compare(x.place, y.place), cmp.Compare(y.rank, x.rank), cmp.Compare(x.submit, y.submit),
-		cmp.Compare(x.job.ID, y.job.ID))
+		cmp.Compare(x.id, y.id))
 }
 
 // laneKey tells lanes apart: jobs of one lane may run in the same partitions, the
@@ -118,7 +119,7 @@ type lane struct {
 // compare puts two of the lane's items in order.
 func (l *lane) compare(x, y *item) int {
 	if l.byLimit {
-		return cmp.Or(cmp.Compare(x.want.span, y.want.span), cmp.Compare(x.submit, y.submit), cmp.Compare(x.job.ID, y.job.ID))
+		return cmp.Or(cmp.Compare(x.want.span, y.want.span), cmp.Compare(x.submit, y.submit), cmp.Compare(x.id, y.id))
 	}
 	return x.compare(y)
 }
@@ -246,7 +247,7 @@ func (k *cursor) next(s *supply) {
 // take notes what the cursor is at, with what it is compared by.
 func (k *cursor) take(it *item) {
 	k.item = it
-	k.tier, k.submit, k.id = k.lane.parts[k.part].tier, it.submit, it.job.ID
+	k.tier, k.submit, k.id = k.lane.parts[k.part].tier, it.submit, it.id
 	if k.lane.byLimit {
 		k.rank = -it.want.span.Seconds()
 	} else {
