@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	gotoken "go/token"
@@ -23,6 +24,7 @@ import (
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/barn/state"
 	"github.com/runink/rink/sched"
+	"github.com/runink/rink/slurm"
 )
 
 // commands is one of each command.
@@ -268,6 +270,24 @@ func TestSnapshotHasEveryField(t *testing.T) {
 	}
 }
 
+// Jobs that are no tasks of an array share what they were asked for as well, and
+// it is written once.
+func TestSnapshotSharesRequests(t *testing.T) {
+	spec := &slurm.JobOptions{Comment: strings.Repeat("long ", 200)}
+	d := &state.Dump{Jobs: []*sched.Job{{ID: 1, Spec: spec}, {ID: 2, Spec: &slurm.JobOptions{}}, {ID: 3, Spec: spec}}}
+	b := snapshotBytes(t, d, snapshotHead{})
+	if n := bytes.Count(b, []byte(spec.Comment)); n != 1 {
+		t.Errorf("the request is written %d times", n)
+	}
+	_, got, err := readSnapshot(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Jobs[0].Spec != got.Jobs[2].Spec || got.Jobs[0].Spec == got.Jobs[1].Spec || got.Jobs[2].Spec.Comment != spec.Comment {
+		t.Error("the requests are not shared as they were")
+	}
+}
+
 func TestSnapshotThatIsNone(t *testing.T) {
 	dump, head := filledDump()
 	good := snapshotBytes(t, dump, head)
@@ -296,7 +316,7 @@ func TestSnapshotThatIsNone(t *testing.T) {
 	w := &partWriter{w: bufio.NewWriter(&out)}
 	w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Head{Head: &rinkpb.SnapshotHead{Format: snapshotFormat + 1}}})
 	w.w.Flush()
-	if _, _, err := readSnapshot(&out); !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "format 2") {
+	if _, _, err := readSnapshot(&out); !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), fmt.Sprint("format ", snapshotFormat+1)) {
 		t.Errorf("a newer snapshot gave %v", err)
 	}
 	w = &partWriter{w: bufio.NewWriter(&out)}

@@ -23,7 +23,8 @@ import (
 // bytes before it, lengths included. Nothing follows the end.
 
 // snapshotFormat is the version of the parts, as batchFormat is of commands.
-const snapshotFormat = 1
+// Since 2 any job may refer to another for its spec, not tasks of an array alone.
+const snapshotFormat = 2
 
 // maxPart bounds a part. The largest are jobs with long environments and
 // blobs, and neither comes near: both came in proposals.
@@ -84,8 +85,8 @@ func writeSnapshot(out io.Writer, head snapshotHead, dump *state.Dump) error {
 	for _, b := range dump.Blobs {
 		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Blob{Blob: &rinkpb.Blob{Id: string(b.ID), Data: b.Data}}})
 	}
-	// What a job was asked for is shared by all tasks of an array; it is
-	// encoded once and referred to by the record after it.
+	// What a job was asked for is shared by all that were asked for the same; it
+	// is encoded once and referred to by the records after it.
 	specs := specWriter{}
 	for _, j := range dump.Jobs {
 		w.put(specs.part(j))
@@ -128,11 +129,11 @@ func writeSnapshot(out io.Writer, head snapshotHead, dump *state.Dump) error {
 	return w.w.Flush()
 }
 
-// specWriter remembers which job of an array was written with its spec.
+// specWriter remembers which job was written with a spec.
 type specWriter map[any]uint32
 
 func (s specWriter) part(j *sched.Job) *rinkpb.SnapshotPart {
-	if j.ArrayID == 0 || j.Spec == nil {
+	if j.Spec == nil {
 		return &rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Job{Job: api.JobToProto(j)}}
 	}
 	first, ok := s[j.Spec]
@@ -201,7 +202,7 @@ func (r *partReader) next(p *rinkpb.SnapshotPart) (crc uint32, err error) {
 func readSnapshot(in io.Reader) (snapshotHead, *state.Dump, error) {
 	r := &partReader{r: bufio.NewReaderSize(in, 256<<10)}
 	head, dump := snapshotHead{}, &state.Dump{}
-	specs := map[uint32]*sched.Job{} // array jobs that came with their spec
+	specs := map[uint32]*sched.Job{} // jobs that came with their spec
 	for {
 		where, part := r.at, &rinkpb.SnapshotPart{}
 		crc, err := r.next(part)
@@ -268,7 +269,7 @@ func addPart(head *snapshotHead, dump *state.Dump, specs map[uint32]*sched.Job, 
 				return fmt.Errorf("%w: job %d has the spec of job %d, which is not there", ErrDamaged, v.ID, of)
 			}
 			v.Spec = first.Spec
-		} else if v.ArrayID != 0 {
+		} else {
 			specs[uint32(v.ID)] = v
 		}
 		dump.Jobs = append(dump.Jobs, v)

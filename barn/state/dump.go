@@ -144,7 +144,7 @@ func Load(d *Dump) (*State, error) {
 // loadJobs puts jobs into the tables and indexes without saying that anything
 // has happened to them.
 func (s *State) loadJobs(jobs []*sched.Job, spent sched.Spent) error {
-	for _, j := range jobs {
+	for i, j := range jobs {
 		for _, id := range []sched.BlobID{j.Script, j.Env} {
 			if id != "" && s.blobs[id] == nil {
 				return fmt.Errorf("job %d: blob %q is not there", j.ID, id)
@@ -163,7 +163,11 @@ func (s *State) loadJobs(jobs []*sched.Job, spent sched.Spent) error {
 		case j.ArrayID != 0 && s.arrays[j.ArrayID] == nil:
 			return fmt.Errorf("job %d: array %d is not there", j.ID, j.ArrayID)
 		}
-		s.jobs[j.ID] = j
+		// Jobs of the dump may be another state's as well. The list is its own, and
+		// each goes as its copy comes, so that there is never a second queue.
+		own := *j
+		s.once.keep(nil, &own)
+		jobs[i], s.jobs[j.ID] = &own, &own
 	}
 	for _, j := range jobs {
 		s.all.put(j)

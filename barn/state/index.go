@@ -16,6 +16,7 @@ func (s *State) set(j *sched.Job) {
 	if j.AgeHeld = s.ledger.AgeHeld(old, j); !j.IsPending() || old != nil && old.Restarts != j.Restarts {
 		j.AgeFrom = noTime
 	}
+	s.once.keep(old, j)
 	s.jobs[j.ID] = j
 	s.all.put(j)
 	s.reindex(old, j)
@@ -26,6 +27,7 @@ func (s *State) set(j *sched.Job) {
 func (s *State) forget(j *sched.Job) {
 	delete(s.jobs, j.ID)
 	s.all.del(j.ID)
+	s.once.letGo(j.Spec)
 	s.reindex(j, nil)
 }
 

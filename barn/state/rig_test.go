@@ -75,6 +75,9 @@ func (r *rig) do(cmd Command) Result {
 }
 
 func (r *rig) check() error {
+	if err := r.s.checkOnce(); err != nil {
+		return err
+	}
 	return sched.Check(r.s.Config(), r.s.Nodes(), slices.Collect(r.s.Jobs()), r.s.LicensesUsed())
 }
 

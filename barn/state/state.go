@@ -58,6 +58,7 @@ type State struct {
 	keys     map[string]*SubmitKey
 	stepKeys map[string]*StepKey
 	blobs    map[sched.BlobID]*blob
+	once     once
 	tokens   map[string]*Token
 
 	accounts        *sched.Accounts
@@ -145,6 +146,7 @@ func New(cluster string) *State {
 		keys:     map[string]*SubmitKey{},
 		stepKeys: map[string]*StepKey{},
 		blobs:    map[sched.BlobID]*blob{},
+		once:     newOnce(),
 		tokens:   map[string]*Token{},
 		accounts: sched.NewAccounts(),
 		ledger:   sched.NewLedger(nil, nil, noTime),
