@@ -28,7 +28,7 @@ func JobToProto(j *sched.Job) *rinkpb.Job {
 		Alloc: NodeAllocsToProto(j.Alloc), Completing: names(j.Completing),
 		ExitCode: ExitCodeToProto(j.ExitCode), DerivedExit: ExitCodeToProto(j.DerivedExit), Ended: j.Ended, KilledBy: j.KilledBy,
 		LicensesUsed: licensesToProto(j.LicensesUsed), LicensesUsedAny: j.LicensesUsed.Any,
-		CpusFree: j.CPUsFree, BatchDone: j.BatchDone, BatchExit: ExitCodeToProto(j.BatchExit), BatchUsage: UsageToProto(j.BatchUsage),
+		CpusFree: j.CPUsFree, BatchDone: j.BatchDone, BatchExit: ExitCodeToProto(j.BatchExit), BatchUsage: UsageToProto(j.BatchUsed()),
 		NextStep: j.NextStep, AdminComment: j.AdminComment, SystemComment: j.SystemComment, ChangedAt: j.ChangedAt,
 		Preempted: TimeToProto(j.Preempted), PreemptedFor: uint32(j.PreemptedFor), PreemptMode: uint32(j.PreemptMode),
 		RoomMade: TimeToProto(j.RoomMade), RoomOn: NodeAllocsToProto(j.RoomOn), FailedStarts: j.FailedStarts,
@@ -69,7 +69,7 @@ func JobFromProto(p *rinkpb.Job) (*sched.Job, error) {
 		Suspended: TimeFromProto(p.Suspended), SuspendedFor: time.Duration(p.SuspendedFor), LastSched: TimeFromProto(p.LastSched), Scheduler: p.Scheduler,
 		Completing: named[sched.NodeName](p.Completing), Ended: p.Ended, KilledBy: p.KilledBy,
 		ExitCode: ExitCodeFromProto(p.ExitCode), DerivedExit: ExitCodeFromProto(p.DerivedExit),
-		CPUsFree: p.CpusFree, BatchDone: p.BatchDone, BatchExit: ExitCodeFromProto(p.BatchExit), BatchUsage: UsageFromProto(p.BatchUsage),
+		CPUsFree: p.CpusFree, BatchDone: p.BatchDone, BatchExit: ExitCodeFromProto(p.BatchExit),
 		NextStep: p.NextStep, AdminComment: p.AdminComment, SystemComment: p.SystemComment, ChangedAt: p.ChangedAt,
 		Preempted: TimeFromProto(p.Preempted), PreemptedFor: slurm.JobID(p.PreemptedFor), RoomMade: TimeFromProto(p.RoomMade),
 		FailedStarts: p.FailedStarts,
@@ -128,6 +128,9 @@ func jobFields(j *sched.Job, p *rinkpb.Job) (err error) {
 	}
 	if j.LicensesUsed, err = licensesFromProto(p.LicensesUsed, p.LicensesUsedAny); err != nil {
 		return err
+	}
+	if u := UsageFromProto(p.BatchUsage); u != (sched.Usage{}) {
+		j.BatchUsage = &u
 	}
 	for _, r := range p.Rlimits {
 		j.Rlimits = append(j.Rlimits, sched.Rlimit{Name: r.GetName(), Soft: r.GetSoft(), Hard: r.GetHard()})

@@ -25,12 +25,14 @@ func bigCluster(nodes int) (*Config, []*Node) {
 	return cfg, list
 }
 
-// bigQueue is a queue of jobs of many shapes.
+// bigQueue is a queue of jobs of many shapes. They share a request, as jobs in
+// the state do that were asked for the same.
 func bigQueue(jobs int) []*Job {
 	r := rand.New(rand.NewSource(1))
 	list := make([]*Job, jobs)
+	spec := &slurm.JobOptions{}
 	for i := range list {
-		j := &Job{ID: slurm.JobID(i + 1), Spec: &slurm.JobOptions{}, Priority: uint32(jobs - i), Partitions: []PartitionName{"main"}, Partition: "main",
+		j := &Job{ID: slurm.JobID(i + 1), Spec: spec, Priority: uint32(jobs - i), Partitions: []PartitionName{"main"}, Partition: "main",
 			State: slurm.JobPending, Submit: refNow, LastSched: refNow, TimeLimit: slurm.Duration(60 * (1 + r.Intn(600)))}
 		j.Need = Need{MinNodes: 1, MaxNodes: AnyNodes, Tasks: 1 + r.Intn(16), CPUsPerTask: 1 + r.Intn(4), MemPerCPU: slurm.MB(100 * (1 + r.Intn(20)))}
 		if r.Intn(20) == 0 {

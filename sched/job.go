@@ -118,10 +118,10 @@ type Job struct {
 	// allocation is not: it is suspended, or was when it ended.
 	CPUsFree bool
 	// BatchDone, BatchExit and BatchUsage are what became of the batch script,
-	// once its host has reported it.
+	// once its host has reported it; no usage is nil, for most jobs wait.
 	BatchDone  bool
 	BatchExit  ExitCode
-	BatchUsage Usage
+	BatchUsage *Usage
 	NextStep   uint32
 	// Steps are the live steps, in id order. Steps that the job's end cut off
 	// stay, CANCELLED, until the job's last node is free, so that their usage
@@ -285,6 +285,14 @@ func (j *Job) Clone() *Job {
 	c.Completing = append([]NodeName(nil), j.Completing...)
 	c.Steps = append([]*Step(nil), j.Steps...)
 	return &c
+}
+
+// BatchUsed is what the batch script used, as far as its host has reported it.
+func (j *Job) BatchUsed() Usage {
+	if j.BatchUsage == nil {
+		return Usage{}
+	}
+	return *j.BatchUsage
 }
 
 // AgeSince is from when on a job's age counts for its priority; zero: it does not.

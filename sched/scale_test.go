@@ -178,18 +178,31 @@ func BenchmarkScale(b *testing.B) {
 		b.ReportMetric(float64(len(m.live.promised)), "promises")
 	})
 	b.Run("Memory", func(b *testing.B) {
-		var before, after runtime.MemStats
-		for b.Loop() {
+		heap := func() float64 {
+			var m runtime.MemStats
 			runtime.GC()
-			runtime.ReadMemStats(&before)
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			return float64(m.HeapAlloc) / 1e6
+		}
+		for b.Loop() {
+			before := heap()
 			m := newMachine(manyNodes, manyJobs, "slurm")
 			m.apply(m.live.Plan(m.now, true))
-			runtime.GC()
-			runtime.ReadMemStats(&after)
-			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB")
+			all := heap() - before
 			if m.live.Waiting() == 0 {
 				b.Fatal("nothing waits")
 			}
+			jobs, nodes, cfg := m.jobs, make([]*Node, len(m.live.rooms)), m.cfg
+			for i := range nodes {
+				nodes[i] = m.live.rooms[i].n
+			}
+			m.live = nil
+			b.ReportMetric(all, "MB")
+			b.ReportMetric(all-(heap()-before), "scheduler-MB")
+			runtime.KeepAlive(jobs)
+			runtime.KeepAlive(nodes)
+			runtime.KeepAlive(cfg)
 		}
 	})
 }

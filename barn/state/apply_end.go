@@ -238,7 +238,7 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
 	j.Start, j.End, j.Suspended, j.SuspendedFor = time.Time{}, time.Time{}, time.Time{}, 0
 	j.Alloc, j.Completing, j.CPUsFree = nil, nil, false
 	j.ExitCode, j.DerivedExit, j.Ended, j.KilledBy = sched.ExitCode{}, sched.ExitCode{}, "", 0
-	j.BatchDone, j.BatchExit, j.BatchUsage = false, sched.ExitCode{}, sched.Usage{}
+	j.BatchDone, j.BatchExit, j.BatchUsage = false, sched.ExitCode{}, nil
 	j.Steps, j.NextStep, j.Scheduler = nil, 0, ""
 	j.Preempted, j.PreemptedFor, j.PreemptMode = noTime, 0, sched.PreemptOff
 	j.RoomMade, j.RoomOn = noTime, nil
@@ -273,7 +273,10 @@ func (s *State) releaseNodes(c ReleaseNodes) error {
 	}
 	j := *old
 	if c.Batch && !j.BatchDone {
-		j.BatchDone, j.BatchExit, j.BatchUsage = true, c.Exit, c.Usage
+		j.BatchDone, j.BatchExit = true, c.Exit
+		if c.Usage != (sched.Usage{}) {
+			j.BatchUsage = &c.Usage
+		}
 		if j.ExitCode == (sched.ExitCode{}) && j.State.Base() != slurm.JobCompleted {
 			j.ExitCode = c.Exit // of a job that was ended from outside
 		}
@@ -305,6 +308,6 @@ func (s *State) releaseNodes(c ReleaseNodes) error {
 	} else {
 		s.set(&j)
 	}
-	s.events = append(s.events, JobReleased{Job: over, Usage: over.BatchUsage})
+	s.events = append(s.events, JobReleased{Job: over, Usage: over.BatchUsed()})
 	return nil
 }

@@ -85,7 +85,7 @@ func (s *State) fresh(asked *sched.Job, id slurm.JobID) *sched.Job {
 	j.Start, j.End, j.Suspended, j.SuspendedFor, j.LastSched = noTime, noTime, noTime, 0, noTime
 	j.Alloc, j.Completing, j.Steps, j.NextStep, j.Scheduler = nil, nil, nil, 0, ""
 	j.ExitCode, j.DerivedExit, j.Ended, j.KilledBy = sched.ExitCode{}, sched.ExitCode{}, "", 0
-	j.BatchDone, j.BatchExit, j.BatchUsage = false, sched.ExitCode{}, sched.Usage{}
+	j.BatchDone, j.BatchExit, j.BatchUsage = false, sched.ExitCode{}, nil
 	j.LicensesUsed, j.CPUsFree = slurm.Licenses{}, false
 	j.Preempted, j.PreemptedFor, j.PreemptMode = noTime, 0, sched.PreemptOff
 	j.RoomMade, j.RoomOn, j.FailedStarts = noTime, nil, 0

@@ -2,9 +2,7 @@ package state
 
 import (
 	"fmt"
-	"os"
 	"runtime"
-	"runtime/pprof"
 	"testing"
 
 	"github.com/runink/rink/sched"
@@ -194,11 +192,6 @@ func BenchmarkQueueMemory(b *testing.B) {
 		b.ReportMetric(took/1e6, "MB")
 		b.ReportMetric(took/n, "B/job")
 		b.ReportMetric(float64(len(r.s.once.specs)), "requests")
-		if f := os.Getenv("HP"); f != "" {
-			w, _ := os.Create(f)
-			pprof.WriteHeapProfile(w)
-			w.Close()
-		}
 		runtime.KeepAlive(r)
 	}
 }

@@ -47,7 +47,7 @@ func TestEndThenRelease(t *testing.T) {
 			}
 			r.must(ReleaseNodes{Job: id, Nodes: []sched.NodeName{"n2", "n1", "n77"}})
 			j = r.want(id, state, slurm.ReasonTimeLimit)
-			if e := event[JobReleased](r); e.Usage != usage || e.Job.BatchUsage != usage {
+			if e := event[JobReleased](r); e.Usage != usage || e.Job.BatchUsed() != usage {
 				t.Errorf("released with %+v", e.Usage)
 			}
 			if len(j.Alloc) != 2 {

@@ -133,7 +133,7 @@ func TestTables(t *testing.T) {
 
 func TestSteps(t *testing.T) {
 	j := showtest.Job(700001, "job.sh", showtest.Size(4), showtest.Running(3*time.Second, "n1"), showtest.Ended(slurm.JobCompleted, 0, 0), func(j *sched.Job) {
-		j.BatchUsage = sched.Usage{UserCPU: 500 * time.Millisecond, MaxRSS: 1 << 20, TotalRSS: 1 << 20, Tasks: 1}
+		j.BatchUsage = &sched.Usage{UserCPU: 500 * time.Millisecond, MaxRSS: 1 << 20, TotalRSS: 1 << 20, Tasks: 1}
 	})
 	c := &showtest.Cluster{Records: []*rinkpb.Record{past(j, step(0, "sh", 1, slurm.JobCompleted, 0), step(1, "named", 4, slurm.JobCompleted, 0), step(2, "false", 4, slurm.JobFailed, 1))}}
 	for _, test := range []struct {

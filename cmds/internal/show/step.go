@@ -35,7 +35,7 @@ func Steps(j *Job) []*Step {
 func BatchStep(j *sched.Job) *sched.Step {
 	s := &sched.Step{
 		ID: slurm.StepBatch, Name: "batch", Tasks: 1, CPUsPerTask: max(1, j.Need.CPUsPerTask), Start: j.Start, State: slurm.JobRunning,
-		SubmitLine: j.SubmitLine, Usage: j.BatchUsage, ExitCode: j.BatchExit,
+		SubmitLine: j.SubmitLine, Usage: j.BatchUsed(), ExitCode: j.BatchExit,
 	}
 	if len(j.Alloc) > 0 {
 		a := j.Alloc[0]
