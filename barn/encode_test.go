@@ -24,7 +24,6 @@ import (
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/barn/state"
 	"github.com/runink/rink/sched"
-	"github.com/runink/rink/slurm"
 )
 
 // commands is one of each command.
@@ -273,8 +272,13 @@ func TestSnapshotHasEveryField(t *testing.T) {
 // Jobs that are no tasks of an array share what they were asked for as well, and
 // it is written once.
 func TestSnapshotSharesRequests(t *testing.T) {
-	spec := &slurm.JobOptions{Comment: strings.Repeat("long ", 200)}
-	d := &state.Dump{Jobs: []*sched.Job{{ID: 1, Spec: spec}, {ID: 2, Spec: &slurm.JobOptions{}}, {ID: 3, Spec: spec}}}
+	var filled sched.Job
+	new(apitest.Filler).Fill(&filled)
+	spec := filled.Spec
+	spec.Comment = strings.Repeat("long ", 200)
+	other := *spec
+	other.Comment = "short"
+	d := &state.Dump{Jobs: []*sched.Job{{ID: 1, Spec: spec}, {ID: 2, Spec: &other}, {ID: 3, Spec: spec}}}
 	b := snapshotBytes(t, d, snapshotHead{})
 	if n := bytes.Count(b, []byte(spec.Comment)); n != 1 {
 		t.Errorf("the request is written %d times", n)
