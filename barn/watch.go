@@ -20,10 +20,11 @@ type Batch struct {
 	Reset bool
 }
 
-// How much of the past is kept for watchers that begin with an index.
+// How much of the past is kept for watchers that begin with an index. An event
+// keeps the record alive that was replaced, so that many are a queue of their own.
 const (
 	keptBatches = 1024
-	keptEvents  = 1 << 16
+	keptEvents  = 1 << 13
 )
 
 // stream is the sequence of batches: a linked list to which Apply adds at one

@@ -82,7 +82,10 @@ type Server struct {
 
 // Run starts the controller and serves until ctx ends, then stops: listeners
 // first, so that nothing new comes in, the loops, and the barn last.
-func Run(ctx context.Context, opt Options) error {
+func Run(ctx context.Context, opt Options) error { return newServer(opt).run(ctx) }
+
+// newServer is a controller that is not running yet.
+func newServer(opt Options) *Server {
 	s := &Server{
 		opt: opt, conf: opt.Config.Conf, log: opt.Logger, start: time.Now(),
 		users: auth.NewUsers(time.Minute), soft: newSoftFacts(), waits: newWaitBook(), stepBook: newStepBook(),
@@ -94,6 +97,10 @@ func Run(ctx context.Context, opt Options) error {
 	s.host, _ = os.Hostname()
 	s.sessions = newSessions(s)
 	s.loop = newLoop(s)
+	return s
+}
+
+func (s *Server) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 

@@ -201,6 +201,7 @@ func (l *loop) cycle(ctx context.Context) time.Time {
 		l.live = nil // it takes for told what was not committed
 		return now.Add(time.Second)
 	}
+	l.catchUp(ctx) // what waits to be told keeps alive the records it replaced
 	if len(plan.Starts) > 0 && len(results[0].Started) < len(plan.Starts) {
 		// Something changed between view and commit: the refused starts are
 		// planned again on what is true now.

@@ -155,7 +155,7 @@ func (c *controller) Usage(ctx context.Context, req *rinkpb.UsageRequest) (*rink
 	}
 	reply.Status, reply.Cluster = &rinkpb.Status{}, c.s.conf.ClusterName
 	var accounts *sched.Accounts
-	c.s.barn.Read(func(t *state.State) { accounts = t.View().Accounts })
+	c.s.barn.Read(func(t *state.State) { accounts = t.Accounts() })
 	reply.Accounts = accountPlaces(accounts, reply)
 	return reply, nil
 }

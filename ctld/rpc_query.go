@@ -35,6 +35,11 @@ func (c *controller) ListJobs(req *rinkpb.ListJobsRequest, stream rinkpb.Control
 			}
 			return
 		}
+		type part struct {
+			id    slurm.JobID
+			tasks int
+		}
+		seen := map[part]bool{} // an array may have very many
 		for _, ref := range req.Refs {
 			list, err := find(t, ref)
 			if err != nil {
@@ -49,7 +54,8 @@ func (c *controller) ListJobs(req *rinkpb.ListJobsRequest, stream rinkpb.Control
 					j = j.Clone()
 					j.Tasks = tg.tasks
 				}
-				if !slices.ContainsFunc(jobs, func(o *sched.Job) bool { return o.ID == j.ID && o.Tasks.Len() == j.Tasks.Len() }) {
+				if key := (part{j.ID, j.Tasks.Len()}); !seen[key] {
+					seen[key] = true
 					jobs = append(jobs, j)
 				}
 			}

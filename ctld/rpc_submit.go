@@ -225,7 +225,7 @@ func (c *controller) TestOnly(ctx context.Context, req *rinkpb.SubmitRequest) (*
 	}
 	var view sched.View
 	var next slurm.JobID
-	c.s.barn.Read(func(t *state.State) { view, next = t.View(), t.NextJob(); view.Ledger = t.Limits() })
+	c.s.barn.Read(func(t *state.State) { view, next = t.Machine(), t.NextJob(); view.Ledger = t.Limits() })
 	j := cmd.Jobs[0].Clone()
 	j.ID, j.Submit = next, time.Now()
 	if err := view.Ledger.Admit(cmd.Jobs, time.Now()); err != nil {

@@ -30,6 +30,10 @@ func (b *waitBook) plan(waits []sched.Wait) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, w := range waits {
+		if w.Start.IsZero() && len(w.Nodes)+len(w.Detail) == 0 {
+			delete(b.planned, w.Job) // the record says as much
+			continue
+		}
 		b.planned[w.Job] = w
 	}
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -85,5 +86,19 @@ func TestEmptyStateHasNoConfiguration(t *testing.T) {
 	fresh, err := Load(s.Dump())
 	if err != nil || !sameDump(s.Dump(), fresh.Dump(), false) || fresh.Config() != nil {
 		t.Errorf("loaded from an empty dump: %v", err)
+	}
+}
+
+func TestMachineIsTheViewWithoutTheQueue(t *testing.T) {
+	r := newRig(t)
+	r.runs("n1")
+	r.submit()
+	v, m := r.s.View(), r.s.Machine()
+	if len(v.Pending) != 1 || len(v.Running) != 1 {
+		t.Fatalf("%d wait, %d run", len(v.Pending), len(v.Running))
+	}
+	v.Pending, v.RunningTasks = nil, nil
+	if !reflect.DeepEqual(v, m) {
+		t.Errorf("it shows %+v, want %+v", m, v)
 	}
 }

@@ -328,6 +328,15 @@ func (s *State) Limits() *sched.Ledger {
 	return s.ledger.Clone()
 }
 
+// Machine is View without the jobs that wait: what a single question about the
+// machine needs, at a cost that does not grow with the queue.
+func (s *State) Machine() sched.View {
+	return sched.View{
+		Config: s.Config(), Nodes: slices.Clone(s.nodes), Running: s.holding.slice(), LicensesUsed: s.licensesUsed, LicensesAll: s.config.Licenses,
+		Accounts: s.accounts,
+	}
+}
+
 // View returns what the scheduler looks at. It is a picture of now: later
 // commands do not change it, so it may be read without the lock.
 func (s *State) View() sched.View {
