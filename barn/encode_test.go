@@ -292,6 +292,31 @@ func TestSnapshotSharesRequests(t *testing.T) {
 	}
 }
 
+// A snapshot of before is read: only tasks of an array shared what they were asked
+// for, and all other jobs came with it.
+func TestSnapshotOfFormat1(t *testing.T) {
+	var out bytes.Buffer
+	w := &partWriter{w: bufio.NewWriter(&out)}
+	w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Head{Head: &rinkpb.SnapshotHead{Format: 1, Index: 9, Cluster: "t"}}})
+	for id, array := range []uint32{0, 1, 1} {
+		j := &rinkpb.SnapshotPart_Job{Job: &rinkpb.Job{Id: uint32(id + 1), ArrayId: array, Spec: &rinkpb.JobOptions{Name: "asked"}}}
+		part := &rinkpb.SnapshotPart{Part: j}
+		if id == 2 {
+			j.Job.Spec, part.SpecOf = nil, 2
+		}
+		w.put(part)
+	}
+	w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_End{End: &rinkpb.SnapshotEnd{Parts: w.parts, Crc32C: w.crc}}})
+	w.w.Flush()
+	head, d, err := readSnapshot(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head.index != 9 || len(d.Jobs) != 3 || d.Jobs[0].Spec.Name != "asked" || d.Jobs[1].Spec != d.Jobs[2].Spec || d.Jobs[1].Spec.Name != "asked" {
+		t.Errorf("it holds %+v", d.Jobs)
+	}
+}
+
 func TestSnapshotThatIsNone(t *testing.T) {
 	dump, head := filledDump()
 	good := snapshotBytes(t, dump, head)

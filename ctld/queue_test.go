@@ -150,6 +150,32 @@ func (r *bigRig) send(req *rinkpb.SubmitRequest) *rinkpb.SubmitReply {
 	return reply
 }
 
+// work ends a running job ever so often, as its node would report it, until it
+// is stopped.
+func (r *bigRig) work(every time.Duration) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { // ends with ctx
+		defer close(done)
+		for ctx.Err() == nil {
+			time.Sleep(every)
+			var j *sched.Job
+			r.s.barn.Read(func(st *state.State) {
+				for j = range st.Holding() {
+					if j.IsRunning() {
+						return
+					}
+				}
+			})
+			if j != nil {
+				r.s.propose(ctx, state.EndJob{Job: j.ID, Restarts: j.Restarts, State: slurm.JobCompleted},
+					state.ReleaseNodes{Job: j.ID, Restarts: j.Restarts, Nodes: j.Nodes(), Batch: true})
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
 // drain takes the orders off the lines, as agents would.
 func (r *bigRig) drain() {
 	r.s.sessions.mu.Lock()
@@ -249,6 +275,9 @@ func BenchmarkBigQueue(b *testing.B) {
 	}
 	for b.Loop() {
 		quantiles("sbatch", 200, func() { r.submit(1) })
+		stop := r.work(50 * time.Millisecond)
+		quantiles("busy-sbatch", 200, func() { r.submit(1) })
+		stop()
 		quantiles("test-only", 20, func() {
 			if _, err := r.client.TestOnly(context.Background(), &rinkpb.SubmitRequest{Jobs: []*rinkpb.JobRequest{r.request()}}); err != nil {
 				b.Fatal(err)

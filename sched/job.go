@@ -23,6 +23,9 @@ type BlobID string
 // the indexes that have not been split off yet. A task gets a record of its
 // own when it starts, or when something is done to it alone; the last task
 // left keeps the array's record and ID.
+//
+// There are as many as jobs wait: what few have is kept small or behind a
+// pointer, and TestJobIsSmall holds the size.
 type Job struct {
 	ID      slurm.JobID
 	ArrayID slurm.JobID    // the array's ID; 0 when not part of an array
@@ -48,13 +51,13 @@ type Job struct {
 	Group      string
 	SubmitHost string // host the command ran on
 	SubmitPID  int32  // session id of the submitting shell (AllocNode:Sid)
+	Batch      bool   // has a script for the batch host to run
 	SubmitLine string
 	Script     BlobID // "" for salloc and srun jobs
 	ScriptName string // path of the script as given, "" for --wrap and stdin
 	ScriptArgs []string
 	Env        BlobID
-	Batch      bool // has a script for the batch host to run
-	Umask      int  // the submitter's
+	Umask      int // the submitter's
 	Rlimits    []Rlimit
 
 	// Resolved by the controller at submission.
@@ -67,13 +70,13 @@ type Job struct {
 	TimeLimit        slurm.Duration  // Unlimited, or positive
 	TimeMin          slurm.Duration
 	Need             Need
-	Requeue          bool // may be requeued after a node failure or preemption
 	WorkDir          string
 	Deps             []Depend
-	DepsAny          bool
-	Priority         uint32 // 0: held
 	Nice             int
+	Priority         uint32 // 0: held
 	HeldBy           Holder
+	Requeue          bool // may be requeued after a node failure or preemption
+	DepsAny          bool
 	KillOnInvalidDep bool
 
 	// State.
@@ -111,8 +114,8 @@ type Job struct {
 	Completing   []NodeName  // nodes that have not yet reported the job gone
 	ExitCode     ExitCode
 	DerivedExit  ExitCode
-	Ended        string // extra words about the end, for AdminComment-like listings; "" usually
 	KilledBy     uint32 // uid of who cancelled it; meaningful when State is CANCELLED
+	Ended        string // extra words about the end, for AdminComment-like listings; "" usually
 	LicensesUsed slurm.Licenses
 	// CPUsFree says that the job's CPUs are free for others although its
 	// allocation is not: it is suspended, or was when it ended.
@@ -121,8 +124,8 @@ type Job struct {
 	// once its host has reported it; no usage is nil, for most jobs wait.
 	BatchDone  bool
 	BatchExit  ExitCode
-	BatchUsage *Usage
 	NextStep   uint32
+	BatchUsage *Usage
 	// Steps are the live steps, in id order. Steps that the job's end cut off
 	// stay, CANCELLED, until the job's last node is free, so that their usage
 	// can still be told.

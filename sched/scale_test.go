@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/runink/rink/slurm"
 )
@@ -205,6 +206,14 @@ func BenchmarkScale(b *testing.B) {
 			runtime.KeepAlive(cfg)
 		}
 	})
+}
+
+// A record more than this takes the next larger piece of memory, 128 bytes more
+// for each of 100,000 jobs.
+func TestJobIsSmall(t *testing.T) {
+	if n := unsafe.Sizeof(Job{}); n > 1408 {
+		t.Errorf("a job takes %d bytes", n)
+	}
 }
 
 // TestMachineStaysTrue plays a machine of some hundred nodes for a while, with the

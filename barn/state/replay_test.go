@@ -87,6 +87,8 @@ func (p *player) newJob() *sched.Job {
 		j.Need.Exclusive = true
 	} else if p.chance(10) {
 		j.Spec = &slurm.JobOptions{Exclusive: "user"}
+	} else if p.chance(50) {
+		j.Spec = p.someSpec()
 	}
 	if p.chance(40) {
 		p.addDeps(j)
@@ -101,6 +103,12 @@ func (p *player) newJob() *sched.Job {
 		j.Env = sched.BlobID(fmt.Sprintf("blob%d", p.pick(6)))
 	}
 	return j
+}
+
+// someSpec is one of a few requests, each time in memory of its own.
+func (p *player) someSpec() *slurm.JobOptions {
+	n := 1 + p.pick(3)
+	return &slurm.JobOptions{NTasks: n, WorkDir: fmt.Sprint("/home/", n), Begin: began.Add(time.Hour), Given: map[string]bool{"ntasks": true}}
 }
 
 func (p *player) addDeps(j *sched.Job) {
@@ -256,7 +264,9 @@ func (p *player) update() Command {
 			c.Tasks = indexes(oneOf(p, "1-3", "2-9"))
 		}
 	}
-	switch p.pick(12) {
+	switch p.pick(13) {
+	case 12:
+		c.Change.Spec = p.someSpec()
 	case 0:
 		h := oneOf(p, sched.HeldByUser, sched.HeldByAdmin, sched.HeldByNobody)
 		c.Change.Hold = &h
