@@ -24,10 +24,8 @@ type loop struct {
 	lines map[sched.NodeName]struct{} // nodes whose agent came or went
 
 	// Of the goroutine that runs alone.
-	live  *sched.Scheduler // nil: to be made anew from the state
-	log   *barn.Watcher    // what live has not been told of yet
-	whole time.Time        // when the last full plan was made
-	more  bool             // something changed since
+	live *sched.Scheduler // nil: to be made anew from the state
+	log  *barn.Watcher    // what live has not been told of yet
 }
 
 func newLoop(s *Server) *loop {
@@ -101,7 +99,6 @@ func (l *loop) catchUp(ctx context.Context) bool {
 			l.live = sched.NewScheduler(v)
 		}
 	})
-	l.whole = time.Time{}
 	if l.live == nil {
 		return false
 	}
@@ -122,7 +119,6 @@ func (l *loop) tell(events []state.Event) bool {
 		switch ev := ev.(type) {
 		case state.JobChanged:
 			l.live.Job(ev.Old, ev.New)
-			l.more = true
 		case state.NodeChanged:
 			if ev.Old == nil || ev.New == nil {
 				return false
@@ -130,17 +126,13 @@ func (l *loop) tell(events []state.Event) bool {
 			l.live.Node(ev.New)
 		case state.AccountsChanged:
 			l.live.SetAccounts(ev.New, time.Now())
-			l.more = true
 		case state.UsageReset:
 			l.live.ResetUsage(ev.All, ev.Assocs, ev.QOS, ev.At)
-			l.more = true
 		case state.ReservationChanged:
 			l.live.Reservation(ev.Old, ev.New)
-			l.whole = time.Time{} // all that was promised is looked at again
 		case state.HistoryImported:
 			l.live.AddPast(ev.Used, ev.At)
 			l.learnFrom(ev.Records)
-			l.more = true
 		case state.ConfigChanged:
 			return false
 		}
@@ -154,13 +146,9 @@ func (l *loop) reach() {
 	defer l.mu.Unlock()
 	for name := range l.lines {
 		l.live.Reach(name, l.s.sessions.connected(name))
-		l.more = true
 	}
 	clear(l.lines)
 }
-
-// smallQueue is up to how many waiting jobs every plan is a full one.
-const smallQueue = 500
 
 // cycle makes one plan and commits it. It returns when time alone will change
 // the answer.
@@ -171,16 +159,8 @@ func (l *loop) cycle(ctx context.Context) time.Time {
 		return time.Time{}
 	}
 	now := time.Now()
-	again := l.whole.Add(l.live.Interval())
-	full := l.live.Waiting() <= smallQueue || !again.After(now)
-	if full {
-		l.whole, l.more = now, false
-	}
-	plan := l.live.Plan(now, full)
+	plan, full := l.live.Paced(now)
 	s.diag.planned(full, now, time.Since(now), l.live)
-	if !full && l.more && (plan.Next.IsZero() || plan.Next.After(again)) {
-		plan.Next = again
-	}
 	var cmds []state.Command
 	if len(plan.Starts) > 0 {
 		cmds = append(cmds, state.StartJobs{Starts: plan.Starts})
@@ -206,6 +186,9 @@ func (l *loop) cycle(ctx context.Context) time.Time {
 		// Something changed between view and commit: the refused starts are
 		// planned again on what is true now.
 		s.log.Debug("starts refused at commit", "planned", len(plan.Starts), "started", len(results[0].Started))
+		if l.live != nil {
+			l.live.LookAgain()
+		}
 		l.wake()
 	}
 	return plan.Next

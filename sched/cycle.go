@@ -130,7 +130,7 @@ func (c *cycle) newcomers() {
 		}
 		l := byLane[it.lane]
 		if l == nil {
-			l = &lane{key: it.lane.key, parts: it.lane.parts, offset: it.lane.offset, chunks: []*chunk{{}}}
+			l = &lane{key: it.lane.key, parts: it.lane.parts, chunks: []*chunk{{}}}
 			byLane[it.lane] = l
 			for i := range l.parts {
 				c.cursors = append(c.cursors, &cursor{lane: l, part: i, any: true})

@@ -75,7 +75,7 @@ func changedAt(old, now *Job) time.Time {
 // SetAccounts tells of a change of the accounts: a limit that changed counts from
 // the next pass on.
 func (s *Scheduler) SetAccounts(acc *Accounts, at time.Time) {
-	s.v.Accounts, s.unbarred = acc, true
+	s.v.Accounts, s.unbarred, s.pace.moved = acc, true, true
 	s.t.qos = traitsOf(acc)
 	if s.v.Ledger == nil {
 		return
@@ -101,7 +101,7 @@ func (s *Scheduler) SetAccounts(acc *Accounts, at time.Time) {
 
 // ResetUsage tells that usage was forgotten, as by Ledger.Reset.
 func (s *Scheduler) ResetUsage(all bool, assocs []AssocID, qos []uint32, at time.Time) {
-	s.unbarred = true
+	s.unbarred, s.pace.moved = true, true
 	if s.v.Ledger != nil {
 		s.v.Ledger.Reset(all, assocs, qos, at)
 	}
@@ -109,6 +109,6 @@ func (s *Scheduler) ResetUsage(all bool, assocs []AssocID, qos []uint32, at time
 
 // AddPast tells that what jobs used that ran elsewhere counts, as by Ledger.AddPast.
 func (s *Scheduler) AddPast(used []PastUse, at time.Time) {
-	s.unbarred = true
+	s.unbarred, s.pace.moved = true, true
 	s.v.Ledger.AddPast(used, at)
 }

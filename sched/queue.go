@@ -14,7 +14,7 @@ type item struct {
 	job    *Job
 	first  float64 // goes before all else, the highest first
 	place  uint8   // its tier among those, the lowest first
-	rank   float64 // its own part of the priority; the lane's is added
+	rank   float64 // by what the policy goes, the highest first
 	submit instant
 	id     slurm.JobID // the job's, beside what it is compared by
 	lane   *lane
@@ -72,12 +72,11 @@ func (x *item) compare(y *item) int {
 		cmp.Compare(x.id, y.id))
 }
 
-// laneKey tells lanes apart: jobs of one lane may run in the same partitions, the
-// same is added to their priorities, and they are of about the same size, so
-// that what the smallest of them takes says something of all.
+// laneKey tells lanes apart: jobs of one lane may run in the same partitions and
+// are of about the same size, so that what the smallest of them takes says
+// something of all.
 type laneKey struct {
 	parts string
-	group AssocID
 	size  demand
 }
 
@@ -98,11 +97,10 @@ func (d *demand) rough() demand {
 
 // lane is jobs in line in chunks, each with the least that any of its jobs takes, so
 // that what cannot start now is passed over a chunk at a time. Changing a job
-// moves it alone; what is added to the priority of all of them moves none.
+// moves it alone.
 type lane struct {
 	key    laneKey
 	parts  []*part
-	offset float64
 	chunks []*chunk
 	n      int
 	// noRoom is what was found of it in pass checked, with so much booked.
@@ -251,7 +249,7 @@ func (k *cursor) take(it *item) {
 	if k.lane.byLimit {
 		k.rank = -it.want.span.Seconds()
 	} else {
-		k.first, k.place, k.rank = it.first, it.place, it.rank+k.lane.offset
+		k.first, k.place, k.rank = it.first, it.place, it.rank
 	}
 }
 

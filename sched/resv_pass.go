@@ -38,6 +38,7 @@ func (s *Scheduler) Reservations(list []*Reservation) {
 	s.v.Reservations = list
 	s.gainReserved()
 	s.resv, s.resvDue, s.resvNews = nil, time.Time{}, true
+	s.LookAgain()
 }
 
 // Reservation tells of a reservation that was made, changed or dropped: old is nil

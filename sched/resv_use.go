@@ -68,9 +68,6 @@ func Wants(j *Job) []string {
 	return strings.FieldsFunc(j.Spec.Reservation, func(c rune) bool { return c == ',' })
 }
 
-// waitsFor reports whether a job has asked for the reservation.
-func waitsFor(j *Job, r *Reservation) bool { return slices.Contains(Wants(j), r.Name) }
-
 // ReservationName is what listings show as a job's reservation: the one it is in,
 // or those it asks for.
 func (j *Job) ReservationName() string {

@@ -51,6 +51,7 @@ type Scheduler struct {
 	last         cycle       // the last pass: its memory is used again
 	steps        []cursor    // likewise
 	fore         *foresight  // nil: the policy does without
+	pace         pacing      // paced.go
 	stale        bool
 	early        bool // a job ended before it had to since the last pass
 	resvTurns         // resv_pass.go
@@ -156,13 +157,10 @@ func (s *Scheduler) Nodes() []NodeName {
 	return names
 }
 
-// Interval is how long at most a full plan should be ago while anything changes
-// (bf_interval).
-func (s *Scheduler) Interval() time.Duration { return s.t.interval }
-
 // Job tells of a change of a job's record; old is nil for a new one, and now nil
 // for one that is no longer there.
 func (s *Scheduler) Job(old, now *Job) {
+	s.pace.moved = true
 	s.freed(old, now)
 	s.countLimits(old, now) // ledger_pass.go
 	s.foresee(old, now)     // foresight.go
@@ -302,6 +300,7 @@ func (s *Scheduler) setOpen(r *room, open bool) {
 		return
 	}
 	s.opening++
+	s.pace.moved = true
 	if !open {
 		s.leaveRungs(r)
 	}

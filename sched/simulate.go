@@ -109,10 +109,7 @@ type replay struct {
 	paused  map[int]int64
 	gaveWay SimGaveWay
 
-	// Full plans, as the controller spaces them.
-	paced bool
-	whole time.Time // the last one
-	more  bool      // something changed since
+	paced bool // full plans come at the controller's pace
 }
 
 func newReplay(s Simulation, jobs []SimJob) (*replay, error) {
@@ -198,7 +195,7 @@ func (r *replay) endJobs() {
 func (r *replay) endJob(i int) {
 	j := r.records[i]
 	mode, cut := r.cut[i]
-	r.end[i], r.more = notRunning, true
+	r.end[i] = notRunning
 	if cut {
 		delete(r.cut, i)
 		if mode == PreemptRequeue && j.Requeue {
@@ -236,7 +233,7 @@ func (r *replay) submitJobs() {
 		}
 		j.ID, j.LastSched = slurm.JobID(i+1), r.at
 		j.Priority = Priority(j, r.Config, r.all, Standing{}, r.at)
-		r.records[i], r.more = j, true
+		r.records[i] = j
 		if r.period > 0 {
 			r.waiting = append(r.waiting, i)
 		}
@@ -287,30 +284,20 @@ func (r *replay) reprioritise() {
 			was := *j
 			j.Priority = p
 			r.live.Job(&was, j)
-			r.more = true
 		}
 	}
 	r.waiting = kept
 }
 
-// pacedQueue is up to how many waiting jobs the controller makes every plan a
-// full one.
-const pacedQueue = 500
-
 // plan makes a plan and starts what it says.
 func (r *replay) plan() {
-	full, again := r.Full, time.Time{}
+	var plan Plan
 	if r.paced {
-		again = r.whole.Add(r.live.Interval())
-		if full = r.live.Waiting() <= pacedQueue || !again.After(r.at); full {
-			r.whole, r.more = r.at, false
-		}
+		plan, _ = r.live.Paced(r.at)
+	} else {
+		plan = r.live.Plan(r.at, r.Full)
 	}
-	plan := r.live.Plan(r.at, full)
 	r.due = plan.Next
-	if r.paced && !full && r.more && (r.due.IsZero() || r.due.After(again)) {
-		r.due = again
-	}
 	for i := range plan.Starts {
 		start := &plan.Starts[i]
 		k := int(start.Job) - 1
@@ -325,7 +312,6 @@ func (r *replay) plan() {
 		r.live.Job(&was, j)
 		r.runs[k].Start = r.now
 		r.endsAt(k, r.now+run)
-		r.more = true
 	}
 	for i := range plan.Preempts {
 		r.giveWay(&plan.Preempts[i])
@@ -335,7 +321,6 @@ func (r *replay) plan() {
 	}
 	if len(plan.Preempts)+len(plan.Resumes) > 0 {
 		// The next plan gives away what this one had others leave.
-		r.more = true
 		if soon := r.at.Add(time.Second); r.due.IsZero() || r.due.After(soon) {
 			r.due = soon
 		}

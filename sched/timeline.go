@@ -171,16 +171,6 @@ func (l *timeline) add(from, to instant, d *load, sign int32) {
 	l.join(i)
 }
 
-// trim forgets what is over by now.
-func (l *timeline) trim(now instant) {
-	if len(l.segs) < 2 || l.segs[1].at > now {
-		return
-	}
-	i := l.find(now)
-	l.segs = slices.Delete(l.segs, 0, i)
-	l.segs[0].at = always
-}
-
 // least returns what is left at every moment from one to another.
 func (l *timeline) least(from, to instant, out *spare) {
 	i := 0

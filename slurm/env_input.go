@@ -32,13 +32,3 @@ func (row *optionRow) heeds(value string) bool {
 	}
 	return truthy(value)
 }
-
-// OptionVariables returns the environment variables that stand for options of
-// a command, for its help and to keep them from a job's environment.
-func OptionVariables(cmd Command) []string {
-	var out []string
-	for _, row := range optionsOf(cmd).rows {
-		out = append(out, row.env.of(cmd)...)
-	}
-	return out
-}

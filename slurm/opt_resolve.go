@@ -100,9 +100,6 @@ func (line *CommandLine) peek(opts []Option) {
 	}
 }
 
-// Components returns how many components the line itself has.
-func (line *CommandLine) Components() int { return len(line.components) }
-
 // Resolve reads the values of all options, script before environment before
 // command line, and checks that they go together. It returns one set of options
 // a component: more than one is a heterogeneous job. An error is an

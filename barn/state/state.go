@@ -333,7 +333,7 @@ func (s *State) Limits() *sched.Ledger {
 func (s *State) Machine() sched.View {
 	return sched.View{
 		Config: s.Config(), Nodes: slices.Clone(s.nodes), Running: s.holding.slice(), LicensesUsed: s.licensesUsed, LicensesAll: s.config.Licenses,
-		Accounts: s.accounts,
+		Accounts: s.accounts, Reservations: slices.Clone(s.resvs),
 	}
 }
 
@@ -347,17 +347,9 @@ func (s *State) View() sched.View {
 		for id, n := range s.active {
 			running[id] = n
 		}
-		s.view = &sched.View{
-			Config:       s.Config(),
-			Nodes:        slices.Clone(s.nodes),
-			Pending:      s.pending.slice(),
-			Running:      s.holding.slice(),
-			RunningTasks: running,
-			LicensesUsed: s.licensesUsed,
-			LicensesAll:  s.config.Licenses,
-			Accounts:     s.accounts,
-			Reservations: slices.Clone(s.resvs),
-		}
+		v := s.Machine()
+		v.Pending, v.RunningTasks = s.pending.slice(), running
+		s.view = &v
 	}
 	return *s.view
 }
