@@ -148,6 +148,9 @@ func (c *controller) resolve(req *rinkpb.SubmitRequest, u auth.User) (state.Subm
 				return cmd, notes, fmt.Errorf("stage %q needs job %d of the submission, which is not there: %w", jr.Stage, n, slurm.ErrnoError)
 			}
 		}
+		if most := conf.Conf.SchedulerParameters.Int("max_script_size", 4<<20); len(jr.Script) > most {
+			return cmd, notes, fmt.Errorf("a script of %d bytes, at most %d: %w", len(jr.Script), most, slurm.ErrnoPathnameTooLong)
+		}
 		who := u
 		if opts.UserID != "" || opts.GroupID != "" {
 			var err error

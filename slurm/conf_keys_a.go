@@ -84,7 +84,7 @@ func keysAtoH() []confKey {
 		newer(memoryKey("DefMemPerGPU", func(c *Conf) *MB { return &c.DefMemPerGPU })),
 		only(memoryKey("DefMemPerNode", func(c *Conf) *MB { return &c.DefMemPerNode }), func(c *Conf) bool { return c.DefMemPerCPU == 0 }),
 		paramsKey("DependencyParameters", func(c *Conf) *Parameters { return &c.DependencyParameters }, "there is no such setting",
-			append(append(honour("kill_invalid_depend"), numbers("max_depend_depth")...),
+			append(append(honour("kill_invalid_depend"), idleNumbers(whyNotYet, "max_depend_depth")...),
 				idle("there are no other clusters", "disable_remote_singleton")...)...),
 		yesKey("DisableRootJobs", func(c *Conf) *bool { return &c.DisableRootJobs }),
 		idleKey("EioTimeout", "60", "srun waits for output until it is complete"),

@@ -70,7 +70,7 @@ func keysItoP() []confKey {
 		idleKey("PowerPlugin", "", whyPower).shownEmpty(),
 		wordsKey("PreemptMode", "OFF", "OFF", preemptModes, func(c *Conf) *[]string { return &c.PreemptMode }),
 		newer(paramsKey("PreemptParameters", func(c *Conf) *Parameters { return &c.PreemptParameters }, "there is no such setting",
-			append(honour("reclaim_licenses", "strict_order", "youngest_first", "send_user_signal"), numbers("min_exempt_priority", "reorder_count", "suspend_grace_time")...)...)),
+			slices.Concat(idle(whyNotYet, "reclaim_licenses"), honour("strict_order", "youngest_first", "send_user_signal"), numbers("min_exempt_priority", "reorder_count", "suspend_grace_time"))...)),
 		oneKey("PreemptType", "preempt/none", []string{"preempt/none", "preempt/partition_prio", "preempt/qos"}, func(c *Conf) *string { return &c.PreemptType }),
 		{name: "PreemptExemptTime", def: "0", set: setExemptTime, show: func(c *Conf) string { return c.PreemptExemptTime.String() }},
 		idleKey("PrEpParameters", "", whyPlugins),

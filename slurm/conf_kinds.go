@@ -283,6 +283,14 @@ func idle(why string, names ...string) []paramRule {
 	return paramRules(Ignored, why, false, names)
 }
 
+// idleNumbers are numbers that change nothing, and must be numbers all the same.
+func idleNumbers(why string, names ...string) []paramRule {
+	return paramRules(Ignored, why, true, names)
+}
+
+// whyNotYet is said of what nothing acts on so far.
+const whyNotYet = "nothing acts on it yet"
+
 func paramRules(v Verdict, why string, number bool, names []string) []paramRule {
 	out := make([]paramRule, len(names))
 	for i, n := range names {

@@ -215,7 +215,7 @@ func TestConfMistakesNameTheLine(t *testing.T) {
 }
 
 func TestConfReports(t *testing.T) {
-	_, reports := parseConfText(t, "AuthType=auth/munge\nSchedulerParameters=bf_continue,bf_yield_sleep=5,nonsense\nKillWait=3\nKillWait=4\nTopologyPlugin=topology/3d_torus\nNodeName=n1 BcastAddr=x\n")
+	_, reports := parseConfText(t, "AuthType=auth/munge\nSchedulerParameters=enable_user_top,bf_yield_sleep=5,nonsense\nKillWait=3\nKillWait=4\nTopologyPlugin=topology/3d_torus\nNodeName=n1 BcastAddr=x\n")
 	got := map[string]string{}
 	for _, k := range reports {
 		got[k.Key] += k.Verdict.String() + " "
@@ -223,7 +223,7 @@ func TestConfReports(t *testing.T) {
 			t.Errorf("%s has no reason", k)
 		}
 	}
-	want := map[string]string{"AuthType": "ignored ", "SchedulerParameters": "honoured ", "SchedulerParameters:bf_continue": "honoured ",
+	want := map[string]string{"AuthType": "ignored ", "SchedulerParameters": "honoured ", "SchedulerParameters:enable_user_top": "honoured ",
 		"SchedulerParameters:bf_yield_sleep": "ignored ", "SchedulerParameters:nonsense": "ignored ", "KillWait": "ignored honoured ",
 		"TopologyPlugin": "ignored ", "BcastAddr": "ignored ", "NodeName": "honoured ", "ClusterName": "honoured ", "SlurmctldHost": "honoured honoured "}
 	if !reflect.DeepEqual(got, want) {

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,6 +23,7 @@ func TestHonouredKeysAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	fields := map[string]bool{}
+	words := map[string]bool{} // said outside slurm
 	ast.Inspect(conf, func(n ast.Node) bool {
 		if ts, ok := n.(*ast.TypeSpec); ok && ts.Name.Name == "Conf" {
 			for _, f := range ts.Type.(*ast.StructType).Fields.List {
@@ -51,6 +53,10 @@ func TestHonouredKeysAreRead(t *testing.T) {
 			return err
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				word, _ := strconv.Unquote(lit.Value)
+				words[word] = true
+			}
 			if sel, ok := n.(*ast.SelectorExpr); ok {
 				if _, is := fields[sel.Sel.Name]; is {
 					fields[sel.Sel.Name] = true
@@ -76,6 +82,15 @@ func TestHonouredKeysAreRead(t *testing.T) {
 		if !acted && read {
 			t.Errorf("%s is called ignored, and is read outside slurm", name)
 		}
+	}
+	settings := slurm.Settings()
+	for name, acted := range settings {
+		if _, word, _ := strings.Cut(name, "="); acted && !words[word] {
+			t.Errorf("%s is called honoured, and nothing outside slurm reads it", name)
+		}
+	}
+	if len(settings) < 50 {
+		t.Errorf("only %d settings within keys are looked at", len(settings))
 	}
 	if known < 100 {
 		t.Errorf("only %d keys were held against the source", known)
