@@ -80,7 +80,7 @@ func (c *cycle) reserve(e entry) {
 	if w := c.t.bounds.window; !first && w > 0 && at > c.now.plus(w) {
 		chosen = nil
 	}
-	if later := c.rounded(at); chosen != nil && !first && later > at {
+	for later := c.rounded(at); chosen != nil && !first && later > at; later = c.rounded(at) {
 		at, chosen = c.earliest(a, p, later)
 	}
 	if chosen == nil {
