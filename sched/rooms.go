@@ -79,13 +79,32 @@ type hold struct {
 }
 
 // sharedCPUs returns how many CPUs a job may have that shares each with at most
-// factor-1 others: CPUs that jobs have for themselves are not shared.
+// factor-1 others: CPUs that jobs have for themselves are not shared, and none is
+// while some are promised to a job that does not share. It is the least that is
+// so at any one moment: what is in use at different moments does not add up.
 func (s *spare) sharedCPUs(total, factor int) int {
-	if s.strict {
-		return s.cpus
+	at := func(cpus, shared int, strict bool) int {
+		if strict {
+			return cpus
+		}
+		own := total - cpus - shared
+		return (total-own)*factor - shared
 	}
-	own := total - s.cpus - s.shared
-	return (total-own)*factor - s.shared
+	if s.line == nil {
+		return at(s.cpus, s.shared, s.strict)
+	}
+	least := total * factor
+	segs := s.line.segs
+	for i := s.seg; i < len(segs) && (i == s.seg || segs[i].at < s.to); i++ {
+		g := &segs[i]
+		if g.blocks > 0 {
+			return 0
+		}
+		least = min(least, at(int(g.cpus), int(g.shared), g.stricts > 0))
+	}
+	// What was taken from it or given to it since it was read is of CPUs that
+	// jobs have for themselves.
+	return least + (s.cpus-s.read)*factor
 }
 
 // unlimitedSpan is how long a job without a limit is taken to run.

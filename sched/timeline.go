@@ -65,6 +65,13 @@ type spare struct {
 	// strict is set while CPUs are promised to a job that does not share them:
 	// when it starts, no CPU may be in use twice.
 	strict bool
+
+	// Where it was read: from segment seg on until to, with so many CPUs. nil: it
+	// was not read from a timeline.
+	line *timeline
+	seg  int
+	to   instant
+	read int
 }
 
 // seg is what is left on a node from one moment until the next segment's.
@@ -183,6 +190,7 @@ func (l *timeline) least(from, to instant, out *spare) {
 // leastFrom is least from the beginning of segment i on, or where in it the span
 // begins.
 func (l *timeline) leastFrom(i int, to instant, out *spare) {
+	out.line, out.seg, out.to = l, i, to
 	s := &l.segs[i]
 	out.cpus, out.shared, out.mem = int(s.free()), int(s.shared), s.mem
 	out.idle, out.kept, out.strict = s.jobs <= 0, s.keepers > 0, s.stricts > 0
@@ -195,4 +203,5 @@ func (l *timeline) leastFrom(i int, to instant, out *spare) {
 			out.gres[g] = min(out.gres[g], n)
 		}
 	}
+	out.read = out.cpus
 }
