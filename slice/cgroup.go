@@ -40,6 +40,8 @@ type Host struct {
 	firstMu sync.Mutex
 	firsts  map[int]bool
 	adopts  bool
+
+	users userSpaces
 }
 
 // Probe finds out which cgroups can be used below parent, by making that
@@ -85,6 +87,7 @@ func (h *Host) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.null.Close()
+	h.users.close()
 	dirs := []string{}
 	switch h.Version {
 	case V1:

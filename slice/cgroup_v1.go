@@ -81,6 +81,19 @@ func (g *group) makeV1(c *Cgroup) *StartError {
 			if err != nil {
 				return cgroupError(dir, err)
 			}
+			if root != g.host.v1["devices"] || !made[dir] {
+				continue
+			}
+			// Now or never: the kernel takes no rule for all devices once there
+			// are groups below.
+			for _, v := range c.Levels[i].Limits.Values(V1) {
+				if v.Controller != "devices" {
+					continue
+				}
+				if err := g.setV1(dir, v, nil); err != nil {
+					return cgroupError(filepath.Join(dir, v.File), err)
+				}
+			}
 		}
 	}
 	if need["cpuset"] {
@@ -91,10 +104,10 @@ func (g *group) makeV1(c *Cgroup) *StartError {
 	for i := range c.Levels {
 		values := c.Levels[i].Limits.Values(V1)
 		for _, v := range values {
-			dir := filepath.Join(g.host.v1[v.Controller], g.levels[i])
-			if v.Controller == "devices" && !made[dir] {
-				continue // written when it was made; the kernel takes no rule for all once there are groups below
+			if v.Controller == "devices" {
+				continue // written when it was made
 			}
+			dir := filepath.Join(g.host.v1[v.Controller], g.levels[i])
 			if err := g.setV1(dir, v, values); err != nil {
 				return cgroupError(filepath.Join(dir, v.File), err)
 			}

@@ -42,6 +42,7 @@ func (b *builder) taskOps(i int, join []op) ([]op, error) {
 		add(call(p.label(StageAffinity, t.CPUs, i), unix.SYS_SCHED_SETAFFINITY, 0, uintptr(len(mask)), p.raw(mask)))
 	}
 	add(call(ids, unix.SYS_UMASK, uintptr(b.spec.Umask)))
+	add(b.boundsOps(i)...)
 	add(b.identityOps(ids)...)
 	// The task dies with the slice's first process. Becoming the user has
 	// cleared an earlier wish.
@@ -62,6 +63,11 @@ func (b *builder) taskOps(i int, join []op) ([]op, error) {
 		o.a[0], o.a[1], o.a[2], o.a[3] = p.bytes(before), uintptr(len(before)), p.bytes(after), uintptr(len(after))
 		add(o)
 	}
+	confine, err := b.confineOps(i)
+	if err != nil {
+		return nil, err
+	}
+	add(confine...)
 	return append(ops, b.execOps(i)...), nil
 }
 
@@ -120,11 +126,17 @@ func (b *builder) identityOps(label int32) []op {
 	}
 	uid, gid := uintptr(b.spec.UID), uintptr(b.spec.GID)
 	groups := b.p.raw(groupsWords(b.spec.Groups))
-	return []op{
+	var enter []op
+	if b.users != nil {
+		enter = append(enter, call(b.p.label(StageNamespace, "user", -1), unix.SYS_SETNS, b.users.Fd(), unix.CLONE_NEWUSER))
+		if in := b.spec.Inside; in != nil {
+			uid, gid = uintptr(in.UID), uintptr(in.GID)
+		}
+	}
+	return append(enter,
 		call(label, unix.SYS_SETGROUPS, uintptr(len(b.spec.Groups)), groups),
 		call(label, unix.SYS_SETRESGID, gid, gid, gid),
-		call(label, unix.SYS_SETRESUID, uid, uid, uid),
-	}
+		call(label, unix.SYS_SETRESUID, uid, uid, uid))
 }
 
 func (b *builder) dirOps(i int) []op {

@@ -1,6 +1,7 @@
 package slice
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"strconv"
@@ -21,10 +22,44 @@ func (b *builder) mountOps() error {
 	add(call(p.label(StageMount, "/", -1), unix.SYS_MOUNT, 0, root, 0, unix.MS_REC|unix.MS_SLAVE, 0))
 	mounts := b.spec.Mounts
 	if tmp := b.spec.PrivateTmp; tmp != "" {
-		mounts = append([]Mount{{Source: tmp, Target: "/tmp"}, {Source: tmp + "/shm", Target: "/dev/shm"}}, mounts...)
+		own := []Mount{{Source: tmp, Target: "/tmp"}, {Source: tmp + "/shm", Target: "/dev/shm"}}
+		if b.spec.Shm != 0 {
+			own = own[:1]
+		}
+		mounts = append(own, mounts...)
 	}
-	// All sources are taken hold of before the first mount, which may cover
-	// others: a source under /tmp is the host's.
+	bind := b.bindOps
+	if b.spec.ReadOnly {
+		bind = b.bindReadOnlyOps
+	}
+	if err := bind(mounts); err != nil {
+		return err
+	}
+	if size := b.spec.Shm; size != 0 {
+		options := "mode=1777"
+		if size > 0 {
+			options += ",size=" + strconv.FormatInt(size, 10)
+		}
+		add(call(p.label(StageMount, "/dev/shm", -1), unix.SYS_MOUNT, p.bytes("tmpfs"), p.bytes("/dev/shm"), p.bytes("tmpfs"),
+			unix.MS_NOSUID|unix.MS_NODEV, p.bytes(options)))
+	}
+	if b.spec.Namespaces.PID || b.spec.HideProcs {
+		var options uintptr
+		if b.spec.HideProcs && !b.spec.Namespaces.PID {
+			options = p.bytes("hidepid=2")
+		}
+		add(call(p.label(StageMount, "/proc", -1), unix.SYS_MOUNT, p.bytes("proc"), p.bytes("/proc"), p.bytes("proc"),
+			unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, options))
+	}
+	return nil
+}
+
+// bindOps make bind mounts in a way that every kernel knows. All sources are
+// taken hold of before the first mount, which may cover others: a source under
+// /tmp is the host's.
+func (b *builder) bindOps(mounts []Mount) error {
+	p := b.p
+	add := func(o ...op) { p.setup = append(p.setup, o...) }
 	sources := make([]uintptr, len(mounts))
 	for i, m := range mounts {
 		fd, err := b.place(m.Source)
@@ -48,9 +83,34 @@ func (b *builder) mountOps() error {
 			add(call(label, unix.SYS_MOUNT, 0, target, 0, unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|flags, 0))
 		}
 	}
-	if b.spec.Namespaces.PID {
-		add(call(p.label(StageMount, "/proc", -1), unix.SYS_MOUNT, p.bytes("proc"), p.bytes("/proc"), p.bytes("proc"),
-			unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, 0))
+	return nil
+}
+
+// bindReadOnlyOps make bind mounts over a file system that is read-only as a
+// whole. What is to be bound is copied off first, so that it stays as it was.
+func (b *builder) bindReadOnlyOps(mounts []Mount) error {
+	p := b.p
+	add := func(o ...op) { p.setup = append(p.setup, o...) }
+	readOnly := binary.NativeEndian.AppendUint64(nil, unix.MOUNT_ATTR_RDONLY)
+	attr := p.raw(append(readOnly, make([]byte, 24)...)) // struct mount_attr: set, clear, propagation, namespace
+	none := p.bytes("")
+	sources := make([]uintptr, len(mounts))
+	for i, m := range mounts {
+		fd, err := b.place(m.Source)
+		if err != nil {
+			return &StartError{Stage: StageMount, Path: m.Source, Task: -1, Detail: err.Error()}
+		}
+		sources[i] = fd
+		label := p.label(StageMount, m.Source, -1)
+		add(call(label, unix.SYS_OPEN_TREE, atFdCwd, p.bytes(m.Source), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE).with(opKeep),
+			call(label, unix.SYS_DUP3, 0, fd, unix.O_CLOEXEC).with(opUse), call(label, unix.SYS_CLOSE, 0).with(opUse|opOptional))
+		if m.ReadOnly {
+			add(call(label, unix.SYS_MOUNT_SETATTR, fd, none, unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr, 32))
+		}
+	}
+	add(call(p.label(StageMount, "/", -1), unix.SYS_MOUNT_SETATTR, atFdCwd, p.bytes("/"), unix.AT_RECURSIVE, attr, 32))
+	for i, m := range mounts {
+		add(call(p.label(StageMount, m.Target, -1), unix.SYS_MOVE_MOUNT, sources[i], none, atFdCwd, p.bytes(m.Target), unix.MOVE_MOUNT_F_EMPTY_PATH))
 	}
 	return nil
 }

@@ -24,7 +24,9 @@ const (
 	StagePTY       Stage = "pty"
 	StageChdir     Stage = "chdir"
 	StageExec      Stage = "exec"
-	StageSetup     Stage = "setup" // none of the above
+	StageConfine   Stage = "confine" // capabilities, no_new_privs, the filter of system calls
+	StageNetwork   Stage = "network" // the private network
+	StageSetup     Stage = "setup"   // none of the above
 )
 
 // StartError says why a slice, or one task of it, did not start, or, as a
@@ -53,6 +55,8 @@ func (e *StartError) Error() string {
 		StagePTY:       "cannot set up a terminal",
 		StageChdir:     "cannot change directory to",
 		StageExec:      "cannot execute",
+		StageConfine:   "cannot confine",
+		StageNetwork:   "cannot set up the network",
 	}[e.Stage]
 	if what == "" {
 		what = "cannot set up the slice"

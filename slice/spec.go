@@ -31,6 +31,11 @@ type Spec struct {
 	GID    uint32
 	Groups []uint32
 
+	// Inside is who the tasks are to themselves, in a user namespace that maps it
+	// to UID and GID: what they leave on disk is UID's. Needs Namespaces.User and
+	// a root launcher; nil is UID and GID.
+	Inside *Identity
+
 	Hostname string // set when Namespaces.UTS; empty keeps the node's
 	Umask    uint32 // 0 to 0777; always set
 
@@ -42,9 +47,25 @@ type Spec struct {
 	// job that name the same directory share it. Needs Namespaces.Mount.
 	PrivateTmp string
 
+	// Shm gives the slice a /dev/shm of its own, in memory, of at most so many
+	// bytes; below 0 is as many as its memory limit allows, 0 is none. Needs
+	// Namespaces.Mount.
+	Shm int64
+
 	// Mounts are bind mounts made in order after PrivateTmp. Needs
 	// Namespaces.Mount.
 	Mounts []Mount
+
+	// ReadOnly makes all of the file system read-only but PrivateTmp, Shm and
+	// those Mounts that are not. Needs Namespaces.Mount and a kernel from 5.12.
+	ReadOnly bool
+
+	// HideProcs mounts a /proc in which processes of others are not seen. Needs
+	// Namespaces.Mount; with Namespaces.PID there are none to begin with.
+	HideProcs bool
+
+	// Confine is what the tasks are kept from.
+	Confine Confine
 
 	// Cgroup says where in the cgroup tree the slice lives and its limits.
 	Cgroup Cgroup
@@ -63,15 +84,20 @@ type Spec struct {
 	Tasks []Task
 }
 
+// Identity is a user and its group.
+type Identity struct{ UID, GID uint32 }
+
 // Namespaces says which namespaces a slice has of its own.
 type Namespaces struct {
 	PID   bool // own process ids; with Mount also an own /proc
 	Mount bool
 	UTS   bool
 	IPC   bool
-	// User lets an unprivileged launcher make the other namespaces. The
-	// tasks' uid and gid map to themselves; supplementary groups are kept
-	// for a root launcher and lost for another.
+	// User lets an unprivileged launcher make the other namespaces. Under a
+	// root launcher the tasks alone enter it, last of all, so that the others
+	// belong to nobody in it. Uid and gid map to themselves unless Inside says
+	// otherwise; supplementary groups are kept for a root launcher and lost
+	// for another.
 	User   bool
 	Net    bool // own network with nothing but loopback, which is up
 	Cgroup bool // the slice sees its own cgroup as the root
@@ -248,8 +274,14 @@ func (s *Spec) Validate() error {
 	if s.Hostname != "" && !s.Namespaces.UTS {
 		return invalid("host name %q without a uts namespace", s.Hostname)
 	}
-	if !s.Namespaces.Mount && (s.PrivateTmp != "" || len(s.Mounts) > 0) {
+	if !s.Namespaces.Mount && (s.PrivateTmp != "" || len(s.Mounts) > 0 || s.Shm != 0 || s.ReadOnly || s.HideProcs) {
 		return invalid("mounts without a mount namespace")
+	}
+	if s.Inside != nil && !s.Namespaces.User {
+		return invalid("another identity inside without a user namespace")
+	}
+	if err := s.Confine.validate(); err != nil {
+		return err
 	}
 	if s.PrivateTmp != "" && !cleanAbs(s.PrivateTmp) {
 		return invalid("private /tmp %q is not a clean absolute path", s.PrivateTmp)

@@ -53,6 +53,7 @@ type builder struct {
 	ends  []taskEnds // ends that stay with the Slice
 	ctl   *os.File   // the socket to the first process and its tasks
 
+	users  *os.File // the user namespace that tasks enter; nil for none
 	pid    int
 	shared map[string]int32 // descriptor that an output file of several tasks will have
 }
@@ -267,15 +268,22 @@ func (b *builder) compile() error {
 	if err := b.channel(); err != nil {
 		return err
 	}
-	p.cloneFlags = cloneFlags(b.spec.Namespaces)
-	if !b.spec.Namespaces.User {
+	p.cloneFlags = cloneFlags(b.spec.Namespaces, b.root)
+	p.waitGo = b.spec.Namespaces.User && !b.root
+	if !p.waitGo {
 		// Memory belongs to the user namespace it was made in, and with it
-		// the say over the process. One in a new user namespace is a plain
-		// fork.
+		// the say over the process. One born in a new user namespace is a
+		// plain fork.
 		p.cloneFlags |= sharesMemory
 	}
 	p.pidns = b.spec.Namespaces.PID
-	p.waitGo = b.spec.Namespaces.User
+	if b.spec.Namespaces.User && b.root {
+		var err error
+		if b.users, err = b.host.userSpace(b.spec); err != nil {
+			return err
+		}
+		b.child = append(b.child, b.users)
+	}
 	b.setupOps()
 	if err := b.mountOps(); err != nil {
 		return err
@@ -416,27 +424,20 @@ func groupsWords(groups []uint32) []byte {
 	return out
 }
 
-// mapIDs gives the user namespace its ids: each the same inside and outside.
+// mapIDs gives the user namespace of an unprivileged launcher its ids: its own,
+// the same inside and outside.
 func (b *builder) mapIDs() error {
 	dir := "/proc/" + strconv.Itoa(b.pid) + "/"
-	line := func(id uint32) string { return fmt.Sprintf("%d %d 1\n", id, id) }
-	gids := line(b.spec.GID)
-	if b.root {
-		seen := []uint32{b.spec.GID}
-		for _, g := range b.spec.Groups {
-			if !slices.Contains(seen, g) {
-				seen = append(seen, g)
-				gids += line(g)
-			}
-		}
-	} else if err := writeValue(dir+"setgroups", "deny"); err != nil && !errors.Is(err, unix.ENOENT) {
+	if err := writeValue(dir+"setgroups", "deny"); err != nil && !errors.Is(err, unix.ENOENT) {
 		return mapError(dir+"setgroups", err)
 	}
-	if err := writeValue(dir+"uid_map", line(b.spec.UID)); err != nil {
-		return mapError(dir+"uid_map", err)
-	}
-	if err := writeValue(dir+"gid_map", gids); err != nil {
-		return mapError(dir+"gid_map", err)
+	for _, m := range []struct {
+		file string
+		id   uint32
+	}{{"uid_map", b.spec.UID}, {"gid_map", b.spec.GID}} {
+		if err := writeValue(dir+m.file, fmt.Sprintf("%d %d 1\n", m.id, m.id)); err != nil {
+			return mapError(dir+m.file, err)
+		}
 	}
 	return nil
 }

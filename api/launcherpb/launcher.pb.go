@@ -2050,6 +2050,11 @@ type Spec struct {
 	PtyRows       uint32                 `protobuf:"varint,14,opt,name=pty_rows,json=ptyRows,proto3" json:"pty_rows,omitempty"`
 	PtyCols       uint32                 `protobuf:"varint,15,opt,name=pty_cols,json=ptyCols,proto3" json:"pty_cols,omitempty"`
 	Tasks         []*Task                `protobuf:"bytes,16,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	Inside        *Identity              `protobuf:"bytes,17,opt,name=inside,proto3" json:"inside,omitempty"`
+	Shm           int64                  `protobuf:"varint,18,opt,name=shm,proto3" json:"shm,omitempty"` // bytes; below 0 is no bound of its own, 0 none
+	ReadOnly      bool                   `protobuf:"varint,19,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	HideProcs     bool                   `protobuf:"varint,20,opt,name=hide_procs,json=hideProcs,proto3" json:"hide_procs,omitempty"`
+	Confine       *Confine               `protobuf:"bytes,21,opt,name=confine,proto3" json:"confine,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2196,6 +2201,162 @@ func (x *Spec) GetTasks() []*Task {
 	return nil
 }
 
+func (x *Spec) GetInside() *Identity {
+	if x != nil {
+		return x.Inside
+	}
+	return nil
+}
+
+func (x *Spec) GetShm() int64 {
+	if x != nil {
+		return x.Shm
+	}
+	return 0
+}
+
+func (x *Spec) GetReadOnly() bool {
+	if x != nil {
+		return x.ReadOnly
+	}
+	return false
+}
+
+func (x *Spec) GetHideProcs() bool {
+	if x != nil {
+		return x.HideProcs
+	}
+	return false
+}
+
+func (x *Spec) GetConfine() *Confine {
+	if x != nil {
+		return x.Confine
+	}
+	return nil
+}
+
+type Identity struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uid           uint32                 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	Gid           uint32                 `protobuf:"varint,2,opt,name=gid,proto3" json:"gid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Identity) Reset() {
+	*x = Identity{}
+	mi := &file_launcher_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Identity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Identity) ProtoMessage() {}
+
+func (x *Identity) ProtoReflect() protoreflect.Message {
+	mi := &file_launcher_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Identity.ProtoReflect.Descriptor instead.
+func (*Identity) Descriptor() ([]byte, []int) {
+	return file_launcher_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Identity) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *Identity) GetGid() uint32 {
+	if x != nil {
+		return x.Gid
+	}
+	return 0
+}
+
+// Confine is what the tasks are kept from.
+type Confine struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NoNewPrivs    bool                   `protobuf:"varint,1,opt,name=no_new_privs,json=noNewPrivs,proto3" json:"no_new_privs,omitempty"`
+	DropCaps      bool                   `protobuf:"varint,2,opt,name=drop_caps,json=dropCaps,proto3" json:"drop_caps,omitempty"`
+	KeepCaps      []string               `protobuf:"bytes,3,rep,name=keep_caps,json=keepCaps,proto3" json:"keep_caps,omitempty"`
+	Seccomp       string                 `protobuf:"bytes,4,opt,name=seccomp,proto3" json:"seccomp,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Confine) Reset() {
+	*x = Confine{}
+	mi := &file_launcher_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Confine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Confine) ProtoMessage() {}
+
+func (x *Confine) ProtoReflect() protoreflect.Message {
+	mi := &file_launcher_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Confine.ProtoReflect.Descriptor instead.
+func (*Confine) Descriptor() ([]byte, []int) {
+	return file_launcher_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Confine) GetNoNewPrivs() bool {
+	if x != nil {
+		return x.NoNewPrivs
+	}
+	return false
+}
+
+func (x *Confine) GetDropCaps() bool {
+	if x != nil {
+		return x.DropCaps
+	}
+	return false
+}
+
+func (x *Confine) GetKeepCaps() []string {
+	if x != nil {
+		return x.KeepCaps
+	}
+	return nil
+}
+
+func (x *Confine) GetSeccomp() string {
+	if x != nil {
+		return x.Seccomp
+	}
+	return ""
+}
+
 type Namespaces struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Pid           bool                   `protobuf:"varint,1,opt,name=pid,proto3" json:"pid,omitempty"`
@@ -2211,7 +2372,7 @@ type Namespaces struct {
 
 func (x *Namespaces) Reset() {
 	*x = Namespaces{}
-	mi := &file_launcher_proto_msgTypes[26]
+	mi := &file_launcher_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2384,7 @@ func (x *Namespaces) String() string {
 func (*Namespaces) ProtoMessage() {}
 
 func (x *Namespaces) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[26]
+	mi := &file_launcher_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2236,7 +2397,7 @@ func (x *Namespaces) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Namespaces.ProtoReflect.Descriptor instead.
 func (*Namespaces) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{26}
+	return file_launcher_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Namespaces) GetPid() bool {
@@ -2299,7 +2460,7 @@ type Mount struct {
 
 func (x *Mount) Reset() {
 	*x = Mount{}
-	mi := &file_launcher_proto_msgTypes[27]
+	mi := &file_launcher_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2311,7 +2472,7 @@ func (x *Mount) String() string {
 func (*Mount) ProtoMessage() {}
 
 func (x *Mount) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[27]
+	mi := &file_launcher_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2324,7 +2485,7 @@ func (x *Mount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mount.ProtoReflect.Descriptor instead.
 func (*Mount) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{27}
+	return file_launcher_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Mount) GetSource() string {
@@ -2359,7 +2520,7 @@ type Cgroup struct {
 
 func (x *Cgroup) Reset() {
 	*x = Cgroup{}
-	mi := &file_launcher_proto_msgTypes[28]
+	mi := &file_launcher_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2371,7 +2532,7 @@ func (x *Cgroup) String() string {
 func (*Cgroup) ProtoMessage() {}
 
 func (x *Cgroup) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[28]
+	mi := &file_launcher_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2384,7 +2545,7 @@ func (x *Cgroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cgroup.ProtoReflect.Descriptor instead.
 func (*Cgroup) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{28}
+	return file_launcher_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Cgroup) GetOn() bool {
@@ -2425,7 +2586,7 @@ type Level struct {
 
 func (x *Level) Reset() {
 	*x = Level{}
-	mi := &file_launcher_proto_msgTypes[29]
+	mi := &file_launcher_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2437,7 +2598,7 @@ func (x *Level) String() string {
 func (*Level) ProtoMessage() {}
 
 func (x *Level) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[29]
+	mi := &file_launcher_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2450,7 +2611,7 @@ func (x *Level) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Level.ProtoReflect.Descriptor instead.
 func (*Level) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{29}
+	return file_launcher_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Level) GetName() string {
@@ -2529,7 +2690,7 @@ type DeviceRule struct {
 
 func (x *DeviceRule) Reset() {
 	*x = DeviceRule{}
-	mi := &file_launcher_proto_msgTypes[30]
+	mi := &file_launcher_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2541,7 +2702,7 @@ func (x *DeviceRule) String() string {
 func (*DeviceRule) ProtoMessage() {}
 
 func (x *DeviceRule) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[30]
+	mi := &file_launcher_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2554,7 +2715,7 @@ func (x *DeviceRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceRule.ProtoReflect.Descriptor instead.
 func (*DeviceRule) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{30}
+	return file_launcher_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DeviceRule) GetAllow() bool {
@@ -2604,7 +2765,7 @@ type Rlimit struct {
 
 func (x *Rlimit) Reset() {
 	*x = Rlimit{}
-	mi := &file_launcher_proto_msgTypes[31]
+	mi := &file_launcher_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2616,7 +2777,7 @@ func (x *Rlimit) String() string {
 func (*Rlimit) ProtoMessage() {}
 
 func (x *Rlimit) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[31]
+	mi := &file_launcher_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2629,7 +2790,7 @@ func (x *Rlimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rlimit.ProtoReflect.Descriptor instead.
 func (*Rlimit) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{31}
+	return file_launcher_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Rlimit) GetResource() int32 {
@@ -2680,7 +2841,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_launcher_proto_msgTypes[32]
+	mi := &file_launcher_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2692,7 +2853,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[32]
+	mi := &file_launcher_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2705,7 +2866,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{32}
+	return file_launcher_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Task) GetArgv() [][]byte {
@@ -2797,7 +2958,7 @@ type Stream struct {
 
 func (x *Stream) Reset() {
 	*x = Stream{}
-	mi := &file_launcher_proto_msgTypes[33]
+	mi := &file_launcher_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2809,7 +2970,7 @@ func (x *Stream) String() string {
 func (*Stream) ProtoMessage() {}
 
 func (x *Stream) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[33]
+	mi := &file_launcher_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2822,7 +2983,7 @@ func (x *Stream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stream.ProtoReflect.Descriptor instead.
 func (*Stream) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{33}
+	return file_launcher_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Stream) GetKind() int32 {
@@ -3026,7 +3187,7 @@ const file_launcher_proto_rawDesc = "" +
 	"\x10init_start_ticks\x18\x03 \x01(\x04R\x0einitStartTicks\x12\x17\n" +
 	"\aboot_id\x18\x04 \x01(\tR\x06bootId\x12\x1d\n" +
 	"\n" +
-	"started_ns\x18\x05 \x01(\x03R\tstartedNs\"\xc5\x04\n" +
+	"started_ns\x18\x05 \x01(\x03R\tstartedNs\"\x80\x06\n" +
 	"\x04Spec\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\rR\x03uid\x12\x10\n" +
@@ -3047,9 +3208,24 @@ const file_launcher_proto_rawDesc = "" +
 	"\x04nice\x18\r \x01(\x11H\x01R\x04nice\x88\x01\x01\x12\x19\n" +
 	"\bpty_rows\x18\x0e \x01(\rR\aptyRows\x12\x19\n" +
 	"\bpty_cols\x18\x0f \x01(\rR\aptyCols\x12.\n" +
-	"\x05tasks\x18\x10 \x03(\v2\x18.runink.launcher.v1.TaskR\x05tasksB\x10\n" +
+	"\x05tasks\x18\x10 \x03(\v2\x18.runink.launcher.v1.TaskR\x05tasks\x124\n" +
+	"\x06inside\x18\x11 \x01(\v2\x1c.runink.launcher.v1.IdentityR\x06inside\x12\x10\n" +
+	"\x03shm\x18\x12 \x01(\x03R\x03shm\x12\x1b\n" +
+	"\tread_only\x18\x13 \x01(\bR\breadOnly\x12\x1d\n" +
+	"\n" +
+	"hide_procs\x18\x14 \x01(\bR\thideProcs\x125\n" +
+	"\aconfine\x18\x15 \x01(\v2\x1b.runink.launcher.v1.ConfineR\aconfineB\x10\n" +
 	"\x0e_oom_score_adjB\a\n" +
-	"\x05_nice\"\x96\x01\n" +
+	"\x05_nice\".\n" +
+	"\bIdentity\x12\x10\n" +
+	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x10\n" +
+	"\x03gid\x18\x02 \x01(\rR\x03gid\"\x7f\n" +
+	"\aConfine\x12 \n" +
+	"\fno_new_privs\x18\x01 \x01(\bR\n" +
+	"noNewPrivs\x12\x1b\n" +
+	"\tdrop_caps\x18\x02 \x01(\bR\bdropCaps\x12\x1b\n" +
+	"\tkeep_caps\x18\x03 \x03(\tR\bkeepCaps\x12\x18\n" +
+	"\aseccomp\x18\x04 \x01(\tR\aseccomp\"\x96\x01\n" +
 	"\n" +
 	"Namespaces\x12\x10\n" +
 	"\x03pid\x18\x01 \x01(\bR\x03pid\x12\x14\n" +
@@ -3125,7 +3301,7 @@ func file_launcher_proto_rawDescGZIP() []byte {
 }
 
 var file_launcher_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_launcher_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_launcher_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_launcher_proto_goTypes = []any{
 	(Error_Code)(0),     // 0: runink.launcher.v1.Error.Code
 	(Signal_Target)(0),  // 1: runink.launcher.v1.Signal.Target
@@ -3155,14 +3331,16 @@ var file_launcher_proto_goTypes = []any{
 	(*UsageSample)(nil), // 25: runink.launcher.v1.UsageSample
 	(*Record)(nil),      // 26: runink.launcher.v1.Record
 	(*Spec)(nil),        // 27: runink.launcher.v1.Spec
-	(*Namespaces)(nil),  // 28: runink.launcher.v1.Namespaces
-	(*Mount)(nil),       // 29: runink.launcher.v1.Mount
-	(*Cgroup)(nil),      // 30: runink.launcher.v1.Cgroup
-	(*Level)(nil),       // 31: runink.launcher.v1.Level
-	(*DeviceRule)(nil),  // 32: runink.launcher.v1.DeviceRule
-	(*Rlimit)(nil),      // 33: runink.launcher.v1.Rlimit
-	(*Task)(nil),        // 34: runink.launcher.v1.Task
-	(*Stream)(nil),      // 35: runink.launcher.v1.Stream
+	(*Identity)(nil),    // 28: runink.launcher.v1.Identity
+	(*Confine)(nil),     // 29: runink.launcher.v1.Confine
+	(*Namespaces)(nil),  // 30: runink.launcher.v1.Namespaces
+	(*Mount)(nil),       // 31: runink.launcher.v1.Mount
+	(*Cgroup)(nil),      // 32: runink.launcher.v1.Cgroup
+	(*Level)(nil),       // 33: runink.launcher.v1.Level
+	(*DeviceRule)(nil),  // 34: runink.launcher.v1.DeviceRule
+	(*Rlimit)(nil),      // 35: runink.launcher.v1.Rlimit
+	(*Task)(nil),        // 36: runink.launcher.v1.Task
+	(*Stream)(nil),      // 37: runink.launcher.v1.Stream
 }
 var file_launcher_proto_depIdxs = []int32{
 	6,  // 0: runink.launcher.v1.Request.hello:type_name -> runink.launcher.v1.Hello
@@ -3198,22 +3376,24 @@ var file_launcher_proto_depIdxs = []int32{
 	5,  // 30: runink.launcher.v1.Exit.warnings:type_name -> runink.launcher.v1.StartError
 	5,  // 31: runink.launcher.v1.TaskExit.start_error:type_name -> runink.launcher.v1.StartError
 	27, // 32: runink.launcher.v1.Record.spec:type_name -> runink.launcher.v1.Spec
-	28, // 33: runink.launcher.v1.Spec.namespaces:type_name -> runink.launcher.v1.Namespaces
-	29, // 34: runink.launcher.v1.Spec.mounts:type_name -> runink.launcher.v1.Mount
-	30, // 35: runink.launcher.v1.Spec.cgroup:type_name -> runink.launcher.v1.Cgroup
-	33, // 36: runink.launcher.v1.Spec.rlimits:type_name -> runink.launcher.v1.Rlimit
-	34, // 37: runink.launcher.v1.Spec.tasks:type_name -> runink.launcher.v1.Task
-	31, // 38: runink.launcher.v1.Cgroup.levels:type_name -> runink.launcher.v1.Level
-	32, // 39: runink.launcher.v1.Level.devices:type_name -> runink.launcher.v1.DeviceRule
-	35, // 40: runink.launcher.v1.Task.stdin:type_name -> runink.launcher.v1.Stream
-	35, // 41: runink.launcher.v1.Task.stdout:type_name -> runink.launcher.v1.Stream
-	35, // 42: runink.launcher.v1.Task.stderr:type_name -> runink.launcher.v1.Stream
-	33, // 43: runink.launcher.v1.Task.rlimits:type_name -> runink.launcher.v1.Rlimit
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	30, // 33: runink.launcher.v1.Spec.namespaces:type_name -> runink.launcher.v1.Namespaces
+	31, // 34: runink.launcher.v1.Spec.mounts:type_name -> runink.launcher.v1.Mount
+	32, // 35: runink.launcher.v1.Spec.cgroup:type_name -> runink.launcher.v1.Cgroup
+	35, // 36: runink.launcher.v1.Spec.rlimits:type_name -> runink.launcher.v1.Rlimit
+	36, // 37: runink.launcher.v1.Spec.tasks:type_name -> runink.launcher.v1.Task
+	28, // 38: runink.launcher.v1.Spec.inside:type_name -> runink.launcher.v1.Identity
+	29, // 39: runink.launcher.v1.Spec.confine:type_name -> runink.launcher.v1.Confine
+	33, // 40: runink.launcher.v1.Cgroup.levels:type_name -> runink.launcher.v1.Level
+	34, // 41: runink.launcher.v1.Level.devices:type_name -> runink.launcher.v1.DeviceRule
+	37, // 42: runink.launcher.v1.Task.stdin:type_name -> runink.launcher.v1.Stream
+	37, // 43: runink.launcher.v1.Task.stdout:type_name -> runink.launcher.v1.Stream
+	37, // 44: runink.launcher.v1.Task.stderr:type_name -> runink.launcher.v1.Stream
+	35, // 45: runink.launcher.v1.Task.rlimits:type_name -> runink.launcher.v1.Rlimit
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_launcher_proto_init() }
@@ -3236,14 +3416,14 @@ func file_launcher_proto_init() {
 		(*Request_CloseStdin)(nil),
 	}
 	file_launcher_proto_msgTypes[25].OneofWrappers = []any{}
-	file_launcher_proto_msgTypes[29].OneofWrappers = []any{}
+	file_launcher_proto_msgTypes[31].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_launcher_proto_rawDesc), len(file_launcher_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   34,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -20,6 +20,11 @@ func specToWire(s *slice.Spec) *launcherpb.Spec {
 		OomScoreAdj: int32Ptr(s.OOMScoreAdj), Nice: int32Ptr(s.Nice),
 		PtyRows: uint32(s.Pty.Rows), PtyCols: uint32(s.Pty.Cols),
 		Cgroup: &launcherpb.Cgroup{On: s.Cgroup.On, Parent: s.Cgroup.Parent},
+		Shm:    s.Shm, ReadOnly: s.ReadOnly, HideProcs: s.HideProcs,
+		Confine: &launcherpb.Confine{NoNewPrivs: s.Confine.NoNewPrivs, DropCaps: s.Confine.DropCaps, KeepCaps: s.Confine.KeepCaps, Seccomp: string(s.Confine.Seccomp)},
+	}
+	if in := s.Inside; in != nil {
+		w.Inside = &launcherpb.Identity{Uid: in.UID, Gid: in.GID}
 	}
 	for _, m := range s.Mounts {
 		w.Mounts = append(w.Mounts, &launcherpb.Mount{Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})
@@ -50,6 +55,12 @@ func specFromWire(w *launcherpb.Spec) *slice.Spec {
 		PrivateTmp: w.GetPrivateTmp(), Rlimits: rlimitsFromWire(w.GetRlimits()),
 		Pty:    slice.Winsize{Rows: uint16(w.GetPtyRows()), Cols: uint16(w.GetPtyCols())},
 		Cgroup: slice.Cgroup{On: w.GetCgroup().GetOn(), Parent: w.GetCgroup().GetParent()},
+		Shm:    w.GetShm(), ReadOnly: w.GetReadOnly(), HideProcs: w.GetHideProcs(),
+		Confine: slice.Confine{NoNewPrivs: w.GetConfine().GetNoNewPrivs(), DropCaps: w.GetConfine().GetDropCaps(), KeepCaps: w.GetConfine().GetKeepCaps(),
+			Seccomp: slice.SeccompProfile(w.GetConfine().GetSeccomp())},
+	}
+	if in := w.GetInside(); in != nil {
+		s.Inside = &slice.Identity{UID: in.GetUid(), GID: in.GetGid()}
 	}
 	if w.OomScoreAdj != nil {
 		v := int(w.GetOomScoreAdj())

@@ -16,6 +16,8 @@ func TestSpecSurvivesTheWire(t *testing.T) {
 		Cgroup: slice.Cgroup{On: true, Parent: "p", Levels: []slice.Level{{Name: "l", Limits: slice.Limits{CPUs: 1.5, CPUShares: 3, CPUSet: "0-1",
 			MemorySet: "0", MemoryMax: 5, SwapMax: &z, PIDsMax: 6, Devices: []slice.DeviceRule{slice.DenyAllDevices}}}}},
 		Rlimits: []slice.Rlimit{{Resource: 7, Soft: 1, Hard: ^uint64(0), Optional: true}}, OOMScoreAdj: &n, Nice: &n, Pty: slice.Winsize{Rows: 1, Cols: 2},
+		Inside: &slice.Identity{UID: 8, GID: 9}, Shm: -1, ReadOnly: true, HideProcs: true,
+		Confine: slice.Confine{NoNewPrivs: true, DropCaps: true, KeepCaps: []string{"kill"}, Seccomp: slice.SeccompDefault},
 		Tasks: []slice.Task{{Argv: []string{"x", "\xff\xfe", ""}, Env: []string{"A=\xff"}, Dir: "/d", FallbackDir: "/f", DirNote: "n%s",
 			Stdin: slice.Stream{Kind: slice.StreamFile, Path: "/i\xff"}, Stdout: slice.Stream{Kind: slice.StreamPTY, Append: true, Mode: 0o600},
 			Stderr: slice.Stream{Kind: slice.StreamStdout}, CPUs: "1", Rlimits: []slice.Rlimit{{Resource: 3, Soft: 1, Hard: 2}}}}}
