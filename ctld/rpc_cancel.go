@@ -191,6 +191,13 @@ func (c *controller) cancelOne(t *state.State, req *rinkpb.CancelRequest, tg tar
 		out.Status = refuse(slurm.ErrnoAlreadyDone)
 		return cmds, signals
 	}
+	if req.AdminComment != "" {
+		if !c.s.operatorOf(u, j) {
+			out.Status = refuse(slurm.ErrnoAccessDenied)
+			return cmds, signals
+		}
+		cmds = append(cmds, state.UpdateJob{Job: j.ID, Tasks: tg.tasks, Change: state.JobChange{AdminComment: &req.AdminComment}})
+	}
 	pending := j.State.Base() == slurm.JobPending
 	if req.Signal != 0 && (req.Signal != 9 || req.Batch) && !(pending && req.Signal == 15) {
 		if pending {

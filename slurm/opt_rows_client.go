@@ -6,7 +6,7 @@ import "strings"
 // what is asked for a job.
 func clientRows() []optionRow {
 	rows := []optionRow{
-		{names: "autocomplete", arg: RequiredArg, cmds: allCommands, tier: 3, idle: "completion is the shell's own file", set: ignore},
+		{names: "autocomplete", arg: RequiredArg, cmds: allCommands, tier: 3, set: autocomplete},
 		{names: "help", short: "h", cmds: allCommands, tier: 1, set: client(func(c *ClientOptions, _ string) { c.Help = true })},
 		{names: "ignore-pbs", cmds: Sbatch, env: env3("IGNORE_PBS"), tier: 3, set: client(func(c *ClientOptions, _ string) { c.IgnorePBS = true })},
 		{names: "parsable", cmds: Sbatch, tier: 1, set: client(func(c *ClientOptions, _ string) { c.Parsable = true })},
@@ -75,4 +75,9 @@ func setHetGroup(r *optionReader, value string, _ bool) error {
 		}
 	}
 	return nil
+}
+
+// autocomplete ends the command with the options that begin as the value does.
+func autocomplete(r *optionReader, value string, _ bool) error {
+	return &HelpText{Text: Completions(r.table.specs, value)}
 }

@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -55,6 +56,9 @@ func TestEveryOptionIsRead(t *testing.T) {
 				a.args = append(a.args, "true")
 			}
 			got, err := a.do()
+			if help := (*HelpText)(nil); long == "--autocomplete" && errors.As(err, &help) && help.Exit == 0 {
+				return
+			}
 			if err != nil {
 				t.Errorf("%s %s by %s: %v", row[0], long, how, err)
 				return

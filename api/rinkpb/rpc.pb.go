@@ -1948,6 +1948,8 @@ type CancelRequest struct {
 	Full          bool     `protobuf:"varint,15,opt,name=full,proto3" json:"full,omitempty"`
 	Hurry         bool     `protobuf:"varint,16,opt,name=hurry,proto3" json:"hurry,omitempty"`
 	HasFilter     bool     `protobuf:"varint,17,opt,name=has_filter,json=hasFilter,proto3" json:"has_filter,omitempty"`
+	Cron          bool     `protobuf:"varint,18,opt,name=cron,proto3" json:"cron,omitempty"`                                    // jobs of a crontab too, whose lines are switched off with them
+	AdminComment  string   `protobuf:"bytes,19,opt,name=admin_comment,json=adminComment,proto3" json:"admin_comment,omitempty"` // put down on each job ended or signalled; operators alone
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2099,6 +2101,20 @@ func (x *CancelRequest) GetHasFilter() bool {
 		return x.HasFilter
 	}
 	return false
+}
+
+func (x *CancelRequest) GetCron() bool {
+	if x != nil {
+		return x.Cron
+	}
+	return false
+}
+
+func (x *CancelRequest) GetAdminComment() string {
+	if x != nil {
+		return x.AdminComment
+	}
+	return ""
 }
 
 // ActionReply has one outcome for each thing named, in order; filters give one
@@ -11443,7 +11459,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x0fListRunsRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"3\n" +
 	"\aRunList\x12(\n" +
-	"\x04runs\x18\x01 \x03(\v2\x14.runink.v1.RunRecordR\x04runs\"\xb0\x03\n" +
+	"\x04runs\x18\x01 \x03(\v2\x14.runink.v1.RunRecordR\x04runs\"\xe9\x03\n" +
 	"\rCancelRequest\x12%\n" +
 	"\x04refs\x18\x01 \x03(\v2\x11.runink.v1.JobRefR\x04refs\x12\x17\n" +
 	"\aby_user\x18\x02 \x01(\bR\x06byUser\x12\x10\n" +
@@ -11465,7 +11481,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04full\x18\x0f \x01(\bR\x04full\x12\x14\n" +
 	"\x05hurry\x18\x10 \x01(\bR\x05hurry\x12\x1d\n" +
 	"\n" +
-	"has_filter\x18\x11 \x01(\bR\thasFilter\"h\n" +
+	"has_filter\x18\x11 \x01(\bR\thasFilter\x12\x12\n" +
+	"\x04cron\x18\x12 \x01(\bR\x04cron\x12#\n" +
+	"\radmin_comment\x18\x13 \x01(\tR\fadminComment\"h\n" +
 	"\vActionReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12.\n" +
 	"\boutcomes\x18\x02 \x03(\v2\x12.runink.v1.OutcomeR\boutcomes\"n\n" +

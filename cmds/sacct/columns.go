@@ -267,14 +267,17 @@ func fields() []field {
 }
 
 // oldNames are the names that fields once had.
-var oldNames = []struct{ name, now string }{{"Reserved", "Planned"}, {"ResvCPU", "PlannedCPU"}, {"ResvCPURAW", "PlannedCPURAW"}}
+var oldNames = []struct {
+	name, now string
+	width     int
+}{{"Reserved", "Planned", 10}, {"ResvCPU", "PlannedCPU", 10}, {"ResvCPURAW", "PlannedCPURAW", 10}}
 
 // find returns the field that a name, perhaps cut short, means.
 func find(list []field, name string) (field, bool) {
 	for _, old := range oldNames {
 		if strings.EqualFold(old.name, name) {
 			f, ok := find(list, old.now)
-			f.name = old.name
+			f.name, f.width = old.name, old.width
 			return f, ok
 		}
 	}

@@ -61,7 +61,7 @@ func optionTable() []slurm.OptionSpec {
 		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
 	}
 	return []slurm.OptionSpec{
-		spec('A', must, "accounts"), spec('L', none, "allclusters"), spec('X', none, "allocations"), spec('a', none, "allusers"), spec(0, none, "array"),
+		spec(0, must, "autocomplete"), spec('A', must, "accounts"), spec('L', none, "allclusters"), spec('X', none, "allocations"), spec('a', none, "allusers"), spec(0, none, "array"),
 		spec('x', must, "associations"), spec('B', none, "batch-script"), spec('b', none, "brief"), spec('M', must, "clusters", "cluster"),
 		spec('c', none, "completion"), spec('C', must, "constraints"), spec(0, must, "delimiter"), spec('D', none, "duplicates"), spec('E', must, "endtime"),
 		spec(0, none, "env-vars"), spec(0, none, "expand-patterns"), spec(0, none, "federation"), spec('f', must, "file"), spec('F', must, "flags"),
@@ -241,6 +241,8 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		o.localUID = true
 	case "verbose":
 		o.verbose++
+	case "autocomplete":
+		o.done = slurm.Completions(optionTable(), value)
 	case "version":
 		o.done = cli.VersionLine() + "\n"
 	case "wckeys":

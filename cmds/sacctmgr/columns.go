@@ -158,6 +158,41 @@ func clusterName(r *row) string {
 	return ""
 }
 
+// wckeys are a key's name, or the keys of a user.
+func wckeys(r *row) string {
+	switch {
+	case r.wckey != nil:
+		return r.wckey.Name
+	case r.user != nil:
+		var names []string
+		for _, k := range r.user.WCKeys {
+			names = append(names, k.Name)
+		}
+		return strings.Join(names, ",")
+	}
+	return ""
+}
+
+// lineage is the way down the tree to an association, "/chem/0-alice/".
+func lineage(r *row) string {
+	if r.assoc == nil {
+		return ""
+	}
+	path := "/"
+	if r.assoc.Key.User != "" {
+		path = "/0-" + r.assoc.Key.User + "/"
+		if r.assoc.Key.Partition != "" {
+			path += string(r.assoc.Key.Partition) + "/"
+		}
+	}
+	for _, at := range r.cl.Chain(r.assoc) {
+		if at.Key.User == "" && at.Key.Account != "root" {
+			path = "/" + at.Key.Account + path
+		}
+	}
+	return path
+}
+
 // coordinators are the users who coordinate an account, or the accounts that a
 // user does, those above and below included.
 func coordinators(r *row) string {
@@ -338,6 +373,8 @@ func columns() []column {
 			}
 			return r.user.Admin.String()
 		}),
+		c("Allowed", 5, "Allowed", 8, text("countallowed")),
+		c("Associations", 3, "Assocs", 10, text("associations")),
 		c("Allocated", 7, "Allocated", 9, text("allocated")),
 		c("Classification", 3, "Class", 9, text("classification")),
 		c("ClusterNodes", 8, "Cluster Nodes", 20, text("clusternodes")),
@@ -384,6 +421,7 @@ func columns() []column {
 		c("Duration", 2, "Duration", 13, text("duration")),
 		c("EventRaw", 6, "EventRaw", 8, text("eventraw")),
 		c("Event", 2, "Event", 7, text("event")),
+		c("Extra", 2, "Extra", 20, text("extra")),
 		c("Features", 3, "Features", 20, text("features")),
 		c("Federation", 3, "Federation", 10, text("federation")),
 		c("FedState", 4, "FedState", 12, text("fedstate")),
@@ -411,8 +449,11 @@ func columns() []column {
 		c("GrpWall", 4, "GrpWall", 11, wall(func(l *sched.Limits) slurm.Duration { return l.GrpWall })),
 		c("ID", 2, "ID", 6, id),
 		c("Info", 3, "Info", 20, ofNote(func(n *sched.Transaction) string { return n.Info })),
+		c("InstanceId", 9, "InstanceId", 20, text("instanceid")),
+		c("InstanceType", 9, "InstanceType", 20, text("instancetype")),
 		c("LastConsumed", 8, "LastConsumed", 12, text("lastconsumed")),
 		c("LFT", 1, "LFT", 6, func(r *row) string { return span(r, false) }),
+		c("Lineage", 4, "Lineage", -20, lineage),
 		c("LimitFactor", 6, "LimitFactor", 11, ofQOS(func(q *sched.QOS) string {
 			if q.LimitFactor == 0 {
 				return ""
@@ -447,6 +488,7 @@ func columns() []column {
 		c("MinTRESPerJob", 7, "MinTRES", 13, amounts(func(l *sched.Limits) slurm.TRES { return l.MinTRESPerJob })),
 		c("Name", 2, "Name", 10, entityOwnName),
 		c("NodeCount", 5, "NodeCount", 9, text("nodecount")),
+		c("NodeInx", 5, "NodeInx", 9, text("nodeinx")),
 		c("NodeNames", 5, "NodeName", -15, text("nodename")),
 		c("Organization", 1, "Org", 20, func(r *row) string {
 			if r.acc == nil {
@@ -505,12 +547,7 @@ func columns() []column {
 		c("UsageFactor", 6, "UsageFactor", 11, factor(func(q *sched.QOS) float64 { return q.UsageFactor })),
 		c("UsageThreshold", 6, "UsageThres", 10, factor(func(q *sched.QOS) float64 { return q.UsageThreshold })),
 		c("User", 1, "User", 10, userName),
-		c("WCKeys", 2, "WCKey", 10, func(r *row) string {
-			if r.wckey == nil {
-				return ""
-			}
-			return r.wckey.Name
-		}),
+		c("WCKeys", 2, "WCKeys", 20, wckeys),
 		c("Where", 2, "Where", 20, ofNote(func(n *sched.Transaction) string { return n.Where })),
 	}
 }

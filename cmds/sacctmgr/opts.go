@@ -18,12 +18,12 @@ type options struct {
 }
 
 func optionTable() []slurm.OptionSpec {
-	const none, may = slurm.NoArg, slurm.OptionalArg
+	const none, may, must = slurm.NoArg, slurm.OptionalArg, slurm.RequiredArg
 	spec := func(short byte, arg slurm.ArgKind, names ...string) slurm.OptionSpec {
 		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
 	}
 	return []slurm.OptionSpec{
-		spec('s', none, "associations"), spec('h', none, "help", "usage"), spec('i', none, "immediate"), spec(0, may, "json"), spec('n', none, "noheader"),
+		spec(0, must, "autocomplete"), spec('s', none, "associations"), spec('h', none, "help", "usage"), spec('i', none, "immediate"), spec(0, may, "json"), spec('n', none, "noheader"),
 		spec('o', none, "oneliner"), spec('p', none, "parsable"), spec('P', none, "parsable2"), spec('Q', none, "quiet"), spec('r', none, "readonly"),
 		spec('v', none, "verbose"), spec('V', none, "version"), spec(0, may, "yaml"),
 	}
@@ -55,6 +55,8 @@ func parse(env *cli.Env) (*options, error) {
 			o.readonly = true
 		case "verbose":
 			o.verbose++
+		case "autocomplete":
+			o.done = slurm.Completions(optionTable(), g.Value)
 		case "version":
 			o.done = cli.VersionLine() + "\n"
 		}

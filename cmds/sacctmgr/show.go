@@ -385,8 +385,11 @@ func (c *call) showWCKeys(r *request) {
 		return
 	}
 	for i := range out {
-		if out[i].name == "Name" {
-			out[i].header, out[i].value = "WCKey", find("WCKeys").value
+		switch {
+		case out[i].name == "Name":
+			out[i].header, out[i].value = "WCKey", wckeys
+		case out[i].name == "WCKeys" && len(r.format) == 0:
+			out[i].header, out[i].width = "WCKey", 10
 		}
 	}
 	cl := c.fetch(false)

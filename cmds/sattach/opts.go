@@ -27,7 +27,7 @@ func optionTable() []slurm.OptionSpec {
 		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
 	}
 	return []slurm.OptionSpec{
-		spec(0, must, "error-filter"), spec('h', none, "help"), spec(0, must, "input-filter"), spec('l', none, "label"), spec(0, none, "layout"),
+		spec(0, must, "autocomplete"), spec(0, none, "debugger-test"), spec(0, must, "error-filter"), spec('h', none, "help"), spec(0, must, "input-filter"), spec('l', none, "label"), spec(0, none, "layout"),
 		spec(0, must, "output-filter"), spec(0, none, "pty"), spec('Q', none, "quiet"), spec('u', none, "usage"), spec('v', none, "verbose"),
 		spec('V', none, "version"),
 	}
@@ -49,6 +49,8 @@ func parse(env *cli.Env) (*options, error) {
 			filter = &o.out
 		case "error-filter":
 			filter = &o.err
+		case "debugger-test":
+			env.Warnf("--debugger-test has no effect here: a debugger finds the tasks by itself")
 		case "label":
 			o.label = true
 		case "layout":
@@ -63,6 +65,8 @@ func parse(env *cli.Env) (*options, error) {
 			o.done = helpText
 		case "usage":
 			o.done = usageText
+		case "autocomplete":
+			o.done = slurm.Completions(optionTable(), g.Value)
 		case "version":
 			o.done = cli.VersionLine() + "\n"
 		}

@@ -37,8 +37,8 @@ func optionTable() []slurm.OptionSpec {
 		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
 	}
 	return []slurm.OptionSpec{
-		spec('C', may, "compress"), spec(0, must, "exclude"), spec('f', none, "force"), spec('F', must, "fanout", "treewidth"), spec(0, none, "help"),
-		spec('j', must, "jobid"), spec('p', none, "preserve"), spec(0, may, "send-libs"), spec('s', must, "size"), spec('t', must, "timeout"),
+		spec(0, must, "autocomplete"), spec('C', may, "compress"), spec(0, must, "exclude"), spec('f', none, "force"), spec('F', must, "fanout", "treewidth"), spec(0, none, "help"),
+		spec('j', must, "jobid"), spec('Z', none, "no-allocation"), spec('w', must, "nodelist"), spec('p', none, "preserve"), spec(0, may, "send-libs"), spec('s', must, "size"), spec('t', must, "timeout"),
 		spec(0, none, "usage"), spec('v', none, "verbose"), spec('V', none, "version"),
 	}
 }
@@ -106,6 +106,8 @@ func (o *options) set(env *cli.Env, name, value string, hasValue bool) {
 		o.force = true
 	case "jobid":
 		o.setRef(value)
+	case "no-allocation", "nodelist":
+		env.Warnf("--%s has no effect here: files go to the nodes of a job", name)
 	case "preserve":
 		o.preserve = true
 	case "send-libs":
@@ -134,6 +136,8 @@ func (o *options) set(env *cli.Env, name, value string, hasValue bool) {
 		o.done = helpText
 	case "usage":
 		o.done = usageText
+	case "autocomplete":
+		o.done = slurm.Completions(optionTable(), value)
 	case "version":
 		o.done = cli.VersionLine() + "\n"
 	}

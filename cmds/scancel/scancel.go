@@ -13,12 +13,15 @@ import (
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
 
 //go:embed help.txt
 var help string
+
+const usage = "Usage: scancel [-A account] [--batch] [--full] [--interactive] [-n job_name] [-p partition] [-Q] [-q qos] [-R reservation] [-s signal] [-t state] [-u user] [-v] [-w hosts] [--wckey=key] [job_id[_array_id][.step_id] ...]\n"
 
 // Run is the command.
 func Run(env *cli.Env) int {
@@ -27,15 +30,8 @@ func Run(env *cli.Env) int {
 		fmt.Fprintln(env.Stderr, err)
 		return 1
 	}
-	switch {
-	case o.help:
-		fmt.Fprint(env.Stdout, help)
-		return 0
-	case o.usage:
-		fmt.Fprintln(env.Stdout, "Usage: scancel [-A account] [--batch] [--full] [--interactive] [-n job_name] [-p partition] [-Q] [-q qos] [-R reservation] [-s signal] [-t state] [-u user] [-v] [-w hosts] [--wckey=key] [job_id[_array_id][.step_id] ...]")
-		return 0
-	case o.version:
-		fmt.Fprintln(env.Stdout, cli.VersionLine())
+	if o.done != "" {
+		fmt.Fprint(env.Stdout, o.done)
 		return 0
 	}
 	if len(o.refs) == 0 && !o.filtered {
@@ -48,10 +44,16 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	defer client.Close()
+	if o.clusters != "" {
+		if other := show.Cluster(o.clusters, client.Cluster); other != "" {
+			env.Errorf("No cluster '%s' known by database.", other)
+			return 1
+		}
+	}
 	req := &rinkpb.CancelRequest{
 		ByUser: o.byUser, Uid: o.uid, Name: o.name, Partitions: o.partitions, Account: o.account, Qos: o.qos, States: o.states,
 		Nodes: o.nodes, Reservation: o.reservation, Wckey: o.wckey, Run: o.run, Signal: o.signal, Batch: o.batch, Full: o.full,
-		Hurry: o.hurry, HasFilter: o.filtered,
+		Hurry: o.hurry, HasFilter: o.filtered, Cron: o.cron, AdminComment: o.adminComment,
 	}
 	for _, r := range o.refs {
 		req.Refs = append(req.Refs, api.JobRefToProto(r))
@@ -107,19 +109,22 @@ func (o *options) lookedUp() bool {
 
 // options are what the command line asks for.
 type options struct {
-	help, usage, version, quiet, interactive, batch, full, hurry bool
-	verbose                                                      int
-	filtered, byUser                                             bool
-	uid                                                          uint32
-	name, account, qos, reservation, wckey, run                  string
-	partitions, nodes                                            []string
-	states                                                       []uint32
-	signal                                                       int32
-	refs                                                         []slurm.JobRef
+	done                                         string // text to print instead of anything else
+	quiet, interactive, batch, full, hurry, cron bool
+	verbose                                      int
+	filtered, byUser                             bool
+	uid                                          uint32
+	name, account, qos, reservation, wckey, run  string
+	clusters, adminComment                       string
+	partitions, nodes                            []string
+	states                                       []uint32
+	signal                                       int32
+	refs                                         []slurm.JobRef
 }
 
 var table = []slurm.OptionSpec{
-	{Names: []string{"account"}, Short: 'A', Arg: slurm.RequiredArg}, {Names: []string{"batch"}, Short: 'b'}, {Names: []string{"clusters"}, Short: 'M', Arg: slurm.RequiredArg},
+	{Names: []string{"account"}, Short: 'A', Arg: slurm.RequiredArg}, {Names: []string{"admin-comment"}, Arg: slurm.RequiredArg}, {Names: []string{"autocomplete"}, Arg: slurm.RequiredArg},
+	{Names: []string{"batch"}, Short: 'b'}, {Names: []string{"clusters", "cluster"}, Short: 'M', Arg: slurm.RequiredArg},
 	{Names: []string{"ctld"}}, {Names: []string{"cron"}, Short: 'c'}, {Names: []string{"full"}, Short: 'f'}, {Names: []string{"help"}}, {Names: []string{"hurry"}, Short: 'H'}, {Names: []string{"interactive"}, Short: 'i'},
 	{Names: []string{"name", "jobname"}, Short: 'n', Arg: slurm.RequiredArg}, {Names: []string{"me"}},
 	{Names: []string{"nodelist"}, Short: 'w', Arg: slurm.RequiredArg}, {Names: []string{"partition"}, Short: 'p', Arg: slurm.RequiredArg},
@@ -133,9 +138,6 @@ var table = []slurm.OptionSpec{
 func parse(env *cli.Env) (*options, error) {
 	o := &options{}
 	given, rest, err := slurm.Getopt(env.Name, table, env.Args, slurm.PermuteWords)
-	if err != nil {
-		return nil, err
-	}
 	for _, name := range []string{"account", "batch", "full", "interactive", "name", "nodelist", "partition", "qos", "reservation", "state", "user", "verbose", "wckey"} {
 		if v, ok := env.Lookup("SCANCEL_" + strings.ToUpper(name)); ok {
 			if (name == "batch" || name == "full" || name == "interactive" || name == "verbose") && (v == "0" || strings.EqualFold(v, "false")) {
@@ -147,9 +149,12 @@ func parse(env *cli.Env) (*options, error) {
 		}
 	}
 	for _, g := range given {
-		if err := o.set(env, g.Name(), g.Value); err != nil {
-			return nil, err
+		if err := o.set(env, g.Name(), g.Value); err != nil || o.done != "" {
+			return o, err
 		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	for _, word := range rest {
 		for _, part := range strings.Fields(word) {
@@ -228,20 +233,26 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		}
 		o.signal = int32(n)
 	case "clusters":
-		env.Warnf("--clusters=%s has no effect: there is one cluster", value)
-	case "cron", "sibling":
-		return fmt.Errorf("%s: error: --%s is not supported", env.Name, name)
+		o.clusters = value
+	case "admin-comment":
+		o.adminComment = value
+	case "cron":
+		o.cron = true
+	case "sibling":
+		env.Warnf("--sibling=%s has no effect here: there is no federation", value)
 	case "ctld": // requests always go through the controller
 	case "quiet":
 		o.quiet = true
 	case "verbose":
 		o.verbose++
 	case "help":
-		o.help = true
+		o.done = help
 	case "usage":
-		o.usage = true
+		o.done = usage
 	case "version":
-		o.version = true
+		o.done = cli.VersionLine() + "\n"
+	case "autocomplete":
+		o.done = slurm.Completions(table, value)
 	default:
 		return fmt.Errorf("%s: error: option %s is not known", env.Name, strconv.Quote(name))
 	}

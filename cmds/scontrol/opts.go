@@ -29,7 +29,7 @@ func optionTable() []slurm.OptionSpec {
 		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
 	}
 	return []slurm.OptionSpec{
-		spec('a', none, "all"), spec('M', must, "clusters", "cluster"), spec('d', none, "details"), spec(0, none, "federation"),
+		spec(0, must, "autocomplete"), spec('a', none, "all"), spec('M', must, "clusters", "cluster"), spec('d', none, "details"), spec(0, none, "federation"),
 		spec('F', none, "future"), spec('h', none, "help"), spec(0, none, "usage"), spec(0, none, "hide"), spec(0, may, "json"), spec(0, none, "local"),
 		spec('o', none, "oneliner"), spec('Q', none, "quiet"), spec(0, none, "sibling"), spec('u', must, "uid"), spec('v', none, "verbose"),
 		spec('V', none, "version"), spec(0, may, "yaml"),
@@ -92,6 +92,8 @@ func (o *options) set(name, value string) {
 		o.uid = value
 	case "verbose":
 		o.verbose++
+	case "autocomplete":
+		o.done = slurm.Completions(optionTable(), value)
 	case "version":
 		o.done = cli.VersionLine() + "\n"
 	}

@@ -32,8 +32,8 @@ func optionTable() []slurm.OptionSpec {
 		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
 	}
 	return []slurm.OptionSpec{
-		spec('a', none, "all"), spec('h', none, "help"), spec('i', none, "sort-by-id"), spec(0, may, "json"), spec('M', must, "cluster", "clusters"),
-		spec('r', none, "reset"), spec('t', none, "sort-by-time"), spec('T', none, "sort-by-time2"),
+		spec(0, must, "autocomplete"), spec('a', none, "all"), spec('h', none, "help"), spec('i', none, "sort-by-id"), spec(0, may, "json"), spec('M', must, "cluster", "clusters"),
+		spec(0, none, "no-trunc"), spec('r', none, "reset"), spec('t', none, "sort-by-time"), spec('T', none, "sort-by-time2"),
 		spec(0, none, "usage"), spec('V', none, "version"), spec(0, may, "yaml"),
 	}
 }
@@ -68,6 +68,9 @@ func parse(env *cli.Env) (*options, error) {
 			o.done = helpText
 		case "usage":
 			o.done = usageText
+		case "no-trunc": // what waits is never shortened
+		case "autocomplete":
+			o.done = slurm.Completions(optionTable(), g.Value)
 		case "version":
 			o.done = cli.VersionLine() + "\n"
 		}

@@ -45,7 +45,7 @@ func optionTable() []slurm.OptionSpec {
 		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
 	}
 	return []slurm.OptionSpec{
-		spec('a', none, "all"), spec('M', must, "clusters", "cluster"), spec('d', none, "dead"), spec('e', none, "exact"), spec(0, none, "federation"),
+		spec(0, must, "autocomplete"), spec('a', none, "all"), spec('M', must, "clusters", "cluster"), spec('d', none, "dead"), spec('e', none, "exact"), spec(0, none, "federation"),
 		spec('o', must, "format"), spec('O', must, "Format"), spec('F', none, "future"), spec(0, none, "help"), spec(0, none, "helpformat"),
 		spec(0, none, "helpFormat"), spec(0, none, "helpstate"), spec(0, none, "hide"), spec('i', must, "iterate"), spec(0, may, "json"),
 		spec('R', none, "list-reasons"), spec(0, none, "local"), spec('l', none, "long"), spec(0, none, "noconvert"), spec('N', none, "Node"),
@@ -124,6 +124,8 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		o.done = strings.Join(slurm.NodeStateNames(), "\n") + "\n"
 	case "usage":
 		o.done = usageText + "\n"
+	case "autocomplete":
+		o.done = slurm.Completions(optionTable(), value)
 	case "version":
 		o.done = cli.VersionLine() + "\n"
 	case "iterate":

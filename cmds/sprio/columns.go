@@ -69,6 +69,7 @@ func columns() []show.Column[*view, row] {
 		text('r', "PARTITION", "", func(_ *view, r row) string { return r.PartitionName }),
 		number(text('S', "SITE", "1", func(_ *view, r row) string { return strconv.FormatInt(r.Site, 10) }), func(r row) float64 { return float64(r.Site) }),
 		text('u', "USER", "", func(_ *view, r row) string { return show.Or(r.User, strconv.FormatUint(uint64(r.Uid), 10)) }),
+		text('s', "SLUID", "", func(*view, row) string { return show.NA }),
 		number(text('y', "PRIORITY", "", func(_ *view, r row) string { return fmt.Sprintf("%.14f", r.Priority/math.MaxUint32) }), row.GetPriority),
 		number(text('Y', "PRIORITY", "", func(_ *view, r row) string { return strconv.FormatUint(uint64(min(r.Priority, math.MaxUint32)), 10) }), row.GetPriority),
 		show.Column[*view, row]{Letter: 't', Header: "TRES", Value: func(v *view, r row) string {

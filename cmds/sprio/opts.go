@@ -91,7 +91,9 @@ func parse(env *cli.Env) (*options, error) {
 func (o *options) set(env *cli.Env, name, value string) error {
 	o.given[name] = value
 	switch name {
-	case "autocomplete", "federation", "local", "sibling": // there is one cluster
+	case "autocomplete":
+		o.done = slurm.Completions(optionTable(), value)
+	case "federation", "local", "sibling": // there is one cluster
 	case "clusters":
 		o.clusters = value
 	case "format":

@@ -50,7 +50,7 @@ func optionTable() []slurm.OptionSpec {
 		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
 	}
 	return []slurm.OptionSpec{
-		spec('A', must, "accounts", "account"), spec('U', must), spec('a', none, "all"), spec('r', none, "array"), spec(0, none, "array-unique"),
+		spec(0, must, "autocomplete"), spec('A', must, "accounts", "account"), spec('U', must), spec('a', none, "all"), spec('r', none, "array"), spec(0, none, "array-unique"),
 		spec('M', must, "clusters", "cluster"), spec(0, none, "expand-patterns"), spec(0, none, "federation"),
 		spec('O', must, "Format"), spec('o', must, "format"), spec(0, none, "help"), spec(0, none, "helpstate"), spec(0, none, "helpformat"),
 		spec(0, none, "helpFormat"), spec(0, none, "hide"), spec('i', must, "iterate"), spec('j', may, "jobs"), spec(0, may, "json"),
@@ -152,6 +152,8 @@ func (o *options) set(env *cli.Env, name, value string, hasValue bool) error {
 		o.done = helpText
 	case "usage":
 		o.done = usageText + "\n"
+	case "autocomplete":
+		o.done = slurm.Completions(optionTable(), value)
 	case "version":
 		o.done = cli.VersionLine() + "\n"
 	case "helpstate":

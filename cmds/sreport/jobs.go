@@ -17,6 +17,8 @@ type sized struct {
 	cells   cells
 	buckets []int64
 	total   int64
+	jobs    int64
+	seconds int64
 }
 
 func (s *session) sizesByAccount(w *wish) int {
@@ -99,6 +101,11 @@ func (s *session) sizes(w *wish, title, what string, name func(*rinkpb.Party) st
 	columns := []column{
 		{name: "Account", header: what, width: 9, aliases: []string{"Acct", "Wckey"}}, {name: "Cluster", header: "Cluster", width: 9},
 	}
+	// What a size is made of, beside the sizes: of nodes and users the groups know none.
+	columns = append(columns,
+		column{name: "Duration", header: "Duration", width: 12}, column{name: "JobCount", header: "Job Count", width: 9},
+		column{name: "NodeCount", header: "Node Count", width: 9}, column{name: "TresCount", header: "TRES Count", width: 10, aliases: []string{"CpuCount", "Count"}},
+		column{name: "User", header: "User", width: 9})
 	own := "Cluster,Account"
 	for i, from := range edges {
 		header := fmt.Sprintf(">= %d %s", from, label)
@@ -129,7 +136,7 @@ func (s *session) sizes(w *wish, title, what string, name func(*rinkpb.Party) st
 	s.title(w, title, usage, true)
 	l.header()
 	for _, r := range rows {
-		c := cells{"cluster": s.cluster, "account": r.cells["name"]}
+		c := cells{"cluster": s.cluster, "account": r.cells["name"], "jobcount": strconv.FormatInt(r.jobs, 10), "duration": slurm.Duration(r.seconds).String()}
 		for i, n := range r.buckets {
 			if w.counts {
 				c[fmt.Sprintf("size%d", i)] = strconv.FormatInt(n, 10)
@@ -151,14 +158,14 @@ func (s *session) sizes(w *wish, title, what string, name func(*rinkpb.Party) st
 func group(list []*rinkpb.PartyUsage, edges []int64, kind string, name func(*rinkpb.Party) string, counts bool) (rows []*sized, whole int64) {
 	at := map[string]*sized{}
 	for _, p := range list {
-		n := p.Jobs
-		if !counts {
-			n = 0
-			for _, t := range p.Tres {
-				if t.Tres == kind {
-					n = t.Seconds
-				}
+		n, seconds := p.Jobs, int64(0)
+		for _, t := range p.Tres {
+			if t.Tres == kind {
+				seconds = t.Seconds
 			}
+		}
+		if !counts {
+			n = seconds
 		}
 		key := name(p.Party)
 		if key == "" || n == 0 || len(edges) == 0 {
@@ -175,6 +182,8 @@ func group(list []*rinkpb.PartyUsage, edges []int64, kind string, name func(*rin
 		}
 		r.buckets[i] += n
 		r.total += n
+		r.jobs += p.Jobs
+		r.seconds += seconds
 		whole += n
 	}
 	for _, key := range sortedKeys(at) {

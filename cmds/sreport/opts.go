@@ -51,7 +51,7 @@ func optionTable() []slurm.OptionSpec {
 		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
 	}
 	return []slurm.OptionSpec{
-		spec('a', none, "all_clusters"), spec('M', must, "cluster", "clusters"), spec(0, none, "federation"), spec('h', none, "help", "usage"),
+		spec(0, must, "autocomplete"), spec('a', none, "all_clusters"), spec('M', must, "cluster", "clusters"), spec(0, none, "federation"), spec('h', none, "help", "usage"),
 		spec('i', none, "immediate"), spec(0, none, "local"), spec('n', none, "noheader"), spec('p', none, "parsable"), spec('P', none, "parsable2"),
 		spec('Q', none, "quiet"), spec('s', must, "sort"), spec('t', must, "time"), spec('T', must, "tres"), spec('v', none, "verbose"), spec('V', none, "version"),
 	}
@@ -120,6 +120,8 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		o.tres, o.hasTRES = value, true
 	case "verbose":
 		o.verbose++
+	case "autocomplete":
+		o.done = slurm.Completions(optionTable(), value)
 	case "version":
 		o.done = cli.VersionLine() + "\n"
 	}

@@ -114,6 +114,8 @@ func (o *options) set(name, value string) {
 		o.usersOnly = true
 	case "verbose":
 		o.verbose++
+	case "autocomplete":
+		o.done = slurm.Completions(optionTable(), value)
 	case "version":
 		o.done = cli.VersionLine() + "\n"
 	}

@@ -27,7 +27,7 @@ func optionTable() []slurm.OptionSpec {
 		return slurm.OptionSpec{Names: names, Short: short, Arg: arg}
 	}
 	return []slurm.OptionSpec{
-		spec('a', none, "allsteps"), spec('e', none, "helpformat"), spec('h', none, "help"), spec('i', none, "pidformat"), spec('j', must, "jobs"),
+		spec(0, must, "autocomplete"), spec('a', none, "allsteps"), spec('e', none, "helpformat"), spec('h', none, "help"), spec('i', none, "pidformat"), spec('j', must, "jobs"),
 		spec('n', none, "noheader"), spec(0, none, "noconvert"), spec('o', must, "format", "fields"), spec('p', none, "parsable"),
 		spec('P', none, "parsable2"), spec(0, none, "usage"), spec('v', none, "verbose"), spec('V', none, "version"),
 	}
@@ -70,6 +70,8 @@ func parse(env *cli.Env) (*options, error) {
 			o.done = usageText
 		case "verbose":
 			o.verbose++
+		case "autocomplete":
+			o.done = slurm.Completions(optionTable(), g.Value)
 		case "version":
 			o.done = cli.VersionLine() + "\n"
 		}

@@ -26,9 +26,9 @@ var (
 const SurfaceVersion = "26.05.3"
 
 // VersionLine is what -V prints: one line whose first two words are what tools
-// written for Slurm look for, the name as Slurm's packages for Debian spell it.
+// written for Slurm look for.
 func VersionLine() string {
-	return fmt.Sprintf("slurm-wlm %s (rink %s)", SurfaceVersion, Version)
+	return fmt.Sprintf("slurm %s (rink %s)", SurfaceVersion, Version)
 }
 
 // Env is a command's call: everything it may look at and write to. Tests make
