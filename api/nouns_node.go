@@ -21,7 +21,7 @@ func NodeToProto(n *sched.Node) *rinkpb.Node {
 		ReasonTime: TimeToProto(n.ReasonTime), LastBusy: TimeToProto(n.LastBusy),
 		UsedCpus: Int32(n.UsedCPUs), UsedMem: int64(n.UsedMem), UsedGres: GresAllocsToProto(n.UsedGres),
 		CompletingJobs: Int32(n.CompletingJobs), ExclusiveUser: n.ExclusiveUser, ExclusiveBy: uint32(n.ExclusiveBy),
-		PowerAt: TimeToProto(n.PowerAt),
+		PowerAt: TimeToProto(n.PowerAt), NextState: uint32(n.NextState),
 	}
 	if len(n.Gres) > 0 {
 		p.Gres = make([]*rinkpb.NodeGres, len(n.Gres))
@@ -55,7 +55,7 @@ func NodeFromProto(p *rinkpb.Node) (*sched.Node, error) {
 		ReasonTime: TimeFromProto(p.ReasonTime), LastBusy: TimeFromProto(p.LastBusy),
 		UsedCPUs: int(p.UsedCpus), UsedMem: slurm.MB(p.UsedMem),
 		CompletingJobs: int(p.CompletingJobs), ExclusiveUser: p.ExclusiveUser, ExclusiveBy: slurm.JobID(p.ExclusiveBy),
-		PowerAt: TimeFromProto(p.PowerAt),
+		PowerAt: TimeFromProto(p.PowerAt), NextState: slurm.NodeState(p.NextState),
 	}
 	for _, v := range [...]int{n.Port, n.Index, n.CPUs, n.Boards, n.Sockets, n.Cores, n.Threads, int(n.Memory), int(n.TmpDisk), n.CoreSpec} {
 		if v < 0 {

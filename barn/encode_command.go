@@ -102,7 +102,7 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 		e.Cmd = &rinkpb.Entry_DropReservation{DropReservation: &rinkpb.DropReservation{Name: c.Name, Id: c.ID, Over: c.Over}}
 	case state.UseToken:
 		e.Cmd = &rinkpb.Entry_UseToken{UseToken: &rinkpb.UseToken{Hash: c.Hash, Role: c.Role, Name: c.Name}}
-	case state.PreemptJobs, state.ResumeJobs, state.PowerNodes, state.ShrinkJob:
+	case state.PreemptJobs, state.ResumeJobs, state.PowerNodes, state.ShrinkJob, state.BeginJob:
 		setRoomCommand(e, c)
 	default:
 		return fmt.Errorf("cannot encode the command %T: it has no form in the log", cmd)
@@ -221,7 +221,7 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 	case *rinkpb.Entry_UseToken:
 		t := m.UseToken
 		return state.UseToken{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName()}, nil
-	case *rinkpb.Entry_PreemptJobs, *rinkpb.Entry_ResumeJobs, *rinkpb.Entry_PowerNodes, *rinkpb.Entry_ShrinkJob:
+	case *rinkpb.Entry_PreemptJobs, *rinkpb.Entry_ResumeJobs, *rinkpb.Entry_PowerNodes, *rinkpb.Entry_ShrinkJob, *rinkpb.Entry_BeginJob:
 		return roomCommandFrom(e)
 	default:
 		return nil, fmt.Errorf("%w: a command this version does not know", ErrNewer)
@@ -464,6 +464,9 @@ func updateNodeToProto(c state.UpdateNode) *rinkpb.UpdateNode {
 	if c.Base != nil {
 		m.Base = ptr(uint32(*c.Base))
 	}
+	if c.NextState != nil {
+		m.NextState = ptr(uint32(*c.NextState))
+	}
 	if c.Features != nil {
 		m.Features = &rinkpb.StringList{V: *c.Features}
 	}
@@ -477,6 +480,9 @@ func updateNodeFromProto(m *rinkpb.UpdateNode) state.UpdateNode {
 	setNumber(&c.Clear, m.Clear)
 	if m.Base != nil {
 		setPointer(&c.Base, *m.Base)
+	}
+	if m.NextState != nil {
+		setPointer(&c.NextState, *m.NextState)
 	}
 	if m.Features != nil {
 		c.Features = &m.Features.V

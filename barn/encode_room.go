@@ -25,6 +25,8 @@ func setRoomCommand(e *rinkpb.Entry, cmd state.Command) {
 		e.Cmd = &rinkpb.Entry_ResumeJobs{ResumeJobs: m}
 	case state.PowerNodes:
 		e.Cmd = &rinkpb.Entry_PowerNodes{PowerNodes: &rinkpb.PowerNodes{Nodes: texts(c.Nodes), Step: uint32(c.Step), Reason: c.Reason}}
+	case state.BeginJob:
+		e.Cmd = &rinkpb.Entry_BeginJob{BeginJob: &rinkpb.BeginJob{Job: uint32(c.Job), Restarts: c.Restarts}}
 	case state.ShrinkJob:
 		e.Cmd = &rinkpb.Entry_ShrinkJob{ShrinkJob: &rinkpb.ShrinkJob{Job: uint32(c.Job), Restarts: c.Restarts, Nodes: texts(c.Nodes)}}
 	}
@@ -54,6 +56,10 @@ func roomCommandFrom(e *rinkpb.Entry) (state.Command, error) {
 	case *rinkpb.Entry_PowerNodes:
 		c := state.PowerNodes{Step: state.PowerStep(m.PowerNodes.GetStep()), Reason: m.PowerNodes.GetReason()}
 		setTexts(&c.Nodes, m.PowerNodes.GetNodes())
+		return c, nil
+	case *rinkpb.Entry_BeginJob:
+		c := state.BeginJob{Restarts: m.BeginJob.GetRestarts()}
+		setNumber(&c.Job, m.BeginJob.GetJob())
 		return c, nil
 	case *rinkpb.Entry_ShrinkJob:
 		c := state.ShrinkJob{Restarts: m.ShrinkJob.GetRestarts()}

@@ -34,7 +34,7 @@ func commands() []state.Command {
 		state.SetConfig{}, state.Purge{}, state.AddToken{}, state.UseToken{},
 		state.ImportHistory{},
 		state.EditAccounts{},
-		state.PreemptJobs{}, state.ResumeJobs{}, state.PowerNodes{}, state.ShrinkJob{},
+		state.PreemptJobs{}, state.ResumeJobs{}, state.PowerNodes{}, state.ShrinkJob{}, state.BeginJob{},
 		state.ResetUsage{},
 		state.SetReservation{}, state.DropReservation{},
 	}

@@ -66,6 +66,9 @@ type Server struct {
 	loop       *loop
 	soft       *softFacts
 	power      power
+	prologs    *prologBook
+	stopping   context.Context // ends when the server does
+	checks     healthChecks
 	asking     asking
 	waits      *waitBook
 	priorities *priorityBook
@@ -89,7 +92,7 @@ func newServer(opt Options) *Server {
 	s := &Server{
 		opt: opt, conf: opt.Config.Conf, log: opt.Logger, start: time.Now(),
 		users: auth.NewUsers(time.Minute), soft: newSoftFacts(), waits: newWaitBook(), stepBook: newStepBook(),
-		priorities: newPriorityBook(), diag: newDiag(time.Now()),
+		priorities: newPriorityBook(), diag: newDiag(time.Now()), prologs: newPrologBook(),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -103,6 +106,7 @@ func newServer(opt Options) *Server {
 func (s *Server) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	s.stopping = ctx
 
 	if err := s.open(); err != nil {
 		return err

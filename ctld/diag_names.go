@@ -18,7 +18,7 @@ var messages = map[string]message{
 	"Ping": {"REQUEST_PING", 1008}, "Submit": {"REQUEST_SUBMIT_BATCH_JOB", 4003}, "TestOnly": {"REQUEST_JOB_WILL_RUN", 4012},
 	"ListJobs": {"REQUEST_JOB_INFO", 2003}, "ListNodes": {"REQUEST_NODE_INFO", 2007}, "ListPartitions": {"REQUEST_PARTITION_INFO", 2009},
 	"GetConfig": {"REQUEST_BUILD_INFO", 2001}, "GetScript": {"REQUEST_BATCH_SCRIPT", 2051}, "Cancel": {"REQUEST_KILL_JOB", 5032},
-	"Update": {"REQUEST_UPDATE_JOB", 3001}, "ModifyNode": {"REQUEST_UPDATE_NODE", 3002}, "ModifyPartition": {"REQUEST_UPDATE_PARTITION", 3005},
+	"Update": {"REQUEST_UPDATE_JOB", 3001}, "ModifyNode": {"REQUEST_UPDATE_NODE", 3002}, "RebootNodes": {"REQUEST_REBOOT_NODES", 1015}, "ModifyPartition": {"REQUEST_UPDATE_PARTITION", 3005},
 	"Reconfigure": {"REQUEST_RECONFIGURE", 1003}, "CreateStep": {"REQUEST_JOB_STEP_CREATE", 5001}, "SignalStep": {"REQUEST_CANCEL_JOB_STEP", 5005},
 	"CompleteJob": {"REQUEST_COMPLETE_JOB_ALLOCATION", 5017}, "Priorities": {"REQUEST_PRIORITY_FACTORS", 2026}, "Shares": {"REQUEST_SHARE_INFO", 2022},
 	"ListReservations": {"REQUEST_RESERVATION_INFO", 2024}, "ModifyReservation": {"REQUEST_UPDATE_RESERVATION", 3009},

@@ -17,7 +17,12 @@ import (
 // without a script (salloc, srun) have nothing to start until a step comes. Of a
 // heterogeneous job the first component alone has the script.
 func (s *Server) dispatchStart(j *sched.Job) {
-	if !j.Batch || len(j.Alloc) == 0 || j.HetOffset > 0 || j.State.Has(slurm.JobConfiguring) {
+	if len(j.Alloc) == 0 || j.State.Has(slurm.JobPowerUpNode) {
+		return
+	}
+	waits := j.State.Has(slurm.JobConfiguring)
+	s.prepare(j)
+	if !j.Batch || j.HetOffset > 0 || waits && !s.launchesEarly() {
 		return
 	}
 	if order := s.launchOrder(j); order != nil {
@@ -34,7 +39,7 @@ func (s *Server) dispatchChange(old, cur *sched.Job) {
 	ending := cur.State.Has(slurm.JobCompleting)
 	if ending && (old == nil || !old.State.Has(slurm.JobCompleting)) {
 		for _, n := range cur.Completing {
-			s.sessions.send(n, endOrder(cur, s.killWait()))
+			s.sessions.send(n, s.endOrder(cur))
 		}
 		return
 	}
@@ -57,9 +62,11 @@ func (s *Server) dispatchChange(old, cur *sched.Job) {
 // endOrder tells an agent to end what a job has there. A job that ended by
 // itself or lost a node is swept at once; one that is told to go gets TERM
 // first and KillWait to follow it.
-func endOrder(j *sched.Job, killWait time.Duration) *rinkpb.Order {
+func (s *Server) endOrder(j *sched.Job) *rinkpb.Order {
+	killWait := s.killWait()
 	return &rinkpb.Order{Order: &rinkpb.Order_End{End: &rinkpb.EndJobHere{
-		Job: uint32(j.ID), Restarts: j.Restarts, KillWait: int64(killWait / time.Second),
+		HookEnv: s.epilogEnv(j),
+		Job:     uint32(j.ID), Restarts: j.Restarts, KillWait: int64(killWait / time.Second),
 		Now: j.State.Base() == slurm.JobCompleted || j.State.Base() == slurm.JobFailed, Reason: endWords(j),
 	}}}
 }
@@ -144,6 +151,7 @@ func (s *Server) jobHere(j *sched.Job, conf *sched.Config, i int) *rinkpb.JobHer
 		Umask: int32(j.Umask), Rlimits: rlimitsToProto(j.Rlimits),
 		Namespaces: strings.Join(conf.Conf.Slice.Namespaces, ","), PrivateTmp: conf.Conf.Slice.PrivateTmp, Cgroup: conf.Conf.Slice.Cgroup,
 	}
+	h.HookEnv = sched.HookEnv(j, conf)
 	if p := conf.Partition(j.Partition); p != nil {
 		if p.SliceNamespaces != "" {
 			h.Namespaces = p.SliceNamespaces
@@ -263,7 +271,7 @@ func (s *Server) resendKills(now time.Time) {
 	})
 	for _, j := range late {
 		for _, n := range slices.Clone(j.Completing) {
-			s.sessions.send(n, endOrder(j, s.killWait()))
+			s.sessions.send(n, s.endOrder(j))
 		}
 	}
 }

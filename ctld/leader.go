@@ -64,6 +64,7 @@ func (s *Server) term(ctx context.Context) {
 	s.soft.expectAll(s.nodeNames(), time.Now())
 	s.log.Info("leads the cluster", "cluster", s.conf.ClusterName)
 	s.sessions.lead(true)
+	s.prepareAll()
 	defer s.sessions.lead(false)
 	if s.opt.Ready != nil {
 		s.opt.Ready()
@@ -169,6 +170,8 @@ func (s *Server) carryOut(ev state.Event) {
 		s.waits.stepEnded(ev.Job.ID)
 	case state.AccountsChanged:
 		s.accounts.Store(ev.New)
+	case state.JobReleased:
+		s.epilogSlurmctld(ev.Job)
 	case state.ConfigChanged:
 		s.sessions.broadcastConfig()
 	}
@@ -198,6 +201,8 @@ func (s *Server) tick(ctx context.Context, now time.Time) {
 	s.signalWarnings(now)
 	s.warnPreempted(now)
 	s.powerWork(ctx, now)
+	s.rebootWork(ctx, now)
+	s.checkHealth(now)
 	s.resendKills(now)
 	if len(cmds) == 0 && now.Unix()%restEvery == 0 {
 		// What a burst of work needed goes back to the system once it is over.

@@ -40,6 +40,8 @@ func nodeStateOf(word string) (nodeStateChange, error) {
 		return nodeStateChange{base: &future, clear: slurm.NodeDrain | slurm.NodeFail | slurm.NodeNotResponding, lost: true}, nil
 	case "noresp":
 		return nodeStateChange{set: slurm.NodeNotResponding}, nil
+	case "cancel_reboot":
+		return nodeStateChange{clear: slurm.NodeRebootRequested | slurm.NodeRebootIssued}, nil
 	case "power_up":
 		return nodeStateChange{set: slurm.NodePowerUp, clear: slurm.NodePowerDown}, nil
 	case "power_down":
@@ -56,6 +58,8 @@ func nodeStateOf(word string) (nodeStateChange, error) {
 func (c nodeStateChange) mayChange(conf *sched.Config, n *sched.Node, word string) bool {
 	const power = slurm.NodePowerUp | slurm.NodePowerDown
 	switch strings.ToLower(word) {
+	case "cancel_reboot": // one that was told to cannot be called back
+		return n.State.Has(slurm.NodeRebootRequested)
 	case "resume":
 		const out = slurm.NodeDrain | slurm.NodeFail | slurm.NodeInvalidReg | slurm.NodePowerDown
 		return n.State.Base() == slurm.NodeDown || n.State.Base() == slurm.NodeFuture || n.State&out != 0
@@ -91,6 +95,18 @@ func nodeUpdates(t *state.State, up state.UpdateNode, c nodeStateChange, word st
 		case c.set.Has(slurm.NodePowerUp) && n.State&(slurm.NodePoweredDown|slurm.NodePoweringDown) == 0,
 			c.set.Has(slurm.NodePowerDown) && n.State.Has(slurm.NodePoweredDown) && !n.State.Has(slurm.NodePowerUp):
 			continue // it is as it is asked for
+		case strings.EqualFold(word, "cancel_reboot"):
+			one, none := up, slurm.NodeState(0)
+			one.Nodes, one.NextState = []sched.NodeName{name}, &none
+			if n.NextState != 0 {
+				one.Clear |= slurm.NodeDrain // it was drained for this
+			}
+			if one.Reason == nil && (n.NextState != 0 || !n.State.Has(slurm.NodeDrain)) {
+				nothing := ""
+				one.Reason = &nothing
+			}
+			cmds = append(cmds, one)
+			continue
 		}
 		up.Nodes = append(up.Nodes, name)
 	}

@@ -33,11 +33,13 @@ func (s *Server) reported(sess *session, r *rinkpb.Report) []state.Command {
 	case *rinkpb.Report_Failed:
 		return s.launchFailed(sess.node, m.Failed)
 	case *rinkpb.Report_Health:
-		return health(sess.node, m.Health)
+		return s.health(sess.node, m.Health)
 	case *rinkpb.Report_Usage:
 		s.soft.used(sess.node, m.Usage)
 	case *rinkpb.Report_Sampled:
 		s.asking.answered(sess.node, m.Sampled)
+	case *rinkpb.Report_PrologDone:
+		return s.prologs.done(s, slurm.JobID(m.PrologDone.Job), m.PrologDone.Restarts, string(sess.node))
 	case *rinkpb.Report_Result:
 		if m.Result.GetStatus().GetErrno() != 0 {
 			s.log.Warn("order failed on node", "node", sess.node, "order", m.Result.Order, "error", m.Result.Status.Text)
@@ -113,6 +115,9 @@ func (s *Server) launchFailed(node sched.NodeName, f *rinkpb.LaunchFailed) []sta
 	id := slurm.JobID(f.Job)
 	text := f.Stage + ": " + f.Error
 	s.log.Warn("launch failed", "node", node, "job", f.Job, "stage", f.Stage, "error", f.Error)
+	if f.Stage == "prolog" {
+		return s.prologFailed(node, f)
+	}
 	if f.IsStep {
 		return append(cmds, s.stepFailed(node, f)...)
 	}
@@ -129,14 +134,6 @@ func (s *Server) launchFailed(node sched.NodeName, f *rinkpb.LaunchFailed) []sta
 		cmds = append(cmds, state.UpdateNode{Nodes: []sched.NodeName{node}, Set: slurm.NodeDrain, Reason: &text, ReasonUser: "root"})
 	}
 	return cmds
-}
-
-func health(node sched.NodeName, h *rinkpb.NodeHealth) []state.Command {
-	if h.Healthy {
-		return nil
-	}
-	reason := h.Reason
-	return []state.Command{state.UpdateNode{Nodes: []sched.NodeName{node}, Set: slurm.NodeDrain, Reason: &reason, ReasonUser: "root"}}
 }
 
 // welcome takes a node into the cluster: what it found is committed, what it
@@ -215,10 +212,11 @@ func (s *Server) welcome(ctx context.Context, sess *session, hello *rinkpb.Hello
 	}}})
 	for _, j := range again {
 		if j.State.Has(slurm.JobCompleting) {
-			sess.push(s.barn.Term(), endOrder(j, s.killWait()))
+			sess.push(s.barn.Term(), s.endOrder(j))
 			continue
 		}
-		if held[j.ID] == nil && j.Batch && !j.State.Has(slurm.JobConfiguring) && j.Alloc[0].Node == sess.node {
+		s.prepareOn(sess, j)
+		if held[j.ID] == nil && j.Batch && (!j.State.Has(slurm.JobConfiguring) || !j.State.Has(slurm.JobPowerUpNode) && s.launchesEarly()) && j.Alloc[0].Node == sess.node {
 			if order := s.launchOrder(j); order != nil {
 				sess.push(s.barn.Term(), order)
 			}

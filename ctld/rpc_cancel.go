@@ -184,7 +184,7 @@ func (c *controller) cancelOne(t *state.State, req *rinkpb.CancelRequest, tg tar
 			out.Status = refuse(slurm.ErrnoAlreadyDone)
 			return cmds, append(signals, func() {
 				for _, n := range j.Completing {
-					c.s.sessions.send(n, endOrder(j, c.s.killWait()))
+					c.s.sessions.send(n, c.s.endOrder(j))
 				}
 			})
 		}

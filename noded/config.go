@@ -21,6 +21,8 @@ type Config struct {
 	Socket      string // Unix socket for the commands of this host
 	Controllers []controllerAt
 	Local       string // Unix socket of a controller on this host, tried for a certificate
+	Path        string // of the configuration file; "" when there is none
+	Rebooted    bool   // say that the machine came up with this agent; for tests
 	Token       string // one-time token to join with; "" when there is none
 }
 

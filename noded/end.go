@@ -147,12 +147,18 @@ func (a *Agent) endHere(o *rinkpb.EndJobHere) {
 		return
 	}
 	if j == nil {
+		if a.epilogAlone(k, o) {
+			return
+		}
 		a.mu.Lock()
 		a.past.add(k)
 		a.mu.Unlock()
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_NodeDone{NodeDone: &rinkpb.NodeDone{Job: o.Job, Restarts: o.Restarts}}})
 		return
 	}
+	j.mu.Lock()
+	j.endEnv = o.HookEnv
+	j.mu.Unlock()
 	a.endJob(j, killWait, o.Now, o.Reason)
 }
 

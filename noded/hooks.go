@@ -2,11 +2,13 @@ package noded
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -18,6 +20,12 @@ import (
 
 // maxHookOutput is how much of what a hook prints is kept for the log.
 const maxHookOutput = 4096
+
+// Slurm's words for a node that is drained for its prolog or epilog.
+const (
+	prologWords = "Prolog error"
+	epilogWords = "Epilog error"
+)
 
 // prolog runs the node's Prolog before the first thing of a job starts here,
 // once a job. Its failure is the node's.
@@ -36,7 +44,7 @@ func (a *Agent) prolog(ctx context.Context, j *job) error {
 	j.mu.Unlock()
 	defer close(done)
 	conf := a.liveConf()
-	j.prologErr = a.runHooks(ctx, "Prolog", conf.Prolog, seconds(conf.PrologEpilogTimeout), j)
+	j.prologErr = a.runHooks(ctx, "Prolog", conf.Prolog, seconds(cmp.Or(conf.PrologTimeout, conf.PrologEpilogTimeout)), j, "SLURM_SCRIPT_CONTEXT=prolog_slurmd")
 	if ctx.Err() != nil {
 		return ctx.Err() // the agent stops; its successor runs it again
 	}
@@ -49,7 +57,51 @@ func (a *Agent) prolog(ctx context.Context, j *job) error {
 // epilog runs the node's Epilog when nothing of a job is left here.
 func (a *Agent) epilog(ctx context.Context, j *job) error {
 	conf := a.liveConf()
-	return a.runHooks(ctx, "Epilog", conf.Epilog, seconds(conf.PrologEpilogTimeout), j)
+	j.mu.Lock()
+	end := j.endEnv
+	if b := j.batch; b != nil {
+		end = endEnv(b.Exit, j.derived)
+	}
+	j.mu.Unlock()
+	return a.runHooks(ctx, "Epilog", conf.Epilog, seconds(cmp.Or(conf.EpilogTimeout, conf.PrologEpilogTimeout)), j, append([]string{"SLURM_SCRIPT_CONTEXT=epilog_slurmd"}, end...)...)
+}
+
+// epilogAlone runs the epilog of a job that had this node and ran nothing here,
+// and reports whether there was one to run.
+func (a *Agent) epilogAlone(k jobKey, o *rinkpb.EndJobHere) bool {
+	if len(a.liveConf().Epilog) == 0 || len(o.HookEnv) == 0 {
+		return false
+	}
+	a.mu.Lock()
+	known := a.past.has(k)
+	a.mu.Unlock()
+	if known {
+		return false
+	}
+	j := a.enter(&rinkpb.JobHere{Job: o.Job, Restarts: o.Restarts, HookEnv: o.HookEnv})
+	if j == nil {
+		return false
+	}
+	ran := make(chan struct{})
+	close(ran)
+	j.mu.Lock()
+	j.prologed, j.endEnv = ran, o.HookEnv
+	j.mu.Unlock()
+	if err := a.spool.put(k, "job", j.here); err != nil {
+		a.log.Error("cannot keep a job", "job", k.job, "error", err)
+	}
+	a.endJob(j, 0, true, "")
+	return true
+}
+
+// endEnv tells an epilog how the batch script ended here, and the highest exit
+// code of the steps that ran here.
+func endEnv(exit *rinkpb.ExitCode, derived uint32) []string {
+	return []string{
+		fmt.Sprintf("SLURM_JOB_DERIVED_EC=%d", derived<<8),
+		fmt.Sprintf("SLURM_JOB_EXIT_CODE=%d", exit.GetCode()<<8|exit.GetSignal()),
+		fmt.Sprintf("SLURM_JOB_EXIT_CODE2=%d:%d", exit.GetCode(), exit.GetSignal()),
+	}
 }
 
 func seconds(d slurm.Duration) time.Duration {
@@ -61,7 +113,19 @@ func seconds(d slurm.Duration) time.Duration {
 
 // runHooks runs the programs a pattern names, in order, as the agent's own
 // user and outside any slice.
-func (a *Agent) runHooks(ctx context.Context, what string, patterns []string, limit time.Duration, j *job) error {
+func (a *Agent) runHooks(ctx context.Context, what string, patterns []string, limit time.Duration, j *job, more ...string) error {
+	if len(patterns) == 0 {
+		return nil
+	}
+	if slices.Contains(a.liveConf().PrologFlags, "Serial") {
+		select {
+		case a.serial <- struct{}{}:
+			defer func() { <-a.serial }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	env := append(a.hookEnv(j.here), more...)
 	for _, pattern := range patterns {
 		programs, err := filepath.Glob(pattern)
 		if err != nil || len(programs) == 0 {
@@ -69,7 +133,7 @@ func (a *Agent) runHooks(ctx context.Context, what string, patterns []string, li
 		}
 		sort.Strings(programs)
 		for _, p := range programs {
-			if err := a.runHook(ctx, what, p, limit, hookEnv(j.here, a.conf.Node)); err != nil {
+			if err := a.runHook(ctx, what, p, limit, env); err != nil {
 				return err
 			}
 		}
@@ -83,14 +147,19 @@ func (a *Agent) runHook(ctx context.Context, what, program string, limit time.Du
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	cmd := exec.CommandContext(ctx, program)
-	cmd.Env, cmd.Dir = env, "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
 	out := &tail{max: maxHookOutput}
-	cmd.Stdout, cmd.Stderr = out, out
-	err := cmd.Run()
+	err := whileTextBusy(ctx, func() error {
+		cmd := exec.CommandContext(ctx, program)
+		cmd.Env, cmd.Dir = env, "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+		cmd.WaitDelay = time.Second
+		cmd.Stdout, cmd.Stderr = out, out
+		return cmd.Run()
+	})
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it ended well; what it left running has its output still
+	}
 	if err == nil {
 		return nil
 	}
@@ -105,22 +174,22 @@ func (a *Agent) runHook(ctx context.Context, what, program string, limit time.Du
 	return fmt.Errorf("%s error: %w", what, err)
 }
 
+// hookPath is the PATH of what the agent itself runs.
+const hookPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// ownEnv is what any program the agent runs finds in its environment.
+func (a *Agent) ownEnv() []string {
+	env := []string{hookPath, "SLURMD_NODENAME=" + a.conf.Node, "SLURM_CLUSTER_NAME=" + a.cluster}
+	if a.conf.Path != "" {
+		env = append(env, "SLURM_CONF="+a.conf.Path)
+	}
+	return env
+}
+
 // hookEnv is the environment of prologs and epilogs: what describes the job
-// and nothing the job's user chose.
-func hookEnv(h *rinkpb.JobHere, node string) []string {
-	env := []string{
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"SLURM_CLUSTER_NAME=" + h.Cluster, "SLURMD_NODENAME=" + node, "SLURM_NODE_ALIASES=(null)",
-		fmt.Sprintf("SLURM_JOB_ID=%d", h.Job), fmt.Sprintf("SLURM_JOBID=%d", h.Job),
-		fmt.Sprintf("SLURM_JOB_UID=%d", h.Uid), fmt.Sprintf("SLURM_UID=%d", h.Uid), fmt.Sprintf("SLURM_JOB_GID=%d", h.Gid),
-		"SLURM_JOB_USER=" + h.User, "SLURM_JOB_GROUP=" + h.Group, "SLURM_JOB_NAME=" + h.Name, "SLURM_JOB_PARTITION=" + h.Partition,
-		"SLURM_JOB_ACCOUNT=" + h.Account, "SLURM_JOB_WORK_DIR=" + h.WorkDir, "SLURM_WORK_DIR=" + h.WorkDir,
-		"SLURM_JOB_NODELIST=" + slurm.Compress(h.Nodes), "SLURM_JOB_COMMENT=" + h.Comment, "SLURM_JOB_CONSTRAINTS=" + h.Constraints,
-		fmt.Sprintf("SLURM_RESTART_COUNT=%d", h.Restarts),
-	}
-	if h.ArrayId != 0 {
-		env = append(env, fmt.Sprintf("SLURM_ARRAY_JOB_ID=%d", h.ArrayId), fmt.Sprintf("SLURM_ARRAY_TASK_ID=%d", h.TaskId))
-	}
+// and nothing the job's user chose the name of.
+func (a *Agent) hookEnv(h *rinkpb.JobHere) []string {
+	env := append(a.ownEnv(), h.HookEnv...)
 	var gpus []string
 	for _, g := range h.Gres {
 		if g.Name == "gpu" {
@@ -135,40 +204,42 @@ func hookEnv(h *rinkpb.JobHere, node string) []string {
 	return env
 }
 
-// healthCheck runs HealthCheckProgram every HealthCheckInterval and drains the
-// node when it fails. It ends with ctx.
-func (a *Agent) healthCheck(ctx context.Context) {
-	failed := false
-	for {
-		conf := a.liveConf()
-		every := seconds(conf.HealthCheckInterval)
-		if every <= 0 || conf.HealthCheckProgram == "" {
-			every = time.Minute // look again whether one was configured
-		}
-		select {
-		case <-ctx.Done():
+// prologHere runs a job's prolog at its allocation, and reports that it has.
+func (a *Agent) prologHere(ctx context.Context, order *rinkpb.PrologHere) {
+	j := a.enter(order.Here)
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	ending := j.ending
+	j.mu.Unlock()
+	if ending {
+		return
+	}
+	if !a.spool.has(j.key, "job") {
+		if err := a.spool.put(j.key, "job", order.Here); err != nil {
+			a.allocFailed(j, "spool", err)
 			return
-		case <-time.After(every):
-		}
-		conf = a.liveConf()
-		if conf.HealthCheckProgram == "" || conf.HealthCheckInterval <= 0 {
-			continue
-		}
-		err := a.runHook(ctx, "HealthCheckProgram", conf.HealthCheckProgram, time.Minute, []string{
-			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "SLURMD_NODENAME=" + a.conf.Node, "SLURM_CLUSTER_NAME=" + conf.ClusterName,
-		})
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil != failed {
-			failed = err != nil
-			health := &rinkpb.NodeHealth{Healthy: !failed}
-			if err != nil {
-				health.Reason = err.Error()
-			}
-			a.report(&rinkpb.Report{Report: &rinkpb.Report_Health{Health: health}})
 		}
 	}
+	a.wg.Go(func() { // ends with the prolog, or with the agent
+		if err := a.prolog(ctx, j); err != nil {
+			if ctx.Err() == nil {
+				a.allocFailed(j, "prolog", err)
+			}
+			return
+		}
+		a.report(&rinkpb.Report{Report: &rinkpb.Report_PrologDone{PrologDone: &rinkpb.PrologDone{Job: j.key.job, Restarts: j.key.restarts}}})
+	})
+}
+
+// allocFailed reports that a node cannot take a job it was allocated for.
+func (a *Agent) allocFailed(j *job, stage string, err error) {
+	a.log.Warn("cannot make ready for a job", "job", j.key.job, "stage", stage, "error", err)
+	a.report(&rinkpb.Report{Report: &rinkpb.Report_Failed{Failed: &rinkpb.LaunchFailed{
+		Job: j.key.job, Restarts: j.key.restarts, Stage: stage, Error: err.Error(), Drain: true, Requeue: true,
+	}}})
+	a.endJob(j, 0, true, "")
 }
 
 // liveConf is the configuration in force.

@@ -37,6 +37,8 @@ type job struct {
 	stepsDone map[uint32]bool // steps that have ended here
 	batch     *rinkpb.JobDone // how the batch script ended here
 	oom       bool
+	derived   uint32   // the highest exit code of its steps here
+	endEnv    []string // how it ended, as the leader told the epilog
 }
 
 // running is one slice of a job.
@@ -279,11 +281,14 @@ func (a *Agent) launchFailed(j *job, id string, step *rinkpb.LaunchStep, stage s
 	j.mu.Unlock()
 	if step != nil {
 		if r != nil && r.io != nil {
+			if stage == "prolog" {
+				err = errors.New("Job prolog failed") // the rest is for the log
+			}
 			r.io.failed(err)
 		}
 		a.spool.drop(j.key, fmt.Sprintf("step.%d", step.Step))
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_Failed{Failed: &rinkpb.LaunchFailed{
-			Job: j.key.job, Restarts: j.key.restarts, IsStep: true, Step: step.Step, Stage: stage, Error: err.Error(),
+			Job: j.key.job, Restarts: j.key.restarts, IsStep: true, Step: step.Step, Stage: stage, Error: err.Error(), Drain: nodeFault,
 		}}})
 		a.maybeFinish(j)
 		return
@@ -416,6 +421,11 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 		if exit.Lost {
 			done.Error = "the launcher of the node died with the step"
 		}
+		for _, t := range done.Tasks {
+			j.mu.Lock()
+			j.derived = max(j.derived, t.Exit.GetCode())
+			j.mu.Unlock()
+		}
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_StepDone{StepDone: done}})
 		if r != nil && r.io != nil {
 			r.io.sliceEnded(done.Tasks)
@@ -454,7 +464,7 @@ func (a *Agent) maybeFinish(j *job) {
 				return // the agent stops; its successor runs it again
 			}
 			if err != nil {
-				gone.Error = err.Error()
+				gone.Error = epilogWords
 			}
 		}
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_NodeDone{NodeDone: gone}})

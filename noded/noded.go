@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -64,6 +65,14 @@ type Agent struct {
 	past   *tombstones
 	asides map[string]chan slice.Exit // slices somebody waits for, by id
 
+	serial    chan struct{} // held by the one hook that runs, with PrologFlags=Serial
+	rebooting atomic.Bool
+	health    struct {
+		running sync.Mutex // held while the program runs; guards the others
+		known   bool       // words were reported
+		words   string     // why it failed last; "" when it did not
+	}
+
 	meter     *meter
 	reports   *outbox
 	answers   chan *rinkpb.Report // what the leader asked for and need not be kept
@@ -83,7 +92,7 @@ type Agent struct {
 func Run(ctx context.Context, opt Options) error {
 	a := &Agent{
 		opt: opt, conf: opt.Config, log: opt.Logger, started: time.Now(), users: auth.NewUsers(time.Minute),
-		jobs: map[jobKey]*job{}, past: newTombstones(), asides: map[string]chan slice.Exit{}, answers: make(chan *rinkpb.Report, 64), ioBook: newIOBook(), stopped: make(chan struct{}),
+		jobs: map[jobKey]*job{}, past: newTombstones(), serial: make(chan struct{}, 1), asides: map[string]chan slice.Exit{}, answers: make(chan *rinkpb.Report, 64), ioBook: newIOBook(), stopped: make(chan struct{}),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -164,7 +173,7 @@ func Run(ctx context.Context, opt Options) error {
 	a.wg.Go(func() { a.meter.run(ctx) })
 	a.wg.Go(func() { a.lookAtSlices(ctx) })
 	a.wg.Go(func() { a.stayConnected(ctx) })
-	a.wg.Go(func() { a.healthCheck(ctx) })
+	a.checkHealth(ctx)
 	a.wg.Go(func() { a.self.Keep(ctx, a.renew, a.log) })
 
 	select {

@@ -117,6 +117,12 @@ func (a *Agent) carryOut(o *rinkpb.Order) {
 		a.reports.acked(m.Ack.Seq)
 	case *rinkpb.Order_Sample:
 		a.sample(m.Sample)
+	case *rinkpb.Order_Prolog:
+		a.prologHere(work, m.Prolog)
+	case *rinkpb.Order_CheckHealth:
+		a.checkHealth(work)
+	case *rinkpb.Order_Reboot:
+		a.reboot(work)
 	case *rinkpb.Order_Config:
 		a.newConfig(m.Config.Config)
 	}
@@ -191,6 +197,9 @@ func (a *Agent) found() *rinkpb.RegisterNode {
 	if syscall.Sysinfo(&info) == nil {
 		f.Memory = int64(info.Totalram) * int64(info.Unit) >> 20
 		f.BootTime = time.Now().Add(-time.Duration(info.Uptime) * time.Second).UnixNano()
+	}
+	if a.conf.Rebooted {
+		f.BootTime = a.started.UnixNano()
 	}
 	var fs syscall.Statfs_t
 	if syscall.Statfs("/tmp", &fs) == nil {

@@ -42,7 +42,7 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 			if ctx.Err() != nil {
 				return
 			}
-			a.launchFailed(j, id, order, "prolog", err, false)
+			a.launchFailed(j, id, order, "prolog", err, true)
 			return
 		}
 		spec, err := a.stepSpec(j, order)

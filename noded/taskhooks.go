@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -140,7 +141,7 @@ func (a *Agent) taskPrologs(ctx context.Context, j *job, spec *slice.Spec, progr
 		for n, program := range programs {
 			pipe := slice.Stream{Kind: slice.StreamPipe}
 			hook := slice.Task{
-				Argv: []string{program}, Env: env.List(), PidEnv: t.PidEnv, Dir: t.Dir, FallbackDir: t.FallbackDir,
+				Argv: []string{program}, Env: append(env.List(), "SLURM_SCRIPT_CONTEXT=prolog_task"), PidEnv: t.PidEnv, Dir: t.Dir, FallbackDir: t.FallbackDir,
 				Stdin: slice.Stream{Kind: slice.StreamNull}, Stdout: pipe, Stderr: pipe,
 			}
 			out, errOut, exit, err := a.aside(ctx, j, spec, i, fmt.Sprintf("prolog%d", n), hook)
@@ -228,7 +229,7 @@ func (a *Agent) taskEpilogs(j *job, spec *slice.Spec, programs []string) {
 				null := slice.Stream{Kind: slice.StreamNull}
 				t := &spec.Tasks[i]
 				_, _, exit, err := a.aside(ctx, j, spec, i, fmt.Sprintf("epilog%d", n), slice.Task{
-					Argv: []string{program}, Env: t.Env, PidEnv: t.PidEnv, Dir: t.Dir, FallbackDir: t.FallbackDir, Stdin: null, Stdout: null, Stderr: null,
+					Argv: []string{program}, Env: append(slices.Clip(t.Env), "SLURM_SCRIPT_CONTEXT=epilog_task"), PidEnv: t.PidEnv, Dir: t.Dir, FallbackDir: t.FallbackDir, Stdin: null, Stdout: null, Stderr: null,
 				})
 				cancel()
 				if a.work.Err() == nil && (err != nil || exit.Status != 0) {

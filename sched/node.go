@@ -36,7 +36,8 @@ type Node struct {
 	ReasonUser string
 	ReasonTime time.Time
 	LastBusy   time.Time
-	PowerAt    time.Time // when it was told to go off or to come up last; zero: never
+	PowerAt    time.Time       // when it was told to go off, to come up or to reboot last; zero: never
+	NextState  slurm.NodeState // what it is to be after the reboot asked for: DOWN, RESUME (in service), or 0, as it was
 
 	// Held by jobs.
 	UsedCPUs       int

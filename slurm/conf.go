@@ -99,7 +99,7 @@ type Conf struct {
 	// Programs.
 	Prolog, Epilog                             []string // paths or globs, in order
 	PrologSlurmctld, EpilogSlurmctld           string
-	PrologFlags                                []string // lower case: alloc, contain, ...
+	PrologFlags                                []string // as Slurm spells them: Alloc, Contain, ...
 	PrologEpilogTimeout                        Duration // Unlimited: none
 	PrologTimeout, EpilogTimeout               Duration // PrologEpilogTimeout where not said
 	TaskProlog, TaskEpilog                     string

@@ -7,11 +7,11 @@ import "strings"
 // holds this list against what the other rooms read.
 var unacted = keySet(
 	"AccountingStoreFlags", "BatchStartTimeout", "CompleteWait",
-	"EpilogSlurmctld", "EpilogTimeout", "GetEnvTimeout", "HealthCheckNodeState", "HealthCheckTimeout",
+	"GetEnvTimeout",
 	"InactiveLimit", "InteractiveStepOptions", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
 	"LaunchParameters", "MailDomain", "MailProg", "MaxTasksPerNode", "MessageTimeout", "MpiDefault", "MpiParams",
-	"ProctrackType", "PrologFlags", "PrologSlurmctld", "PrologTimeout", "PropagatePrioProcess", "PropagateResourceLimits",
-	"PropagateResourceLimitsExcept", "RebootProgram", "ScronParameters", "SlurmUser", "SlurmctldAddr",
+	"ProctrackType", "PropagatePrioProcess", "PropagateResourceLimits",
+	"PropagateResourceLimitsExcept", "ScronParameters", "SlurmUser", "SlurmctldAddr",
 	"SlurmctldTimeout", "SlurmdUser", "SrunEpilog", "SrunProlog", "TaskPlugin", "TaskPluginParam", "TmpFS",
 	"UnkillableStepProgram",
 	"UnkillableStepTimeout", "WaitTime",

@@ -147,7 +147,7 @@ func (s NodeState) show(short bool) string {
 		return "INVAL" + sign
 	case s.Has(NodeMaint) && free && !s.Has(NodeDrain) && !s.Has(NodeFail):
 		return "MAINT" + star
-	case s.Has(NodeRebootIssued) && free && !s.Has(NodeDrain):
+	case s.Has(NodeRebootIssued) && (free || base == NodeDown) && !s.Has(NodeDrain):
 		return word("REBOOT^", "BOOT^")
 	case s.Has(NodeRebootRequested) && free && !s.Has(NodeDrain):
 		return word("REBOOT", "BOOT")

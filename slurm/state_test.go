@@ -225,6 +225,7 @@ func TestNodeState(t *testing.T) {
 		{NodeIdle | NodePoweringDown, "IDLE%", "IDLE%", "IDLE+POWERING_DOWN"},
 		{NodeIdle | NodeRebootRequested, "REBOOT", "BOOT", "IDLE+REBOOT_REQUESTED"},
 		{NodeIdle | NodeRebootIssued, "REBOOT^", "BOOT^", "IDLE+REBOOT_ISSUED"},
+		{NodeDown | NodeRebootIssued, "REBOOT^", "BOOT^", "DOWN+REBOOT_ISSUED"},
 		{NodeAllocated | NodeRebootRequested, "ALLOCATED@", "ALLOC@", "ALLOCATED+REBOOT_REQUESTED"},
 		{NodeDown | NodeInvalidReg, "INVAL", "INVAL", "DOWN+INVALID_REG"},
 		{NodeFuture, "FUTURE", "FUTR", "FUTURE"},

@@ -165,6 +165,7 @@ type Entry struct {
 	//	*Entry_PowerNodes
 	//	*Entry_ShrinkJob
 	//	*Entry_ResetUsage
+	//	*Entry_BeginJob
 	//	*Entry_SetReservation
 	//	*Entry_DropReservation
 	Cmd           isEntry_Cmd `protobuf_oneof:"cmd"`
@@ -430,6 +431,15 @@ func (x *Entry) GetResetUsage() *ResetUsage {
 	return nil
 }
 
+func (x *Entry) GetBeginJob() *BeginJob {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_BeginJob); ok {
+			return x.BeginJob
+		}
+	}
+	return nil
+}
+
 func (x *Entry) GetSetReservation() *SetReservation {
 	if x != nil {
 		if x, ok := x.Cmd.(*Entry_SetReservation); ok {
@@ -544,6 +554,10 @@ type Entry_ResetUsage struct {
 	ResetUsage *ResetUsage `protobuf:"bytes,60,opt,name=reset_usage,json=resetUsage,proto3,oneof"`
 }
 
+type Entry_BeginJob struct {
+	BeginJob *BeginJob `protobuf:"bytes,90,opt,name=begin_job,json=beginJob,proto3,oneof"`
+}
+
 type Entry_SetReservation struct {
 	SetReservation *SetReservation `protobuf:"bytes,80,opt,name=set_reservation,json=setReservation,proto3,oneof"`
 }
@@ -597,6 +611,8 @@ func (*Entry_PowerNodes) isEntry_Cmd() {}
 func (*Entry_ShrinkJob) isEntry_Cmd() {}
 
 func (*Entry_ResetUsage) isEntry_Cmd() {}
+
+func (*Entry_BeginJob) isEntry_Cmd() {}
 
 func (*Entry_SetReservation) isEntry_Cmd() {}
 
@@ -2383,6 +2399,7 @@ type UpdateNode struct {
 	Features      *StringList            `protobuf:"bytes,8,opt,name=features,proto3" json:"features,omitempty"`
 	Comment       *string                `protobuf:"bytes,9,opt,name=comment,proto3,oneof" json:"comment,omitempty"`
 	Extra         *string                `protobuf:"bytes,10,opt,name=extra,proto3,oneof" json:"extra,omitempty"`
+	NextState     *uint32                `protobuf:"varint,11,opt,name=next_state,json=nextState,proto3,oneof" json:"next_state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2487,6 +2504,66 @@ func (x *UpdateNode) GetExtra() string {
 	return ""
 }
 
+func (x *UpdateNode) GetNextState() uint32 {
+	if x != nil && x.NextState != nil {
+		return *x.NextState
+	}
+	return 0
+}
+
+// BeginJob says that all that ran before a job has run.
+type BeginJob struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Restarts      uint32                 `protobuf:"varint,2,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginJob) Reset() {
+	*x = BeginJob{}
+	mi := &file_log_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginJob) ProtoMessage() {}
+
+func (x *BeginJob) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginJob.ProtoReflect.Descriptor instead.
+func (*BeginJob) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *BeginJob) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *BeginJob) GetRestarts() uint32 {
+	if x != nil {
+		return x.Restarts
+	}
+	return 0
+}
+
 type UpdatePartition struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Partition     *Partition             `protobuf:"bytes,1,opt,name=partition,proto3" json:"partition,omitempty"`
@@ -2497,7 +2574,7 @@ type UpdatePartition struct {
 
 func (x *UpdatePartition) Reset() {
 	*x = UpdatePartition{}
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2509,7 +2586,7 @@ func (x *UpdatePartition) String() string {
 func (*UpdatePartition) ProtoMessage() {}
 
 func (x *UpdatePartition) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2522,7 +2599,7 @@ func (x *UpdatePartition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePartition.ProtoReflect.Descriptor instead.
 func (*UpdatePartition) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{26}
+	return file_log_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UpdatePartition) GetPartition() *Partition {
@@ -2549,7 +2626,7 @@ type ConfigFile struct {
 
 func (x *ConfigFile) Reset() {
 	*x = ConfigFile{}
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2561,7 +2638,7 @@ func (x *ConfigFile) String() string {
 func (*ConfigFile) ProtoMessage() {}
 
 func (x *ConfigFile) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2574,7 +2651,7 @@ func (x *ConfigFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigFile.ProtoReflect.Descriptor instead.
 func (*ConfigFile) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{27}
+	return file_log_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ConfigFile) GetName() string {
@@ -2600,7 +2677,7 @@ type SetConfig struct {
 
 func (x *SetConfig) Reset() {
 	*x = SetConfig{}
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2612,7 +2689,7 @@ func (x *SetConfig) String() string {
 func (*SetConfig) ProtoMessage() {}
 
 func (x *SetConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2625,7 +2702,7 @@ func (x *SetConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConfig.ProtoReflect.Descriptor instead.
 func (*SetConfig) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{28}
+	return file_log_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SetConfig) GetFiles() []*ConfigFile {
@@ -2644,7 +2721,7 @@ type Purge struct {
 
 func (x *Purge) Reset() {
 	*x = Purge{}
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2656,7 +2733,7 @@ func (x *Purge) String() string {
 func (*Purge) ProtoMessage() {}
 
 func (x *Purge) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2669,7 +2746,7 @@ func (x *Purge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Purge.ProtoReflect.Descriptor instead.
 func (*Purge) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{29}
+	return file_log_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Purge) GetBefore() int64 {
@@ -2691,7 +2768,7 @@ type AddToken struct {
 
 func (x *AddToken) Reset() {
 	*x = AddToken{}
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2703,7 +2780,7 @@ func (x *AddToken) String() string {
 func (*AddToken) ProtoMessage() {}
 
 func (x *AddToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2716,7 +2793,7 @@ func (x *AddToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToken.ProtoReflect.Descriptor instead.
 func (*AddToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{30}
+	return file_log_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AddToken) GetHash() string {
@@ -2762,7 +2839,7 @@ type AccountsEdit struct {
 
 func (x *AccountsEdit) Reset() {
 	*x = AccountsEdit{}
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2774,7 +2851,7 @@ func (x *AccountsEdit) String() string {
 func (*AccountsEdit) ProtoMessage() {}
 
 func (x *AccountsEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2787,7 +2864,7 @@ func (x *AccountsEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsEdit.ProtoReflect.Descriptor instead.
 func (*AccountsEdit) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{31}
+	return file_log_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AccountsEdit) GetBase() uint64 {
@@ -2842,7 +2919,7 @@ type EditAccounts struct {
 
 func (x *EditAccounts) Reset() {
 	*x = EditAccounts{}
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2854,7 +2931,7 @@ func (x *EditAccounts) String() string {
 func (*EditAccounts) ProtoMessage() {}
 
 func (x *EditAccounts) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2867,7 +2944,7 @@ func (x *EditAccounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditAccounts.ProtoReflect.Descriptor instead.
 func (*EditAccounts) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{32}
+	return file_log_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *EditAccounts) GetEdit() *AccountsEdit {
@@ -2898,7 +2975,7 @@ type Preempt struct {
 
 func (x *Preempt) Reset() {
 	*x = Preempt{}
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2910,7 +2987,7 @@ func (x *Preempt) String() string {
 func (*Preempt) ProtoMessage() {}
 
 func (x *Preempt) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2923,7 +3000,7 @@ func (x *Preempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Preempt.ProtoReflect.Descriptor instead.
 func (*Preempt) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{33}
+	return file_log_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Preempt) GetJob() uint32 {
@@ -2977,7 +3054,7 @@ type PreemptJobs struct {
 
 func (x *PreemptJobs) Reset() {
 	*x = PreemptJobs{}
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2989,7 +3066,7 @@ func (x *PreemptJobs) String() string {
 func (*PreemptJobs) ProtoMessage() {}
 
 func (x *PreemptJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3002,7 +3079,7 @@ func (x *PreemptJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreemptJobs.ProtoReflect.Descriptor instead.
 func (*PreemptJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{34}
+	return file_log_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *PreemptJobs) GetPreempts() []*Preempt {
@@ -3022,7 +3099,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3034,7 +3111,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3047,7 +3124,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{35}
+	return file_log_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Resume) GetJob() uint32 {
@@ -3073,7 +3150,7 @@ type ResumeJobs struct {
 
 func (x *ResumeJobs) Reset() {
 	*x = ResumeJobs{}
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3085,7 +3162,7 @@ func (x *ResumeJobs) String() string {
 func (*ResumeJobs) ProtoMessage() {}
 
 func (x *ResumeJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3098,7 +3175,7 @@ func (x *ResumeJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeJobs.ProtoReflect.Descriptor instead.
 func (*ResumeJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{36}
+	return file_log_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ResumeJobs) GetResumes() []*Resume {
@@ -3119,7 +3196,7 @@ type PowerNodes struct {
 
 func (x *PowerNodes) Reset() {
 	*x = PowerNodes{}
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3131,7 +3208,7 @@ func (x *PowerNodes) String() string {
 func (*PowerNodes) ProtoMessage() {}
 
 func (x *PowerNodes) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3144,7 +3221,7 @@ func (x *PowerNodes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PowerNodes.ProtoReflect.Descriptor instead.
 func (*PowerNodes) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{37}
+	return file_log_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *PowerNodes) GetNodes() []string {
@@ -3179,7 +3256,7 @@ type ShrinkJob struct {
 
 func (x *ShrinkJob) Reset() {
 	*x = ShrinkJob{}
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3191,7 +3268,7 @@ func (x *ShrinkJob) String() string {
 func (*ShrinkJob) ProtoMessage() {}
 
 func (x *ShrinkJob) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3204,7 +3281,7 @@ func (x *ShrinkJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShrinkJob.ProtoReflect.Descriptor instead.
 func (*ShrinkJob) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{38}
+	return file_log_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ShrinkJob) GetJob() uint32 {
@@ -3240,7 +3317,7 @@ type ResetUsage struct {
 
 func (x *ResetUsage) Reset() {
 	*x = ResetUsage{}
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3252,7 +3329,7 @@ func (x *ResetUsage) String() string {
 func (*ResetUsage) ProtoMessage() {}
 
 func (x *ResetUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3265,7 +3342,7 @@ func (x *ResetUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsage.ProtoReflect.Descriptor instead.
 func (*ResetUsage) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{39}
+	return file_log_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ResetUsage) GetAll() bool {
@@ -3299,7 +3376,7 @@ type SetReservation struct {
 
 func (x *SetReservation) Reset() {
 	*x = SetReservation{}
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3311,7 +3388,7 @@ func (x *SetReservation) String() string {
 func (*SetReservation) ProtoMessage() {}
 
 func (x *SetReservation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3324,7 +3401,7 @@ func (x *SetReservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetReservation.ProtoReflect.Descriptor instead.
 func (*SetReservation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{40}
+	return file_log_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SetReservation) GetReservation() *Reservation {
@@ -3352,7 +3429,7 @@ type DropReservation struct {
 
 func (x *DropReservation) Reset() {
 	*x = DropReservation{}
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3364,7 +3441,7 @@ func (x *DropReservation) String() string {
 func (*DropReservation) ProtoMessage() {}
 
 func (x *DropReservation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3377,7 +3454,7 @@ func (x *DropReservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropReservation.ProtoReflect.Descriptor instead.
 func (*DropReservation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{41}
+	return file_log_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *DropReservation) GetName() string {
@@ -3412,7 +3489,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3424,7 +3501,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3437,7 +3514,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{42}
+	return file_log_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UseToken) GetHash() string {
@@ -3490,7 +3567,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3502,7 +3579,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3515,7 +3592,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{43}
+	return file_log_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -3793,7 +3870,7 @@ type SnapshotHead struct {
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3805,7 +3882,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3818,7 +3895,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{44}
+	return file_log_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -3897,7 +3974,7 @@ type Spent struct {
 
 func (x *Spent) Reset() {
 	*x = Spent{}
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3909,7 +3986,7 @@ func (x *Spent) String() string {
 func (*Spent) ProtoMessage() {}
 
 func (x *Spent) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3922,7 +3999,7 @@ func (x *Spent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spent.ProtoReflect.Descriptor instead.
 func (*Spent) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{45}
+	return file_log_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Spent) GetEpoch() int64 {
@@ -3964,7 +4041,7 @@ type SpentRow struct {
 
 func (x *SpentRow) Reset() {
 	*x = SpentRow{}
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3976,7 +4053,7 @@ func (x *SpentRow) String() string {
 func (*SpentRow) ProtoMessage() {}
 
 func (x *SpentRow) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3989,7 +4066,7 @@ func (x *SpentRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpentRow.ProtoReflect.Descriptor instead.
 func (*SpentRow) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{46}
+	return file_log_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SpentRow) GetAssoc() uint32 {
@@ -4025,7 +4102,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4037,7 +4114,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4050,7 +4127,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{47}
+	return file_log_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -4093,7 +4170,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4105,7 +4182,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4118,7 +4195,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{48}
+	return file_log_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StepKey) GetKey() string {
@@ -4161,7 +4238,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4173,7 +4250,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4186,7 +4263,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{49}
+	return file_log_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -4224,7 +4301,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4236,7 +4313,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4249,7 +4326,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{50}
+	return file_log_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RunRecord) GetId() string {
@@ -4304,7 +4381,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4316,7 +4393,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4329,7 +4406,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{51}
+	return file_log_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -4357,7 +4434,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05Actor\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x16\n" +
-	"\x06system\x18\x03 \x01(\bR\x06system\"\xfb\v\n" +
+	"\x06system\x18\x03 \x01(\bR\x06system\"\xaf\f\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x05actor\x18\x02 \x01(\v2\x10.runink.v1.ActorR\x05actor\x128\n" +
@@ -4394,7 +4471,8 @@ const file_log_proto_rawDesc = "" +
 	"\n" +
 	"shrink_job\x185 \x01(\v2\x14.runink.v1.ShrinkJobH\x00R\tshrinkJob\x128\n" +
 	"\vreset_usage\x18< \x01(\v2\x15.runink.v1.ResetUsageH\x00R\n" +
-	"resetUsage\x12D\n" +
+	"resetUsage\x122\n" +
+	"\tbegin_job\x18Z \x01(\v2\x13.runink.v1.BeginJobH\x00R\bbeginJob\x12D\n" +
 	"\x0fset_reservation\x18P \x01(\v2\x19.runink.v1.SetReservationH\x00R\x0esetReservation\x12G\n" +
 	"\x10drop_reservation\x18Q \x01(\v2\x1a.runink.v1.DropReservationH\x00R\x0fdropReservationB\x05\n" +
 	"\x03cmd\"Q\n" +
@@ -4578,7 +4656,7 @@ const file_log_proto_rawDesc = "" +
 	"\x06reason\x18\x11 \x01(\tR\x06reason\"\x1a\n" +
 	"\n" +
 	"StringList\x12\f\n" +
-	"\x01v\x18\x01 \x03(\tR\x01v\"\xe0\x02\n" +
+	"\x01v\x18\x01 \x03(\tR\x01v\"\x93\x03\n" +
 	"\n" +
 	"UpdateNode\x12\x14\n" +
 	"\x05nodes\x18\x01 \x03(\tR\x05nodes\x12\x10\n" +
@@ -4592,13 +4670,19 @@ const file_log_proto_rawDesc = "" +
 	"\bfeatures\x18\b \x01(\v2\x15.runink.v1.StringListR\bfeatures\x12\x1d\n" +
 	"\acomment\x18\t \x01(\tH\x03R\acomment\x88\x01\x01\x12\x19\n" +
 	"\x05extra\x18\n" +
-	" \x01(\tH\x04R\x05extra\x88\x01\x01B\a\n" +
+	" \x01(\tH\x04R\x05extra\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"next_state\x18\v \x01(\rH\x05R\tnextState\x88\x01\x01B\a\n" +
 	"\x05_baseB\t\n" +
 	"\a_reasonB\t\n" +
 	"\a_weightB\n" +
 	"\n" +
 	"\b_commentB\b\n" +
-	"\x06_extra\"]\n" +
+	"\x06_extraB\r\n" +
+	"\v_next_state\"8\n" +
+	"\bBeginJob\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
+	"\brestarts\x18\x02 \x01(\rR\brestarts\"]\n" +
 	"\x0fUpdatePartition\x122\n" +
 	"\tpartition\x18\x01 \x01(\v2\x14.runink.v1.PartitionR\tpartition\x12\x16\n" +
 	"\x06delete\x18\x02 \x01(\bR\x06delete\"4\n" +
@@ -4743,7 +4827,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
@@ -4771,48 +4855,49 @@ var file_log_proto_goTypes = []any{
 	(*RegisterNode)(nil),    // 23: runink.v1.RegisterNode
 	(*StringList)(nil),      // 24: runink.v1.StringList
 	(*UpdateNode)(nil),      // 25: runink.v1.UpdateNode
-	(*UpdatePartition)(nil), // 26: runink.v1.UpdatePartition
-	(*ConfigFile)(nil),      // 27: runink.v1.ConfigFile
-	(*SetConfig)(nil),       // 28: runink.v1.SetConfig
-	(*Purge)(nil),           // 29: runink.v1.Purge
-	(*AddToken)(nil),        // 30: runink.v1.AddToken
-	(*AccountsEdit)(nil),    // 31: runink.v1.AccountsEdit
-	(*EditAccounts)(nil),    // 32: runink.v1.EditAccounts
-	(*Preempt)(nil),         // 33: runink.v1.Preempt
-	(*PreemptJobs)(nil),     // 34: runink.v1.PreemptJobs
-	(*Resume)(nil),          // 35: runink.v1.Resume
-	(*ResumeJobs)(nil),      // 36: runink.v1.ResumeJobs
-	(*PowerNodes)(nil),      // 37: runink.v1.PowerNodes
-	(*ShrinkJob)(nil),       // 38: runink.v1.ShrinkJob
-	(*ResetUsage)(nil),      // 39: runink.v1.ResetUsage
-	(*SetReservation)(nil),  // 40: runink.v1.SetReservation
-	(*DropReservation)(nil), // 41: runink.v1.DropReservation
-	(*UseToken)(nil),        // 42: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 43: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 44: runink.v1.SnapshotHead
-	(*Spent)(nil),           // 45: runink.v1.Spent
-	(*SpentRow)(nil),        // 46: runink.v1.SpentRow
-	(*SubmitKey)(nil),       // 47: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 48: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 49: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 50: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 51: runink.v1.SnapshotEnd
-	(*TRESItem)(nil),        // 52: runink.v1.TRESItem
-	(*Job)(nil),             // 53: runink.v1.Job
-	(*NodeAlloc)(nil),       // 54: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 55: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 56: runink.v1.ExitCode
-	(*Usage)(nil),           // 57: runink.v1.Usage
-	(*DependTerm)(nil),      // 58: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 59: runink.v1.JobOptions
-	(*Need)(nil),            // 60: runink.v1.Need
-	(*Step)(nil),            // 61: runink.v1.Step
-	(*NodeGres)(nil),        // 62: runink.v1.NodeGres
-	(*Partition)(nil),       // 63: runink.v1.Partition
-	(*AccountTables)(nil),   // 64: runink.v1.AccountTables
-	(*Transaction)(nil),     // 65: runink.v1.Transaction
-	(*Reservation)(nil),     // 66: runink.v1.Reservation
-	(*Node)(nil),            // 67: runink.v1.Node
+	(*BeginJob)(nil),        // 26: runink.v1.BeginJob
+	(*UpdatePartition)(nil), // 27: runink.v1.UpdatePartition
+	(*ConfigFile)(nil),      // 28: runink.v1.ConfigFile
+	(*SetConfig)(nil),       // 29: runink.v1.SetConfig
+	(*Purge)(nil),           // 30: runink.v1.Purge
+	(*AddToken)(nil),        // 31: runink.v1.AddToken
+	(*AccountsEdit)(nil),    // 32: runink.v1.AccountsEdit
+	(*EditAccounts)(nil),    // 33: runink.v1.EditAccounts
+	(*Preempt)(nil),         // 34: runink.v1.Preempt
+	(*PreemptJobs)(nil),     // 35: runink.v1.PreemptJobs
+	(*Resume)(nil),          // 36: runink.v1.Resume
+	(*ResumeJobs)(nil),      // 37: runink.v1.ResumeJobs
+	(*PowerNodes)(nil),      // 38: runink.v1.PowerNodes
+	(*ShrinkJob)(nil),       // 39: runink.v1.ShrinkJob
+	(*ResetUsage)(nil),      // 40: runink.v1.ResetUsage
+	(*SetReservation)(nil),  // 41: runink.v1.SetReservation
+	(*DropReservation)(nil), // 42: runink.v1.DropReservation
+	(*UseToken)(nil),        // 43: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 44: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 45: runink.v1.SnapshotHead
+	(*Spent)(nil),           // 46: runink.v1.Spent
+	(*SpentRow)(nil),        // 47: runink.v1.SpentRow
+	(*SubmitKey)(nil),       // 48: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 49: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 50: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 51: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 52: runink.v1.SnapshotEnd
+	(*TRESItem)(nil),        // 53: runink.v1.TRESItem
+	(*Job)(nil),             // 54: runink.v1.Job
+	(*NodeAlloc)(nil),       // 55: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 56: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 57: runink.v1.ExitCode
+	(*Usage)(nil),           // 58: runink.v1.Usage
+	(*DependTerm)(nil),      // 59: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 60: runink.v1.JobOptions
+	(*Need)(nil),            // 61: runink.v1.Need
+	(*Step)(nil),            // 62: runink.v1.Step
+	(*NodeGres)(nil),        // 63: runink.v1.NodeGres
+	(*Partition)(nil),       // 64: runink.v1.Partition
+	(*AccountTables)(nil),   // 65: runink.v1.AccountTables
+	(*Transaction)(nil),     // 66: runink.v1.Transaction
+	(*Reservation)(nil),     // 67: runink.v1.Reservation
+	(*Node)(nil),            // 68: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
@@ -4828,77 +4913,78 @@ var file_log_proto_depIdxs = []int32{
 	22, // 10: runink.v1.Entry.end_step:type_name -> runink.v1.EndStep
 	23, // 11: runink.v1.Entry.register_node:type_name -> runink.v1.RegisterNode
 	25, // 12: runink.v1.Entry.update_node:type_name -> runink.v1.UpdateNode
-	26, // 13: runink.v1.Entry.update_partition:type_name -> runink.v1.UpdatePartition
-	28, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
-	29, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
-	30, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	42, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	27, // 13: runink.v1.Entry.update_partition:type_name -> runink.v1.UpdatePartition
+	29, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
+	30, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
+	31, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
+	43, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
 	3,  // 18: runink.v1.Entry.import_history:type_name -> runink.v1.ImportHistory
-	32, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
-	34, // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
-	36, // 21: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
-	37, // 22: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
-	38, // 23: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
-	39, // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
-	40, // 25: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
-	41, // 26: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
-	4,  // 27: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
-	52, // 28: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
-	53, // 29: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
-	5,  // 30: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
-	6,  // 31: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
-	7,  // 32: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	54, // 33: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
-	9,  // 34: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
-	11, // 35: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
-	12, // 36: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	55, // 37: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	56, // 38: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	57, // 39: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	56, // 40: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	55, // 41: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	18, // 42: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	58, // 43: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	59, // 44: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	60, // 45: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	17, // 46: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	19, // 47: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	61, // 48: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	56, // 49: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	57, // 50: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	62, // 51: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	24, // 52: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	63, // 53: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	27, // 54: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	64, // 55: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	31, // 56: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	65, // 57: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	54, // 58: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
-	33, // 59: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
-	35, // 60: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
-	66, // 61: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
-	44, // 62: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	53, // 63: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	67, // 64: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	63, // 65: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	5,  // 66: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	27, // 67: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	47, // 68: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	30, // 69: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	50, // 70: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	51, // 71: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	48, // 72: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	49, // 73: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	64, // 74: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	65, // 75: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	45, // 76: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
-	66, // 77: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
-	46, // 78: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
-	79, // [79:79] is the sub-list for method output_type
-	79, // [79:79] is the sub-list for method input_type
-	79, // [79:79] is the sub-list for extension type_name
-	79, // [79:79] is the sub-list for extension extendee
-	0,  // [0:79] is the sub-list for field type_name
+	33, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
+	35, // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
+	37, // 21: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
+	38, // 22: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
+	39, // 23: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
+	40, // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
+	26, // 25: runink.v1.Entry.begin_job:type_name -> runink.v1.BeginJob
+	41, // 26: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
+	42, // 27: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
+	4,  // 28: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
+	53, // 29: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
+	54, // 30: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	5,  // 31: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
+	6,  // 32: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
+	7,  // 33: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
+	55, // 34: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	9,  // 35: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
+	11, // 36: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
+	12, // 37: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
+	56, // 38: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	57, // 39: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	58, // 40: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	57, // 41: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	56, // 42: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	18, // 43: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	59, // 44: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	60, // 45: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	61, // 46: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	17, // 47: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	19, // 48: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	62, // 49: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	57, // 50: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	58, // 51: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	63, // 52: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	24, // 53: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	64, // 54: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	28, // 55: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	65, // 56: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	32, // 57: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	66, // 58: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	55, // 59: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
+	34, // 60: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
+	36, // 61: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
+	67, // 62: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
+	45, // 63: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	54, // 64: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	68, // 65: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	64, // 66: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	5,  // 67: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	28, // 68: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	48, // 69: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	31, // 70: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	51, // 71: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	52, // 72: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	49, // 73: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	50, // 74: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	65, // 75: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	66, // 76: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	46, // 77: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
+	67, // 78: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
+	47, // 79: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
+	80, // [80:80] is the sub-list for method output_type
+	80, // [80:80] is the sub-list for method input_type
+	80, // [80:80] is the sub-list for extension type_name
+	80, // [80:80] is the sub-list for extension extendee
+	0,  // [0:80] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -4931,12 +5017,13 @@ func file_log_proto_init() {
 		(*Entry_PowerNodes)(nil),
 		(*Entry_ShrinkJob)(nil),
 		(*Entry_ResetUsage)(nil),
+		(*Entry_BeginJob)(nil),
 		(*Entry_SetReservation)(nil),
 		(*Entry_DropReservation)(nil),
 	}
 	file_log_proto_msgTypes[18].OneofWrappers = []any{}
 	file_log_proto_msgTypes[25].OneofWrappers = []any{}
-	file_log_proto_msgTypes[43].OneofWrappers = []any{
+	file_log_proto_msgTypes[44].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -4960,7 +5047,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   52,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

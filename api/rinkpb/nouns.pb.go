@@ -3459,6 +3459,7 @@ type Node struct {
 	ExclusiveUser  uint32                 `protobuf:"varint,37,opt,name=exclusive_user,json=exclusiveUser,proto3" json:"exclusive_user,omitempty"`
 	ExclusiveBy    uint32                 `protobuf:"varint,38,opt,name=exclusive_by,json=exclusiveBy,proto3" json:"exclusive_by,omitempty"`
 	PowerAt        int64                  `protobuf:"varint,45,opt,name=power_at,json=powerAt,proto3" json:"power_at,omitempty"`
+	NextState      uint32                 `protobuf:"varint,46,opt,name=next_state,json=nextState,proto3" json:"next_state,omitempty"`
 	// Soft facts, not part of the replicated state.
 	LoadKnown     bool    `protobuf:"varint,50,opt,name=load_known,json=loadKnown,proto3" json:"load_known,omitempty"`
 	CpuLoad       float64 `protobuf:"fixed64,51,opt,name=cpu_load,json=cpuLoad,proto3" json:"cpu_load,omitempty"`
@@ -3768,6 +3769,13 @@ func (x *Node) GetExclusiveBy() uint32 {
 func (x *Node) GetPowerAt() int64 {
 	if x != nil {
 		return x.PowerAt
+	}
+	return 0
+}
+
+func (x *Node) GetNextState() uint32 {
+	if x != nil {
+		return x.NextState
 	}
 	return 0
 }
@@ -5997,7 +6005,7 @@ const file_nouns_proto_rawDesc = "" +
 	" \x03(\v2\x16.runink.v1.DeviceLinksR\x05links\x12\x12\n" +
 	"\x04near\x18\v \x03(\x05R\x04near\"\x1d\n" +
 	"\vDeviceLinks\x12\x0e\n" +
-	"\x02to\x18\x01 \x03(\x05R\x02to\"\xd2\t\n" +
+	"\x02to\x18\x01 \x03(\x05R\x02to\"\xf1\t\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bhostname\x18\x02 \x01(\tR\bhostname\x12\x12\n" +
@@ -6045,6 +6053,8 @@ const file_nouns_proto_rawDesc = "" +
 	"\x0eexclusive_user\x18% \x01(\rR\rexclusiveUser\x12!\n" +
 	"\fexclusive_by\x18& \x01(\rR\vexclusiveBy\x12\x19\n" +
 	"\bpower_at\x18- \x01(\x03R\apowerAt\x12\x1d\n" +
+	"\n" +
+	"next_state\x18. \x01(\rR\tnextState\x12\x1d\n" +
 	"\n" +
 	"load_known\x182 \x01(\bR\tloadKnown\x12\x19\n" +
 	"\bcpu_load\x183 \x01(\x01R\acpuLoad\x12\x19\n" +

@@ -2488,6 +2488,75 @@ func (x *ModifyNodeRequest) GetChanges() []*KeyValue {
 	return nil
 }
 
+// RebootNodes: next_state is "", DOWN or RESUME.
+type RebootNodesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Nodes         string                 `protobuf:"bytes,1,opt,name=nodes,proto3" json:"nodes,omitempty"`
+	Asap          bool                   `protobuf:"varint,2,opt,name=asap,proto3" json:"asap,omitempty"`
+	NextState     string                 `protobuf:"bytes,3,opt,name=next_state,json=nextState,proto3" json:"next_state,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RebootNodesRequest) Reset() {
+	*x = RebootNodesRequest{}
+	mi := &file_rpc_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RebootNodesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RebootNodesRequest) ProtoMessage() {}
+
+func (x *RebootNodesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RebootNodesRequest.ProtoReflect.Descriptor instead.
+func (*RebootNodesRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *RebootNodesRequest) GetNodes() string {
+	if x != nil {
+		return x.Nodes
+	}
+	return ""
+}
+
+func (x *RebootNodesRequest) GetAsap() bool {
+	if x != nil {
+		return x.Asap
+	}
+	return false
+}
+
+func (x *RebootNodesRequest) GetNextState() string {
+	if x != nil {
+		return x.NextState
+	}
+	return ""
+}
+
+func (x *RebootNodesRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type ModifyPartitionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -2500,7 +2569,7 @@ type ModifyPartitionRequest struct {
 
 func (x *ModifyPartitionRequest) Reset() {
 	*x = ModifyPartitionRequest{}
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2512,7 +2581,7 @@ func (x *ModifyPartitionRequest) String() string {
 func (*ModifyPartitionRequest) ProtoMessage() {}
 
 func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2525,7 +2594,7 @@ func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyPartitionRequest.ProtoReflect.Descriptor instead.
 func (*ModifyPartitionRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{36}
+	return file_rpc_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ModifyPartitionRequest) GetName() string {
@@ -2564,7 +2633,7 @@ type ReconfigureRequest struct {
 
 func (x *ReconfigureRequest) Reset() {
 	*x = ReconfigureRequest{}
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2576,7 +2645,7 @@ func (x *ReconfigureRequest) String() string {
 func (*ReconfigureRequest) ProtoMessage() {}
 
 func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2589,7 +2658,7 @@ func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconfigureRequest.ProtoReflect.Descriptor instead.
 func (*ReconfigureRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_rawDescGZIP(), []int{38}
 }
 
 type ListReservationsRequest struct {
@@ -2600,7 +2669,7 @@ type ListReservationsRequest struct {
 
 func (x *ListReservationsRequest) Reset() {
 	*x = ListReservationsRequest{}
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2612,7 +2681,7 @@ func (x *ListReservationsRequest) String() string {
 func (*ListReservationsRequest) ProtoMessage() {}
 
 func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2625,7 +2694,7 @@ func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_rawDescGZIP(), []int{39}
 }
 
 type ReservationList struct {
@@ -2638,7 +2707,7 @@ type ReservationList struct {
 
 func (x *ReservationList) Reset() {
 	*x = ReservationList{}
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2650,7 +2719,7 @@ func (x *ReservationList) String() string {
 func (*ReservationList) ProtoMessage() {}
 
 func (x *ReservationList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2663,7 +2732,7 @@ func (x *ReservationList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationList.ProtoReflect.Descriptor instead.
 func (*ReservationList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ReservationList) GetReservations() []*Reservation {
@@ -2694,7 +2763,7 @@ type ModifyReservationRequest struct {
 
 func (x *ModifyReservationRequest) Reset() {
 	*x = ModifyReservationRequest{}
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2706,7 +2775,7 @@ func (x *ModifyReservationRequest) String() string {
 func (*ModifyReservationRequest) ProtoMessage() {}
 
 func (x *ModifyReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2719,7 +2788,7 @@ func (x *ModifyReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyReservationRequest.ProtoReflect.Descriptor instead.
 func (*ModifyReservationRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ModifyReservationRequest) GetName() string {
@@ -2767,7 +2836,7 @@ type ModifyReservationReply struct {
 
 func (x *ModifyReservationReply) Reset() {
 	*x = ModifyReservationReply{}
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2779,7 +2848,7 @@ func (x *ModifyReservationReply) String() string {
 func (*ModifyReservationReply) ProtoMessage() {}
 
 func (x *ModifyReservationReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2792,7 +2861,7 @@ func (x *ModifyReservationReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyReservationReply.ProtoReflect.Descriptor instead.
 func (*ModifyReservationReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ModifyReservationReply) GetStatus() *Status {
@@ -2818,7 +2887,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2830,7 +2899,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2843,7 +2912,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListAccountsRequest) GetTransactions() bool {
@@ -2871,7 +2940,7 @@ type AccountsReply struct {
 
 func (x *AccountsReply) Reset() {
 	*x = AccountsReply{}
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2883,7 +2952,7 @@ func (x *AccountsReply) String() string {
 func (*AccountsReply) ProtoMessage() {}
 
 func (x *AccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2896,7 +2965,7 @@ func (x *AccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsReply.ProtoReflect.Descriptor instead.
 func (*AccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AccountsReply) GetTables() *AccountTables {
@@ -2983,7 +3052,7 @@ type AccountAsk struct {
 
 func (x *AccountAsk) Reset() {
 	*x = AccountAsk{}
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2995,7 +3064,7 @@ func (x *AccountAsk) String() string {
 func (*AccountAsk) ProtoMessage() {}
 
 func (x *AccountAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3008,7 +3077,7 @@ func (x *AccountAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountAsk.ProtoReflect.Descriptor instead.
 func (*AccountAsk) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AccountAsk) GetVerb() string {
@@ -3068,7 +3137,7 @@ type AccountWhere struct {
 
 func (x *AccountWhere) Reset() {
 	*x = AccountWhere{}
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3080,7 +3149,7 @@ func (x *AccountWhere) String() string {
 func (*AccountWhere) ProtoMessage() {}
 
 func (x *AccountWhere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3093,7 +3162,7 @@ func (x *AccountWhere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountWhere.ProtoReflect.Descriptor instead.
 func (*AccountWhere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *AccountWhere) GetAccounts() []string {
@@ -3205,7 +3274,7 @@ type ChangeAccountsRequest struct {
 
 func (x *ChangeAccountsRequest) Reset() {
 	*x = ChangeAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3217,7 +3286,7 @@ func (x *ChangeAccountsRequest) String() string {
 func (*ChangeAccountsRequest) ProtoMessage() {}
 
 func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3230,7 +3299,7 @@ func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ChangeAccountsRequest) GetAsks() []*AccountAsk {
@@ -3258,7 +3327,7 @@ type ChangeAccountsReply struct {
 
 func (x *ChangeAccountsReply) Reset() {
 	*x = ChangeAccountsReply{}
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3270,7 +3339,7 @@ func (x *ChangeAccountsReply) String() string {
 func (*ChangeAccountsReply) ProtoMessage() {}
 
 func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3283,7 +3352,7 @@ func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsReply.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ChangeAccountsReply) GetStatus() *Status {
@@ -3320,7 +3389,7 @@ type AssocRow struct {
 
 func (x *AssocRow) Reset() {
 	*x = AssocRow{}
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3332,7 +3401,7 @@ func (x *AssocRow) String() string {
 func (*AssocRow) ProtoMessage() {}
 
 func (x *AssocRow) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3345,7 +3414,7 @@ func (x *AssocRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocRow.ProtoReflect.Descriptor instead.
 func (*AssocRow) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *AssocRow) GetId() uint32 {
@@ -3397,7 +3466,7 @@ type AccountsOutcome struct {
 
 func (x *AccountsOutcome) Reset() {
 	*x = AccountsOutcome{}
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3409,7 +3478,7 @@ func (x *AccountsOutcome) String() string {
 func (*AccountsOutcome) ProtoMessage() {}
 
 func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3422,7 +3491,7 @@ func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsOutcome.ProtoReflect.Descriptor instead.
 func (*AccountsOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *AccountsOutcome) GetAccounts() []string {
@@ -3481,7 +3550,7 @@ type AccountTrouble struct {
 
 func (x *AccountTrouble) Reset() {
 	*x = AccountTrouble{}
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3493,7 +3562,7 @@ func (x *AccountTrouble) String() string {
 func (*AccountTrouble) ProtoMessage() {}
 
 func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3506,7 +3575,7 @@ func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTrouble.ProtoReflect.Descriptor instead.
 func (*AccountTrouble) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *AccountTrouble) GetKind() uint32 {
@@ -3561,7 +3630,7 @@ type CompleteJobRequest struct {
 
 func (x *CompleteJobRequest) Reset() {
 	*x = CompleteJobRequest{}
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3573,7 +3642,7 @@ func (x *CompleteJobRequest) String() string {
 func (*CompleteJobRequest) ProtoMessage() {}
 
 func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3586,7 +3655,7 @@ func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
 func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *CompleteJobRequest) GetJob() uint32 {
@@ -3626,7 +3695,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3638,7 +3707,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3651,7 +3720,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *HistoryRequest) GetRefs() []*JobRef {
@@ -3770,7 +3839,7 @@ type HistoryPage struct {
 
 func (x *HistoryPage) Reset() {
 	*x = HistoryPage{}
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3782,7 +3851,7 @@ func (x *HistoryPage) String() string {
 func (*HistoryPage) ProtoMessage() {}
 
 func (x *HistoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3795,7 +3864,7 @@ func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
 func (*HistoryPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *HistoryPage) GetRecords() []*Record {
@@ -3840,7 +3909,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3852,7 +3921,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3865,7 +3934,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Record) GetJob() *Job {
@@ -3964,7 +4033,7 @@ type NodeFact struct {
 
 func (x *NodeFact) Reset() {
 	*x = NodeFact{}
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3976,7 +4045,7 @@ func (x *NodeFact) String() string {
 func (*NodeFact) ProtoMessage() {}
 
 func (x *NodeFact) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3989,7 +4058,7 @@ func (x *NodeFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeFact.ProtoReflect.Descriptor instead.
 func (*NodeFact) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *NodeFact) GetNode() string {
@@ -4073,7 +4142,7 @@ type ReservationSpan struct {
 
 func (x *ReservationSpan) Reset() {
 	*x = ReservationSpan{}
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4085,7 +4154,7 @@ func (x *ReservationSpan) String() string {
 func (*ReservationSpan) ProtoMessage() {}
 
 func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4098,7 +4167,7 @@ func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSpan.ProtoReflect.Descriptor instead.
 func (*ReservationSpan) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReservationSpan) GetId() uint32 {
@@ -4178,7 +4247,7 @@ type UsageRequest struct {
 
 func (x *UsageRequest) Reset() {
 	*x = UsageRequest{}
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4190,7 +4259,7 @@ func (x *UsageRequest) String() string {
 func (*UsageRequest) ProtoMessage() {}
 
 func (x *UsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4203,7 +4272,7 @@ func (x *UsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
 func (*UsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *UsageRequest) GetStart() int64 {
@@ -4265,7 +4334,7 @@ type UsageReply struct {
 
 func (x *UsageReply) Reset() {
 	*x = UsageReply{}
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4277,7 +4346,7 @@ func (x *UsageReply) String() string {
 func (*UsageReply) ProtoMessage() {}
 
 func (x *UsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4290,7 +4359,7 @@ func (x *UsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
 func (*UsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *UsageReply) GetStatus() *Status {
@@ -4373,7 +4442,7 @@ type Party struct {
 
 func (x *Party) Reset() {
 	*x = Party{}
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4385,7 +4454,7 @@ func (x *Party) String() string {
 func (*Party) ProtoMessage() {}
 
 func (x *Party) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4398,7 +4467,7 @@ func (x *Party) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Party.ProtoReflect.Descriptor instead.
 func (*Party) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Party) GetAccount() string {
@@ -4469,7 +4538,7 @@ type PartyUsage struct {
 
 func (x *PartyUsage) Reset() {
 	*x = PartyUsage{}
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4481,7 +4550,7 @@ func (x *PartyUsage) String() string {
 func (*PartyUsage) ProtoMessage() {}
 
 func (x *PartyUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4494,7 +4563,7 @@ func (x *PartyUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
 func (*PartyUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *PartyUsage) GetParty() *Party {
@@ -4536,7 +4605,7 @@ type TRESSeconds struct {
 
 func (x *TRESSeconds) Reset() {
 	*x = TRESSeconds{}
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4548,7 +4617,7 @@ func (x *TRESSeconds) String() string {
 func (*TRESSeconds) ProtoMessage() {}
 
 func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4561,7 +4630,7 @@ func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
 func (*TRESSeconds) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *TRESSeconds) GetTres() string {
@@ -4599,7 +4668,7 @@ type EndedSums struct {
 
 func (x *EndedSums) Reset() {
 	*x = EndedSums{}
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4611,7 +4680,7 @@ func (x *EndedSums) String() string {
 func (*EndedSums) ProtoMessage() {}
 
 func (x *EndedSums) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4624,7 +4693,7 @@ func (x *EndedSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
 func (*EndedSums) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *EndedSums) GetJobs() int64 {
@@ -4728,7 +4797,7 @@ type ClusterUsage struct {
 
 func (x *ClusterUsage) Reset() {
 	*x = ClusterUsage{}
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4740,7 +4809,7 @@ func (x *ClusterUsage) String() string {
 func (*ClusterUsage) ProtoMessage() {}
 
 func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4753,7 +4822,7 @@ func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
 func (*ClusterUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ClusterUsage) GetTres() string {
@@ -4829,7 +4898,7 @@ type ReservationUsage struct {
 
 func (x *ReservationUsage) Reset() {
 	*x = ReservationUsage{}
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4841,7 +4910,7 @@ func (x *ReservationUsage) String() string {
 func (*ReservationUsage) ProtoMessage() {}
 
 func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4854,7 +4923,7 @@ func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
 func (*ReservationUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ReservationUsage) GetSpan() *ReservationSpan {
@@ -4882,7 +4951,7 @@ type AccountPlace struct {
 
 func (x *AccountPlace) Reset() {
 	*x = AccountPlace{}
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4894,7 +4963,7 @@ func (x *AccountPlace) String() string {
 func (*AccountPlace) ProtoMessage() {}
 
 func (x *AccountPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4907,7 +4976,7 @@ func (x *AccountPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
 func (*AccountPlace) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *AccountPlace) GetName() string {
@@ -4934,7 +5003,7 @@ type StepStatsRequest struct {
 
 func (x *StepStatsRequest) Reset() {
 	*x = StepStatsRequest{}
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4946,7 +5015,7 @@ func (x *StepStatsRequest) String() string {
 func (*StepStatsRequest) ProtoMessage() {}
 
 func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4959,7 +5028,7 @@ func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
 func (*StepStatsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *StepStatsRequest) GetRefs() []*JobRef {
@@ -4986,7 +5055,7 @@ type StepStatsReply struct {
 
 func (x *StepStatsReply) Reset() {
 	*x = StepStatsReply{}
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4998,7 +5067,7 @@ func (x *StepStatsReply) String() string {
 func (*StepStatsReply) ProtoMessage() {}
 
 func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5011,7 +5080,7 @@ func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
 func (*StepStatsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *StepStatsReply) GetSteps() []*StepStat {
@@ -5040,7 +5109,7 @@ type StepStat struct {
 
 func (x *StepStat) Reset() {
 	*x = StepStat{}
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5052,7 +5121,7 @@ func (x *StepStat) String() string {
 func (*StepStat) ProtoMessage() {}
 
 func (x *StepStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5065,7 +5134,7 @@ func (x *StepStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
 func (*StepStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *StepStat) GetJob() *Job {
@@ -5101,7 +5170,7 @@ type NodeStat struct {
 
 func (x *NodeStat) Reset() {
 	*x = NodeStat{}
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5113,7 +5182,7 @@ func (x *NodeStat) String() string {
 func (*NodeStat) ProtoMessage() {}
 
 func (x *NodeStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5126,7 +5195,7 @@ func (x *NodeStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
 func (*NodeStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *NodeStat) GetNode() string {
@@ -5168,7 +5237,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5180,7 +5249,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5193,7 +5262,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Sample) GetJob() uint32 {
@@ -5220,7 +5289,7 @@ type Sampled struct {
 
 func (x *Sampled) Reset() {
 	*x = Sampled{}
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5232,7 +5301,7 @@ func (x *Sampled) String() string {
 func (*Sampled) ProtoMessage() {}
 
 func (x *Sampled) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5245,7 +5314,7 @@ func (x *Sampled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
 func (*Sampled) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Sampled) GetAsk() uint64 {
@@ -5275,7 +5344,7 @@ type SliceStat struct {
 
 func (x *SliceStat) Reset() {
 	*x = SliceStat{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5287,7 +5356,7 @@ func (x *SliceStat) String() string {
 func (*SliceStat) ProtoMessage() {}
 
 func (x *SliceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5300,7 +5369,7 @@ func (x *SliceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
 func (*SliceStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *SliceStat) GetJob() uint32 {
@@ -5347,7 +5416,7 @@ type ImportHistoryRequest struct {
 
 func (x *ImportHistoryRequest) Reset() {
 	*x = ImportHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5359,7 +5428,7 @@ func (x *ImportHistoryRequest) String() string {
 func (*ImportHistoryRequest) ProtoMessage() {}
 
 func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5372,7 +5441,7 @@ func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ImportHistoryRequest) GetRecords() []*Record {
@@ -5394,7 +5463,7 @@ type ImportHistoryReply struct {
 
 func (x *ImportHistoryReply) Reset() {
 	*x = ImportHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5406,7 +5475,7 @@ func (x *ImportHistoryReply) String() string {
 func (*ImportHistoryReply) ProtoMessage() {}
 
 func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5419,7 +5488,7 @@ func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
 func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ImportHistoryReply) GetStatus() *Status {
@@ -5477,7 +5546,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5489,7 +5558,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5502,7 +5571,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -5650,7 +5719,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5662,7 +5731,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5675,7 +5744,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -5717,7 +5786,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5729,7 +5798,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5742,7 +5811,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -5784,7 +5853,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5796,7 +5865,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5809,7 +5878,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -5891,7 +5960,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5903,7 +5972,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5916,7 +5985,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -5991,7 +6060,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6003,7 +6072,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6016,7 +6085,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -6087,7 +6156,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6099,7 +6168,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6112,7 +6181,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -6155,7 +6224,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6167,7 +6236,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6180,7 +6249,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -6223,7 +6292,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6235,7 +6304,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6248,7 +6317,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -6292,7 +6361,7 @@ type BcastUp struct {
 
 func (x *BcastUp) Reset() {
 	*x = BcastUp{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6304,7 +6373,7 @@ func (x *BcastUp) String() string {
 func (*BcastUp) ProtoMessage() {}
 
 func (x *BcastUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6317,7 +6386,7 @@ func (x *BcastUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastUp.ProtoReflect.Descriptor instead.
 func (*BcastUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *BcastUp) GetFile() *BcastFile {
@@ -6369,7 +6438,7 @@ type BcastFile struct {
 
 func (x *BcastFile) Reset() {
 	*x = BcastFile{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6381,7 +6450,7 @@ func (x *BcastFile) String() string {
 func (*BcastFile) ProtoMessage() {}
 
 func (x *BcastFile) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6394,7 +6463,7 @@ func (x *BcastFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastFile.ProtoReflect.Descriptor instead.
 func (*BcastFile) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *BcastFile) GetRef() *JobRef {
@@ -6498,7 +6567,7 @@ type BcastReply struct {
 
 func (x *BcastReply) Reset() {
 	*x = BcastReply{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6510,7 +6579,7 @@ func (x *BcastReply) String() string {
 func (*BcastReply) ProtoMessage() {}
 
 func (x *BcastReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6523,7 +6592,7 @@ func (x *BcastReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastReply.ProtoReflect.Descriptor instead.
 func (*BcastReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *BcastReply) GetStatus() *Status {
@@ -6551,7 +6620,7 @@ type BcastOutcome struct {
 
 func (x *BcastOutcome) Reset() {
 	*x = BcastOutcome{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6563,7 +6632,7 @@ func (x *BcastOutcome) String() string {
 func (*BcastOutcome) ProtoMessage() {}
 
 func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6576,7 +6645,7 @@ func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastOutcome.ProtoReflect.Descriptor instead.
 func (*BcastOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *BcastOutcome) GetNode() string {
@@ -6609,7 +6678,7 @@ type DiagRequest struct {
 
 func (x *DiagRequest) Reset() {
 	*x = DiagRequest{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6621,7 +6690,7 @@ func (x *DiagRequest) String() string {
 func (*DiagRequest) ProtoMessage() {}
 
 func (x *DiagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6634,7 +6703,7 @@ func (x *DiagRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagRequest.ProtoReflect.Descriptor instead.
 func (*DiagRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *DiagRequest) GetAnew() bool {
@@ -6679,7 +6748,7 @@ type DiagReply struct {
 
 func (x *DiagReply) Reset() {
 	*x = DiagReply{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6691,7 +6760,7 @@ func (x *DiagReply) String() string {
 func (*DiagReply) ProtoMessage() {}
 
 func (x *DiagReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6704,7 +6773,7 @@ func (x *DiagReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagReply.ProtoReflect.Descriptor instead.
 func (*DiagReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *DiagReply) GetStatus() *Status {
@@ -6911,7 +6980,7 @@ type PlanCount struct {
 
 func (x *PlanCount) Reset() {
 	*x = PlanCount{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6923,7 +6992,7 @@ func (x *PlanCount) String() string {
 func (*PlanCount) ProtoMessage() {}
 
 func (x *PlanCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6936,7 +7005,7 @@ func (x *PlanCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanCount.ProtoReflect.Descriptor instead.
 func (*PlanCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *PlanCount) GetCycles() int64 {
@@ -7042,7 +7111,7 @@ type RpcCount struct {
 
 func (x *RpcCount) Reset() {
 	*x = RpcCount{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7054,7 +7123,7 @@ func (x *RpcCount) String() string {
 func (*RpcCount) ProtoMessage() {}
 
 func (x *RpcCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7067,7 +7136,7 @@ func (x *RpcCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RpcCount.ProtoReflect.Descriptor instead.
 func (*RpcCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *RpcCount) GetName() string {
@@ -7109,7 +7178,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7121,7 +7190,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7134,7 +7203,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -7169,7 +7238,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7181,7 +7250,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7194,7 +7263,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -7229,7 +7298,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7241,7 +7310,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7254,7 +7323,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -7289,7 +7358,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7301,7 +7370,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7314,7 +7383,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -7350,7 +7419,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7362,7 +7431,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7375,7 +7444,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -7424,6 +7493,7 @@ type Report struct {
 	//	*Report_Result
 	//	*Report_Usage
 	//	*Report_Sampled
+	//	*Report_PrologDone
 	Report        isReport_Report `protobuf_oneof:"report"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -7431,7 +7501,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7443,7 +7513,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7456,7 +7526,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{97}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -7572,6 +7642,15 @@ func (x *Report) GetSampled() *Sampled {
 	return nil
 }
 
+func (x *Report) GetPrologDone() *PrologDone {
+	if x != nil {
+		if x, ok := x.Report.(*Report_PrologDone); ok {
+			return x.PrologDone
+		}
+	}
+	return nil
+}
+
 type isReport_Report interface {
 	isReport_Report()
 }
@@ -7620,6 +7699,10 @@ type Report_Sampled struct {
 	Sampled *Sampled `protobuf:"bytes,21,opt,name=sampled,proto3,oneof"`
 }
 
+type Report_PrologDone struct {
+	PrologDone *PrologDone `protobuf:"bytes,22,opt,name=prolog_done,json=prologDone,proto3,oneof"`
+}
+
 func (*Report_Hello) isReport_Report() {}
 
 func (*Report_Heartbeat) isReport_Report() {}
@@ -7642,6 +7725,8 @@ func (*Report_Usage) isReport_Report() {}
 
 func (*Report_Sampled) isReport_Report() {}
 
+func (*Report_PrologDone) isReport_Report() {}
+
 // Hello opens a session: what the machine is, and what is here.
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -7654,7 +7739,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7666,7 +7751,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7679,7 +7764,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{98}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -7715,7 +7800,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7727,7 +7812,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7740,7 +7825,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{99}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -7782,7 +7867,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7794,7 +7879,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7807,7 +7892,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{100}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -7841,7 +7926,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7853,7 +7938,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7866,7 +7951,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{101}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -7899,7 +7984,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7911,7 +7996,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7924,7 +8009,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{102}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -7992,7 +8077,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8004,7 +8089,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8017,7 +8102,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{103}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -8084,7 +8169,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8096,7 +8181,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8109,7 +8194,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{104}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -8178,7 +8263,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8190,7 +8275,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8203,7 +8288,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -8262,6 +8347,59 @@ func (x *LaunchFailed) GetRequeue() bool {
 	return false
 }
 
+// PrologDone says that the prolog of a job has run on the node.
+type PrologDone struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Restarts      uint32                 `protobuf:"varint,2,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrologDone) Reset() {
+	*x = PrologDone{}
+	mi := &file_rpc_proto_msgTypes[107]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrologDone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrologDone) ProtoMessage() {}
+
+func (x *PrologDone) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[107]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
+func (*PrologDone) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{107}
+}
+
+func (x *PrologDone) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *PrologDone) GetRestarts() uint32 {
+	if x != nil {
+		return x.Restarts
+	}
+	return 0
+}
+
 type NodeHealth struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Healthy       bool                   `protobuf:"varint,1,opt,name=healthy,proto3" json:"healthy,omitempty"`
@@ -8272,7 +8410,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8284,7 +8422,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8297,7 +8435,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -8324,7 +8462,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8336,7 +8474,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8349,7 +8487,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -8378,7 +8516,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8390,7 +8528,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8403,7 +8541,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -8451,6 +8589,9 @@ type Order struct {
 	//	*Order_Config
 	//	*Order_Suspend
 	//	*Order_Sample
+	//	*Order_Prolog
+	//	*Order_CheckHealth
+	//	*Order_Reboot
 	Order         isOrder_Order `protobuf_oneof:"order"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -8458,7 +8599,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8470,7 +8611,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8483,7 +8624,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *Order) GetId() uint64 {
@@ -8588,6 +8729,33 @@ func (x *Order) GetSample() *Sample {
 	return nil
 }
 
+func (x *Order) GetProlog() *PrologHere {
+	if x != nil {
+		if x, ok := x.Order.(*Order_Prolog); ok {
+			return x.Prolog
+		}
+	}
+	return nil
+}
+
+func (x *Order) GetCheckHealth() *CheckHealth {
+	if x != nil {
+		if x, ok := x.Order.(*Order_CheckHealth); ok {
+			return x.CheckHealth
+		}
+	}
+	return nil
+}
+
+func (x *Order) GetReboot() *Reboot {
+	if x != nil {
+		if x, ok := x.Order.(*Order_Reboot); ok {
+			return x.Reboot
+		}
+	}
+	return nil
+}
+
 type isOrder_Order interface {
 	isOrder_Order()
 }
@@ -8628,6 +8796,18 @@ type Order_Sample struct {
 	Sample *Sample `protobuf:"bytes,21,opt,name=sample,proto3,oneof"`
 }
 
+type Order_Prolog struct {
+	Prolog *PrologHere `protobuf:"bytes,22,opt,name=prolog,proto3,oneof"`
+}
+
+type Order_CheckHealth struct {
+	CheckHealth *CheckHealth `protobuf:"bytes,23,opt,name=check_health,json=checkHealth,proto3,oneof"`
+}
+
+type Order_Reboot struct {
+	Reboot *Reboot `protobuf:"bytes,24,opt,name=reboot,proto3,oneof"`
+}
+
 func (*Order_Welcome) isOrder_Order() {}
 
 func (*Order_Launch) isOrder_Order() {}
@@ -8646,6 +8826,12 @@ func (*Order_Suspend) isOrder_Order() {}
 
 func (*Order_Sample) isOrder_Order() {}
 
+func (*Order_Prolog) isOrder_Order() {}
+
+func (*Order_CheckHealth) isOrder_Order() {}
+
+func (*Order_Reboot) isOrder_Order() {}
+
 // Welcome answers Hello: the configuration, and which held jobs are no longer this node's.
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -8659,7 +8845,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8671,7 +8857,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8684,7 +8870,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -8724,7 +8910,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8736,7 +8922,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8749,7 +8935,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -8768,7 +8954,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8780,7 +8966,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8793,7 +8979,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -8804,6 +8990,125 @@ func (x *NewConfig) GetConfig() []*ConfigFile {
 }
 
 // JobHere is what an agent needs to know of a job on its node.
+// PrologHere asks for a job's prolog before anything of it is launched.
+type PrologHere struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Here          *JobHere               `protobuf:"bytes,1,opt,name=here,proto3" json:"here,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrologHere) Reset() {
+	*x = PrologHere{}
+	mi := &file_rpc_proto_msgTypes[115]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrologHere) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrologHere) ProtoMessage() {}
+
+func (x *PrologHere) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[115]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
+func (*PrologHere) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{115}
+}
+
+func (x *PrologHere) GetHere() *JobHere {
+	if x != nil {
+		return x.Here
+	}
+	return nil
+}
+
+// CheckHealth asks for one run of HealthCheckProgram.
+type CheckHealth struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckHealth) Reset() {
+	*x = CheckHealth{}
+	mi := &file_rpc_proto_msgTypes[116]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckHealth) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckHealth) ProtoMessage() {}
+
+func (x *CheckHealth) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[116]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
+func (*CheckHealth) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{116}
+}
+
+// Reboot asks for RebootProgram, on a node nothing runs on.
+type Reboot struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reboot) Reset() {
+	*x = Reboot{}
+	mi := &file_rpc_proto_msgTypes[117]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reboot) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reboot) ProtoMessage() {}
+
+func (x *Reboot) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[117]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
+func (*Reboot) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{117}
+}
+
 type JobHere struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -8835,13 +9140,14 @@ type JobHere struct {
 	Nice          int64                  `protobuf:"varint,27,opt,name=nice,proto3" json:"nice,omitempty"`
 	Comment       string                 `protobuf:"bytes,28,opt,name=comment,proto3" json:"comment,omitempty"`
 	Constraints   string                 `protobuf:"bytes,29,opt,name=constraints,proto3" json:"constraints,omitempty"`
+	HookEnv       []string               `protobuf:"bytes,30,rep,name=hook_env,json=hookEnv,proto3" json:"hook_env,omitempty"` // what prologs and epilogs are told of the job
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8853,7 +9159,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8866,7 +9172,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -9072,6 +9378,13 @@ func (x *JobHere) GetConstraints() string {
 	return ""
 }
 
+func (x *JobHere) GetHookEnv() []string {
+	if x != nil {
+		return x.HookEnv
+	}
+	return nil
+}
+
 type LaunchJob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Here          *JobHere               `protobuf:"bytes,1,opt,name=here,proto3" json:"here,omitempty"`
@@ -9091,7 +9404,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9103,7 +9416,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9116,7 +9429,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -9232,7 +9545,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9244,7 +9557,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9257,7 +9570,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -9468,7 +9781,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9480,7 +9793,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9493,7 +9806,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -9540,7 +9853,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9552,7 +9865,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9565,7 +9878,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -9627,13 +9940,14 @@ type EndJobHere struct {
 	HasStep       bool                   `protobuf:"varint,5,opt,name=has_step,json=hasStep,proto3" json:"has_step,omitempty"`
 	Step          uint32                 `protobuf:"varint,6,opt,name=step,proto3" json:"step,omitempty"`
 	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	HookEnv       []string               `protobuf:"bytes,8,rep,name=hook_env,json=hookEnv,proto3" json:"hook_env,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9645,7 +9959,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9658,7 +9972,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -9710,6 +10024,13 @@ func (x *EndJobHere) GetReason() string {
 	return ""
 }
 
+func (x *EndJobHere) GetHookEnv() []string {
+	if x != nil {
+		return x.HookEnv
+	}
+	return nil
+}
+
 // SuspendJob stops what a job runs, grace milliseconds after it was asked to stop
 // by itself, or has it go on.
 type SuspendJob struct {
@@ -9724,7 +10045,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9736,7 +10057,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9749,7 +10070,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -9788,7 +10109,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9800,7 +10121,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9813,7 +10134,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 type PrioritiesReply struct {
@@ -9827,7 +10148,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9839,7 +10160,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9852,7 +10173,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -9891,7 +10212,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9903,7 +10224,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9916,7 +10237,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -9993,7 +10314,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10005,7 +10326,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10018,7 +10339,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -10144,7 +10465,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10156,7 +10477,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10169,7 +10490,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -10203,7 +10524,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10215,7 +10536,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10228,7 +10549,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -10256,7 +10577,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10268,7 +10589,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10281,7 +10602,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -10329,7 +10650,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10341,7 +10662,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10354,7 +10675,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -10477,7 +10798,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10489,7 +10810,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10502,7 +10823,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -10561,7 +10882,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10573,7 +10894,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10586,7 +10907,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -10644,7 +10965,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10656,7 +10977,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10669,7 +10990,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *KnownUser) GetName() string {
@@ -10723,7 +11044,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10735,7 +11056,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10748,7 +11069,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -10823,7 +11144,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10835,7 +11156,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10848,7 +11169,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -10918,7 +11239,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10930,7 +11251,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10943,7 +11264,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *PartStanding) GetName() string {
@@ -10989,7 +11310,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11001,7 +11322,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11014,7 +11335,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -11168,7 +11489,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11180,7 +11501,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11193,7 +11514,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -11222,7 +11543,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11234,7 +11555,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11247,7 +11568,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -11280,7 +11601,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11292,7 +11613,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11305,7 +11626,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -11522,7 +11843,13 @@ const file_rpc_proto_rawDesc = "" +
 	"\x02op\x18\x03 \x01(\tR\x02op\"X\n" +
 	"\x11ModifyNodeRequest\x12\x14\n" +
 	"\x05nodes\x18\x01 \x01(\tR\x05nodes\x12-\n" +
-	"\achanges\x18\x02 \x03(\v2\x13.runink.v1.KeyValueR\achanges\"\x8b\x01\n" +
+	"\achanges\x18\x02 \x03(\v2\x13.runink.v1.KeyValueR\achanges\"u\n" +
+	"\x12RebootNodesRequest\x12\x14\n" +
+	"\x05nodes\x18\x01 \x01(\tR\x05nodes\x12\x12\n" +
+	"\x04asap\x18\x02 \x01(\bR\x04asap\x12\x1d\n" +
+	"\n" +
+	"next_state\x18\x03 \x01(\tR\tnextState\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x8b\x01\n" +
 	"\x16ModifyPartitionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12-\n" +
 	"\achanges\x18\x02 \x03(\v2\x13.runink.v1.KeyValueR\achanges\x12\x16\n" +
@@ -11956,7 +12283,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x10\n" +
-	"\x03csr\x18\x04 \x01(\fR\x03csr\"\xc0\x04\n" +
+	"\x03csr\x18\x04 \x01(\fR\x03csr\"\xfa\x04\n" +
 	"\x06Report\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12(\n" +
 	"\x05hello\x18\x02 \x01(\v2\x10.runink.v1.HelloH\x00R\x05hello\x124\n" +
@@ -11970,7 +12297,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06result\x18\n" +
 	" \x01(\v2\x16.runink.v1.OrderResultH\x00R\x06result\x12,\n" +
 	"\x05usage\x18\v \x01(\v2\x14.runink.v1.StepUsageH\x00R\x05usage\x12.\n" +
-	"\asampled\x18\x15 \x01(\v2\x12.runink.v1.SampledH\x00R\asampledB\b\n" +
+	"\asampled\x18\x15 \x01(\v2\x12.runink.v1.SampledH\x00R\asampled\x128\n" +
+	"\vprolog_done\x18\x16 \x01(\v2\x15.runink.v1.PrologDoneH\x00R\n" +
+	"prologDoneB\b\n" +
 	"\x06report\"y\n" +
 	"\x05Hello\x12-\n" +
 	"\x05found\x18\x01 \x01(\v2\x17.runink.v1.RegisterNodeR\x05found\x12&\n" +
@@ -12020,7 +12349,11 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05stage\x18\x05 \x01(\tR\x05stage\x12\x14\n" +
 	"\x05error\x18\x06 \x01(\tR\x05error\x12\x14\n" +
 	"\x05drain\x18\a \x01(\bR\x05drain\x12\x18\n" +
-	"\arequeue\x18\b \x01(\bR\arequeue\">\n" +
+	"\arequeue\x18\b \x01(\bR\arequeue\":\n" +
+	"\n" +
+	"PrologDone\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
+	"\brestarts\x18\x02 \x01(\rR\brestarts\">\n" +
 	"\n" +
 	"NodeHealth\x12\x18\n" +
 	"\ahealthy\x18\x01 \x01(\bR\ahealthy\x12\x16\n" +
@@ -12032,7 +12365,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
 	"\x04step\x18\x03 \x01(\rR\x04step\x12&\n" +
-	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\"\xd0\x03\n" +
+	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\"\xeb\x04\n" +
 	"\x05Order\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12.\n" +
@@ -12045,7 +12378,10 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06config\x18\t \x01(\v2\x14.runink.v1.NewConfigH\x00R\x06config\x121\n" +
 	"\asuspend\x18\n" +
 	" \x01(\v2\x15.runink.v1.SuspendJobH\x00R\asuspend\x12+\n" +
-	"\x06sample\x18\x15 \x01(\v2\x11.runink.v1.SampleH\x00R\x06sampleB\a\n" +
+	"\x06sample\x18\x15 \x01(\v2\x11.runink.v1.SampleH\x00R\x06sample\x12/\n" +
+	"\x06prolog\x18\x16 \x01(\v2\x15.runink.v1.PrologHereH\x00R\x06prolog\x12;\n" +
+	"\fcheck_health\x18\x17 \x01(\v2\x16.runink.v1.CheckHealthH\x00R\vcheckHealth\x12+\n" +
+	"\x06reboot\x18\x18 \x01(\v2\x11.runink.v1.RebootH\x00R\x06rebootB\a\n" +
 	"\x05order\"\x98\x01\n" +
 	"\aWelcome\x12-\n" +
 	"\x06config\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x06config\x12&\n" +
@@ -12055,7 +12391,12 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03Ack\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\":\n" +
 	"\tNewConfig\x12-\n" +
-	"\x06config\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x06config\"\xfd\x05\n" +
+	"\x06config\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x06config\"4\n" +
+	"\n" +
+	"PrologHere\x12&\n" +
+	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\"\r\n" +
+	"\vCheckHealth\"\b\n" +
+	"\x06Reboot\"\x98\x06\n" +
 	"\aJobHere\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x19\n" +
@@ -12091,7 +12432,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\tkill_wait\x18\x1a \x01(\x03R\bkillWait\x12\x12\n" +
 	"\x04nice\x18\x1b \x01(\x03R\x04nice\x12\x18\n" +
 	"\acomment\x18\x1c \x01(\tR\acomment\x12 \n" +
-	"\vconstraints\x18\x1d \x01(\tR\vconstraints\"\x9e\x02\n" +
+	"\vconstraints\x18\x1d \x01(\tR\vconstraints\x12\x19\n" +
+	"\bhook_env\x18\x1e \x03(\tR\ahookEnv\"\x9e\x02\n" +
 	"\tLaunchJob\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\bR\x05batch\x12\x16\n" +
@@ -12156,7 +12498,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05batch\x18\x04 \x01(\bR\x05batch\x12\x12\n" +
 	"\x04full\x18\x05 \x01(\bR\x04full\x12\x19\n" +
 	"\bhas_step\x18\x06 \x01(\bR\ahasStep\x12\x12\n" +
-	"\x04step\x18\a \x01(\rR\x04step\"\xb0\x01\n" +
+	"\x04step\x18\a \x01(\rR\x04step\"\xcb\x01\n" +
 	"\n" +
 	"EndJobHere\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
@@ -12165,7 +12507,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03now\x18\x04 \x01(\bR\x03now\x12\x19\n" +
 	"\bhas_step\x18\x05 \x01(\bR\ahasStep\x12\x12\n" +
 	"\x04step\x18\x06 \x01(\rR\x04step\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason\"h\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x19\n" +
+	"\bhook_env\x18\b \x03(\tR\ahookEnv\"h\n" +
 	"\n" +
 	"SuspendJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
@@ -12315,7 +12658,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x10\n" +
 	"\x03qos\x18\x03 \x03(\tR\x03qos\"<\n" +
 	"\x0fResetUsageReply\x12)\n" +
-	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\xde\x13\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\x9d\x14\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -12334,7 +12677,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03Act\x12\x15.runink.v1.ActRequest\x1a\x16.runink.v1.ActionReply\x12=\n" +
 	"\x06Update\x12\x1b.runink.v1.UpdateJobRequest\x1a\x16.runink.v1.ActionReply\x12;\n" +
 	"\n" +
-	"ModifyNode\x12\x1c.runink.v1.ModifyNodeRequest\x1a\x0f.runink.v1.Done\x12E\n" +
+	"ModifyNode\x12\x1c.runink.v1.ModifyNodeRequest\x1a\x0f.runink.v1.Done\x12=\n" +
+	"\vRebootNodes\x12\x1d.runink.v1.RebootNodesRequest\x1a\x0f.runink.v1.Done\x12E\n" +
 	"\x0fModifyPartition\x12!.runink.v1.ModifyPartitionRequest\x1a\x0f.runink.v1.Done\x12R\n" +
 	"\x10ListReservations\x12\".runink.v1.ListReservationsRequest\x1a\x1a.runink.v1.ReservationList\x12[\n" +
 	"\x11ModifyReservation\x12#.runink.v1.ModifyReservationRequest\x1a!.runink.v1.ModifyReservationReply\x12=\n" +
@@ -12382,7 +12726,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 138)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 143)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                     // 1: runink.v1.Done
@@ -12421,151 +12765,156 @@ var file_rpc_proto_goTypes = []any{
 	(*UpdateJobRequest)(nil),         // 34: runink.v1.UpdateJobRequest
 	(*KeyValue)(nil),                 // 35: runink.v1.KeyValue
 	(*ModifyNodeRequest)(nil),        // 36: runink.v1.ModifyNodeRequest
-	(*ModifyPartitionRequest)(nil),   // 37: runink.v1.ModifyPartitionRequest
-	(*ReconfigureRequest)(nil),       // 38: runink.v1.ReconfigureRequest
-	(*ListReservationsRequest)(nil),  // 39: runink.v1.ListReservationsRequest
-	(*ReservationList)(nil),          // 40: runink.v1.ReservationList
-	(*ModifyReservationRequest)(nil), // 41: runink.v1.ModifyReservationRequest
-	(*ModifyReservationReply)(nil),   // 42: runink.v1.ModifyReservationReply
-	(*ListAccountsRequest)(nil),      // 43: runink.v1.ListAccountsRequest
-	(*AccountsReply)(nil),            // 44: runink.v1.AccountsReply
-	(*AccountAsk)(nil),               // 45: runink.v1.AccountAsk
-	(*AccountWhere)(nil),             // 46: runink.v1.AccountWhere
-	(*ChangeAccountsRequest)(nil),    // 47: runink.v1.ChangeAccountsRequest
-	(*ChangeAccountsReply)(nil),      // 48: runink.v1.ChangeAccountsReply
-	(*AssocRow)(nil),                 // 49: runink.v1.AssocRow
-	(*AccountsOutcome)(nil),          // 50: runink.v1.AccountsOutcome
-	(*AccountTrouble)(nil),           // 51: runink.v1.AccountTrouble
-	(*CompleteJobRequest)(nil),       // 52: runink.v1.CompleteJobRequest
-	(*HistoryRequest)(nil),           // 53: runink.v1.HistoryRequest
-	(*HistoryPage)(nil),              // 54: runink.v1.HistoryPage
-	(*Record)(nil),                   // 55: runink.v1.Record
-	(*NodeFact)(nil),                 // 56: runink.v1.NodeFact
-	(*ReservationSpan)(nil),          // 57: runink.v1.ReservationSpan
-	(*UsageRequest)(nil),             // 58: runink.v1.UsageRequest
-	(*UsageReply)(nil),               // 59: runink.v1.UsageReply
-	(*Party)(nil),                    // 60: runink.v1.Party
-	(*PartyUsage)(nil),               // 61: runink.v1.PartyUsage
-	(*TRESSeconds)(nil),              // 62: runink.v1.TRESSeconds
-	(*EndedSums)(nil),                // 63: runink.v1.EndedSums
-	(*ClusterUsage)(nil),             // 64: runink.v1.ClusterUsage
-	(*ReservationUsage)(nil),         // 65: runink.v1.ReservationUsage
-	(*AccountPlace)(nil),             // 66: runink.v1.AccountPlace
-	(*StepStatsRequest)(nil),         // 67: runink.v1.StepStatsRequest
-	(*StepStatsReply)(nil),           // 68: runink.v1.StepStatsReply
-	(*StepStat)(nil),                 // 69: runink.v1.StepStat
-	(*NodeStat)(nil),                 // 70: runink.v1.NodeStat
-	(*Sample)(nil),                   // 71: runink.v1.Sample
-	(*Sampled)(nil),                  // 72: runink.v1.Sampled
-	(*SliceStat)(nil),                // 73: runink.v1.SliceStat
-	(*ImportHistoryRequest)(nil),     // 74: runink.v1.ImportHistoryRequest
-	(*ImportHistoryReply)(nil),       // 75: runink.v1.ImportHistoryReply
-	(*CreateStepRequest)(nil),        // 76: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),          // 77: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),        // 78: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                   // 79: runink.v1.StepUp
-	(*StepAttach)(nil),               // 80: runink.v1.StepAttach
-	(*StepDown)(nil),                 // 81: runink.v1.StepDown
-	(*TaskOutput)(nil),               // 82: runink.v1.TaskOutput
-	(*TaskStart)(nil),                // 83: runink.v1.TaskStart
-	(*TaskExit)(nil),                 // 84: runink.v1.TaskExit
-	(*BcastUp)(nil),                  // 85: runink.v1.BcastUp
-	(*BcastFile)(nil),                // 86: runink.v1.BcastFile
-	(*BcastReply)(nil),               // 87: runink.v1.BcastReply
-	(*BcastOutcome)(nil),             // 88: runink.v1.BcastOutcome
-	(*DiagRequest)(nil),              // 89: runink.v1.DiagRequest
-	(*DiagReply)(nil),                // 90: runink.v1.DiagReply
-	(*PlanCount)(nil),                // 91: runink.v1.PlanCount
-	(*RpcCount)(nil),                 // 92: runink.v1.RpcCount
-	(*CreateTokenRequest)(nil),       // 93: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 94: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 95: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 96: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 97: runink.v1.JoinRequest
-	(*Report)(nil),                   // 98: runink.v1.Report
-	(*Hello)(nil),                    // 99: runink.v1.Hello
-	(*HeldJob)(nil),                  // 100: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 101: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 102: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 103: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 104: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 105: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 106: runink.v1.LaunchFailed
-	(*NodeHealth)(nil),               // 107: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 108: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 109: runink.v1.StepUsage
-	(*Order)(nil),                    // 110: runink.v1.Order
-	(*Welcome)(nil),                  // 111: runink.v1.Welcome
-	(*Ack)(nil),                      // 112: runink.v1.Ack
-	(*NewConfig)(nil),                // 113: runink.v1.NewConfig
-	(*JobHere)(nil),                  // 114: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 115: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 116: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 117: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 118: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 119: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 120: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 121: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 122: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 123: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 124: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 125: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 126: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 127: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 128: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 129: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 130: runink.v1.StandingsReply
-	(*KnownUser)(nil),                // 131: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 132: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 133: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 134: runink.v1.PartStanding
-	(*Standing)(nil),                 // 135: runink.v1.Standing
-	(*Bounded)(nil),                  // 136: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 137: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 138: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 139: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 140: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 141: runink.v1.IndexSet
-	(*Job)(nil),                      // 142: runink.v1.Job
-	(*Obstacle)(nil),                 // 143: runink.v1.Obstacle
-	(*Node)(nil),                     // 144: runink.v1.Node
-	(*Partition)(nil),                // 145: runink.v1.Partition
-	(*ConfigFile)(nil),               // 146: runink.v1.ConfigFile
-	(*Story)(nil),                    // 147: runink.v1.Story
-	(*RunRecord)(nil),                // 148: runink.v1.RunRecord
-	(*Reservation)(nil),              // 149: runink.v1.Reservation
-	(*AccountTables)(nil),            // 150: runink.v1.AccountTables
-	(*Transaction)(nil),              // 151: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 152: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 153: runink.v1.ExitCode
-	(*Step)(nil),                     // 154: runink.v1.Step
-	(*Usage)(nil),                    // 155: runink.v1.Usage
-	(*RegisterNode)(nil),             // 156: runink.v1.RegisterNode
-	(*GresAlloc)(nil),                // 157: runink.v1.GresAlloc
+	(*RebootNodesRequest)(nil),       // 37: runink.v1.RebootNodesRequest
+	(*ModifyPartitionRequest)(nil),   // 38: runink.v1.ModifyPartitionRequest
+	(*ReconfigureRequest)(nil),       // 39: runink.v1.ReconfigureRequest
+	(*ListReservationsRequest)(nil),  // 40: runink.v1.ListReservationsRequest
+	(*ReservationList)(nil),          // 41: runink.v1.ReservationList
+	(*ModifyReservationRequest)(nil), // 42: runink.v1.ModifyReservationRequest
+	(*ModifyReservationReply)(nil),   // 43: runink.v1.ModifyReservationReply
+	(*ListAccountsRequest)(nil),      // 44: runink.v1.ListAccountsRequest
+	(*AccountsReply)(nil),            // 45: runink.v1.AccountsReply
+	(*AccountAsk)(nil),               // 46: runink.v1.AccountAsk
+	(*AccountWhere)(nil),             // 47: runink.v1.AccountWhere
+	(*ChangeAccountsRequest)(nil),    // 48: runink.v1.ChangeAccountsRequest
+	(*ChangeAccountsReply)(nil),      // 49: runink.v1.ChangeAccountsReply
+	(*AssocRow)(nil),                 // 50: runink.v1.AssocRow
+	(*AccountsOutcome)(nil),          // 51: runink.v1.AccountsOutcome
+	(*AccountTrouble)(nil),           // 52: runink.v1.AccountTrouble
+	(*CompleteJobRequest)(nil),       // 53: runink.v1.CompleteJobRequest
+	(*HistoryRequest)(nil),           // 54: runink.v1.HistoryRequest
+	(*HistoryPage)(nil),              // 55: runink.v1.HistoryPage
+	(*Record)(nil),                   // 56: runink.v1.Record
+	(*NodeFact)(nil),                 // 57: runink.v1.NodeFact
+	(*ReservationSpan)(nil),          // 58: runink.v1.ReservationSpan
+	(*UsageRequest)(nil),             // 59: runink.v1.UsageRequest
+	(*UsageReply)(nil),               // 60: runink.v1.UsageReply
+	(*Party)(nil),                    // 61: runink.v1.Party
+	(*PartyUsage)(nil),               // 62: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),              // 63: runink.v1.TRESSeconds
+	(*EndedSums)(nil),                // 64: runink.v1.EndedSums
+	(*ClusterUsage)(nil),             // 65: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),         // 66: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),             // 67: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),         // 68: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),           // 69: runink.v1.StepStatsReply
+	(*StepStat)(nil),                 // 70: runink.v1.StepStat
+	(*NodeStat)(nil),                 // 71: runink.v1.NodeStat
+	(*Sample)(nil),                   // 72: runink.v1.Sample
+	(*Sampled)(nil),                  // 73: runink.v1.Sampled
+	(*SliceStat)(nil),                // 74: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),     // 75: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),       // 76: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),        // 77: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),          // 78: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),        // 79: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                   // 80: runink.v1.StepUp
+	(*StepAttach)(nil),               // 81: runink.v1.StepAttach
+	(*StepDown)(nil),                 // 82: runink.v1.StepDown
+	(*TaskOutput)(nil),               // 83: runink.v1.TaskOutput
+	(*TaskStart)(nil),                // 84: runink.v1.TaskStart
+	(*TaskExit)(nil),                 // 85: runink.v1.TaskExit
+	(*BcastUp)(nil),                  // 86: runink.v1.BcastUp
+	(*BcastFile)(nil),                // 87: runink.v1.BcastFile
+	(*BcastReply)(nil),               // 88: runink.v1.BcastReply
+	(*BcastOutcome)(nil),             // 89: runink.v1.BcastOutcome
+	(*DiagRequest)(nil),              // 90: runink.v1.DiagRequest
+	(*DiagReply)(nil),                // 91: runink.v1.DiagReply
+	(*PlanCount)(nil),                // 92: runink.v1.PlanCount
+	(*RpcCount)(nil),                 // 93: runink.v1.RpcCount
+	(*CreateTokenRequest)(nil),       // 94: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 95: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 96: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 97: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 98: runink.v1.JoinRequest
+	(*Report)(nil),                   // 99: runink.v1.Report
+	(*Hello)(nil),                    // 100: runink.v1.Hello
+	(*HeldJob)(nil),                  // 101: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 102: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 103: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 104: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 105: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 106: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 107: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 108: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 109: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 110: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 111: runink.v1.StepUsage
+	(*Order)(nil),                    // 112: runink.v1.Order
+	(*Welcome)(nil),                  // 113: runink.v1.Welcome
+	(*Ack)(nil),                      // 114: runink.v1.Ack
+	(*NewConfig)(nil),                // 115: runink.v1.NewConfig
+	(*PrologHere)(nil),               // 116: runink.v1.PrologHere
+	(*CheckHealth)(nil),              // 117: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 118: runink.v1.Reboot
+	(*JobHere)(nil),                  // 119: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 120: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 121: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 122: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 123: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 124: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 125: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 126: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 127: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 128: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 129: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 130: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 131: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 132: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 133: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 134: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 135: runink.v1.StandingsReply
+	(*KnownUser)(nil),                // 136: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 137: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 138: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 139: runink.v1.PartStanding
+	(*Standing)(nil),                 // 140: runink.v1.Standing
+	(*Bounded)(nil),                  // 141: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 142: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 143: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 144: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 145: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 146: runink.v1.IndexSet
+	(*Job)(nil),                      // 147: runink.v1.Job
+	(*Obstacle)(nil),                 // 148: runink.v1.Obstacle
+	(*Node)(nil),                     // 149: runink.v1.Node
+	(*Partition)(nil),                // 150: runink.v1.Partition
+	(*ConfigFile)(nil),               // 151: runink.v1.ConfigFile
+	(*Story)(nil),                    // 152: runink.v1.Story
+	(*RunRecord)(nil),                // 153: runink.v1.RunRecord
+	(*Reservation)(nil),              // 154: runink.v1.Reservation
+	(*AccountTables)(nil),            // 155: runink.v1.AccountTables
+	(*Transaction)(nil),              // 156: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 157: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 158: runink.v1.ExitCode
+	(*Step)(nil),                     // 159: runink.v1.Step
+	(*Usage)(nil),                    // 160: runink.v1.Usage
+	(*RegisterNode)(nil),             // 161: runink.v1.RegisterNode
+	(*GresAlloc)(nil),                // 162: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	139, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	140, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	144, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	145, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	141, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	146, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	142, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	147, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	143, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	144, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	145, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	146, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	148, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	149, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	150, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	151, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	8,   // 18: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	142, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	147, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	148, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	147, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	152, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	153, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 22: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 23: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	32,  // 24: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -12576,225 +12925,232 @@ var file_rpc_proto_depIdxs = []int32{
 	35,  // 29: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 30: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 31: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	149, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	154, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	35,  // 33: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	8,   // 34: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	150, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	151, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	152, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
-	46,  // 38: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
+	155, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	156, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	157, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	47,  // 38: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	35,  // 39: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
-	45,  // 40: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
+	46,  // 40: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
 	8,   // 41: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
-	50,  // 42: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
-	51,  // 43: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
-	49,  // 44: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
-	49,  // 45: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
-	49,  // 46: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	153, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	51,  // 42: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
+	52,  // 43: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
+	50,  // 44: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
+	50,  // 45: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
+	50,  // 46: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
+	158, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	11,  // 48: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	55,  // 49: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	56,  // 49: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	8,   // 50: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	142, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
-	154, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
-	155, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	56,  // 54: runink.v1.Record.node:type_name -> runink.v1.NodeFact
-	57,  // 55: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	147, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
+	159, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
+	160, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	57,  // 54: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	58,  // 55: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
 	8,   // 56: runink.v1.UsageReply.status:type_name -> runink.v1.Status
-	61,  // 57: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
-	61,  // 58: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
-	64,  // 59: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
-	65,  // 60: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
-	66,  // 61: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	60,  // 62: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	62,  // 63: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	63,  // 64: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	57,  // 65: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	62,  // 66: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	62,  // 57: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	62,  // 58: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	65,  // 59: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	66,  // 60: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	67,  // 61: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	61,  // 62: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	63,  // 63: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	64,  // 64: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	58,  // 65: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	63,  // 66: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
 	11,  // 67: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	69,  // 68: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	70,  // 68: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
 	8,   // 69: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	142, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	154, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	70,  // 72: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	155, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	73,  // 74: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	155, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	55,  // 76: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	147, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	159, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	71,  // 72: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	160, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	74,  // 74: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	160, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	56,  // 76: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
 	8,   // 77: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	139, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	140, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	144, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	145, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 80: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	154, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	142, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	80,  // 83: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	82,  // 84: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	83,  // 85: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	84,  // 86: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	153, // 87: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	86,  // 88: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	159, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	147, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	81,  // 83: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	83,  // 84: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	84,  // 85: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	85,  // 86: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	158, // 87: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	87,  // 88: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
 	11,  // 89: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	114, // 90: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	119, // 90: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
 	8,   // 91: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	88,  // 92: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	89,  // 92: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
 	8,   // 93: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	91,  // 94: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	91,  // 95: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	92,  // 96: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	92,  // 97: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	92,  // 98: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	92,  // 94: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	92,  // 95: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	93,  // 96: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	93,  // 97: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	93,  // 98: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
 	8,   // 99: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
 	8,   // 100: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	99,  // 101: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	101, // 102: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	102, // 103: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	103, // 104: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	104, // 105: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	105, // 106: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	106, // 107: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	107, // 108: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	108, // 109: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	109, // 110: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	72,  // 111: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	156, // 112: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	100, // 113: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	153, // 114: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	155, // 115: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	155, // 116: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	153, // 117: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	84,  // 118: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	155, // 119: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 120: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	155, // 121: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	111, // 122: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	115, // 123: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	116, // 124: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	118, // 125: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	119, // 126: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	112, // 127: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	113, // 128: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	120, // 129: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	71,  // 130: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	146, // 131: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	100, // 132: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	146, // 133: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	157, // 134: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	140, // 135: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	114, // 136: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	114, // 137: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	117, // 138: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	157, // 139: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	123, // 140: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	124, // 141: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	125, // 142: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	125, // 143: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	128, // 144: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	131, // 145: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	132, // 146: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	133, // 147: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	128, // 148: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	135, // 149: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	135, // 150: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	134, // 151: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	134, // 152: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	135, // 153: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	136, // 154: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	136, // 155: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	136, // 156: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	136, // 157: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	136, // 158: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	136, // 159: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	136, // 160: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	8,   // 161: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	2,   // 162: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 163: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 164: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 165: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 166: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 167: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 168: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 169: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 170: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 171: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	28,  // 172: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	26,  // 173: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	30,  // 174: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	33,  // 175: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	34,  // 176: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	36,  // 177: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	37,  // 178: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	39,  // 179: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	41,  // 180: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	38,  // 181: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	53,  // 182: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	58,  // 183: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	67,  // 184: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	74,  // 185: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	52,  // 186: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	76,  // 187: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	79,  // 188: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	78,  // 189: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	43,  // 190: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	47,  // 191: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	93,  // 192: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	95,  // 193: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	121, // 194: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	126, // 195: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	89,  // 196: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	85,  // 197: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	129, // 198: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	137, // 199: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	97,  // 200: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	98,  // 201: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	79,  // 202: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	85,  // 203: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	3,   // 204: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 205: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 206: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	142, // 207: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 208: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 209: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 210: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 211: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 212: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 213: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	29,  // 214: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	27,  // 215: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	31,  // 216: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	31,  // 217: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	31,  // 218: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 219: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 220: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	40,  // 221: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	42,  // 222: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	1,   // 223: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	54,  // 224: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	59,  // 225: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	68,  // 226: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	75,  // 227: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 228: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	77,  // 229: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	81,  // 230: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 231: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	44,  // 232: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	48,  // 233: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	94,  // 234: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	96,  // 235: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	122, // 236: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	127, // 237: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	90,  // 238: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	87,  // 239: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	130, // 240: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	138, // 241: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	96,  // 242: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	110, // 243: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	81,  // 244: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	87,  // 245: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	204, // [204:246] is the sub-list for method output_type
-	162, // [162:204] is the sub-list for method input_type
-	162, // [162:162] is the sub-list for extension type_name
-	162, // [162:162] is the sub-list for extension extendee
-	0,   // [0:162] is the sub-list for field type_name
+	100, // 101: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	102, // 102: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	103, // 103: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	104, // 104: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	105, // 105: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	106, // 106: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	107, // 107: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	109, // 108: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	110, // 109: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	111, // 110: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	73,  // 111: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	108, // 112: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	161, // 113: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	101, // 114: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	158, // 115: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	160, // 116: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	160, // 117: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	158, // 118: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	85,  // 119: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	160, // 120: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 121: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	160, // 122: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	113, // 123: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	120, // 124: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	121, // 125: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	123, // 126: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	124, // 127: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	114, // 128: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	115, // 129: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	125, // 130: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	72,  // 131: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	116, // 132: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	117, // 133: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	118, // 134: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	151, // 135: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	101, // 136: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	151, // 137: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	119, // 138: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	162, // 139: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	145, // 140: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	119, // 141: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	119, // 142: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	122, // 143: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	162, // 144: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	128, // 145: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	129, // 146: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	130, // 147: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	130, // 148: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	133, // 149: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	136, // 150: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	137, // 151: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	138, // 152: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	133, // 153: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	140, // 154: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	140, // 155: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	139, // 156: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	139, // 157: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	140, // 158: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	141, // 159: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	141, // 160: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	141, // 161: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	141, // 162: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	141, // 163: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	141, // 164: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	141, // 165: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	8,   // 166: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	2,   // 167: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 168: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 169: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 170: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 171: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 172: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 173: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 174: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 175: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 176: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	28,  // 177: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	26,  // 178: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	30,  // 179: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	33,  // 180: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	34,  // 181: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	36,  // 182: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	37,  // 183: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	38,  // 184: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	40,  // 185: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	42,  // 186: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	39,  // 187: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	54,  // 188: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	59,  // 189: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	68,  // 190: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	75,  // 191: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	53,  // 192: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	77,  // 193: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	80,  // 194: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	79,  // 195: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	44,  // 196: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	48,  // 197: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	94,  // 198: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	96,  // 199: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	126, // 200: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	131, // 201: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	90,  // 202: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	86,  // 203: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	134, // 204: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	142, // 205: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	98,  // 206: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	99,  // 207: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	80,  // 208: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	86,  // 209: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	3,   // 210: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 211: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 212: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	147, // 213: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 214: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 215: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 216: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 217: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 218: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 219: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	29,  // 220: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	27,  // 221: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	31,  // 222: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	31,  // 223: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	31,  // 224: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 225: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 226: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	1,   // 227: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	41,  // 228: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	43,  // 229: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	1,   // 230: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	55,  // 231: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	60,  // 232: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	69,  // 233: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	76,  // 234: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 235: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	78,  // 236: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	82,  // 237: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 238: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	45,  // 239: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	49,  // 240: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	95,  // 241: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	97,  // 242: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	127, // 243: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	132, // 244: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	91,  // 245: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	88,  // 246: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	135, // 247: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	143, // 248: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	97,  // 249: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	112, // 250: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	82,  // 251: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	88,  // 252: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	210, // [210:253] is the sub-list for method output_type
+	167, // [167:210] is the sub-list for method input_type
+	167, // [167:167] is the sub-list for extension type_name
+	167, // [167:167] is the sub-list for extension extendee
+	0,   // [0:167] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -12805,7 +13161,7 @@ func file_rpc_proto_init() {
 	file_nouns_proto_init()
 	file_log_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[97].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[98].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -12817,8 +13173,9 @@ func file_rpc_proto_init() {
 		(*Report_Result)(nil),
 		(*Report_Usage)(nil),
 		(*Report_Sampled)(nil),
+		(*Report_PrologDone)(nil),
 	}
-	file_rpc_proto_msgTypes[109].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[111].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -12828,6 +13185,9 @@ func file_rpc_proto_init() {
 		(*Order_Config)(nil),
 		(*Order_Suspend)(nil),
 		(*Order_Sample)(nil),
+		(*Order_Prolog)(nil),
+		(*Order_CheckHealth)(nil),
+		(*Order_Reboot)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -12835,7 +13195,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   138,
+			NumMessages:   143,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

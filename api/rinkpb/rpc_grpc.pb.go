@@ -37,6 +37,7 @@ const (
 	Controller_Act_FullMethodName               = "/runink.v1.Controller/Act"
 	Controller_Update_FullMethodName            = "/runink.v1.Controller/Update"
 	Controller_ModifyNode_FullMethodName        = "/runink.v1.Controller/ModifyNode"
+	Controller_RebootNodes_FullMethodName       = "/runink.v1.Controller/RebootNodes"
 	Controller_ModifyPartition_FullMethodName   = "/runink.v1.Controller/ModifyPartition"
 	Controller_ListReservations_FullMethodName  = "/runink.v1.Controller/ListReservations"
 	Controller_ModifyReservation_FullMethodName = "/runink.v1.Controller/ModifyReservation"
@@ -89,6 +90,7 @@ type ControllerClient interface {
 	Act(ctx context.Context, in *ActRequest, opts ...grpc.CallOption) (*ActionReply, error)
 	Update(ctx context.Context, in *UpdateJobRequest, opts ...grpc.CallOption) (*ActionReply, error)
 	ModifyNode(ctx context.Context, in *ModifyNodeRequest, opts ...grpc.CallOption) (*Done, error)
+	RebootNodes(ctx context.Context, in *RebootNodesRequest, opts ...grpc.CallOption) (*Done, error)
 	ModifyPartition(ctx context.Context, in *ModifyPartitionRequest, opts ...grpc.CallOption) (*Done, error)
 	ListReservations(ctx context.Context, in *ListReservationsRequest, opts ...grpc.CallOption) (*ReservationList, error)
 	ModifyReservation(ctx context.Context, in *ModifyReservationRequest, opts ...grpc.CallOption) (*ModifyReservationReply, error)
@@ -312,6 +314,16 @@ func (c *controllerClient) ModifyNode(ctx context.Context, in *ModifyNodeRequest
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Done)
 	err := c.cc.Invoke(ctx, Controller_ModifyNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) RebootNodes(ctx context.Context, in *RebootNodesRequest, opts ...grpc.CallOption) (*Done, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Done)
+	err := c.cc.Invoke(ctx, Controller_RebootNodes_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -581,6 +593,7 @@ type ControllerServer interface {
 	Act(context.Context, *ActRequest) (*ActionReply, error)
 	Update(context.Context, *UpdateJobRequest) (*ActionReply, error)
 	ModifyNode(context.Context, *ModifyNodeRequest) (*Done, error)
+	RebootNodes(context.Context, *RebootNodesRequest) (*Done, error)
 	ModifyPartition(context.Context, *ModifyPartitionRequest) (*Done, error)
 	ListReservations(context.Context, *ListReservationsRequest) (*ReservationList, error)
 	ModifyReservation(context.Context, *ModifyReservationRequest) (*ModifyReservationReply, error)
@@ -679,6 +692,9 @@ func (UnimplementedControllerServer) Update(context.Context, *UpdateJobRequest) 
 }
 func (UnimplementedControllerServer) ModifyNode(context.Context, *ModifyNodeRequest) (*Done, error) {
 	return nil, status.Error(codes.Unimplemented, "method ModifyNode not implemented")
+}
+func (UnimplementedControllerServer) RebootNodes(context.Context, *RebootNodesRequest) (*Done, error) {
+	return nil, status.Error(codes.Unimplemented, "method RebootNodes not implemented")
 }
 func (UnimplementedControllerServer) ModifyPartition(context.Context, *ModifyPartitionRequest) (*Done, error) {
 	return nil, status.Error(codes.Unimplemented, "method ModifyPartition not implemented")
@@ -1037,6 +1053,24 @@ func _Controller_ModifyNode_Handler(srv interface{}, ctx context.Context, dec fu
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ControllerServer).ModifyNode(ctx, req.(*ModifyNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_RebootNodes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RebootNodesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).RebootNodes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_RebootNodes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).RebootNodes(ctx, req.(*RebootNodesRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1470,6 +1504,10 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ModifyNode",
 			Handler:    _Controller_ModifyNode_Handler,
+		},
+		{
+			MethodName: "RebootNodes",
+			Handler:    _Controller_RebootNodes_Handler,
 		},
 		{
 			MethodName: "ModifyPartition",

@@ -59,6 +59,8 @@ func (s *State) dispatch(cmd Command) Result {
 		return Result{}
 	case PowerNodes:
 		return refusal(s.powerNodes(c))
+	case BeginJob:
+		return refusal(s.beginJob(c))
 	case ShrinkJob:
 		return refusal(s.shrinkJob(c))
 	case SetReservation:

@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
@@ -28,11 +29,20 @@ func (s *State) registerNode(c RegisterNode) error {
 	n.BootTime, n.AgentStart, n.SpoolID = c.BootTime, c.AgentStart, c.SpoolID
 	n.Registered = true
 	n.Gres = foundDevices(n.Gres, c.Gres)
+	if n.State.Has(slurm.NodeRebootIssued) {
+		// Times of boot are known to the second.
+		if !n.BootTime.Add(2 * time.Second).After(n.PowerAt) {
+			n.State &^= slurm.NodeNotResponding
+			s.setNode(&n) // its agent is there, on the way down
+			return nil
+		}
+		s.rebooted(&n)
+	}
 	if c.Up {
 		if base := n.State.Base(); base == slurm.NodeDown && s.returns(&n) || base == slurm.NodeUnknown || base == slurm.NodeFuture {
 			n.State = slurm.NodeIdle | n.State.Flags()
 		}
-		n.State &^= slurm.NodeNotResponding | slurm.NodeInvalidReg | slurm.NodeRebootIssued
+		n.State &^= slurm.NodeNotResponding | slurm.NodeInvalidReg
 		if n.Asleep() {
 			s.isUp(&n)
 		}
@@ -100,7 +110,7 @@ func foundDevices(have, found []sched.NodeGres) []sched.NodeGres {
 // withheld reports whether a node of this state is out of service, which is
 // when its reason matters.
 func withheld(state slurm.NodeState) bool {
-	return state.Base() == slurm.NodeDown || state&(slurm.NodeDrain|slurm.NodeFail|slurm.NodeInvalidReg) != 0
+	return state.Base() == slurm.NodeDown || state&(slurm.NodeDrain|slurm.NodeFail|slurm.NodeInvalidReg|slurm.NodeRebootRequested|slurm.NodeRebootIssued) != 0
 }
 
 func (s *State) giveReason(n *sched.Node, reason, user string) {
@@ -143,6 +153,7 @@ func (s *State) updateNode(c UpdateNode) error {
 		} else if !withheld(n.State) {
 			s.giveReason(&n, "", "")
 		}
+		put2(&n.NextState, c.NextState)
 		put2(&n.Weight, c.Weight)
 		put2(&n.Comment, c.Comment)
 		put2(&n.Extra, c.Extra)
@@ -159,6 +170,6 @@ func (s *State) updateNode(c UpdateNode) error {
 // sameNode reports whether updateNode changed nothing.
 func sameNode(a, b *sched.Node) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.ReasonUID == b.ReasonUID && a.ReasonUser == b.ReasonUser &&
-		a.ReasonTime.Equal(b.ReasonTime) && a.Weight == b.Weight && a.Comment == b.Comment && a.Extra == b.Extra &&
+		a.ReasonTime.Equal(b.ReasonTime) && a.Weight == b.Weight && a.Comment == b.Comment && a.Extra == b.Extra && a.NextState == b.NextState &&
 		slices.Equal(a.Features, b.Features)
 }

@@ -201,6 +201,9 @@ func (s *State) run(j *sched.Job, start sched.Start) {
 	if s.mustComeUp(j) {
 		j.State |= slurm.JobConfiguring | slurm.JobPowerUpNode
 	}
+	if s.mustPrepare() {
+		j.State |= slurm.JobConfiguring
+	}
 	j.Reason, j.ReasonText = slurm.ReasonNone, ""
 	j.Start, j.LastSched, j.Scheduler = s.at, s.at, start.Scheduler
 	if start.TimeLimit > 0 {

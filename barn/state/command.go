@@ -181,6 +181,7 @@ type UpdateNode struct {
 	Weight         *uint32
 	Features       *[]string
 	Comment, Extra *string
+	NextState      *slurm.NodeState // see sched.Node
 }
 
 // UpdatePartition changes a partition until the next reconfiguration.
@@ -252,7 +253,7 @@ type ResumeJobs struct{ Resumes []sched.Resume }
 type PowerNodes struct {
 	Nodes  []sched.NodeName
 	Step   PowerStep
-	Reason string // of PowerLost
+	Reason string // of PowerLost and PowerNoReboot
 }
 
 // PowerStep is a change of a node's state of power.
@@ -260,12 +261,21 @@ type PowerStep uint8
 
 // The steps of power.
 const (
-	PowerGoOff  PowerStep = iota // it is told to go off
-	PowerIsOff                   // it has had the time to
-	PowerComeUp                  // it is told to come up
-	PowerIsUp                    // it is there, though it did not register anew
-	PowerLost                    // it has not come in time: it is DOWN
+	PowerGoOff    PowerStep = iota // it is told to go off
+	PowerIsOff                     // it has had the time to
+	PowerComeUp                    // it is told to come up
+	PowerIsUp                      // it is there, though it did not register anew
+	PowerLost                      // it has not come in time: it is DOWN
+	PowerReboot                    // it was to reboot once nothing runs there, and is told to
+	PowerNoReboot                  // it has not come back from that: it is DOWN
 )
+
+// BeginJob says that all that had to run before a job, prologs at its allocation
+// and PrologSlurmctld, has run.
+type BeginJob struct {
+	Job      slurm.JobID
+	Restarts uint32
+}
 
 // ShrinkJob takes nodes that are lost out of a job that goes on without them.
 type ShrinkJob struct {
@@ -304,6 +314,7 @@ func (EditAccounts) command()    {}
 func (PreemptJobs) command()     {}
 func (ResumeJobs) command()      {}
 func (PowerNodes) command()      {}
+func (BeginJob) command()        {}
 func (ShrinkJob) command()       {}
 func (ResetUsage) command()      {}
 

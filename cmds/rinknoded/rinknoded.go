@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -30,6 +31,7 @@ func Run(env *cli.Env) int {
 			&ucli.StringFlag{Name: "f", Usage: "read the configuration from `FILE` (default: $RINK_CONF, $SLURM_CONF, /etc/rink/rink.conf, /etc/slurm/slurm.conf)"},
 			&ucli.StringFlag{Name: "N", Usage: "be the node `NAME` (default: the one whose NodeHostname is this host)"},
 			&ucli.StringFlag{Name: "join", Usage: "join the cluster with the one-time `TOKEN`, or with the one in the file @PATH"},
+			&ucli.BoolFlag{Name: "b", Usage: "report the machine as rebooted with this start, for tests"},
 			&ucli.BoolFlag{Name: "D", Usage: "stay in the foreground, which is always so; for scripts written for slurmd"},
 			&ucli.StringFlag{Name: "L", Usage: "log to `FILE` instead of SlurmdLogFile"},
 			&ucli.BoolFlag{Name: "v", Usage: "log more"},
@@ -78,6 +80,10 @@ func run(env *cli.Env, c *ucli.Context) error {
 	conf, err := noded.ReadConfig(parsed, c.String("N"), host, token)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
+	}
+	conf.Rebooted = c.Bool("b")
+	if conf.Path, err = filepath.Abs(path); err != nil {
+		return err
 	}
 	level := parsed.SlurmdDebug
 	if c.Bool("v") {

@@ -117,6 +117,13 @@ func (c *call) nodeRecord(n *show.Node, parts []*sched.Partition) string {
 	}
 	r.line("State", n.NodeState().String(), "ThreadsPerCore", strconv.Itoa(n.Threads), "TmpDisk", strconv.FormatInt(int64(n.TmpDisk), 10),
 		"Weight", strconv.FormatUint(uint64(n.Weight), 10), "Owner", holder, "MCS_label", show.NA)
+	if n.NextState != 0 {
+		next := "RESUME"
+		if n.NextState == slurm.NodeDown {
+			next = "DOWN"
+		}
+		r.line("NextState", next)
+	}
 	names := show.PartitionsOf(n.Name, parts)
 	if len(names) > 0 {
 		r.line("Partitions", strings.Join(names, ","))

@@ -175,6 +175,9 @@ func keywords() []keyword {
 		{"quiet", 4, 0, 0, false, set(func(o *options) { o.quiet, o.verbose = true, 0 })},
 		{"quit", 4, 0, 0, false, set(func(o *options) { o.ended = true })},
 		{`\q`, 2, 0, 0, false, set(func(o *options) { o.ended = true })},
+		{"cancel_reboot", 8, 1, 1, true, (*call).cancelReboot},
+		{"reboot", 3, 1, -1, true, (*call).reboot},
+		{"reboot_nodes", 8, 1, -1, true, (*call).reboot},
 		{"reconfigure", 3, 0, 0, true, (*call).reconfigure},
 		{"release", 3, 1, -1, true, act(rinkpb.ActRequest_RELEASE)},
 		{"requeue", 3, 1, -1, true, act(rinkpb.ActRequest_REQUEUE)},
@@ -190,8 +193,8 @@ func keywords() []keyword {
 		{"write", 5, 1, -1, true, (*call).write},
 	}
 	for _, name := range []string{
-		"abort", "cancel_reboot", "fsdampeningfactor", "fairsharedampeningfactor", "getent", "gethost", "listpids", "notify", "pidinfo", "power",
-		"reboot", "reboot_nodes", "schedloglevel", "setdebug", "setdebugflags", "shutdown", "takeover", "token",
+		"abort", "fsdampeningfactor", "fairsharedampeningfactor", "getent", "gethost", "listpids", "notify", "pidinfo", "power",
+		"schedloglevel", "setdebug", "setdebugflags", "shutdown", "takeover", "token",
 	} {
 		list = append(list, keyword{name, len(name), 0, -1, false, func(c *call, _ []string) int {
 			c.env.Errorf("cannot do %q: this cluster's controllers have no such request", name)

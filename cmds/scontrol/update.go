@@ -279,7 +279,7 @@ func nodeState(word string) string {
 	for _, s := range []struct {
 		name    string
 		letters int
-	}{{"noresp", 3}, {"drain", 3}, {"fail", 3}, {"resume", 3}, {"undrain", 3}, {"down", 4}, {"idle", 4},
+	}{{"cancel_reboot", 8}, {"noresp", 3}, {"drain", 3}, {"fail", 3}, {"resume", 3}, {"undrain", 3}, {"down", 4}, {"idle", 4},
 		{"future", 3}, {"power_down_asap", 12}, {"power_down_force", 12}, {"power_down", 7}, {"power_up", 7}, {"allocated", 5}, {"mixed", 3}, {"unknown", 3}} {
 		if len(word) >= s.letters && strings.HasPrefix(s.name, word) {
 			return s.name

@@ -211,8 +211,15 @@ func (c *carrier) take(m *rinkpb.StepDown) {
 	}
 	if m.NodeError != "" {
 		c.out.Flush()
-		env.Errorf("task launch on node %s failed: %s", m.Node, m.NodeError)
-		c.code = max(c.code, 1)
+		if prolog := slurm.ErrnoNodePrologFailed; m.NodeError == prolog.Error() {
+			env.Errorf("Task launch for StepId=%d.%d failed on node %s: %s", c.job.ID, c.step.ID, m.Node, m.NodeError)
+			env.Errorf("Application launch failed: %s", m.NodeError)
+			env.Infof("Job step aborted")
+			c.code = max(c.code, int(prolog)&0xff)
+		} else {
+			env.Errorf("task launch on node %s failed: %s", m.Node, m.NodeError)
+			c.code = max(c.code, 1)
+		}
 	}
 	if m.NodeDone {
 		c.mu.Lock()
