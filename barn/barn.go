@@ -41,6 +41,9 @@ type Options struct {
 	// Stream carries what controllers say to each other. nil: this controller
 	// is alone and no network is touched.
 	Stream raft.StreamLayer
+	// Keys seal what is on the disk; nil: it is in the clear. A directory that is
+	// sealed otherwise, or not at all, is sealed with it when it is opened.
+	Keys Sealer
 	// Sinks are fed everything in order.
 	Sinks []Sink
 	// Logger hears what an operator should know; nil: nobody.
@@ -70,6 +73,8 @@ type Options struct {
 	transport raft.Transport
 	now       func() time.Time
 	fault     func(op string) error
+	level     uint32                     // FormatLevel
+	levelOf   func(state.Command) uint32 // of a command
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -136,6 +141,9 @@ var (
 	// ErrNewer: something was written by a later version that this one cannot
 	// read.
 	ErrNewer = errors.New("written by a newer version")
+	// ErrOldMembers: a controller of the cluster runs a version that could not
+	// read the command; it was not taken.
+	ErrOldMembers = errors.New("a controller of the cluster runs an older version")
 )
 
 // NotLeaderError says who leads, as far as this controller knows.
@@ -178,6 +186,11 @@ type Barn struct {
 	fsm     *fsm
 	feeders []*feeder
 	opened  time.Time
+	holding sync.Mutex // one Hold at a time
+	levels  struct {
+		mu sync.Mutex
+		of map[string]uint32 // what other controllers read, as they said to this one
+	}
 
 	running   bool // start came to its end
 	proposals proposals
@@ -263,12 +276,20 @@ func (b *Barn) start() error {
 		return err
 	}
 	raftLog := newRaftLog(b.log)
-	if b.snaps, err = openSnapshots(b.o.Dir, raftLog); err != nil {
+	if reseal, err := checkKey(b.o, known); err != nil {
+		return err
+	} else if reseal {
+		if err := sealAnew(b.o, known, raftLog); err != nil {
+			return err
+		}
+	}
+	if b.snaps, err = openSnapshots(b.o.Dir, b.o.Keys, raftLog); err != nil {
 		return err
 	}
 	if b.store, err = openStore(filepath.Join(b.o.Dir, logName), b.o.NoSync); err != nil {
 		return err
 	}
+	b.store.level, b.store.keys = b.o.readsLevel(), b.o.Keys
 	b.store.fail, b.store.closing, b.store.fault = b.fail, b.closing, b.o.fault
 	b.store.snapshot = b.snaps.index.Load
 	b.store.onFull = func(full bool, err error) {

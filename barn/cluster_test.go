@@ -34,6 +34,12 @@ func clusterOptions(t testing.TB, i int, dir string, trans raft.Transport) Optio
 // others.
 func newCluster(t testing.TB, n int) *cluster {
 	t.Helper()
+	return newClusterWith(t, n, func(int, *Options) {})
+}
+
+// newClusterWith is newCluster with options of one's own.
+func newClusterWith(t testing.TB, n int, adjust func(i int, o *Options)) *cluster {
+	t.Helper()
 	c := &cluster{t: t}
 	for i := range n {
 		_, trans := raft.NewInmemTransportWithTimeout(raft.ServerAddress(fmt.Sprintf("ctl%d", i+1)), time.Second)
@@ -42,7 +48,9 @@ func newCluster(t testing.TB, n int) *cluster {
 			other.Connect(trans.LocalAddr(), trans)
 		}
 		c.trans = append(c.trans, trans)
-		b, err := Open(clusterOptions(t, i, t.TempDir(), trans))
+		o := clusterOptions(t, i, t.TempDir(), trans)
+		adjust(i, &o)
+		b, err := Open(o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,6 +85,19 @@ func (c *cluster) join(i int) {
 			other.Connect(c.trans[i].LocalAddr(), c.trans[i])
 			c.trans[i].Connect(other.LocalAddr(), other)
 		}
+	}
+}
+
+// shrink makes the leader let go of its log but for the last entry.
+func (c *cluster) shrink(lead int) {
+	c.t.Helper()
+	rc := c.barns[lead].raft.ReloadableConfig()
+	rc.TrailingLogs = 1
+	if err := c.barns[lead].raft.ReloadConfig(rc); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.barns[lead].raft.Snapshot().Error(); err != nil {
+		c.t.Fatal(err)
 	}
 }
 

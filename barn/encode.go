@@ -24,10 +24,10 @@ const (
 	entryOverhead = 24 // at most so much is added to an entry's body: its time, its length
 )
 
-// batchFormat is the version of the commands. It changes only when an older
-// version could not make sense of a batch although it skips the fields it does
-// not know.
-const batchFormat = 1
+// batchFormat is the version of the commands: the format level of the one that
+// was added last. A record says the highest level of the commands in it, so that
+// an older version reads whatever it can make sense of.
+const batchFormat = FormatLevel
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -55,14 +55,15 @@ func encodeEntryBody(actor state.Actor, cmd state.Command) ([]byte, error) {
 
 // encodeRecord makes the log record of proposals, all at the same time.
 func encodeRecord(at time.Time, proposals []*proposal) []byte {
-	size := recordHeader + 4
+	size, level := recordHeader+4, uint32(1)
 	for _, p := range proposals {
 		size += p.size
+		level = max(level, p.level)
 	}
 	b := make([]byte, recordHeader, size)
 	b[0], b[1] = recordMagic, recordFrame
 	b = protowire.AppendTag(b, 1, protowire.VarintType) // Batch.format
-	b = protowire.AppendVarint(b, batchFormat)
+	b = protowire.AppendVarint(b, uint64(level))
 	stamp := protowire.AppendTag(nil, 1, protowire.VarintType) // Entry.at
 	stamp = protowire.AppendVarint(stamp, uint64(api.TimeToProto(at)))
 	for _, p := range proposals {
@@ -91,7 +92,7 @@ func openRecord(b []byte) ([]byte, error) {
 }
 
 // checkRecord reports whether a record can be decoded, but for its commands.
-func checkRecord(b []byte) error {
+func checkRecord(b []byte, level uint32) error {
 	body, err := openRecord(b)
 	if err != nil {
 		return err
@@ -101,7 +102,7 @@ func checkRecord(b []byte) error {
 		return nil // written by other means; decodeRecord looks closer
 	}
 	if format, n := protowire.ConsumeVarint(body[n:]); n > 0 {
-		return checkFormat("a log record", uint32(min(format, 1<<31)), batchFormat)
+		return checkFormat("a log record", uint32(min(format, 1<<31)), level)
 	}
 	return nil
 }
@@ -116,8 +117,8 @@ func checkFormat(what string, got, known uint32) error {
 	return nil
 }
 
-// decodeRecord returns the entries of a record.
-func decodeRecord(b []byte) ([]state.Entry, error) {
+// decodeRecord returns the entries of a record of at most the format level.
+func decodeRecord(b []byte, level uint32) ([]state.Entry, error) {
 	body, err := openRecord(b)
 	if err != nil {
 		return nil, err
@@ -126,7 +127,7 @@ func decodeRecord(b []byte) ([]state.Entry, error) {
 	if err := proto.Unmarshal(body, &batch); err != nil {
 		return nil, fmt.Errorf("%w: a log record: %w", ErrDamaged, err)
 	}
-	if err := checkFormat("a log record", batch.Format, batchFormat); err != nil {
+	if err := checkFormat("a log record", batch.Format, level); err != nil {
 		return nil, err
 	}
 	entries := make([]state.Entry, len(batch.Entries))

@@ -102,6 +102,10 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 		e.Cmd = &rinkpb.Entry_DropReservation{DropReservation: &rinkpb.DropReservation{Name: c.Name, Id: c.ID, Over: c.Over}}
 	case state.UseToken:
 		e.Cmd = &rinkpb.Entry_UseToken{UseToken: &rinkpb.UseToken{Hash: c.Hash, Role: c.Role, Name: c.Name}}
+	case state.Mark:
+		e.Cmd = &rinkpb.Entry_Mark{Mark: &rinkpb.Mark{Name: c.Name}}
+	case state.RaiseFormat:
+		e.Cmd = &rinkpb.Entry_RaiseFormat{RaiseFormat: &rinkpb.RaiseFormat{To: c.To}}
 	case state.PreemptJobs, state.ResumeJobs, state.PowerNodes, state.ShrinkJob, state.BeginJob:
 		setRoomCommand(e, c)
 	default:
@@ -113,6 +117,10 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 // commandFrom returns the command in e.
 func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 	switch m := e.Cmd.(type) {
+	case *rinkpb.Entry_Mark:
+		return state.Mark{Name: m.Mark.GetName()}, nil
+	case *rinkpb.Entry_RaiseFormat:
+		return state.RaiseFormat{To: m.RaiseFormat.GetTo()}, nil
 	case *rinkpb.Entry_SubmitJobs:
 		return submitFromProto(m.SubmitJobs)
 	case *rinkpb.Entry_StartJobs:

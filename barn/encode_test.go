@@ -37,6 +37,7 @@ func commands() []state.Command {
 		state.PreemptJobs{}, state.ResumeJobs{}, state.PowerNodes{}, state.ShrinkJob{}, state.BeginJob{},
 		state.ResetUsage{},
 		state.SetReservation{}, state.DropReservation{},
+		state.Mark{}, state.RaiseFormat{},
 	}
 }
 
@@ -102,7 +103,7 @@ func TestEveryCommandGoesThroughTheLog(t *testing.T) {
 			for _, e := range apitest.Empty(&batch) {
 				t.Errorf("field %s of the message is not set", e)
 			}
-			got, err := decodeRecord(b)
+			got, err := decodeRecord(b, FormatLevel)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,7 +117,7 @@ func TestEveryCommandGoesThroughTheLog(t *testing.T) {
 			if _, ok := empty.(state.StartStep); ok {
 				empty = state.StartStep{Step: &sched.Step{}}
 			}
-			if got, err = decodeRecord(record(t, at, state.Actor{}, empty)); err != nil {
+			if got, err = decodeRecord(record(t, at, state.Actor{}, empty), FormatLevel); err != nil {
 				t.Fatal(err)
 			}
 			if !reflect.DeepEqual(got[0].Cmd, empty) {
@@ -155,7 +156,7 @@ func TestRecordsKeepOrderAndBounds(t *testing.T) {
 		want = append(want, name)
 		cmds = append(cmds, state.UseToken{Hash: name})
 	}
-	got, err := decodeRecord(record(t, at, state.Actor{}, cmds...))
+	got, err := decodeRecord(record(t, at, state.Actor{}, cmds...), FormatLevel)
 	if err != nil || len(got) != len(want) {
 		t.Fatalf("got %v, %v", got, err)
 	}
@@ -197,16 +198,16 @@ func TestRecordsThatAreNone(t *testing.T) {
 		{"ErrNonsense", sealed(&rinkpb.Batch{Format: 1, Entries: []*rinkpb.Entry{{Cmd: &rinkpb.Entry_EndJob{EndJob: &rinkpb.EndJob{Hold: 77}}}}}), nil, "77"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := decodeRecord(c.b)
+			_, err := decodeRecord(c.b, FormatLevel)
 			if err == nil || !strings.Contains(err.Error(), c.want) || c.is != nil && !errors.Is(err, c.is) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
 	}
-	if err := checkRecord(sealed(&rinkpb.Batch{Format: 7})); !errors.Is(err, ErrNewer) {
+	if err := checkRecord(sealed(&rinkpb.Batch{Format: 7}), FormatLevel); !errors.Is(err, ErrNewer) {
 		t.Errorf("checking a record of a newer format: %v", err)
 	}
-	if err := checkRecord(good); err != nil {
+	if err := checkRecord(good, FormatLevel); err != nil {
 		t.Error(err)
 	}
 }
@@ -411,7 +412,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		if len(b) < recordHeader {
 			return
 		}
-		entries, err := decodeRecord(resum(b))
+		entries, err := decodeRecord(resum(b), FormatLevel)
 		if err != nil {
 			return
 		}
@@ -458,7 +459,7 @@ func BenchmarkEntry(b *testing.B) {
 	b.Run("decode", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := decodeRecord(rec); err != nil {
+			if _, err := decodeRecord(rec, FormatLevel); err != nil {
 				b.Fatal(err)
 			}
 		}

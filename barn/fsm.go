@@ -19,6 +19,7 @@ type fsm struct {
 	log     *slog.Logger
 	cluster string
 	fail    func(error)
+	reads   uint32 // the highest format level it knows
 	stream  *stream
 	grownBy
 
@@ -44,7 +45,7 @@ type applied struct {
 }
 
 func newFSM(o Options, fail func(error), wake chan<- struct{}) *fsm {
-	f := &fsm{log: o.Logger, cluster: o.Cluster, fail: fail, stream: newStream(), state: state.New(o.Cluster)}
+	f := &fsm{log: o.Logger, cluster: o.Cluster, fail: fail, reads: o.readsLevel(), stream: newStream(), state: state.New(o.Cluster)}
 	f.limit, f.wake = o.SnapshotBytes, wake
 	return f
 }
@@ -79,7 +80,7 @@ func (f *fsm) Apply(log *raft.Log) any {
 }
 
 func (f *fsm) apply(log *raft.Log) (results []state.Result, err error) {
-	entries, err := decodeRecord(log.Data)
+	entries, err := decodeRecord(log.Data, f.reads)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +92,13 @@ func (f *fsm) apply(log *raft.Log) (results []state.Result, err error) {
 			err = fmt.Errorf("%v", r)
 		}
 	}()
+	for _, e := range entries {
+		if raise, ok := e.Cmd.(state.RaiseFormat); ok {
+			if err := f.checkLevel(raise.To); err != nil {
+				return nil, err
+			}
+		}
+	}
 	results = make([]state.Result, len(entries))
 	var events []state.Event
 	at := f.at
@@ -141,6 +149,9 @@ func (f *fsm) load(source io.Reader) error {
 	}
 	if head.cluster != f.cluster {
 		return fmt.Errorf("it is of cluster %q, not %q", head.cluster, f.cluster)
+	}
+	if err := f.checkLevel(dump.Level); err != nil {
+		return err
 	}
 	fresh, err := state.Load(dump)
 	if err != nil {

@@ -21,14 +21,20 @@ const (
 	snapshotMeta = "meta.json"
 )
 
-// diskFormat is the version of the directory's layout.
-const diskFormat = 1
+// The versions of the directory's layout: 2 is written where it is sealed, which
+// a version that knows 1 alone could not read.
+const (
+	diskFormat       = 2
+	diskFormatPlain  = 1
+	diskFormatSealed = 2
+)
 
 type identity struct {
 	Format  int       `json:"format"`
 	Cluster string    `json:"cluster"`
 	ID      string    `json:"id"`
-	Member  bool      `json:"member"` // it has had a log
+	Member  bool      `json:"member"`        // it has had a log
+	Key     string    `json:"key,omitempty"` // what everything is sealed with; empty: it is in the clear
 	Created time.Time `json:"created"`
 }
 
@@ -59,9 +65,11 @@ func readIdentity(o Options) (*identity, error) {
 
 // writeIdentity writes the file, on disk when it returns.
 func writeIdentity(o Options, member bool) error {
-	text, err := json.MarshalIndent(identity{
-		Format: diskFormat, Cluster: o.Cluster, ID: o.ID, Member: member, Created: o.now().UTC(),
-	}, "", "\t")
+	id := identity{Format: diskFormatPlain, Cluster: o.Cluster, ID: o.ID, Member: member, Created: o.now().UTC()}
+	if o.Keys != nil {
+		id.Format, id.Key = diskFormatSealed, o.Keys.ID()
+	}
+	text, err := json.MarshalIndent(id, "", "\t")
 	if err != nil {
 		return err
 	}
@@ -72,12 +80,7 @@ func writeIdentity(o Options, member bool) error {
 	if err := os.Rename(path+".new", path); err != nil {
 		return fmt.Errorf("cannot write %q: %w", path, err)
 	}
-	dir, err := os.Open(o.Dir)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return syncDir(o.Dir)
 }
 
 func writeSynced(path string, text []byte) error {

@@ -34,6 +34,7 @@ const linger = 200 * time.Microsecond
 // proposal is one call of Propose. Its commands stay together in one record.
 type proposal struct {
 	bodies [][]byte // entries, encoded but for their time
+	level  uint32   // the highest of the commands'
 	size   int
 	done   chan answer // has room for the answer
 }
@@ -174,6 +175,10 @@ func (b *Barn) Propose(ctx context.Context, actor state.Actor, cmds ...state.Com
 	}
 	p := &proposal{bodies: make([][]byte, len(cmds)), done: make(chan answer, 1)}
 	for i, cmd := range cmds {
+		if err := b.mayWrite(cmd); err != nil {
+			return nil, err
+		}
+		p.level = max(p.level, b.o.needsLevel(cmd))
 		body, err := encodeEntryBody(actor, cmd)
 		if err != nil {
 			return nil, err

@@ -3,7 +3,9 @@ package barn
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/runink/rink/barn/state"
@@ -38,12 +40,17 @@ type GapSink interface {
 	Missed(from, to uint64)
 }
 
+const noLimit = math.MaxUint64
+
 // feeder feeds one sink. It runs from Open until the stream ends; Close waits
 // for it.
 type feeder struct {
 	sink  Sink
 	watch *Watcher
 	done  chan struct{}
+	// limit is the last entry it may consume. It is lowered under the lock of
+	// the state, when nothing after it has been published, and raised under mu.
+	limit atomic.Uint64
 
 	// mu guards the calls of sink and the fields below.
 	mu       sync.Mutex
@@ -55,6 +62,7 @@ type feeder struct {
 func newFeeder(sink Sink, w *Watcher) *feeder {
 	f := &feeder{sink: sink, watch: w, done: make(chan struct{}), consumed: sink.Applied()}
 	f.moved.L = &f.mu
+	f.limit.Store(noLimit)
 	return f
 }
 
@@ -82,6 +90,9 @@ func (f *feeder) take(b Batch) {
 	defer f.mu.Unlock()
 	if b.Index <= f.consumed {
 		return
+	}
+	for b.Index > f.limit.Load() {
+		f.moved.Wait() // for letGo
 	}
 	if !b.Reset {
 		f.sink.Consume(b.Index, b.At, b.Events)

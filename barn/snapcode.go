@@ -71,7 +71,7 @@ func writeSnapshot(out io.Writer, head snapshotHead, dump *state.Dump) error {
 	w := &partWriter{w: bufio.NewWriterSize(out, 256<<10)}
 	w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Head{Head: &rinkpb.SnapshotHead{
 		Format: snapshotFormat, Index: head.index, At: api.TimeToProto(head.at), Cluster: head.cluster,
-		NextJob: uint32(dump.NextJob), RunDay: dump.RunDay, RunSeq: dump.RunSeq, NextTransaction: dump.NextTransaction, NextReservation: dump.NextResv,
+		NextJob: uint32(dump.NextJob), RunDay: dump.RunDay, RunSeq: dump.RunSeq, NextTransaction: dump.NextTransaction, NextReservation: dump.NextResv, Level: dump.Level,
 	}}})
 	for _, f := range dump.Files {
 		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Config{Config: &rinkpb.ConfigFile{Name: f.Name, Text: f.Text}}})
@@ -242,6 +242,7 @@ func addPart(head *snapshotHead, dump *state.Dump, specs map[uint32]*sched.Job, 
 		setNumber(&dump.NextJob, h.NextJob)
 		dump.NextTransaction = h.NextTransaction
 		dump.NextResv = h.NextReservation
+		dump.Level = h.Level
 	case *rinkpb.SnapshotPart_Config:
 		dump.Files = append(dump.Files, state.ConfigFile{Name: p.Config.GetName(), Text: p.Config.GetText()})
 	case *rinkpb.SnapshotPart_Partition:

@@ -30,6 +30,7 @@ const keptSnapshots = 2
 type snapshots struct {
 	raft.SnapshotStore
 	dir   string
+	keys  Sealer        // nil: nothing is sealed
 	index atomic.Uint64 // the newest one's
 
 	mu   sync.Mutex
@@ -37,8 +38,8 @@ type snapshots struct {
 	err  error
 }
 
-func openSnapshots(dir string, log *raftLog) (*snapshots, error) {
-	s := &snapshots{dir: filepath.Join(dir, snapshotsName)}
+func openSnapshots(dir string, keys Sealer, log *raftLog) (*snapshots, error) {
+	s := &snapshots{dir: filepath.Join(dir, snapshotsName), keys: keys}
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -104,11 +105,32 @@ func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	meta, file, err := s.SnapshotStore.Open(id)
 	if err != nil {
 		err = fmt.Errorf("%w: snapshot %q: %w", ErrDamaged, path, err)
+	} else {
+		meta, file, err = s.open(path, meta, file)
 	}
 	s.mu.Lock()
 	s.path, s.err = path, err
 	s.mu.Unlock()
 	return meta, file, err
+}
+
+// open returns what reads a snapshot's content. The size is that of the content,
+// which Raft tells a peer that it sends the snapshot to.
+func (s *snapshots) open(path string, meta *raft.SnapshotMeta, file io.ReadCloser) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	in, err := openSealed(file, s.keys)
+	if err != nil {
+		file.Close()
+		return nil, nil, fmt.Errorf("snapshot %q: %w", path, err)
+	}
+	if _, ok := in.(*sealReader); ok {
+		plain := *meta
+		plain.Size = plainSize(meta.Size, s.keys)
+		meta = &plain
+	}
+	return meta, struct {
+		io.Reader
+		io.Closer
+	}{in, file}, nil
 }
 
 // last returns the file last opened, and what was wrong with it.
@@ -125,7 +147,11 @@ func (s *snapshots) Create(v raft.SnapshotVersion, index, term uint64, c raft.Co
 		s.sweep(fmt.Sprintf("%d-%d-", term, index))
 		return nil, err
 	}
-	return &snapshotSink{sink, s, index}, nil
+	k := &snapshotSink{SnapshotSink: sink, store: s, index: index}
+	if s.keys != nil {
+		k.seal = newSealWriter(sink, s.keys)
+	}
+	return k, nil
 }
 
 // sweep removes unfinished snapshots whose names begin with prefix.
@@ -142,9 +168,23 @@ type snapshotSink struct {
 	raft.SnapshotSink
 	store *snapshots
 	index uint64
+	seal  *sealWriter // nil: it is written in the clear
+}
+
+func (k *snapshotSink) Write(p []byte) (int, error) {
+	if k.seal != nil {
+		return k.seal.Write(p)
+	}
+	return k.SnapshotSink.Write(p)
 }
 
 func (k *snapshotSink) Close() error {
+	if k.seal != nil {
+		if err := k.seal.Close(); err != nil {
+			return errors.Join(err, k.Cancel())
+		}
+		k.seal = nil // Raft closes twice
+	}
 	err := k.SnapshotSink.Close()
 	if err != nil {
 		k.store.sweep(k.ID())

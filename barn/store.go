@@ -1,7 +1,6 @@
 package barn
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -47,6 +46,8 @@ type store struct {
 	live   atomic.Bool
 	failed atomic.Bool
 	full   atomic.Bool
+	keys   Sealer // nil: nothing is sealed
+	level  uint32 // the highest format level it knows
 	// fault, when set by a test, is asked before every write.
 	fault func(op string) error
 }
@@ -66,8 +67,13 @@ func openStore(path string, noSync bool) (*store, error) {
 			return nil, fmt.Errorf("%w: %q: %w", ErrDamaged, path, err)
 		}
 	}
-	s := &store{path: path}
-	err = s.guard(func() (err error) {
+	return openLog(path, noSync, false)
+}
+
+// openLog opens a log that has been checked.
+func openLog(path string, noSync, readOnly bool) (*store, error) {
+	s := &store{path: path, fail: func(error) {}, onFull: func(bool, error) {}, snapshot: func() uint64 { return 0 }}
+	err := s.guard(func() (err error) {
 		s.bolt, err = raftboltdb.New(raftboltdb.Options{
 			Path:   path,
 			NoSync: noSync,
@@ -76,6 +82,7 @@ func openStore(path string, noSync bool) (*store, error) {
 				NoFreelistSync: true,
 				FreelistType:   bbolt.FreelistMapType,
 				NoStatistics:   true,
+				ReadOnly:       readOnly,
 			},
 		})
 		return err
@@ -216,7 +223,7 @@ func (s *store) StoreLogs(logs []*raft.Log) error {
 	list := make([]*raft.Log, len(logs))
 	for i, l := range logs {
 		sealed[i] = *l
-		sealed[i].Extensions = seal(l)
+		s.sealEntry(&sealed[i])
 		list[i] = &sealed[i]
 	}
 	return s.write("append to the log", func() error { return s.bolt.StoreLogs(list) })
@@ -239,11 +246,10 @@ func (s *store) read(index uint64, log *raft.Log) error {
 		if err := s.bolt.GetLog(index, log); err != nil {
 			return err
 		}
-		if log.Index != index || !bytes.Equal(log.Extensions, seal(log)) {
-			return fmt.Errorf("%w: %q: the checksum is not that of the entry", ErrDamaged, s.path)
+		if log.Index != index {
+			return fmt.Errorf("%w: %q: entry %d stands for entry %d", ErrDamaged, s.path, log.Index, index)
 		}
-		log.Extensions = nil
-		return nil
+		return s.openEntry(log)
 	})
 }
 
@@ -352,7 +358,7 @@ func (s *store) checkEntries(from uint64) error {
 		}
 		term = log.Term
 		if log.Type == raft.LogCommand {
-			if err := checkRecord(log.Data); err != nil {
+			if err := checkRecord(log.Data, s.level); err != nil {
 				return fmt.Errorf("entry %d of %q: %w", i, s.path, err)
 			}
 		}

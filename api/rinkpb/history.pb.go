@@ -31,6 +31,8 @@ type KeptHead struct {
 	Applied       uint64                 `protobuf:"varint,2,opt,name=applied,proto3" json:"applied,omitempty"` // highest log index whose records are all there
 	Zone          string                 `protobuf:"bytes,3,opt,name=zone,proto3" json:"zone,omitempty"`        // the time zone of the days and months of its roll-ups
 	Rolled        []byte                 `protobuf:"bytes,4,opt,name=rolled,proto3" json:"rolled,omitempty"`    // while a file of format 1 is brought up to date: the last record counted
+	Gaps          []*HistoryGap          `protobuf:"bytes,5,rep,name=gaps,proto3" json:"gaps,omitempty"`        // ranges of the log whose records are missing
+	Key           string                 `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`          // what the values are sealed with; empty: nothing
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -93,6 +95,89 @@ func (x *KeptHead) GetRolled() []byte {
 	return nil
 }
 
+func (x *KeptHead) GetGaps() []*HistoryGap {
+	if x != nil {
+		return x.Gaps
+	}
+	return nil
+}
+
+func (x *KeptHead) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+// HistoryGap is a range of the log, both ends included, of which the records are to be fetched from another controller.
+type HistoryGap struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          uint64                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	To            uint64                 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
+	Cursor        []byte                 `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"` // how far it was fetched; empty: not at all
+	Peer          string                 `protobuf:"bytes,4,opt,name=peer,proto3" json:"peer,omitempty"`     // from whom
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryGap) Reset() {
+	*x = HistoryGap{}
+	mi := &file_history_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryGap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryGap) ProtoMessage() {}
+
+func (x *HistoryGap) ProtoReflect() protoreflect.Message {
+	mi := &file_history_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryGap.ProtoReflect.Descriptor instead.
+func (*HistoryGap) Descriptor() ([]byte, []int) {
+	return file_history_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *HistoryGap) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *HistoryGap) GetTo() uint64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *HistoryGap) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+func (x *HistoryGap) GetPeer() string {
+	if x != nil {
+		return x.Peer
+	}
+	return ""
+}
+
 // KeptJob is one incarnation of a job that has ended. Its id, submission
 // second and restarts are in the key; its steps are kept beside it.
 type KeptJob struct {
@@ -118,7 +203,7 @@ type KeptJob struct {
 
 func (x *KeptJob) Reset() {
 	*x = KeptJob{}
-	mi := &file_history_proto_msgTypes[1]
+	mi := &file_history_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -130,7 +215,7 @@ func (x *KeptJob) String() string {
 func (*KeptJob) ProtoMessage() {}
 
 func (x *KeptJob) ProtoReflect() protoreflect.Message {
-	mi := &file_history_proto_msgTypes[1]
+	mi := &file_history_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -143,7 +228,7 @@ func (x *KeptJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeptJob.ProtoReflect.Descriptor instead.
 func (*KeptJob) Descriptor() ([]byte, []int) {
-	return file_history_proto_rawDescGZIP(), []int{1}
+	return file_history_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *KeptJob) GetIndex() uint64 {
@@ -265,7 +350,7 @@ type StepsUsed struct {
 
 func (x *StepsUsed) Reset() {
 	*x = StepsUsed{}
-	mi := &file_history_proto_msgTypes[2]
+	mi := &file_history_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -277,7 +362,7 @@ func (x *StepsUsed) String() string {
 func (*StepsUsed) ProtoMessage() {}
 
 func (x *StepsUsed) ProtoReflect() protoreflect.Message {
-	mi := &file_history_proto_msgTypes[2]
+	mi := &file_history_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -290,7 +375,7 @@ func (x *StepsUsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepsUsed.ProtoReflect.Descriptor instead.
 func (*StepsUsed) Descriptor() ([]byte, []int) {
-	return file_history_proto_rawDescGZIP(), []int{2}
+	return file_history_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *StepsUsed) GetCpu() int64 {
@@ -346,7 +431,7 @@ type KeptRoll struct {
 
 func (x *KeptRoll) Reset() {
 	*x = KeptRoll{}
-	mi := &file_history_proto_msgTypes[3]
+	mi := &file_history_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -358,7 +443,7 @@ func (x *KeptRoll) String() string {
 func (*KeptRoll) ProtoMessage() {}
 
 func (x *KeptRoll) ProtoReflect() protoreflect.Message {
-	mi := &file_history_proto_msgTypes[3]
+	mi := &file_history_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -371,7 +456,7 @@ func (x *KeptRoll) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeptRoll.ProtoReflect.Descriptor instead.
 func (*KeptRoll) Descriptor() ([]byte, []int) {
-	return file_history_proto_rawDescGZIP(), []int{3}
+	return file_history_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *KeptRoll) GetTres() []uint32 {
@@ -440,7 +525,7 @@ type KeptCapacity struct {
 
 func (x *KeptCapacity) Reset() {
 	*x = KeptCapacity{}
-	mi := &file_history_proto_msgTypes[4]
+	mi := &file_history_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -452,7 +537,7 @@ func (x *KeptCapacity) String() string {
 func (*KeptCapacity) ProtoMessage() {}
 
 func (x *KeptCapacity) ProtoReflect() protoreflect.Message {
-	mi := &file_history_proto_msgTypes[4]
+	mi := &file_history_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -465,7 +550,7 @@ func (x *KeptCapacity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeptCapacity.ProtoReflect.Descriptor instead.
 func (*KeptCapacity) Descriptor() ([]byte, []int) {
-	return file_history_proto_rawDescGZIP(), []int{4}
+	return file_history_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *KeptCapacity) GetTres() string {
@@ -493,7 +578,7 @@ type KeptStep struct {
 
 func (x *KeptStep) Reset() {
 	*x = KeptStep{}
-	mi := &file_history_proto_msgTypes[5]
+	mi := &file_history_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -505,7 +590,7 @@ func (x *KeptStep) String() string {
 func (*KeptStep) ProtoMessage() {}
 
 func (x *KeptStep) ProtoReflect() protoreflect.Message {
-	mi := &file_history_proto_msgTypes[5]
+	mi := &file_history_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -518,7 +603,7 @@ func (x *KeptStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeptStep.ProtoReflect.Descriptor instead.
 func (*KeptStep) Descriptor() ([]byte, []int) {
-	return file_history_proto_rawDescGZIP(), []int{5}
+	return file_history_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *KeptStep) GetIndex() uint64 {
@@ -592,7 +677,7 @@ type NodeRun struct {
 
 func (x *NodeRun) Reset() {
 	*x = NodeRun{}
-	mi := &file_history_proto_msgTypes[6]
+	mi := &file_history_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -604,7 +689,7 @@ func (x *NodeRun) String() string {
 func (*NodeRun) ProtoMessage() {}
 
 func (x *NodeRun) ProtoReflect() protoreflect.Message {
-	mi := &file_history_proto_msgTypes[6]
+	mi := &file_history_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -617,7 +702,7 @@ func (x *NodeRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeRun.ProtoReflect.Descriptor instead.
 func (*NodeRun) Descriptor() ([]byte, []int) {
-	return file_history_proto_rawDescGZIP(), []int{6}
+	return file_history_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *NodeRun) GetNames() []uint32 {
@@ -666,12 +751,20 @@ var File_history_proto protoreflect.FileDescriptor
 
 const file_history_proto_rawDesc = "" +
 	"\n" +
-	"\rhistory.proto\x12\trunink.v1\x1a\vnouns.proto\x1a\trpc.proto\"h\n" +
+	"\rhistory.proto\x12\trunink.v1\x1a\vnouns.proto\x1a\trpc.proto\"\xa5\x01\n" +
 	"\bKeptHead\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x18\n" +
 	"\aapplied\x18\x02 \x01(\x04R\aapplied\x12\x12\n" +
 	"\x04zone\x18\x03 \x01(\tR\x04zone\x12\x16\n" +
-	"\x06rolled\x18\x04 \x01(\fR\x06rolled\"\xbf\x03\n" +
+	"\x06rolled\x18\x04 \x01(\fR\x06rolled\x12)\n" +
+	"\x04gaps\x18\x05 \x03(\v2\x15.runink.v1.HistoryGapR\x04gaps\x12\x10\n" +
+	"\x03key\x18\x06 \x01(\tR\x03key\"\\\n" +
+	"\n" +
+	"HistoryGap\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\x04R\x02to\x12\x16\n" +
+	"\x06cursor\x18\x03 \x01(\fR\x06cursor\x12\x12\n" +
+	"\x04peer\x18\x04 \x01(\tR\x04peer\"\xbf\x03\n" +
 	"\aKeptJob\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1a\n" +
 	"\brequeued\x18\x02 \x01(\bR\brequeued\x12\x14\n" +
@@ -736,33 +829,35 @@ func file_history_proto_rawDescGZIP() []byte {
 	return file_history_proto_rawDescData
 }
 
-var file_history_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_history_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_history_proto_goTypes = []any{
 	(*KeptHead)(nil),     // 0: runink.v1.KeptHead
-	(*KeptJob)(nil),      // 1: runink.v1.KeptJob
-	(*StepsUsed)(nil),    // 2: runink.v1.StepsUsed
-	(*KeptRoll)(nil),     // 3: runink.v1.KeptRoll
-	(*KeptCapacity)(nil), // 4: runink.v1.KeptCapacity
-	(*KeptStep)(nil),     // 5: runink.v1.KeptStep
-	(*NodeRun)(nil),      // 6: runink.v1.NodeRun
-	(*Usage)(nil),        // 7: runink.v1.Usage
-	(*EndedSums)(nil),    // 8: runink.v1.EndedSums
-	(*Step)(nil),         // 9: runink.v1.Step
-	(*GresAlloc)(nil),    // 10: runink.v1.GresAlloc
+	(*HistoryGap)(nil),   // 1: runink.v1.HistoryGap
+	(*KeptJob)(nil),      // 2: runink.v1.KeptJob
+	(*StepsUsed)(nil),    // 3: runink.v1.StepsUsed
+	(*KeptRoll)(nil),     // 4: runink.v1.KeptRoll
+	(*KeptCapacity)(nil), // 5: runink.v1.KeptCapacity
+	(*KeptStep)(nil),     // 6: runink.v1.KeptStep
+	(*NodeRun)(nil),      // 7: runink.v1.NodeRun
+	(*Usage)(nil),        // 8: runink.v1.Usage
+	(*EndedSums)(nil),    // 9: runink.v1.EndedSums
+	(*Step)(nil),         // 10: runink.v1.Step
+	(*GresAlloc)(nil),    // 11: runink.v1.GresAlloc
 }
 var file_history_proto_depIdxs = []int32{
-	6,  // 0: runink.v1.KeptJob.alloc:type_name -> runink.v1.NodeRun
-	7,  // 1: runink.v1.KeptJob.batch:type_name -> runink.v1.Usage
-	2,  // 2: runink.v1.KeptJob.steps:type_name -> runink.v1.StepsUsed
-	8,  // 3: runink.v1.KeptRoll.ended:type_name -> runink.v1.EndedSums
-	9,  // 4: runink.v1.KeptStep.step:type_name -> runink.v1.Step
-	6,  // 5: runink.v1.KeptStep.nodes:type_name -> runink.v1.NodeRun
-	10, // 6: runink.v1.NodeRun.gres:type_name -> runink.v1.GresAlloc
-	7,  // [7:7] is the sub-list for method output_type
-	7,  // [7:7] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	1,  // 0: runink.v1.KeptHead.gaps:type_name -> runink.v1.HistoryGap
+	7,  // 1: runink.v1.KeptJob.alloc:type_name -> runink.v1.NodeRun
+	8,  // 2: runink.v1.KeptJob.batch:type_name -> runink.v1.Usage
+	3,  // 3: runink.v1.KeptJob.steps:type_name -> runink.v1.StepsUsed
+	9,  // 4: runink.v1.KeptRoll.ended:type_name -> runink.v1.EndedSums
+	10, // 5: runink.v1.KeptStep.step:type_name -> runink.v1.Step
+	7,  // 6: runink.v1.KeptStep.nodes:type_name -> runink.v1.NodeRun
+	11, // 7: runink.v1.NodeRun.gres:type_name -> runink.v1.GresAlloc
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_history_proto_init() }
@@ -778,7 +873,7 @@ func file_history_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_history_proto_rawDesc), len(file_history_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

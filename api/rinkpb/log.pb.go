@@ -168,6 +168,8 @@ type Entry struct {
 	//	*Entry_BeginJob
 	//	*Entry_SetReservation
 	//	*Entry_DropReservation
+	//	*Entry_Mark
+	//	*Entry_RaiseFormat
 	Cmd           isEntry_Cmd `protobuf_oneof:"cmd"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -458,6 +460,24 @@ func (x *Entry) GetDropReservation() *DropReservation {
 	return nil
 }
 
+func (x *Entry) GetMark() *Mark {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_Mark); ok {
+			return x.Mark
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetRaiseFormat() *RaiseFormat {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_RaiseFormat); ok {
+			return x.RaiseFormat
+		}
+	}
+	return nil
+}
+
 type isEntry_Cmd interface {
 	isEntry_Cmd()
 }
@@ -566,6 +586,14 @@ type Entry_DropReservation struct {
 	DropReservation *DropReservation `protobuf:"bytes,81,opt,name=drop_reservation,json=dropReservation,proto3,oneof"`
 }
 
+type Entry_Mark struct {
+	Mark *Mark `protobuf:"bytes,100,opt,name=mark,proto3,oneof"`
+}
+
+type Entry_RaiseFormat struct {
+	RaiseFormat *RaiseFormat `protobuf:"bytes,101,opt,name=raise_format,json=raiseFormat,proto3,oneof"`
+}
+
 func (*Entry_SubmitJobs) isEntry_Cmd() {}
 
 func (*Entry_StartJobs) isEntry_Cmd() {}
@@ -617,6 +645,10 @@ func (*Entry_BeginJob) isEntry_Cmd() {}
 func (*Entry_SetReservation) isEntry_Cmd() {}
 
 func (*Entry_DropReservation) isEntry_Cmd() {}
+
+func (*Entry_Mark) isEntry_Cmd() {}
+
+func (*Entry_RaiseFormat) isEntry_Cmd() {}
 
 // ImportHistory has records of accounting, each a Record.
 type ImportHistory struct {
@@ -2756,6 +2788,96 @@ func (x *Purge) GetBefore() int64 {
 	return 0
 }
 
+// Mark changes nothing: it is a place in the log that every controller knows.
+type Mark struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mark) Reset() {
+	*x = Mark{}
+	mi := &file_log_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mark) ProtoMessage() {}
+
+func (x *Mark) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mark.ProtoReflect.Descriptor instead.
+func (*Mark) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Mark) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// RaiseFormat says that from here on entries and snapshots may be of that level.
+type RaiseFormat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	To            uint32                 `protobuf:"varint,1,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseFormat) Reset() {
+	*x = RaiseFormat{}
+	mi := &file_log_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseFormat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseFormat) ProtoMessage() {}
+
+func (x *RaiseFormat) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseFormat.ProtoReflect.Descriptor instead.
+func (*RaiseFormat) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *RaiseFormat) GetTo() uint32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
 type AddToken struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
@@ -2768,7 +2890,7 @@ type AddToken struct {
 
 func (x *AddToken) Reset() {
 	*x = AddToken{}
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2780,7 +2902,7 @@ func (x *AddToken) String() string {
 func (*AddToken) ProtoMessage() {}
 
 func (x *AddToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2793,7 +2915,7 @@ func (x *AddToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToken.ProtoReflect.Descriptor instead.
 func (*AddToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{31}
+	return file_log_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *AddToken) GetHash() string {
@@ -2839,7 +2961,7 @@ type AccountsEdit struct {
 
 func (x *AccountsEdit) Reset() {
 	*x = AccountsEdit{}
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2851,7 +2973,7 @@ func (x *AccountsEdit) String() string {
 func (*AccountsEdit) ProtoMessage() {}
 
 func (x *AccountsEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2864,7 +2986,7 @@ func (x *AccountsEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsEdit.ProtoReflect.Descriptor instead.
 func (*AccountsEdit) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{32}
+	return file_log_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AccountsEdit) GetBase() uint64 {
@@ -2919,7 +3041,7 @@ type EditAccounts struct {
 
 func (x *EditAccounts) Reset() {
 	*x = EditAccounts{}
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2931,7 +3053,7 @@ func (x *EditAccounts) String() string {
 func (*EditAccounts) ProtoMessage() {}
 
 func (x *EditAccounts) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2944,7 +3066,7 @@ func (x *EditAccounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditAccounts.ProtoReflect.Descriptor instead.
 func (*EditAccounts) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{33}
+	return file_log_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *EditAccounts) GetEdit() *AccountsEdit {
@@ -2975,7 +3097,7 @@ type Preempt struct {
 
 func (x *Preempt) Reset() {
 	*x = Preempt{}
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2987,7 +3109,7 @@ func (x *Preempt) String() string {
 func (*Preempt) ProtoMessage() {}
 
 func (x *Preempt) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3000,7 +3122,7 @@ func (x *Preempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Preempt.ProtoReflect.Descriptor instead.
 func (*Preempt) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{34}
+	return file_log_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Preempt) GetJob() uint32 {
@@ -3054,7 +3176,7 @@ type PreemptJobs struct {
 
 func (x *PreemptJobs) Reset() {
 	*x = PreemptJobs{}
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3066,7 +3188,7 @@ func (x *PreemptJobs) String() string {
 func (*PreemptJobs) ProtoMessage() {}
 
 func (x *PreemptJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3079,7 +3201,7 @@ func (x *PreemptJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreemptJobs.ProtoReflect.Descriptor instead.
 func (*PreemptJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{35}
+	return file_log_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PreemptJobs) GetPreempts() []*Preempt {
@@ -3099,7 +3221,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3111,7 +3233,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3124,7 +3246,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{36}
+	return file_log_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Resume) GetJob() uint32 {
@@ -3150,7 +3272,7 @@ type ResumeJobs struct {
 
 func (x *ResumeJobs) Reset() {
 	*x = ResumeJobs{}
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3162,7 +3284,7 @@ func (x *ResumeJobs) String() string {
 func (*ResumeJobs) ProtoMessage() {}
 
 func (x *ResumeJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3175,7 +3297,7 @@ func (x *ResumeJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeJobs.ProtoReflect.Descriptor instead.
 func (*ResumeJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{37}
+	return file_log_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ResumeJobs) GetResumes() []*Resume {
@@ -3196,7 +3318,7 @@ type PowerNodes struct {
 
 func (x *PowerNodes) Reset() {
 	*x = PowerNodes{}
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3208,7 +3330,7 @@ func (x *PowerNodes) String() string {
 func (*PowerNodes) ProtoMessage() {}
 
 func (x *PowerNodes) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3221,7 +3343,7 @@ func (x *PowerNodes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PowerNodes.ProtoReflect.Descriptor instead.
 func (*PowerNodes) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{38}
+	return file_log_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PowerNodes) GetNodes() []string {
@@ -3256,7 +3378,7 @@ type ShrinkJob struct {
 
 func (x *ShrinkJob) Reset() {
 	*x = ShrinkJob{}
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3268,7 +3390,7 @@ func (x *ShrinkJob) String() string {
 func (*ShrinkJob) ProtoMessage() {}
 
 func (x *ShrinkJob) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3281,7 +3403,7 @@ func (x *ShrinkJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShrinkJob.ProtoReflect.Descriptor instead.
 func (*ShrinkJob) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{39}
+	return file_log_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ShrinkJob) GetJob() uint32 {
@@ -3317,7 +3439,7 @@ type ResetUsage struct {
 
 func (x *ResetUsage) Reset() {
 	*x = ResetUsage{}
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3329,7 +3451,7 @@ func (x *ResetUsage) String() string {
 func (*ResetUsage) ProtoMessage() {}
 
 func (x *ResetUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3342,7 +3464,7 @@ func (x *ResetUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsage.ProtoReflect.Descriptor instead.
 func (*ResetUsage) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{40}
+	return file_log_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ResetUsage) GetAll() bool {
@@ -3376,7 +3498,7 @@ type SetReservation struct {
 
 func (x *SetReservation) Reset() {
 	*x = SetReservation{}
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3388,7 +3510,7 @@ func (x *SetReservation) String() string {
 func (*SetReservation) ProtoMessage() {}
 
 func (x *SetReservation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3401,7 +3523,7 @@ func (x *SetReservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetReservation.ProtoReflect.Descriptor instead.
 func (*SetReservation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{41}
+	return file_log_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SetReservation) GetReservation() *Reservation {
@@ -3429,7 +3551,7 @@ type DropReservation struct {
 
 func (x *DropReservation) Reset() {
 	*x = DropReservation{}
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3441,7 +3563,7 @@ func (x *DropReservation) String() string {
 func (*DropReservation) ProtoMessage() {}
 
 func (x *DropReservation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3454,7 +3576,7 @@ func (x *DropReservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropReservation.ProtoReflect.Descriptor instead.
 func (*DropReservation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{42}
+	return file_log_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *DropReservation) GetName() string {
@@ -3489,7 +3611,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3501,7 +3623,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3514,7 +3636,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{43}
+	return file_log_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *UseToken) GetHash() string {
@@ -3567,7 +3689,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3579,7 +3701,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3592,7 +3714,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{44}
+	return file_log_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -3864,13 +3986,14 @@ type SnapshotHead struct {
 	At              int64                  `protobuf:"varint,7,opt,name=at,proto3" json:"at,omitempty"` // time of the entry at index
 	NextTransaction uint32                 `protobuf:"varint,8,opt,name=next_transaction,json=nextTransaction,proto3" json:"next_transaction,omitempty"`
 	NextReservation uint32                 `protobuf:"varint,20,opt,name=next_reservation,json=nextReservation,proto3" json:"next_reservation,omitempty"`
+	Level           uint32                 `protobuf:"varint,30,opt,name=level,proto3" json:"level,omitempty"` // what the cluster writes; see RaiseFormat
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3882,7 +4005,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3895,7 +4018,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{45}
+	return file_log_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -3961,6 +4084,13 @@ func (x *SnapshotHead) GetNextReservation() uint32 {
 	return 0
 }
 
+func (x *SnapshotHead) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
 // Spent is sched.Spent: what was used, on a scale that begins at epoch.
 type Spent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3974,7 +4104,7 @@ type Spent struct {
 
 func (x *Spent) Reset() {
 	*x = Spent{}
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3986,7 +4116,7 @@ func (x *Spent) String() string {
 func (*Spent) ProtoMessage() {}
 
 func (x *Spent) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3999,7 +4129,7 @@ func (x *Spent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spent.ProtoReflect.Descriptor instead.
 func (*Spent) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{46}
+	return file_log_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Spent) GetEpoch() int64 {
@@ -4041,7 +4171,7 @@ type SpentRow struct {
 
 func (x *SpentRow) Reset() {
 	*x = SpentRow{}
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4053,7 +4183,7 @@ func (x *SpentRow) String() string {
 func (*SpentRow) ProtoMessage() {}
 
 func (x *SpentRow) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4066,7 +4196,7 @@ func (x *SpentRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpentRow.ProtoReflect.Descriptor instead.
 func (*SpentRow) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{47}
+	return file_log_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SpentRow) GetAssoc() uint32 {
@@ -4102,7 +4232,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4114,7 +4244,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4127,7 +4257,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{48}
+	return file_log_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -4170,7 +4300,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4182,7 +4312,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4195,7 +4325,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{49}
+	return file_log_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *StepKey) GetKey() string {
@@ -4238,7 +4368,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4250,7 +4380,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4263,7 +4393,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{50}
+	return file_log_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -4301,7 +4431,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4313,7 +4443,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4326,7 +4456,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{51}
+	return file_log_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *RunRecord) GetId() string {
@@ -4381,7 +4511,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[52]
+	mi := &file_log_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4393,7 +4523,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[52]
+	mi := &file_log_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4406,7 +4536,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{52}
+	return file_log_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -4434,7 +4564,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05Actor\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x16\n" +
-	"\x06system\x18\x03 \x01(\bR\x06system\"\xaf\f\n" +
+	"\x06system\x18\x03 \x01(\bR\x06system\"\x93\r\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x05actor\x18\x02 \x01(\v2\x10.runink.v1.ActorR\x05actor\x128\n" +
@@ -4474,7 +4604,9 @@ const file_log_proto_rawDesc = "" +
 	"resetUsage\x122\n" +
 	"\tbegin_job\x18Z \x01(\v2\x13.runink.v1.BeginJobH\x00R\bbeginJob\x12D\n" +
 	"\x0fset_reservation\x18P \x01(\v2\x19.runink.v1.SetReservationH\x00R\x0esetReservation\x12G\n" +
-	"\x10drop_reservation\x18Q \x01(\v2\x1a.runink.v1.DropReservationH\x00R\x0fdropReservationB\x05\n" +
+	"\x10drop_reservation\x18Q \x01(\v2\x1a.runink.v1.DropReservationH\x00R\x0fdropReservation\x12%\n" +
+	"\x04mark\x18d \x01(\v2\x0f.runink.v1.MarkH\x00R\x04mark\x12;\n" +
+	"\fraise_format\x18e \x01(\v2\x16.runink.v1.RaiseFormatH\x00R\vraiseFormatB\x05\n" +
 	"\x03cmd\"Q\n" +
 	"\rImportHistory\x12\x18\n" +
 	"\arecords\x18\x01 \x03(\fR\arecords\x12&\n" +
@@ -4693,7 +4825,11 @@ const file_log_proto_rawDesc = "" +
 	"\tSetConfig\x12+\n" +
 	"\x05files\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x05files\"\x1f\n" +
 	"\x05Purge\x12\x16\n" +
-	"\x06before\x18\x01 \x01(\x03R\x06before\"`\n" +
+	"\x06before\x18\x01 \x01(\x03R\x06before\"\x1a\n" +
+	"\x04Mark\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x1d\n" +
+	"\vRaiseFormat\x12\x0e\n" +
+	"\x02to\x18\x01 \x01(\rR\x02to\"`\n" +
 	"\bAddToken\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
@@ -4770,7 +4906,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05spent\x18< \x01(\v2\x10.runink.v1.SpentH\x00R\x05spent\x12:\n" +
 	"\vreservation\x182 \x01(\v2\x16.runink.v1.ReservationH\x00R\vreservation\x12\x17\n" +
 	"\aspec_of\x18\x14 \x01(\rR\x06specOfB\x06\n" +
-	"\x04part\"\x89\x02\n" +
+	"\x04part\"\x9f\x02\n" +
 	"\fSnapshotHead\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x19\n" +
@@ -4780,7 +4916,8 @@ const file_log_proto_rawDesc = "" +
 	"\acluster\x18\x06 \x01(\tR\acluster\x12\x0e\n" +
 	"\x02at\x18\a \x01(\x03R\x02at\x12)\n" +
 	"\x10next_transaction\x18\b \x01(\rR\x0fnextTransaction\x12)\n" +
-	"\x10next_reservation\x18\x14 \x01(\rR\x0fnextReservation\"r\n" +
+	"\x10next_reservation\x18\x14 \x01(\rR\x0fnextReservation\x12\x14\n" +
+	"\x05level\x18\x1e \x01(\rR\x05level\"r\n" +
 	"\x05Spent\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x14\n" +
 	"\x05reset\x18\x02 \x01(\x03R\x05reset\x12\x14\n" +
@@ -4827,7 +4964,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
@@ -4860,44 +4997,46 @@ var file_log_proto_goTypes = []any{
 	(*ConfigFile)(nil),      // 28: runink.v1.ConfigFile
 	(*SetConfig)(nil),       // 29: runink.v1.SetConfig
 	(*Purge)(nil),           // 30: runink.v1.Purge
-	(*AddToken)(nil),        // 31: runink.v1.AddToken
-	(*AccountsEdit)(nil),    // 32: runink.v1.AccountsEdit
-	(*EditAccounts)(nil),    // 33: runink.v1.EditAccounts
-	(*Preempt)(nil),         // 34: runink.v1.Preempt
-	(*PreemptJobs)(nil),     // 35: runink.v1.PreemptJobs
-	(*Resume)(nil),          // 36: runink.v1.Resume
-	(*ResumeJobs)(nil),      // 37: runink.v1.ResumeJobs
-	(*PowerNodes)(nil),      // 38: runink.v1.PowerNodes
-	(*ShrinkJob)(nil),       // 39: runink.v1.ShrinkJob
-	(*ResetUsage)(nil),      // 40: runink.v1.ResetUsage
-	(*SetReservation)(nil),  // 41: runink.v1.SetReservation
-	(*DropReservation)(nil), // 42: runink.v1.DropReservation
-	(*UseToken)(nil),        // 43: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 44: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 45: runink.v1.SnapshotHead
-	(*Spent)(nil),           // 46: runink.v1.Spent
-	(*SpentRow)(nil),        // 47: runink.v1.SpentRow
-	(*SubmitKey)(nil),       // 48: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 49: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 50: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 51: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 52: runink.v1.SnapshotEnd
-	(*TRESItem)(nil),        // 53: runink.v1.TRESItem
-	(*Job)(nil),             // 54: runink.v1.Job
-	(*NodeAlloc)(nil),       // 55: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 56: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 57: runink.v1.ExitCode
-	(*Usage)(nil),           // 58: runink.v1.Usage
-	(*DependTerm)(nil),      // 59: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 60: runink.v1.JobOptions
-	(*Need)(nil),            // 61: runink.v1.Need
-	(*Step)(nil),            // 62: runink.v1.Step
-	(*NodeGres)(nil),        // 63: runink.v1.NodeGres
-	(*Partition)(nil),       // 64: runink.v1.Partition
-	(*AccountTables)(nil),   // 65: runink.v1.AccountTables
-	(*Transaction)(nil),     // 66: runink.v1.Transaction
-	(*Reservation)(nil),     // 67: runink.v1.Reservation
-	(*Node)(nil),            // 68: runink.v1.Node
+	(*Mark)(nil),            // 31: runink.v1.Mark
+	(*RaiseFormat)(nil),     // 32: runink.v1.RaiseFormat
+	(*AddToken)(nil),        // 33: runink.v1.AddToken
+	(*AccountsEdit)(nil),    // 34: runink.v1.AccountsEdit
+	(*EditAccounts)(nil),    // 35: runink.v1.EditAccounts
+	(*Preempt)(nil),         // 36: runink.v1.Preempt
+	(*PreemptJobs)(nil),     // 37: runink.v1.PreemptJobs
+	(*Resume)(nil),          // 38: runink.v1.Resume
+	(*ResumeJobs)(nil),      // 39: runink.v1.ResumeJobs
+	(*PowerNodes)(nil),      // 40: runink.v1.PowerNodes
+	(*ShrinkJob)(nil),       // 41: runink.v1.ShrinkJob
+	(*ResetUsage)(nil),      // 42: runink.v1.ResetUsage
+	(*SetReservation)(nil),  // 43: runink.v1.SetReservation
+	(*DropReservation)(nil), // 44: runink.v1.DropReservation
+	(*UseToken)(nil),        // 45: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 46: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 47: runink.v1.SnapshotHead
+	(*Spent)(nil),           // 48: runink.v1.Spent
+	(*SpentRow)(nil),        // 49: runink.v1.SpentRow
+	(*SubmitKey)(nil),       // 50: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 51: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 52: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 53: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 54: runink.v1.SnapshotEnd
+	(*TRESItem)(nil),        // 55: runink.v1.TRESItem
+	(*Job)(nil),             // 56: runink.v1.Job
+	(*NodeAlloc)(nil),       // 57: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 58: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 59: runink.v1.ExitCode
+	(*Usage)(nil),           // 60: runink.v1.Usage
+	(*DependTerm)(nil),      // 61: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 62: runink.v1.JobOptions
+	(*Need)(nil),            // 63: runink.v1.Need
+	(*Step)(nil),            // 64: runink.v1.Step
+	(*NodeGres)(nil),        // 65: runink.v1.NodeGres
+	(*Partition)(nil),       // 66: runink.v1.Partition
+	(*AccountTables)(nil),   // 67: runink.v1.AccountTables
+	(*Transaction)(nil),     // 68: runink.v1.Transaction
+	(*Reservation)(nil),     // 69: runink.v1.Reservation
+	(*Node)(nil),            // 70: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
@@ -4916,75 +5055,77 @@ var file_log_proto_depIdxs = []int32{
 	27, // 13: runink.v1.Entry.update_partition:type_name -> runink.v1.UpdatePartition
 	29, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
 	30, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
-	31, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	43, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	33, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
+	45, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
 	3,  // 18: runink.v1.Entry.import_history:type_name -> runink.v1.ImportHistory
-	33, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
-	35, // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
-	37, // 21: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
-	38, // 22: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
-	39, // 23: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
-	40, // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
+	35, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
+	37, // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
+	39, // 21: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
+	40, // 22: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
+	41, // 23: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
+	42, // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
 	26, // 25: runink.v1.Entry.begin_job:type_name -> runink.v1.BeginJob
-	41, // 26: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
-	42, // 27: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
-	4,  // 28: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
-	53, // 29: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
-	54, // 30: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
-	5,  // 31: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
-	6,  // 32: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
-	7,  // 33: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	55, // 34: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
-	9,  // 35: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
-	11, // 36: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
-	12, // 37: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	56, // 38: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	57, // 39: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	58, // 40: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	57, // 41: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	56, // 42: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	18, // 43: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	59, // 44: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	60, // 45: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	61, // 46: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	17, // 47: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	19, // 48: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	62, // 49: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	57, // 50: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	58, // 51: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	63, // 52: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	24, // 53: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	64, // 54: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	28, // 55: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	65, // 56: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	32, // 57: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	66, // 58: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	55, // 59: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
-	34, // 60: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
-	36, // 61: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
-	67, // 62: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
-	45, // 63: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	54, // 64: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	68, // 65: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	64, // 66: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	5,  // 67: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	28, // 68: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	48, // 69: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	31, // 70: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	51, // 71: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	52, // 72: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	49, // 73: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	50, // 74: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	65, // 75: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	66, // 76: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	46, // 77: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
-	67, // 78: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
-	47, // 79: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
-	80, // [80:80] is the sub-list for method output_type
-	80, // [80:80] is the sub-list for method input_type
-	80, // [80:80] is the sub-list for extension type_name
-	80, // [80:80] is the sub-list for extension extendee
-	0,  // [0:80] is the sub-list for field type_name
+	43, // 26: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
+	44, // 27: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
+	31, // 28: runink.v1.Entry.mark:type_name -> runink.v1.Mark
+	32, // 29: runink.v1.Entry.raise_format:type_name -> runink.v1.RaiseFormat
+	4,  // 30: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
+	55, // 31: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
+	56, // 32: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	5,  // 33: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
+	6,  // 34: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
+	7,  // 35: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
+	57, // 36: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	9,  // 37: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
+	11, // 38: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
+	12, // 39: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
+	58, // 40: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	59, // 41: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	60, // 42: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	59, // 43: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	58, // 44: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	18, // 45: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	61, // 46: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	62, // 47: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	63, // 48: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	17, // 49: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	19, // 50: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	64, // 51: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	59, // 52: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	60, // 53: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	65, // 54: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	24, // 55: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	66, // 56: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	28, // 57: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	67, // 58: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	34, // 59: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	68, // 60: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	57, // 61: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
+	36, // 62: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
+	38, // 63: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
+	69, // 64: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
+	47, // 65: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	56, // 66: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	70, // 67: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	66, // 68: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	5,  // 69: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	28, // 70: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	50, // 71: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	33, // 72: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	53, // 73: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	54, // 74: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	51, // 75: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	52, // 76: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	67, // 77: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	68, // 78: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	48, // 79: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
+	69, // 80: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
+	49, // 81: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
+	82, // [82:82] is the sub-list for method output_type
+	82, // [82:82] is the sub-list for method input_type
+	82, // [82:82] is the sub-list for extension type_name
+	82, // [82:82] is the sub-list for extension extendee
+	0,  // [0:82] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -5020,10 +5161,12 @@ func file_log_proto_init() {
 		(*Entry_BeginJob)(nil),
 		(*Entry_SetReservation)(nil),
 		(*Entry_DropReservation)(nil),
+		(*Entry_Mark)(nil),
+		(*Entry_RaiseFormat)(nil),
 	}
 	file_log_proto_msgTypes[18].OneofWrappers = []any{}
 	file_log_proto_msgTypes[25].OneofWrappers = []any{}
-	file_log_proto_msgTypes[44].OneofWrappers = []any{
+	file_log_proto_msgTypes[46].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -5047,7 +5190,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   53,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -78,6 +78,11 @@ func (s *State) dispatch(cmd Command) Result {
 		return Result{}
 	case UseToken:
 		return refusal(s.useToken(c))
+	case Mark:
+		s.mark(c)
+		return Result{}
+	case RaiseFormat:
+		return refusal(s.raiseFormat(c))
 	case ImportHistory:
 		return refusal(s.importHistory(c))
 	}

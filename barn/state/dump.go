@@ -18,6 +18,7 @@ import (
 type Dump struct {
 	Cluster string
 	Index   uint64
+	Level   uint32 // of what the cluster writes; 0 for the first
 	NextJob slurm.JobID
 	RunDay  string
 	RunSeq  uint32
@@ -52,7 +53,7 @@ type ArrayPast struct {
 // Dump returns the state as a snapshot keeps it. It copies pointers only.
 func (s *State) Dump() *Dump {
 	d := &Dump{
-		Cluster: s.cluster, Index: s.index, NextJob: s.nextJob, RunDay: s.runDay, RunSeq: s.runSeq,
+		Cluster: s.cluster, Index: s.index, Level: s.level, NextJob: s.nextJob, RunDay: s.runDay, RunSeq: s.runSeq,
 		Files: s.files, Partitions: slices.Clone(s.config.Partitions), Nodes: slices.Clone(s.nodes), Jobs: s.all.slice(),
 		Runs: sortedValues(s.runs), Keys: sortedValues(s.keys), StepKeys: sortedValues(s.stepKeys), Tokens: sortedValues(s.tokens),
 		Accounts: s.accounts.Tables(), Transactions: slices.Clone(s.transactions), NextTransaction: s.nextTransaction,
@@ -84,7 +85,7 @@ func sortedValues[K cmp.Ordered, V any](m map[K]V) []V {
 // Load builds a state from a dump, with all its indexes.
 func Load(d *Dump) (*State, error) {
 	s := New(d.Cluster)
-	s.index, s.nextJob, s.runDay, s.runSeq = d.Index, d.NextJob, d.RunDay, d.RunSeq
+	s.index, s.level, s.nextJob, s.runDay, s.runSeq = d.Index, d.Level, d.NextJob, d.RunDay, d.RunSeq
 	s.files = d.Files
 	s.nodes = slices.Clone(d.Nodes)
 	s.ledger = nil // until all it counts is there

@@ -24,6 +24,7 @@ import (
 type State struct {
 	cluster string
 	index   uint64 // of the last entry applied
+	level   uint32 // see RaiseFormat; 0 for the first
 	nextJob slurm.JobID
 	runDay  string // day of the last run's id, and its number
 	runSeq  uint32
