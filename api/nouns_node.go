@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/sched"
@@ -142,7 +143,7 @@ func PartitionToProto(a *sched.Partition) *rinkpb.Partition {
 		AllowQos: textList(a.AllowQOS), DenyQos: textList(a.DenyQOS), AllocNodes: textList(a.AllocNodes),
 		Quota: a.Quota, Qos: a.QOS, Alternate: a.Alternate, DisableRootJobs: a.DisableRootJobs, RootOnly: a.RootOnly, ReqResv: a.ReqResv,
 		Hidden: a.Hidden, Lln: a.LLN, ExclusiveUser: a.ExclusiveUser, BillingWeights: a.BillingWeights, JobDefaults: a.JobDefaults,
-		SliceNamespaces: a.SliceNamespaces, SlicePrivateTmp: a.SlicePrivateTmp, Index: Int32(a.Index),
+		Slice: a.Slice, Index: Int32(a.Index),
 	}
 }
 
@@ -172,6 +173,20 @@ func PartitionFromProto(p *rinkpb.Partition) (*sched.Partition, error) {
 		AllowQOS: textList(p.AllowQos), DenyQOS: textList(p.DenyQos), AllocNodes: textList(p.AllocNodes),
 		Quota: p.Quota, QOS: p.Qos, Alternate: p.Alternate, DisableRootJobs: p.DisableRootJobs, RootOnly: p.RootOnly, ReqResv: p.ReqResv,
 		Hidden: p.Hidden, LLN: p.Lln, ExclusiveUser: p.ExclusiveUser, BillingWeights: p.BillingWeights, JobDefaults: p.JobDefaults,
-		SliceNamespaces: p.SliceNamespaces, SlicePrivateTmp: p.SlicePrivateTmp, Index: int(p.Index),
+		Slice: partitionSlice(p), Index: int(p.Index),
 	}, nil
+}
+
+// partitionSlice is how far jobs of a partition are shut off, in the words of
+// today or those of older logs.
+func partitionSlice(p *rinkpb.Partition) string {
+	if p.Slice != "" || p.SliceNamespaces == "" && p.SlicePrivateTmp == "" {
+		return p.Slice
+	}
+	s := slurm.DefaultSliceConf()
+	if p.SliceNamespaces != "none" {
+		s.Namespaces = strings.FieldsFunc(p.SliceNamespaces, func(r rune) bool { return r == ',' })
+	}
+	s.PrivateTmp = p.SlicePrivateTmp == "yes"
+	return s.OwnText()
 }

@@ -32,7 +32,7 @@ func JobOptionsToProto(o *slurm.JobOptions) *rinkpb.JobOptions {
 		OverSubscribe: o.OverSubscribe, OverCommit: o.OverCommit, SpreadJob: o.SpreadJob, UseMinNodes: o.UseMinNodes, NoKill: o.NoKill,
 		Switches: Int32(o.Switches), SwitchesWait: DurationToProto(o.SwitchesWait),
 		Segment: Int32(o.Segment), ConsolidateSegments: o.ConsolidateSegments, SpreadSegments: o.SpreadSegments, Network: o.Network, Power: o.Power, Context: o.Context,
-		Hint: o.Hint, Distribution: o.Distribution, CpuBind: o.CPUBind, MemBind: o.MemBind, CpuFreq: o.CPUFreq, Reboot: o.Reboot,
+		Hint: o.Hint, Distribution: o.Distribution, CpuBind: o.CPUBind, MemBind: o.MemBind, Isolation: o.Isolation, CpuFreq: o.CPUFreq, Reboot: o.Reboot,
 
 		TimeLimit: DurationToProto(o.TimeLimit), TimeMin: DurationToProto(o.TimeMin), Begin: TimeToProto(o.Begin), Deadline: TimeToProto(o.Deadline),
 		DelayBoot: DurationToProto(o.DelayBoot), Hold: o.Hold, Priority: o.Priority, Nice: Int32(o.Nice),
@@ -77,7 +77,7 @@ func JobOptionsFromProto(p *rinkpb.JobOptions) (*slurm.JobOptions, error) {
 		OverSubscribe: p.OverSubscribe, OverCommit: p.OverCommit, SpreadJob: p.SpreadJob, UseMinNodes: p.UseMinNodes, NoKill: p.NoKill,
 		Switches: int(p.Switches), SwitchesWait: DurationFromProto(p.SwitchesWait),
 		Segment: int(p.Segment), ConsolidateSegments: p.ConsolidateSegments, SpreadSegments: p.SpreadSegments, Network: p.Network, Power: p.Power, Context: p.Context,
-		Hint: p.Hint, Distribution: p.Distribution, CPUBind: p.CpuBind, MemBind: p.MemBind, CPUFreq: p.CpuFreq, Reboot: p.Reboot,
+		Hint: p.Hint, Distribution: p.Distribution, CPUBind: p.CpuBind, MemBind: p.MemBind, Isolation: p.Isolation, CPUFreq: p.CpuFreq, Reboot: p.Reboot,
 
 		TimeLimit: DurationFromProto(p.TimeLimit), TimeMin: DurationFromProto(p.TimeMin), Begin: TimeFromProto(p.Begin), Deadline: TimeFromProto(p.Deadline),
 		DelayBoot: DurationFromProto(p.DelayBoot), Hold: p.Hold, Priority: p.Priority, Nice: int(p.Nice),

@@ -62,7 +62,7 @@ func conversions() []conversion {
 		wrap("Job", JobToProto, JobFromProto),
 		wrap("Step", StepToProto, StepFromProto),
 		wrap("Node", NodeToProto, NodeFromProto, "load_known", "cpu_load", "free_mem", "connected", "reservation"),
-		wrap("Partition", PartitionToProto, PartitionFromProto),
+		wrap("Partition", PartitionToProto, PartitionFromProto, "slice_namespaces", "slice_private_tmp"),
 		wrap("AccountTables", AccountTablesToProto, AccountTablesFromProto),
 		wrap("AccountsEdit", AccountsEditToProto, AccountsEditFromProto),
 		wrap("AccountAsk", AccountAskToProto, AccountAskFromProto),

@@ -149,21 +149,34 @@ func (s *Server) jobHere(j *sched.Job, conf *sched.Config, i int) *rinkpb.JobHer
 		TimeLimit: int64(j.TimeLimit), Start: j.Start.UnixNano(), Cluster: conf.Conf.ClusterName,
 		KillWait: int64(s.killWait() / time.Second), Nice: int64(0), Comment: j.Spec.Comment, Constraints: j.Spec.Constraint,
 		Umask: int32(j.Umask), Rlimits: rlimitsToProto(j.Rlimits),
-		Namespaces: strings.Join(conf.Conf.Slice.Namespaces, ","), PrivateTmp: conf.Conf.Slice.PrivateTmp, Cgroup: conf.Conf.Slice.Cgroup,
-	}
-	h.HookEnv = sched.HookEnv(j, conf)
-	if p := conf.Partition(j.Partition); p != nil {
-		if p.SliceNamespaces != "" {
-			h.Namespaces = p.SliceNamespaces
-		}
-		if p.SlicePrivateTmp != "" {
-			h.PrivateTmp = strings.EqualFold(p.SlicePrivateTmp, "yes")
-		}
+		Slice:   sliceOf(conf, j.Partition, j.Spec.Isolation),
+		HookEnv: sched.HookEnv(j, conf),
 	}
 	for _, n := range j.Nodes() {
 		h.Nodes = append(h.Nodes, string(n))
 	}
 	return h
+}
+
+// sliceOf is how far a job is shut off: what the cluster or its partition says,
+// and what the job, and of its step further words, asked for beyond it.
+func sliceOf(conf *sched.Config, partition sched.PartitionName, isolation ...string) string {
+	cage := conf.Conf.Slice
+	if p := conf.Partition(partition); p != nil && p.Slice != "" {
+		own, err := slurm.ParseSliceConf(p.Slice)
+		if err != nil {
+			return p.Slice // for the agent to refuse: nothing starts with less than was set
+		}
+		cage = own
+	}
+	for _, words := range isolation {
+		tighter, err := cage.Tighten(words)
+		if err != nil {
+			return "Isolation=" + words
+		}
+		cage = tighter
+	}
+	return cage.OwnText()
 }
 
 func rlimitsToProto(list []sched.Rlimit) []*rinkpb.Rlimit {

@@ -157,6 +157,7 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 			Unbuffered: opts.Step.Unbuffered, StepNodeIndex: int32(i), Cpus: int32(n.CPUs), CpuBind: opts.CPUBind, Mpi: opts.Step.MPI, StepNodes: nodes,
 		}
 		order.Here.Umask, order.Here.Rlimits = req.Umask, req.Rlimits
+		order.Here.Slice = sliceOf(conf, j.Partition, j.Spec.Isolation, opts.Isolation)
 		for local, rank := range n.Ranks {
 			argv, err := argvOf(rank)
 			if err != nil {

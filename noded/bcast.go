@@ -20,6 +20,7 @@ import (
 	"github.com/runink/rink/api/lz4"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/auth"
+	"github.com/runink/rink/slice"
 )
 
 // maxBlock bounds a block once it is unpacked.
@@ -117,7 +118,7 @@ func (a *Agent) receive(stream rinkpb.Agent_BcastServer, f *rinkpb.BcastFile) er
 func (a *Agent) placeOf(f *rinkpb.BcastFile) (string, error) {
 	dest := filepath.Clean(f.Dest)
 	iso, err := isolationOf(f.Here)
-	if err != nil || !iso.privateTmp {
+	if err != nil || !iso.PrivateTmp {
 		return dest, err
 	}
 	for _, tmp := range []string{"/tmp", "/var/tmp"} {
@@ -135,8 +136,8 @@ func (a *Agent) placeOf(f *rinkpb.BcastFile) (string, error) {
 				return "", err
 			}
 		}
-		dir := filepath.Join(a.spool.jobDir(j.key), "tmp")
-		if err := userDir(dir, f.Here.Uid, f.Here.Gid); err != nil {
+		dir, err := a.privateTmp(j.key, iso, slice.Identity{UID: f.Here.Uid, GID: f.Here.Gid})
+		if err != nil {
 			return "", err
 		}
 		return filepath.Join(dir, rest), nil

@@ -69,6 +69,7 @@ func (a *Agent) enter(here *rinkpb.JobHere) *job {
 	}
 	j := a.jobs[k]
 	if j == nil {
+		a.drawUID(here)
 		j = newJob(k, here)
 		a.jobs[k] = j
 	}
@@ -474,6 +475,7 @@ func (a *Agent) maybeFinish(j *job) {
 
 // forget drops a job from the spool and from memory.
 func (a *Agent) forget(k jobKey) {
+	a.dropTmp(k)
 	if err := os.RemoveAll(a.spool.jobDir(k)); err != nil {
 		a.log.Warn("cannot remove a job's spool", "job", k.job, "error", err)
 	}

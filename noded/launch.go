@@ -40,47 +40,6 @@ func parseSliceID(id string) (k jobKey, step uint32, batch, ok bool) {
 	return jobKey{uint32(n[0]), uint32(n[1])}, uint32(n[2]), batch, true
 }
 
-// isolation is what a job's settings ask the kernel for.
-type isolation struct {
-	ns         slice.Namespaces
-	privateTmp bool
-}
-
-// isolationOf reads SliceNamespaces and SlicePrivateTmp. A word that is not a
-// namespace is an error: the job does not start with less than was set.
-func isolationOf(here *rinkpb.JobHere) (isolation, error) {
-	var iso isolation
-	for _, w := range strings.FieldsFunc(strings.ToLower(here.Namespaces), func(r rune) bool { return r == ',' || r == ' ' }) {
-		switch w {
-		case "pid":
-			iso.ns.PID = true
-		case "mount", "mnt":
-			iso.ns.Mount = true
-		case "uts":
-			iso.ns.UTS = true
-		case "ipc":
-			iso.ns.IPC = true
-		case "user":
-			iso.ns.User = true
-		case "net":
-			iso.ns.Net = true
-		case "cgroup":
-			iso.ns.Cgroup = true
-		case "none":
-		default:
-			return iso, fmt.Errorf("SliceNamespaces: %q is not a namespace (pid, mount, uts, ipc, user, net, cgroup or none)", w)
-		}
-	}
-	if here.PrivateTmp {
-		iso.privateTmp, iso.ns.Mount = true, true
-	}
-	// Only root makes these without a user namespace.
-	if os.Geteuid() != 0 && (iso.ns.PID || iso.ns.Mount || iso.ns.UTS || iso.ns.IPC || iso.ns.Net || iso.ns.Cgroup) {
-		iso.ns.User = true
-	}
-	return iso, nil
-}
-
 // baseSpec is what all slices of a job have in common.
 func (a *Agent) baseSpec(j *job, id string, level string) (*slice.Spec, error) {
 	here := j.here
@@ -88,7 +47,7 @@ func (a *Agent) baseSpec(j *job, id string, level string) (*slice.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec := &slice.Spec{ID: id, UID: here.Uid, GID: here.Gid, Umask: uint32(here.Umask) & 0o777, Namespaces: iso.ns}
+	spec := &slice.Spec{ID: id, UID: here.Uid, GID: here.Gid, Umask: uint32(here.Umask) & 0o777}
 	if os.Geteuid() == 0 {
 		u, err := a.users.ByUID(here.Uid)
 		if err != nil {
@@ -98,23 +57,13 @@ func (a *Agent) baseSpec(j *job, id string, level string) (*slice.Spec, error) {
 	} else if int(here.Uid) != os.Geteuid() {
 		return nil, fmt.Errorf("this agent is run by uid %d and can run jobs of that user only, not of %s (uid %d)", os.Geteuid(), here.User, here.Uid)
 	}
-	if iso.ns.UTS {
-		spec.Hostname = a.conf.Node
-	}
-	if iso.privateTmp {
-		dir := filepath.Join(a.spool.jobDir(j.key), "tmp")
-		if err := userDir(dir, here.Uid, here.Gid); err != nil {
-			return nil, err
-		}
-		if err := userDir(filepath.Join(dir, "shm"), here.Uid, here.Gid); err != nil {
-			return nil, err
-		}
-		spec.PrivateTmp = dir
+	if err := a.cage(j, iso, spec); err != nil {
+		return nil, err
 	}
 	if spec.Rlimits, err = rlimits(here.Rlimits); err != nil {
 		return nil, err
 	}
-	if spec.Cgroup, err = a.cgroupOf(j, level); err != nil {
+	if spec.Cgroup, err = a.cgroupOf(j, iso, level); err != nil {
 		return nil, err
 	}
 	if spec.Namespaces.Cgroup && !spec.Cgroup.On {
@@ -127,8 +76,8 @@ func (a *Agent) baseSpec(j *job, id string, level string) (*slice.Spec, error) {
 // SliceCgroup=auto the limits are what the machine lets this agent set, which
 // scontrol show node and the log tell; with yes they are set or the job does
 // not start; with no they are off.
-func (a *Agent) cgroupOf(j *job, level string) (slice.Cgroup, error) {
-	mode := strings.ToLower(j.here.Cgroup)
+func (a *Agent) cgroupOf(j *job, iso isolation, level string) (slice.Cgroup, error) {
+	mode := strings.ToLower(iso.Cgroup)
 	switch mode {
 	case "", "auto":
 		if a.cgroupOff != "" {
@@ -141,9 +90,9 @@ func (a *Agent) cgroupOf(j *job, level string) (slice.Cgroup, error) {
 			return slice.Cgroup{}, fmt.Errorf("SliceCgroup=yes, but cgroups cannot be used here: %s", a.cgroupOff)
 		}
 	default:
-		return slice.Cgroup{}, fmt.Errorf("SliceCgroup: %q is neither yes, no nor auto", j.here.Cgroup)
+		return slice.Cgroup{}, fmt.Errorf("SliceCgroup: %q is neither yes, no nor auto", iso.Cgroup)
 	}
-	var limits slice.Limits
+	limits := slice.Limits{PIDsMax: int64(iso.Pids), IOWeight: uint64(iso.IOWeight), Devices: ownDevices(iso)}
 	if j.here.Mem > 0 {
 		limits.MemoryMax = j.here.Mem << 20
 	}
@@ -151,19 +100,6 @@ func (a *Agent) cgroupOf(j *job, level string) (slice.Cgroup, error) {
 		On: true, Parent: a.groupParent(),
 		Levels: []slice.Level{{Name: fmt.Sprintf("job_%d.%d", j.key.job, j.key.restarts), Limits: limits}, {Name: level}},
 	}, nil
-}
-
-// userDir makes a directory of the job's user that nobody else reads.
-func userDir(dir string, uid, gid uint32) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("cannot make a private /tmp: %w", err)
-	}
-	if os.Geteuid() == 0 {
-		if err := os.Lchown(dir, int(uid), int(gid)); err != nil {
-			return fmt.Errorf("cannot make a private /tmp: %w", err)
-		}
-	}
-	return nil
 }
 
 // rlimitNumbers are the limits that pass from the submitter to the job, by
@@ -212,7 +148,7 @@ func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) 
 	if err != nil {
 		return nil, err
 	}
-	script, err := a.keepScript(j, order.Script)
+	script, err := a.keepScript(j, order.Script, spec.UID, spec.GID)
 	if err != nil {
 		return nil, err
 	}
@@ -261,13 +197,13 @@ const taskPidEnv = "SLURM_TASK_PID"
 
 // keepScript writes the batch script where the job's user can read it and
 // nobody else.
-func (a *Agent) keepScript(j *job, text []byte) (string, error) {
+func (a *Agent) keepScript(j *job, text []byte, uid, gid uint32) (string, error) {
 	path := filepath.Join(a.spool.jobDir(j.key), "slurm_script")
 	if err := writeWhole(path, text, 0o500); err != nil {
 		return "", err
 	}
 	if os.Geteuid() == 0 {
-		if err := os.Chown(path, int(j.here.Uid), int(j.here.Gid)); err != nil {
+		if err := os.Chown(path, int(uid), int(gid)); err != nil {
 			return "", fmt.Errorf("cannot give the script to its user: %w", err)
 		}
 	}

@@ -53,7 +53,7 @@ func TestIsolationIsWhatWasSet(t *testing.T) {
 		{"user", false, slice.Namespaces{User: true}},
 	} {
 		iso, err := isolationOf(&rinkpb.JobHere{Namespaces: c.words, PrivateTmp: c.private})
-		if err != nil || iso.ns != c.want || iso.privateTmp != c.private {
+		if err != nil || iso.ns != c.want || iso.PrivateTmp != c.private {
 			t.Errorf("%q, private /tmp %v: %+v %v, want %+v", c.words, c.private, iso, err, c.want)
 		}
 	}
@@ -72,7 +72,11 @@ func TestCgroupSettingIsNeverAFallback(t *testing.T) {
 	} {
 		a := &Agent{cgroupOff: c.off, cluster: "c", conf: Config{Node: "n1"}}
 		j := newJob(jobKey{3, 1}, &rinkpb.JobHere{Cgroup: c.mode, Mem: 5})
-		g, err := a.cgroupOf(j, "step_0")
+		iso, err := isolationOf(j.here)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := a.cgroupOf(j, iso, "step_0")
 		if g.On != c.on || (err != nil) != c.fails {
 			t.Errorf("SliceCgroup=%s, cgroups off %q: %+v %v", c.mode, c.off, g, err)
 		}

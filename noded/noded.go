@@ -73,6 +73,7 @@ type Agent struct {
 		words   string     // why it failed last; "" when it did not
 	}
 
+	shelfMu   sync.Mutex // held while private /tmp directories in memory come and go
 	meter     *meter
 	reports   *outbox
 	answers   chan *rinkpb.Report // what the leader asked for and need not be kept

@@ -49,6 +49,7 @@ func (a *Agent) restore(ctx context.Context) error {
 			os.RemoveAll(a.spool.jobDir(k))
 		}
 	}
+	a.sweepShelf()
 	return nil
 }
 

@@ -211,13 +211,7 @@ func newPartition(p *slurm.PartitionConf, index int, at map[NodeName]int) (*Part
 	}
 	out.BillingWeights = strings.Join(weights, ",")
 	if p.Slice != nil {
-		out.SliceNamespaces, out.SlicePrivateTmp = strings.Join(p.Slice.Namespaces, ","), "no"
-		if out.SliceNamespaces == "" {
-			out.SliceNamespaces = "none"
-		}
-		if p.Slice.PrivateTmp {
-			out.SlicePrivateTmp = "yes"
-		}
+		out.Slice = p.Slice.OwnText()
 	}
 	return out, nil
 }

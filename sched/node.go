@@ -101,8 +101,7 @@ type Partition struct {
 	Quota                                                                   string // what its jobs may have together: slurm.ParseQuota
 	BillingWeights                                                          string
 	JobDefaults                                                             string
-	SliceNamespaces                                                         string // as configured; "" the cluster's
-	SlicePrivateTmp                                                         string
+	Slice                                                                   string // slurm.SliceConf as text; "" the cluster's
 	Index                                                                   int
 }
 

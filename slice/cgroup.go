@@ -124,7 +124,7 @@ func cgroupMounts(mountinfo string) (v1 map[string]string, v2 string) {
 		case "cgroup":
 			for _, opt := range strings.Split(r[2], ",") {
 				switch opt {
-				case "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "pids":
+				case "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "pids", "blkio":
 					if v1[opt] == "" {
 						v1[opt] = dir
 					}

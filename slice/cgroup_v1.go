@@ -123,6 +123,8 @@ func (g *group) setV1(dir string, v Value, all []Value) error {
 	switch {
 	case err == nil:
 		return nil
+	case v.File == "blkio.bfq.weight" && err == unix.ENOENT: // as it was called before there was BFQ
+		return writeValue(filepath.Join(dir, "blkio.weight"), v.Value)
 	case v.File == "memory.memsw.limit_in_bytes" && err == unix.ENOENT && !hasSwap():
 		return nil // no swap is counted because there is none
 	case v.File == "memory.limit_in_bytes" && err == unix.EINVAL:

@@ -15,7 +15,7 @@ import (
 
 // v2Wanted are the controllers that are enabled for slices where the machine
 // has them.
-var v2Wanted = []string{"cpu", "cpuset", "memory", "pids"}
+var v2Wanted = []string{"cpu", "cpuset", "memory", "pids", "io"}
 
 func (h *Host) probeV2(parent string) error {
 	err := h.prepareV2(h.v2, parent)
@@ -153,6 +153,9 @@ func (g *group) makeV2(c *Cgroup) *StartError {
 		}
 		for _, v := range c.Levels[i].Limits.Values(V2) {
 			err := writeValue(filepath.Join(dir, v.File), v.Value)
+			if err == unix.ENOENT && v.File == "io.weight" { // without the controller by cost there is BFQ's
+				err = writeValue(filepath.Join(dir, "io.bfq.weight"), v.Value)
+			}
 			if err == unix.ENOENT && v.File == "memory.swap.max" && !hasSwap() {
 				err = nil // no swap is counted because there is none
 			}

@@ -144,6 +144,10 @@ type Limits struct {
 
 	PIDsMax int64
 
+	// IOWeight is the share of the disks against siblings, 1 to 1000; the
+	// kernel's own is 100. Disks whose scheduler knows no shares are not affected.
+	IOWeight uint64
+
 	// Devices are rules applied in order to a state in which all devices are
 	// allowed. An allow-list begins with DenyAllDevices.
 	Devices []DeviceRule
@@ -425,7 +429,7 @@ func (c *Cgroup) validate() error {
 // IsZero says that nothing is limited.
 func (l *Limits) IsZero() bool {
 	return l.CPUs == 0 && l.CPUShares == 0 && l.CPUSet == "" && l.MemorySet == "" && l.MemoryMax == 0 &&
-		l.SwapMax == nil && l.PIDsMax == 0 && len(l.Devices) == 0
+		l.SwapMax == nil && l.PIDsMax == 0 && l.IOWeight == 0 && len(l.Devices) == 0
 }
 
 func (l *Limits) validate() error {
@@ -434,6 +438,9 @@ func (l *Limits) validate() error {
 	}
 	if l.MemoryMax < 0 || l.PIDsMax < 0 || l.SwapMax != nil && *l.SwapMax < 0 {
 		return invalid("a negative limit")
+	}
+	if l.IOWeight > 1000 {
+		return invalid("a weight of %d on the disks (want 1 to 1000)", l.IOWeight)
 	}
 	if l.SwapMax != nil && l.MemoryMax == 0 {
 		return invalid("a swap limit without a memory limit")

@@ -12,7 +12,7 @@ import (
 func swap(n int64) *int64 { return &n }
 
 func TestValues(t *testing.T) {
-	limits := Limits{CPUs: 1.5, CPUShares: 2048, CPUSet: "0-3,8", MemorySet: "0", MemoryMax: 1 << 30, SwapMax: swap(1 << 20), PIDsMax: 100,
+	limits := Limits{CPUs: 1.5, CPUShares: 2048, CPUSet: "0-3,8", MemorySet: "0", MemoryMax: 1 << 30, SwapMax: swap(1 << 20), PIDsMax: 100, IOWeight: 200,
 		Devices: []DeviceRule{DenyAllDevices, {Allow: true, Type: 'c', Major: 1, Minor: 3, Access: "rwm"}, {Allow: true, Type: 'c', Major: 136, Minor: -1, Access: "rw"}}}
 	for _, c := range []struct {
 		name    string
@@ -25,11 +25,11 @@ func TestValues(t *testing.T) {
 		{"no cgroups is nothing written", limits, None, nil},
 		{"all of v1", limits, V1, []string{
 			"cpu.cfs_period_us=100000", "cpu.cfs_quota_us=150000", "cpu.shares=2048", "cpuset.cpus=0-3,8", "cpuset.mems=0",
-			"memory.limit_in_bytes=1073741824", "memory.memsw.limit_in_bytes=1074790400", "pids.max=100",
+			"memory.limit_in_bytes=1073741824", "memory.memsw.limit_in_bytes=1074790400", "pids.max=100", "blkio.bfq.weight=200",
 			"devices.deny=a *:* rwm", "devices.allow=c 1:3 rwm", "devices.allow=c 136:* rw"}},
 		{"all of v2", limits, V2, []string{
 			"cpu.max=150000 100000", "cpu.weight=79", "cpuset.cpus=0-3,8", "cpuset.mems=0", "memory.max=1073741824",
-			"memory.swap.max=1048576", "pids.max=100"}},
+			"memory.swap.max=1048576", "pids.max=100", "io.weight=200"}},
 		{"no swap is memory and swap alike in v1", Limits{MemoryMax: 4096, SwapMax: swap(0)}, V1,
 			[]string{"memory.limit_in_bytes=4096", "memory.memsw.limit_in_bytes=4096"}},
 		{"no swap is zero in v2", Limits{MemoryMax: 4096, SwapMax: swap(0)}, V2, []string{"memory.max=4096", "memory.swap.max=0"}},

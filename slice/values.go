@@ -84,6 +84,9 @@ func (l *Limits) Values(v Version) []Value {
 		if l.PIDsMax > 0 {
 			add("pids", "pids.max", num(l.PIDsMax))
 		}
+		if l.IOWeight > 0 {
+			add("blkio", "blkio.bfq.weight", strconv.FormatUint(l.IOWeight, 10))
+		}
 		for _, d := range l.Devices {
 			file := "devices.deny"
 			if d.Allow {
@@ -114,6 +117,9 @@ func (l *Limits) Values(v Version) []Value {
 		}
 		if l.PIDsMax > 0 {
 			add("pids", "pids.max", num(l.PIDsMax))
+		}
+		if l.IOWeight > 0 {
+			add("io", "io.weight", strconv.FormatUint(l.IOWeight, 10))
 		}
 	}
 	return out

@@ -173,18 +173,6 @@ func (a AccountingEnforce) String() string {
 	return strings.Join(out, ",")
 }
 
-// SliceConf says how far the slices of jobs are shut off from the node and from
-// each other. A partition may say it for itself.
-type SliceConf struct {
-	// Namespaces are those of pid, mount, net, uts, ipc, user and cgroup that a
-	// slice gets for itself.
-	Namespaces []string
-	// PrivateTmp gives each job a /tmp and /var/tmp of its own.
-	PrivateTmp bool
-	// Cgroup is yes, no or auto: auto uses cgroups where the node has them.
-	Cgroup string
-}
-
 // ConfSetting is a key as it was given.
 type ConfSetting struct {
 	Key, Value string

@@ -120,18 +120,11 @@ func keysQtoZ() []confKey {
 
 // ownKeys are those that Slurm does not have.
 func ownKeys() []confKey {
-	return []confKey{
+	return append(sliceConfKeys(), []confKey{
 		newer(textKey("CommandSocket", "", func(c *Conf) *string { return &c.CommandSocket })),
 		newer(textKey("JoinTokenFile", "", func(c *Conf) *string { return &c.JoinTokenFile })),
 		newer(confKey{name: "SchedulerPolicy", set: setPolicy, show: func(c *Conf) string { return orNull(c.SchedulerPolicy) }}),
-		newer(confKey{name: "SliceCgroup", def: "auto",
-			set:  func(c *Conf, v string) error { return setSliceCgroup(&c.Slice, v) },
-			show: func(c *Conf) string { return c.Slice.Cgroup }}),
-		newer(confKey{name: "SliceNamespaces",
-			set:  func(c *Conf, v string) error { return setSliceNamespaces(&c.Slice, v) },
-			show: func(c *Conf) string { return orNone(c.Slice.Namespaces) }}),
-		newer(yesKey("SlicePrivateTmp", func(c *Conf) *bool { return &c.Slice.PrivateTmp })),
-	}
+	}...)
 }
 
 func orNone(words []string) string {
@@ -148,23 +141,6 @@ func setPolicy(c *Conf, v string) error {
 	}
 	c.SchedulerPolicy = v
 	return nil
-}
-
-func setSliceCgroup(s *SliceConf, v string) error {
-	switch v = strings.ToLower(v); v {
-	case "yes", "no", "auto":
-		s.Cgroup = v
-		return nil
-	}
-	return errorString(quote(v) + " is none of yes, no, auto")
-}
-
-func setSliceNamespaces(s *SliceConf, v string) error {
-	words, err := confWords(v, []string{"pid", "mount", "net", "uts", "ipc", "user", "cgroup"})
-	if err == nil {
-		s.Namespaces = words
-	}
-	return err
 }
 
 // levelKey is a level of the log, by name or number.

@@ -73,7 +73,7 @@ type BillingWeight struct {
 }
 
 // partitionKeys are the keys of a PartitionName line.
-var partitionKeys = []recordKey[PartitionConf]{
+var partitionKeys = append(slicePartitionKeys(), []recordKey[PartitionConf]{
 	recNames("AllocNodes", func(p *PartitionConf) *[]string { return &p.AllocNodes }),
 	recNames("AllowAccounts", func(p *PartitionConf) *[]string { return &p.AllowAccounts }),
 	recNames("AllowGroups", func(p *PartitionConf) *[]string { return &p.AllowGroups }),
@@ -135,9 +135,6 @@ var partitionKeys = []recordKey[PartitionConf]{
 		p.SelectTypeParameters, err = confWords(v, selectWords)
 		return err
 	}},
-	{name: "SliceCgroup", set: partitionSlice("SliceCgroup")},
-	{name: "SliceNamespaces", set: partitionSlice("SliceNamespaces")},
-	{name: "SlicePrivateTmp", set: partitionSlice("SlicePrivateTmp")},
 	{name: "State", set: setPartitionState},
 	recSpan("SuspendTime", 1, func(p *PartitionConf) *Duration { return &p.SuspendTime }),
 	recSpan("SuspendTimeout", 1, func(p *PartitionConf) *Duration { return &p.SuspendTimeout }),
@@ -146,7 +143,7 @@ var partitionKeys = []recordKey[PartitionConf]{
 		p.TRESBillingWeights, err = ParseBillingWeights(v)
 		return err
 	}},
-}
+}...)
 
 // recNames is a list of names; ALL is nil.
 func recNames(name string, field func(*PartitionConf) *[]string) recordKey[PartitionConf] {
@@ -221,26 +218,6 @@ func setPartitionExclusive(p *PartitionConf, v string) error {
 		return errorString(quote(v) + " is none of NONE, NODE, USER, TOPO")
 	}
 	return nil
-}
-
-// partitionSlice notes one of our own keys; it is applied over the cluster's at
-// the end, when that is known.
-func partitionSlice(key string) func(*PartitionConf, string) error {
-	return func(p *PartitionConf, v string) error {
-		p.sliceGiven = append(slices.Clip(p.sliceGiven), confPair{key: key, value: v})
-		return applySlice(&SliceConf{}, key, v)
-	}
-}
-
-func applySlice(s *SliceConf, key, v string) (err error) {
-	switch key {
-	case "SliceCgroup":
-		return setSliceCgroup(s, v)
-	case "SliceNamespaces":
-		return setSliceNamespaces(s, v)
-	}
-	s.PrivateTmp, err = confFlag(v)
-	return err
 }
 
 // ParseBillingWeights reads TRES=weight[unit] items separated by commas.

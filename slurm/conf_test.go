@@ -41,7 +41,7 @@ func TestConfValues(t *testing.T) {
 		{"Defaults", "", func(c *Conf) any {
 			return []any{c.ClusterName, c.SlurmctldPort, c.SlurmdPort, c.KillWait, c.MinJobAge, c.JobRequeue, c.MaxArraySize, c.PriorityMaxAge,
 				c.PrologEpilogTimeout, c.SuspendTime, c.PreemptMode, c.EnforcePartLimits, c.FirstJobID, c.PropagateResourceLimits, c.Slice}
-		}, "[test 6817 6818 00:00:30 00:05:00 true 1001 7-00:00:00 UNLIMITED UNLIMITED [OFF] NO 1 [ALL] {[] false auto}]"},
+		}, "[test 6817 6818 00:00:30 00:05:00 true 1001 7-00:00:00 UNLIMITED UNLIMITED [OFF] NO 1 [ALL] ]"},
 		{"Hosts", "", func(c *Conf) any { return c.SlurmctldHost }, "[c1(10.0.0.1) c2]"},
 		{"AnyCase", "killWAIT=7\nMINJOBAGE=9", func(c *Conf) any { return []any{c.KillWait, c.MinJobAge} }, "[00:00:07 00:00:09]"},
 		{"LastOneCounts", "KillWait=7\nKillWait=8", func(c *Conf) any { return c.KillWait }, "00:00:08"},
@@ -72,7 +72,7 @@ func TestConfValues(t *testing.T) {
 		{"OldHosts", "", func(c *Conf) any { return len(c.SlurmctldHost) }, "2"},
 		{"Own", "CommandSocket=/run/%c/%n.sock\nSliceNamespaces=PID,mount\nSlicePrivateTmp=yes\nSliceCgroup=no\nSchedulerPolicy=fast", func(c *Conf) any {
 			return []any{c.Expand(c.CommandSocket, "n1", "h1"), c.Slice, c.SchedulerPolicy}
-		}, "[/run/test/n1.sock {[pid mount] true no} fast]"},
+		}, "[/run/test/n1.sock Cgroup=no;Namespaces=pid,mount;PrivateTmp=Yes fast]"},
 		{"SettingsInOrder", "KillWait=1\nMailProg=/x", func(c *Conf) any {
 			return []string{c.Settings[3].Key, c.Settings[4].Key, c.Settings[4].Value, fmt.Sprint(c.Settings[4].Line)}
 		}, "[KillWait MailProg /x 5]"},
@@ -152,8 +152,8 @@ PartitionName=none Nodes="" TRESBillingWeights=CPU=1.0,Mem=0.25G,GRES/gpu=2 Pree
 	want := []string{
 		"debug [n[1-4],g[1-2]] false UP INVALID/UNLIMITED 1 0 NO:0 [] [] [] cluster",
 		"short [g[1-2],n[1-3]] true UP 00:01:00/00:02:00 7 0 NO:0 [a b] [low] [] cluster",
-		"a [n1] false DRAIN INVALID/00:02:00 9 2 FORCE:2 [] [] [] {[pid] true auto}",
-		"b [n1] false DRAIN INVALID/00:02:00 9 2 FORCE:2 [] [] [] {[pid] true auto}",
+		"a [n1] false DRAIN INVALID/00:02:00 9 2 FORCE:2 [] [] [] Namespaces=pid;PrivateTmp=Yes",
+		"b [n1] false DRAIN INVALID/00:02:00 9 2 FORCE:2 [] [] [] Namespaces=pid;PrivateTmp=Yes",
 		"none [] false UP INVALID/00:02:00 1 0 NO:0 [] [] [{cpu 1 0} {mem 0.25 71} {gres/gpu 2 0}] cluster",
 	}
 	if !slices.Equal(got, want) {

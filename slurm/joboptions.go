@@ -82,6 +82,7 @@ type JobOptions struct {
 	Distribution            string // --distribution, checked
 	CPUBind                 string // srun --cpu-bind, checked
 	MemBind                 string
+	Isolation               string // --isolation, checked: what the job is shut off from beyond what it must be
 	CPUFreq                 string
 	Reboot                  bool
 

@@ -35,6 +35,15 @@ func placeRows() []optionRow {
 			idle: "GPU clocks are left as they are", set: setGPUFreq},
 		{names: "hint", arg: RequiredArg, cmds: allCommands,
 			env: envNames{"SLURM_HINT SBATCH_HINT", "SLURM_HINT SALLOC_HINT", "SLURM_HINT"}, tier: 2, once: true, set: setHint},
+		{names: "isolation", arg: RequiredArg, cmds: allCommands, env: env3("ISOLATION"), tier: 3, once: true,
+			set: func(r *optionReader, value string, _ bool) error {
+				words, err := ParseIsolation(value)
+				if err != nil {
+					return r.errorf(1, "Invalid --isolation specification: %v", err)
+				}
+				r.job().Isolation = words
+				return nil
+			}},
 		{names: "mem-bind", arg: RequiredArg, cmds: allCommands, env: env3("MEM_BIND"), tier: 3, once: true, set: setMemBind},
 		{names: "network", arg: RequiredArg, cmds: allCommands, env: env3("NETWORK"), once: true,
 			idle: "there is no switch plugin", set: text(func(o *JobOptions) *string { return &o.Network })},

@@ -2580,6 +2580,7 @@ type Level struct {
 	SwapMax       *int64                 `protobuf:"varint,7,opt,name=swap_max,json=swapMax,proto3,oneof" json:"swap_max,omitempty"`
 	PidsMax       int64                  `protobuf:"varint,8,opt,name=pids_max,json=pidsMax,proto3" json:"pids_max,omitempty"`
 	Devices       []*DeviceRule          `protobuf:"bytes,9,rep,name=devices,proto3" json:"devices,omitempty"`
+	IoWeight      uint64                 `protobuf:"varint,10,opt,name=io_weight,json=ioWeight,proto3" json:"io_weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2675,6 +2676,13 @@ func (x *Level) GetDevices() []*DeviceRule {
 		return x.Devices
 	}
 	return nil
+}
+
+func (x *Level) GetIoWeight() uint64 {
+	if x != nil {
+		return x.IoWeight
+	}
+	return 0
 }
 
 type DeviceRule struct {
@@ -3242,7 +3250,7 @@ const file_launcher_proto_rawDesc = "" +
 	"\x06Cgroup\x12\x0e\n" +
 	"\x02on\x18\x01 \x01(\bR\x02on\x12\x16\n" +
 	"\x06parent\x18\x02 \x01(\tR\x06parent\x121\n" +
-	"\x06levels\x18\x03 \x03(\v2\x19.runink.launcher.v1.LevelR\x06levels\"\xa7\x02\n" +
+	"\x06levels\x18\x03 \x03(\v2\x19.runink.launcher.v1.LevelR\x06levels\"\xc4\x02\n" +
 	"\x05Level\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04cpus\x18\x02 \x01(\x01R\x04cpus\x12\x1d\n" +
@@ -3255,7 +3263,9 @@ const file_launcher_proto_rawDesc = "" +
 	"memory_max\x18\x06 \x01(\x03R\tmemoryMax\x12\x1e\n" +
 	"\bswap_max\x18\a \x01(\x03H\x00R\aswapMax\x88\x01\x01\x12\x19\n" +
 	"\bpids_max\x18\b \x01(\x03R\apidsMax\x128\n" +
-	"\adevices\x18\t \x03(\v2\x1e.runink.launcher.v1.DeviceRuleR\adevicesB\v\n" +
+	"\adevices\x18\t \x03(\v2\x1e.runink.launcher.v1.DeviceRuleR\adevices\x12\x1b\n" +
+	"\tio_weight\x18\n" +
+	" \x01(\x04R\bioWeightB\v\n" +
 	"\t_swap_max\"z\n" +
 	"\n" +
 	"DeviceRule\x12\x14\n" +

@@ -608,6 +608,7 @@ type JobOptions struct {
 	Segment             int32                  `protobuf:"varint,130,opt,name=segment,proto3" json:"segment,omitempty"`
 	ConsolidateSegments bool                   `protobuf:"varint,131,opt,name=consolidate_segments,json=consolidateSegments,proto3" json:"consolidate_segments,omitempty"`
 	SpreadSegments      bool                   `protobuf:"varint,132,opt,name=spread_segments,json=spreadSegments,proto3" json:"spread_segments,omitempty"`
+	Isolation           string                 `protobuf:"bytes,133,opt,name=isolation,proto3" json:"isolation,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -1424,6 +1425,13 @@ func (x *JobOptions) GetSpreadSegments() bool {
 		return x.SpreadSegments
 	}
 	return false
+}
+
+func (x *JobOptions) GetIsolation() string {
+	if x != nil {
+		return x.Isolation
+	}
+	return ""
 }
 
 // StepOptions is slurm.StepOptions.
@@ -3860,6 +3868,7 @@ type Partition struct {
 	MaxCpusPerSocket  int32                  `protobuf:"varint,90,opt,name=max_cpus_per_socket,json=maxCpusPerSocket,proto3" json:"max_cpus_per_socket,omitempty"`
 	ExclusiveTopo     bool                   `protobuf:"varint,91,opt,name=exclusive_topo,json=exclusiveTopo,proto3" json:"exclusive_topo,omitempty"`
 	Quota             string                 `protobuf:"bytes,92,opt,name=quota,proto3" json:"quota,omitempty"`
+	Slice             string                 `protobuf:"bytes,93,opt,name=slice,proto3" json:"slice,omitempty"` // slurm.SliceConf as text; 37 and 38 are what older logs have instead
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -4184,6 +4193,13 @@ func (x *Partition) GetExclusiveTopo() bool {
 func (x *Partition) GetQuota() string {
 	if x != nil {
 		return x.Quota
+	}
+	return ""
+}
+
+func (x *Partition) GetSlice() string {
+	if x != nil {
+		return x.Slice
 	}
 	return ""
 }
@@ -5615,7 +5631,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\fresv_overlap\x18\x04 \x01(\bR\vresvOverlap\"6\n" +
 	"\bExitCode\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
-	"\x06signal\x18\x02 \x01(\rR\x06signal\"\x88\x1c\n" +
+	"\x06signal\x18\x02 \x01(\rR\x06signal\"\xa7\x1c\n" +
 	"\n" +
 	"JobOptions\x12\x14\n" +
 	"\x05given\x18\x01 \x03(\tR\x05given\x12\x12\n" +
@@ -5751,7 +5767,8 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04step\x18m \x01(\v2\x16.runink.v1.StepOptionsR\x04step\x12\x19\n" +
 	"\asegment\x18\x82\x01 \x01(\x05R\asegment\x122\n" +
 	"\x14consolidate_segments\x18\x83\x01 \x01(\bR\x13consolidateSegments\x12(\n" +
-	"\x0fspread_segments\x18\x84\x01 \x01(\bR\x0espreadSegments\"\xc1\a\n" +
+	"\x0fspread_segments\x18\x84\x01 \x01(\bR\x0espreadSegments\x12\x1d\n" +
+	"\tisolation\x18\x85\x01 \x01(\tR\tisolation\"\xc1\a\n" +
 	"\vStepOptions\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\bR\x05label\x12\x1e\n" +
 	"\n" +
@@ -6060,7 +6077,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\bcpu_load\x183 \x01(\x01R\acpuLoad\x12\x19\n" +
 	"\bfree_mem\x184 \x01(\x03R\afreeMem\x12\x1c\n" +
 	"\tconnected\x185 \x01(\bR\tconnected\x12 \n" +
-	"\vreservation\x18F \x01(\tR\vreservation\"\x84\v\n" +
+	"\vreservation\x18F \x01(\tR\vreservation\"\x9a\v\n" +
 	"\tPartition\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05nodes\x18\x02 \x03(\tR\x05nodes\x12\x1d\n" +
@@ -6108,7 +6125,8 @@ const file_nouns_proto_rawDesc = "" +
 	"\x05index\x18' \x01(\x05R\x05index\x12-\n" +
 	"\x13max_cpus_per_socket\x18Z \x01(\x05R\x10maxCpusPerSocket\x12%\n" +
 	"\x0eexclusive_topo\x18[ \x01(\bR\rexclusiveTopo\x12\x14\n" +
-	"\x05quota\x18\\ \x01(\tR\x05quota\"H\n" +
+	"\x05quota\x18\\ \x01(\tR\x05quota\x12\x14\n" +
+	"\x05slice\x18] \x01(\tR\x05slice\"H\n" +
 	"\bTRESItem\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +

@@ -9140,7 +9140,9 @@ type JobHere struct {
 	Nice          int64                  `protobuf:"varint,27,opt,name=nice,proto3" json:"nice,omitempty"`
 	Comment       string                 `protobuf:"bytes,28,opt,name=comment,proto3" json:"comment,omitempty"`
 	Constraints   string                 `protobuf:"bytes,29,opt,name=constraints,proto3" json:"constraints,omitempty"`
-	HookEnv       []string               `protobuf:"bytes,30,rep,name=hook_env,json=hookEnv,proto3" json:"hook_env,omitempty"` // what prologs and epilogs are told of the job
+	HookEnv       []string               `protobuf:"bytes,30,rep,name=hook_env,json=hookEnv,proto3" json:"hook_env,omitempty"`        // what prologs and epilogs are told of the job
+	Slice         string                 `protobuf:"bytes,31,opt,name=slice,proto3" json:"slice,omitempty"`                           // slurm.SliceConf as text: how far the job is shut off; namespaces, private_tmp and cgroup are what older controllers say
+	InsideUid     uint32                 `protobuf:"varint,32,opt,name=inside_uid,json=insideUid,proto3" json:"inside_uid,omitempty"` // the agent's own note: the user id it has drawn for the job
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -9383,6 +9385,20 @@ func (x *JobHere) GetHookEnv() []string {
 		return x.HookEnv
 	}
 	return nil
+}
+
+func (x *JobHere) GetSlice() string {
+	if x != nil {
+		return x.Slice
+	}
+	return ""
+}
+
+func (x *JobHere) GetInsideUid() uint32 {
+	if x != nil {
+		return x.InsideUid
+	}
+	return 0
 }
 
 type LaunchJob struct {
@@ -12396,7 +12412,7 @@ const file_rpc_proto_rawDesc = "" +
 	"PrologHere\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\"\r\n" +
 	"\vCheckHealth\"\b\n" +
-	"\x06Reboot\"\x98\x06\n" +
+	"\x06Reboot\"\xcd\x06\n" +
 	"\aJobHere\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x19\n" +
@@ -12433,7 +12449,10 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04nice\x18\x1b \x01(\x03R\x04nice\x12\x18\n" +
 	"\acomment\x18\x1c \x01(\tR\acomment\x12 \n" +
 	"\vconstraints\x18\x1d \x01(\tR\vconstraints\x12\x19\n" +
-	"\bhook_env\x18\x1e \x03(\tR\ahookEnv\"\x9e\x02\n" +
+	"\bhook_env\x18\x1e \x03(\tR\ahookEnv\x12\x14\n" +
+	"\x05slice\x18\x1f \x01(\tR\x05slice\x12\x1d\n" +
+	"\n" +
+	"inside_uid\x18  \x01(\rR\tinsideUid\"\x9e\x02\n" +
 	"\tLaunchJob\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\bR\x05batch\x12\x16\n" +

@@ -31,7 +31,7 @@ func specToWire(s *slice.Spec) *launcherpb.Spec {
 	}
 	for _, l := range s.Cgroup.Levels {
 		wl := &launcherpb.Level{Name: l.Name, Cpus: l.Limits.CPUs, CpuShares: l.Limits.CPUShares, CpuSet: l.Limits.CPUSet,
-			MemorySet: l.Limits.MemorySet, MemoryMax: l.Limits.MemoryMax, SwapMax: l.Limits.SwapMax, PidsMax: l.Limits.PIDsMax}
+			MemorySet: l.Limits.MemorySet, MemoryMax: l.Limits.MemoryMax, SwapMax: l.Limits.SwapMax, PidsMax: l.Limits.PIDsMax, IoWeight: l.Limits.IOWeight}
 		for _, d := range l.Limits.Devices {
 			wl.Devices = append(wl.Devices, &launcherpb.DeviceRule{Allow: d.Allow, Type: uint32(d.Type), Major: d.Major, Minor: d.Minor, Access: d.Access})
 		}
@@ -75,7 +75,7 @@ func specFromWire(w *launcherpb.Spec) *slice.Spec {
 	}
 	for _, l := range w.GetCgroup().GetLevels() {
 		sl := slice.Level{Name: l.GetName(), Limits: slice.Limits{CPUs: l.GetCpus(), CPUShares: l.GetCpuShares(), CPUSet: l.GetCpuSet(),
-			MemorySet: l.GetMemorySet(), MemoryMax: l.GetMemoryMax(), SwapMax: l.SwapMax, PIDsMax: l.GetPidsMax()}}
+			MemorySet: l.GetMemorySet(), MemoryMax: l.GetMemoryMax(), SwapMax: l.SwapMax, PIDsMax: l.GetPidsMax(), IOWeight: l.GetIoWeight()}}
 		for _, d := range l.GetDevices() {
 			sl.Limits.Devices = append(sl.Limits.Devices, slice.DeviceRule{Allow: d.GetAllow(), Type: byte(d.GetType()),
 				Major: d.GetMajor(), Minor: d.GetMinor(), Access: d.GetAccess()})

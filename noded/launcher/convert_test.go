@@ -14,7 +14,7 @@ func TestSpecSurvivesTheWire(t *testing.T) {
 		Namespaces: slice.Namespaces{PID: true, Mount: true, UTS: true, IPC: true, User: true, Net: true, Cgroup: true},
 		PrivateTmp: "/t", Mounts: []slice.Mount{{Source: "/a", Target: "/b", ReadOnly: true}},
 		Cgroup: slice.Cgroup{On: true, Parent: "p", Levels: []slice.Level{{Name: "l", Limits: slice.Limits{CPUs: 1.5, CPUShares: 3, CPUSet: "0-1",
-			MemorySet: "0", MemoryMax: 5, SwapMax: &z, PIDsMax: 6, Devices: []slice.DeviceRule{slice.DenyAllDevices}}}}},
+			MemorySet: "0", MemoryMax: 5, SwapMax: &z, PIDsMax: 6, IOWeight: 7, Devices: []slice.DeviceRule{slice.DenyAllDevices}}}}},
 		Rlimits: []slice.Rlimit{{Resource: 7, Soft: 1, Hard: ^uint64(0), Optional: true}}, OOMScoreAdj: &n, Nice: &n, Pty: slice.Winsize{Rows: 1, Cols: 2},
 		Inside: &slice.Identity{UID: 8, GID: 9}, Shm: -1, ReadOnly: true, HideProcs: true,
 		Confine: slice.Confine{NoNewPrivs: true, DropCaps: true, KeepCaps: []string{"kill"}, Seccomp: slice.SeccompDefault},
