@@ -22,7 +22,10 @@ func NodeToProto(n *sched.Node) *rinkpb.Node {
 		ReasonTime: TimeToProto(n.ReasonTime), LastBusy: TimeToProto(n.LastBusy),
 		UsedCpus: Int32(n.UsedCPUs), UsedMem: int64(n.UsedMem), UsedGres: GresAllocsToProto(n.UsedGres),
 		CompletingJobs: Int32(n.CompletingJobs), ExclusiveUser: n.ExclusiveUser, ExclusiveBy: uint32(n.ExclusiveBy),
-		PowerAt: TimeToProto(n.PowerAt), NextState: uint32(n.NextState),
+		PowerAt: TimeToProto(n.PowerAt), NextState: uint32(n.NextState), AutoDetect: n.AutoDetect,
+	}
+	for i := range n.Found {
+		p.Found = append(p.Found, NodeGresToProto(&n.Found[i]))
 	}
 	if len(n.Gres) > 0 {
 		p.Gres = make([]*rinkpb.NodeGres, len(n.Gres))
@@ -56,7 +59,7 @@ func NodeFromProto(p *rinkpb.Node) (*sched.Node, error) {
 		ReasonTime: TimeFromProto(p.ReasonTime), LastBusy: TimeFromProto(p.LastBusy),
 		UsedCPUs: int(p.UsedCpus), UsedMem: slurm.MB(p.UsedMem),
 		CompletingJobs: int(p.CompletingJobs), ExclusiveUser: p.ExclusiveUser, ExclusiveBy: slurm.JobID(p.ExclusiveBy),
-		PowerAt: TimeFromProto(p.PowerAt), NextState: slurm.NodeState(p.NextState),
+		PowerAt: TimeFromProto(p.PowerAt), NextState: slurm.NodeState(p.NextState), AutoDetect: p.AutoDetect,
 	}
 	for _, v := range [...]int{n.Port, n.Index, n.CPUs, n.Boards, n.Sockets, n.Cores, n.Threads, int(n.Memory), int(n.TmpDisk), n.CoreSpec} {
 		if v < 0 {
@@ -70,8 +73,15 @@ func NodeFromProto(p *rinkpb.Node) (*sched.Node, error) {
 	if n.UsedGres, err = GresAllocsFromProto(p.UsedGres); err != nil {
 		return nil, fmt.Errorf("cannot read node %q: %w", p.Name, err)
 	}
-	if len(p.Gres) > maxList || len(p.Running) > maxList {
-		return nil, fmt.Errorf("cannot read node %q: %w", p.Name, tooMany("resources or jobs", max(len(p.Gres), len(p.Running))))
+	if most := max(len(p.Gres), len(p.Running), len(p.Found)); most > maxList {
+		return nil, fmt.Errorf("cannot read node %q: %w", p.Name, tooMany("resources or jobs", most))
+	}
+	for _, g := range p.Found {
+		f, err := NodeGresFromProto(g)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read node %q: %w", p.Name, err)
+		}
+		n.Found = append(n.Found, f)
 	}
 	if len(p.Gres) > 0 {
 		n.Gres = make([]sched.NodeGres, len(p.Gres))
@@ -95,6 +105,10 @@ func NodeGresToProto(g *sched.NodeGres) *rinkpb.NodeGres {
 	p := &rinkpb.NodeGres{Name: g.Name, Type: g.Type, Count: g.Count, Files: textList(g.Files), Cores: g.Cores, Near: numbersToProto(g.Near)}
 	for _, row := range g.Links {
 		p.Links = append(p.Links, &rinkpb.DeviceLinks{To: numbersToProto(row)})
+	}
+	p.Numbers, p.Found = numbersToProto(g.Numbers), g.Found
+	for _, s := range g.Sick {
+		p.Sick = append(p.Sick, &rinkpb.SickDevice{Number: Int32(s.Number), Why: s.Why})
 	}
 	return p
 }
@@ -124,6 +138,10 @@ func NodeGresFromProto(p *rinkpb.NodeGres) (sched.NodeGres, error) {
 		Near: numbersFromProto(p.GetNear())}
 	for _, row := range p.GetLinks() {
 		g.Links = append(g.Links, numbersFromProto(row.GetTo()))
+	}
+	g.Numbers, g.Found = numbersFromProto(p.GetNumbers()), p.GetFound()
+	for _, s := range p.GetSick() {
+		g.Sick = append(g.Sick, sched.SickDevice{Number: int(s.GetNumber()), Why: s.GetWhy()})
 	}
 	return g, nil
 }

@@ -98,6 +98,12 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 		e.Cmd = &rinkpb.Entry_SetReservation{SetReservation: &rinkpb.SetReservation{
 			Reservation: api.ReservationToProto(&c.Reservation), Create: c.Create,
 		}}
+	case state.SetDevices:
+		d := &rinkpb.SetDevices{Node: string(c.Node)}
+		for _, f := range c.Sick {
+			d.Sick = append(d.Sick, &rinkpb.SickFile{File: f.File, Why: f.Why, Missing: f.Missing})
+		}
+		e.Cmd = &rinkpb.Entry_SetDevices{SetDevices: d}
 	case state.DropReservation:
 		e.Cmd = &rinkpb.Entry_DropReservation{DropReservation: &rinkpb.DropReservation{Name: c.Name, Id: c.ID, Over: c.Over}}
 	case state.UseToken:
@@ -223,6 +229,12 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 			return nil, err
 		}
 		return state.SetReservation{Reservation: *r, Create: m.SetReservation.GetCreate()}, nil
+	case *rinkpb.Entry_SetDevices:
+		d := state.SetDevices{Node: sched.NodeName(m.SetDevices.GetNode())}
+		for _, f := range m.SetDevices.GetSick() {
+			d.Sick = append(d.Sick, sched.SickFile{File: f.GetFile(), Why: f.GetWhy(), Missing: f.GetMissing()})
+		}
+		return d, nil
 	case *rinkpb.Entry_DropReservation:
 		d := m.DropReservation
 		return state.DropReservation{Name: d.GetName(), ID: d.GetId(), Over: d.GetOver()}, nil

@@ -37,7 +37,7 @@ func commands() []state.Command {
 		state.PreemptJobs{}, state.ResumeJobs{}, state.PowerNodes{}, state.ShrinkJob{}, state.BeginJob{},
 		state.ResetUsage{},
 		state.SetReservation{}, state.DropReservation{},
-		state.Mark{}, state.RaiseFormat{},
+		state.Mark{}, state.RaiseFormat{}, state.SetDevices{},
 	}
 }
 

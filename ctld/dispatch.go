@@ -117,6 +117,7 @@ func (s *Server) launchOrder(j *sched.Job) *rinkpb.Order {
 		Input: j.Spec.Input, Output: j.Spec.Output, Error: j.Spec.Error,
 		Append: j.Spec.OpenMode == "append" || j.Spec.OpenMode == "" && (j.Restarts > 0 || conf.Conf.JobFileAppend), Requeued: j.Restarts > 0,
 	}
+	order.Here.GresFiles = s.deviceFiles(j.Alloc[0].Node, j.Alloc[0].Gres)
 	return &rinkpb.Order{Order: &rinkpb.Order_Launch{Launch: order}}
 }
 
@@ -177,6 +178,25 @@ func sliceOf(conf *sched.Config, partition sched.PartitionName, isolation ...str
 		cage = tighter
 	}
 	return cage.OwnText()
+}
+
+// deviceFiles says which files open what was given on a node. It reads the state,
+// so it is not for use while the state is being read.
+func (s *Server) deviceFiles(node sched.NodeName, list []sched.GresAlloc) []*rinkpb.DeviceFiles {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]*rinkpb.DeviceFiles, len(list))
+	s.barn.Read(func(t *state.State) {
+		n := t.Node(node)
+		for i := range list {
+			out[i] = &rinkpb.DeviceFiles{}
+			if n != nil {
+				out[i].Files = n.DeviceFiles(list[i])
+			}
+		}
+	})
+	return out
 }
 
 func rlimitsToProto(list []sched.Rlimit) []*rinkpb.Rlimit {

@@ -34,6 +34,8 @@ func (s *Server) reported(sess *session, r *rinkpb.Report) []state.Command {
 		return s.launchFailed(sess.node, m.Failed)
 	case *rinkpb.Report_Health:
 		return s.health(sess.node, m.Health)
+	case *rinkpb.Report_Devices:
+		return devices(sess.node, m.Devices)
 	case *rinkpb.Report_Usage:
 		s.soft.used(sess.node, m.Usage)
 	case *rinkpb.Report_Sampled:
@@ -134,6 +136,15 @@ func (s *Server) launchFailed(node sched.NodeName, f *rinkpb.LaunchFailed) []sta
 		cmds = append(cmds, state.UpdateNode{Nodes: []sched.NodeName{node}, Set: slurm.NodeDrain, Reason: &text, ReasonUser: "root"})
 	}
 	return cmds
+}
+
+// devices records what an agent says of its devices.
+func devices(node sched.NodeName, d *rinkpb.SetDevices) []state.Command {
+	c := state.SetDevices{Node: node}
+	for _, f := range d.Sick {
+		c.Sick = append(c.Sick, sched.SickFile{File: f.File, Why: f.Why, Missing: f.Missing})
+	}
+	return []state.Command{c}
 }
 
 // welcome takes a node into the cluster: what it found is committed, what it
@@ -248,6 +259,9 @@ func fitFor(n *sched.Node, found state.RegisterNode) (bool, string) {
 		return false, fmt.Sprintf("Low RealMemory (%d < %d)", found.Memory, n.Memory)
 	case found.TmpDisk < n.TmpDisk:
 		return false, fmt.Sprintf("Low TmpDisk (%d < %d)", found.TmpDisk, n.TmpDisk)
+	}
+	if short := n.DeviceShortage(found.Gres); short != "" {
+		return false, short
 	}
 	return true, ""
 }

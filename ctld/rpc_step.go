@@ -156,6 +156,8 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 			TaskProlog: opts.Step.TaskProlog, TaskEpilog: opts.Step.TaskEpilog, Stdin: req.Stdin, StdinTask: req.StdinTask,
 			Unbuffered: opts.Step.Unbuffered, StepNodeIndex: int32(i), Cpus: int32(n.CPUs), CpuBind: opts.CPUBind, Mpi: opts.Step.MPI, StepNodes: nodes,
 		}
+		order.GresFiles, order.Here.GresFiles = s.deviceFiles(n.Node, n.Gres), s.deviceFiles(n.Node, j.Alloc[at].Gres)
+		order.GpuBind = sched.GPUBind(opts)
 		order.Here.Umask, order.Here.Rlimits = req.Umask, req.Rlimits
 		order.Here.Slice = sliceOf(conf, j.Partition, j.Spec.Isolation, opts.Isolation)
 		for local, rank := range n.Ranks {

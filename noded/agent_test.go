@@ -42,7 +42,7 @@ func startAgent(t *testing.T, dir string) *rig {
 	a := &Agent{
 		conf: Config{Conf: &slurm.Conf{ClusterName: "test"}, Node: "n1", Spool: dir}, log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		started: time.Now(), users: auth.NewUsers(time.Minute), work: ctx, cluster: fmt.Sprintf("test%d", os.Getpid()),
-		jobs: map[jobKey]*job{}, past: newTombstones(), asides: map[string]chan slice.Exit{}, answers: make(chan *rinkpb.Report, 64), meter: &meter{}, ioBook: newIOBook(), stopped: make(chan struct{}),
+		jobs: map[jobKey]*job{}, past: newTombstones(), asides: map[string]chan slice.Exit{}, answers: make(chan *rinkpb.Report, 64), meter: &meter{}, gear: &gear{}, ioBook: newIOBook(), stopped: make(chan struct{}),
 	}
 	var err error
 	if a.spool, err = openSpool(dir); err != nil {

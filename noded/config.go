@@ -15,6 +15,7 @@ import (
 // Config is an agent's own part of the configuration.
 type Config struct {
 	Conf        *slurm.Conf
+	Files       []slurm.ConfFile // what Conf was read from, and the files beside it
 	Node        string // NodeName
 	Listen      string // address and port of the TLS listener
 	Spool       string // SlurmdSpoolDir with its patterns filled in
@@ -95,11 +96,11 @@ func ReadConfig(conf *slurm.Conf, node, hostname, token string) (Config, error) 
 // maxConfig bounds a configuration file.
 const maxConfig = 64 << 20
 
-// ReadConf reads and parses a cluster's configuration files.
-func ReadConf(path string) (*slurm.Conf, error) {
+// ReadConf reads and parses a cluster's configuration files, and returns them too.
+func ReadConf(path string) (*slurm.Conf, []slurm.ConfFile, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	list, err := slurm.ReadConfFiles(path, func(path string) ([]byte, error) {
 		info, err := os.Stat(path)
@@ -112,9 +113,10 @@ func ReadConf(path string) (*slurm.Conf, error) {
 		return os.ReadFile(path)
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return parseFiles(list)
+	conf, err := parseFiles(list)
+	return conf, list, err
 }
 
 // parseFiles parses configuration files, the first being slurm.conf.

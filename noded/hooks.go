@@ -263,6 +263,7 @@ func (a *Agent) newConfig(files []*rinkpb.ConfigFile) {
 		a.log.Error("the leader's configuration does not parse", "error", err)
 		return
 	}
+	a.gear.configure(list)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.conf.Conf = conf

@@ -96,6 +96,7 @@ func (a *Agent) cgroupOf(j *job, iso isolation, level string) (slice.Cgroup, err
 	if j.here.Mem > 0 {
 		limits.MemoryMax = j.here.Mem << 20
 	}
+	limits.Devices = a.gear.fence(heldByJob(j.here))
 	return slice.Cgroup{
 		On: true, Parent: a.groupParent(),
 		Levels: []slice.Level{{Name: fmt.Sprintf("job_%d.%d", j.key.job, j.key.restarts), Limits: limits}, {Name: level}},
@@ -166,7 +167,7 @@ func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) 
 	env.Set("SLURM_CPUS_ON_NODE", strconv.Itoa(int(j.here.Cpus)))
 	env.Set("ENVIRONMENT", "BATCH")
 	env.Set("HOSTNAME", a.host)
-	gresEnv(env, j.here.Gres)
+	a.gear.tellJob(env, heldByJob(j.here))
 	task.Env = env.List()
 	spec.Tasks = []slice.Task{task}
 	return spec, nil
@@ -216,25 +217,6 @@ func (a *Agent) nodeEnv(env *taskenv.Env, j *job) {
 	env.Set("SLURM_NODEID", strconv.Itoa(int(j.here.NodeIndex)))
 	if env.Get("TMPDIR") == "" {
 		env.Set("TMPDIR", "/tmp")
-	}
-}
-
-// gresEnv names the GPUs a job was given to the libraries that ask.
-func gresEnv(env *taskenv.Env, gres []*rinkpb.GresAlloc) {
-	var index []string
-	for _, g := range gres {
-		if g.Name == "gpu" {
-			for _, i := range g.Index {
-				index = append(index, strconv.Itoa(int(i)))
-			}
-		}
-	}
-	if len(index) == 0 {
-		return
-	}
-	list := strings.Join(index, ",")
-	for _, v := range []string{"CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"} {
-		env.Set(v, list)
 	}
 }
 

@@ -70,7 +70,7 @@ func TestCgroupSettingIsNeverAFallback(t *testing.T) {
 		{"auto", "", true, false}, {"auto", "no rights", false, false}, {"", "no rights", false, false}, {"no", "", false, false},
 		{"YES", "", true, false}, {"yes", "no rights", false, true}, {"maybe", "", false, true},
 	} {
-		a := &Agent{cgroupOff: c.off, cluster: "c", conf: Config{Node: "n1"}}
+		a := &Agent{gear: &gear{conf: gearConf{envs: gpuEnvs(nil)}}, cgroupOff: c.off, cluster: "c", conf: Config{Node: "n1"}}
 		j := newJob(jobKey{3, 1}, &rinkpb.JobHere{Cgroup: c.mode, Mem: 5})
 		iso, err := isolationOf(j.here)
 		if err != nil {
@@ -121,7 +121,7 @@ func TestStreamsOfAStep(t *testing.T) {
 }
 
 func TestEnvironmentOfTasks(t *testing.T) {
-	a := &Agent{conf: Config{Node: "n1"}, host: "h", cluster: "c", users: auth.NewUsers(time.Minute)}
+	a := &Agent{gear: &gear{conf: gearConf{envs: gpuEnvs(nil)}}, conf: Config{Node: "n1"}, host: "h", cluster: "c", users: auth.NewUsers(time.Minute)}
 	order := step(t, 5, 0, "/", "a", "b")
 	order.Env = []string{"A=1", "SLURM_PROCID=of srun's own", "B=x=y", "A=2", "=bad", "TMPDIR=/scratch", "no"}
 	order.Tasks[1].Env = []string{"A=3", "EXTRA="}

@@ -44,8 +44,8 @@ type metered struct {
 // meterEvery is how long a reading stands for at most.
 const meterEvery = 10 * time.Second
 
-func newMeter(cpus int) *meter {
-	m := &meter{uses: probe.Uses, joules: packageEnergy, cpus: max(1, cpus), slices: map[string]*metered{}}
+func newMeter(uses func() ([]probe.Use, error), cpus int) *meter {
+	m := &meter{uses: uses, joules: packageEnergy, cpus: max(1, cpus), slices: map[string]*metered{}}
 	m.begin()
 	return m
 }
@@ -78,33 +78,24 @@ func (m *meter) run(ctx context.Context) {
 }
 
 // start begins to meter a slice.
-func (m *meter) start(id string, k jobKey, batch bool, gres []*rinkpb.GresAlloc, cpus int32) {
+func (m *meter) start(id string, k jobKey, batch bool, devices []int, cpus int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.gpus && !m.power || m.slices[id] != nil {
 		return
 	}
 	m.read(time.Now())
-	s := &metered{job: k, batch: batch, cpus: int(cpus)}
-	for _, g := range gres {
-		if g.Name != "gpu" {
-			continue
-		}
-		for _, i := range g.Index {
-			s.devices = append(s.devices, int(i))
-		}
-	}
-	m.slices[id] = s
+	m.slices[id] = &metered{job: k, batch: batch, devices: devices, cpus: int(cpus)}
 }
 
 // metered begins to meter the slice of a step, or of a batch script when step is
 // nil.
 func (a *Agent) metered(j *job, id string, step *rinkpb.LaunchStep) {
 	if step != nil {
-		a.meter.start(id, j.key, false, step.Gres, step.Cpus)
+		a.meter.start(id, j.key, false, a.gear.indexes(heldByStep(step)), step.Cpus)
 		return
 	}
-	a.meter.start(id, j.key, true, j.here.GetGres(), j.here.GetCpus())
+	a.meter.start(id, j.key, true, a.gear.indexes(heldByJob(j.here)), j.here.GetCpus())
 }
 
 // end adds to a slice's usage what was metered of it.

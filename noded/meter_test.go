@@ -21,7 +21,7 @@ func TestMeterSharesOutWhatIsTold(t *testing.T) {
 		}
 		m.begin()
 		job := jobKey{1, 0}
-		both := []*rinkpb.GresAlloc{{Name: "gpu", Count: 2, Index: []int32{0, 1}}}
+		both := []int{0, 1}
 		m.start("1.0.batch", job, true, both, 4)
 		pass := func(d time.Duration, joules int64) {
 			time.Sleep(d)
@@ -29,7 +29,7 @@ func TestMeterSharesOutWhatIsTold(t *testing.T) {
 			drawn["intel-rapl:0"] += joules * 1e6
 		}
 		pass(10*time.Second, 80)
-		m.start("1.0.0", job, false, both[:1:1], 4)
+		m.start("1.0.0", job, false, both, 4)
 		pass(20*time.Second, 160)
 		step := &rinkpb.Usage{}
 		m.end("1.0.0", step)

@@ -78,7 +78,7 @@ type Agent struct {
 	reports   *outbox
 	answers   chan *rinkpb.Report // what the leader asked for and need not be kept
 	ioBook    *ioBook
-	gpus      []*rinkpb.NodeGres // found on the machine
+	gear      *gear // what devices there are
 	host      string
 	cgroupOff string          // why cgroups cannot be used here; "" when they can
 	work      context.Context // ends when Run does; what is begun under it may be taken up again
@@ -128,9 +128,11 @@ func Run(ctx context.Context, opt Options) error {
 			opt.Notice("cgroup limits are off: " + a.cgroupOff)
 		}
 	}
-	a.gpus = a.findGPUs()
+	a.gear = findGear(a.log, a.conf.Node)
+	defer a.gear.close()
+	a.gear.configure(a.conf.Files)
 	cpus, _, _, _ := cpuTopology()
-	a.meter = newMeter(int(cpus))
+	a.meter = newMeter(a.gear.uses, int(cpus))
 	if err := a.findIdentity(ctx); err != nil {
 		return err
 	}
@@ -172,6 +174,7 @@ func Run(ctx context.Context, opt Options) error {
 	}
 	a.wg.Go(func() { a.follow(ctx, exits) })
 	a.wg.Go(func() { a.meter.run(ctx) })
+	a.wg.Go(func() { a.gear.watch(ctx, a.reportDevices) })
 	a.wg.Go(func() { a.lookAtSlices(ctx) })
 	a.wg.Go(func() { a.stayConnected(ctx) })
 	a.checkHealth(ctx)

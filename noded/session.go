@@ -68,6 +68,7 @@ func (a *Agent) session(ctx context.Context, c controllerAt) error {
 		return errors.New("the controller did not begin with a welcome")
 	}
 	a.lines.leads(c)
+	a.newConfig(w.Config)
 	for _, h := range w.Drop {
 		a.dropJob(h)
 	}
@@ -190,7 +191,7 @@ func heartbeat() *rinkpb.Report {
 func (a *Agent) found() *rinkpb.RegisterNode {
 	f := &rinkpb.RegisterNode{
 		Node: a.conf.Node, Version: a.opt.Version, AgentStart: a.started.UnixNano(), SpoolId: a.spool.id, Boards: 1, Up: true,
-		Arch: machine(), Os: kernel(), Gres: a.gpus,
+		Arch: machine(), Os: kernel(), Gres: a.gear.found(),
 	}
 	f.Cpus, f.Sockets, f.Cores, f.Threads = cpuTopology()
 	var info syscall.Sysinfo_t

@@ -74,15 +74,23 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 	a.nodeEnv(common, j)
 	common.Set("SLURM_NODEID", strconv.Itoa(int(order.StepNodeIndex)))
 	common.Set("SLURM_CPUS_ON_NODE", strconv.Itoa(int(order.Here.Cpus)))
-	gresEnv(common, order.Gres)
 	var ranks []string
 	for _, t := range order.Tasks {
 		ranks = append(ranks, strconv.Itoa(int(t.Rank)))
 	}
 	common.Set("SLURM_GTIDS", strings.Join(ranks, ","))
+	envs := make([]*taskenv.Env, len(order.Tasks))
+	for i := range envs {
+		envs[i] = common.Clone()
+	}
+	a.gear.tellTasks(envs, heldByStep(order), order.GpuBind, nil)
+	// The step is kept from what its job has and it has not.
+	if n := len(spec.Cgroup.Levels); n > 0 {
+		spec.Cgroup.Levels[n-1].Limits.Devices = a.gear.fence(heldByStep(order))
+	}
 	for i, t := range order.Tasks {
 		names := a.fileNames(j, slurm.StepID(order.Step), int(t.Rank), int(order.StepNodeIndex))
-		env := common.Clone()
+		env := envs[i]
 		env.Set("SLURM_PROCID", strconv.Itoa(int(t.Rank)))
 		env.Set("SLURM_LOCALID", strconv.Itoa(int(t.Local)))
 		for _, kv := range t.Env {

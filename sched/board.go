@@ -89,10 +89,16 @@ func boardOf(g *NodeGres) *gpu.Board {
 }
 
 // pick chooses n of the shelf's free devices: those that hang together best where
-// that is known, the lowest ones elsewhere.
+// that is known, the lowest ones elsewhere. It returns their numbers.
 func (s *shelf) pick(n int64) []int {
+	var places []int
 	if s.board == nil || s.used == nil || n >= s.free {
-		return s.freeIndexes(n)
+		places = s.freeIndexes(n)
+	} else {
+		places = s.board.Pick(s.freeIndexes(s.free), int(n))
 	}
-	return s.board.Pick(s.freeIndexes(s.free), int(n))
+	for i, x := range places {
+		places[i] = s.entry.Number(x)
+	}
+	return places
 }

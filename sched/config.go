@@ -35,13 +35,15 @@ func NewConfig(conf *slurm.Conf, gres *slurm.GresConf) (*Config, []*Node, error)
 	at := make(map[NodeName]int, len(conf.Nodes))
 	for i := range conf.Nodes {
 		var lines []slurm.GresLine
+		detect := ""
 		if gres != nil {
-			lines, _ = gres.ForNode(conf.Nodes[i].Name)
+			lines, detect = gres.ForNode(conf.Nodes[i].Name)
 		}
 		n, err := newNode(&conf.Nodes[i], i, lines)
 		if err != nil {
 			return nil, nil, fmt.Errorf("cannot use node %s: %w", conf.Nodes[i].Name, err)
 		}
+		n.AutoDetect = detect
 		nodes[i] = n
 		at[n.Name] = i
 	}

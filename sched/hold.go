@@ -53,8 +53,7 @@ func MostSharing(p *Partition) int {
 	return factor
 }
 
-// GresFits says why g is not free on n while used is in use, or nil. Devices
-// have an index of their own in each entry of the node's configuration.
+// GresFits says why g is not free on n while used is in use, or nil.
 func (n *Node) GresFits(used []GresAlloc, g GresAlloc) error {
 	at := slices.IndexFunc(n.Gres, func(have NodeGres) bool { return have.Name == g.Name && have.Type == g.Type })
 	if at < 0 {
@@ -70,10 +69,12 @@ func (n *Node) GresFits(used []GresAlloc, g GresAlloc) error {
 	}
 	for i, x := range g.Index {
 		switch {
-		case x < 0 || int64(x) >= have.Count:
+		case have.Place(x) < 0:
 			return fmt.Errorf("there is no %s number %d: %w", gresName(g), x, slurm.ErrnoInvalidGres)
 		case !isSharedGres(g.Name) && (slices.Contains(inUse.Index, x) || slices.Contains(g.Index[:i], x)):
 			return fmt.Errorf("%s number %d is in use: %w", gresName(g), x, slurm.ErrnoNodesBusy)
+		case slices.ContainsFunc(have.Sick, func(d SickDevice) bool { return d.Number == x }):
+			return fmt.Errorf("%s number %d is out of service: %w", gresName(g), x, slurm.ErrnoNodesBusy)
 		}
 	}
 	return nil

@@ -211,7 +211,8 @@ type NodeAlloc struct {
 }
 
 // GresAlloc is a number of generic resources of one type on one node, with the
-// indexes of the devices where the node's configuration has devices.
+// numbers of the devices, among all of the name on the node, where the node's
+// configuration has devices.
 type GresAlloc struct {
 	Name, Type string
 	Count      int64

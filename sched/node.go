@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"slices"
 	"time"
 
 	"github.com/runink/rink/slurm"
@@ -21,13 +22,15 @@ type Node struct {
 	Weight                                uint32
 	Features                              []string
 	Gres                                  []NodeGres
+	AutoDetect                            string // gres.conf's: nvml, off, or "" when it does not say
 	CoreSpec                              int
 	Comment, Extra                        string
 
 	// From registration.
 	Arch, OS, Version    string
 	BootTime, AgentStart time.Time
-	SpoolID              string // names the agent's spool; a new one means running work is lost
+	Found                []NodeGres // the devices its agent found: see WithFound
+	SpoolID              string     // names the agent's spool; a new one means running work is lost
 	Registered           bool
 
 	State      slurm.NodeState // base (UNKNOWN, DOWN, IDLE...) and flags; ALLOCATED and MIXED are worked out
@@ -59,13 +62,46 @@ const NoUser = ^uint32(0)
 type NodeGres struct {
 	Name, Type string
 	Count      int64
-	Files      []string // device files in index order; empty: counted only
+	Files      []string // device files in order; empty: counted only
 	Cores      string   // cores near it, as configured
 	// Links are by how many links each device is tied to each other one of the
 	// entry, and Near which devices are near the same cores: equal numbers. Both are
 	// nil when gres.conf does not say.
 	Links [][]int
 	Near  []int
+	// Numbers are those of the devices among all of the name on the node, in order;
+	// nil: they count from 0. GresAlloc names devices by them.
+	Numbers []int
+	// Found means that the devices are those its agent found, not gres.conf's.
+	Found bool
+	// Sick are the devices that are not to be used, in order.
+	Sick []SickDevice
+}
+
+// SickDevice is a device that its driver does not vouch for, and why.
+type SickDevice struct {
+	Number int
+	Why    string
+}
+
+// Number returns the number on the node of the device at a place of the entry.
+func (g *NodeGres) Number(place int) int {
+	if place < len(g.Numbers) {
+		return g.Numbers[place]
+	}
+	return place
+}
+
+// Place returns where in the entry the device of a number is, -1 when it is not
+// among them.
+func (g *NodeGres) Place(number int) int {
+	if g.Numbers != nil {
+		return slices.Index(g.Numbers, number)
+	}
+	if number < 0 || int64(number) >= g.Count {
+		return -1
+	}
+	return number
 }
 
 // Clone returns a copy of n that may be changed.

@@ -55,8 +55,11 @@ type shelf struct {
 	name, typ string
 	total     int64
 	free      int64
-	used      []uint64   // bit set of devices in use; nil when the kind is only counted
+	used      []uint64   // bit set of the places of devices in use; nil when the kind is only counted
+	sick      []uint64   // and of those that are not to be used; nil: none
+	ill       int64      // how many those are
 	board     *gpu.Board // how the devices hang together; nil: not known
+	entry     *NodeGres
 }
 
 // holding is what a job has on one node, until its expected end.
@@ -138,22 +141,34 @@ func (r *room) stockShelves() {
 	}
 	r.gres = make([]shelf, len(r.n.Gres))
 	for i, g := range r.n.Gres {
-		r.gres[i] = shelf{name: g.Name, typ: g.Type, total: g.Count, free: g.Count}
-		if len(g.Files) > 0 && !isSharedGres(g.Name) {
-			r.gres[i].used = make([]uint64, (g.Count+63)/64)
-			r.gres[i].board = boardOf(&r.n.Gres[i])
+		s := &r.gres[i]
+		*s = shelf{name: g.Name, typ: g.Type, total: g.Count, free: g.Count, entry: &r.n.Gres[i]}
+		if len(g.Files) == 0 || isSharedGres(g.Name) {
+			continue
 		}
+		s.used = make([]uint64, (g.Count+63)/64)
+		s.board = boardOf(&r.n.Gres[i])
+		for _, d := range g.Sick {
+			if x := g.Place(d.Number); x >= 0 {
+				if s.sick == nil {
+					s.sick = make([]uint64, len(s.used))
+				}
+				s.sick[x/64] |= 1 << (x % 64)
+				s.ill++
+			}
+		}
+		s.free -= s.ill
 	}
 }
 
-// stock counts what is on the shelves in all.
+// stock counts what is on the shelves in all, and can be used.
 func (r *room) stock() []int64 {
 	if len(r.gres) == 0 {
 		return nil
 	}
 	list := make([]int64, len(r.gres))
 	for i := range r.gres {
-		list[i] = r.gres[i].total
+		list[i] = r.gres[i].total - r.gres[i].ill
 	}
 	return list
 }
@@ -193,8 +208,8 @@ func (r *room) takeGres(g GresAlloc, sign int64) {
 	}
 	s := &r.gres[i]
 	s.free -= sign * g.Count
-	for _, x := range g.Index {
-		if x >= 0 && x/64 < len(s.used) {
+	for _, number := range g.Index {
+		if x := s.entry.Place(number); x >= 0 && x/64 < len(s.used) {
 			if sign > 0 {
 				s.used[x/64] |= 1 << (x % 64)
 			} else {
@@ -204,13 +219,16 @@ func (r *room) takeGres(g GresAlloc, sign int64) {
 	}
 }
 
-// freeIndexes returns the n lowest devices of the shelf that are free.
+// freeIndexes returns the places of the n lowest devices of the shelf that are free.
 func (s *shelf) freeIndexes(n int64) []int {
 	if s.used == nil {
 		return nil
 	}
 	index := make([]int, 0, n)
 	for w, word := range s.used {
+		if s.sick != nil {
+			word |= s.sick[w]
+		}
 		for free := ^word; free != 0 && int64(len(index)) < n; free &= free - 1 {
 			x := w*64 + bits.TrailingZeros64(free)
 			if int64(x) >= s.total {

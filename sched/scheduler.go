@@ -279,7 +279,7 @@ func (s *Scheduler) Node(n *Node) {
 
 func sameNodeGres(a, b NodeGres) bool {
 	return a.Name == b.Name && a.Type == b.Type && a.Count == b.Count && a.Cores == b.Cores && slices.Equal(a.Files, b.Files) && slices.Equal(a.Near, b.Near) &&
-		slices.EqualFunc(a.Links, b.Links, slices.Equal)
+		slices.EqualFunc(a.Links, b.Links, slices.Equal) && slices.Equal(a.Numbers, b.Numbers) && slices.Equal(a.Sick, b.Sick)
 }
 
 // Reach tells whether a node can be reached just now. The state does not know of

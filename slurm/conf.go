@@ -106,6 +106,7 @@ type Conf struct {
 	SrunProlog, SrunEpilog                     string
 	HealthCheckProgram                         string
 	HealthCheckInterval, HealthCheckTimeout    Duration
+	GPUHealthyMin                              int // percent of a node's GPUs
 	HealthCheckNodeState                       []string
 	RebootProgram                              string
 	ResumeProgram, ResumeFailProgram           string

@@ -8,8 +8,9 @@ import (
 
 // GresConf is a gres.conf: which devices stand behind the generic resources.
 type GresConf struct {
-	// AutoDetect is how devices are found where no line names them: "nvml", or
-	// "off". A line for some nodes may say it otherwise; see ForNode.
+	// AutoDetect is how devices are found where no line names them: "nvml", whose
+	// devices must then be as many as configured; "off"; or "": those that are found
+	// are used. A line for some nodes may say it otherwise; see ForNode.
 	AutoDetect string
 	Lines      []GresLine
 	Texts      []ConfText
@@ -121,7 +122,7 @@ func setGresCores(g *GresLine, v string) (err error) {
 func ParseGresConf(file string, read FileReader) (*GresConf, []KeyReport, error) {
 	r := readConf(file, read)
 	p := &confParser{errs: r.errs}
-	g := &GresConf{AutoDetect: "off", Texts: r.texts}
+	g := &GresConf{Texts: r.texts}
 	for i := range r.lines {
 		l := &r.lines[i]
 		line := GresLine{File: l.file, Line: l.line}

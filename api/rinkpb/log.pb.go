@@ -170,6 +170,7 @@ type Entry struct {
 	//	*Entry_DropReservation
 	//	*Entry_Mark
 	//	*Entry_RaiseFormat
+	//	*Entry_SetDevices
 	Cmd           isEntry_Cmd `protobuf_oneof:"cmd"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -478,6 +479,15 @@ func (x *Entry) GetRaiseFormat() *RaiseFormat {
 	return nil
 }
 
+func (x *Entry) GetSetDevices() *SetDevices {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_SetDevices); ok {
+			return x.SetDevices
+		}
+	}
+	return nil
+}
+
 type isEntry_Cmd interface {
 	isEntry_Cmd()
 }
@@ -594,6 +604,10 @@ type Entry_RaiseFormat struct {
 	RaiseFormat *RaiseFormat `protobuf:"bytes,101,opt,name=raise_format,json=raiseFormat,proto3,oneof"`
 }
 
+type Entry_SetDevices struct {
+	SetDevices *SetDevices `protobuf:"bytes,102,opt,name=set_devices,json=setDevices,proto3,oneof"`
+}
+
 func (*Entry_SubmitJobs) isEntry_Cmd() {}
 
 func (*Entry_StartJobs) isEntry_Cmd() {}
@@ -649,6 +663,8 @@ func (*Entry_DropReservation) isEntry_Cmd() {}
 func (*Entry_Mark) isEntry_Cmd() {}
 
 func (*Entry_RaiseFormat) isEntry_Cmd() {}
+
+func (*Entry_SetDevices) isEntry_Cmd() {}
 
 // ImportHistory has records of accounting, each a Record.
 type ImportHistory struct {
@@ -3540,6 +3556,118 @@ func (x *SetReservation) GetCreate() bool {
 	return false
 }
 
+type SickFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Why           string                 `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	Missing       bool                   `protobuf:"varint,3,opt,name=missing,proto3" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SickFile) Reset() {
+	*x = SickFile{}
+	mi := &file_log_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SickFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SickFile) ProtoMessage() {}
+
+func (x *SickFile) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SickFile.ProtoReflect.Descriptor instead.
+func (*SickFile) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *SickFile) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *SickFile) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *SickFile) GetMissing() bool {
+	if x != nil {
+		return x.Missing
+	}
+	return false
+}
+
+type SetDevices struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Sick          []*SickFile            `protobuf:"bytes,2,rep,name=sick,proto3" json:"sick,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetDevices) Reset() {
+	*x = SetDevices{}
+	mi := &file_log_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetDevices) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetDevices) ProtoMessage() {}
+
+func (x *SetDevices) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetDevices.ProtoReflect.Descriptor instead.
+func (*SetDevices) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *SetDevices) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *SetDevices) GetSick() []*SickFile {
+	if x != nil {
+		return x.Sick
+	}
+	return nil
+}
+
 type DropReservation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -3551,7 +3679,7 @@ type DropReservation struct {
 
 func (x *DropReservation) Reset() {
 	*x = DropReservation{}
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3563,7 +3691,7 @@ func (x *DropReservation) String() string {
 func (*DropReservation) ProtoMessage() {}
 
 func (x *DropReservation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3576,7 +3704,7 @@ func (x *DropReservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropReservation.ProtoReflect.Descriptor instead.
 func (*DropReservation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{44}
+	return file_log_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *DropReservation) GetName() string {
@@ -3611,7 +3739,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3623,7 +3751,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3636,7 +3764,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{45}
+	return file_log_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *UseToken) GetHash() string {
@@ -3689,7 +3817,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3701,7 +3829,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3714,7 +3842,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{46}
+	return file_log_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -3993,7 +4121,7 @@ type SnapshotHead struct {
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4005,7 +4133,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4018,7 +4146,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{47}
+	return file_log_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -4104,7 +4232,7 @@ type Spent struct {
 
 func (x *Spent) Reset() {
 	*x = Spent{}
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4116,7 +4244,7 @@ func (x *Spent) String() string {
 func (*Spent) ProtoMessage() {}
 
 func (x *Spent) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4129,7 +4257,7 @@ func (x *Spent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spent.ProtoReflect.Descriptor instead.
 func (*Spent) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{48}
+	return file_log_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Spent) GetEpoch() int64 {
@@ -4171,7 +4299,7 @@ type SpentRow struct {
 
 func (x *SpentRow) Reset() {
 	*x = SpentRow{}
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4183,7 +4311,7 @@ func (x *SpentRow) String() string {
 func (*SpentRow) ProtoMessage() {}
 
 func (x *SpentRow) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4196,7 +4324,7 @@ func (x *SpentRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpentRow.ProtoReflect.Descriptor instead.
 func (*SpentRow) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{49}
+	return file_log_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SpentRow) GetAssoc() uint32 {
@@ -4232,7 +4360,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4244,7 +4372,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4257,7 +4385,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{50}
+	return file_log_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -4300,7 +4428,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4312,7 +4440,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4325,7 +4453,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{51}
+	return file_log_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *StepKey) GetKey() string {
@@ -4368,7 +4496,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[52]
+	mi := &file_log_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4380,7 +4508,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[52]
+	mi := &file_log_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4393,7 +4521,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{52}
+	return file_log_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -4431,7 +4559,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[53]
+	mi := &file_log_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4443,7 +4571,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[53]
+	mi := &file_log_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4456,7 +4584,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{53}
+	return file_log_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RunRecord) GetId() string {
@@ -4511,7 +4639,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[54]
+	mi := &file_log_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4523,7 +4651,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[54]
+	mi := &file_log_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4536,7 +4664,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{54}
+	return file_log_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -4564,7 +4692,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05Actor\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x16\n" +
-	"\x06system\x18\x03 \x01(\bR\x06system\"\x93\r\n" +
+	"\x06system\x18\x03 \x01(\bR\x06system\"\xcd\r\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x05actor\x18\x02 \x01(\v2\x10.runink.v1.ActorR\x05actor\x128\n" +
@@ -4606,7 +4734,9 @@ const file_log_proto_rawDesc = "" +
 	"\x0fset_reservation\x18P \x01(\v2\x19.runink.v1.SetReservationH\x00R\x0esetReservation\x12G\n" +
 	"\x10drop_reservation\x18Q \x01(\v2\x1a.runink.v1.DropReservationH\x00R\x0fdropReservation\x12%\n" +
 	"\x04mark\x18d \x01(\v2\x0f.runink.v1.MarkH\x00R\x04mark\x12;\n" +
-	"\fraise_format\x18e \x01(\v2\x16.runink.v1.RaiseFormatH\x00R\vraiseFormatB\x05\n" +
+	"\fraise_format\x18e \x01(\v2\x16.runink.v1.RaiseFormatH\x00R\vraiseFormat\x128\n" +
+	"\vset_devices\x18f \x01(\v2\x15.runink.v1.SetDevicesH\x00R\n" +
+	"setDevicesB\x05\n" +
 	"\x03cmd\"Q\n" +
 	"\rImportHistory\x12\x18\n" +
 	"\arecords\x18\x01 \x03(\fR\arecords\x12&\n" +
@@ -4878,7 +5008,15 @@ const file_log_proto_rawDesc = "" +
 	"\x03qos\x18\x03 \x03(\rR\x03qos\"b\n" +
 	"\x0eSetReservation\x128\n" +
 	"\vreservation\x18\x01 \x01(\v2\x16.runink.v1.ReservationR\vreservation\x12\x16\n" +
-	"\x06create\x18\x02 \x01(\bR\x06create\"I\n" +
+	"\x06create\x18\x02 \x01(\bR\x06create\"J\n" +
+	"\bSickFile\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x10\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\x12\x18\n" +
+	"\amissing\x18\x03 \x01(\bR\amissing\"I\n" +
+	"\n" +
+	"SetDevices\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12'\n" +
+	"\x04sick\x18\x02 \x03(\v2\x13.runink.v1.SickFileR\x04sick\"I\n" +
 	"\x0fDropReservation\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\rR\x02id\x12\x12\n" +
@@ -4964,7 +5102,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
@@ -5010,33 +5148,35 @@ var file_log_proto_goTypes = []any{
 	(*ShrinkJob)(nil),       // 41: runink.v1.ShrinkJob
 	(*ResetUsage)(nil),      // 42: runink.v1.ResetUsage
 	(*SetReservation)(nil),  // 43: runink.v1.SetReservation
-	(*DropReservation)(nil), // 44: runink.v1.DropReservation
-	(*UseToken)(nil),        // 45: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 46: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 47: runink.v1.SnapshotHead
-	(*Spent)(nil),           // 48: runink.v1.Spent
-	(*SpentRow)(nil),        // 49: runink.v1.SpentRow
-	(*SubmitKey)(nil),       // 50: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 51: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 52: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 53: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 54: runink.v1.SnapshotEnd
-	(*TRESItem)(nil),        // 55: runink.v1.TRESItem
-	(*Job)(nil),             // 56: runink.v1.Job
-	(*NodeAlloc)(nil),       // 57: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 58: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 59: runink.v1.ExitCode
-	(*Usage)(nil),           // 60: runink.v1.Usage
-	(*DependTerm)(nil),      // 61: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 62: runink.v1.JobOptions
-	(*Need)(nil),            // 63: runink.v1.Need
-	(*Step)(nil),            // 64: runink.v1.Step
-	(*NodeGres)(nil),        // 65: runink.v1.NodeGres
-	(*Partition)(nil),       // 66: runink.v1.Partition
-	(*AccountTables)(nil),   // 67: runink.v1.AccountTables
-	(*Transaction)(nil),     // 68: runink.v1.Transaction
-	(*Reservation)(nil),     // 69: runink.v1.Reservation
-	(*Node)(nil),            // 70: runink.v1.Node
+	(*SickFile)(nil),        // 44: runink.v1.SickFile
+	(*SetDevices)(nil),      // 45: runink.v1.SetDevices
+	(*DropReservation)(nil), // 46: runink.v1.DropReservation
+	(*UseToken)(nil),        // 47: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 48: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 49: runink.v1.SnapshotHead
+	(*Spent)(nil),           // 50: runink.v1.Spent
+	(*SpentRow)(nil),        // 51: runink.v1.SpentRow
+	(*SubmitKey)(nil),       // 52: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 53: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 54: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 55: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 56: runink.v1.SnapshotEnd
+	(*TRESItem)(nil),        // 57: runink.v1.TRESItem
+	(*Job)(nil),             // 58: runink.v1.Job
+	(*NodeAlloc)(nil),       // 59: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 60: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 61: runink.v1.ExitCode
+	(*Usage)(nil),           // 62: runink.v1.Usage
+	(*DependTerm)(nil),      // 63: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 64: runink.v1.JobOptions
+	(*Need)(nil),            // 65: runink.v1.Need
+	(*Step)(nil),            // 66: runink.v1.Step
+	(*NodeGres)(nil),        // 67: runink.v1.NodeGres
+	(*Partition)(nil),       // 68: runink.v1.Partition
+	(*AccountTables)(nil),   // 69: runink.v1.AccountTables
+	(*Transaction)(nil),     // 70: runink.v1.Transaction
+	(*Reservation)(nil),     // 71: runink.v1.Reservation
+	(*Node)(nil),            // 72: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
@@ -5056,7 +5196,7 @@ var file_log_proto_depIdxs = []int32{
 	29, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
 	30, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
 	33, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	45, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	47, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
 	3,  // 18: runink.v1.Entry.import_history:type_name -> runink.v1.ImportHistory
 	35, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
 	37, // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
@@ -5066,66 +5206,68 @@ var file_log_proto_depIdxs = []int32{
 	42, // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
 	26, // 25: runink.v1.Entry.begin_job:type_name -> runink.v1.BeginJob
 	43, // 26: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
-	44, // 27: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
+	46, // 27: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
 	31, // 28: runink.v1.Entry.mark:type_name -> runink.v1.Mark
 	32, // 29: runink.v1.Entry.raise_format:type_name -> runink.v1.RaiseFormat
-	4,  // 30: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
-	55, // 31: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
-	56, // 32: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
-	5,  // 33: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
-	6,  // 34: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
-	7,  // 35: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	57, // 36: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
-	9,  // 37: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
-	11, // 38: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
-	12, // 39: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	58, // 40: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	59, // 41: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	60, // 42: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	59, // 43: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	58, // 44: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	18, // 45: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	61, // 46: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	62, // 47: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	63, // 48: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	17, // 49: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	19, // 50: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	64, // 51: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	59, // 52: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	60, // 53: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	65, // 54: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	24, // 55: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	66, // 56: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	28, // 57: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	67, // 58: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	34, // 59: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	68, // 60: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	57, // 61: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
-	36, // 62: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
-	38, // 63: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
-	69, // 64: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
-	47, // 65: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	56, // 66: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	70, // 67: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	66, // 68: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	5,  // 69: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	28, // 70: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	50, // 71: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	33, // 72: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	53, // 73: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	54, // 74: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	51, // 75: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	52, // 76: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	67, // 77: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	68, // 78: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	48, // 79: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
-	69, // 80: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
-	49, // 81: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
-	82, // [82:82] is the sub-list for method output_type
-	82, // [82:82] is the sub-list for method input_type
-	82, // [82:82] is the sub-list for extension type_name
-	82, // [82:82] is the sub-list for extension extendee
-	0,  // [0:82] is the sub-list for field type_name
+	45, // 30: runink.v1.Entry.set_devices:type_name -> runink.v1.SetDevices
+	4,  // 31: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
+	57, // 32: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
+	58, // 33: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	5,  // 34: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
+	6,  // 35: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
+	7,  // 36: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
+	59, // 37: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	9,  // 38: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
+	11, // 39: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
+	12, // 40: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
+	60, // 41: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	61, // 42: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	62, // 43: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	61, // 44: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	60, // 45: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	18, // 46: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	63, // 47: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	64, // 48: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	65, // 49: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	17, // 50: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	19, // 51: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	66, // 52: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	61, // 53: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	62, // 54: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	67, // 55: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	24, // 56: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	68, // 57: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	28, // 58: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	69, // 59: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	34, // 60: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	70, // 61: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	59, // 62: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
+	36, // 63: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
+	38, // 64: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
+	71, // 65: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
+	44, // 66: runink.v1.SetDevices.sick:type_name -> runink.v1.SickFile
+	49, // 67: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	58, // 68: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	72, // 69: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	68, // 70: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	5,  // 71: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	28, // 72: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	52, // 73: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	33, // 74: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	55, // 75: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	56, // 76: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	53, // 77: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	54, // 78: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	69, // 79: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	70, // 80: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	50, // 81: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
+	71, // 82: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
+	51, // 83: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
+	84, // [84:84] is the sub-list for method output_type
+	84, // [84:84] is the sub-list for method input_type
+	84, // [84:84] is the sub-list for extension type_name
+	84, // [84:84] is the sub-list for extension extendee
+	0,  // [0:84] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -5163,10 +5305,11 @@ func file_log_proto_init() {
 		(*Entry_DropReservation)(nil),
 		(*Entry_Mark)(nil),
 		(*Entry_RaiseFormat)(nil),
+		(*Entry_SetDevices)(nil),
 	}
 	file_log_proto_msgTypes[18].OneofWrappers = []any{}
 	file_log_proto_msgTypes[25].OneofWrappers = []any{}
-	file_log_proto_msgTypes[46].OneofWrappers = []any{
+	file_log_proto_msgTypes[48].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -5190,7 +5333,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   55,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

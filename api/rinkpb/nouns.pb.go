@@ -3298,6 +3298,9 @@ type NodeGres struct {
 	Cores         string                 `protobuf:"bytes,5,opt,name=cores,proto3" json:"cores,omitempty"`
 	Links         []*DeviceLinks         `protobuf:"bytes,10,rep,name=links,proto3" json:"links,omitempty"`
 	Near          []int32                `protobuf:"varint,11,rep,packed,name=near,proto3" json:"near,omitempty"`
+	Numbers       []int32                `protobuf:"varint,12,rep,packed,name=numbers,proto3" json:"numbers,omitempty"`
+	Sick          []*SickDevice          `protobuf:"bytes,13,rep,name=sick,proto3" json:"sick,omitempty"`
+	Found         bool                   `protobuf:"varint,14,opt,name=found,proto3" json:"found,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3381,6 +3384,79 @@ func (x *NodeGres) GetNear() []int32 {
 	return nil
 }
 
+func (x *NodeGres) GetNumbers() []int32 {
+	if x != nil {
+		return x.Numbers
+	}
+	return nil
+}
+
+func (x *NodeGres) GetSick() []*SickDevice {
+	if x != nil {
+		return x.Sick
+	}
+	return nil
+}
+
+func (x *NodeGres) GetFound() bool {
+	if x != nil {
+		return x.Found
+	}
+	return false
+}
+
+type SickDevice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        int32                  `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Why           string                 `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SickDevice) Reset() {
+	*x = SickDevice{}
+	mi := &file_nouns_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SickDevice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SickDevice) ProtoMessage() {}
+
+func (x *SickDevice) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SickDevice.ProtoReflect.Descriptor instead.
+func (*SickDevice) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SickDevice) GetNumber() int32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *SickDevice) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 type DeviceLinks struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	To            []int32                `protobuf:"varint,1,rep,packed,name=to,proto3" json:"to,omitempty"`
@@ -3390,7 +3466,7 @@ type DeviceLinks struct {
 
 func (x *DeviceLinks) Reset() {
 	*x = DeviceLinks{}
-	mi := &file_nouns_proto_msgTypes[18]
+	mi := &file_nouns_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3402,7 +3478,7 @@ func (x *DeviceLinks) String() string {
 func (*DeviceLinks) ProtoMessage() {}
 
 func (x *DeviceLinks) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[18]
+	mi := &file_nouns_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3415,7 +3491,7 @@ func (x *DeviceLinks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceLinks.ProtoReflect.Descriptor instead.
 func (*DeviceLinks) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{18}
+	return file_nouns_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DeviceLinks) GetTo() []int32 {
@@ -3468,6 +3544,8 @@ type Node struct {
 	ExclusiveBy    uint32                 `protobuf:"varint,38,opt,name=exclusive_by,json=exclusiveBy,proto3" json:"exclusive_by,omitempty"`
 	PowerAt        int64                  `protobuf:"varint,45,opt,name=power_at,json=powerAt,proto3" json:"power_at,omitempty"`
 	NextState      uint32                 `protobuf:"varint,46,opt,name=next_state,json=nextState,proto3" json:"next_state,omitempty"`
+	AutoDetect     string                 `protobuf:"bytes,48,opt,name=auto_detect,json=autoDetect,proto3" json:"auto_detect,omitempty"`
+	Found          []*NodeGres            `protobuf:"bytes,47,rep,name=found,proto3" json:"found,omitempty"`
 	// Soft facts, not part of the replicated state.
 	LoadKnown     bool    `protobuf:"varint,50,opt,name=load_known,json=loadKnown,proto3" json:"load_known,omitempty"`
 	CpuLoad       float64 `protobuf:"fixed64,51,opt,name=cpu_load,json=cpuLoad,proto3" json:"cpu_load,omitempty"`
@@ -3480,7 +3558,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_nouns_proto_msgTypes[19]
+	mi := &file_nouns_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3492,7 +3570,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[19]
+	mi := &file_nouns_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3505,7 +3583,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{19}
+	return file_nouns_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Node) GetName() string {
@@ -3788,6 +3866,20 @@ func (x *Node) GetNextState() uint32 {
 	return 0
 }
 
+func (x *Node) GetAutoDetect() string {
+	if x != nil {
+		return x.AutoDetect
+	}
+	return ""
+}
+
+func (x *Node) GetFound() []*NodeGres {
+	if x != nil {
+		return x.Found
+	}
+	return nil
+}
+
 func (x *Node) GetLoadKnown() bool {
 	if x != nil {
 		return x.LoadKnown
@@ -3875,7 +3967,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_nouns_proto_msgTypes[20]
+	mi := &file_nouns_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3887,7 +3979,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[20]
+	mi := &file_nouns_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3900,7 +3992,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{20}
+	return file_nouns_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Partition) GetName() string {
@@ -4216,7 +4308,7 @@ type TRESItem struct {
 
 func (x *TRESItem) Reset() {
 	*x = TRESItem{}
-	mi := &file_nouns_proto_msgTypes[21]
+	mi := &file_nouns_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4228,7 +4320,7 @@ func (x *TRESItem) String() string {
 func (*TRESItem) ProtoMessage() {}
 
 func (x *TRESItem) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[21]
+	mi := &file_nouns_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4241,7 +4333,7 @@ func (x *TRESItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESItem.ProtoReflect.Descriptor instead.
 func (*TRESItem) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{21}
+	return file_nouns_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TRESItem) GetType() string {
@@ -4298,7 +4390,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_nouns_proto_msgTypes[22]
+	mi := &file_nouns_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4310,7 +4402,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[22]
+	mi := &file_nouns_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4323,7 +4415,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{22}
+	return file_nouns_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Limits) GetGrpTres() []*TRESItem {
@@ -4513,7 +4605,7 @@ type AccountTables struct {
 
 func (x *AccountTables) Reset() {
 	*x = AccountTables{}
-	mi := &file_nouns_proto_msgTypes[23]
+	mi := &file_nouns_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4525,7 +4617,7 @@ func (x *AccountTables) String() string {
 func (*AccountTables) ProtoMessage() {}
 
 func (x *AccountTables) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[23]
+	mi := &file_nouns_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4538,7 +4630,7 @@ func (x *AccountTables) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTables.ProtoReflect.Descriptor instead.
 func (*AccountTables) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{23}
+	return file_nouns_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AccountTables) GetAccounts() []*Account {
@@ -4624,7 +4716,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_nouns_proto_msgTypes[24]
+	mi := &file_nouns_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4636,7 +4728,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[24]
+	mi := &file_nouns_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4649,7 +4741,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{24}
+	return file_nouns_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Account) GetName() string {
@@ -4700,7 +4792,7 @@ type AccountUser struct {
 
 func (x *AccountUser) Reset() {
 	*x = AccountUser{}
-	mi := &file_nouns_proto_msgTypes[25]
+	mi := &file_nouns_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4712,7 +4804,7 @@ func (x *AccountUser) String() string {
 func (*AccountUser) ProtoMessage() {}
 
 func (x *AccountUser) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[25]
+	mi := &file_nouns_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4725,7 +4817,7 @@ func (x *AccountUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountUser.ProtoReflect.Descriptor instead.
 func (*AccountUser) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{25}
+	return file_nouns_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AccountUser) GetName() string {
@@ -4773,7 +4865,7 @@ type WCKey struct {
 
 func (x *WCKey) Reset() {
 	*x = WCKey{}
-	mi := &file_nouns_proto_msgTypes[26]
+	mi := &file_nouns_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4785,7 +4877,7 @@ func (x *WCKey) String() string {
 func (*WCKey) ProtoMessage() {}
 
 func (x *WCKey) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[26]
+	mi := &file_nouns_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4798,7 +4890,7 @@ func (x *WCKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WCKey.ProtoReflect.Descriptor instead.
 func (*WCKey) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{26}
+	return file_nouns_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WCKey) GetId() uint32 {
@@ -4839,7 +4931,7 @@ type Assoc struct {
 
 func (x *Assoc) Reset() {
 	*x = Assoc{}
-	mi := &file_nouns_proto_msgTypes[27]
+	mi := &file_nouns_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4851,7 +4943,7 @@ func (x *Assoc) String() string {
 func (*Assoc) ProtoMessage() {}
 
 func (x *Assoc) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[27]
+	mi := &file_nouns_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4864,7 +4956,7 @@ func (x *Assoc) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assoc.ProtoReflect.Descriptor instead.
 func (*Assoc) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{27}
+	return file_nouns_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Assoc) GetId() uint32 {
@@ -5000,7 +5092,7 @@ type QOS struct {
 
 func (x *QOS) Reset() {
 	*x = QOS{}
-	mi := &file_nouns_proto_msgTypes[28]
+	mi := &file_nouns_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5012,7 +5104,7 @@ func (x *QOS) String() string {
 func (*QOS) ProtoMessage() {}
 
 func (x *QOS) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[28]
+	mi := &file_nouns_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5025,7 +5117,7 @@ func (x *QOS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOS.ProtoReflect.Descriptor instead.
 func (*QOS) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{28}
+	return file_nouns_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *QOS) GetId() uint32 {
@@ -5130,7 +5222,7 @@ type TRESKind struct {
 
 func (x *TRESKind) Reset() {
 	*x = TRESKind{}
-	mi := &file_nouns_proto_msgTypes[29]
+	mi := &file_nouns_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5142,7 +5234,7 @@ func (x *TRESKind) String() string {
 func (*TRESKind) ProtoMessage() {}
 
 func (x *TRESKind) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[29]
+	mi := &file_nouns_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5155,7 +5247,7 @@ func (x *TRESKind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESKind.ProtoReflect.Descriptor instead.
 func (*TRESKind) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{29}
+	return file_nouns_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TRESKind) GetId() uint32 {
@@ -5196,7 +5288,7 @@ type Transaction struct {
 
 func (x *Transaction) Reset() {
 	*x = Transaction{}
-	mi := &file_nouns_proto_msgTypes[30]
+	mi := &file_nouns_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5208,7 +5300,7 @@ func (x *Transaction) String() string {
 func (*Transaction) ProtoMessage() {}
 
 func (x *Transaction) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[30]
+	mi := &file_nouns_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5221,7 +5313,7 @@ func (x *Transaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transaction.ProtoReflect.Descriptor instead.
 func (*Transaction) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{30}
+	return file_nouns_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Transaction) GetId() uint32 {
@@ -5322,7 +5414,7 @@ type Reservation struct {
 
 func (x *Reservation) Reset() {
 	*x = Reservation{}
-	mi := &file_nouns_proto_msgTypes[31]
+	mi := &file_nouns_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5334,7 +5426,7 @@ func (x *Reservation) String() string {
 func (*Reservation) ProtoMessage() {}
 
 func (x *Reservation) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[31]
+	mi := &file_nouns_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5347,7 +5439,7 @@ func (x *Reservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
 func (*Reservation) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{31}
+	return file_nouns_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Reservation) GetName() string {
@@ -5543,7 +5635,7 @@ type ReservedCores struct {
 
 func (x *ReservedCores) Reset() {
 	*x = ReservedCores{}
-	mi := &file_nouns_proto_msgTypes[32]
+	mi := &file_nouns_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5555,7 +5647,7 @@ func (x *ReservedCores) String() string {
 func (*ReservedCores) ProtoMessage() {}
 
 func (x *ReservedCores) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[32]
+	mi := &file_nouns_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5568,7 +5660,7 @@ func (x *ReservedCores) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservedCores.ProtoReflect.Descriptor instead.
 func (*ReservedCores) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{32}
+	return file_nouns_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ReservedCores) GetNode() string {
@@ -6011,7 +6103,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\texit_code\x18\r \x01(\v2\x13.runink.v1.ExitCodeR\bexitCode\x12\x1f\n" +
 	"\vsubmit_line\x18\x0e \x01(\tR\n" +
 	"submitLine\x12&\n" +
-	"\x05usage\x18\x0f \x01(\v2\x10.runink.v1.UsageR\x05usage\"\xb6\x01\n" +
+	"\x05usage\x18\x0f \x01(\v2\x10.runink.v1.UsageR\x05usage\"\x91\x02\n" +
 	"\bNodeGres\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
@@ -6020,9 +6112,17 @@ const file_nouns_proto_rawDesc = "" +
 	"\x05cores\x18\x05 \x01(\tR\x05cores\x12,\n" +
 	"\x05links\x18\n" +
 	" \x03(\v2\x16.runink.v1.DeviceLinksR\x05links\x12\x12\n" +
-	"\x04near\x18\v \x03(\x05R\x04near\"\x1d\n" +
+	"\x04near\x18\v \x03(\x05R\x04near\x12\x18\n" +
+	"\anumbers\x18\f \x03(\x05R\anumbers\x12)\n" +
+	"\x04sick\x18\r \x03(\v2\x15.runink.v1.SickDeviceR\x04sick\x12\x14\n" +
+	"\x05found\x18\x0e \x01(\bR\x05found\"6\n" +
+	"\n" +
+	"SickDevice\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x10\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\"\x1d\n" +
 	"\vDeviceLinks\x12\x0e\n" +
-	"\x02to\x18\x01 \x03(\x05R\x02to\"\xf1\t\n" +
+	"\x02to\x18\x01 \x03(\x05R\x02to\"\xbd\n" +
+	"\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bhostname\x18\x02 \x01(\tR\bhostname\x12\x12\n" +
@@ -6071,7 +6171,10 @@ const file_nouns_proto_rawDesc = "" +
 	"\fexclusive_by\x18& \x01(\rR\vexclusiveBy\x12\x19\n" +
 	"\bpower_at\x18- \x01(\x03R\apowerAt\x12\x1d\n" +
 	"\n" +
-	"next_state\x18. \x01(\rR\tnextState\x12\x1d\n" +
+	"next_state\x18. \x01(\rR\tnextState\x12\x1f\n" +
+	"\vauto_detect\x180 \x01(\tR\n" +
+	"autoDetect\x12)\n" +
+	"\x05found\x18/ \x03(\v2\x13.runink.v1.NodeGresR\x05found\x12\x1d\n" +
 	"\n" +
 	"load_known\x182 \x01(\bR\tloadKnown\x12\x19\n" +
 	"\bcpu_load\x183 \x01(\x01R\acpuLoad\x12\x19\n" +
@@ -6286,7 +6389,7 @@ func file_nouns_proto_rawDescGZIP() []byte {
 	return file_nouns_proto_rawDescData
 }
 
-var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_nouns_proto_goTypes = []any{
 	(*GresItem)(nil),      // 0: runink.v1.GresItem
 	(*GresAlloc)(nil),     // 1: runink.v1.GresAlloc
@@ -6306,21 +6409,22 @@ var file_nouns_proto_goTypes = []any{
 	(*OfTask)(nil),        // 15: runink.v1.OfTask
 	(*Step)(nil),          // 16: runink.v1.Step
 	(*NodeGres)(nil),      // 17: runink.v1.NodeGres
-	(*DeviceLinks)(nil),   // 18: runink.v1.DeviceLinks
-	(*Node)(nil),          // 19: runink.v1.Node
-	(*Partition)(nil),     // 20: runink.v1.Partition
-	(*TRESItem)(nil),      // 21: runink.v1.TRESItem
-	(*Limits)(nil),        // 22: runink.v1.Limits
-	(*AccountTables)(nil), // 23: runink.v1.AccountTables
-	(*Account)(nil),       // 24: runink.v1.Account
-	(*AccountUser)(nil),   // 25: runink.v1.AccountUser
-	(*WCKey)(nil),         // 26: runink.v1.WCKey
-	(*Assoc)(nil),         // 27: runink.v1.Assoc
-	(*QOS)(nil),           // 28: runink.v1.QOS
-	(*TRESKind)(nil),      // 29: runink.v1.TRESKind
-	(*Transaction)(nil),   // 30: runink.v1.Transaction
-	(*Reservation)(nil),   // 31: runink.v1.Reservation
-	(*ReservedCores)(nil), // 32: runink.v1.ReservedCores
+	(*SickDevice)(nil),    // 18: runink.v1.SickDevice
+	(*DeviceLinks)(nil),   // 19: runink.v1.DeviceLinks
+	(*Node)(nil),          // 20: runink.v1.Node
+	(*Partition)(nil),     // 21: runink.v1.Partition
+	(*TRESItem)(nil),      // 22: runink.v1.TRESItem
+	(*Limits)(nil),        // 23: runink.v1.Limits
+	(*AccountTables)(nil), // 24: runink.v1.AccountTables
+	(*Account)(nil),       // 25: runink.v1.Account
+	(*AccountUser)(nil),   // 26: runink.v1.AccountUser
+	(*WCKey)(nil),         // 27: runink.v1.WCKey
+	(*Assoc)(nil),         // 28: runink.v1.Assoc
+	(*QOS)(nil),           // 29: runink.v1.QOS
+	(*TRESKind)(nil),      // 30: runink.v1.TRESKind
+	(*Transaction)(nil),   // 31: runink.v1.Transaction
+	(*Reservation)(nil),   // 32: runink.v1.Reservation
+	(*ReservedCores)(nil), // 33: runink.v1.ReservedCores
 }
 var file_nouns_proto_depIdxs = []int32{
 	0,  // 0: runink.v1.JobOptions.gres:type_name -> runink.v1.GresItem
@@ -6365,37 +6469,39 @@ var file_nouns_proto_depIdxs = []int32{
 	0,  // 39: runink.v1.Step.gres:type_name -> runink.v1.GresItem
 	6,  // 40: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
 	14, // 41: runink.v1.Step.usage:type_name -> runink.v1.Usage
-	18, // 42: runink.v1.NodeGres.links:type_name -> runink.v1.DeviceLinks
-	17, // 43: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
-	1,  // 44: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
-	21, // 45: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
-	21, // 46: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
-	21, // 47: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
-	21, // 48: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
-	21, // 49: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
-	21, // 50: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
-	21, // 51: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
-	21, // 52: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
-	21, // 53: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
-	21, // 54: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
-	21, // 55: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
-	24, // 56: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
-	25, // 57: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
-	27, // 58: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
-	28, // 59: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
-	29, // 60: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
-	26, // 61: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
-	22, // 62: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
-	22, // 63: runink.v1.QOS.limits:type_name -> runink.v1.Limits
-	32, // 64: runink.v1.Reservation.cores:type_name -> runink.v1.ReservedCores
-	3,  // 65: runink.v1.Reservation.licenses:type_name -> runink.v1.License
-	21, // 66: runink.v1.Reservation.tres:type_name -> runink.v1.TRESItem
-	2,  // 67: runink.v1.ReservedCores.cores:type_name -> runink.v1.IndexSet
-	68, // [68:68] is the sub-list for method output_type
-	68, // [68:68] is the sub-list for method input_type
-	68, // [68:68] is the sub-list for extension type_name
-	68, // [68:68] is the sub-list for extension extendee
-	0,  // [0:68] is the sub-list for field type_name
+	19, // 42: runink.v1.NodeGres.links:type_name -> runink.v1.DeviceLinks
+	18, // 43: runink.v1.NodeGres.sick:type_name -> runink.v1.SickDevice
+	17, // 44: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
+	1,  // 45: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
+	17, // 46: runink.v1.Node.found:type_name -> runink.v1.NodeGres
+	22, // 47: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
+	22, // 48: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
+	22, // 49: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
+	22, // 50: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
+	22, // 51: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
+	22, // 52: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
+	22, // 53: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
+	22, // 54: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
+	22, // 55: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
+	22, // 56: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
+	22, // 57: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
+	25, // 58: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
+	26, // 59: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
+	28, // 60: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
+	29, // 61: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
+	30, // 62: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
+	27, // 63: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
+	23, // 64: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
+	23, // 65: runink.v1.QOS.limits:type_name -> runink.v1.Limits
+	33, // 66: runink.v1.Reservation.cores:type_name -> runink.v1.ReservedCores
+	3,  // 67: runink.v1.Reservation.licenses:type_name -> runink.v1.License
+	22, // 68: runink.v1.Reservation.tres:type_name -> runink.v1.TRESItem
+	2,  // 69: runink.v1.ReservedCores.cores:type_name -> runink.v1.IndexSet
+	70, // [70:70] is the sub-list for method output_type
+	70, // [70:70] is the sub-list for method input_type
+	70, // [70:70] is the sub-list for extension type_name
+	70, // [70:70] is the sub-list for extension extendee
+	0,  // [0:70] is the sub-list for field type_name
 }
 
 func init() { file_nouns_proto_init() }
@@ -6409,7 +6515,7 @@ func file_nouns_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_nouns_proto_rawDesc), len(file_nouns_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -7494,6 +7494,7 @@ type Report struct {
 	//	*Report_Usage
 	//	*Report_Sampled
 	//	*Report_PrologDone
+	//	*Report_Devices
 	Report        isReport_Report `protobuf_oneof:"report"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -7651,6 +7652,15 @@ func (x *Report) GetPrologDone() *PrologDone {
 	return nil
 }
 
+func (x *Report) GetDevices() *SetDevices {
+	if x != nil {
+		if x, ok := x.Report.(*Report_Devices); ok {
+			return x.Devices
+		}
+	}
+	return nil
+}
+
 type isReport_Report interface {
 	isReport_Report()
 }
@@ -7703,6 +7713,10 @@ type Report_PrologDone struct {
 	PrologDone *PrologDone `protobuf:"bytes,22,opt,name=prolog_done,json=prologDone,proto3,oneof"`
 }
 
+type Report_Devices struct {
+	Devices *SetDevices `protobuf:"bytes,23,opt,name=devices,proto3,oneof"`
+}
+
 func (*Report_Hello) isReport_Report() {}
 
 func (*Report_Heartbeat) isReport_Report() {}
@@ -7726,6 +7740,8 @@ func (*Report_Usage) isReport_Report() {}
 func (*Report_Sampled) isReport_Report() {}
 
 func (*Report_PrologDone) isReport_Report() {}
+
+func (*Report_Devices) isReport_Report() {}
 
 // Hello opens a session: what the machine is, and what is here.
 type Hello struct {
@@ -8989,7 +9005,51 @@ func (x *NewConfig) GetConfig() []*ConfigFile {
 	return nil
 }
 
-// JobHere is what an agent needs to know of a job on its node.
+// DeviceFiles are what opens the devices of one entry of gres, in the order of its index; those of one device are separated by commas.
+type DeviceFiles struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Files         []string               `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceFiles) Reset() {
+	*x = DeviceFiles{}
+	mi := &file_rpc_proto_msgTypes[115]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceFiles) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceFiles) ProtoMessage() {}
+
+func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[115]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
+func (*DeviceFiles) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{115}
+}
+
+func (x *DeviceFiles) GetFiles() []string {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
 // PrologHere asks for a job's prolog before anything of it is launched.
 type PrologHere struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -9000,7 +9060,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9012,7 +9072,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9025,7 +9085,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -9044,7 +9104,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9056,7 +9116,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9069,7 +9129,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -9081,7 +9141,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9093,7 +9153,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9106,9 +9166,10 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
+// JobHere is what an agent needs to know of a job on its node.
 type JobHere struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -9143,13 +9204,14 @@ type JobHere struct {
 	HookEnv       []string               `protobuf:"bytes,30,rep,name=hook_env,json=hookEnv,proto3" json:"hook_env,omitempty"`        // what prologs and epilogs are told of the job
 	Slice         string                 `protobuf:"bytes,31,opt,name=slice,proto3" json:"slice,omitempty"`                           // slurm.SliceConf as text: how far the job is shut off; namespaces, private_tmp and cgroup are what older controllers say
 	InsideUid     uint32                 `protobuf:"varint,32,opt,name=inside_uid,json=insideUid,proto3" json:"inside_uid,omitempty"` // the agent's own note: the user id it has drawn for the job
+	GresFiles     []*DeviceFiles         `protobuf:"bytes,33,rep,name=gres_files,json=gresFiles,proto3" json:"gres_files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9161,7 +9223,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9174,7 +9236,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -9401,6 +9463,13 @@ func (x *JobHere) GetInsideUid() uint32 {
 	return 0
 }
 
+func (x *JobHere) GetGresFiles() []*DeviceFiles {
+	if x != nil {
+		return x.GresFiles
+	}
+	return nil
+}
+
 type LaunchJob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Here          *JobHere               `protobuf:"bytes,1,opt,name=here,proto3" json:"here,omitempty"`
@@ -9420,7 +9489,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9432,7 +9501,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9445,7 +9514,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -9555,13 +9624,15 @@ type LaunchStep struct {
 	CpuBind       string                 `protobuf:"bytes,26,opt,name=cpu_bind,json=cpuBind,proto3" json:"cpu_bind,omitempty"`
 	Mpi           string                 `protobuf:"bytes,27,opt,name=mpi,proto3" json:"mpi,omitempty"`
 	StepNodes     []string               `protobuf:"bytes,28,rep,name=step_nodes,json=stepNodes,proto3" json:"step_nodes,omitempty"`
+	GpuBind       string                 `protobuf:"bytes,29,opt,name=gpu_bind,json=gpuBind,proto3" json:"gpu_bind,omitempty"`
+	GresFiles     []*DeviceFiles         `protobuf:"bytes,30,rep,name=gres_files,json=gresFiles,proto3" json:"gres_files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9573,7 +9644,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9586,7 +9657,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -9785,6 +9856,20 @@ func (x *LaunchStep) GetStepNodes() []string {
 	return nil
 }
 
+func (x *LaunchStep) GetGpuBind() string {
+	if x != nil {
+		return x.GpuBind
+	}
+	return ""
+}
+
+func (x *LaunchStep) GetGresFiles() []*DeviceFiles {
+	if x != nil {
+		return x.GresFiles
+	}
+	return nil
+}
+
 type TaskHere struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rank          int32                  `protobuf:"varint,1,opt,name=rank,proto3" json:"rank,omitempty"`
@@ -9797,7 +9882,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9809,7 +9894,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9822,7 +9907,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -9869,7 +9954,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9881,7 +9966,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9894,7 +9979,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -9963,7 +10048,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9975,7 +10060,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9988,7 +10073,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -10061,7 +10146,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10073,7 +10158,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10086,7 +10171,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -10125,7 +10210,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10137,7 +10222,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10150,7 +10235,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 type PrioritiesReply struct {
@@ -10164,7 +10249,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10176,7 +10261,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10189,7 +10274,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -10228,7 +10313,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10240,7 +10325,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10253,7 +10338,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -10330,7 +10415,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10342,7 +10427,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10355,7 +10440,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -10481,7 +10566,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10493,7 +10578,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10506,7 +10591,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -10540,7 +10625,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10552,7 +10637,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10565,7 +10650,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -10593,7 +10678,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10605,7 +10690,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10618,7 +10703,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -10666,7 +10751,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10678,7 +10763,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10691,7 +10776,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -10814,7 +10899,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10826,7 +10911,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10839,7 +10924,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -10898,7 +10983,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10910,7 +10995,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10923,7 +11008,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -10981,7 +11066,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10993,7 +11078,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11006,7 +11091,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *KnownUser) GetName() string {
@@ -11060,7 +11145,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11072,7 +11157,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11085,7 +11170,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -11160,7 +11245,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11172,7 +11257,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11185,7 +11270,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -11255,7 +11340,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11267,7 +11352,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11280,7 +11365,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *PartStanding) GetName() string {
@@ -11326,7 +11411,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11338,7 +11423,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11351,7 +11436,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -11505,7 +11590,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11517,7 +11602,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11530,7 +11615,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -11559,7 +11644,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11571,7 +11656,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11584,7 +11669,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -11617,7 +11702,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11629,7 +11714,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11642,7 +11727,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -12299,7 +12384,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x10\n" +
-	"\x03csr\x18\x04 \x01(\fR\x03csr\"\xfa\x04\n" +
+	"\x03csr\x18\x04 \x01(\fR\x03csr\"\xad\x05\n" +
 	"\x06Report\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12(\n" +
 	"\x05hello\x18\x02 \x01(\v2\x10.runink.v1.HelloH\x00R\x05hello\x124\n" +
@@ -12315,7 +12400,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05usage\x18\v \x01(\v2\x14.runink.v1.StepUsageH\x00R\x05usage\x12.\n" +
 	"\asampled\x18\x15 \x01(\v2\x12.runink.v1.SampledH\x00R\asampled\x128\n" +
 	"\vprolog_done\x18\x16 \x01(\v2\x15.runink.v1.PrologDoneH\x00R\n" +
-	"prologDoneB\b\n" +
+	"prologDone\x121\n" +
+	"\adevices\x18\x17 \x01(\v2\x15.runink.v1.SetDevicesH\x00R\adevicesB\b\n" +
 	"\x06report\"y\n" +
 	"\x05Hello\x12-\n" +
 	"\x05found\x18\x01 \x01(\v2\x17.runink.v1.RegisterNodeR\x05found\x12&\n" +
@@ -12407,12 +12493,14 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03Ack\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\":\n" +
 	"\tNewConfig\x12-\n" +
-	"\x06config\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x06config\"4\n" +
+	"\x06config\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x06config\"#\n" +
+	"\vDeviceFiles\x12\x14\n" +
+	"\x05files\x18\x01 \x03(\tR\x05files\"4\n" +
 	"\n" +
 	"PrologHere\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\"\r\n" +
 	"\vCheckHealth\"\b\n" +
-	"\x06Reboot\"\xcd\x06\n" +
+	"\x06Reboot\"\x84\a\n" +
 	"\aJobHere\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x19\n" +
@@ -12452,7 +12540,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\bhook_env\x18\x1e \x03(\tR\ahookEnv\x12\x14\n" +
 	"\x05slice\x18\x1f \x01(\tR\x05slice\x12\x1d\n" +
 	"\n" +
-	"inside_uid\x18  \x01(\rR\tinsideUid\"\x9e\x02\n" +
+	"inside_uid\x18  \x01(\rR\tinsideUid\x125\n" +
+	"\n" +
+	"gres_files\x18! \x03(\v2\x16.runink.v1.DeviceFilesR\tgresFiles\"\x9e\x02\n" +
 	"\tLaunchJob\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\bR\x05batch\x12\x16\n" +
@@ -12466,7 +12556,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"prolog_env\x18\n" +
 	" \x03(\tR\tprologEnv\x12\x1a\n" +
-	"\brequeued\x18\v \x01(\bR\brequeued\"\xf7\x05\n" +
+	"\brequeued\x18\v \x01(\bR\brequeued\"\xc9\x06\n" +
 	"\n" +
 	"LaunchStep\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x12\n" +
@@ -12504,7 +12594,10 @@ const file_rpc_proto_rawDesc = "" +
 	"\bcpu_bind\x18\x1a \x01(\tR\acpuBind\x12\x10\n" +
 	"\x03mpi\x18\x1b \x01(\tR\x03mpi\x12\x1d\n" +
 	"\n" +
-	"step_nodes\x18\x1c \x03(\tR\tstepNodes\"Z\n" +
+	"step_nodes\x18\x1c \x03(\tR\tstepNodes\x12\x19\n" +
+	"\bgpu_bind\x18\x1d \x01(\tR\agpuBind\x125\n" +
+	"\n" +
+	"gres_files\x18\x1e \x03(\v2\x16.runink.v1.DeviceFilesR\tgresFiles\"Z\n" +
 	"\bTaskHere\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x14\n" +
 	"\x05local\x18\x02 \x01(\x05R\x05local\x12\x12\n" +
@@ -12745,7 +12838,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 143)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 144)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                     // 1: runink.v1.Done
@@ -12863,77 +12956,79 @@ var file_rpc_proto_goTypes = []any{
 	(*Welcome)(nil),                  // 113: runink.v1.Welcome
 	(*Ack)(nil),                      // 114: runink.v1.Ack
 	(*NewConfig)(nil),                // 115: runink.v1.NewConfig
-	(*PrologHere)(nil),               // 116: runink.v1.PrologHere
-	(*CheckHealth)(nil),              // 117: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 118: runink.v1.Reboot
-	(*JobHere)(nil),                  // 119: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 120: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 121: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 122: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 123: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 124: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 125: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 126: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 127: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 128: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 129: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 130: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 131: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 132: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 133: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 134: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 135: runink.v1.StandingsReply
-	(*KnownUser)(nil),                // 136: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 137: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 138: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 139: runink.v1.PartStanding
-	(*Standing)(nil),                 // 140: runink.v1.Standing
-	(*Bounded)(nil),                  // 141: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 142: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 143: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 144: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 145: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 146: runink.v1.IndexSet
-	(*Job)(nil),                      // 147: runink.v1.Job
-	(*Obstacle)(nil),                 // 148: runink.v1.Obstacle
-	(*Node)(nil),                     // 149: runink.v1.Node
-	(*Partition)(nil),                // 150: runink.v1.Partition
-	(*ConfigFile)(nil),               // 151: runink.v1.ConfigFile
-	(*Story)(nil),                    // 152: runink.v1.Story
-	(*RunRecord)(nil),                // 153: runink.v1.RunRecord
-	(*Reservation)(nil),              // 154: runink.v1.Reservation
-	(*AccountTables)(nil),            // 155: runink.v1.AccountTables
-	(*Transaction)(nil),              // 156: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 157: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 158: runink.v1.ExitCode
-	(*Step)(nil),                     // 159: runink.v1.Step
-	(*Usage)(nil),                    // 160: runink.v1.Usage
-	(*RegisterNode)(nil),             // 161: runink.v1.RegisterNode
-	(*GresAlloc)(nil),                // 162: runink.v1.GresAlloc
+	(*DeviceFiles)(nil),              // 116: runink.v1.DeviceFiles
+	(*PrologHere)(nil),               // 117: runink.v1.PrologHere
+	(*CheckHealth)(nil),              // 118: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 119: runink.v1.Reboot
+	(*JobHere)(nil),                  // 120: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 121: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 122: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 123: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 124: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 125: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 126: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 127: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 128: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 129: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 130: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 131: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 132: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 133: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 134: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 135: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 136: runink.v1.StandingsReply
+	(*KnownUser)(nil),                // 137: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 138: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 139: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 140: runink.v1.PartStanding
+	(*Standing)(nil),                 // 141: runink.v1.Standing
+	(*Bounded)(nil),                  // 142: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 143: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 144: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 145: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 146: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 147: runink.v1.IndexSet
+	(*Job)(nil),                      // 148: runink.v1.Job
+	(*Obstacle)(nil),                 // 149: runink.v1.Obstacle
+	(*Node)(nil),                     // 150: runink.v1.Node
+	(*Partition)(nil),                // 151: runink.v1.Partition
+	(*ConfigFile)(nil),               // 152: runink.v1.ConfigFile
+	(*Story)(nil),                    // 153: runink.v1.Story
+	(*RunRecord)(nil),                // 154: runink.v1.RunRecord
+	(*Reservation)(nil),              // 155: runink.v1.Reservation
+	(*AccountTables)(nil),            // 156: runink.v1.AccountTables
+	(*Transaction)(nil),              // 157: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 158: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 159: runink.v1.ExitCode
+	(*Step)(nil),                     // 160: runink.v1.Step
+	(*Usage)(nil),                    // 161: runink.v1.Usage
+	(*SetDevices)(nil),               // 162: runink.v1.SetDevices
+	(*RegisterNode)(nil),             // 163: runink.v1.RegisterNode
+	(*GresAlloc)(nil),                // 164: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	144, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	145, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	145, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	146, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	146, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	147, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	147, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	148, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	148, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	149, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	150, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	151, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	149, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	150, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	151, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	152, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	8,   // 18: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	147, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	152, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	153, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	148, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	153, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	154, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 22: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 23: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	32,  // 24: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -12944,12 +13039,12 @@ var file_rpc_proto_depIdxs = []int32{
 	35,  // 29: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 30: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 31: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	154, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	155, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	35,  // 33: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	8,   // 34: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	155, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	156, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	157, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	156, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	157, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	158, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	47,  // 38: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	35,  // 39: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	46,  // 40: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -12959,13 +13054,13 @@ var file_rpc_proto_depIdxs = []int32{
 	50,  // 44: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	50,  // 45: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
 	50,  // 46: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	158, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	159, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	11,  // 48: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	56,  // 49: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	8,   // 50: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	147, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
-	159, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
-	160, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	148, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
+	160, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
+	161, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
 	57,  // 54: runink.v1.Record.node:type_name -> runink.v1.NodeFact
 	58,  // 55: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
 	8,   // 56: runink.v1.UsageReply.status:type_name -> runink.v1.Status
@@ -12982,27 +13077,27 @@ var file_rpc_proto_depIdxs = []int32{
 	11,  // 67: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
 	70,  // 68: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
 	8,   // 69: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	147, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	159, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	148, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	160, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
 	71,  // 72: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	160, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	161, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
 	74,  // 74: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	160, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	161, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
 	56,  // 76: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
 	8,   // 77: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	144, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	145, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	145, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	146, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 80: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	159, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	147, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	160, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	148, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
 	81,  // 83: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
 	83,  // 84: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
 	84,  // 85: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
 	85,  // 86: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	158, // 87: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	159, // 87: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
 	87,  // 88: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
 	11,  // 89: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	119, // 90: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	120, // 90: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
 	8,   // 91: runink.v1.BcastReply.status:type_name -> runink.v1.Status
 	89,  // 92: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
 	8,   // 93: runink.v1.DiagReply.status:type_name -> runink.v1.Status
@@ -13025,151 +13120,154 @@ var file_rpc_proto_depIdxs = []int32{
 	111, // 110: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
 	73,  // 111: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
 	108, // 112: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	161, // 113: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	101, // 114: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	158, // 115: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	160, // 116: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	160, // 117: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	158, // 118: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	85,  // 119: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	160, // 120: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 121: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	160, // 122: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	113, // 123: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	120, // 124: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	121, // 125: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	123, // 126: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	124, // 127: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	114, // 128: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	115, // 129: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	125, // 130: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	72,  // 131: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	116, // 132: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	117, // 133: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	118, // 134: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	151, // 135: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	101, // 136: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	151, // 137: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	119, // 138: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	162, // 139: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	145, // 140: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	119, // 141: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	119, // 142: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	122, // 143: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	162, // 144: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	128, // 145: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	129, // 146: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	130, // 147: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	130, // 148: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	133, // 149: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	136, // 150: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	137, // 151: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	138, // 152: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	133, // 153: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	140, // 154: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	140, // 155: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	139, // 156: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	139, // 157: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	140, // 158: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	141, // 159: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	141, // 160: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	141, // 161: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	141, // 162: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	141, // 163: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	141, // 164: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	141, // 165: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	8,   // 166: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	2,   // 167: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 168: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 169: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 170: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 171: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 172: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 173: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 174: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 175: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 176: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	28,  // 177: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	26,  // 178: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	30,  // 179: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	33,  // 180: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	34,  // 181: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	36,  // 182: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	37,  // 183: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	38,  // 184: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	40,  // 185: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	42,  // 186: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	39,  // 187: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	54,  // 188: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	59,  // 189: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	68,  // 190: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	75,  // 191: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	53,  // 192: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	77,  // 193: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	80,  // 194: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	79,  // 195: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	44,  // 196: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	48,  // 197: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	94,  // 198: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	96,  // 199: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	126, // 200: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	131, // 201: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	90,  // 202: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	86,  // 203: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	134, // 204: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	142, // 205: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	98,  // 206: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	99,  // 207: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	80,  // 208: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	86,  // 209: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	3,   // 210: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 211: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 212: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	147, // 213: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 214: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 215: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 216: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 217: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 218: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 219: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	29,  // 220: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	27,  // 221: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	31,  // 222: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	31,  // 223: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	31,  // 224: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 225: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 226: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	1,   // 227: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	41,  // 228: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	43,  // 229: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	1,   // 230: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	55,  // 231: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	60,  // 232: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	69,  // 233: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	76,  // 234: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 235: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	78,  // 236: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	82,  // 237: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 238: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	45,  // 239: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	49,  // 240: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	95,  // 241: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	97,  // 242: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	127, // 243: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	132, // 244: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	91,  // 245: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	88,  // 246: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	135, // 247: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	143, // 248: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	97,  // 249: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	112, // 250: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	82,  // 251: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	88,  // 252: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	210, // [210:253] is the sub-list for method output_type
-	167, // [167:210] is the sub-list for method input_type
-	167, // [167:167] is the sub-list for extension type_name
-	167, // [167:167] is the sub-list for extension extendee
-	0,   // [0:167] is the sub-list for field type_name
+	162, // 113: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	163, // 114: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	101, // 115: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	159, // 116: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	161, // 117: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	161, // 118: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	159, // 119: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	85,  // 120: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	161, // 121: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 122: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	161, // 123: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	113, // 124: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	121, // 125: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	122, // 126: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	124, // 127: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	125, // 128: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	114, // 129: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	115, // 130: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	126, // 131: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	72,  // 132: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	117, // 133: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	118, // 134: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	119, // 135: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	152, // 136: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	101, // 137: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	152, // 138: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	120, // 139: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	164, // 140: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	146, // 141: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	116, // 142: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	120, // 143: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	120, // 144: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	123, // 145: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	164, // 146: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	116, // 147: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	129, // 148: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	130, // 149: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	131, // 150: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	131, // 151: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	134, // 152: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	137, // 153: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	138, // 154: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	139, // 155: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	134, // 156: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	141, // 157: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	141, // 158: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	140, // 159: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	140, // 160: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	141, // 161: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	142, // 162: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	142, // 163: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	142, // 164: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	142, // 165: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	142, // 166: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	142, // 167: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	142, // 168: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	8,   // 169: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	2,   // 170: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 171: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 172: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 173: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 174: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 175: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 176: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 177: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 178: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 179: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	28,  // 180: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	26,  // 181: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	30,  // 182: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	33,  // 183: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	34,  // 184: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	36,  // 185: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	37,  // 186: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	38,  // 187: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	40,  // 188: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	42,  // 189: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	39,  // 190: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	54,  // 191: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	59,  // 192: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	68,  // 193: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	75,  // 194: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	53,  // 195: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	77,  // 196: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	80,  // 197: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	79,  // 198: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	44,  // 199: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	48,  // 200: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	94,  // 201: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	96,  // 202: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	127, // 203: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	132, // 204: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	90,  // 205: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	86,  // 206: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	135, // 207: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	143, // 208: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	98,  // 209: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	99,  // 210: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	80,  // 211: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	86,  // 212: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	3,   // 213: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 214: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 215: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	148, // 216: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 217: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 218: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 219: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 220: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 221: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 222: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	29,  // 223: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	27,  // 224: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	31,  // 225: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	31,  // 226: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	31,  // 227: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 228: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 229: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	1,   // 230: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	41,  // 231: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	43,  // 232: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	1,   // 233: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	55,  // 234: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	60,  // 235: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	69,  // 236: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	76,  // 237: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 238: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	78,  // 239: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	82,  // 240: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 241: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	45,  // 242: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	49,  // 243: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	95,  // 244: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	97,  // 245: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	128, // 246: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	133, // 247: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	91,  // 248: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	88,  // 249: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	136, // 250: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	144, // 251: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	97,  // 252: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	112, // 253: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	82,  // 254: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	88,  // 255: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	213, // [213:256] is the sub-list for method output_type
+	170, // [170:213] is the sub-list for method input_type
+	170, // [170:170] is the sub-list for extension type_name
+	170, // [170:170] is the sub-list for extension extendee
+	0,   // [0:170] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -13193,6 +13291,7 @@ func file_rpc_proto_init() {
 		(*Report_Usage)(nil),
 		(*Report_Sampled)(nil),
 		(*Report_PrologDone)(nil),
+		(*Report_Devices)(nil),
 	}
 	file_rpc_proto_msgTypes[111].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
@@ -13214,7 +13313,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   143,
+			NumMessages:   144,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -43,6 +43,8 @@ func (s *State) dispatch(cmd Command) Result {
 		return refusal(s.endStep(c))
 	case RegisterNode:
 		return refusal(s.registerNode(c))
+	case SetDevices:
+		return refusal(s.setDevices(c))
 	case UpdateNode:
 		return refusal(s.updateNode(c))
 	case UpdatePartition:

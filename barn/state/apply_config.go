@@ -92,7 +92,8 @@ func keepNode(n, old *sched.Node) *sched.Node {
 	c.UsedCPUs, c.UsedMem, c.UsedGres = old.UsedCPUs, old.UsedMem, old.UsedGres
 	c.Running, c.CompletingJobs = old.Running, old.CompletingJobs
 	c.ExclusiveBy, c.ExclusiveUser = old.ExclusiveBy, old.ExclusiveUser
-	c.Gres = foundDevices(c.Gres, old.Gres)
+	c.Found = old.Found
+	c.Gres = sched.WithSick(c.WithFound(c.Found), sched.SickFiles(old.Gres))
 	if n.State.Base() == slurm.NodeFuture && len(old.Running) == 0 {
 		c.State = n.State
 	} else if old.State.Base() == slurm.NodeFuture {

@@ -28,7 +28,8 @@ func (s *State) registerNode(c RegisterNode) error {
 	n.Arch, n.OS, n.Version = c.Arch, c.OS, c.Version
 	n.BootTime, n.AgentStart, n.SpoolID = c.BootTime, c.AgentStart, c.SpoolID
 	n.Registered = true
-	n.Gres = foundDevices(n.Gres, c.Gres)
+	n.Found = c.Gres
+	n.Gres = n.WithFound(n.Found)
 	if n.State.Has(slurm.NodeRebootIssued) {
 		// Times of boot are known to the second.
 		if !n.BootTime.Add(2 * time.Second).After(n.PowerAt) {
@@ -87,24 +88,33 @@ func (s *State) returns(n *sched.Node) bool {
 	return false
 }
 
-// foundDevices completes configured resources with the device files found on
-// the machine, where the configuration names none and enough were found.
-func foundDevices(have, found []sched.NodeGres) []sched.NodeGres {
-	have = slices.Clone(have)
-	for i, g := range have {
-		if len(g.Files) > 0 {
-			continue
-		}
-		for _, f := range found {
-			if f.Name == g.Name && f.Type == g.Type && int64(len(f.Files)) >= g.Count && g.Count > 0 {
-				have[i].Files = slices.Clone(f.Files[:g.Count])
-				if g.Cores == "" {
-					have[i].Cores = f.Cores
-				}
-			}
+// setDevices records which devices of a node are out of service. The node is
+// drained while too few are left, and only then.
+func (s *State) setDevices(c SetDevices) error {
+	old := s.Node(c.Node)
+	if old == nil {
+		return fmt.Errorf("cannot set the devices of node %q: %w", c.Node, slurm.ErrnoInvalidNodeName)
+	}
+	n := *old
+	n.Gres = sched.WithSick(n.Gres, c.Sick)
+	least := 0
+	if s.config.Conf != nil {
+		least = s.config.Conf.GPUHealthyMin
+	}
+	reason := sched.SickReason(n.Gres, c.Sick, least)
+	ours := n.State.Has(slurm.NodeDrain) && sched.DrainedForDevices(n.Reason)
+	switch {
+	case reason != "" && (!withheld(n.State) || ours):
+		n.State |= slurm.NodeDrain
+		s.giveReason(&n, reason, "")
+	case reason == "" && ours && !n.State.Has(slurm.NodeInvalidReg):
+		n.State &^= slurm.NodeDrain
+		if !withheld(n.State) {
+			n.Reason, n.ReasonUID, n.ReasonUser, n.ReasonTime = "", 0, "", noTime
 		}
 	}
-	return have
+	s.setNode(&n)
+	return nil
 }
 
 // withheld reports whether a node of this state is out of service, which is

@@ -221,6 +221,13 @@ type SetReservation struct {
 	Create      bool
 }
 
+// SetDevices says which devices of a node are not to be used, in place of what was
+// said before.
+type SetDevices struct {
+	Node sched.NodeName
+	Sick []sched.SickFile
+}
+
 // DropReservation deletes a reservation. Over says that its time is up: jobs that
 // wait for it are held, or go on without it. Otherwise it is refused as long as
 // some job is in it or waits for it.
@@ -309,6 +316,7 @@ func (Purge) command()           {}
 func (AddToken) command()        {}
 func (SetReservation) command()  {}
 func (DropReservation) command() {}
+func (SetDevices) command()      {}
 func (UseToken) command()        {}
 func (EditAccounts) command()    {}
 func (PreemptJobs) command()     {}

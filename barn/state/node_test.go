@@ -193,8 +193,8 @@ func TestDevicesAreFoundWhereTheConfigurationOnlyCountsThem(t *testing.T) {
 	r := newRig(t)
 	counted := []ConfigFile{{"slurm.conf", []byte(rigConf)}}
 	r.must(SetConfig{counted})
-	// What was known of the devices before is kept.
-	if g := r.s.Node("n5").Gres[0]; len(g.Files) != 4 {
+	// Devices that gres.conf named are no longer known without it.
+	if g := r.s.Node("n5").Gres[0]; g.Files != nil {
 		t.Errorf("n5 has %v", g.Files)
 	}
 	s := New("t")
@@ -334,4 +334,37 @@ func TestApplyNeverPanics(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestDevicesOutOfService(t *testing.T) {
+	r := newRig(t)
+	file := func(i int) string { return r.s.Node("n5").Gres[0].Files[i] }
+	set := func(files ...string) *sched.Node {
+		var sick []sched.SickFile
+		for _, f := range files {
+			sick = append(sick, sched.SickFile{File: f, Why: "XID 79"})
+		}
+		r.must(SetDevices{Node: "n5", Sick: sick})
+		return r.s.Node("n5")
+	}
+	if n := set(file(0)); n.State.Has(slurm.NodeDrain) || len(n.Gres[0].Sick) != 1 {
+		t.Errorf("with one of four: %v, %+v", n.State, n.Gres[0])
+	}
+	start := r.on(r.submit(), 1, "n5")
+	start.Alloc[0].Gres = []sched.GresAlloc{{Name: "gpu", Type: "a100", Count: 1, Index: []int{0}}}
+	r.refuse(StartJobs{[]sched.Start{start}}, slurm.ErrnoNodesBusy)
+	if n := set(file(0), file(1), file(2)); !n.State.Has(slurm.NodeDrain) || n.Reason != "gres/gpu: 1 of 4 in service, 50% wanted" {
+		t.Errorf("with three of four: %v %q", n.State, n.Reason)
+	}
+	if n := set(file(1)); n.State.Has(slurm.NodeDrain) || n.Reason != "" {
+		t.Errorf("with one of four again: %v %q", n.State, n.Reason)
+	}
+	// A person's drain is not ours to end.
+	reason := "look at the fan"
+	r.must(UpdateNode{Nodes: []sched.NodeName{"n5"}, Set: slurm.NodeDrain, Reason: &reason})
+	set(file(0), file(1), file(2))
+	if n := set(); !n.State.Has(slurm.NodeDrain) || n.Reason != reason || n.Gres[0].Sick != nil {
+		t.Errorf("drained by a person: %v %q", n.State, n.Reason)
+	}
+	r.refuse(SetDevices{Node: "nowhere"}, slurm.ErrnoInvalidNodeName)
 }

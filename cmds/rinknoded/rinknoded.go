@@ -65,7 +65,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	parsed, err := noded.ReadConf(path)
+	parsed, files, err := noded.ReadConf(path)
 	if err != nil {
 		return err
 	}
@@ -85,6 +85,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 	if conf.Path, err = filepath.Abs(path); err != nil {
 		return err
 	}
+	conf.Files = files
 	level := parsed.SlurmdDebug
 	if c.Bool("v") {
 		level = "debug"

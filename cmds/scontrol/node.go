@@ -90,7 +90,7 @@ func (c *call) nodeRecord(n *show.Node, parts []*sched.Partition) string {
 	r.line("ActiveFeatures", n.FeatureText())
 	r.line("Gres", n.GresText())
 	if c.o.details > 0 {
-		r.line("GresDrain", show.NA)
+		r.line("GresDrain", show.Or(sched.SickGres(n.Node), show.NA))
 		r.line("GresUsed", n.GresUsedText())
 	}
 	r.line("NodeAddr", show.Or(n.Addr, string(n.Name)), "NodeHostName", show.Or(n.Hostname, string(n.Name)))

@@ -1,17 +1,24 @@
 //go:build !cgo
 
-// Package probe asks NVIDIA's management library about this machine's GPUs.
-// This build has no cgo and cannot load the library.
 package probe
 
 import (
-	"errors"
+	"context"
 
 	"github.com/runink/rink/gpu"
 )
 
-// ErrNone tells that the machine's GPUs cannot be asked for.
-var ErrNone = errors.New("built without cgo, and so without NVML")
+// Library stands in for NVML in a build without cgo, which cannot load it.
+type Library struct{}
 
-// GPUs lists the machine's GPUs.
-func GPUs() ([]gpu.GPU, error) { return nil, ErrNone }
+// Open returns ErrNone.
+func Open() (*Library, error) { return nil, ErrNone }
+
+// The questions of a library that is never there.
+func (*Library) Close()                                   {}
+func (*Library) Versions() Versions                       { return Versions{} }
+func (*Library) GPUs() ([]gpu.GPU, error)                 { return nil, ErrNone }
+func (*Library) Uses() ([]Use, error)                     { return nil, ErrNone }
+func (*Library) Signs() ([]Signs, error)                  { return nil, ErrNone }
+func (*Library) Processes() ([]Process, error)            { return nil, ErrNone }
+func (*Library) Watch(context.Context, func(Event)) error { return ErrNone }

@@ -1,0 +1,489 @@
+package noded
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/gpu"
+	"github.com/runink/rink/gpu/probe"
+	"github.com/runink/rink/noded/taskenv"
+	"github.com/runink/rink/slice"
+	"github.com/runink/rink/slurm"
+)
+
+// gear is what this node has of devices: the GPUs that NVML tells of and the files
+// that gres.conf names. It knows which are fit for use, and what a job that was
+// given some of them may open and is told.
+type gear struct {
+	log   *slog.Logger
+	node  string
+	lib   *probe.Library // nil: there are no GPUs to ask about
+	gpus  []gpu.GPU      // as they were when the agent came up
+	units []gpu.Unit
+
+	mu     sync.Mutex // guards all below
+	conf   gearConf
+	health []gpu.Health
+	told   []*rinkpb.SickFile // what was reported last
+	once   bool               // something was
+}
+
+// gearConf is what the configuration says of this node's devices.
+type gearConf struct {
+	fence bool     // ConstrainDevices
+	files []string // of the units gres.conf names, those of one separated by commas
+	envs  []string // the variables that name GPUs
+}
+
+// findGear asks the machine about its GPUs. No driver is normal and said once.
+func findGear(log *slog.Logger, node string) *gear {
+	g := &gear{log: log, node: node, conf: gearConf{envs: gpuEnvs(nil)}}
+	lib, err := probe.Open()
+	if err == nil {
+		g.gpus, err = lib.GPUs()
+	}
+	switch {
+	case errors.Is(err, probe.ErrNone):
+		log.Info("no GPUs found", "why", err)
+		return g
+	case err != nil:
+		log.Warn("cannot look for GPUs", "error", err)
+		if lib != nil {
+			lib.Close()
+		}
+		return g
+	}
+	g.lib = lib
+	g.units = gpu.Units(g.gpus)
+	g.health = make([]gpu.Health, len(g.gpus))
+	v := lib.Versions()
+	log.Info("GPUs found", "count", len(g.gpus), "units", len(g.units), "driver", v.Driver, "cuda", v.CUDA)
+	return g
+}
+
+func (g *gear) close() {
+	if g.lib != nil {
+		g.lib.Close()
+	}
+}
+
+// found lists the GPUs as generic resources: an entry for those of one type near
+// the same CPUs, with numbers by the driver's order, and links by number.
+func (g *gear) found() []*rinkpb.NodeGres {
+	ties := gpu.Ties(g.gpus, g.units)
+	var out []*rinkpb.NodeGres
+	for i, u := range g.units {
+		cores := cpuText(g.gpus[u.GPU].CPUs)
+		at := slices.IndexFunc(out, func(n *rinkpb.NodeGres) bool { return n.Type == u.Type && n.Cores == cores })
+		if at < 0 {
+			at = len(out)
+			out = append(out, &rinkpb.NodeGres{Name: "gpu", Type: u.Type, Cores: cores})
+		}
+		n := out[at]
+		n.Count++
+		n.Files, n.Numbers = append(n.Files, u.Files), append(n.Numbers, int32(i))
+		if ties != nil {
+			row := &rinkpb.DeviceLinks{}
+			for _, w := range ties[i] {
+				row.To = append(row.To, int32(w))
+			}
+			n.Links = append(n.Links, row)
+		}
+	}
+	return out
+}
+
+func cpuText(list []int) string {
+	if len(list) == 0 {
+		return ""
+	}
+	index := make([]uint32, len(list))
+	for i, c := range list {
+		index[i] = uint32(c)
+	}
+	return slurm.NewIndexSet(index...).String()
+}
+
+// configure takes what the configuration says of this node's devices.
+func (g *gear) configure(files []slurm.ConfFile) {
+	read := func(name string) ([]byte, error) {
+		for _, f := range files {
+			if f.Name == name {
+				return f.Text, nil
+			}
+		}
+		return nil, os.ErrNotExist
+	}
+	var c gearConf
+	if _, err := read("cgroup.conf"); err == nil {
+		// The leader refuses files that do not parse.
+		if conf, _, err := slurm.ParseCgroupConf("cgroup.conf", read); err == nil {
+			c.fence = conf.ConstrainDevices
+		}
+	}
+	var flags []string
+	if _, err := read("gres.conf"); err == nil {
+		if conf, _, err := slurm.ParseGresConf("gres.conf", read); err == nil {
+			lines, _ := conf.ForNode(g.node)
+			for _, l := range lines {
+				c.files = append(c.files, l.Files...)
+				if len(l.MultipleFiles) > 0 {
+					c.files = append(c.files, strings.Join(l.MultipleFiles, ","))
+				}
+				if l.Name == "gpu" {
+					flags = append(flags, l.Flags...)
+				}
+			}
+		}
+	}
+	c.envs = gpuEnvs(flags)
+	g.mu.Lock()
+	g.conf = c
+	g.mu.Unlock()
+}
+
+// gpuEnvs are the variables that name a job's GPUs to the libraries that ask, by
+// the flags of gres.conf: those of all makers when it has none.
+func gpuEnvs(flags []string) []string {
+	var envs []string
+	for _, e := range []struct{ flag, name string }{
+		{"nvidia_gpu_env", "CUDA_VISIBLE_DEVICES"}, {"amd_gpu_env", "ROCR_VISIBLE_DEVICES"},
+		{"opencl_env", "GPU_DEVICE_ORDINAL"}, {"intel_gpu_env", "ZE_AFFINITY_MASK"},
+	} {
+		if slices.Contains(flags, e.flag) {
+			envs = append(envs, e.name)
+		}
+	}
+	switch {
+	case slices.Contains(flags, "no_gpu_env"):
+		return nil
+	case envs == nil:
+		return []string{"CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"}
+	}
+	return envs
+}
+
+// held is what a job or step was given of one kind of resource.
+type held struct {
+	name  string
+	index []int32
+	files []string // as many, or none
+}
+
+func heldOf(list []*rinkpb.GresAlloc, files []*rinkpb.DeviceFiles) []held {
+	out := make([]held, len(list))
+	for i, a := range list {
+		out[i] = held{name: a.Name, index: a.Index}
+		if i < len(files) && len(files[i].Files) == len(a.Index) {
+			out[i].files = files[i].Files
+		}
+	}
+	return out
+}
+
+func heldByJob(h *rinkpb.JobHere) []held     { return heldOf(h.GetGres(), h.GetGresFiles()) }
+func heldByStep(s *rinkpb.LaunchStep) []held { return heldOf(s.Gres, s.GresFiles) }
+
+// isGPU reports whether a resource is of GPUs, or of parts of them.
+func (h *held) isGPU() bool { return h.name == "gpu" || h.name == "shard" || h.name == "mps" }
+
+// fence returns the rules that keep who was given some devices from all others of
+// this node. nil: it may open them all, because cgroup.conf says so or there is
+// nothing to keep it from.
+func (g *gear) fence(given []held) []slice.DeviceRule {
+	g.mu.Lock()
+	conf := g.conf
+	g.mu.Unlock()
+	if !conf.fence {
+		return nil
+	}
+	type device struct {
+		kind         byte
+		major, minor int64
+	}
+	open := map[device]bool{}
+	number := func(path string) (device, bool) {
+		var st unix.Stat_t
+		if unix.Stat(path, &st) != nil {
+			return device{}, false
+		}
+		d := device{major: int64(unix.Major(st.Rdev)), minor: int64(unix.Minor(st.Rdev))}
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFCHR:
+			d.kind = 'c'
+		case unix.S_IFBLK:
+			d.kind = 'b'
+		default:
+			return device{}, false
+		}
+		return d, true
+	}
+	for _, a := range given {
+		for _, files := range a.files {
+			for path := range strings.SplitSeq(files, ",") {
+				if d, ok := number(path); ok {
+					open[d] = true
+				}
+			}
+		}
+	}
+	// What every program needs stays open, whatever a configuration calls it.
+	for _, r := range slice.BasicDevices() {
+		open[device{r.Type, r.Major, r.Minor}] = true
+	}
+	var rules []slice.DeviceRule
+	shut := func(files string) {
+		for path := range strings.SplitSeq(files, ",") {
+			if d, ok := number(path); ok && !open[d] {
+				open[d] = true // once
+				rules = append(rules, slice.DeviceRule{Type: d.kind, Major: d.major, Minor: d.minor, Access: "rwm"})
+			}
+		}
+	}
+	for _, files := range conf.files {
+		shut(files)
+	}
+	for _, u := range g.units {
+		shut(u.Files)
+	}
+	return rules
+}
+
+// given is a GPU that a job or step has.
+type given struct {
+	number  int    // on the node
+	visible string // what names it to CUDA where that is no number
+	uuid    string // "" when not known
+	cpus    []int  // near it; nil: not known
+}
+
+// gpusOf lists the GPUs of what was given, in their order on the node.
+func (g *gear) gpusOf(list []held) []given {
+	var out []given
+	for _, a := range list {
+		if !a.isGPU() {
+			continue
+		}
+		for k, number := range a.index {
+			one := given{number: int(number)}
+			files := ""
+			if a.files != nil {
+				files = a.files[k]
+			}
+			if at := slices.IndexFunc(g.units, func(u gpu.Unit) bool { return u.Files == files }); at >= 0 {
+				u := g.units[at]
+				one.visible, one.cpus, one.uuid = u.Visible, g.gpus[u.GPU].CPUs, cmp.Or(u.Visible, g.gpus[u.GPU].UUID)
+			} else if n, ok := fileNumber(files); ok {
+				one.number = n
+			}
+			out = append(out, one)
+		}
+	}
+	slices.SortFunc(out, func(a, b given) int { return cmp.Compare(a.number, b.number) })
+	return slices.CompactFunc(out, func(a, b given) bool { return a.number == b.number && a.visible == b.visible })
+}
+
+// fileNumber reads the number a device file ends with, which is what drivers count
+// by.
+func fileNumber(path string) (int, bool) {
+	at := len(path)
+	for at > 0 && '0' <= path[at-1] && path[at-1] <= '9' {
+		at--
+	}
+	n, err := strconv.Atoi(path[at:])
+	return n, err == nil
+}
+
+// tell sets the variables that name GPUs. Inside a fence they are counted from 0,
+// since a library sees no others there.
+func (g *gear) tell(env *taskenv.Env, list []given, see []int) {
+	if len(list) == 0 {
+		return
+	}
+	g.mu.Lock()
+	conf := g.conf
+	g.mu.Unlock()
+	var names, uuids []string
+	for _, k := range see {
+		d := list[k]
+		switch {
+		case d.visible != "":
+			names = append(names, d.visible)
+		case conf.fence:
+			names = append(names, strconv.Itoa(k))
+		default:
+			names = append(names, strconv.Itoa(d.number))
+		}
+		if d.uuid != "" {
+			uuids = append(uuids, d.uuid)
+		}
+	}
+	for _, v := range conf.envs {
+		env.Set(v, strings.Join(names, ","))
+	}
+	if len(uuids) == len(see) && slices.Contains(conf.envs, "CUDA_VISIBLE_DEVICES") {
+		// What starts containers looks for devices by what they are called on the host.
+		env.Set("NVIDIA_VISIBLE_DEVICES", strings.Join(uuids, ","))
+	}
+}
+
+func everyPlace(n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}
+
+// tellJob names all of a job's GPUs here.
+func (g *gear) tellJob(env *taskenv.Env, gres []held) {
+	list := g.gpusOf(gres)
+	g.tell(env, list, everyPlace(len(list)))
+}
+
+// tellTasks names to each task of a step the GPUs it is bound to.
+func (g *gear) tellTasks(envs []*taskenv.Env, gres []held, bind string, cpus [][]int) {
+	list := g.gpusOf(gres)
+	near := make([][]int, len(list))
+	for i, d := range list {
+		near[i] = d.cpus
+	}
+	see := gpu.Bind(bind, len(list), len(envs), near, cpus)
+	for i, env := range envs {
+		if see == nil {
+			g.tell(env, list, everyPlace(len(list)))
+		} else {
+			g.tell(env, list, see[i])
+		}
+	}
+}
+
+// uses tells what the GPUs are doing, in the driver's order.
+func (g *gear) uses() ([]probe.Use, error) {
+	if g.lib == nil {
+		return nil, probe.ErrNone
+	}
+	return g.lib.Uses()
+}
+
+// indexes returns the driver's numbers of the GPUs that were given, each once.
+func (g *gear) indexes(list []held) []int {
+	var out []int
+	for _, a := range list {
+		for k, number := range a.index {
+			i := int(number)
+			if a.files != nil {
+				at := slices.IndexFunc(g.units, func(u gpu.Unit) bool { return u.Files == a.files[k] })
+				if at < 0 {
+					continue
+				}
+				i = g.units[at].GPU
+			}
+			if a.isGPU() && !slices.Contains(out, i) {
+				out = append(out, i)
+			}
+		}
+	}
+	return out
+}
+
+// reportDevices reports which devices of this node are out of service.
+func (a *Agent) reportDevices(sick []*rinkpb.SickFile) {
+	for _, s := range sick {
+		a.log.Warn("a device is out of service", "file", s.File, "why", s.Why)
+	}
+	a.report(&rinkpb.Report{Report: &rinkpb.Report_Devices{Devices: &rinkpb.SetDevices{Node: a.conf.Node, Sick: sick}}})
+}
+
+// signsEvery is how often the health of GPUs is looked at when nothing is told of
+// them.
+const signsEvery = 10 * time.Second
+
+// watch follows the health of the devices until ctx ends, and has report told what
+// is out of service whenever that changes, and once to begin with.
+func (g *gear) watch(ctx context.Context, report func([]*rinkpb.SickFile)) {
+	now := make(chan struct{}, 1)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	if g.lib != nil {
+		wg.Go(func() {
+			err := g.lib.Watch(ctx, func(e probe.Event) {
+				g.log.Warn("the driver tells of an error", "gpu", e.GPU, "xid", e.XID)
+				g.mu.Lock()
+				if e.GPU >= 0 && e.GPU < len(g.health) {
+					g.health[e.GPU].Error(e.XID, time.Now())
+				}
+				g.mu.Unlock()
+				select {
+				case now <- struct{}{}:
+				default:
+				}
+			})
+			if err != nil {
+				g.log.Info("the driver does not tell of errors as they come", "why", err)
+			}
+		})
+	}
+	ticker := time.NewTicker(signsEvery)
+	defer ticker.Stop()
+	for {
+		if list, changed := g.look(time.Now()); changed {
+			report(list)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-now:
+		case <-ticker.C:
+		}
+	}
+}
+
+// look lists the devices that are out of service, and whether that has changed
+// since it was asked last.
+func (g *gear) look(at time.Time) ([]*rinkpb.SickFile, bool) {
+	var signs []gpu.Signs
+	if g.lib != nil {
+		var err error
+		if signs, err = g.lib.Signs(); err != nil {
+			g.log.Warn("cannot read the health of GPUs", "error", err)
+			return nil, false
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var list []*rinkpb.SickFile
+	for i := range g.gpus {
+		if i < len(signs) {
+			g.health[i].See(signs[i], at)
+		} else {
+			g.health[i].See(gpu.Signs{Lost: true}, at)
+		}
+		if why := g.health[i].Why(); why != "" {
+			list = append(list, &rinkpb.SickFile{File: g.gpus[i].File(), Why: why})
+		}
+	}
+	for _, files := range g.conf.files {
+		for path := range strings.SplitSeq(files, ",") {
+			if _, err := os.Stat(path); err != nil {
+				list = append(list, &rinkpb.SickFile{File: path, Why: fmt.Sprintf("there is no device file %s", path), Missing: true})
+			}
+		}
+	}
+	same := slices.EqualFunc(list, g.told, func(a, b *rinkpb.SickFile) bool { return a.File == b.File && a.Why == b.Why })
+	changed := !g.once || !same
+	g.told, g.once = list, true
+	return list, changed
+}
