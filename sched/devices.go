@@ -149,6 +149,17 @@ func WithSick(gres []NodeGres, sick []SickFile) []NodeGres {
 	return out
 }
 
+// well is n with every device in service: what it is asked whether a job could ever
+// run there.
+func (n *Node) well() *Node {
+	if !slices.ContainsFunc(n.Gres, func(g NodeGres) bool { return g.Sick != nil }) {
+		return n
+	}
+	c := *n
+	c.Gres = WithSick(n.Gres, nil)
+	return &c
+}
+
 // SickFiles is WithSick undone.
 func SickFiles(gres []NodeGres) []SickFile {
 	var out []SickFile

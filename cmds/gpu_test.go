@@ -1,0 +1,278 @@
+package cmds_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/runink/rink/gpu/probe/probetest"
+)
+
+// gpuDescription is a machine with eight A100: pairs tied by NVLinks, two of them cut
+// into instances.
+func gpuDescription() string {
+	var b strings.Builder
+	b.WriteString("driver 550.54.15 12040\n")
+	for i := range 8 {
+		mig := ""
+		if i >= 6 {
+			mig = " mig=1"
+		}
+		fmt.Fprintf(&b, "gpu %d uuid=GPU-%d name=NVIDIA_A100-SXM4-80GB pci=00000000:%02x:00.0 memory=81920 numa=%d util=50 used=2048%s\n", i, i, 16+i, i/4, mig)
+		if i%2 == 1 {
+			fmt.Fprintf(&b, "link %d %d 12\n", i-1, i)
+		}
+	}
+	for _, g := range []int{6, 7} {
+		for gi := 1; gi <= 2; gi++ {
+			fmt.Fprintf(&b, "instance %d %d 0 MIG-%d-%d 1g.10gb 9728\n", g, gi, g, gi)
+		}
+	}
+	return b.String()
+}
+
+// gpuDevices makes, in a mount namespace of the process's own, the device files and
+// what the driver tells under /proc, and becomes the agent.
+const gpuDevices = `set -e
+mount --make-rprivate /
+mount -t tmpfs t /proc/driver
+mkdir "$1" && mount -t tmpfs -o mode=755 t "$1"
+for f in null zero full random urandom tty; do : >"$1/$f"; mount --bind /dev/$f "$1/$f"; done
+mkdir "$1/pts" "$1/shm" "$1/nvidia-caps"; mount --bind /dev/pts "$1/pts"; mount -t tmpfs -o mode=1777 t "$1/shm"; ln -s pts/ptmx "$1/ptmx"
+ln -s /proc/self/fd "$1/fd"
+cap=20
+for i in 0 1 2 3 4 5 6 7; do mknod -m 666 "$1/nvidia$i" c 195 $i; done
+for g in 6 7; do for gi in 1 2; do for at in gi$gi gi$gi/ci0; do
+	cap=$((cap+1)); d=/proc/driver/nvidia/capabilities/gpu$g/mig/$at; mkdir -p $d
+	printf 'DeviceFileMinor: %d\nDeviceFileMode: 292\n' $cap >$d/access; mknod -m 666 "$1/nvidia-caps/nvidia-cap$cap" c 240 $cap
+done; done; done
+mount --rbind "$1" /dev
+shift
+exec "$@"
+`
+
+// gpuCluster is a controller and two agents, each a process of its own with eight
+// GPUs of its own.
+type gpuCluster struct {
+	cluster
+	desc [2]string
+}
+
+func startGPUs(t *testing.T) *gpuCluster {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("device files and the devices cgroup need root")
+	}
+	for _, f := range []string{"/sys/fs/cgroup/devices/cgroup.procs", "/sys/fs/cgroup/cgroup.controllers"} {
+		if _, err := os.Stat(f); err == nil {
+			break
+		} else if f == "/sys/fs/cgroup/cgroup.controllers" {
+			t.Skip("no devices cgroup: ", err)
+		}
+	}
+	lib := probetest.Build(t)
+	c := &gpuCluster{cluster: cluster{t: t, dir: shortDir(t)}}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ports [3]int
+	var held [3]net.Listener // until all are found, so that none is found twice
+	for i := range ports {
+		if held[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		ports[i] = held[i].Addr().(*net.TCPAddr).Port
+	}
+	for _, l := range held {
+		l.Close()
+	}
+	write := func(name, text string) string {
+		path := filepath.Join(c.dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	conf := fmt.Sprintf(`ClusterName=gpus
+SlurmctldHost=%s(127.0.0.1)
+SlurmctldPort=%d
+StateSaveLocation=%[3]s/ctld
+SlurmdSpoolDir=%[3]s/%%n
+CommandSocket=%[3]s/%%d.sock
+SlurmdParameters=config_overrides
+ReturnToService=2
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+DefMemPerCPU=10
+KillWait=2
+SliceNamespaces=pid,mount,ipc
+GresTypes=gpu
+`, host, ports[0], c.dir)
+	for i := range 2 {
+		conf += fmt.Sprintf("NodeName=g%d NodeHostname=%s NodeAddr=127.0.0.1 Port=%d CPUs=16 RealMemory=8000 Gres=gpu:a100:6,gpu:1g.10gb:4\n", i+1, host, ports[i+1])
+	}
+	conf += "PartitionName=debug Nodes=ALL Default=YES State=UP\n"
+	c.conf = write("slurm.conf", conf)
+	write("gres.conf", "AutoDetect=nvml\n")
+	write("cgroup.conf", "ConstrainDevices=yes\n")
+	script := write("devices.sh", gpuDevices)
+	for i := range c.desc {
+		c.desc[i] = filepath.Join(c.dir, fmt.Sprintf("gpus%d", i+1))
+		probetest.Describe(t, c.desc[i], gpuDescription())
+	}
+	find := func(name string) string {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	run := func(cmd *exec.Cmd) {
+		log, err := os.Create(filepath.Join(c.dir, fmt.Sprintf("log%d", time.Now().UnixNano())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Stdout, cmd.Stderr = log, log
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			cmd.Process.Signal(syscall.SIGTERM)
+			cmd.Wait()
+			log.Close()
+			if t.Failed() {
+				text, _ := os.ReadFile(log.Name())
+				t.Logf("%v:\n%s", cmd.Args, tailOf(string(text)))
+			}
+		})
+	}
+	t.Cleanup(func() {
+		for _, pid := range c.launchers() {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
+	run(exec.Command(find("rinkctld"), "-D", "-f", c.conf))
+	for i := range c.desc {
+		cmd := exec.Command("unshare", "-m", "sh", script, filepath.Join(c.dir, fmt.Sprintf("dev%d", i+1)),
+			find("rinknoded"), "-D", "-f", c.conf, "-N", fmt.Sprintf("g%d", i+1))
+		cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+lib, probetest.Variable+"="+c.desc[i])
+		run(cmd)
+	}
+	c.wait("sinfo", "idle 2", "-h", "-o", "%t %D")
+	return c
+}
+
+// wait repeats a command until its output has the text.
+func (c *gpuCluster) wait(name, text string, args ...string) string {
+	c.t.Helper()
+	out := ""
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		var err error
+		if out, err = c.do(name, args...); err == nil && strings.Contains(out, text) {
+			return out
+		}
+	}
+	c.t.Fatalf("%s %v does not come to say %q:\n%s\n%s", name, args, text, out, c.must("scontrol", "show", "node", "-d"))
+	return ""
+}
+
+// sees says which devices can be opened: one that has no driver behind it answers
+// "No such device or address", one behind the fence "Operation not permitted".
+const sees = `for d in /dev/nvidia? /dev/nvidia-caps/*; do
+	m=$( (: <$d) 2>&1 ); case $m in *"not permitted"*) ;; *"No such device"*) printf '%s ' ${d##*/};; *) echo "$d: $m";; esac
+done; echo; `
+
+// TestGPUs runs jobs on two agents that find eight GPUs each through NVML's binary
+// interface: they see and can open exactly what they were given.
+func TestGPUs(t *testing.T) {
+	c := startGPUs(t)
+	run := func(args ...string) string {
+		t.Helper()
+		return c.must("srun", args...)
+	}
+	if n := c.must("scontrol", "show", "node", "-d", "g1"); !strings.Contains(n, "Gres=gpu:a100:6,gpu:1g.10gb:4") || !strings.Contains(n, "GresDrain=N/A") ||
+		!strings.Contains(n, "GresUsed=gpu:a100:0(IDX:N/A),gpu:1g.10gb:0(IDX:N/A)") {
+		t.Errorf("the node is not what was found:\n%s", n)
+	}
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"AllOfAType", []string{"--gres=gpu:a100:6"}, "nvidia0 nvidia1 nvidia2 nvidia3 nvidia4 nvidia5 \n0,1,2,3,4,5 GPU-0,GPU-1,GPU-2,GPU-3,GPU-4,GPU-5"},
+		{"APair", []string{"--gres=gpu:a100:2"}, "nvidia0 nvidia1 \n0,1 GPU-0,GPU-1"},
+		{"None", nil, "\n "},
+		{"OneInstance", []string{"--gres=gpu:1g.10gb:1"}, "nvidia6 nvidia-cap21 nvidia-cap22 \nMIG-6-1 MIG-6-1"},
+		{"InstancesOfTwo", []string{"--gres=gpu:1g.10gb:3"},
+			"nvidia6 nvidia7 nvidia-cap21 nvidia-cap22 nvidia-cap23 nvidia-cap24 nvidia-cap25 nvidia-cap26 \nMIG-6-1,MIG-6-2,MIG-7-1 MIG-6-1,MIG-6-2,MIG-7-1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := run(append(c.args, "-w", "g1", "sh", "-c", sees+`echo "$CUDA_VISIBLE_DEVICES $NVIDIA_VISIBLE_DEVICES"`)...)
+			if strings.TrimSpace(got) != strings.TrimSpace(c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+
+	t.Run("TwoJobsOnOneNodeAndOneOnTheOther", func(t *testing.T) {
+		var ids []string
+		for _, node := range []string{"g1", "g1", "g2"} {
+			ids = append(ids, c.must("sbatch", "--parsable", "-w", node, "--gres=gpu:a100:2", "-o", "out.%j", "--wrap", sees+`echo "$CUDA_VISIBLE_DEVICES $SLURM_JOB_GPUS"; sleep 3`))
+		}
+		c.wait("squeue", "R\nR\nR", "-h", "-o", "%t")
+		if n := c.must("scontrol", "show", "node", "-d", "g1"); !strings.Contains(n, "GresUsed=gpu:a100:4(IDX:0-3)") {
+			t.Errorf("%s", n)
+		}
+		c.drain(time.Minute)
+		for i, want := range []string{"nvidia0 nvidia1 \n0,1 0,1", "nvidia2 nvidia3 \n0,1 2,3", "nvidia0 nvidia1 \n0,1 0,1"} {
+			text, err := os.ReadFile(filepath.Join(c.dir, "out."+ids[i]))
+			if err != nil || strings.TrimSpace(string(text)) != want {
+				t.Errorf("job %s: %q, want %q (%v)", ids[i], text, want, err)
+			}
+		}
+	})
+
+	t.Run("TasksAndSteps", func(t *testing.T) {
+		out := run("-w", "g1", "-n", "2", "--gpus-per-task=a100:2", "-l", "sh", "-c", `echo "$CUDA_VISIBLE_DEVICES $NVIDIA_VISIBLE_DEVICES"`)
+		if !strings.Contains(out, "0: 0,1 GPU-0,GPU-1") || !strings.Contains(out, "1: 2,3 GPU-2,GPU-3") {
+			t.Errorf("two GPUs a task: %q", out)
+		}
+		id := c.must("sbatch", "--parsable", "-w", "g1", "-n", "2", "--gres=gpu:a100:2", "-o", "steps.%j", "--wrap",
+			"srun -n1 --exact --gres=gpu:a100:1 sh -c '"+strings.ReplaceAll(sees, "'", `'\''`)+`echo $CUDA_VISIBLE_DEVICES' & srun -n1 --exact --gres=gpu:a100:1 sh -c 'sleep 1; `+
+				strings.ReplaceAll(sees, "'", `'\''`)+`echo $CUDA_VISIBLE_DEVICES'; wait`)
+		c.drain(time.Minute)
+		text, _ := os.ReadFile(filepath.Join(c.dir, "steps."+id))
+		for _, want := range []string{"nvidia0 \n0", "nvidia1 \n0"} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("steps with one of two GPUs each: %q", text)
+			}
+		}
+	})
+
+	t.Run("OneFails", func(t *testing.T) {
+		probetest.Describe(t, c.desc[0], strings.Replace(gpuDescription(), "gpu 4 ", "gpu 4 lost=1 ", 1)+"xid 4 79\n")
+		c.wait("scontrol", "GresDrain=gpu:a100:1(IDX:4)", "show", "node", "-d", "g1")
+		if got := run("-w", "g1", "--gres=gpu:a100:5", "sh", "-c", sees); strings.TrimSpace(got) != "nvidia0 nvidia1 nvidia2 nvidia3 nvidia5" {
+			t.Errorf("five of six with one out of service: %q", got)
+		}
+		id := c.must("sbatch", "--parsable", "-w", "g1", "--gres=gpu:a100:6", "--wrap", "true")
+		time.Sleep(time.Second)
+		if got := c.must("squeue", "-h", "-j", id, "-o", "%t %r"); got != "PD Resources" {
+			t.Errorf("a job for six: %q", got)
+		}
+		c.must("scancel", id)
+		text := gpuDescription()
+		for i := range 4 {
+			text = strings.Replace(text, fmt.Sprintf("gpu %d ", i), fmt.Sprintf("gpu %d remapfailed=1 ", i), 1)
+		}
+		probetest.Describe(t, c.desc[0], text+"xid 4 79\nxid 5 48\n")
+		c.wait("scontrol", "Reason=gres/gpu: 4 of 10 in service, 50% wanted", "show", "node", "g1")
+	})
+}
