@@ -16,10 +16,10 @@ import (
 type Config struct {
 	Conf        *slurm.Conf
 	Files       []slurm.ConfFile // what Conf was read from, and the files beside it
-	Node        string // NodeName
-	Listen      string // address and port of the TLS listener
-	Spool       string // SlurmdSpoolDir with its patterns filled in
-	Socket      string // Unix socket for the commands of this host
+	Node        string           // NodeName
+	Listen      string           // address and port of the TLS listener
+	Spool       string           // SlurmdSpoolDir with its patterns filled in
+	Socket      string           // Unix socket for the commands of this host
 	Controllers []controllerAt
 	Local       string // Unix socket of a controller on this host, tried for a certificate
 	Path        string // of the configuration file; "" when there is none
