@@ -101,6 +101,9 @@ func TestEveryCommandGoesThroughTheLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, e := range apitest.Empty(&batch) {
+				if strings.HasSuffix(e, ".partition.slice_namespaces") || strings.HasSuffix(e, ".partition.slice_private_tmp") {
+					continue // of before SliceConf: read, and no longer written
+				}
 				t.Errorf("field %s of the message is not set", e)
 			}
 			got, err := decodeRecord(b, FormatLevel)
