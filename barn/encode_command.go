@@ -87,7 +87,9 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 			Hash: c.Hash, Role: c.Role, Name: c.Name, Expires: api.TimeToProto(c.Expires),
 		}}
 	case state.ResetUsage:
-		e.Cmd = &rinkpb.Entry_ResetUsage{ResetUsage: &rinkpb.ResetUsage{All: c.All, Assocs: numbers(c.Assocs), Qos: c.QOS}}
+		e.Cmd = &rinkpb.Entry_ResetUsage{ResetUsage: &rinkpb.ResetUsage{
+			All: c.All, Assocs: numbers(c.Assocs), Qos: c.QOS, Month: api.TimeToProto(c.Month), NextMonth: api.TimeToProto(c.NextMonth),
+		}}
 	case state.EditAccounts:
 		m := &rinkpb.EditAccounts{Edit: api.AccountsEditToProto(&c.Edit)}
 		for i := range c.Notes {
@@ -207,7 +209,10 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 		t := m.AddToken
 		return state.AddToken{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName(), Expires: api.TimeFromProto(t.GetExpires())}, nil
 	case *rinkpb.Entry_ResetUsage:
-		c := state.ResetUsage{All: m.ResetUsage.GetAll(), QOS: m.ResetUsage.GetQos()}
+		c := state.ResetUsage{
+			All: m.ResetUsage.GetAll(), QOS: m.ResetUsage.GetQos(),
+			Month: api.TimeFromProto(m.ResetUsage.GetMonth()), NextMonth: api.TimeFromProto(m.ResetUsage.GetNextMonth()),
+		}
 		setNumbers(&c.Assocs, m.ResetUsage.GetAssocs())
 		return c, nil
 	case *rinkpb.Entry_ImportHistory:

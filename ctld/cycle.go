@@ -127,7 +127,11 @@ func (l *loop) tell(events []state.Event) bool {
 		case state.AccountsChanged:
 			l.live.SetAccounts(ev.New, time.Now())
 		case state.UsageReset:
-			l.live.ResetUsage(ev.All, ev.Assocs, ev.QOS, ev.At)
+			if !ev.Month.IsZero() {
+				l.live.SetMonth(ev.Month, ev.NextMonth, ev.At)
+			} else {
+				l.live.ResetUsage(ev.All, ev.Assocs, ev.QOS, ev.At)
+			}
 		case state.ReservationChanged:
 			l.live.Reservation(ev.Old, ev.New)
 		case state.HistoryImported:

@@ -190,6 +190,7 @@ func (s *Server) tick(ctx context.Context, now time.Time) {
 		cmds = append(cmds, graceOver(st, now)...)
 		cmds = append(cmds, s.lostNodes(st, now)...)
 		cmds = append(cmds, usageReset(st, now)...)
+		cmds = append(cmds, quotaMonth(st, now)...)
 		cmds = append(cmds, turnReservations(st, now)...)
 		if age := conf.Conf.MinJobAge; age > 0 && st.EndedBefore(now.Add(-seconds(age))) {
 			cmds = append(cmds, state.Purge{Before: now.Add(-seconds(age))})

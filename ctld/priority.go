@@ -205,6 +205,20 @@ func usageReset(st *state.State, now time.Time) []state.Command {
 	return []state.Command{state.ResetUsage{All: true}}
 }
 
+// quotaMonth says which calendar month it is by the leader's zone, where herds have
+// quotas of hours and the log does not say so yet.
+func quotaMonth(st *state.State, now time.Time) []state.Command {
+	if !st.CountsHours() {
+		return nil
+	}
+	began, next := st.QuotaMonth()
+	if !began.IsZero() && now.Before(next) {
+		return nil
+	}
+	y, m, _ := now.In(time.Local).Date()
+	return []state.Command{state.ResetUsage{Month: time.Date(y, m, 1, 0, 0, 0, 0, time.Local), NextMonth: time.Date(y, m+1, 1, 0, 0, 0, 0, time.Local)}}
+}
+
 // Priorities tells what the priorities of pending jobs are made of, a job with
 // several partitions once for each.
 func (c *controller) Priorities(ctx context.Context, _ *rinkpb.PrioritiesRequest) (*rinkpb.PrioritiesReply, error) {

@@ -88,6 +88,12 @@ func (c *controller) Standings(ctx context.Context, req *rinkpb.StandingsRequest
 			reply.Assocs = append(reply.Assocs, p)
 		}
 	}
+	if req.Herds {
+		for _, h := range ledger.Herds(now) {
+			q := slurm.Quota{TRES: h.TRES, Jobs: h.Jobs, Waiting: h.Waiting, Submit: h.Submitted, Hours: h.Hours}
+			reply.Herds = append(reply.Herds, &rinkpb.HerdStanding{Partition: string(h.Partition), Used: q.String(), Borrowed: h.Over.Raw()})
+		}
+	}
 	if req.Qos {
 		for _, q := range ledger.QOSStandings(now) {
 			if len(req.OfQos) > 0 && !slices.Contains(req.OfQos, q.Name) {

@@ -122,13 +122,13 @@ type Limits struct {
 	GrpJobs        int64
 	GrpJobsAccrue  int64
 	GrpSubmitJobs  int64
-	GrpWall        slurm.Duration // 0: none
+	GrpWall        slurm.Duration // 0: none, NoTime: nothing at all
 	// Of each job.
 	MaxTRESPerJob     slurm.TRES
 	MaxTRESPerNode    slurm.TRES
 	MaxTRESMinsPerJob slurm.TRES
 	MinTRESPerJob     slurm.TRES
-	MaxWall           slurm.Duration // 0: none
+	MaxWall           slurm.Duration // 0: none, NoTime: nothing at all
 	MinPrioThreshold  int64
 	// Of each user's jobs; for an association, which has one user, the same as
 	// MaxJobs, MaxJobsAccrue and MaxSubmitJobs.
@@ -145,6 +145,9 @@ type Limits struct {
 	MaxSubmitPerAccount      int64
 	Priority                 int64 // added by the association to its jobs' priority factor; NoLimit: none
 }
+
+// NoTime is a limit of nothing at all on a time, where 0 is no limit.
+const NoTime slurm.Duration = -1
 
 // NoLimits bounds nothing.
 func NoLimits() Limits {

@@ -390,7 +390,7 @@ func (p *accountPlan) setQOS(q *QOS, w setWord) error {
 		if err != nil {
 			return err
 		}
-		q.PreemptExempt = d
+		q.PreemptExempt = max(d, 0)
 	case "PreemptMode":
 		mode, ok := preemptMode(w.Value)
 		if !ok {

@@ -350,8 +350,11 @@ func wallValue(def *WordDef, w AccountWord) (slurm.Duration, error) {
 	if err != nil {
 		return 0, badWord(w, " Bad %s time format: %s%s%s", shortWord(def.Name), strings.ToLower(shortWord(def.Name)), w.Op, w.Value)
 	}
-	if d == slurm.Unlimited {
+	switch d {
+	case slurm.Unlimited:
 		return 0, nil
+	case 0:
+		return NoTime, nil
 	}
 	return d, nil
 }

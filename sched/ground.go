@@ -23,7 +23,7 @@ type ground struct {
 	parts    map[PartitionName]*weighing
 	partQOS  map[PartitionName]int32 // of partitions that have one
 	none     weighing                // of a partition that is not there
-	herds    []herdGround            // partitions with a quota
+	herd     []herdGround            // partitions with a quota
 	herdOf   map[PartitionName]int32
 }
 
@@ -114,7 +114,10 @@ func (k *kinds) boundsOf(l *Limits) bounds {
 		b.tres[f] = k.bounds(t)
 	}
 	span := func(d slurm.Duration) int64 {
-		if d <= 0 || d == slurm.Unlimited {
+		switch {
+		case d == NoTime:
+			return 0
+		case d <= 0 || d == slurm.Unlimited:
 			return NoLimit
 		}
 		return int64(d)

@@ -17,17 +17,18 @@ import (
 // out even whatever is configured meanwhile.
 type Ledger struct {
 	*ground
-	decay   decay
-	assocs  []account    // by place
-	qos     []qosAccount // by place
-	herdHas []counts     // by place of the herd
-	jobs    map[slurm.JobID]*claim
-	trials  []*claim // starts that are only being tried
-	m       measure
-	want    amounts
-	usage   uint64     // how often usage was written
-	fair    *FairShare // as of when it was reckoned last; nil when nobody needs it
-	reset   time.Time  // when all usage was forgotten last, or the book begun
+	decay  decay
+	assocs []account    // by place
+	qos    []qosAccount // by place
+	herds  []herdBook   // by place of the herd
+	month  month        // whose hours count
+	jobs   map[slurm.JobID]*claim
+	trials []*claim // starts that are only being tried
+	m      measure
+	want   amounts
+	usage  uint64     // how often usage was written
+	fair   *FairShare // as of when it was reckoned last; nil when nobody needs it
+	reset  time.Time  // when all usage was forgotten last, or the book begun
 }
 
 // account is what one association or QOS has.
@@ -69,6 +70,7 @@ type claim struct {
 	acct   string
 	jobs   int64
 	submit int64
+	wait   int64 // of them pending
 	accrue int64
 	tres   amounts // nil unless it runs
 	weight amounts
@@ -92,7 +94,7 @@ func NewLedger(cfg *Config, acc *Accounts, at time.Time) *Ledger {
 		cfg = &Config{}
 	}
 	l := &Ledger{ground: newGround(cfg, acc), reset: at, decay: decay{decayOf(cfg), at.Truncate(time.Second)}, jobs: map[slurm.JobID]*claim{}}
-	l.assocs, l.qos, l.herdHas = l.accountsOf(), l.qosOf(), l.herdBook()
+	l.assocs, l.qos, l.herds = l.accountsOf(), l.qosOf(), l.herdBooks()
 	l.want = make(amounts, len(l.kinds.keys))
 	return l
 }
@@ -135,7 +137,7 @@ func (l *Ledger) Clone() *Ledger {
 	}
 	c := &Ledger{ground: l.ground, decay: l.decay, usage: l.usage, reset: l.reset, want: make(amounts, len(l.kinds.keys))}
 	n := len(l.kinds.keys)
-	c.herdHas = cloneHerds(l.herdHas, n)
+	c.herds, c.month = cloneHerds(l.herds), l.month
 	ints := make([]int64, (len(l.assocs)+len(l.qos))*(5*n+2))
 	floats := make([]float64, (len(l.assocs)+len(l.qos))*(n+2))
 	carve := func(a *account) account {
@@ -181,7 +183,7 @@ func (t *counts) clone(n int) *counts {
 // Set tells how a job stands since at: whatever the book knew of it, from now on
 // it counts as j is.
 func (l *Ledger) Set(j *Job, at time.Time) {
-	if l == nil || len(l.assocs)+len(l.herds) == 0 {
+	if l == nil || len(l.assocs)+len(l.herd) == 0 {
 		return
 	}
 	old := l.jobs[j.ID]
@@ -220,9 +222,10 @@ func (l *Ledger) entryOf(j *Job) *claim {
 	if j.HasEnded() && !j.IsCompleting() {
 		return nil
 	}
-	e := &claim{assoc: l.find(j), herd: l.herd(j.Partition), qos: l.pair(j, j.Partition), uid: j.UID, acct: j.Account, submit: int64(max(j.Tasks.Len(), 1)), still: -1}
+	e := &claim{assoc: l.find(j), herd: l.placeOfHerd(j.Partition), qos: l.pair(j, j.Partition), uid: j.UID, acct: j.Account, submit: int64(max(j.Tasks.Len(), 1)), still: -1}
 	if j.IsPending() {
 		e.submit = int64(tasksIn(j))
+		e.wait = e.submit
 		if gathersAge(j) {
 			e.accrue = e.submit
 		}
@@ -282,7 +285,7 @@ func (l *Ledger) hold(e *claim, j *Job, alloc []NodeAlloc) {
 // same reports whether both count the same.
 func (e *claim) same(o *claim) bool {
 	return e.assoc == o.assoc && e.herd == o.herd && e.qos == o.qos && e.uid == o.uid && e.acct == o.acct && e.jobs == o.jobs &&
-		e.submit == o.submit && e.accrue == o.accrue && e.end == o.end && e.still == o.still &&
+		e.submit == o.submit && e.wait == o.wait && e.accrue == o.accrue && e.end == o.end && e.still == o.still &&
 		slices.Equal(e.tres, o.tres) && slices.Equal(e.weight, o.weight) && slices.Equal(e.rate, o.rate)
 }
 
@@ -293,7 +296,7 @@ func (l *Ledger) count(e *claim, sign int64) {
 		addTo(l.assocs[i].rate, e.rate, sign)
 	}
 	if e.herd >= 0 {
-		l.herdHas[e.herd].add(e, sign)
+		l.herds[e.herd].count(e, sign)
 	}
 	for _, i := range e.qos {
 		if i < 0 {

@@ -18,7 +18,7 @@ func (l *Ledger) Bars(j *Job, p PartitionName, alloc []NodeAlloc, limit slurm.Du
 	if !l.Enforced() {
 		return Why{}
 	}
-	if w := l.overQuota(j, p, alloc); !w.IsZero() || !l.limited() {
+	if w := l.overQuota(j, p, alloc, limit, now); !w.IsZero() || !l.limited() {
 		return w
 	}
 	b := bar{l: l, j: j, assoc: l.find(j), qos: l.pair(j, p), limit: limit}
@@ -39,7 +39,7 @@ func (l *Ledger) Bars(j *Job, p PartitionName, alloc []NodeAlloc, limit slurm.Du
 
 // Enforced reports whether anything is looked at: limits (AccountingStorageEnforce)
 // or the quotas of herds.
-func (l *Ledger) Enforced() bool { return l != nil && (l.limited() || len(l.herds) > 0) }
+func (l *Ledger) Enforced() bool { return l != nil && (l.limited() || len(l.herd) > 0) }
 
 // bar is a job held against the limits.
 type bar struct {

@@ -107,6 +107,14 @@ func (s *Scheduler) ResetUsage(all bool, assocs []AssocID, qos []uint32, at time
 	}
 }
 
+// SetMonth tells which month it is, as by Ledger.SetMonth.
+func (s *Scheduler) SetMonth(began, next, at time.Time) {
+	s.unbarred, s.pace.moved = true, true
+	if s.v.Ledger != nil {
+		s.v.Ledger.SetMonth(began, next, at)
+	}
+}
+
 // AddPast tells that what jobs used that ran elsewhere counts, as by Ledger.AddPast.
 func (s *Scheduler) AddPast(used []PastUse, at time.Time) {
 	s.unbarred, s.pace.moved = true, true

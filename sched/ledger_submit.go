@@ -22,12 +22,13 @@ func (l *Ledger) Admit(jobs []*Job, now time.Time) error {
 	}()
 	for _, j := range jobs {
 		if w := l.quotaSubmits(j.Partition, int64(max(j.Tasks.Len(), 1))); !w.IsZero() {
-			return violates(w)
+			return beyondQuota(w)
 		}
 		if err := l.admit(j, now); err != nil {
 			return err
 		}
-		e := &claim{assoc: l.find(j), herd: l.herd(j.Partition), qos: l.pair(j, j.Partition), uid: j.UID, acct: j.Account, submit: int64(max(j.Tasks.Len(), 1)), still: -1}
+		more := int64(max(j.Tasks.Len(), 1))
+		e := &claim{assoc: l.find(j), herd: l.placeOfHerd(j.Partition), qos: l.pair(j, j.Partition), uid: j.UID, acct: j.Account, submit: more, wait: more, still: -1}
 		l.count(e, 1)
 		counted = append(counted, e)
 	}
@@ -47,6 +48,11 @@ func violates(w Why) error {
 func (l *Ledger) admit(j *Job, now time.Time) error {
 	if !l.limited() {
 		return nil
+	}
+	if j.TimeLimit == 0 {
+		if w := l.noTime(j); !w.IsZero() {
+			return violates(w)
+		}
 	}
 	b := bar{l: l, j: j, assoc: l.find(j), qos: l.pair(j, j.Partition), limit: j.TimeLimit, moment: l.moment(now)}
 	more := int64(max(j.Tasks.Len(), 1))
@@ -259,7 +265,37 @@ func (l *Ledger) MaxWall(j *Job, p PartitionName) slurm.Duration {
 	if at := l.find(j); at >= 0 && l.assoc[at].eff.num[maxWall] >= 0 {
 		return slurm.Duration(l.assoc[at].eff.num[maxWall])
 	}
+	if w := l.noTime(j); !w.IsZero() {
+		return 0
+	}
 	return slurm.Unlimited
+}
+
+// noTime says which of the limits of nothing at all on times leaves none for a job
+// that asks for no time: Slurm refuses it, while others wait.
+func (l *Ledger) noTime(j *Job) Why {
+	for _, at := range l.pair(j, j.Partition) {
+		if at < 0 {
+			continue
+		}
+		for _, f := range [...]numLimit{maxWall, grpWall} {
+			switch l.quality[at].bounds.num[f] {
+			case NoLimit:
+				continue
+			case 0:
+				return because(qosNums[f], Obstacle{What: numNames[f], Where: "QOS " + l.quality[at].name})
+			}
+			return Why{}
+		}
+	}
+	for at := l.find(j); at >= 0; at = l.assoc[at].parent {
+		for _, f := range [...]numLimit{maxWall, grpWall} {
+			if l.assoc[at].own.num[f] == 0 {
+				return because(assocNums[f], Obstacle{What: numNames[f], Where: l.nameOf(at)})
+			}
+		}
+	}
+	return Why{}
 }
 
 // Try counts a start that is being planned, so that those planned after it are held
@@ -274,11 +310,12 @@ func (l *Ledger) Try(j *Job, p PartitionName, alloc []NodeAlloc, limit slurm.Dur
 	if limit > 0 && limit != slurm.Unlimited {
 		run.End = now.Add(span(limit))
 	}
-	e := &claim{assoc: l.find(j), herd: l.herd(p), qos: l.pair(j, p), uid: j.UID, acct: j.Account, still: -1}
+	e := &claim{assoc: l.find(j), herd: l.placeOfHerd(p), qos: l.pair(j, p), uid: j.UID, acct: j.Account, still: -1}
 	l.hold(e, &run, alloc)
 	if run.End.IsZero() {
 		e.end = now.Unix() + int64(yearOf)
 	}
+	e.rate = nil // it has used nothing
 	l.count(e, 1)
 	l.trials = append(l.trials, e)
 }

@@ -23,6 +23,9 @@ func (l *Ledger) settle(e *claim, at time.Time, sign int64) {
 	for i := e.assoc; i >= 0; i = l.assoc[i].parent {
 		l.assocs[i].settle(e, fading, sign)
 	}
+	if e.herd >= 0 {
+		l.herds[e.herd].settle(e, flat, sign)
+	}
 	for _, i := range e.qos {
 		switch {
 		case i < 0:
@@ -44,6 +47,7 @@ func (a *account) settle(e *claim, grown float64, sign int64) {
 
 // rescale begins a new scale when the old one has grown long.
 func (l *Ledger) rescale(at time.Time) {
+	l.turnMonth(at)
 	n, epoch := l.decay.shift(at)
 	if n == 0 {
 		return
@@ -68,6 +72,9 @@ func (l *Ledger) eachAccount(f func(*account)) {
 	}
 	for i := range l.qos {
 		f(&l.qos[i].account)
+	}
+	for i := range l.herds {
+		f(&l.herds[i].account)
 	}
 }
 
@@ -116,7 +123,7 @@ func (l *Ledger) Rebuild(cfg *Config, acc *Accounts, at time.Time, jobs iter.Seq
 	}
 	old := *l
 	*l = *NewLedger(cfg, acc, at)
-	l.usage, l.reset = old.usage+1, old.reset
+	l.usage, l.reset, l.month = old.usage+1, old.reset, old.month
 	l.inherit(&old, at)
 	for j := range jobs {
 		l.Set(j, at)
@@ -200,22 +207,24 @@ func NextUsageReset(period string, last time.Time, zone *time.Location) time.Tim
 // Spent is what associations and QOS have used, as it is stored: on a scale that
 // begins at Epoch.
 type Spent struct {
-	Epoch time.Time
-	Reset time.Time // when all was forgotten last
-	Kinds []string  // what the amounts of a row are of; behind them what is charged, and time
-	Rows  []SpentRow
+	Epoch            time.Time
+	Reset            time.Time // when all was forgotten last
+	Month, NextMonth time.Time // whose hours count against quotas, and when the next begins; zero: not told
+	Kinds            []string  // what the amounts of a row are of; behind them what is charged, and time
+	Rows             []SpentRow
 }
 
 // SpentRow is what one association or QOS has used.
 type SpentRow struct {
 	Assoc AssocID // or
-	QOS   uint32
+	QOS   uint32  // or
+	Herd  PartitionName
 	Used  []float64
 }
 
 // Spent returns what was used, for RestoreLedger. Rows of nothing are left out.
 func (l *Ledger) Spent() Spent {
-	u := Spent{Epoch: l.decay.epoch, Reset: l.reset, Kinds: l.kinds.keys}
+	u := Spent{Epoch: l.decay.epoch, Reset: l.reset, Month: l.month.began, NextMonth: l.month.next, Kinds: l.kinds.keys}
 	add := func(row SpentRow, used []float64) {
 		for _, v := range used {
 			if v != 0 {
@@ -231,14 +240,19 @@ func (l *Ledger) Spent() Spent {
 	for i := range l.qos {
 		add(SpentRow{QOS: l.quality[i].id}, l.qos[i].used)
 	}
-	slices.SortFunc(u.Rows, func(a, b SpentRow) int { return cmp.Or(cmp.Compare(a.Assoc, b.Assoc), cmp.Compare(a.QOS, b.QOS)) })
+	for i := range l.herds {
+		add(SpentRow{Herd: l.herd[i].name}, l.herds[i].used)
+	}
+	slices.SortFunc(u.Rows, func(a, b SpentRow) int {
+		return cmp.Or(cmp.Compare(a.Assoc, b.Assoc), cmp.Compare(a.QOS, b.QOS), cmp.Compare(a.Herd, b.Herd))
+	})
 	return u
 }
 
 // RestoreLedger returns the book that had that usage, with the jobs there were.
 func RestoreLedger(cfg *Config, acc *Accounts, u Spent, jobs iter.Seq[*Job]) *Ledger {
 	l := NewLedger(cfg, acc, u.Epoch)
-	l.decay.epoch, l.reset = u.Epoch, u.Reset
+	l.decay.epoch, l.reset, l.month = u.Epoch, u.Reset, month{u.Month, u.NextMonth}
 	read := func(a *account, row *SpentRow) {
 		for i, v := range row.Used {
 			switch {
@@ -253,6 +267,9 @@ func RestoreLedger(cfg *Config, acc *Accounts, u Spent, jobs iter.Seq[*Job]) *Le
 	}
 	for i := range u.Rows {
 		row := &u.Rows[i]
+		if at := l.placeOfHerd(row.Herd); at >= 0 {
+			read(&l.herds[at].account, row)
+		}
 		if at, ok := l.byID[row.Assoc]; ok && row.Assoc != 0 {
 			read(&l.assocs[at], row)
 		}
@@ -333,6 +350,11 @@ func (l *Ledger) inherit(old *Ledger, at time.Time) {
 		}
 		for p := l.assoc[to].parent; p >= 0; p = l.assoc[p].parent {
 			add(&l.assocs[p], &old.assocs[i], 1)
+		}
+	}
+	for i := range old.herds {
+		if to := l.placeOfHerd(old.herd[i].name); to >= 0 {
+			add(&l.herds[to].account, &old.herds[i].account, 1)
 		}
 	}
 	for i := range old.qos {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/runink/rink/slurm"
@@ -18,7 +19,8 @@ type giving struct {
 	// Of the present pass.
 	pass   uint64
 	rules  preemptRules
-	listed bool         // cands are known
+	listed bool // cands are known
+	lent   map[slurm.JobID]bool
 	cands  []*candidate // lowest first
 	paused []*Job       // suspended to make room, the most important first
 	vain   map[vainKey]time.Duration
@@ -51,6 +53,7 @@ type candidate struct {
 	rank  uint64
 	cpus  int
 	gone  bool // chosen in this pass
+	lent  bool // it is beyond its herd's quota, and gives way to those who lend
 }
 
 // maxPreemptTests bounds how often one pass looks for room that others would
@@ -89,6 +92,7 @@ func (g *giving) takenOut(it *item) { delete(g.made, it.job.ID) }
 func (c *cycle) giveTurns() {
 	g := &c.giving
 	*g = giving{gone: g.gone, made: g.made, pass: c.pass, rules: preemptRulesOf(c.v.Config)}
+	g.rules.byQuota = c.v.Ledger != nil && c.v.Ledger.reclaims()
 	for _, id := range slices.Sorted(maps.Keys(g.gone)) {
 		if j := g.gone[id]; j.GaveWay() {
 			g.paused = append(g.paused, j)
@@ -191,6 +195,9 @@ func (c *cycle) listCandidates() {
 		return
 	}
 	g.listed, g.vain, g.served = true, make(map[vainKey]time.Duration), make(map[*Job]bool)
+	if g.rules.byQuota {
+		g.lent = c.v.Ledger.borrowed(maps.Values(c.holding))
+	}
 	hets := map[slurm.JobID]*candidate{}
 	spoilt := map[slurm.JobID]bool{}
 	for _, j := range c.holding {
@@ -206,6 +213,7 @@ func (c *cycle) listCandidates() {
 		default:
 			h := hets[j.HetID]
 			h.jobs, h.cpus = append(h.jobs, j), h.cpus+one.cpus
+			h.lent = h.lent && one.lent
 			h.mode, h.grace, h.rank = max(h.mode, one.mode), max(h.grace, one.grace), max(h.rank, one.rank)
 		}
 	}
@@ -229,14 +237,23 @@ func (g *giving) before(a, b *candidate) int {
 
 // candidate returns j as one that could give way, nil when it could not.
 func (c *cycle) candidate(j *Job) *candidate {
-	w := c.wordOf(j)
-	if w.mode == PreemptOff || j.IsCompleting() || j.PreemptedFor != 0 || !j.IsRunning() && !j.IsSuspended() {
+	w, lent := c.wordOf(j), c.giving.lent[j.ID]
+	if lent && w.mode == PreemptOff {
+		w.mode = PreemptRequeue
+		if p := c.v.Config.Partition(j.Partition); p != nil && parsePreemptWord(strings.Split(p.PreemptMode, ",")).mode != PreemptOff {
+			w.mode = parsePreemptWord(strings.Split(p.PreemptMode, ",")).mode
+		}
+	}
+	if w.mode == PreemptOff || !lent && !c.giving.rules.byQOS && !c.giving.rules.byTier || j.IsCompleting() || j.PreemptedFor != 0 || !j.IsRunning() && !j.IsSuspended() {
 		return nil
 	}
 	if from := c.giving.rules.exemptFrom; from > 0 && j.Priority >= from {
 		return nil
 	}
-	one := &candidate{jobs: []*Job{j}, mode: w.mode, word: w, rank: c.rankOf(j)}
+	one := &candidate{jobs: []*Job{j}, mode: w.mode, word: w, rank: c.rankOf(j), lent: lent}
+	if lent {
+		one.rank = 0
+	}
 	switch w.mode {
 	case PreemptSuspend:
 		if j.CPUsFree {
@@ -358,13 +375,14 @@ func (g *giving) byPriority(list []*candidate) bool {
 // something where it could run, the lowest first.
 func (c *cycle) candidatesFor(e entry) []*candidate {
 	var list []*candidate
+	back := c.giving.rules.byQuota && c.v.Ledger.takesBack(e.job, e.part.p.Name)
 	for _, v := range c.giving.cands {
 		if v.gone {
 			continue
 		}
 		may, here := true, false
 		for _, j := range v.jobs {
-			may = may && c.mayPreempt(e.job, e.part.p, j, v.word)
+			may = may && (back && v.lent && j.Partition != e.part.p.Name || c.mayPreempt(e.job, e.part.p, j, v.word))
 			for i := range j.Alloc {
 				pos, ok := c.byName[j.Alloc[i].Node]
 				here = here || ok && e.part.in[pos]

@@ -45,6 +45,7 @@ func (j *Job) Aside() bool { return j.CPUsFree && j.PreemptedFor != 0 }
 // preemptRules are the rules by which jobs give way to others.
 type preemptRules struct {
 	byQOS, byTier bool
+	byQuota       bool // herds take back what they lend
 	mode          preemptWord
 	exempt        time.Duration
 	exemptFrom    uint32 // jobs of this priority and above never give way; 0: no bound
@@ -98,7 +99,7 @@ func preemptRulesOf(cfg *Config) preemptRules {
 }
 
 // on reports whether any job gives way to another.
-func (r *preemptRules) on() bool { return r.byQOS || r.byTier }
+func (r *preemptRules) on() bool { return r.byQOS || r.byTier || r.byQuota }
 
 // wordOf returns how j gives way: as its QOS or its partition says, or else as
 // the cluster does.
@@ -138,7 +139,7 @@ func (c *cycle) mayPreempt(j *Job, p *Partition, v *Job, w preemptWord) bool {
 	}
 	mine, other := c.qosOf(j), c.qosOf(v)
 	switch {
-	case mine == nil || other == nil:
+	case mine == nil || other == nil || !c.giving.rules.byQOS:
 		return false
 	case mine == other:
 		return w.within && j.Priority > v.Priority
@@ -151,11 +152,14 @@ func (c *cycle) mayPreempt(j *Job, p *Partition, v *Job, w preemptWord) bool {
 // goesFirst reports whether there can be jobs that give way to this one.
 func (c *cycle) goesFirst(e entry) bool {
 	r := &c.giving.rules
+	if r.byQuota && c.v.Ledger.takesBack(e.job, e.part.p.Name) {
+		return true
+	}
 	if r.byTier {
 		return slices.ContainsFunc(c.v.Config.Partitions, func(p *Partition) bool { return p.PriorityTier < e.part.p.PriorityTier })
 	}
 	q := c.qosOf(e.job)
-	return q != nil && (len(q.Preempt) > 0 || r.mode.within || strings.Contains(strings.ToUpper(q.PreemptMode), "WITHIN"))
+	return r.byQOS && q != nil && (len(q.Preempt) > 0 || r.mode.within || strings.Contains(strings.ToUpper(q.PreemptMode), "WITHIN"))
 }
 
 // exemptUntil returns until when a job that runs is exempt; zero: it is not.

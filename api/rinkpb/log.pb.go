@@ -3449,6 +3449,8 @@ type ResetUsage struct {
 	All           bool                   `protobuf:"varint,1,opt,name=all,proto3" json:"all,omitempty"`
 	Assocs        []uint32               `protobuf:"varint,2,rep,packed,name=assocs,proto3" json:"assocs,omitempty"`
 	Qos           []uint32               `protobuf:"varint,3,rep,packed,name=qos,proto3" json:"qos,omitempty"`
+	Month         int64                  `protobuf:"varint,4,opt,name=month,proto3" json:"month,omitempty"`
+	NextMonth     int64                  `protobuf:"varint,5,opt,name=next_month,json=nextMonth,proto3" json:"next_month,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3502,6 +3504,20 @@ func (x *ResetUsage) GetQos() []uint32 {
 		return x.Qos
 	}
 	return nil
+}
+
+func (x *ResetUsage) GetMonth() int64 {
+	if x != nil {
+		return x.Month
+	}
+	return 0
+}
+
+func (x *ResetUsage) GetNextMonth() int64 {
+	if x != nil {
+		return x.NextMonth
+	}
+	return 0
 }
 
 type SetReservation struct {
@@ -4226,6 +4242,8 @@ type Spent struct {
 	Reset_        int64                  `protobuf:"varint,2,opt,name=reset,proto3" json:"reset,omitempty"`
 	Kinds         []string               `protobuf:"bytes,3,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	Rows          []*SpentRow            `protobuf:"bytes,4,rep,name=rows,proto3" json:"rows,omitempty"`
+	Month         int64                  `protobuf:"varint,5,opt,name=month,proto3" json:"month,omitempty"`
+	NextMonth     int64                  `protobuf:"varint,6,opt,name=next_month,json=nextMonth,proto3" json:"next_month,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4288,11 +4306,26 @@ func (x *Spent) GetRows() []*SpentRow {
 	return nil
 }
 
+func (x *Spent) GetMonth() int64 {
+	if x != nil {
+		return x.Month
+	}
+	return 0
+}
+
+func (x *Spent) GetNextMonth() int64 {
+	if x != nil {
+		return x.NextMonth
+	}
+	return 0
+}
+
 type SpentRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Assoc         uint32                 `protobuf:"varint,1,opt,name=assoc,proto3" json:"assoc,omitempty"`
 	Qos           uint32                 `protobuf:"varint,2,opt,name=qos,proto3" json:"qos,omitempty"`
 	Used          []float64              `protobuf:"fixed64,3,rep,packed,name=used,proto3" json:"used,omitempty"`
+	Herd          string                 `protobuf:"bytes,4,opt,name=herd,proto3" json:"herd,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4346,6 +4379,13 @@ func (x *SpentRow) GetUsed() []float64 {
 		return x.Used
 	}
 	return nil
+}
+
+func (x *SpentRow) GetHerd() string {
+	if x != nil {
+		return x.Herd
+	}
+	return ""
 }
 
 type SubmitKey struct {
@@ -5000,12 +5040,15 @@ const file_log_proto_rawDesc = "" +
 	"\tShrinkJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x14\n" +
-	"\x05nodes\x18\x03 \x03(\tR\x05nodes\"H\n" +
+	"\x05nodes\x18\x03 \x03(\tR\x05nodes\"}\n" +
 	"\n" +
 	"ResetUsage\x12\x10\n" +
 	"\x03all\x18\x01 \x01(\bR\x03all\x12\x16\n" +
 	"\x06assocs\x18\x02 \x03(\rR\x06assocs\x12\x10\n" +
-	"\x03qos\x18\x03 \x03(\rR\x03qos\"b\n" +
+	"\x03qos\x18\x03 \x03(\rR\x03qos\x12\x14\n" +
+	"\x05month\x18\x04 \x01(\x03R\x05month\x12\x1d\n" +
+	"\n" +
+	"next_month\x18\x05 \x01(\x03R\tnextMonth\"b\n" +
 	"\x0eSetReservation\x128\n" +
 	"\vreservation\x18\x01 \x01(\v2\x16.runink.v1.ReservationR\vreservation\x12\x16\n" +
 	"\x06create\x18\x02 \x01(\bR\x06create\"J\n" +
@@ -5055,16 +5098,20 @@ const file_log_proto_rawDesc = "" +
 	"\x02at\x18\a \x01(\x03R\x02at\x12)\n" +
 	"\x10next_transaction\x18\b \x01(\rR\x0fnextTransaction\x12)\n" +
 	"\x10next_reservation\x18\x14 \x01(\rR\x0fnextReservation\x12\x14\n" +
-	"\x05level\x18\x1e \x01(\rR\x05level\"r\n" +
+	"\x05level\x18\x1e \x01(\rR\x05level\"\xa7\x01\n" +
 	"\x05Spent\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x14\n" +
 	"\x05reset\x18\x02 \x01(\x03R\x05reset\x12\x14\n" +
 	"\x05kinds\x18\x03 \x03(\tR\x05kinds\x12'\n" +
-	"\x04rows\x18\x04 \x03(\v2\x13.runink.v1.SpentRowR\x04rows\"F\n" +
+	"\x04rows\x18\x04 \x03(\v2\x13.runink.v1.SpentRowR\x04rows\x12\x14\n" +
+	"\x05month\x18\x05 \x01(\x03R\x05month\x12\x1d\n" +
+	"\n" +
+	"next_month\x18\x06 \x01(\x03R\tnextMonth\"Z\n" +
 	"\bSpentRow\x12\x14\n" +
 	"\x05assoc\x18\x01 \x01(\rR\x05assoc\x12\x10\n" +
 	"\x03qos\x18\x02 \x01(\rR\x03qos\x12\x12\n" +
-	"\x04used\x18\x03 \x03(\x01R\x04used\"S\n" +
+	"\x04used\x18\x03 \x03(\x01R\x04used\x12\x12\n" +
+	"\x04herd\x18\x04 \x01(\tR\x04herd\"S\n" +
 	"\tSubmitKey\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x12\n" +

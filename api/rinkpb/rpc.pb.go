@@ -10893,6 +10893,7 @@ type StandingsRequest struct {
 	OfUsers       []string               `protobuf:"bytes,4,rep,name=of_users,json=ofUsers,proto3" json:"of_users,omitempty"`
 	OfAccounts    []string               `protobuf:"bytes,5,rep,name=of_accounts,json=ofAccounts,proto3" json:"of_accounts,omitempty"`
 	OfQos         []string               `protobuf:"bytes,6,rep,name=of_qos,json=ofQos,proto3" json:"of_qos,omitempty"`
+	Herds         bool                   `protobuf:"varint,7,opt,name=herds,proto3" json:"herds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -10969,6 +10970,13 @@ func (x *StandingsRequest) GetOfQos() []string {
 	return nil
 }
 
+func (x *StandingsRequest) GetHerds() bool {
+	if x != nil {
+		return x.Herds
+	}
+	return false
+}
+
 type StandingsReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
@@ -10977,6 +10985,7 @@ type StandingsReply struct {
 	Users         []*KnownUser           `protobuf:"bytes,4,rep,name=users,proto3" json:"users,omitempty"`
 	Assocs        []*AssocStanding       `protobuf:"bytes,5,rep,name=assocs,proto3" json:"assocs,omitempty"`
 	Qos           []*QOSStanding         `protobuf:"bytes,6,rep,name=qos,proto3" json:"qos,omitempty"`
+	Herds         []*HerdStanding        `protobuf:"bytes,7,rep,name=herds,proto3" json:"herds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -11053,6 +11062,74 @@ func (x *StandingsReply) GetQos() []*QOSStanding {
 	return nil
 }
 
+func (x *StandingsReply) GetHerds() []*HerdStanding {
+	if x != nil {
+		return x.Herds
+	}
+	return nil
+}
+
+// HerdStanding is what the jobs of a partition have of its quota: lists as Quota has them.
+type HerdStanding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Partition     string                 `protobuf:"bytes,1,opt,name=partition,proto3" json:"partition,omitempty"`
+	Used          string                 `protobuf:"bytes,2,opt,name=used,proto3" json:"used,omitempty"`
+	Borrowed      string                 `protobuf:"bytes,3,opt,name=borrowed,proto3" json:"borrowed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HerdStanding) Reset() {
+	*x = HerdStanding{}
+	mi := &file_rpc_proto_msgTypes[136]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HerdStanding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HerdStanding) ProtoMessage() {}
+
+func (x *HerdStanding) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[136]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
+func (*HerdStanding) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{136}
+}
+
+func (x *HerdStanding) GetPartition() string {
+	if x != nil {
+		return x.Partition
+	}
+	return ""
+}
+
+func (x *HerdStanding) GetUsed() string {
+	if x != nil {
+		return x.Used
+	}
+	return ""
+}
+
+func (x *HerdStanding) GetBorrowed() string {
+	if x != nil {
+		return x.Borrowed
+	}
+	return ""
+}
+
 type KnownUser struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -11066,7 +11143,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11078,7 +11155,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11091,7 +11168,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *KnownUser) GetName() string {
@@ -11145,7 +11222,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11157,7 +11234,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11170,7 +11247,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -11245,7 +11322,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11257,7 +11334,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11270,7 +11347,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -11340,7 +11417,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11352,7 +11429,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11365,7 +11442,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *PartStanding) GetName() string {
@@ -11411,7 +11488,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11423,7 +11500,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11436,7 +11513,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -11590,7 +11667,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11602,7 +11679,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11615,7 +11692,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -11644,7 +11721,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11656,7 +11733,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11669,7 +11746,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -11702,7 +11779,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11714,7 +11791,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11727,7 +11804,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -12692,7 +12769,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05level\x18\f \x01(\x01R\x05level\x12\"\n" +
 	"\rgrp_tres_mins\x18\r \x01(\tR\vgrpTresMins\x12$\n" +
 	"\x0eused_tres_mins\x18\x0e \x01(\tR\fusedTresMins\x12\"\n" +
-	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins\"\xa5\x01\n" +
+	"\rrun_tres_mins\x18\x0f \x01(\tR\vrunTresMins\"\xbb\x01\n" +
 	"\x10StandingsRequest\x12\x14\n" +
 	"\x05users\x18\x01 \x01(\bR\x05users\x12\x16\n" +
 	"\x06assocs\x18\x02 \x01(\bR\x06assocs\x12\x10\n" +
@@ -12700,14 +12777,20 @@ const file_rpc_proto_rawDesc = "" +
 	"\bof_users\x18\x04 \x03(\tR\aofUsers\x12\x1f\n" +
 	"\vof_accounts\x18\x05 \x03(\tR\n" +
 	"ofAccounts\x12\x15\n" +
-	"\x06of_qos\x18\x06 \x03(\tR\x05ofQos\"\xe5\x01\n" +
+	"\x06of_qos\x18\x06 \x03(\tR\x05ofQos\x12\x14\n" +
+	"\x05herds\x18\a \x01(\bR\x05herds\"\x94\x02\n" +
 	"\x0eStandingsReply\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12\x14\n" +
 	"\x05kinds\x18\x02 \x03(\tR\x05kinds\x12\x1b\n" +
 	"\tfair_tree\x18\x03 \x01(\bR\bfairTree\x12*\n" +
 	"\x05users\x18\x04 \x03(\v2\x14.runink.v1.KnownUserR\x05users\x120\n" +
 	"\x06assocs\x18\x05 \x03(\v2\x18.runink.v1.AssocStandingR\x06assocs\x12(\n" +
-	"\x03qos\x18\x06 \x03(\v2\x16.runink.v1.QOSStandingR\x03qos\"w\n" +
+	"\x03qos\x18\x06 \x03(\v2\x16.runink.v1.QOSStandingR\x03qos\x12-\n" +
+	"\x05herds\x18\a \x03(\v2\x17.runink.v1.HerdStandingR\x05herds\"\\\n" +
+	"\fHerdStanding\x12\x1c\n" +
+	"\tpartition\x18\x01 \x01(\tR\tpartition\x12\x12\n" +
+	"\x04used\x18\x02 \x01(\tR\x04used\x12\x1a\n" +
+	"\bborrowed\x18\x03 \x01(\tR\bborrowed\"w\n" +
 	"\tKnownUser\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\rR\x03uid\x12\x18\n" +
@@ -12838,7 +12921,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 144)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 145)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                     // 1: runink.v1.Done
@@ -12977,58 +13060,59 @@ var file_rpc_proto_goTypes = []any{
 	(*AssocShare)(nil),               // 134: runink.v1.AssocShare
 	(*StandingsRequest)(nil),         // 135: runink.v1.StandingsRequest
 	(*StandingsReply)(nil),           // 136: runink.v1.StandingsReply
-	(*KnownUser)(nil),                // 137: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 138: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 139: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 140: runink.v1.PartStanding
-	(*Standing)(nil),                 // 141: runink.v1.Standing
-	(*Bounded)(nil),                  // 142: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 143: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 144: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 145: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 146: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 147: runink.v1.IndexSet
-	(*Job)(nil),                      // 148: runink.v1.Job
-	(*Obstacle)(nil),                 // 149: runink.v1.Obstacle
-	(*Node)(nil),                     // 150: runink.v1.Node
-	(*Partition)(nil),                // 151: runink.v1.Partition
-	(*ConfigFile)(nil),               // 152: runink.v1.ConfigFile
-	(*Story)(nil),                    // 153: runink.v1.Story
-	(*RunRecord)(nil),                // 154: runink.v1.RunRecord
-	(*Reservation)(nil),              // 155: runink.v1.Reservation
-	(*AccountTables)(nil),            // 156: runink.v1.AccountTables
-	(*Transaction)(nil),              // 157: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 158: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 159: runink.v1.ExitCode
-	(*Step)(nil),                     // 160: runink.v1.Step
-	(*Usage)(nil),                    // 161: runink.v1.Usage
-	(*SetDevices)(nil),               // 162: runink.v1.SetDevices
-	(*RegisterNode)(nil),             // 163: runink.v1.RegisterNode
-	(*GresAlloc)(nil),                // 164: runink.v1.GresAlloc
+	(*HerdStanding)(nil),             // 137: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 138: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 139: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 140: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 141: runink.v1.PartStanding
+	(*Standing)(nil),                 // 142: runink.v1.Standing
+	(*Bounded)(nil),                  // 143: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 144: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 145: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 146: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 147: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 148: runink.v1.IndexSet
+	(*Job)(nil),                      // 149: runink.v1.Job
+	(*Obstacle)(nil),                 // 150: runink.v1.Obstacle
+	(*Node)(nil),                     // 151: runink.v1.Node
+	(*Partition)(nil),                // 152: runink.v1.Partition
+	(*ConfigFile)(nil),               // 153: runink.v1.ConfigFile
+	(*Story)(nil),                    // 154: runink.v1.Story
+	(*RunRecord)(nil),                // 155: runink.v1.RunRecord
+	(*Reservation)(nil),              // 156: runink.v1.Reservation
+	(*AccountTables)(nil),            // 157: runink.v1.AccountTables
+	(*Transaction)(nil),              // 158: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 159: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 160: runink.v1.ExitCode
+	(*Step)(nil),                     // 161: runink.v1.Step
+	(*Usage)(nil),                    // 162: runink.v1.Usage
+	(*SetDevices)(nil),               // 163: runink.v1.SetDevices
+	(*RegisterNode)(nil),             // 164: runink.v1.RegisterNode
+	(*GresAlloc)(nil),                // 165: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	145, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	146, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	146, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	147, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	147, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	148, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	148, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	149, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	149, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	150, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	151, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	152, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	150, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	151, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	152, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	153, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	8,   // 18: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	148, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	153, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	154, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	149, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	154, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	155, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 22: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 23: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	32,  // 24: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -13039,12 +13123,12 @@ var file_rpc_proto_depIdxs = []int32{
 	35,  // 29: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 30: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 31: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	155, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	156, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	35,  // 33: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	8,   // 34: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	156, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	157, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	158, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	157, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	158, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	159, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	47,  // 38: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	35,  // 39: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	46,  // 40: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -13054,13 +13138,13 @@ var file_rpc_proto_depIdxs = []int32{
 	50,  // 44: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	50,  // 45: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
 	50,  // 46: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	159, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	160, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	11,  // 48: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	56,  // 49: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	8,   // 50: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	148, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
-	160, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
-	161, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	149, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
+	161, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
+	162, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
 	57,  // 54: runink.v1.Record.node:type_name -> runink.v1.NodeFact
 	58,  // 55: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
 	8,   // 56: runink.v1.UsageReply.status:type_name -> runink.v1.Status
@@ -13077,24 +13161,24 @@ var file_rpc_proto_depIdxs = []int32{
 	11,  // 67: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
 	70,  // 68: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
 	8,   // 69: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	148, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	160, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	149, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	161, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
 	71,  // 72: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	161, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	162, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
 	74,  // 74: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	161, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	162, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
 	56,  // 76: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
 	8,   // 77: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	145, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	146, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	146, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	147, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 80: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	160, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	148, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	161, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	149, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
 	81,  // 83: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
 	83,  // 84: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
 	84,  // 85: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
 	85,  // 86: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	159, // 87: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	160, // 87: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
 	87,  // 88: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
 	11,  // 89: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
 	120, // 90: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
@@ -13120,17 +13204,17 @@ var file_rpc_proto_depIdxs = []int32{
 	111, // 110: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
 	73,  // 111: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
 	108, // 112: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	162, // 113: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	163, // 114: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	163, // 113: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	164, // 114: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
 	101, // 115: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	159, // 116: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	161, // 117: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	161, // 118: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	159, // 119: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	160, // 116: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	162, // 117: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	162, // 118: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	160, // 119: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
 	85,  // 120: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	161, // 121: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	162, // 121: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
 	8,   // 122: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	161, // 123: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	162, // 123: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
 	113, // 124: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
 	121, // 125: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
 	122, // 126: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
@@ -13143,131 +13227,132 @@ var file_rpc_proto_depIdxs = []int32{
 	117, // 133: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
 	118, // 134: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
 	119, // 135: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	152, // 136: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	153, // 136: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
 	101, // 137: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	152, // 138: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	153, // 138: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
 	120, // 139: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	164, // 140: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	146, // 141: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	165, // 140: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	147, // 141: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
 	116, // 142: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
 	120, // 143: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
 	120, // 144: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
 	123, // 145: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	164, // 146: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	165, // 146: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
 	116, // 147: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
 	129, // 148: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
 	130, // 149: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
 	131, // 150: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
 	131, // 151: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
 	134, // 152: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	137, // 153: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	138, // 154: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	139, // 155: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	134, // 156: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	141, // 157: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	141, // 158: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	140, // 159: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	140, // 160: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	141, // 161: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	142, // 162: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	142, // 163: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	142, // 164: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	142, // 165: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	142, // 166: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	142, // 167: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	142, // 168: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	8,   // 169: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	2,   // 170: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 171: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 172: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 173: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 174: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 175: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 176: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 177: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 178: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 179: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	28,  // 180: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	26,  // 181: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	30,  // 182: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	33,  // 183: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	34,  // 184: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	36,  // 185: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	37,  // 186: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	38,  // 187: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	40,  // 188: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	42,  // 189: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	39,  // 190: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	54,  // 191: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	59,  // 192: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	68,  // 193: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	75,  // 194: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	53,  // 195: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	77,  // 196: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	80,  // 197: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	79,  // 198: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	44,  // 199: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	48,  // 200: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	94,  // 201: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	96,  // 202: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	127, // 203: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	132, // 204: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	90,  // 205: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	86,  // 206: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	135, // 207: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	143, // 208: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	98,  // 209: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	99,  // 210: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	80,  // 211: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	86,  // 212: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	3,   // 213: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 214: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 215: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	148, // 216: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 217: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 218: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 219: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 220: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 221: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 222: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	29,  // 223: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	27,  // 224: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	31,  // 225: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	31,  // 226: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	31,  // 227: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 228: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 229: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	1,   // 230: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	41,  // 231: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	43,  // 232: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	1,   // 233: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	55,  // 234: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	60,  // 235: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	69,  // 236: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	76,  // 237: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 238: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	78,  // 239: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	82,  // 240: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 241: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	45,  // 242: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	49,  // 243: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	95,  // 244: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	97,  // 245: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	128, // 246: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	133, // 247: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	91,  // 248: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	88,  // 249: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	136, // 250: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	144, // 251: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	97,  // 252: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	112, // 253: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	82,  // 254: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	88,  // 255: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	213, // [213:256] is the sub-list for method output_type
-	170, // [170:213] is the sub-list for method input_type
-	170, // [170:170] is the sub-list for extension type_name
-	170, // [170:170] is the sub-list for extension extendee
-	0,   // [0:170] is the sub-list for field type_name
+	138, // 153: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	139, // 154: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	140, // 155: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	137, // 156: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	134, // 157: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	142, // 158: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	142, // 159: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	141, // 160: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	141, // 161: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	142, // 162: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	143, // 163: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	143, // 164: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	143, // 165: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	143, // 166: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	143, // 167: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	143, // 168: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	143, // 169: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	8,   // 170: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	2,   // 171: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 172: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 173: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 174: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 175: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 176: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 177: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 178: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 179: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 180: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	28,  // 181: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	26,  // 182: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	30,  // 183: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	33,  // 184: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	34,  // 185: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	36,  // 186: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	37,  // 187: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	38,  // 188: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	40,  // 189: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	42,  // 190: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	39,  // 191: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	54,  // 192: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	59,  // 193: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	68,  // 194: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	75,  // 195: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	53,  // 196: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	77,  // 197: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	80,  // 198: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	79,  // 199: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	44,  // 200: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	48,  // 201: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	94,  // 202: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	96,  // 203: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	127, // 204: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	132, // 205: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	90,  // 206: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	86,  // 207: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	135, // 208: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	144, // 209: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	98,  // 210: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	99,  // 211: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	80,  // 212: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	86,  // 213: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	3,   // 214: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 215: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 216: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	149, // 217: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 218: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 219: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 220: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 221: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 222: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 223: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	29,  // 224: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	27,  // 225: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	31,  // 226: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	31,  // 227: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	31,  // 228: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 229: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 230: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	1,   // 231: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	41,  // 232: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	43,  // 233: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	1,   // 234: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	55,  // 235: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	60,  // 236: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	69,  // 237: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	76,  // 238: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 239: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	78,  // 240: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	82,  // 241: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 242: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	45,  // 243: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	49,  // 244: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	95,  // 245: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	97,  // 246: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	128, // 247: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	133, // 248: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	91,  // 249: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	88,  // 250: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	136, // 251: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	145, // 252: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	97,  // 253: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	112, // 254: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	82,  // 255: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	88,  // 256: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	214, // [214:257] is the sub-list for method output_type
+	171, // [171:214] is the sub-list for method input_type
+	171, // [171:171] is the sub-list for extension type_name
+	171, // [171:171] is the sub-list for extension extendee
+	0,   // [0:171] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -13313,7 +13398,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   144,
+			NumMessages:   145,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

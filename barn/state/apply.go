@@ -74,9 +74,13 @@ func (s *State) dispatch(cmd Command) Result {
 	case EditAccounts:
 		return refusal(s.editAccounts(c))
 	case ResetUsage:
-		s.ledger.Reset(c.All, c.Assocs, c.QOS, s.at)
+		if !c.Month.IsZero() {
+			s.ledger.SetMonth(c.Month, c.NextMonth, s.at)
+		} else {
+			s.ledger.Reset(c.All, c.Assocs, c.QOS, s.at)
+		}
 		s.view = nil
-		s.events = append(s.events, UsageReset{All: c.All, Assocs: c.Assocs, QOS: c.QOS, At: s.at})
+		s.events = append(s.events, UsageReset{ResetUsage: c, At: s.at})
 		return Result{}
 	case UseToken:
 		return refusal(s.useToken(c))

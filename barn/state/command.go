@@ -292,11 +292,15 @@ type ShrinkJob struct {
 }
 
 // ResetUsage forgets what was used up to now: by everybody, or by these
-// associations and QOS. What is above an association then has that much less.
+// associations and QOS. What is above an association then has that much less. With
+// Month it forgets nothing and tells which calendar month it is, by the leader's
+// zone, whose hours count against the quotas of herds.
 type ResetUsage struct {
 	All    bool
 	Assocs []sched.AssocID
 	QOS    []uint32
+
+	Month, NextMonth time.Time // when it began, and when the next one does
 }
 
 func (SubmitJobs) command()      {}

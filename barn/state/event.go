@@ -65,12 +65,11 @@ type ConfigChanged struct{ Config *sched.Config }
 // AccountsChanged tells of a change of the accounts.
 type AccountsChanged struct{ Old, New *sched.Accounts }
 
-// UsageReset tells that what was used was forgotten: all of it, or that of some.
+// UsageReset tells that what was used was forgotten: all of it, or that of some. Or
+// which month it is.
 type UsageReset struct {
-	All    bool
-	Assocs []sched.AssocID
-	QOS    []uint32
-	At     time.Time
+	ResetUsage
+	At time.Time
 }
 
 func (UsageReset) event()      {}

@@ -392,6 +392,10 @@ func (p *player) settings() Command {
 	switch p.pick(6) {
 	case 4, 5:
 		if p.chance(10) {
+			month := p.at.Add(-time.Duration(p.pick(5)) * time.Hour)
+			return ResetUsage{Month: month, NextMonth: month.Add(time.Duration(p.pick(9)+1) * time.Hour)}
+		}
+		if p.chance(10) {
 			return ResetUsage{All: p.chance(50), Assocs: []sched.AssocID{sched.AssocID(p.pick(5))}, QOS: []uint32{uint32(p.pick(3))}}
 		}
 		if p.chance(10) {

@@ -27,7 +27,7 @@ Licenses=lic:3,other:2
 NodeName=n[1-4] CPUs=8 RealMemory=16000
 NodeName=n[5-6] CPUs=8 RealMemory=16000 Gres=gpu:a100:4
 PartitionName=main Nodes=ALL Default=YES
-PartitionName=short Nodes=n[1-2] MaxTime=60
+PartitionName=short Nodes=n[1-2] MaxTime=60 Quota=cpu-hours=1000000
 `
 
 const rigGres = "NodeName=n[5-6] Name=gpu Type=a100 File=/dev/a[0-3]\n"

@@ -318,6 +318,13 @@ func (s *State) Ledger() *sched.Ledger { return s.ledger.Clone() }
 // LastUsageReset is when all usage was forgotten last, or began to be counted.
 func (s *State) LastUsageReset() time.Time { return s.ledger.LastReset() }
 
+// CountsHours reports whether a herd has a quota of hours a month, and QuotaMonth
+// whose they are.
+func (s *State) CountsHours() bool { return s.ledger.CountsHours() }
+
+// QuotaMonth returns when the month began that counts, and when the next begins.
+func (s *State) QuotaMonth() (began, next time.Time) { return s.ledger.Month() }
+
 // MaxWall is the longest time limit that a job's QOS or association lets it have.
 func (s *State) MaxWall(j *sched.Job) slurm.Duration { return s.ledger.MaxWall(j, j.Partition) }
 

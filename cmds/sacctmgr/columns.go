@@ -95,7 +95,7 @@ func wall(of func(l *sched.Limits) slurm.Duration) func(*row) string {
 		if r.limits == nil || of(r.limits) == 0 {
 			return ""
 		}
-		return of(r.limits).String()
+		return max(of(r.limits), 0).String()
 	}
 }
 

@@ -164,8 +164,8 @@ func dumpLimits(v *sched.Assoc) string {
 		}
 	}
 	wall := func(key string, d slurm.Duration) {
-		if d > 0 {
-			put(key, fmt.Sprint(d.Minutes()))
+		if d != 0 {
+			put(key, fmt.Sprint(max(d, 0).Minutes()))
 		}
 	}
 	if v.DefaultQOS != "" {

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
@@ -63,6 +64,22 @@ func total(p *sched.Partition, nodes map[sched.NodeName]*show.Node) (cpus, count
 	return cpus, count, tres
 }
 
+// herds are how the partitions with a quota stand; nobody knows when the controller
+// cannot be asked.
+func (c *call) herds() map[string]*rinkpb.HerdStanding {
+	ctx, cancel := c.env.Call(show.CallLimit())
+	defer cancel()
+	reply, err := c.client.Standings(ctx, &rinkpb.StandingsRequest{Herds: true})
+	if err != nil {
+		return nil
+	}
+	out := map[string]*rinkpb.HerdStanding{}
+	for _, h := range reply.Herds {
+		out[h.Partition] = h
+	}
+	return out
+}
+
 // partitionRecord is the record of a partition.
 func (c *call) partitionRecord(p *sched.Partition, nodes map[sched.NodeName]*show.Node) string {
 	cpus, count, tres := total(p, nodes)
@@ -115,6 +132,13 @@ func (c *call) partitionRecord(p *sched.Partition, nodes map[sched.NodeName]*sho
 	r.line("TRES", show.Or(tres.String(), show.Null))
 	if p.Quota != "" {
 		r.line("Quota", p.Quota)
+		if used := c.herds()[string(p.Name)]; used != nil {
+			r.line("QuotaUsed", used.Used)
+			if used.Borrowed != "" {
+				r.text(" ")
+				r.put("Borrowed", used.Borrowed)
+			}
+		}
 	}
 	if p.BillingWeights != "" {
 		r.line("TRESBillingWeights", p.BillingWeights)

@@ -137,7 +137,11 @@ func (p *printer) wanted(w *sched.Wanted) string {
 func (p *printer) place(s *sched.Place) {
 	p.line(0, "Partition %s: %d nodes", s.Partition, s.Nodes)
 	if !s.Bar.IsZero() {
-		p.line(1, "kept out by %s%s", s.Bar.Shown(), amounts(s.Bar.Detail))
+		of := ""
+		if len(s.Bar.Detail) > 0 && s.Bar.Detail[0].Where != "" {
+			of = " of " + s.Bar.Detail[0].Where
+		}
+		p.line(1, "kept out by %s%s%s", s.Bar.Shown(), of, amounts(s.Bar.Detail))
 	}
 	if s.Never {
 		p.line(1, "the nodes in service could not hold it even if they were idle")
