@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -142,6 +143,15 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 	for _, n := range step.Nodes {
 		nodes = append(nodes, string(n.Node))
 	}
+	var rankNodes []int32
+	if mpi := mpiOf(opts, conf); mpi != "" {
+		rankNodes = make([]int32, step.Tasks)
+		for i, n := range step.Nodes {
+			for _, rank := range n.Ranks {
+				rankNodes[rank] = int32(i)
+			}
+		}
+	}
 	orders := make(map[sched.NodeName]*rinkpb.LaunchStep, len(step.Nodes))
 	for i, n := range step.Nodes {
 		at := slices.IndexFunc(j.Alloc, func(a sched.NodeAlloc) bool { return a.Node == n.Node })
@@ -154,7 +164,7 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 			Pty: opts.Step.Pty, Rows: req.PtyRows, Cols: req.PtyCols, Label: opts.Step.Label, TotalTasks: int32(step.Tasks),
 			CpusPerTask: int32(step.CPUsPerTask), Mem: int64(n.Mem), Gres: api.GresAllocsToProto(n.Gres),
 			TaskProlog: opts.Step.TaskProlog, TaskEpilog: opts.Step.TaskEpilog, Stdin: req.Stdin, StdinTask: req.StdinTask,
-			Unbuffered: opts.Step.Unbuffered, StepNodeIndex: int32(i), Cpus: int32(n.CPUs), CpuBind: opts.CPUBind, Mpi: opts.Step.MPI, StepNodes: nodes,
+			Unbuffered: opts.Step.Unbuffered, StepNodeIndex: int32(i), Cpus: int32(n.CPUs), CpuBind: opts.CPUBind, Mpi: mpiOf(opts, conf), StepNodes: nodes, RankNodes: rankNodes,
 		}
 		order.GresFiles, order.Here.GresFiles = s.deviceFiles(n.Node, n.Gres), s.deviceFiles(n.Node, j.Alloc[at].Gres)
 		order.GpuBind = sched.GPUBind(opts)
@@ -170,6 +180,18 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 		orders[n.Node] = order
 	}
 	return orders, nil
+}
+
+// mpiOf is how the tasks of a step are told of each other; "" is not at all.
+func mpiOf(opts *slurm.JobOptions, conf *sched.Config) string {
+	name := opts.Step.MPI
+	if name == "" && conf.Conf != nil {
+		name = strings.ToLower(conf.Conf.MpiDefault)
+	}
+	if name == "none" || name == "openmpi" {
+		return ""
+	}
+	return name
 }
 
 // mergeStepEnv puts the step's variables over those srun was called with.

@@ -93,6 +93,10 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 		env := envs[i]
 		env.Set("SLURM_PROCID", strconv.Itoa(int(t.Rank)))
 		env.Set("SLURM_LOCALID", strconv.Itoa(int(t.Local)))
+		var socket slice.Task
+		if speaksPMI(order) {
+			pmiTask(order, &socket, env, t.Rank)
+		}
 		for _, kv := range t.Env {
 			if name, value, ok := strings.Cut(kv, "="); ok {
 				env.Set(name, value)
@@ -100,7 +104,7 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 		}
 		task := slice.Task{
 			Argv: t.Argv, Env: env.List(), PidEnv: taskPidEnv, Dir: order.Cwd, FallbackDir: "/tmp",
-			DirNote: dirNote(order.Cwd, i == 0),
+			DirNote: dirNote(order.Cwd, i == 0), SocketEnv: socket.SocketEnv,
 		}
 		if order.Pty && i == 0 && t.Rank == 0 {
 			pty := slice.Stream{Kind: slice.StreamPTY}

@@ -51,6 +51,8 @@ type taskIO struct {
 	watchers   map[*watcher]struct{} // who sees what the client does
 	recent     []*rinkpb.StepDown    // the latest output, for those who begin to watch
 	recentSize int
+
+	mpi *mpiEnd // nil unless the tasks speak PMI; given once, when the step is made
 }
 
 // taskEnd is how far one task is.
@@ -76,6 +78,7 @@ func newTaskIO(a *Agent, j *job, order *rinkpb.LaunchStep) *taskIO {
 		a: a, job: j, order: order, id: stepSliceID(j.key, order.Step), tasks: make([]taskEnd, len(order.Tasks)),
 		wake: make(chan struct{}, 1), attended: make(chan struct{}),
 	}
+	t.mpi = t.newMPI()
 	a.ioBook.add(t)
 	return t
 }
@@ -166,6 +169,7 @@ func (t *taskIO) connect(files []slice.Files) {
 	for _, p := range pumps {
 		t.a.wg.Go(func() { t.pump(p) })
 	}
+	t.servePMI(files)
 	for _, m := range early {
 		t.give(m, files)
 	}
@@ -360,6 +364,7 @@ func (t *taskIO) letGo() {
 		closeFiles(f)
 	}
 	t.mu.Unlock()
+	t.mpi.close()
 	t.a.ioBook.remove(t)
 }
 
@@ -615,6 +620,9 @@ func (s *stepIO) StepIO(stream rinkpb.Agent_StepIOServer) error {
 	if !who.IsUser() || who.UID != t.job.here.Uid && who.UID != 0 {
 		return status.Error(codes.PermissionDenied, "the step is another user's")
 	}
+	if at.Pmi {
+		return t.sharedPMI(stream.Recv)
+	}
 	go func() { // ends with the stream
 		for {
 			m, err := stream.Recv()
@@ -633,7 +641,7 @@ func (s *stepIO) StepIO(stream rinkpb.Agent_StepIOServer) error {
 }
 
 func closeFiles(f slice.Files) {
-	for _, file := range []*os.File{f.Stdin, f.Stdout, f.Stderr, f.PTY} {
+	for _, file := range []*os.File{f.Stdin, f.Stdout, f.Stderr, f.PTY, f.Socket} {
 		if file != nil {
 			file.Close()
 		}

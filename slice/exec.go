@@ -54,6 +54,11 @@ func (b *builder) taskOps(i int, join []op) ([]op, error) {
 		return nil, err
 	}
 	add(streams...)
+	socket, err := b.socketOps(i)
+	if err != nil {
+		return nil, err
+	}
+	add(socket...)
 	for note := range strings.Lines(t.DirNote) {
 		if t.FallbackDir == "" {
 			break
@@ -161,6 +166,10 @@ func (b *builder) execOps(i int) []op {
 	mask := p.raw(make([]byte, 8))
 	out := []op{call(-1, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, mask, 0, 8)}
 	argv, env := p.vector(t.Argv), t.Env
+	if t.SocketEnv != "" {
+		env = append(slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, t.SocketEnv+"=") }),
+			t.SocketEnv+"="+strconv.Itoa(int(b.socketFD)))
+	}
 	var own []uintptr
 	if t.PidEnv != "" {
 		env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, t.PidEnv+"=") })
@@ -237,6 +246,23 @@ func (b *builder) streamOps(i int) ([]op, error) {
 		}
 	}
 	return out, nil
+}
+
+// socketOps make the socket of a task that has one; its end stays open in the
+// program.
+func (b *builder) socketOps(i int) ([]op, error) {
+	if b.spec.Tasks[i].SocketEnv == "" {
+		return nil, nil
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, &StartError{Stage: StageSetup, Task: i, Detail: "cannot make a socket: " + err.Error()}
+	}
+	child := os.NewFile(uintptr(pair[1]), "socket")
+	b.child = append(b.child, child)
+	b.ends[i].socket = os.NewFile(uintptr(pair[0]), "socket")
+	b.socketFD = child.Fd()
+	return []op{call(b.p.label(StageSetup, "socket", i), unix.SYS_FCNTL, b.socketFD, unix.F_SETFD, 0)}, nil
 }
 
 func openFlags(n int, st Stream) int {

@@ -107,9 +107,10 @@ func (s *Slice) Wait() Exit {
 	return *s.exit
 }
 
-// Files are this process's ends of one task's pipes, or its terminal. Those
+// Files are this process's ends of one task's pipes, or its terminal, and of
+// its socket. Those
 // that the task does not have are nil.
-type Files struct{ Stdin, Stdout, Stderr, PTY *os.File }
+type Files struct{ Stdin, Stdout, Stderr, PTY, Socket *os.File }
 
 // Files returns, for each task, duplicates of the ends that the Slice holds.
 // They are the caller's to close. The Slice keeps its own until CloseFiles,
@@ -123,14 +124,14 @@ func (s *Slice) Files() ([]Files, error) {
 		for _, f := range []struct {
 			from *os.File
 			to   **os.File
-		}{{e.stdin, &out[i].Stdin}, {e.stdout, &out[i].Stdout}, {e.stderr, &out[i].Stderr}, {e.pty, &out[i].PTY}} {
+		}{{e.stdin, &out[i].Stdin}, {e.stdout, &out[i].Stdout}, {e.stderr, &out[i].Stderr}, {e.pty, &out[i].PTY}, {e.socket, &out[i].Socket}} {
 			if f.from == nil {
 				continue
 			}
 			fd, err := unix.FcntlInt(f.from.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 			if err != nil {
 				for _, o := range out {
-					(&taskEnds{o.Stdin, o.Stdout, o.Stderr, o.PTY}).close()
+					(&taskEnds{o.Stdin, o.Stdout, o.Stderr, o.PTY, o.Socket}).close()
 				}
 				return nil, fmt.Errorf("cannot duplicate a descriptor of slice %q: %w", s.id, err)
 			}

@@ -197,6 +197,10 @@ type Task struct {
 	// PidEnv names a variable that the task finds its own process id in, as it
 	// sees it itself; empty is none. It takes the place of one in Env.
 	PidEnv string
+	// SocketEnv names a variable that the task finds the number of a
+	// descriptor in, one end of a stream socket whose other end is in
+	// Slice.Files; empty is none. It takes the place of one in Env.
+	SocketEnv string
 
 	// Dir is the working directory. When it cannot be entered and
 	// FallbackDir is set, the task runs there instead, DirNote is written to
@@ -337,15 +341,17 @@ func (t *Task) validate() error {
 	if len(t.Argv) == 0 || t.Argv[0] == "" {
 		return invalid("no command")
 	}
-	for _, list := range [][]string{t.Argv, t.Env, {t.PidEnv, t.Dir, t.FallbackDir, t.DirNote, t.Stdin.Path, t.Stdout.Path, t.Stderr.Path}} {
+	for _, list := range [][]string{t.Argv, t.Env, {t.PidEnv, t.SocketEnv, t.Dir, t.FallbackDir, t.DirNote, t.Stdin.Path, t.Stdout.Path, t.Stderr.Path}} {
 		for _, v := range list {
 			if strings.IndexByte(v, 0) >= 0 {
 				return invalid("%q contains a zero byte", v)
 			}
 		}
 	}
-	if strings.ContainsRune(t.PidEnv, '=') {
-		return invalid("variable %q", t.PidEnv)
+	for _, name := range []string{t.PidEnv, t.SocketEnv} {
+		if strings.ContainsRune(name, '=') {
+			return invalid("variable %q", name)
+		}
 	}
 	if t.Dir != "" && !filepath.IsAbs(t.Dir) {
 		return invalid("working directory %q is not absolute", t.Dir)

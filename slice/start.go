@@ -56,13 +56,15 @@ type builder struct {
 	users  *os.File // the user namespace that tasks enter; nil for none
 	pid    int
 	shared map[string]int32 // descriptor that an output file of several tasks will have
+
+	socketFD uintptr // the socket of the task whose program is being worked out
 }
 
 // taskEnds are the launcher's ends of one task's streams.
-type taskEnds struct{ stdin, stdout, stderr, pty *os.File }
+type taskEnds struct{ stdin, stdout, stderr, pty, socket *os.File }
 
 func (e *taskEnds) close() {
-	for _, f := range []**os.File{&e.stdin, &e.stdout, &e.stderr, &e.pty} {
+	for _, f := range []**os.File{&e.stdin, &e.stdout, &e.stderr, &e.pty, &e.socket} {
 		if *f != nil {
 			(*f).Close()
 			*f = nil

@@ -1304,6 +1304,7 @@ type TaskFiles struct {
 	Stdout        int32                  `protobuf:"varint,3,opt,name=stdout,proto3" json:"stdout,omitempty"`
 	Stderr        int32                  `protobuf:"varint,4,opt,name=stderr,proto3" json:"stderr,omitempty"`
 	Pty           int32                  `protobuf:"varint,5,opt,name=pty,proto3" json:"pty,omitempty"`
+	Socket        int32                  `protobuf:"varint,6,opt,name=socket,proto3" json:"socket,omitempty"` // one more than the position, 0 when it has none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1369,6 +1370,13 @@ func (x *TaskFiles) GetStderr() int32 {
 func (x *TaskFiles) GetPty() int32 {
 	if x != nil {
 		return x.Pty
+	}
+	return 0
+}
+
+func (x *TaskFiles) GetSocket() int32 {
+	if x != nil {
+		return x.Socket
 	}
 	return 0
 }
@@ -2843,6 +2851,7 @@ type Task struct {
 	Cpus          string    `protobuf:"bytes,9,opt,name=cpus,proto3" json:"cpus,omitempty"`
 	Rlimits       []*Rlimit `protobuf:"bytes,10,rep,name=rlimits,proto3" json:"rlimits,omitempty"`
 	PidEnv        []byte    `protobuf:"bytes,11,opt,name=pid_env,json=pidEnv,proto3" json:"pid_env,omitempty"`
+	SocketEnv     []byte    `protobuf:"bytes,12,opt,name=socket_env,json=socketEnv,proto3" json:"socket_env,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2950,6 +2959,13 @@ func (x *Task) GetRlimits() []*Rlimit {
 func (x *Task) GetPidEnv() []byte {
 	if x != nil {
 		return x.PidEnv
+	}
+	return nil
+}
+
+func (x *Task) GetSocketEnv() []byte {
+	if x != nil {
+		return x.SocketEnv
 	}
 	return nil
 }
@@ -3117,13 +3133,14 @@ const file_launcher_proto_rawDesc = "" +
 	"\x04cols\x18\x04 \x01(\rR\x04cols\"\v\n" +
 	"\tSubscribe\" \n" +
 	"\bShutdown\x12\x14\n" +
-	"\x05force\x18\x01 \x01(\bR\x05force\"w\n" +
+	"\x05force\x18\x01 \x01(\bR\x05force\"\x8f\x01\n" +
 	"\tTaskFiles\x12\x12\n" +
 	"\x04task\x18\x01 \x01(\x05R\x04task\x12\x14\n" +
 	"\x05stdin\x18\x02 \x01(\x05R\x05stdin\x12\x16\n" +
 	"\x06stdout\x18\x03 \x01(\x05R\x06stdout\x12\x16\n" +
 	"\x06stderr\x18\x04 \x01(\x05R\x06stderr\x12\x10\n" +
-	"\x03pty\x18\x05 \x01(\x05R\x03pty\"\xe9\x01\n" +
+	"\x03pty\x18\x05 \x01(\x05R\x03pty\x12\x16\n" +
+	"\x06socket\x18\x06 \x01(\x05R\x06socket\"\xe9\x01\n" +
 	"\x05State\x12\x14\n" +
 	"\x05slice\x18\x01 \x01(\tR\x05slice\x12\x12\n" +
 	"\x04live\x18\x02 \x01(\bR\x04live\x12\x19\n" +
@@ -3278,7 +3295,7 @@ const file_launcher_proto_rawDesc = "" +
 	"\bresource\x18\x01 \x01(\x05R\bresource\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
 	"\x04hard\x18\x03 \x01(\x04R\x04hard\x12\x1a\n" +
-	"\boptional\x18\x04 \x01(\bR\boptional\"\xf9\x02\n" +
+	"\boptional\x18\x04 \x01(\bR\boptional\"\x98\x03\n" +
 	"\x04Task\x12\x12\n" +
 	"\x04argv\x18\x01 \x03(\fR\x04argv\x12\x10\n" +
 	"\x03env\x18\x02 \x03(\fR\x03env\x12\x10\n" +
@@ -3291,7 +3308,9 @@ const file_launcher_proto_rawDesc = "" +
 	"\x04cpus\x18\t \x01(\tR\x04cpus\x124\n" +
 	"\arlimits\x18\n" +
 	" \x03(\v2\x1a.runink.launcher.v1.RlimitR\arlimits\x12\x17\n" +
-	"\apid_env\x18\v \x01(\fR\x06pidEnv\"\\\n" +
+	"\apid_env\x18\v \x01(\fR\x06pidEnv\x12\x1d\n" +
+	"\n" +
+	"socket_env\x18\f \x01(\fR\tsocketEnv\"\\\n" +
 	"\x06Stream\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x05R\x04kind\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\fR\x04path\x12\x16\n" +

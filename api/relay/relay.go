@@ -127,7 +127,7 @@ func (l *line) run(ctx context.Context, attach *rinkpb.StepAttach, dial Dial, se
 	agent, err := dial(ctx, l.node)
 	if err == nil {
 		one := &rinkpb.StepAttach{
-			Job: attach.Job, Step: attach.Step, Uid: attach.Uid, Nodes: []string{l.node}, ReadOnly: attach.ReadOnly, Task: attach.Task, HasTask: attach.HasTask, Watch: attach.Watch,
+			Job: attach.Job, Step: attach.Step, Uid: attach.Uid, Nodes: []string{l.node}, ReadOnly: attach.ReadOnly, Task: attach.Task, HasTask: attach.HasTask, Watch: attach.Watch, Pmi: attach.Pmi,
 		}
 		err = agent.Send(&rinkpb.StepUp{Attach: one})
 	}

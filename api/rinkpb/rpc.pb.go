@@ -5847,6 +5847,7 @@ type StepUp struct {
 	Cols          int32                  `protobuf:"varint,7,opt,name=cols,proto3" json:"cols,omitempty"`
 	Credit        uint64                 `protobuf:"varint,8,opt,name=credit,proto3" json:"credit,omitempty"`
 	HasInput      bool                   `protobuf:"varint,9,opt,name=has_input,json=hasInput,proto3" json:"has_input,omitempty"`
+	Pmi           *PmiShare              `protobuf:"bytes,10,opt,name=pmi,proto3" json:"pmi,omitempty"` // what all nodes have put before a fence
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5944,6 +5945,13 @@ func (x *StepUp) GetHasInput() bool {
 	return false
 }
 
+func (x *StepUp) GetPmi() *PmiShare {
+	if x != nil {
+		return x.Pmi
+	}
+	return nil
+}
+
 type StepAttach struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -5954,6 +5962,7 @@ type StepAttach struct {
 	Task          int32                  `protobuf:"varint,6,opt,name=task,proto3" json:"task,omitempty"`
 	HasTask       bool                   `protobuf:"varint,7,opt,name=has_task,json=hasTask,proto3" json:"has_task,omitempty"`
 	Watch         bool                   `protobuf:"varint,8,opt,name=watch,proto3" json:"watch,omitempty"` // beside the step's srun, not in its place
+	Pmi           bool                   `protobuf:"varint,9,opt,name=pmi,proto3" json:"pmi,omitempty"`     // only to tell what all nodes have put before a fence
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6044,6 +6053,13 @@ func (x *StepAttach) GetWatch() bool {
 	return false
 }
 
+func (x *StepAttach) GetPmi() bool {
+	if x != nil {
+		return x.Pmi
+	}
+	return false
+}
+
 type StepDown struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Output        *TaskOutput            `protobuf:"bytes,1,opt,name=output,proto3" json:"output,omitempty"`
@@ -6054,6 +6070,8 @@ type StepDown struct {
 	NodeDone      bool                   `protobuf:"varint,6,opt,name=node_done,json=nodeDone,proto3" json:"node_done,omitempty"`
 	Messages      []string               `protobuf:"bytes,7,rep,name=messages,proto3" json:"messages,omitempty"`
 	AbortWait     int64                  `protobuf:"varint,8,opt,name=abort_wait,json=abortWait,proto3" json:"abort_wait,omitempty"` // the step is being ended: how many seconds that may take
+	Pmi           *PmiShare              `protobuf:"bytes,9,opt,name=pmi,proto3" json:"pmi,omitempty"`                               // what this node has put before a fence
+	Abort         bool                   `protobuf:"varint,10,opt,name=abort,proto3" json:"abort,omitempty"`                         // a task wants the step ended
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6144,6 +6162,141 @@ func (x *StepDown) GetAbortWait() int64 {
 	return 0
 }
 
+func (x *StepDown) GetPmi() *PmiShare {
+	if x != nil {
+		return x.Pmi
+	}
+	return nil
+}
+
+func (x *StepDown) GetAbort() bool {
+	if x != nil {
+		return x.Abort
+	}
+	return false
+}
+
+// PmiShare is a part of the keys that MPI tasks have put; first and last say which part.
+type PmiShare struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fence         uint32                 `protobuf:"varint,1,opt,name=fence,proto3" json:"fence,omitempty"`
+	Keys          []*PmiKey              `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
+	Last          bool                   `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
+	First         bool                   `protobuf:"varint,4,opt,name=first,proto3" json:"first,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PmiShare) Reset() {
+	*x = PmiShare{}
+	mi := &file_rpc_proto_msgTypes[82]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PmiShare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PmiShare) ProtoMessage() {}
+
+func (x *PmiShare) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[82]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PmiShare.ProtoReflect.Descriptor instead.
+func (*PmiShare) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{82}
+}
+
+func (x *PmiShare) GetFence() uint32 {
+	if x != nil {
+		return x.Fence
+	}
+	return 0
+}
+
+func (x *PmiShare) GetKeys() []*PmiKey {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *PmiShare) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+func (x *PmiShare) GetFirst() bool {
+	if x != nil {
+		return x.First
+	}
+	return false
+}
+
+type PmiKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PmiKey) Reset() {
+	*x = PmiKey{}
+	mi := &file_rpc_proto_msgTypes[83]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PmiKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PmiKey) ProtoMessage() {}
+
+func (x *PmiKey) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[83]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PmiKey.ProtoReflect.Descriptor instead.
+func (*PmiKey) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{83}
+}
+
+func (x *PmiKey) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *PmiKey) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
 type TaskOutput struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rank          int32                  `protobuf:"varint,1,opt,name=rank,proto3" json:"rank,omitempty"`
@@ -6156,7 +6309,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6168,7 +6321,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6181,7 +6334,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -6224,7 +6377,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6236,7 +6389,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6249,7 +6402,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -6292,7 +6445,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6304,7 +6457,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6317,7 +6470,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -6361,7 +6514,7 @@ type BcastUp struct {
 
 func (x *BcastUp) Reset() {
 	*x = BcastUp{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6373,7 +6526,7 @@ func (x *BcastUp) String() string {
 func (*BcastUp) ProtoMessage() {}
 
 func (x *BcastUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6386,7 +6539,7 @@ func (x *BcastUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastUp.ProtoReflect.Descriptor instead.
 func (*BcastUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *BcastUp) GetFile() *BcastFile {
@@ -6438,7 +6591,7 @@ type BcastFile struct {
 
 func (x *BcastFile) Reset() {
 	*x = BcastFile{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6450,7 +6603,7 @@ func (x *BcastFile) String() string {
 func (*BcastFile) ProtoMessage() {}
 
 func (x *BcastFile) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6463,7 +6616,7 @@ func (x *BcastFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastFile.ProtoReflect.Descriptor instead.
 func (*BcastFile) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *BcastFile) GetRef() *JobRef {
@@ -6567,7 +6720,7 @@ type BcastReply struct {
 
 func (x *BcastReply) Reset() {
 	*x = BcastReply{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6579,7 +6732,7 @@ func (x *BcastReply) String() string {
 func (*BcastReply) ProtoMessage() {}
 
 func (x *BcastReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6592,7 +6745,7 @@ func (x *BcastReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastReply.ProtoReflect.Descriptor instead.
 func (*BcastReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *BcastReply) GetStatus() *Status {
@@ -6620,7 +6773,7 @@ type BcastOutcome struct {
 
 func (x *BcastOutcome) Reset() {
 	*x = BcastOutcome{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6632,7 +6785,7 @@ func (x *BcastOutcome) String() string {
 func (*BcastOutcome) ProtoMessage() {}
 
 func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6645,7 +6798,7 @@ func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastOutcome.ProtoReflect.Descriptor instead.
 func (*BcastOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *BcastOutcome) GetNode() string {
@@ -6678,7 +6831,7 @@ type DiagRequest struct {
 
 func (x *DiagRequest) Reset() {
 	*x = DiagRequest{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6690,7 +6843,7 @@ func (x *DiagRequest) String() string {
 func (*DiagRequest) ProtoMessage() {}
 
 func (x *DiagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6703,7 +6856,7 @@ func (x *DiagRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagRequest.ProtoReflect.Descriptor instead.
 func (*DiagRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *DiagRequest) GetAnew() bool {
@@ -6748,7 +6901,7 @@ type DiagReply struct {
 
 func (x *DiagReply) Reset() {
 	*x = DiagReply{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6760,7 +6913,7 @@ func (x *DiagReply) String() string {
 func (*DiagReply) ProtoMessage() {}
 
 func (x *DiagReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6773,7 +6926,7 @@ func (x *DiagReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagReply.ProtoReflect.Descriptor instead.
 func (*DiagReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *DiagReply) GetStatus() *Status {
@@ -6980,7 +7133,7 @@ type PlanCount struct {
 
 func (x *PlanCount) Reset() {
 	*x = PlanCount{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6992,7 +7145,7 @@ func (x *PlanCount) String() string {
 func (*PlanCount) ProtoMessage() {}
 
 func (x *PlanCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7005,7 +7158,7 @@ func (x *PlanCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanCount.ProtoReflect.Descriptor instead.
 func (*PlanCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *PlanCount) GetCycles() int64 {
@@ -7111,7 +7264,7 @@ type RpcCount struct {
 
 func (x *RpcCount) Reset() {
 	*x = RpcCount{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7123,7 +7276,7 @@ func (x *RpcCount) String() string {
 func (*RpcCount) ProtoMessage() {}
 
 func (x *RpcCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7136,7 +7289,7 @@ func (x *RpcCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RpcCount.ProtoReflect.Descriptor instead.
 func (*RpcCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *RpcCount) GetName() string {
@@ -7178,7 +7331,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7190,7 +7343,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7203,7 +7356,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -7238,7 +7391,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7250,7 +7403,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7263,7 +7416,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -7298,7 +7451,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7310,7 +7463,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7323,7 +7476,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -7358,7 +7511,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7370,7 +7523,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7383,7 +7536,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -7419,7 +7572,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7431,7 +7584,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7444,7 +7597,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{97}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -7502,7 +7655,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7514,7 +7667,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7527,7 +7680,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{98}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -7755,7 +7908,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7767,7 +7920,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7780,7 +7933,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{99}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -7816,7 +7969,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7828,7 +7981,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7841,7 +7994,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{100}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -7883,7 +8036,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7895,7 +8048,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7908,7 +8061,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{101}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -7942,7 +8095,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7954,7 +8107,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7967,7 +8120,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{102}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -8000,7 +8153,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8012,7 +8165,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8025,7 +8178,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{103}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -8093,7 +8246,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8105,7 +8258,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8118,7 +8271,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{104}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -8185,7 +8338,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8197,7 +8350,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8210,7 +8363,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -8279,7 +8432,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8291,7 +8444,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8304,7 +8457,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -8374,7 +8527,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8386,7 +8539,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8399,7 +8552,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -8426,7 +8579,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8438,7 +8591,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8451,7 +8604,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -8478,7 +8631,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8490,7 +8643,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8503,7 +8656,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -8532,7 +8685,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8544,7 +8697,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8557,7 +8710,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -8615,7 +8768,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8627,7 +8780,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8640,7 +8793,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *Order) GetId() uint64 {
@@ -8861,7 +9014,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8873,7 +9026,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8886,7 +9039,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -8926,7 +9079,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8938,7 +9091,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8951,7 +9104,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -8970,7 +9123,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8982,7 +9135,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8995,7 +9148,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -9015,7 +9168,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9027,7 +9180,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9040,7 +9193,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -9060,7 +9213,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9072,7 +9225,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9085,7 +9238,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -9104,7 +9257,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9116,7 +9269,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9129,7 +9282,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -9141,7 +9294,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9153,7 +9306,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9166,7 +9319,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -9211,7 +9364,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9223,7 +9376,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9236,7 +9389,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -9489,7 +9642,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9501,7 +9654,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9514,7 +9667,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -9626,13 +9779,14 @@ type LaunchStep struct {
 	StepNodes     []string               `protobuf:"bytes,28,rep,name=step_nodes,json=stepNodes,proto3" json:"step_nodes,omitempty"`
 	GpuBind       string                 `protobuf:"bytes,29,opt,name=gpu_bind,json=gpuBind,proto3" json:"gpu_bind,omitempty"`
 	GresFiles     []*DeviceFiles         `protobuf:"bytes,30,rep,name=gres_files,json=gresFiles,proto3" json:"gres_files,omitempty"`
+	RankNodes     []int32                `protobuf:"varint,31,rep,packed,name=rank_nodes,json=rankNodes,proto3" json:"rank_nodes,omitempty"` // with mpi: the place in step_nodes of each rank's node
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9644,7 +9798,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9657,7 +9811,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -9870,6 +10024,13 @@ func (x *LaunchStep) GetGresFiles() []*DeviceFiles {
 	return nil
 }
 
+func (x *LaunchStep) GetRankNodes() []int32 {
+	if x != nil {
+		return x.RankNodes
+	}
+	return nil
+}
+
 type TaskHere struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rank          int32                  `protobuf:"varint,1,opt,name=rank,proto3" json:"rank,omitempty"`
@@ -9882,7 +10043,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9894,7 +10055,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9907,7 +10068,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -9954,7 +10115,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9966,7 +10127,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9979,7 +10140,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -10048,7 +10209,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10060,7 +10221,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10073,7 +10234,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -10146,7 +10307,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10158,7 +10319,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10171,7 +10332,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -10210,7 +10371,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10222,7 +10383,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10235,7 +10396,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 type PrioritiesReply struct {
@@ -10249,7 +10410,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10261,7 +10422,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10274,7 +10435,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -10313,7 +10474,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10325,7 +10486,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10338,7 +10499,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -10415,7 +10576,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10427,7 +10588,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10440,7 +10601,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -10566,7 +10727,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10578,7 +10739,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10591,7 +10752,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -10625,7 +10786,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10637,7 +10798,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10650,7 +10811,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -10678,7 +10839,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10690,7 +10851,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10703,7 +10864,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -10751,7 +10912,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10763,7 +10924,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10776,7 +10937,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -10900,7 +11061,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10912,7 +11073,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10925,7 +11086,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -10992,7 +11153,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11004,7 +11165,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11017,7 +11178,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -11081,7 +11242,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11093,7 +11254,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11106,7 +11267,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -11143,7 +11304,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11155,7 +11316,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11168,7 +11329,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *KnownUser) GetName() string {
@@ -11222,7 +11383,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11234,7 +11395,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11247,7 +11408,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -11322,7 +11483,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11334,7 +11495,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11347,7 +11508,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -11417,7 +11578,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11429,7 +11590,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11442,7 +11603,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *PartStanding) GetName() string {
@@ -11488,7 +11649,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11500,7 +11661,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11513,7 +11674,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -11667,7 +11828,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11679,7 +11840,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11692,7 +11853,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -11721,7 +11882,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11733,7 +11894,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11746,7 +11907,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -11779,7 +11940,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11791,7 +11952,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11804,7 +11965,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -12309,7 +12470,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x11SignalStepRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\rR\x04step\x12\x16\n" +
-	"\x06signal\x18\x03 \x01(\x05R\x06signal\"\xfe\x01\n" +
+	"\x06signal\x18\x03 \x01(\x05R\x06signal\"\xa5\x02\n" +
 	"\x06StepUp\x12-\n" +
 	"\x06attach\x18\x01 \x01(\v2\x15.runink.v1.StepAttachR\x06attach\x12\x14\n" +
 	"\x05stdin\x18\x02 \x01(\fR\x05stdin\x12\x1d\n" +
@@ -12320,7 +12481,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04rows\x18\x06 \x01(\x05R\x04rows\x12\x12\n" +
 	"\x04cols\x18\a \x01(\x05R\x04cols\x12\x16\n" +
 	"\x06credit\x18\b \x01(\x04R\x06credit\x12\x1b\n" +
-	"\thas_input\x18\t \x01(\bR\bhasInput\"\xbc\x01\n" +
+	"\thas_input\x18\t \x01(\bR\bhasInput\x12%\n" +
+	"\x03pmi\x18\n" +
+	" \x01(\v2\x13.runink.v1.PmiShareR\x03pmi\"\xce\x01\n" +
 	"\n" +
 	"StepAttach\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
@@ -12330,7 +12493,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\tread_only\x18\x05 \x01(\bR\breadOnly\x12\x12\n" +
 	"\x04task\x18\x06 \x01(\x05R\x04task\x12\x19\n" +
 	"\bhas_task\x18\a \x01(\bR\ahasTask\x12\x14\n" +
-	"\x05watch\x18\b \x01(\bR\x05watch\"\xa1\x02\n" +
+	"\x05watch\x18\b \x01(\bR\x05watch\x12\x10\n" +
+	"\x03pmi\x18\t \x01(\bR\x03pmi\"\xde\x02\n" +
 	"\bStepDown\x12-\n" +
 	"\x06output\x18\x01 \x01(\v2\x15.runink.v1.TaskOutputR\x06output\x12.\n" +
 	"\astarted\x18\x02 \x01(\v2\x14.runink.v1.TaskStartR\astarted\x12+\n" +
@@ -12341,7 +12505,18 @@ const file_rpc_proto_rawDesc = "" +
 	"\tnode_done\x18\x06 \x01(\bR\bnodeDone\x12\x1a\n" +
 	"\bmessages\x18\a \x03(\tR\bmessages\x12\x1d\n" +
 	"\n" +
-	"abort_wait\x18\b \x01(\x03R\tabortWait\"^\n" +
+	"abort_wait\x18\b \x01(\x03R\tabortWait\x12%\n" +
+	"\x03pmi\x18\t \x01(\v2\x13.runink.v1.PmiShareR\x03pmi\x12\x14\n" +
+	"\x05abort\x18\n" +
+	" \x01(\bR\x05abort\"q\n" +
+	"\bPmiShare\x12\x14\n" +
+	"\x05fence\x18\x01 \x01(\rR\x05fence\x12%\n" +
+	"\x04keys\x18\x02 \x03(\v2\x11.runink.v1.PmiKeyR\x04keys\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\bR\x04last\x12\x14\n" +
+	"\x05first\x18\x04 \x01(\bR\x05first\"2\n" +
+	"\x06PmiKey\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\fR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\"^\n" +
 	"\n" +
 	"TaskOutput\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x16\n" +
@@ -12633,7 +12808,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"prolog_env\x18\n" +
 	" \x03(\tR\tprologEnv\x12\x1a\n" +
-	"\brequeued\x18\v \x01(\bR\brequeued\"\xc9\x06\n" +
+	"\brequeued\x18\v \x01(\bR\brequeued\"\xe8\x06\n" +
 	"\n" +
 	"LaunchStep\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x12\n" +
@@ -12674,7 +12849,9 @@ const file_rpc_proto_rawDesc = "" +
 	"step_nodes\x18\x1c \x03(\tR\tstepNodes\x12\x19\n" +
 	"\bgpu_bind\x18\x1d \x01(\tR\agpuBind\x125\n" +
 	"\n" +
-	"gres_files\x18\x1e \x03(\v2\x16.runink.v1.DeviceFilesR\tgresFiles\"Z\n" +
+	"gres_files\x18\x1e \x03(\v2\x16.runink.v1.DeviceFilesR\tgresFiles\x12\x1d\n" +
+	"\n" +
+	"rank_nodes\x18\x1f \x03(\x05R\trankNodes\"Z\n" +
 	"\bTaskHere\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x14\n" +
 	"\x05local\x18\x02 \x01(\x05R\x05local\x12\x12\n" +
@@ -12921,7 +13098,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 145)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 147)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                     // 1: runink.v1.Done
@@ -13006,113 +13183,115 @@ var file_rpc_proto_goTypes = []any{
 	(*StepUp)(nil),                   // 80: runink.v1.StepUp
 	(*StepAttach)(nil),               // 81: runink.v1.StepAttach
 	(*StepDown)(nil),                 // 82: runink.v1.StepDown
-	(*TaskOutput)(nil),               // 83: runink.v1.TaskOutput
-	(*TaskStart)(nil),                // 84: runink.v1.TaskStart
-	(*TaskExit)(nil),                 // 85: runink.v1.TaskExit
-	(*BcastUp)(nil),                  // 86: runink.v1.BcastUp
-	(*BcastFile)(nil),                // 87: runink.v1.BcastFile
-	(*BcastReply)(nil),               // 88: runink.v1.BcastReply
-	(*BcastOutcome)(nil),             // 89: runink.v1.BcastOutcome
-	(*DiagRequest)(nil),              // 90: runink.v1.DiagRequest
-	(*DiagReply)(nil),                // 91: runink.v1.DiagReply
-	(*PlanCount)(nil),                // 92: runink.v1.PlanCount
-	(*RpcCount)(nil),                 // 93: runink.v1.RpcCount
-	(*CreateTokenRequest)(nil),       // 94: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 95: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 96: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 97: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 98: runink.v1.JoinRequest
-	(*Report)(nil),                   // 99: runink.v1.Report
-	(*Hello)(nil),                    // 100: runink.v1.Hello
-	(*HeldJob)(nil),                  // 101: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 102: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 103: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 104: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 105: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 106: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 107: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 108: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 109: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 110: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 111: runink.v1.StepUsage
-	(*Order)(nil),                    // 112: runink.v1.Order
-	(*Welcome)(nil),                  // 113: runink.v1.Welcome
-	(*Ack)(nil),                      // 114: runink.v1.Ack
-	(*NewConfig)(nil),                // 115: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 116: runink.v1.DeviceFiles
-	(*PrologHere)(nil),               // 117: runink.v1.PrologHere
-	(*CheckHealth)(nil),              // 118: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 119: runink.v1.Reboot
-	(*JobHere)(nil),                  // 120: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 121: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 122: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 123: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 124: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 125: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 126: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 127: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 128: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 129: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 130: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 131: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 132: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 133: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 134: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 135: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 136: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 137: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 138: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 139: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 140: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 141: runink.v1.PartStanding
-	(*Standing)(nil),                 // 142: runink.v1.Standing
-	(*Bounded)(nil),                  // 143: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 144: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 145: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 146: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 147: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 148: runink.v1.IndexSet
-	(*Job)(nil),                      // 149: runink.v1.Job
-	(*Obstacle)(nil),                 // 150: runink.v1.Obstacle
-	(*Node)(nil),                     // 151: runink.v1.Node
-	(*Partition)(nil),                // 152: runink.v1.Partition
-	(*ConfigFile)(nil),               // 153: runink.v1.ConfigFile
-	(*Story)(nil),                    // 154: runink.v1.Story
-	(*RunRecord)(nil),                // 155: runink.v1.RunRecord
-	(*Reservation)(nil),              // 156: runink.v1.Reservation
-	(*AccountTables)(nil),            // 157: runink.v1.AccountTables
-	(*Transaction)(nil),              // 158: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 159: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 160: runink.v1.ExitCode
-	(*Step)(nil),                     // 161: runink.v1.Step
-	(*Usage)(nil),                    // 162: runink.v1.Usage
-	(*SetDevices)(nil),               // 163: runink.v1.SetDevices
-	(*RegisterNode)(nil),             // 164: runink.v1.RegisterNode
-	(*GresAlloc)(nil),                // 165: runink.v1.GresAlloc
+	(*PmiShare)(nil),                 // 83: runink.v1.PmiShare
+	(*PmiKey)(nil),                   // 84: runink.v1.PmiKey
+	(*TaskOutput)(nil),               // 85: runink.v1.TaskOutput
+	(*TaskStart)(nil),                // 86: runink.v1.TaskStart
+	(*TaskExit)(nil),                 // 87: runink.v1.TaskExit
+	(*BcastUp)(nil),                  // 88: runink.v1.BcastUp
+	(*BcastFile)(nil),                // 89: runink.v1.BcastFile
+	(*BcastReply)(nil),               // 90: runink.v1.BcastReply
+	(*BcastOutcome)(nil),             // 91: runink.v1.BcastOutcome
+	(*DiagRequest)(nil),              // 92: runink.v1.DiagRequest
+	(*DiagReply)(nil),                // 93: runink.v1.DiagReply
+	(*PlanCount)(nil),                // 94: runink.v1.PlanCount
+	(*RpcCount)(nil),                 // 95: runink.v1.RpcCount
+	(*CreateTokenRequest)(nil),       // 96: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 97: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 98: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 99: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 100: runink.v1.JoinRequest
+	(*Report)(nil),                   // 101: runink.v1.Report
+	(*Hello)(nil),                    // 102: runink.v1.Hello
+	(*HeldJob)(nil),                  // 103: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 104: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 105: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 106: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 107: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 108: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 109: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 110: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 111: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 112: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 113: runink.v1.StepUsage
+	(*Order)(nil),                    // 114: runink.v1.Order
+	(*Welcome)(nil),                  // 115: runink.v1.Welcome
+	(*Ack)(nil),                      // 116: runink.v1.Ack
+	(*NewConfig)(nil),                // 117: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 118: runink.v1.DeviceFiles
+	(*PrologHere)(nil),               // 119: runink.v1.PrologHere
+	(*CheckHealth)(nil),              // 120: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 121: runink.v1.Reboot
+	(*JobHere)(nil),                  // 122: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 123: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 124: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 125: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 126: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 127: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 128: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 129: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 130: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 131: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 132: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 133: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 134: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 135: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 136: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 137: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 138: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 139: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 140: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 141: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 142: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 143: runink.v1.PartStanding
+	(*Standing)(nil),                 // 144: runink.v1.Standing
+	(*Bounded)(nil),                  // 145: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 146: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 147: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 148: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 149: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 150: runink.v1.IndexSet
+	(*Job)(nil),                      // 151: runink.v1.Job
+	(*Obstacle)(nil),                 // 152: runink.v1.Obstacle
+	(*Node)(nil),                     // 153: runink.v1.Node
+	(*Partition)(nil),                // 154: runink.v1.Partition
+	(*ConfigFile)(nil),               // 155: runink.v1.ConfigFile
+	(*Story)(nil),                    // 156: runink.v1.Story
+	(*RunRecord)(nil),                // 157: runink.v1.RunRecord
+	(*Reservation)(nil),              // 158: runink.v1.Reservation
+	(*AccountTables)(nil),            // 159: runink.v1.AccountTables
+	(*Transaction)(nil),              // 160: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 161: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 162: runink.v1.ExitCode
+	(*Step)(nil),                     // 163: runink.v1.Step
+	(*Usage)(nil),                    // 164: runink.v1.Usage
+	(*SetDevices)(nil),               // 165: runink.v1.SetDevices
+	(*RegisterNode)(nil),             // 166: runink.v1.RegisterNode
+	(*GresAlloc)(nil),                // 167: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	146, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	147, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	148, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	149, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	148, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	150, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	149, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	151, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	150, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	151, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	152, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	153, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	152, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	153, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	154, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	155, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	8,   // 18: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	149, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	154, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	155, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	151, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	156, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	157, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 22: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 23: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	32,  // 24: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -13123,12 +13302,12 @@ var file_rpc_proto_depIdxs = []int32{
 	35,  // 29: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 30: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	35,  // 31: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	156, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	158, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	35,  // 33: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	8,   // 34: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	157, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	158, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	159, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	159, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	160, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	161, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	47,  // 38: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	35,  // 39: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	46,  // 40: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -13138,13 +13317,13 @@ var file_rpc_proto_depIdxs = []int32{
 	50,  // 44: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	50,  // 45: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
 	50,  // 46: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	160, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	162, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	11,  // 48: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	56,  // 49: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	8,   // 50: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	149, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
-	161, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
-	162, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	151, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
+	163, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
+	164, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
 	57,  // 54: runink.v1.Record.node:type_name -> runink.v1.NodeFact
 	58,  // 55: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
 	8,   // 56: runink.v1.UsageReply.status:type_name -> runink.v1.Status
@@ -13161,198 +13340,201 @@ var file_rpc_proto_depIdxs = []int32{
 	11,  // 67: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
 	70,  // 68: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
 	8,   // 69: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	149, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	161, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	151, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	163, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
 	71,  // 72: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	162, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	164, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
 	74,  // 74: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	162, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	164, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
 	56,  // 76: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
 	8,   // 77: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	146, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	147, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	148, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	149, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 80: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	161, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	149, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	163, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	151, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
 	81,  // 83: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	83,  // 84: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	84,  // 85: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	85,  // 86: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	160, // 87: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	87,  // 88: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	11,  // 89: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	120, // 90: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	8,   // 91: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	89,  // 92: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	8,   // 93: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	92,  // 94: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	92,  // 95: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	93,  // 96: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	93,  // 97: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	93,  // 98: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	8,   // 99: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	8,   // 100: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	100, // 101: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	102, // 102: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	103, // 103: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	104, // 104: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	105, // 105: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	106, // 106: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	107, // 107: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	109, // 108: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	110, // 109: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	111, // 110: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	73,  // 111: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	108, // 112: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	163, // 113: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	164, // 114: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	101, // 115: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	160, // 116: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	162, // 117: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	162, // 118: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	160, // 119: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	85,  // 120: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	162, // 121: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 122: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	162, // 123: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	113, // 124: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	121, // 125: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	122, // 126: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	124, // 127: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	125, // 128: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	114, // 129: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	115, // 130: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	126, // 131: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	72,  // 132: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	117, // 133: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	118, // 134: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	119, // 135: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	153, // 136: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	101, // 137: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	153, // 138: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	120, // 139: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	165, // 140: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	147, // 141: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	116, // 142: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	120, // 143: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	120, // 144: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	123, // 145: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	165, // 146: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	116, // 147: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	129, // 148: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	130, // 149: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	131, // 150: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	131, // 151: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	134, // 152: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	138, // 153: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	139, // 154: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	140, // 155: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	137, // 156: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	134, // 157: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	142, // 158: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	142, // 159: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	141, // 160: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	141, // 161: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	142, // 162: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	143, // 163: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	143, // 164: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	143, // 165: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	143, // 166: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	143, // 167: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	143, // 168: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	143, // 169: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	8,   // 170: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	2,   // 171: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 172: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 173: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 174: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 175: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 176: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 177: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 178: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 179: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 180: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	28,  // 181: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	26,  // 182: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	30,  // 183: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	33,  // 184: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	34,  // 185: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	36,  // 186: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	37,  // 187: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	38,  // 188: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	40,  // 189: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	42,  // 190: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	39,  // 191: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	54,  // 192: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	59,  // 193: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	68,  // 194: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	75,  // 195: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	53,  // 196: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	77,  // 197: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	80,  // 198: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	79,  // 199: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	44,  // 200: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	48,  // 201: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	94,  // 202: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	96,  // 203: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	127, // 204: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	132, // 205: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	90,  // 206: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	86,  // 207: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	135, // 208: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	144, // 209: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	98,  // 210: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	99,  // 211: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	80,  // 212: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	86,  // 213: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	3,   // 214: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 215: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 216: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	149, // 217: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 218: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 219: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 220: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 221: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 222: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 223: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	29,  // 224: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	27,  // 225: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	31,  // 226: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	31,  // 227: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	31,  // 228: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 229: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 230: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	1,   // 231: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	41,  // 232: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	43,  // 233: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	1,   // 234: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	55,  // 235: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	60,  // 236: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	69,  // 237: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	76,  // 238: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 239: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	78,  // 240: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	82,  // 241: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 242: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	45,  // 243: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	49,  // 244: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	95,  // 245: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	97,  // 246: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	128, // 247: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	133, // 248: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	91,  // 249: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	88,  // 250: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	136, // 251: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	145, // 252: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	97,  // 253: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	112, // 254: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	82,  // 255: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	88,  // 256: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	214, // [214:257] is the sub-list for method output_type
-	171, // [171:214] is the sub-list for method input_type
-	171, // [171:171] is the sub-list for extension type_name
-	171, // [171:171] is the sub-list for extension extendee
-	0,   // [0:171] is the sub-list for field type_name
+	83,  // 84: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
+	85,  // 85: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	86,  // 86: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	87,  // 87: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	83,  // 88: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	84,  // 89: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	162, // 90: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	89,  // 91: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	11,  // 92: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	122, // 93: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	8,   // 94: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	91,  // 95: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	8,   // 96: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	94,  // 97: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	94,  // 98: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	95,  // 99: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	95,  // 100: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	95,  // 101: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	8,   // 102: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	8,   // 103: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	102, // 104: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	104, // 105: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	105, // 106: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	106, // 107: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	107, // 108: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	108, // 109: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	109, // 110: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	111, // 111: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	112, // 112: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	113, // 113: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	73,  // 114: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	110, // 115: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	165, // 116: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	166, // 117: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	103, // 118: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	162, // 119: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	164, // 120: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	164, // 121: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	162, // 122: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	87,  // 123: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	164, // 124: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 125: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	164, // 126: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	115, // 127: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	123, // 128: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	124, // 129: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	126, // 130: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	127, // 131: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	116, // 132: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	117, // 133: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	128, // 134: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	72,  // 135: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	119, // 136: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	120, // 137: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	121, // 138: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	155, // 139: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	103, // 140: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	155, // 141: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	122, // 142: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	167, // 143: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	149, // 144: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	118, // 145: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	122, // 146: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	122, // 147: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	125, // 148: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	167, // 149: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	118, // 150: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	131, // 151: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	132, // 152: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	133, // 153: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	133, // 154: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	136, // 155: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	140, // 156: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	141, // 157: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	142, // 158: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	139, // 159: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	136, // 160: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	144, // 161: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	144, // 162: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	143, // 163: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	143, // 164: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	144, // 165: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	145, // 166: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	145, // 167: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	145, // 168: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	145, // 169: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	145, // 170: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	145, // 171: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	145, // 172: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	8,   // 173: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	2,   // 174: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 175: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 176: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 177: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 178: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 179: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 180: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 181: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 182: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 183: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	28,  // 184: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	26,  // 185: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	30,  // 186: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	33,  // 187: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	34,  // 188: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	36,  // 189: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	37,  // 190: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	38,  // 191: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	40,  // 192: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	42,  // 193: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	39,  // 194: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	54,  // 195: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	59,  // 196: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	68,  // 197: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	75,  // 198: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	53,  // 199: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	77,  // 200: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	80,  // 201: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	79,  // 202: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	44,  // 203: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	48,  // 204: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	96,  // 205: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	98,  // 206: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	129, // 207: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	134, // 208: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	92,  // 209: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	88,  // 210: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	137, // 211: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	146, // 212: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	100, // 213: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	101, // 214: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	80,  // 215: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	88,  // 216: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	3,   // 217: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 218: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 219: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	151, // 220: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 221: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 222: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 223: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 224: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 225: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 226: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	29,  // 227: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	27,  // 228: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	31,  // 229: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	31,  // 230: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	31,  // 231: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 232: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 233: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	1,   // 234: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	41,  // 235: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	43,  // 236: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	1,   // 237: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	55,  // 238: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	60,  // 239: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	69,  // 240: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	76,  // 241: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 242: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	78,  // 243: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	82,  // 244: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 245: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	45,  // 246: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	49,  // 247: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	97,  // 248: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	99,  // 249: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	130, // 250: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	135, // 251: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	93,  // 252: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	90,  // 253: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	138, // 254: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	147, // 255: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	99,  // 256: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	114, // 257: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	82,  // 258: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	90,  // 259: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	217, // [217:260] is the sub-list for method output_type
+	174, // [174:217] is the sub-list for method input_type
+	174, // [174:174] is the sub-list for extension type_name
+	174, // [174:174] is the sub-list for extension extendee
+	0,   // [0:174] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -13363,7 +13545,7 @@ func file_rpc_proto_init() {
 	file_nouns_proto_init()
 	file_log_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[98].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[100].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -13378,7 +13560,7 @@ func file_rpc_proto_init() {
 		(*Report_PrologDone)(nil),
 		(*Report_Devices)(nil),
 	}
-	file_rpc_proto_msgTypes[111].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[113].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -13398,7 +13580,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   145,
+			NumMessages:   147,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

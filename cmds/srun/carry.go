@@ -41,6 +41,7 @@ type carrier struct {
 	aborted bool             // it was told that the step is being ended
 	killAt  <-chan time.Time // --wait ran out
 	tellAt  <-chan time.Time // time to speak of tasks that ended badly
+	mpi     mpiHub
 }
 
 // carry connects to the step's agents and returns the step's exit code when
@@ -91,7 +92,7 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 	for len(c.open) > 0 {
 		select {
 		case m := <-down:
-			c.take(m)
+			c.take(ctx, m)
 		case sig := <-signals:
 			c.signalled(sig.(syscall.Signal), &ints)
 		case <-c.tellAt:
@@ -189,7 +190,7 @@ func (c *carrier) session(ctx context.Context, down chan<- *rinkpb.StepDown) err
 }
 
 // take deals with one message from an agent.
-func (c *carrier) take(m *rinkpb.StepDown) {
+func (c *carrier) take(ctx context.Context, m *rinkpb.StepDown) {
 	env := c.s.env
 	if m.AbortWait > 0 && !c.aborted {
 		c.aborted = true
@@ -199,6 +200,12 @@ func (c *carrier) take(m *rinkpb.StepDown) {
 	for _, line := range m.Messages {
 		c.out.Flush()
 		fmt.Fprintln(env.Stderr, line)
+	}
+	if m.Pmi != nil {
+		c.shares(ctx, m.Node, m.Pmi)
+	}
+	if m.Abort && !c.ending {
+		c.kill()
 	}
 	if o := m.Output; o != nil {
 		c.out.Write(o)

@@ -50,6 +50,10 @@ func Run(env *cli.Env) int {
 		return submit.Refused(env, err, 1)
 	}
 	o := &comps[0]
+	if o.Job.Step.MPI == "list" {
+		(&run{env: env}).listMPI()
+		return 0
+	}
 	argv := o.Command
 	if len(argv) == 0 {
 		fmt.Fprintf(env.Stderr, "%s: fatal: No command given to execute.\n", env.Name)
@@ -64,6 +68,12 @@ func Run(env *cli.Env) int {
 		o.Job.Name = filepath.Base(argv[0])
 	}
 	s := &run{env: env, o: o, argv: argv, quiet: o.Client.Quiet > 0}
+	for i := range comps {
+		mpi := &comps[i].Job.Step.MPI
+		if *mpi = mpiName(*mpi); !s.knowsMPI(*mpi) {
+			return 1
+		}
+	}
 	if o.Job.Step.MultiProg && !s.readMultiProg(inside != 0) {
 		return 1
 	}

@@ -372,13 +372,13 @@ func (c *Client) Attach(ctx context.Context, id string) ([]slice.Files, error) {
 			at   int32
 			to   **os.File
 			name string
-		}{{f.GetStdin(), &files.Stdin, "stdin"}, {f.GetStdout(), &files.Stdout, "stdout"}, {f.GetStderr(), &files.Stderr, "stderr"}, {f.GetPty(), &files.PTY, "pty"}} {
+		}{{f.GetStdin(), &files.Stdin, "stdin"}, {f.GetStdout(), &files.Stdout, "stdout"}, {f.GetStderr(), &files.Stderr, "stderr"}, {f.GetPty(), &files.PTY, "pty"}, {f.GetSocket() - 1, &files.Socket, "socket"}} {
 			if end.at < 0 {
 				continue
 			}
 			if int(end.at) >= len(fds) || fds[end.at] < 0 {
 				for _, o := range append(out, files) {
-					for _, file := range []*os.File{o.Stdin, o.Stdout, o.Stderr, o.PTY} {
+					for _, file := range []*os.File{o.Stdin, o.Stdout, o.Stderr, o.PTY, o.Socket} {
 						if file != nil {
 							file.Close()
 						}

@@ -20,7 +20,7 @@ func TestSpecSurvivesTheWire(t *testing.T) {
 		Confine: slice.Confine{NoNewPrivs: true, DropCaps: true, KeepCaps: []string{"kill"}, Seccomp: slice.SeccompDefault},
 		Tasks: []slice.Task{{Argv: []string{"x", "\xff\xfe", ""}, Env: []string{"A=\xff"}, Dir: "/d", FallbackDir: "/f", DirNote: "n%s",
 			Stdin: slice.Stream{Kind: slice.StreamFile, Path: "/i\xff"}, Stdout: slice.Stream{Kind: slice.StreamPTY, Append: true, Mode: 0o600},
-			Stderr: slice.Stream{Kind: slice.StreamStdout}, CPUs: "1", Rlimits: []slice.Rlimit{{Resource: 3, Soft: 1, Hard: 2}}}}}
+			Stderr: slice.Stream{Kind: slice.StreamStdout}, CPUs: "1", PidEnv: "P", SocketEnv: "S", Rlimits: []slice.Rlimit{{Resource: 3, Soft: 1, Hard: 2}}}}}
 	if got := specFromWire(specToWire(s)); !reflect.DeepEqual(got, s) {
 		t.Errorf("got  %+v\nwant %+v", got, s)
 	}

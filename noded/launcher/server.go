@@ -497,7 +497,7 @@ func (s *server) attach(id string) (*launcherpb.Response, []*os.File, error) {
 		return int32(len(files) - 1)
 	}
 	for i, f := range ends {
-		resp.Files = append(resp.Files, &launcherpb.TaskFiles{Task: int32(i), Stdin: at(f.Stdin), Stdout: at(f.Stdout), Stderr: at(f.Stderr), Pty: at(f.PTY)})
+		resp.Files = append(resp.Files, &launcherpb.TaskFiles{Task: int32(i), Stdin: at(f.Stdin), Stdout: at(f.Stdout), Stderr: at(f.Stderr), Pty: at(f.PTY), Socket: at(f.Socket) + 1})
 	}
 	return resp, files, nil
 }
