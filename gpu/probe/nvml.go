@@ -24,10 +24,34 @@ type Library struct {
 	lacks map[string]bool
 }
 
-// laterCalls came after the oldest drivers this works with.
-var laterCalls = []string{
-	"nvmlDeviceGetNumaNodeId", "nvmlDeviceGetMigMode", "nvmlDeviceGetNvLinkRemoteDeviceType", "nvmlDeviceGetRemappedRows",
-	"nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetMPSComputeRunningProcesses_v3", "nvmlDeviceGetTotalEnergyConsumption",
+// needed are the calls without which nothing can be told of a GPU.
+var needed = []string{"nvmlDeviceGetCount_v2", "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID", "nvmlDeviceGetName", "nvmlDeviceGetMinorNumber", "nvmlDeviceGetMemoryInfo"}
+
+// optional are the calls for what is left out where it is not told.
+var optional = []string{
+	"nvmlSystemGetDriverVersion", "nvmlSystemGetCudaDriverVersion", "nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetNumaNodeId", "nvmlDeviceGetCpuAffinity",
+	"nvmlDeviceGetComputeMode", "nvmlDeviceGetMigMode", "nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMigDeviceHandleByIndex", "nvmlDeviceGetGpuInstanceId",
+	"nvmlDeviceGetComputeInstanceId", "nvmlDeviceGetAttributes_v2", "nvmlDeviceGetNvLinkState", "nvmlDeviceGetNvLinkRemoteDeviceType",
+	"nvmlDeviceGetNvLinkRemotePciInfo_v2", "nvmlDeviceGetTopologyCommonAncestor", "nvmlDeviceGetUtilizationRates", "nvmlDeviceGetTotalEnergyConsumption",
+	"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetMPSComputeRunningProcesses_v3", "nvmlDeviceGetRemappedRows", "nvmlDeviceGetTotalEccErrors",
+	"nvmlDeviceGetTemperature", "nvmlDeviceGetPowerUsage", "nvmlDeviceGetCurrentClocksEventReasons", "nvmlEventSetCreate", "nvmlEventSetFree",
+	"nvmlEventSetWait_v2", "nvmlDeviceRegisterEvents",
+}
+
+// has reports whether a library has a call, in this version or the first one.
+func has(lib nvml.Interface, name string) bool {
+	first, _, _ := strings.Cut(name, "_v")
+	return lib.Extensions().LookupSymbol(name) == nil || lib.Extensions().LookupSymbol(first) == nil
+}
+
+// can reports whether this driver has all of these calls.
+func (l *Library) can(names ...string) bool {
+	for _, n := range names {
+		if l.lacks[n] {
+			return false
+		}
+	}
+	return true
 }
 
 // Open loads NVML and starts it. The error is ErrNone where there is no driver.
@@ -37,8 +61,14 @@ func open(lib nvml.Interface, proc string) (*Library, error) {
 	switch ret := lib.Init(); ret {
 	case nvml.SUCCESS:
 		l := &Library{lib: lib, proc: proc, lacks: map[string]bool{}}
-		for _, name := range laterCalls {
-			l.lacks[name] = lib.Extensions().LookupSymbol(name) != nil
+		for _, name := range needed {
+			if !has(lib, name) {
+				lib.Shutdown()
+				return nil, fmt.Errorf("cannot use NVML: it has no %s", name)
+			}
+		}
+		for _, name := range optional {
+			l.lacks[name] = !has(lib, name)
 		}
 		return l, nil
 	case nvml.ERROR_LIBRARY_NOT_FOUND, nvml.ERROR_DRIVER_NOT_LOADED:
@@ -54,11 +84,15 @@ func (l *Library) Close() { l.lib.Shutdown() }
 // Versions tells which driver this is; what it does not say is "".
 func (l *Library) Versions() Versions {
 	var v Versions
-	if s, ret := l.lib.SystemGetDriverVersion(); ret == nvml.SUCCESS {
-		v.Driver = s
+	if l.can("nvmlSystemGetDriverVersion") {
+		if s, ret := l.lib.SystemGetDriverVersion(); ret == nvml.SUCCESS {
+			v.Driver = s
+		}
 	}
-	if n, ret := l.lib.SystemGetCudaDriverVersion(); ret == nvml.SUCCESS {
-		v.CUDA = fmt.Sprintf("%d.%d", n/1000, n%1000/10)
+	if l.can("nvmlSystemGetCudaDriverVersion") {
+		if n, ret := l.lib.SystemGetCudaDriverVersion(); ret == nvml.SUCCESS {
+			v.CUDA = fmt.Sprintf("%d.%d", n/1000, n%1000/10)
+		}
 	}
 	return v
 }
@@ -127,23 +161,30 @@ func (l *Library) describe(d nvml.Device, g *gpu.GPU) error {
 		return bad("memory", ret)
 	}
 	g.Memory = int64(mem.Total >> 20)
-	pci, ret := d.GetPciInfo()
-	if ret != nvml.SUCCESS {
-		return bad("bus address", ret)
+	if l.can("nvmlDeviceGetPciInfo_v3") {
+		pci, ret := d.GetPciInfo()
+		if ret != nvml.SUCCESS {
+			return bad("bus address", ret)
+		}
+		g.PCI = text(pci.BusId[:])
 	}
-	g.PCI = text(pci.BusId[:])
-	if !l.lacks["nvmlDeviceGetNumaNodeId"] {
+	if l.can("nvmlDeviceGetNumaNodeId") {
 		if n, ret := d.GetNumaNodeId(); ret == nvml.SUCCESS {
 			g.NUMA = n
 		}
 	}
-	if mask, ret := d.GetCpuAffinity(1024); ret == nvml.SUCCESS {
-		g.CPUs = cpus(mask)
+	if l.can("nvmlDeviceGetCpuAffinity") {
+		if mask, ret := d.GetCpuAffinity(1024); ret == nvml.SUCCESS {
+			g.CPUs = cpus(mask)
+		}
 	}
-	if mode, ret := d.GetComputeMode(); ret == nvml.SUCCESS {
-		g.Exclusive = mode == nvml.COMPUTEMODE_EXCLUSIVE_PROCESS
+	if l.can("nvmlDeviceGetComputeMode") {
+		if mode, ret := d.GetComputeMode(); ret == nvml.SUCCESS {
+			g.Exclusive = mode == nvml.COMPUTEMODE_EXCLUSIVE_PROCESS
+		}
 	}
-	if l.lacks["nvmlDeviceGetMigMode"] {
+	if !l.can("nvmlDeviceGetMigMode", "nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMigDeviceHandleByIndex", "nvmlDeviceGetGpuInstanceId",
+		"nvmlDeviceGetComputeInstanceId", "nvmlDeviceGetAttributes_v2") {
 		return nil
 	}
 	if now, _, ret := d.GetMigMode(); ret == nvml.SUCCESS && now == nvml.DEVICE_MIG_ENABLE {
@@ -242,8 +283,10 @@ func (l *Library) ties(devs []nvml.Device, list []gpu.GPU, i int) (links []int, 
 				links[k] = min(far, theirs)
 			}
 		}
-		if level, ret := devs[i].GetTopologyCommonAncestor(d); ret == nvml.SUCCESS {
-			between[k] = paths[level]
+		if l.can("nvmlDeviceGetTopologyCommonAncestor") {
+			if level, ret := devs[i].GetTopologyCommonAncestor(d); ret == nvml.SUCCESS {
+				between[k] = paths[level]
+			}
 		}
 	}
 	return links, between
@@ -253,6 +296,9 @@ func (l *Library) ties(devs []nvml.Device, list []gpu.GPU, i int) (links []int, 
 // those that lead to a switch.
 func (l *Library) links(d nvml.Device) (to map[string]int, far int) {
 	to = map[string]int{}
+	if !l.can("nvmlDeviceGetNvLinkState") {
+		return to, 0
+	}
 	for n := range nvml.NVLINK_MAX_LINKS {
 		state, ret := d.GetNvLinkState(n)
 		if ret != nvml.SUCCESS {
@@ -261,11 +307,14 @@ func (l *Library) links(d nvml.Device) (to map[string]int, far int) {
 		if state != nvml.FEATURE_ENABLED {
 			continue
 		}
-		if !l.lacks["nvmlDeviceGetNvLinkRemoteDeviceType"] {
+		if l.can("nvmlDeviceGetNvLinkRemoteDeviceType") {
 			if kind, ret := d.GetNvLinkRemoteDeviceType(n); ret == nvml.SUCCESS && kind == nvml.NVLINK_DEVICE_TYPE_SWITCH {
 				far++
 				continue
 			}
+		}
+		if !l.can("nvmlDeviceGetNvLinkRemotePciInfo_v2") {
+			continue
 		}
 		if pci, ret := d.GetNvLinkRemotePciInfo(n); ret == nvml.SUCCESS {
 			to[bus(text(pci.BusId[:]))]++

@@ -22,13 +22,15 @@ func (l *Library) Uses() ([]Use, error) {
 		if d == nil {
 			continue // lost; the others are told
 		}
-		if u, ret := d.GetUtilizationRates(); ret == nvml.SUCCESS {
-			list[i].Busy = float64(u.Gpu) / 100
+		if l.can("nvmlDeviceGetUtilizationRates") {
+			if u, ret := d.GetUtilizationRates(); ret == nvml.SUCCESS {
+				list[i].Busy = float64(u.Gpu) / 100
+			}
 		}
 		if m, ret := d.GetMemoryInfo(); ret == nvml.SUCCESS {
 			list[i].Memory = int64(m.Used)
 		}
-		if l.lacks["nvmlDeviceGetTotalEnergyConsumption"] {
+		if !l.can("nvmlDeviceGetTotalEnergyConsumption") {
 			continue
 		}
 		if e, ret := d.GetTotalEnergyConsumption(); ret == nvml.SUCCESS {
@@ -50,8 +52,11 @@ func (l *Library) Processes() ([]Process, error) {
 		if d == nil {
 			continue
 		}
-		asks := []func() ([]nvml.ProcessInfo, nvml.Return){d.GetComputeRunningProcesses}
-		if !l.lacks["nvmlDeviceGetMPSComputeRunningProcesses_v3"] {
+		var asks []func() ([]nvml.ProcessInfo, nvml.Return)
+		if l.can("nvmlDeviceGetComputeRunningProcesses_v3") {
+			asks = append(asks, d.GetComputeRunningProcesses)
+		}
+		if l.can("nvmlDeviceGetMPSComputeRunningProcesses_v3") {
 			asks = append(asks, d.GetMPSComputeRunningProcesses)
 		}
 		for _, ask := range asks {
@@ -91,21 +96,27 @@ func (l *Library) Signs() ([]Signs, error) {
 			s.Lost = true
 			continue
 		}
-		if !l.lacks["nvmlDeviceGetRemappedRows"] {
+		if l.can("nvmlDeviceGetRemappedRows") {
 			if _, _, pending, failed, ret := d.GetRemappedRows(); ret == nvml.SUCCESS {
 				s.RemapsPending, s.RemapFailed = pending, failed
 			}
 		}
-		if n, ret := d.GetTotalEccErrors(nvml.MEMORY_ERROR_TYPE_UNCORRECTED, nvml.VOLATILE_ECC); ret == nvml.SUCCESS {
-			s.Uncorrected = n
+		if l.can("nvmlDeviceGetTotalEccErrors") {
+			if n, ret := d.GetTotalEccErrors(nvml.MEMORY_ERROR_TYPE_UNCORRECTED, nvml.VOLATILE_ECC); ret == nvml.SUCCESS {
+				s.Uncorrected = n
+			}
 		}
-		if t, ret := d.GetTemperature(nvml.TEMPERATURE_GPU); ret == nvml.SUCCESS {
-			s.Temperature = int(t)
+		if l.can("nvmlDeviceGetTemperature") {
+			if t, ret := d.GetTemperature(nvml.TEMPERATURE_GPU); ret == nvml.SUCCESS {
+				s.Temperature = int(t)
+			}
 		}
-		if p, ret := d.GetPowerUsage(); ret == nvml.SUCCESS {
-			s.PowerMilliW = int(p)
+		if l.can("nvmlDeviceGetPowerUsage") {
+			if p, ret := d.GetPowerUsage(); ret == nvml.SUCCESS {
+				s.PowerMilliW = int(p)
+			}
 		}
-		if !l.lacks["nvmlDeviceGetCurrentClocksEventReasons"] {
+		if l.can("nvmlDeviceGetCurrentClocksEventReasons") {
 			if why, ret := d.GetCurrentClocksEventReasons(); ret == nvml.SUCCESS {
 				s.Throttled = throttled(why)
 			}
@@ -141,6 +152,9 @@ const watchFor = 500 // milliseconds
 // Watch tells of each error the driver reports, until ctx ends. Where the driver
 // reports none at all it returns an error at once.
 func (l *Library) Watch(ctx context.Context, tell func(Event)) error {
+	if !l.can("nvmlEventSetCreate", "nvmlEventSetFree", "nvmlEventSetWait_v2", "nvmlDeviceRegisterEvents") {
+		return fmt.Errorf("cannot wait for errors of GPUs: %v", nvml.ERROR_FUNCTION_NOT_FOUND)
+	}
 	set, ret := l.lib.EventSetCreate()
 	if ret != nvml.SUCCESS {
 		return fmt.Errorf("cannot wait for errors of GPUs: %v", ret)
