@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -113,10 +114,10 @@ SelectTypeParameters=CR_CPU_Memory
 DefMemPerCPU=10
 KillWait=2
 SliceNamespaces=pid,mount,ipc
-GresTypes=gpu
+GresTypes=gpu,shard
 `, host, ports[0], c.dir)
 	for i := range 2 {
-		conf += fmt.Sprintf("NodeName=g%d NodeHostname=%s NodeAddr=127.0.0.1 Port=%d CPUs=16 RealMemory=8000 Gres=gpu:a100:6,gpu:1g.10gb:4\n", i+1, host, ports[i+1])
+		conf += fmt.Sprintf("NodeName=g%d NodeHostname=%s NodeAddr=127.0.0.1 Port=%d CPUs=16 RealMemory=8000 Gres=gpu:a100:6,gpu:1g.10gb:4,shard:48\n", i+1, host, ports[i+1])
 	}
 	conf += "PartitionName=debug Nodes=ALL Default=YES State=UP\n"
 	c.conf = write("slurm.conf", conf)
@@ -197,8 +198,8 @@ func TestGPUs(t *testing.T) {
 		t.Helper()
 		return c.must("srun", args...)
 	}
-	if n := c.must("scontrol", "show", "node", "-d", "g1"); !strings.Contains(n, "Gres=gpu:a100:6,gpu:1g.10gb:4") || !strings.Contains(n, "GresDrain=N/A") ||
-		!strings.Contains(n, "GresUsed=gpu:a100:0(IDX:N/A),gpu:1g.10gb:0(IDX:N/A)") {
+	if n := c.must("scontrol", "show", "node", "-d", "g1"); !strings.Contains(n, "Gres=gpu:a100:6,gpu:1g.10gb:4,shard:48") || !strings.Contains(n, "GresDrain=N/A") ||
+		!strings.Contains(n, "GresUsed=gpu:a100:0(IDX:N/A),gpu:1g.10gb:0(IDX:N/A),shard:0") {
 		t.Errorf("the node is not what was found:\n%s", n)
 	}
 	for _, c := range []struct {
@@ -256,6 +257,43 @@ func TestGPUs(t *testing.T) {
 		}
 	})
 
+	t.Run("Parts", func(t *testing.T) {
+		var ids []string
+		for i := range 2 {
+			ids = append(ids, c.must("sbatch", "--parsable", "-w", "g1", "--gres=shard:2", "-o", "parts.%j", "--wrap", sees+fmt.Sprintf(`echo "$CUDA_VISIBLE_DEVICES"; exec sleep 4242.%d`, i)))
+		}
+		c.wait("squeue", "R\nR", "-h", "-o", "%t")
+		if n := c.must("scontrol", "show", "node", "-d", "g1"); !strings.Contains(n, "shard:4") {
+			t.Errorf("%s", n)
+		}
+		if got := run("-w", "g1", "--gres=gpu:a100:5", "sh", "-c", sees); strings.TrimSpace(got) != "nvidia1 nvidia2 nvidia3 nvidia4 nvidia5" {
+			t.Errorf("five whole ones beside two in parts of one: %q", got)
+		}
+		for _, id := range ids {
+			if text, _ := os.ReadFile(filepath.Join(c.dir, "parts."+id)); string(text) != "nvidia0 \n0\n" {
+				t.Errorf("a job with parts of a GPU: %q", text)
+			}
+		}
+		// The first holds a quarter of the memory, which is its part; the second more.
+		var held string
+		for i, mib := range []int{20480, 20481} {
+			held += fmt.Sprintf("process 0 %d %d\n", pidOf(t, fmt.Sprintf("sleep\x004242.%d\x00", i)), mib)
+		}
+		probetest.Describe(t, c.desc[0], gpuDescription()+held)
+		c.wait("sacct", "OUT_OF_MEMORY", "-n", "-X", "-j", ids[1], "-o", "State%20")
+		text, _ := os.ReadFile(filepath.Join(c.dir, "parts."+ids[1]))
+		for _, want := range []string{"HOLDS 20481 MiB OF THE MEMORY OF GPU 0, AND MAY HOLD 20480 MiB", "DUE TO GPU MEMORY LIMIT"} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("the job was not told %q: %s", want, text)
+			}
+		}
+		if got := c.must("squeue", "-h", "-o", "%i"); got != ids[0] {
+			t.Errorf("left in the queue: %q", got)
+		}
+		c.must("scancel", ids[0])
+		c.drain(time.Minute)
+	})
+
 	t.Run("OneFails", func(t *testing.T) {
 		probetest.Describe(t, c.desc[0], strings.Replace(gpuDescription(), "gpu 4 ", "gpu 4 lost=1 ", 1)+"xid 4 79\n")
 		c.wait("scontrol", "GresDrain=gpu:a100:1(IDX:4)", "show", "node", "-d", "g1")
@@ -275,4 +313,18 @@ func TestGPUs(t *testing.T) {
 		probetest.Describe(t, c.desc[0], text+"xid 4 79\nxid 5 48\n")
 		c.wait("scontrol", "Reason=gres/gpu: 4 of 10 in service, 50% wanted", "show", "node", "g1")
 	})
+}
+
+// pidOf finds a process by its command line.
+func pidOf(t *testing.T, line string) int {
+	t.Helper()
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, d := range dirs {
+		if text, err := os.ReadFile(filepath.Join(d, "cmdline")); err == nil && string(text) == line {
+			pid, _ := strconv.Atoi(filepath.Base(d))
+			return pid
+		}
+	}
+	t.Fatalf("no process %q", line)
+	return 0
 }

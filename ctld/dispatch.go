@@ -192,7 +192,7 @@ func (s *Server) deviceFiles(node sched.NodeName, list []sched.GresAlloc) []*rin
 		for i := range list {
 			out[i] = &rinkpb.DeviceFiles{}
 			if n != nil {
-				out[i].Files = n.DeviceFiles(list[i])
+				out[i].Files, out[i].PartsOf = n.DeviceFiles(list[i])
 			}
 		}
 	})

@@ -180,14 +180,16 @@ type held struct {
 	name  string
 	index []int32
 	files []string // as many, or none
+	count int64
+	parts int64 // in how many parts each device is given; 0: whole
 }
 
 func heldOf(list []*rinkpb.GresAlloc, files []*rinkpb.DeviceFiles) []held {
 	out := make([]held, len(list))
 	for i, a := range list {
-		out[i] = held{name: a.Name, index: a.Index}
+		out[i] = held{name: a.Name, index: a.Index, count: a.Count}
 		if i < len(files) && len(files[i].Files) == len(a.Index) {
-			out[i].files = files[i].Files
+			out[i].files, out[i].parts = files[i].Files, files[i].PartsOf
 		}
 	}
 	return out
@@ -347,8 +349,18 @@ func everyPlace(n int) []int {
 	return list
 }
 
+// tellShare tells MPS which part of a GPU's threads is the job's.
+func tellShare(env *taskenv.Env, gres []held) {
+	for _, h := range gres {
+		if h.name == "mps" && h.parts > 0 {
+			env.Set("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", strconv.FormatInt(max(1, h.count*100/h.parts), 10))
+		}
+	}
+}
+
 // tellJob names all of a job's GPUs here.
 func (g *gear) tellJob(env *taskenv.Env, gres []held) {
+	tellShare(env, gres)
 	list := g.gpusOf(gres)
 	g.tell(env, list, everyPlace(len(list)))
 }
@@ -362,6 +374,7 @@ func (g *gear) tellTasks(envs []*taskenv.Env, gres []held, bind string, cpus [][
 	}
 	see := gpu.Bind(bind, len(list), len(envs), near, cpus)
 	for i, env := range envs {
+		tellShare(env, gres)
 		if see == nil {
 			g.tell(env, list, everyPlace(len(list)))
 		} else {

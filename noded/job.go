@@ -37,6 +37,7 @@ type job struct {
 	stepsDone map[uint32]bool // steps that have ended here
 	batch     *rinkpb.JobDone // how the batch script ended here
 	oom       bool
+	gpuOver   bool // it was ended for what it held of a GPU's memory
 	derived   uint32   // the highest exit code of its steps here
 	endEnv    []string // how it ended, as the leader told the epilog
 }
@@ -375,8 +376,8 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 			return
 		}
 	}
-	oom := exit.OOMKills > 0
 	j.mu.Lock()
+	oom := exit.OOMKills > 0 || j.gpuOver
 	delete(j.slices, exit.ID)
 	j.oom = j.oom || oom
 	if !batch {

@@ -175,6 +175,7 @@ func Run(ctx context.Context, opt Options) error {
 	a.wg.Go(func() { a.follow(ctx, exits) })
 	a.wg.Go(func() { a.meter.run(ctx) })
 	a.wg.Go(func() { a.gear.watch(ctx, a.reportDevices) })
+	a.wg.Go(func() { a.watchCeilings(ctx) })
 	a.wg.Go(func() { a.lookAtSlices(ctx) })
 	a.wg.Go(func() { a.stayConnected(ctx) })
 	a.checkHealth(ctx)

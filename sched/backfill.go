@@ -640,7 +640,7 @@ func (c *cycle) couldRunAny(a *ask, p *part) bool {
 // couldRunOn is couldRun where reservations keep some of the nodes; nil: none do.
 func (c *cycle) couldRunOn(a *ask, p *part, resv *ResvView) bool {
 	order := slices.Sorted(slices.Values(p.where))
-	empty := field{t: c.t, rooms: make([]room, len(order)), from: c.now, resv: resv}
+	empty := field{t: c.t, rooms: make([]room, len(order)), from: c.now, at: c.now, resv: resv}
 	for i, pos := range order {
 		empty.rooms[i] = emptyRoom(c.rooms[pos].n.well(), i)
 		empty.rooms[i].open = c.rooms[pos].open

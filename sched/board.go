@@ -88,14 +88,26 @@ func boardOf(g *NodeGres) *gpu.Board {
 	return &gpu.Board{Links: g.Links, Near: g.Near}
 }
 
-// pick chooses n of the shelf's free devices: those that hang together best where
+// pick chooses n of a shelf's free devices: those that hang together best where
 // that is known, the lowest ones elsewhere. It returns their numbers.
-func (s *shelf) pick(n int64) []int {
+func (r *room) pick(s *shelf, n int64) []int {
+	if s.on != nil {
+		number, _ := r.partsFree(s, n)
+		return []int{number}
+	}
 	var places []int
-	if s.board == nil || s.used == nil || n >= s.free {
-		places = s.freeIndexes(n)
+	switch {
+	case s.used == nil:
+		return nil
+	case r.shares:
+		places = r.wholeFree(s)
+	default:
+		places = s.freeIndexes(s.free)
+	}
+	if s.board == nil || n >= int64(len(places)) {
+		places = places[:min(int(n), len(places))]
 	} else {
-		places = s.board.Pick(s.freeIndexes(s.free), int(n))
+		places = s.board.Pick(places, int(n))
 	}
 	for i, x := range places {
 		places[i] = s.entry.Number(x)

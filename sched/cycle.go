@@ -206,7 +206,7 @@ const maxLooks = 20_000_000
 func (s *Scheduler) newCycle(at time.Time, full bool) *cycle {
 	now := instantOf(at)
 	s.pass++
-	s.from, s.looks, s.seen = now, 0, 0
+	s.from, s.field.at, s.looks, s.seen = now, now, 0, 0
 	s.overdue(now)
 	if full {
 		s.limited = false

@@ -215,19 +215,27 @@ func DrainedForDevices(reason string) bool {
 }
 
 // DeviceFiles returns the device files of what a job was given on n, separated by
-// commas where one device has several, in the order of g.Index.
-func (n *Node) DeviceFiles(g GresAlloc) []string {
+// commas where one device has several, in the order of g.Index; and, for parts of
+// GPUs, how many there are on each.
+func (n *Node) DeviceFiles(g GresAlloc) (files []string, parts int64) {
 	at := slices.IndexFunc(n.Gres, func(have NodeGres) bool { return have.Name == g.Name && have.Type == g.Type })
 	if at < 0 {
-		return nil
+		return nil, 0
 	}
-	var files []string
+	caps := n.ShareCaps(&n.Gres[at])
 	for _, x := range g.Index {
-		if k := n.Gres[at].Place(x); k >= 0 && k < len(n.Gres[at].Files) {
-			files = append(files, n.Gres[at].Files[k])
+		for i := range n.Gres {
+			have := &n.Gres[i]
+			if i != at && caps == nil || caps != nil && have.Name != "gpu" {
+				continue
+			}
+			if k := have.Place(x); k >= 0 && k < len(have.Files) {
+				files = append(files, have.Files[k])
+			}
 		}
+		parts = caps[x]
 	}
-	return files
+	return files, parts
 }
 
 // SickGres writes which devices of a node are out of service, as GresDrain= of

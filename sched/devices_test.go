@@ -79,14 +79,14 @@ func TestSickDevicesAreNotGiven(t *testing.T) {
 	if free := r.freeOf("gpu"); free != 3 {
 		t.Errorf("%d free of 4 with one sick", free)
 	}
-	if got := r.gres[0].pick(2); !slices.Equal(got, []int{0, 3}) {
+	if got := r.pick(&r.gres[0], 2); !slices.Equal(got, []int{0, 3}) {
 		t.Errorf("picked %v", got)
 	}
-	if got := r.gres[1].pick(1); !slices.Equal(got, []int{2}) {
+	if got := r.pick(&r.gres[1], 1); !slices.Equal(got, []int{2}) {
 		t.Errorf("picked %v of the V100", got)
 	}
 	r.takeGres(GresAlloc{Name: "gpu", Type: "a100", Count: 1, Index: []int{3}}, 1)
-	if got := r.gres[0].pick(2); !slices.Equal(got, []int{0}) {
+	if got := r.pick(&r.gres[0], 2); !slices.Equal(got, []int{0}) {
 		t.Errorf("picked %v with 3 in use", got)
 	}
 	for _, c := range []struct {

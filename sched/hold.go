@@ -61,15 +61,20 @@ func (n *Node) GresFits(used []GresAlloc, g GresAlloc) error {
 	}
 	have := n.Gres[at]
 	inUse := GresAlloc{}
-	if k, ok := findGres(used, g); ok {
-		inUse = used[k]
+	for _, u := range used {
+		if u.Name == g.Name && u.Type == g.Type {
+			inUse.Count, inUse.Index = inUse.Count+u.Count, append(inUse.Index, u.Index...)
+		}
 	}
 	if g.Count < 0 || inUse.Count+g.Count > have.Count {
 		return fmt.Errorf("%d of %d %s are in use, %d asked: %w", inUse.Count, have.Count, gresName(g), g.Count, slurm.ErrnoNodesBusy)
 	}
+	if !n.shareFits(used, g, &n.Gres[at]) {
+		return fmt.Errorf("%s %v is in use: %w", gresName(g), g.Index, slurm.ErrnoNodesBusy)
+	}
 	for i, x := range g.Index {
 		switch {
-		case have.Place(x) < 0:
+		case !isSharedGres(g.Name) && have.Place(x) < 0:
 			return fmt.Errorf("there is no %s number %d: %w", gresName(g), x, slurm.ErrnoInvalidGres)
 		case !isSharedGres(g.Name) && (slices.Contains(inUse.Index, x) || slices.Contains(g.Index[:i], x)):
 			return fmt.Errorf("%s number %d is in use: %w", gresName(g), x, slurm.ErrnoNodesBusy)
@@ -104,6 +109,9 @@ func AddGres(used []GresAlloc, g GresAlloc) []GresAlloc {
 	used = slices.Clone(used)
 	index := append(slices.Clip(used[at].Index), g.Index...)
 	slices.Sort(index)
+	if isSharedGres(g.Name) {
+		index = used[at].Index // entries of parts are by the GPU they lie on
+	}
 	used[at].Count, used[at].Index = used[at].Count+g.Count, index
 	return used
 }
@@ -117,9 +125,11 @@ func SubGres(used []GresAlloc, g GresAlloc) []GresAlloc {
 	}
 	used = slices.Clone(used)
 	left := slices.Clone(used[at].Index)
-	for _, x := range g.Index {
-		if k := slices.Index(left, x); k >= 0 {
-			left = slices.Delete(left, k, k+1)
+	if !isSharedGres(g.Name) || used[at].Count <= g.Count {
+		for _, x := range g.Index {
+			if k := slices.Index(left, x); k >= 0 {
+				left = slices.Delete(left, k, k+1)
+			}
 		}
 	}
 	if len(left) == 0 {
@@ -136,7 +146,11 @@ func SubGres(used []GresAlloc, g GresAlloc) []GresAlloc {
 
 func findGres(used []GresAlloc, g GresAlloc) (int, bool) {
 	return slices.BinarySearchFunc(used, g, func(a, b GresAlloc) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
+		by := cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
+		if by == 0 && isSharedGres(a.Name) {
+			return slices.Compare(a.Index, b.Index)
+		}
+		return by
 	})
 }
 

@@ -23,10 +23,11 @@ type field struct {
 	t     *tuning
 	rooms []room
 	from  instant
-	left  spare  // reused from node to node
-	found []slot // reused from request to request
-	where []int  // likewise
-	looks int    // how many nodes were looked at
+	at    instant // the time of the pass
+	left  spare   // reused from node to node
+	found []slot  // reused from request to request
+	where []int   // likewise
+	looks int     // how many nodes were looked at
 	resv  *ResvView
 }
 
@@ -34,6 +35,9 @@ type field struct {
 func (f *field) look(r *room, d time.Duration) *spare {
 	f.looks++
 	r.line.least(f.from, f.from.plus(d), &f.left)
+	if r.shares {
+		r.bound(&f.left, f.from <= f.at)
+	}
 	return &f.left
 }
 
@@ -584,7 +588,7 @@ func (r *room) chooseGres(want slurm.Gres, devices bool) []GresAlloc {
 		if n > 0 {
 			g := GresAlloc{Name: r.gres[i].name, Type: r.gres[i].typ, Count: n}
 			if devices {
-				g.Index = r.gres[i].pick(n)
+				g.Index = r.pick(&r.gres[i], n)
 			}
 			list = append(list, g)
 		}

@@ -536,7 +536,7 @@ func (r *resolver) perNode(p *Partition) []string {
 func (r *resolver) fits(p *Partition) bool {
 	a := newAsk(r.job, p, r.t)
 	a.wideFrom = always
-	f := field{t: r.t, from: instantOf(r.now)}
+	f := field{t: r.t, from: instantOf(r.now), at: instantOf(r.now)}
 	// Most requests are met by the first few nodes.
 	if len(a.plans) == 1 && len(a.plans[0].quotas) == 0 && !a.contiguous && len(a.required) == 0 && a.sizes == nil && r.cfg.Topology == nil {
 		var sum tally

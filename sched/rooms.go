@@ -30,6 +30,7 @@ type room struct {
 	mixed   bool
 	keepers int
 	owned   bool
+	shares  bool // some of its GPUs are given in parts
 
 	held  []holding // what is here now
 	holds []hold    // what is promised
@@ -60,6 +61,7 @@ type shelf struct {
 	ill       int64      // how many those are
 	board     *gpu.Board // how the devices hang together; nil: not known
 	entry     *NodeGres
+	on        *shares // the GPUs its parts lie on; nil: it has none
 }
 
 // holding is what a job has on one node, until its expected end.
@@ -159,6 +161,7 @@ func (r *room) stockShelves() {
 		}
 		s.free -= s.ill
 	}
+	r.stockShares()
 }
 
 // stock counts what is on the shelves in all, and can be used.
@@ -208,6 +211,11 @@ func (r *room) takeGres(g GresAlloc, sign int64) {
 	}
 	s := &r.gres[i]
 	s.free -= sign * g.Count
+	if s.on != nil {
+		for _, number := range g.Index {
+			s.on.used[number] += sign * g.Count
+		}
+	}
 	for _, number := range g.Index {
 		if x := s.entry.Place(number); x >= 0 && x/64 < len(s.used) {
 			if sign > 0 {

@@ -482,7 +482,9 @@ func chooseFrom(have []GresAlloc, want slurm.Gres) []GresAlloc {
 					continue
 				}
 				take := GresAlloc{Name: x.Name, Type: x.Type, Count: min(n, x.Count)}
-				if k := min(int(take.Count), len(x.Index)); k > 0 {
+				if isSharedGres(x.Name) {
+					take.Index = slices.Clone(x.Index)
+				} else if k := min(int(take.Count), len(x.Index)); k > 0 {
 					take.Index = slices.Clone(x.Index[:k])
 					x.Index = x.Index[k:]
 				}

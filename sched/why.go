@@ -450,7 +450,7 @@ func (c *cycle) unsuited(a *ask, r *room) []Obstacle {
 	empty.line.least(c.now, c.now.plus(a.span), &all)
 	out = append(out, lackingGres(a, &empty, &all)...)
 	if len(out) == 0 {
-		f := field{t: c.t, from: c.now}
+		f := field{t: c.t, from: c.now, at: c.now}
 		if _, ok := f.offer(a, &empty, &all); !ok {
 			out = append(out, Obstacle{What: "nodes of its shape", Where: string(n.Name), Asked: 1})
 		}
@@ -492,7 +492,7 @@ func (c *cycle) shortNow(a *ask, r *room) []Obstacle {
 	for i := range r.gres {
 		now.gres = append(now.gres, r.gres[i].free)
 	}
-	f := field{t: c.t, from: c.now, rooms: c.rooms}
+	f := field{t: c.t, from: c.now, at: c.now, rooms: c.rooms}
 	alone := *r
 	alone.holds = nil
 	if _, ok := f.offer(a, &alone, &now); ok {

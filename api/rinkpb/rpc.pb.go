@@ -9159,9 +9159,11 @@ func (x *NewConfig) GetConfig() []*ConfigFile {
 }
 
 // DeviceFiles are what opens the devices of one entry of gres, in the order of its index; those of one device are separated by commas.
+// parts_of is in how many parts each of them is given, when this is of parts; 0: they are given whole.
 type DeviceFiles struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Files         []string               `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	PartsOf       int64                  `protobuf:"varint,2,opt,name=parts_of,json=partsOf,proto3" json:"parts_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -9201,6 +9203,13 @@ func (x *DeviceFiles) GetFiles() []string {
 		return x.Files
 	}
 	return nil
+}
+
+func (x *DeviceFiles) GetPartsOf() int64 {
+	if x != nil {
+		return x.PartsOf
+	}
+	return 0
 }
 
 // PrologHere asks for a job's prolog before anything of it is launched.
@@ -12745,9 +12754,10 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03Ack\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\":\n" +
 	"\tNewConfig\x12-\n" +
-	"\x06config\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x06config\"#\n" +
+	"\x06config\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x06config\">\n" +
 	"\vDeviceFiles\x12\x14\n" +
-	"\x05files\x18\x01 \x03(\tR\x05files\"4\n" +
+	"\x05files\x18\x01 \x03(\tR\x05files\x12\x19\n" +
+	"\bparts_of\x18\x02 \x01(\x03R\apartsOf\"4\n" +
 	"\n" +
 	"PrologHere\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\"\r\n" +
