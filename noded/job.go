@@ -37,7 +37,7 @@ type job struct {
 	stepsDone map[uint32]bool // steps that have ended here
 	batch     *rinkpb.JobDone // how the batch script ended here
 	oom       bool
-	gpuOver   bool // it was ended for what it held of a GPU's memory
+	gpuOver   bool     // it was ended for what it held of a GPU's memory
 	derived   uint32   // the highest exit code of its steps here
 	endEnv    []string // how it ended, as the leader told the epilog
 }
