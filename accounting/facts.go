@@ -236,6 +236,19 @@ func (s *Store) Downs(from, to int64, each func(*rinkpb.NodeFact) error) error {
 	})
 }
 
+// Spans are the reservations that reach into a window, in order of when they began:
+// one is there once for each time in which it stayed the same. Times are in seconds.
+func (s *Store) Spans(from, to int64) (list []*rinkpb.ReservationSpan, err error) {
+	if err := s.Flush(); err != nil {
+		return nil, err
+	}
+	err = s.view(func(tx *bolt.Tx) error {
+		list, err = spansIn(tx, from, to)
+		return err
+	})
+	return list, err
+}
+
 func downsIn(tx *bolt.Tx, from, to int64, each func(*rinkpb.NodeFact) error) error {
 	c := tx.Bucket(bucketDowns).Cursor()
 	for key, data := c.First(); key != nil; key, data = c.Next() {

@@ -145,6 +145,9 @@ func (c *controller) Usage(ctx context.Context, req *rinkpb.UsageRequest) (*rink
 	if err != nil {
 		return nil, err
 	}
+	if req.Events || req.Spans {
+		return c.outages(req)
+	}
 	reply, err := c.s.store.Usage(req, slices.Values(c.s.liveRecords()), time.Now().Unix())
 	if err != nil {
 		return nil, invalid(err)
@@ -157,6 +160,32 @@ func (c *controller) Usage(ctx context.Context, req *rinkpb.UsageRequest) (*rink
 	var accounts *sched.Accounts
 	c.s.barn.Read(func(t *state.State) { accounts = t.Accounts() })
 	reply.Accounts = accountPlaces(accounts, reply)
+	return reply, nil
+}
+
+// maxEvents bounds how many times nodes were down one answer tells of.
+const maxEvents = 200_000
+
+// outages tells when nodes were out of service and which reservations there were.
+func (c *controller) outages(req *rinkpb.UsageRequest) (*rinkpb.UsageReply, error) {
+	reply := &rinkpb.UsageReply{Status: &rinkpb.Status{}, Cluster: c.s.conf.ClusterName, Start: req.Start, End: req.End}
+	from, to := req.Start/int64(time.Second), (req.End+int64(time.Second)-1)/int64(time.Second)
+	var err error
+	if req.Events {
+		err = c.s.store.Downs(from, to, func(f *rinkpb.NodeFact) error {
+			if len(reply.Events) == maxEvents {
+				return fmt.Errorf("more than %d events: ask for less time", maxEvents)
+			}
+			reply.Events = append(reply.Events, f)
+			return nil
+		})
+	}
+	if err == nil && req.Spans {
+		reply.Spans, err = c.s.store.Spans(from, to)
+	}
+	if err != nil {
+		return nil, invalid(err)
+	}
 	return reply, nil
 }
 

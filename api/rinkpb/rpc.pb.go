@@ -4241,6 +4241,8 @@ type UsageRequest struct {
 	Sizes         bool                   `protobuf:"varint,4,opt,name=sizes,proto3" json:"sizes,omitempty"`
 	Reservations  bool                   `protobuf:"varint,5,opt,name=reservations,proto3" json:"reservations,omitempty"`
 	Parties       bool                   `protobuf:"varint,6,opt,name=parties,proto3" json:"parties,omitempty"`
+	Events        bool                   `protobuf:"varint,7,opt,name=events,proto3" json:"events,omitempty"`
+	Spans         bool                   `protobuf:"varint,8,opt,name=spans,proto3" json:"spans,omitempty"` // these two to the second; the rest in whole hours
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4317,6 +4319,20 @@ func (x *UsageRequest) GetParties() bool {
 	return false
 }
 
+func (x *UsageRequest) GetEvents() bool {
+	if x != nil {
+		return x.Events
+	}
+	return false
+}
+
+func (x *UsageRequest) GetSpans() bool {
+	if x != nil {
+		return x.Spans
+	}
+	return false
+}
+
 type UsageReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
@@ -4328,6 +4344,8 @@ type UsageReply struct {
 	Accounts      []*AccountPlace        `protobuf:"bytes,7,rep,name=accounts,proto3" json:"accounts,omitempty"`
 	Start         int64                  `protobuf:"varint,8,opt,name=start,proto3" json:"start,omitempty"`
 	End           int64                  `protobuf:"varint,9,opt,name=end,proto3" json:"end,omitempty"`
+	Events        []*NodeFact            `protobuf:"bytes,10,rep,name=events,proto3" json:"events,omitempty"`
+	Spans         []*ReservationSpan     `protobuf:"bytes,11,rep,name=spans,proto3" json:"spans,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4423,6 +4441,20 @@ func (x *UsageReply) GetEnd() int64 {
 		return x.End
 	}
 	return 0
+}
+
+func (x *UsageReply) GetEvents() []*NodeFact {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *UsageReply) GetSpans() []*ReservationSpan {
+	if x != nil {
+		return x.Spans
+	}
+	return nil
 }
 
 // Party is whom usage is charged to; of sizes only account, wckey and cpus are set.
@@ -12346,14 +12378,16 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04tres\x18\x06 \x01(\tR\x04tres\x12\x14\n" +
 	"\x05flags\x18\a \x03(\tR\x05flags\x12\"\n" +
 	"\fassociations\x18\b \x01(\tR\fassociations\x12\x14\n" +
-	"\x05index\x18\t \x01(\x04R\x05index\"\xa4\x01\n" +
+	"\x05index\x18\t \x01(\x04R\x05index\"\xd2\x01\n" +
 	"\fUsageRequest\x12\x14\n" +
 	"\x05start\x18\x01 \x01(\x03R\x05start\x12\x10\n" +
 	"\x03end\x18\x02 \x01(\x03R\x03end\x12\x18\n" +
 	"\acluster\x18\x03 \x01(\bR\acluster\x12\x14\n" +
 	"\x05sizes\x18\x04 \x01(\bR\x05sizes\x12\"\n" +
 	"\freservations\x18\x05 \x01(\bR\freservations\x12\x18\n" +
-	"\aparties\x18\x06 \x01(\bR\aparties\"\xfa\x02\n" +
+	"\aparties\x18\x06 \x01(\bR\aparties\x12\x16\n" +
+	"\x06events\x18\a \x01(\bR\x06events\x12\x14\n" +
+	"\x05spans\x18\b \x01(\bR\x05spans\"\xd9\x03\n" +
 	"\n" +
 	"UsageReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x18\n" +
@@ -12364,7 +12398,10 @@ const file_rpc_proto_rawDesc = "" +
 	"\freservations\x18\x06 \x03(\v2\x1b.runink.v1.ReservationUsageR\freservations\x123\n" +
 	"\baccounts\x18\a \x03(\v2\x17.runink.v1.AccountPlaceR\baccounts\x12\x14\n" +
 	"\x05start\x18\b \x01(\x03R\x05start\x12\x10\n" +
-	"\x03end\x18\t \x01(\x03R\x03end\"\xc3\x01\n" +
+	"\x03end\x18\t \x01(\x03R\x03end\x12+\n" +
+	"\x06events\x18\n" +
+	" \x03(\v2\x13.runink.v1.NodeFactR\x06events\x120\n" +
+	"\x05spans\x18\v \x03(\v2\x1a.runink.v1.ReservationSpanR\x05spans\"\xc3\x01\n" +
 	"\x05Party\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x10\n" +
@@ -13342,209 +13379,211 @@ var file_rpc_proto_depIdxs = []int32{
 	65,  // 59: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
 	66,  // 60: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
 	67,  // 61: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	61,  // 62: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	63,  // 63: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	64,  // 64: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	58,  // 65: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	63,  // 66: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
-	11,  // 67: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	70,  // 68: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
-	8,   // 69: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	151, // 70: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	163, // 71: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	71,  // 72: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	164, // 73: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	74,  // 74: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	164, // 75: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	56,  // 76: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
-	8,   // 77: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	148, // 78: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	149, // 79: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	8,   // 80: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	163, // 81: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	151, // 82: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	81,  // 83: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	83,  // 84: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
-	85,  // 85: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	86,  // 86: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	87,  // 87: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	83,  // 88: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	84,  // 89: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	162, // 90: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	89,  // 91: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	11,  // 92: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	122, // 93: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	8,   // 94: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	91,  // 95: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	8,   // 96: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	94,  // 97: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	94,  // 98: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	95,  // 99: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	95,  // 100: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	95,  // 101: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	8,   // 102: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	8,   // 103: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	102, // 104: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	104, // 105: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	105, // 106: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	106, // 107: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	107, // 108: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	108, // 109: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	109, // 110: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	111, // 111: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	112, // 112: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	113, // 113: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	73,  // 114: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	110, // 115: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	165, // 116: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	166, // 117: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	103, // 118: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	162, // 119: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	164, // 120: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	164, // 121: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	162, // 122: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	87,  // 123: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	164, // 124: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 125: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	164, // 126: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	115, // 127: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	123, // 128: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	124, // 129: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	126, // 130: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	127, // 131: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	116, // 132: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	117, // 133: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	128, // 134: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	72,  // 135: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	119, // 136: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	120, // 137: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	121, // 138: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	155, // 139: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	103, // 140: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	155, // 141: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	122, // 142: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	167, // 143: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	149, // 144: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	118, // 145: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	122, // 146: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	122, // 147: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	125, // 148: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	167, // 149: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	118, // 150: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	131, // 151: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	132, // 152: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	133, // 153: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	133, // 154: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	136, // 155: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	140, // 156: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	141, // 157: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	142, // 158: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	139, // 159: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	136, // 160: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	144, // 161: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	144, // 162: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	143, // 163: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	143, // 164: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	144, // 165: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	145, // 166: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	145, // 167: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	145, // 168: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	145, // 169: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	145, // 170: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	145, // 171: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	145, // 172: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	8,   // 173: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	2,   // 174: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 175: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 176: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 177: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 178: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 179: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 180: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 181: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 182: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 183: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	28,  // 184: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	26,  // 185: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	30,  // 186: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	33,  // 187: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	34,  // 188: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	36,  // 189: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	37,  // 190: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	38,  // 191: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	40,  // 192: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	42,  // 193: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	39,  // 194: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	54,  // 195: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	59,  // 196: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	68,  // 197: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	75,  // 198: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	53,  // 199: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	77,  // 200: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	80,  // 201: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	79,  // 202: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	44,  // 203: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	48,  // 204: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	96,  // 205: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	98,  // 206: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	129, // 207: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	134, // 208: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	92,  // 209: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	88,  // 210: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	137, // 211: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	146, // 212: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	100, // 213: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	101, // 214: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	80,  // 215: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	88,  // 216: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	3,   // 217: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 218: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 219: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	151, // 220: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 221: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 222: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 223: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 224: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 225: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 226: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	29,  // 227: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	27,  // 228: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	31,  // 229: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	31,  // 230: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	31,  // 231: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 232: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 233: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	1,   // 234: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	41,  // 235: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	43,  // 236: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	1,   // 237: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	55,  // 238: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	60,  // 239: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	69,  // 240: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	76,  // 241: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 242: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	78,  // 243: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	82,  // 244: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 245: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	45,  // 246: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	49,  // 247: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	97,  // 248: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	99,  // 249: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	130, // 250: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	135, // 251: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	93,  // 252: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	90,  // 253: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	138, // 254: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	147, // 255: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	99,  // 256: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	114, // 257: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	82,  // 258: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	90,  // 259: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	217, // [217:260] is the sub-list for method output_type
-	174, // [174:217] is the sub-list for method input_type
-	174, // [174:174] is the sub-list for extension type_name
-	174, // [174:174] is the sub-list for extension extendee
-	0,   // [0:174] is the sub-list for field type_name
+	57,  // 62: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
+	58,  // 63: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
+	61,  // 64: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	63,  // 65: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	64,  // 66: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	58,  // 67: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	63,  // 68: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	11,  // 69: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	70,  // 70: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	8,   // 71: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	151, // 72: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	163, // 73: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	71,  // 74: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	164, // 75: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	74,  // 76: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	164, // 77: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	56,  // 78: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	8,   // 79: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	148, // 80: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	149, // 81: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	8,   // 82: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	163, // 83: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	151, // 84: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	81,  // 85: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	83,  // 86: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
+	85,  // 87: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	86,  // 88: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	87,  // 89: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	83,  // 90: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	84,  // 91: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	162, // 92: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	89,  // 93: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	11,  // 94: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	122, // 95: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	8,   // 96: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	91,  // 97: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	8,   // 98: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	94,  // 99: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	94,  // 100: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	95,  // 101: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	95,  // 102: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	95,  // 103: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	8,   // 104: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	8,   // 105: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	102, // 106: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	104, // 107: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	105, // 108: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	106, // 109: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	107, // 110: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	108, // 111: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	109, // 112: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	111, // 113: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	112, // 114: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	113, // 115: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	73,  // 116: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	110, // 117: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	165, // 118: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	166, // 119: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	103, // 120: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	162, // 121: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	164, // 122: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	164, // 123: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	162, // 124: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	87,  // 125: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	164, // 126: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 127: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	164, // 128: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	115, // 129: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	123, // 130: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	124, // 131: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	126, // 132: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	127, // 133: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	116, // 134: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	117, // 135: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	128, // 136: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	72,  // 137: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	119, // 138: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	120, // 139: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	121, // 140: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	155, // 141: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	103, // 142: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	155, // 143: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	122, // 144: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	167, // 145: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	149, // 146: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	118, // 147: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	122, // 148: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	122, // 149: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	125, // 150: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	167, // 151: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	118, // 152: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	131, // 153: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	132, // 154: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	133, // 155: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	133, // 156: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	136, // 157: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	140, // 158: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	141, // 159: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	142, // 160: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	139, // 161: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	136, // 162: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	144, // 163: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	144, // 164: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	143, // 165: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	143, // 166: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	144, // 167: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	145, // 168: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	145, // 169: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	145, // 170: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	145, // 171: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	145, // 172: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	145, // 173: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	145, // 174: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	8,   // 175: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	2,   // 176: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 177: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 178: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 179: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 180: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 181: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 182: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 183: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 184: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 185: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	28,  // 186: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	26,  // 187: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	30,  // 188: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	33,  // 189: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	34,  // 190: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	36,  // 191: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	37,  // 192: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	38,  // 193: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	40,  // 194: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	42,  // 195: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	39,  // 196: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	54,  // 197: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	59,  // 198: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	68,  // 199: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	75,  // 200: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	53,  // 201: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	77,  // 202: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	80,  // 203: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	79,  // 204: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	44,  // 205: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	48,  // 206: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	96,  // 207: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	98,  // 208: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	129, // 209: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	134, // 210: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	92,  // 211: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	88,  // 212: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	137, // 213: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	146, // 214: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	100, // 215: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	101, // 216: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	80,  // 217: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	88,  // 218: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	3,   // 219: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 220: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 221: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	151, // 222: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 223: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 224: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 225: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 226: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 227: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 228: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	29,  // 229: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	27,  // 230: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	31,  // 231: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	31,  // 232: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	31,  // 233: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 234: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 235: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	1,   // 236: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	41,  // 237: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	43,  // 238: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	1,   // 239: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	55,  // 240: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	60,  // 241: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	69,  // 242: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	76,  // 243: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 244: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	78,  // 245: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	82,  // 246: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 247: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	45,  // 248: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	49,  // 249: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	97,  // 250: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	99,  // 251: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	130, // 252: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	135, // 253: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	93,  // 254: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	90,  // 255: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	138, // 256: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	147, // 257: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	99,  // 258: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	114, // 259: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	82,  // 260: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	90,  // 261: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	219, // [219:262] is the sub-list for method output_type
+	176, // [176:219] is the sub-list for method input_type
+	176, // [176:176] is the sub-list for extension type_name
+	176, // [176:176] is the sub-list for extension extendee
+	0,   // [0:176] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }

@@ -1,30 +1,52 @@
 package sacctmgr
 
 import (
+	"cmp"
 	"fmt"
+	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
-	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
 
 // timeOf is the controller's time when it was asked.
 func timeOf(cl *cluster) time.Time { return time.Unix(0, cl.reply.Now) }
 
-// showEvents lists the nodes that are out of service, and since when the cluster
-// counts what it counts.
+// showEvents lists since when the cluster counts what it counts, and when nodes were
+// out of service: from midnight yesterday on unless another time is asked for.
 func (c *call) showEvents(r *request) {
-	out, ok := c.format(r, "Clusters", "NodeNames", "TimeStart", "TimeEnd", "State", "Reason", "User")
+	wanted := func(kind string) bool {
+		return r.more["event"] == "" || slices.ContainsFunc(parts(r.more["event"]), func(w string) bool { return begins(kind, w, 1) })
+	}
+	usual := []string{"Clusters", "NodeNames", "TimeStart", "TimeEnd", "State", "Reason", "User"}
+	if !wanted("node") {
+		usual = []string{"Clusters", "TRES", "TimeStart", "TimeEnd", "ClusterNodes"}
+	}
+	out, ok := c.format(r, usual...)
 	if !ok {
 		return
 	}
 	from, to, ok := c.window(r)
 	if !ok {
+		return
+	}
+	open := slices.ContainsFunc(parts(r.more["condflags"]), func(w string) bool { return begins("open", w, 1) })
+	now := c.env.Now()
+	if from.IsZero() && !open && !r.flags["alltime"] {
+		y, m, d := now.Date()
+		from = time.Date(y, m, d-1, 0, 0, 0, 0, now.Location())
+	}
+	if to.IsZero() {
+		to = now.Add(time.Second)
+	}
+	nodes, bad := slurm.ParseHostList(r.more["nodes"])
+	if r.more["nodes"] != "" && bad != nil {
+		c.bare("sacctmgr: error: Invalid node list %s", r.more["nodes"])
 		return
 	}
 	cl := c.fetch(false)
@@ -33,7 +55,11 @@ func (c *call) showEvents(r *request) {
 	}
 	ctx, cancel := c.env.Call(callLimit)
 	defer cancel()
-	list, err := c.client.ListNodes(ctx, &rinkpb.ListNodesRequest{})
+	req := &rinkpb.UsageRequest{Events: true, End: to.UnixNano()}
+	if !from.IsZero() {
+		req.Start = from.UnixNano()
+	}
+	reply, err := c.client.Usage(ctx, req)
 	var conf *rinkpb.ConfigReply
 	if err == nil {
 		conf, err = c.client.GetConfig(ctx, &rinkpb.GetConfigRequest{})
@@ -42,67 +68,149 @@ func (c *call) showEvents(r *request) {
 		c.bare("sacctmgr: error: %s", cli.Reason(cli.CallErr(err)))
 		return
 	}
-	wanted := func(kind string) bool {
-		return r.more["event"] == "" || slices.ContainsFunc(parts(r.more["event"]), func(w string) bool { return begins(kind, w, 1) })
-	}
 	var rows []*row
-	now := timeOf(cl)
-	add := func(text map[string]string, start time.Time) {
-		if !from.IsZero() && now.Before(from) || !to.IsZero() && start.After(to) || !r.where.Here(cl.name) {
+	add := func(text map[string]string, start, end time.Time) {
+		if !r.where.Here(cl.name) || open && !end.IsZero() {
 			return
 		}
 		text["cluster"], text["start"], text["end"] = cl.name, stamp(start), "Unknown"
-		text["duration"] = slurm.Duration(now.Sub(start) / time.Second).String()
+		over := timeOf(cl)
+		if !end.IsZero() {
+			text["end"], over = stamp(end), end
+		}
+		text["duration"] = max(slurm.Duration(over.Unix()-start.Unix()), 0).String()
 		rows = append(rows, &row{cl: cl, text: text})
 	}
-	if wanted("cluster") && r.more["nodes"] == "" && r.more["state"] == "" && r.more["reason"] == "" && r.more["user"] == "" {
+	if began := time.Unix(0, conf.BootTime); wanted("cluster") && began.Before(to) && r.more["nodes"] == "" && r.more["state"] == "" && r.more["reason"] == "" && r.more["user"] == "" {
 		add(map[string]string{
 			"reason": "Cluster Registered TRES", "event": "Cluster", "eventraw": "1", "tres": tresText(cl),
 			"clusternodes": slurm.HostListOf(cl.reply.Nodes...).String(), "stateraw": "0",
-		}, time.Unix(0, conf.BootTime))
+		}, began, time.Time{})
+	}
+	if !wanted("node") {
+		c.table(out, rows)
+		return
+	}
+	slices.SortStableFunc(reply.Events, func(a, b *rinkpb.NodeFact) int {
+		return cmp.Or(strings.Compare(a.Node, b.Node), cmp.Compare(a.Start, b.Start))
+	})
+	for _, f := range reply.Events {
+		text := eventOf(f)
+		if r.more["nodes"] != "" && !nodes.Contains(f.Node) || !c.eventWanted(r, f, text) {
+			continue
+		}
+		end := time.Time{}
+		if f.End != 0 {
+			end = time.Unix(0, f.End)
+		}
+		add(text, time.Unix(0, f.Start), end)
+	}
+	c.table(out, rows)
+}
+
+// eventOf is a time in which a node was out of service, column by column.
+func eventOf(f *rinkpb.NodeFact) map[string]string {
+	state := slurm.NodeState(f.State)
+	word := strings.ToUpper(state.Base().String())
+	switch {
+	case state.Has(slurm.NodeDrain):
+		word = "DRAIN"
+	case state.Has(slurm.NodeFail):
+		word = "FAIL"
+	}
+	who := f.User
+	if u, err := user.Lookup(f.User); err == nil {
+		who = fmt.Sprintf("%s(%s)", f.User, u.Uid)
+	}
+	amounts := f.Tres
+	if list, err := slurm.ParseTRES(f.Tres); err == nil {
+		amounts = tres(list)
+	}
+	return map[string]string{
+		"nodename": f.Node, "state": word, "stateraw": strconv.FormatUint(uint64(f.State), 10), "reason": f.Reason, "user": who,
+		"event": "Node", "eventraw": "2", "tres": amounts,
+	}
+}
+
+// eventWanted holds an event against what was asked for.
+func (c *call) eventWanted(r *request, f *rinkpb.NodeFact, text map[string]string) bool {
+	name, uid, _ := strings.Cut(strings.TrimSuffix(text["user"], ")"), "(")
+	list, _ := slurm.ParseTRES(f.Tres)
+	cpus, _ := list.Get("cpu")
+	bound := func(word string) (int64, bool) {
+		n, err := strconv.ParseInt(r.more[word], 10, 64)
+		return n, err == nil
+	}
+	if least, ok := bound("mincpus"); ok && cpus < least {
+		return false
+	}
+	if most, ok := bound("maxcpus"); ok && cpus > most {
+		return false
+	}
+	switch {
+	case r.more["state"] != "" && !slices.ContainsFunc(parts(r.more["state"]), func(w string) bool { return begins(text["state"], w, 2) }):
+	case r.more["reason"] != "" && !slices.ContainsFunc(parts(r.more["reason"]), func(w string) bool { return strings.Contains(f.Reason, w) }):
+	case r.more["user"] != "" && !containsFold(parts(r.more["user"]), name) && !containsFold(parts(r.more["user"]), uid):
+	default:
+		return true
+	}
+	return false
+}
+
+// showReservations lists reservations there are and were: one line for each time in
+// which one stayed the same.
+func (c *call) showReservations(r *request) {
+	out, ok := c.format(r, "Clusters", "Name%15", "TRES%30", "TimeStart", "TimeEnd", "UnusedWall")
+	if !ok {
+		return
+	}
+	from, to, ok := c.window(r)
+	if !ok {
+		return
 	}
 	nodes, bad := slurm.ParseHostList(r.more["nodes"])
 	if r.more["nodes"] != "" && bad != nil {
 		c.bare("sacctmgr: error: Invalid node list %s", r.more["nodes"])
 		return
 	}
-	for _, p := range list.Nodes {
-		n, err := api.NodeFromProto(p)
-		if err != nil || !wanted("node") || n.ReasonTime.IsZero() || n.Reason == "" {
+	cl := c.fetch(false)
+	if cl == nil {
+		return
+	}
+	req := &rinkpb.UsageRequest{Spans: true, End: time.Unix(1<<32-1, 0).UnixNano()}
+	if !from.IsZero() {
+		req.Start = from.UnixNano()
+	}
+	if !to.IsZero() {
+		req.End = to.UnixNano()
+	}
+	ctx, cancel := c.env.Call(callLimit)
+	defer cancel()
+	reply, err := c.client.Usage(ctx, req)
+	if err != nil {
+		c.bare("sacctmgr: error: %s", cli.Reason(cli.CallErr(err)))
+		return
+	}
+	var rows []*row
+	for _, s := range reply.Spans {
+		there, err := slurm.ParseHostList(s.Nodes)
+		switch {
+		case !r.where.Here(cl.name), len(r.names) > 0 && !containsFold(r.names, s.Name),
+			len(r.where.IDs) > 0 && !slices.Contains(r.where.IDs, s.Id),
+			r.more["nodes"] != "" && (err != nil || !slices.ContainsFunc(slices.Collect(nodes.All()), there.Contains)):
 			continue
 		}
-		who := fmt.Sprintf("%s(%d)", n.ReasonUser, n.ReasonUID)
-		state := strings.ToUpper(n.State.Base().String())
-		if n.State.Has(slurm.NodeDrain) {
-			state = "DRAIN"
+		amounts := s.Tres
+		if list, err := slurm.ParseTRES(s.Tres); err == nil {
+			amounts = tres(list)
 		}
-		switch {
-		case r.more["nodes"] != "" && !nodes.Contains(string(n.Name)):
-		case r.more["state"] != "" && !slices.ContainsFunc(parts(r.more["state"]), func(w string) bool { return begins(state, w, 2) }):
-		case r.more["reason"] != "" && !slices.ContainsFunc(parts(r.more["reason"]), func(w string) bool { return strings.Contains(n.Reason, w) }):
-		case r.more["user"] != "" && !containsFold(parts(r.more["user"]), n.ReasonUser) && !containsFold(parts(r.more["user"]), fmt.Sprint(n.ReasonUID)):
-		default:
-			add(map[string]string{
-				"nodename": string(n.Name), "state": state, "stateraw": fmt.Sprint(uint32(n.State)), "reason": n.Reason, "user": who, "event": "Node", "eventraw": "2",
-				"tres": tres(sched.NodesTRES([]*sched.Node{n}, trackedTRES(cl), slurm.Licenses{})),
-			}, n.ReasonTime)
-		}
+		rows = append(rows, &row{cl: cl, text: map[string]string{
+			"cluster": cl.name, "name": s.Name, "tres": amounts, "start": stamp(time.Unix(0, s.Start)), "end": stamp(time.Unix(0, s.End)),
+			"unusedwall": fmt.Sprintf("%.6f", 0.0), "id": strconv.FormatUint(uint64(s.Id), 10), "associations": s.Associations,
+			"flags": strings.Join(s.Flags, ","), "nodename": s.Nodes, "nodenames": s.Nodes,
+		}})
 	}
 	c.table(out, rows)
-}
-
-// trackedTRES are the kinds that the site counts beside the usual ones.
-func trackedTRES(cl *cluster) (keys []string) {
-	for _, k := range cl.TRES {
-		if k.ID > 1000 {
-			keys = append(keys, k.Key())
-		}
-	}
-	return keys
-}
-
-func (c *call) showReservations(r *request) {
-	c.empty(r, []string{"Clusters", "Name%15", "TRES%30", "TimeStart", "TimeEnd", "UnusedWall"})
 }
 
 func (c *call) showStats(*request) {

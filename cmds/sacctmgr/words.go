@@ -147,7 +147,7 @@ func conditions(entity string) []condition {
 		}, common)
 	case "event":
 		return slices.Concat([]condition{
-			{"All_Clusters", 6, flag("allclusters")}, {"All_Time", 6, flag("alltime")}, {"CondFlags", 2, more("condflags")}, {"End", 4, more("end")},
+			{"All_Clusters", 6, flag("allclusters")}, {"All_Time", 6, flag("alltime")}, {"CondFlags", 2, more("condflags")}, {"End", 3, more("end")},
 			{"Events", 2, more("event")}, {"MaxCPUs", 2, more("maxcpus")}, {"MinCPUs", 2, more("mincpus")}, {"Nodes", 1, more("nodes")},
 			{"Reason", 1, more("reason")}, {"Start", 5, more("start")}, {"States", 4, more("state")}, {"Users", 1, more("user")},
 		}, common)
