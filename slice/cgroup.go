@@ -41,7 +41,8 @@ type Host struct {
 	firsts  map[int]bool
 	adopts  bool
 
-	users userSpaces
+	users  userSpaces
+	spares spares
 }
 
 // Probe finds out which cgroups can be used below parent, by making that
@@ -84,6 +85,7 @@ func Probe(parent string) *Host {
 // Close removes the parent group if no slice is left in it. The Host cannot
 // be used for slices with cgroups afterwards.
 func (h *Host) Close() {
+	h.spares.close()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.null.Close()
@@ -164,6 +166,7 @@ type group struct {
 	levels []string          // below the roots, outermost first; the last is the slice's own
 	dirs   map[string]string // V1: controller to own directory
 	dir    string            // V2: own directory
+	files  []*os.File        // V1: by which a process enters it, if it was made ahead
 }
 
 func cgroupError(p string, err error) *StartError {
@@ -339,6 +342,10 @@ func anyLive(pids []int) bool {
 // remove removes the slice's own groups, and those above that it was the
 // last member of.
 func (g *group) remove() error {
+	for _, f := range g.files {
+		f.Close()
+	}
+	g.files = nil
 	var first error
 	own := g.levels[len(g.levels)-1]
 	roots := g.roots()

@@ -30,6 +30,9 @@ func (h *Host) probeV1(parent string) error {
 			return fmt.Errorf("cannot use %q: %w", filepath.Join(root, parent), err)
 		}
 	}
+	for _, root := range h.hierarchies() {
+		sweepSpares(filepath.Join(root, parent))
+	}
 	h.Version = V1
 	for c, d := range h.v1 {
 		h.Controllers = append(h.Controllers, c)
@@ -40,64 +43,44 @@ func (h *Host) probeV1(parent string) error {
 }
 
 // makeV1 makes the group in those hierarchies that are of use: the freezer to
-// kill it by, memory and cpuacct to account by, and what the limits need.
+// kill it by, memory and cpuacct to account by, and what the limits need. Where
+// no limit of its own asks for it, and nothing is counted, a slice is in the
+// group of the level above.
 func (g *group) makeV1(c *Cgroup) *StartError {
-	need := map[string]bool{"freezer": true, "memory": g.host.has("memory"), "cpuacct": g.host.has("cpuacct")}
+	depth := map[string]int{} // how many levels, by controller
+	for _, name := range []string{"freezer", "memory", "cpuacct"} {
+		if g.host.has(name) {
+			depth[name] = len(g.levels)
+		}
+	}
+	plain := true // as those made ahead are
 	for i := range c.Levels {
 		for name := range c.Levels[i].Limits.needs(V1) {
-			need[name] = true
+			depth[name] = max(depth[name], i+1)
+			plain = plain && name != "devices" && name != "cpuset"
 		}
 	}
-	made := map[string]bool{}   // directories made here, by level
-	shared := map[string]bool{} // directories done already under another controller's name
-	for name, wanted := range need {
-		if !wanted {
-			continue
-		}
-		root := g.host.v1[name]
-		g.dirs[name] = filepath.Join(root, g.levels[len(g.levels)-1])
-		if shared[root] {
-			continue
-		}
-		shared[root] = true
-		for i, rel := range g.levels {
-			dir := filepath.Join(root, rel)
-			var err error
-			if i == len(g.levels)-1 {
-				err = freshDir(dir)
-				made[dir] = err == nil
-			} else {
-				err = unix.Mkdir(dir, 0o755)
-				made[dir] = err == nil
-				if err == unix.EEXIST {
-					err = nil
-				}
-			}
-			if err == unix.ENOENT { // the parent was removed behind our back
-				if err = mkdirs(root, rel); err == nil {
-					made[dir] = true
-				}
-			}
-			if err != nil {
-				return cgroupError(dir, err)
-			}
-			if root != g.host.v1["devices"] || !made[dir] {
-				continue
-			}
-			// Now or never: the kernel takes no rule for all devices once there
-			// are groups below.
-			for _, v := range c.Levels[i].Limits.Values(V1) {
-				if v.Controller != "devices" {
-					continue
-				}
-				if err := g.setV1(dir, v, nil); err != nil {
-					return cgroupError(filepath.Join(dir, v.File), err)
-				}
+	roots := map[string]int{} // levels by hierarchy: controllers may share one
+	for name, n := range depth {
+		roots[g.host.v1[name]] = max(roots[g.host.v1[name]], n)
+	}
+	for name := range depth {
+		g.dirs[name] = filepath.Join(g.host.v1[name], g.levels[roots[g.host.v1[name]]-1])
+	}
+	made := map[string]bool{} // directories made here
+	deep := map[string]bool{}
+	for root, n := range roots {
+		deep[root] = n == 2
+	}
+	if !plain || !g.spareGroup(c, deep) {
+		for root, n := range roots {
+			if err := g.makeDirsV1(c, root, n, made); err != nil {
+				return err
 			}
 		}
 	}
-	if need["cpuset"] {
-		if err := g.fillCPUSets(c); err != nil {
+	if depth["cpuset"] > 0 {
+		if err := g.fillCPUSets(g.levels[roots[g.host.v1["cpuset"]]-1]); err != nil {
 			return err
 		}
 	}
@@ -109,6 +92,46 @@ func (g *group) makeV1(c *Cgroup) *StartError {
 			}
 			dir := filepath.Join(g.host.v1[v.Controller], g.levels[i])
 			if err := g.setV1(dir, v, values); err != nil {
+				return cgroupError(filepath.Join(dir, v.File), err)
+			}
+		}
+	}
+	return nil
+}
+
+// makeDirsV1 makes the first n levels in one hierarchy.
+func (g *group) makeDirsV1(c *Cgroup, root string, n int, made map[string]bool) *StartError {
+	for i, rel := range g.levels[:n] {
+		dir := filepath.Join(root, rel)
+		var err error
+		if i == len(g.levels)-1 {
+			err = freshDir(dir)
+			made[dir] = err == nil
+		} else {
+			err = unix.Mkdir(dir, 0o755)
+			made[dir] = err == nil
+			if err == unix.EEXIST {
+				err = nil
+			}
+		}
+		if err == unix.ENOENT { // the parent was removed behind our back
+			if err = mkdirs(root, rel); err == nil {
+				made[dir] = true
+			}
+		}
+		if err != nil {
+			return cgroupError(dir, err)
+		}
+		if root != g.host.v1["devices"] || !made[dir] {
+			continue
+		}
+		// Now or never: the kernel takes no rule for all devices once there
+		// are groups below.
+		for _, v := range c.Levels[i].Limits.Values(V1) {
+			if v.Controller != "devices" {
+				continue
+			}
+			if err := g.setV1(dir, v, nil); err != nil {
 				return cgroupError(filepath.Join(dir, v.File), err)
 			}
 		}
@@ -148,9 +171,8 @@ func hasSwap() bool {
 
 // fillCPUSets gives every group from the parent down a set of CPUs and memory
 // nodes, without which no process may enter it: that of the group above.
-func (g *group) fillCPUSets(c *Cgroup) *StartError {
+func (g *group) fillCPUSets(own string) *StartError {
 	root := g.host.v1["cpuset"]
-	own := g.levels[len(g.levels)-1]
 	above := root
 	for _, name := range strings.Split(own, "/") {
 		dir := filepath.Join(above, name)
@@ -179,6 +201,10 @@ func (g *group) fillCPUSets(c *Cgroup) *StartError {
 // named "tasks" take a process of one thread without the lock that
 // "cgroup.procs" waits for, which can be milliseconds.
 func (g *group) joinFilesV1() ([]*os.File, error) {
+	if out := g.files; out != nil {
+		g.files = nil
+		return out, nil
+	}
 	var out []*os.File
 	done := map[string]bool{}
 	for _, dir := range g.dirs {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -91,13 +92,13 @@ func (b *builder) boundsOps(i int) []op {
 }
 
 // lastCap is the highest capability that this kernel knows.
-func lastCap() uintptr {
+var lastCap = sync.OnceValue(func() uintptr {
 	text, err := readControl("/proc/sys/kernel/cap_last_cap")
 	if n := number(text); err == nil && n > 0 && n < 64 {
 		return uintptr(n)
 	}
 	return unix.CAP_LAST_CAP
-}
+})
 
 // confineOps are the last of a task's preparation but its exec.
 func (b *builder) confineOps(i int) ([]op, error) {

@@ -101,7 +101,7 @@ func (h *Host) Sweep(c *Cgroup) (Usage, error) {
 		}
 	}
 	err := g.kill(time.Now().Add(killTime))
-	g.usage(&u)
+	g.usage(&u, true)
 	u.MaxRSS = u.RSS
 	if rerr := g.remove(); err == nil {
 		err = rerr

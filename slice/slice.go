@@ -46,7 +46,7 @@ type Slice struct {
 
 type taskState struct {
 	pid        int // in the slice's own pid namespace
-	outer      int // in the launcher's
+	outer      int // in the launcher's; 0: not looked up yet
 	ended      time.Time
 	status     syscall.WaitStatus
 	startError *StartError
@@ -83,10 +83,22 @@ func (s *Slice) Pids() []int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]int, len(s.tasks))
+	var outer map[int]int
 	for i := range s.tasks {
-		if s.tasks[i].ended.IsZero() {
-			out[i] = s.tasks[i].outer
+		t := &s.tasks[i]
+		if !t.ended.IsZero() || t.startError != nil {
+			continue
 		}
+		if t.outer == 0 && !s.pidns {
+			t.outer = t.pid
+		}
+		if t.outer == 0 && !s.gone {
+			if outer == nil {
+				outer = outerPids(s.first)
+			}
+			t.outer = outer[t.pid]
+		}
+		out[i] = t.outer
 	}
 	return out
 }

@@ -228,16 +228,6 @@ func (b *builder) await(ctx context.Context, s *Slice) error {
 		return first
 	}
 	s.prog.began()
-	var outer map[int]int
-	if s.prog.pidns {
-		outer = outerPids(b.pid)
-	}
-	for i := range s.tasks {
-		s.tasks[i].outer = s.tasks[i].pid
-		if s.prog.pidns {
-			s.tasks[i].outer = outer[s.tasks[i].pid]
-		}
-	}
 	return nil
 }
 

@@ -45,7 +45,7 @@ func (s *Slice) sample(live bool) Usage {
 	u.ReadBytes += past.ReadBytes
 	u.WriteBytes += past.WriteBytes
 	if s.group != nil {
-		s.group.usage(&u)
+		s.group.usage(&u, live)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,11 +68,11 @@ func (s *Slice) truePeak(told, group uint64) uint64 {
 
 // ownPeak returns the highest memory that this process has had.
 func ownPeak() uint64 {
-	text, err := readControl("/proc/self/status")
-	if err != nil {
+	var ru unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &ru) != nil {
 		return 0
 	}
-	return colonField(strings.ReplaceAll(text, "\t", " "), "VmHWM") << 10
+	return uint64(ru.Maxrss) << 10
 }
 
 // addLive sums over processes. One that ends meanwhile is left out.
@@ -108,7 +108,8 @@ func colonField(text, name string) uint64 {
 
 // usage replaces in u what the cgroup knows better than its processes do:
 // it has also seen those that nobody waited for.
-func (g *group) usage(u *Usage) {
+// What there is now, other than what was used, is asked for if live.
+func (g *group) usage(u *Usage, live bool) {
 	read := func(dir, file string) (string, bool) {
 		if dir == "" {
 			return "", false
@@ -116,19 +117,25 @@ func (g *group) usage(u *Usage) {
 		text, err := readControl(filepath.Join(dir, file))
 		return text, err == nil
 	}
+	now := func(dir, file string) (string, bool) {
+		if !live {
+			return "", false
+		}
+		return read(dir, file)
+	}
 	if g.host.Version == V2 {
 		if t, ok := read(g.dir, "cpu.stat"); ok {
 			u.User = time.Duration(field(t, "user_usec")) * time.Microsecond
 			u.System = time.Duration(field(t, "system_usec")) * time.Microsecond
 			u.FromCgroup = true
 		}
-		if t, ok := read(g.dir, "memory.current"); ok {
+		if t, ok := now(g.dir, "memory.current"); ok {
 			u.Memory = number(t)
 		}
 		if t, ok := read(g.dir, "memory.peak"); ok {
 			u.MemoryPeak = number(t)
 		}
-		if t, ok := read(g.dir, "memory.stat"); ok {
+		if t, ok := now(g.dir, "memory.stat"); ok {
 			u.RSS = field(t, "anon") + field(t, "file_mapped")
 		}
 		if t, ok := read(g.dir, "memory.events"); ok {
@@ -137,19 +144,22 @@ func (g *group) usage(u *Usage) {
 		return
 	}
 	if t, ok := read(g.dirs["cpuacct"], "cpuacct.usage"); ok {
-		user, _ := read(g.dirs["cpuacct"], "cpuacct.usage_user")
-		system, _ := read(g.dirs["cpuacct"], "cpuacct.usage_sys")
+		var user, system string
+		if total := number(t); uint64(u.User+u.System) < total/2 {
+			user, _ = read(g.dirs["cpuacct"], "cpuacct.usage_user")
+			system, _ = read(g.dirs["cpuacct"], "cpuacct.usage_sys")
+		}
 		u.User, u.System = splitCPU(number(t), number(user), number(system), u.User, u.System)
 		u.FromCgroup = true
 	}
 	mem := g.dirs["memory"]
-	if t, ok := read(mem, "memory.usage_in_bytes"); ok {
+	if t, ok := now(mem, "memory.usage_in_bytes"); ok {
 		u.Memory = number(t)
 	}
 	if t, ok := read(mem, "memory.max_usage_in_bytes"); ok {
 		u.MemoryPeak = number(t)
 	}
-	if t, ok := read(mem, "memory.stat"); ok {
+	if t, ok := now(mem, "memory.stat"); ok {
 		u.RSS = field(t, "total_rss") + field(t, "total_mapped_file")
 	}
 	if t, ok := read(mem, "memory.oom_control"); ok {

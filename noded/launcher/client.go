@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/runink/rink/api/launcherpb"
 	"github.com/runink/rink/slice"
 )
@@ -31,7 +33,8 @@ type Config struct {
 	// Log is the file that a started launcher writes to; empty is
 	// "launcher.log" in Spool.
 	Log string
-	// Exe is the binary; empty is this process's own.
+	// Exe is the binary; empty is the one called Name beside this process's own,
+	// or else this process's own.
 	Exe string
 	// Parent is the cgroup that slices are made in, for instance
 	// "rink/c1.n7". Specs name the same.
@@ -46,9 +49,26 @@ func (c Config) filled() Config {
 		c.Log = filepath.Join(c.Spool, "launcher.log")
 	}
 	if c.Exe == "" {
-		c.Exe = "/proc/self/exe"
+		c.Exe = ownExe()
 	}
 	return c
+}
+
+// ownExe is the executable of launchers that belongs to this process's. It has to
+// be of the same owner, as a build or a package leaves them.
+func ownExe() string {
+	const self = "/proc/self/exe"
+	path, err := os.Executable()
+	if err != nil {
+		return self
+	}
+	var mine, beside unix.Stat_t
+	small := filepath.Join(filepath.Dir(path), Name)
+	if unix.Stat(self, &mine) != nil || unix.Lstat(small, &beside) != nil || beside.Mode&unix.S_IFMT != unix.S_IFREG ||
+		beside.Mode&0o111 == 0 || beside.Uid != mine.Uid || beside.Mode&0o022&^mine.Mode != 0 {
+		return self
+	}
+	return small
 }
 
 // What a launcher may answer beside slice.ErrInvalid and *slice.StartError.
@@ -82,7 +102,7 @@ type State struct {
 	Live     bool
 	FirstPid int // of the slice's first process
 	Started  time.Time
-	PIDs     []int // of the tasks; 0 for one that has ended
+	PIDs     []int // of the tasks; 0 for one that has ended; List and Attach alone tell
 	Warnings []slice.StartError
 	Exit     *slice.Exit // when not Live
 }

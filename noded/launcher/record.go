@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,7 +17,11 @@ import (
 )
 
 // The launcher's records: NAME.run while a slice lives, NAME.exit from then
-// until it is forgotten. Either is there whole or not at all.
+// until it is forgotten. They have to outlive the launcher, not the machine:
+// with that the slices end, the agent finds so by the id of the boot, and what
+// it had not yet reported it reports as lost. So nothing waits for the disk.
+// Each record is one write into a new file; one that is empty is one that
+// nobody got round to.
 const (
 	runSuffix  = ".run"
 	exitSuffix = ".exit"
@@ -24,48 +29,34 @@ const (
 
 type spool struct{ dir string }
 
-// write replaces a record. With durable it survives a crash of the machine,
-// otherwise one of the launcher.
-func (s spool) write(name string, m proto.Message, durable bool) error {
+// begin makes a record and returns its file, for what is to be added.
+func (s spool) begin(name string, m proto.Message) (*os.File, error) {
 	body, err := proto.Marshal(m)
 	if err != nil {
-		return fmt.Errorf("cannot write record %q: %w", name, err)
+		return nil, fmt.Errorf("cannot write record %q: %w", name, err)
 	}
-	tmp := filepath.Join(s.dir, ".new."+name)
-	if err := writeFile(tmp, body, durable); err != nil {
-		os.Remove(tmp)
-		return fmt.Errorf("cannot write record %q: %w", name, err)
+	f, err := os.OpenFile(filepath.Join(s.dir, name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write record %q: %w", name, err)
 	}
-	if err := os.Rename(tmp, filepath.Join(s.dir, name)); err != nil {
-		os.Remove(tmp)
-		return fmt.Errorf("cannot write record %q: %w", name, err)
+	if _, err := f.Write(body); err != nil {
+		f.Close()
+		s.remove(name)
+		return nil, fmt.Errorf("cannot write record %q: %w", name, err)
 	}
-	if durable {
-		return s.sync()
+	return f, nil
+}
+
+func (s spool) write(name string, m proto.Message) error {
+	f, err := s.begin(name, m)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		s.remove(name)
+		return fmt.Errorf("cannot write record %q: %w", name, err)
 	}
 	return nil
-}
-
-func writeFile(name string, body []byte, durable bool) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(body)
-	if err == nil && durable {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// sync makes the names in the spool durable.
-func (s spool) sync() error {
-	d, err := os.Open(s.dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 func (s spool) remove(name string) error {
@@ -84,10 +75,17 @@ func (s spool) load() (runs []*launcherpb.Record, exits []*launcherpb.Exit, brok
 		return nil, nil, nil, err
 	}
 	broken = map[string]error{}
-	read := func(name string, m proto.Message) bool {
+	read := func(name string, m proto.Message, id func() string) bool {
 		body, err := os.ReadFile(filepath.Join(s.dir, name))
+		if err == nil && len(body) == 0 {
+			s.remove(name)
+			return false
+		}
 		if err == nil {
 			err = proto.Unmarshal(body, m)
+		}
+		if want := strings.TrimSuffix(strings.TrimSuffix(name, runSuffix), exitSuffix); err == nil && id() != want {
+			err = fmt.Errorf("it is that of slice %q", id())
 		}
 		if err != nil {
 			broken[name] = err
@@ -98,15 +96,15 @@ func (s spool) load() (runs []*launcherpb.Record, exits []*launcherpb.Exit, brok
 		name := e.Name()
 		switch {
 		case strings.HasPrefix(name, ".new."):
-			os.Remove(filepath.Join(s.dir, name)) // a write that was cut short
+			os.Remove(filepath.Join(s.dir, name)) // an older launcher's write that was cut short
 		case strings.HasSuffix(name, runSuffix):
 			var r launcherpb.Record
-			if read(name, &r) {
+			if read(name, &r, func() string { return r.GetSpec().GetId() }) {
 				runs = append(runs, &r)
 			}
 		case strings.HasSuffix(name, exitSuffix):
 			var x launcherpb.Exit
-			if read(name, &x) {
+			if read(name, &x, x.GetSlice) {
 				exits = append(exits, &x)
 			}
 		}
@@ -116,26 +114,32 @@ func (s spool) load() (runs []*launcherpb.Record, exits []*launcherpb.Exit, brok
 
 // runRecord is what a later launcher needs to know of a slice: all but what
 // the tasks run, which may be long and is nobody else's business.
-func runRecord(spec *slice.Spec, s *slice.Slice) *launcherpb.Record {
+func runRecord(spec *slice.Spec) *launcherpb.Record {
 	w := specToWire(spec)
 	for _, t := range w.Tasks {
 		t.Argv, t.Env = nil, nil
 	}
-	r := &launcherpb.Record{Spec: w, BootId: bootID(), StartedNs: time.Now().UnixNano()}
-	if s != nil {
-		pid, ticks := s.FirstPid()
-		r.InitPid, r.InitStartTicks, r.StartedNs = int32(pid), ticks, s.Started().UnixNano()
-	}
-	return r
+	return &launcherpb.Record{Spec: w, BootId: bootID(), StartedNs: time.Now().UnixNano()}
 }
 
-func bootID() string {
+// note adds to a record, once a slice runs, which its first process is. Messages
+// that follow each other are one.
+func note(f *os.File, s *slice.Slice) error {
+	pid, ticks := s.FirstPid()
+	body, err := proto.Marshal(&launcherpb.Record{InitPid: int32(pid), InitStartTicks: ticks, StartedNs: s.Started().UnixNano()})
+	if err == nil {
+		_, err = f.Write(body)
+	}
+	return err
+}
+
+var bootID = sync.OnceValue(func() string {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(string(b))
-}
+})
 
 // lost ends what a former launcher has left of a slice and says what is known
 // of it.

@@ -79,7 +79,7 @@ func (s *server) restore() error {
 		wg.Go(func() {
 			e := lost(s.host, r)
 			log.Printf("slice %s is lost: %s", id, e.Note)
-			if err := s.spool.write(id+exitSuffix, exitToWire(e), true); err != nil {
+			if err := s.spool.write(id+exitSuffix, exitToWire(e)); err != nil {
 				log.Print(err)
 			}
 			s.spool.remove(id + runSuffix)
@@ -275,7 +275,8 @@ func (s *server) exitOf(e *entry) *slice.Exit {
 	return e.exit
 }
 
-func (s *server) state(e *entry) *launcherpb.State {
+// state is a slice as it is told; looking up the ids of its tasks takes a while.
+func (s *server) state(e *entry, pids bool) *launcherpb.State {
 	w := &launcherpb.State{Slice: e.id}
 	if x := s.exitOf(e); x != nil {
 		w.Exit, w.StartedNs, w.Warnings = exitToWire(x), timeToWire(x.Started), warningsToWire(x.Warnings)
@@ -284,6 +285,9 @@ func (s *server) state(e *entry) *launcherpb.State {
 	w.Live = true
 	pid, _ := e.slice.FirstPid()
 	w.InitPid, w.StartedNs, w.Warnings = int32(pid), timeToWire(e.slice.Started()), warningsToWire(e.slice.Warnings())
+	if !pids {
+		return w
+	}
 	for _, p := range e.slice.Pids() {
 		w.Pids = append(w.Pids, int32(p))
 	}
@@ -302,7 +306,7 @@ func (s *server) list() *launcherpb.Response {
 	for _, e := range entries {
 		select {
 		case <-e.ready:
-			resp.States = append(resp.States, s.state(e))
+			resp.States = append(resp.States, s.state(e, true))
 		default:
 			resp.States = append(resp.States, &launcherpb.State{Slice: e.id, Live: true})
 		}
@@ -329,7 +333,7 @@ func (s *server) launch(spec *slice.Spec) (*launcherpb.Response, error) {
 		if !there { // the other launch failed; this one may fare better
 			return s.launch(spec)
 		}
-		return &launcherpb.Response{State: s.state(e), Already: true}, nil
+		return &launcherpb.Response{State: s.state(e, true), Already: true}, nil
 	}
 	e := &entry{id: spec.ID, ready: make(chan struct{})}
 	s.slices[spec.ID] = e
@@ -346,16 +350,19 @@ func (s *server) launch(spec *slice.Spec) (*launcherpb.Response, error) {
 		return nil, err
 	}
 	go s.watch(e) // stops with the slice
-	return &launcherpb.Response{State: s.state(e)}, nil
+	st := s.state(e, false)
+	return &launcherpb.Response{State: st}, nil
 }
 
 // start writes the record before the first instruction and, when it is known,
 // the first process after it: a launcher that dies between the two leaves a
 // slice that its successor reports as lost, not one that is started again.
 func (s *server) start(e *entry, spec *slice.Spec) error {
-	if err := s.spool.write(spec.ID+runSuffix, runRecord(spec, nil), false); err != nil {
+	record, err := s.spool.begin(spec.ID+runSuffix, runRecord(spec))
+	if err != nil {
 		return err
 	}
+	defer record.Close()
 	if spec.OOMScoreAdj == nil && ownOOMScoreAdj != normalOOMScoreAdj {
 		spec.OOMScoreAdj = &normalOOMScoreAdj
 	}
@@ -367,7 +374,7 @@ func (s *server) start(e *entry, spec *slice.Spec) error {
 		return err
 	}
 	e.slice = sl
-	if err := s.spool.write(spec.ID+runSuffix, runRecord(spec, sl), false); err != nil {
+	if err := note(record, sl); err != nil {
 		log.Printf("slice %s: %v", spec.ID, err)
 	}
 	return nil
@@ -383,7 +390,7 @@ func (s *server) watch(e *entry) {
 		s.mu.Unlock()
 	}
 	exit := e.slice.Wait()
-	if err := s.spool.write(e.id+exitSuffix, exitToWire(&exit), true); err != nil {
+	if err := s.spool.write(e.id+exitSuffix, exitToWire(&exit)); err != nil {
 		log.Printf("slice %s: %v", e.id, err)
 		if exit.Note != "" {
 			exit.Note += "; "
@@ -487,7 +494,7 @@ func (s *server) attach(id string) (*launcherpb.Response, []*os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	resp := &launcherpb.Response{State: s.state(e)}
+	resp := &launcherpb.Response{State: s.state(e, true)}
 	var files []*os.File
 	at := func(f *os.File) int32 {
 		if f == nil {
