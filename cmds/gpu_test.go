@@ -213,6 +213,7 @@ func TestGPUs(t *testing.T) {
 		{"OneInstance", []string{"--gres=gpu:1g.10gb:1"}, "nvidia6 nvidia-cap21 nvidia-cap22 \nMIG-6-1 MIG-6-1"},
 		{"InstancesOfTwo", []string{"--gres=gpu:1g.10gb:3"},
 			"nvidia6 nvidia7 nvidia-cap21 nvidia-cap22 nvidia-cap23 nvidia-cap24 nvidia-cap25 nvidia-cap26 \nMIG-6-1,MIG-6-2,MIG-7-1 MIG-6-1,MIG-6-2,MIG-7-1"},
+		{"AloneWithBasics", []string{"--isolation=devices", "--gres=gpu:a100:1"}, "nvidia0 \n0 GPU-0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := run(append(c.args, "-w", "g1", "sh", "-c", sees+`echo "$CUDA_VISIBLE_DEVICES $NVIDIA_VISIBLE_DEVICES"`)...)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -266,14 +265,6 @@ func (a *Agent) sweepShelf() {
 		}
 	}
 	dropEmpty(shelf)
-}
-
-// ownDevices are the rules for the devices a job may open; nil is all.
-func ownDevices(iso isolation) []slice.DeviceRule {
-	if iso.Devices != "basic" {
-		return nil
-	}
-	return slices.Concat([]slice.DeviceRule{slice.DenyAllDevices}, slice.BasicDevices())
 }
 
 // userDir makes a directory of the job's user that nobody else reads.

@@ -201,66 +201,89 @@ func heldByStep(s *rinkpb.LaunchStep) []held { return heldOf(s.Gres, s.GresFiles
 // isGPU reports whether a resource is of GPUs, or of parts of them.
 func (h *held) isGPU() bool { return h.name == "gpu" || h.name == "shard" || h.name == "mps" }
 
-// fence returns the rules that keep who was given some devices from all others of
-// this node. nil: it may open them all, because cgroup.conf says so or there is
-// nothing to keep it from.
-func (g *gear) fence(given []held) []slice.DeviceRule {
+// rules are those for the devices that who was given some of this node's may open.
+// basic: these alone, and what every program needs (SliceDevices=basic). Else all
+// but the node's other devices, where cgroup.conf says so (ConstrainDevices). nil:
+// there is nothing to keep it from.
+func (g *gear) rules(basic bool, given []held) []slice.DeviceRule {
 	g.mu.Lock()
 	conf := g.conf
 	g.mu.Unlock()
-	if !conf.fence {
+	if !basic && !conf.fence {
 		return nil
 	}
-	type device struct {
-		kind         byte
-		major, minor int64
-	}
-	open := map[device]bool{}
-	number := func(path string) (device, bool) {
-		var st unix.Stat_t
-		if unix.Stat(path, &st) != nil {
-			return device{}, false
-		}
-		d := device{major: int64(unix.Major(st.Rdev)), minor: int64(unix.Minor(st.Rdev))}
-		switch st.Mode & unix.S_IFMT {
-		case unix.S_IFCHR:
-			d.kind = 'c'
-		case unix.S_IFBLK:
-			d.kind = 'b'
-		default:
-			return device{}, false
-		}
-		return d, true
-	}
-	for _, a := range given {
-		for _, files := range a.files {
-			for path := range strings.SplitSeq(files, ",") {
-				if d, ok := number(path); ok {
-					open[d] = true
-				}
-			}
-		}
-	}
+	open := map[slice.DeviceRule]bool{}
 	// What every program needs stays open, whatever a configuration calls it.
 	for _, r := range slice.BasicDevices() {
-		open[device{r.Type, r.Major, r.Minor}] = true
+		open[r] = true
 	}
 	var rules []slice.DeviceRule
-	shut := func(files string) {
+	if basic {
+		rules = slices.Concat([]slice.DeviceRule{slice.DenyAllDevices}, slice.BasicDevices())
+	}
+	each := func(files string, do func(slice.DeviceRule)) {
 		for path := range strings.SplitSeq(files, ",") {
-			if d, ok := number(path); ok && !open[d] {
-				open[d] = true // once
-				rules = append(rules, slice.DeviceRule{Type: d.kind, Major: d.major, Minor: d.minor, Access: "rwm"})
+			if r, ok := allowFile(path); ok && !open[r] {
+				open[r] = true // once
+				do(r)
 			}
 		}
 	}
+	gpus := false
+	for _, a := range given {
+		gpus = gpus || a.isGPU() && len(a.files) > 0
+		for _, files := range a.files {
+			each(files, func(r slice.DeviceRule) {
+				if basic {
+					rules = append(rules, r)
+				}
+			})
+		}
+	}
+	if basic {
+		if gpus {
+			each(controlFiles, func(r slice.DeviceRule) { rules = append(rules, r) })
+		}
+		return rules
+	}
+	shut := func(r slice.DeviceRule) {
+		r.Allow = false
+		rules = append(rules, r)
+	}
 	for _, files := range conf.files {
-		shut(files)
+		each(files, shut)
 	}
 	for _, u := range g.units {
-		shut(u.Files)
+		each(u.Files, shut)
 	}
 	return rules
+}
+
+// controlFiles are what a program opens beside the GPUs themselves.
+const controlFiles = "/dev/nvidiactl,/dev/nvidia-uvm,/dev/nvidia-uvm-tools,/dev/nvidia-modeset,/dev/kfd"
+
+// allowFile is the rule that opens a device file; false when there is none.
+func allowFile(path string) (slice.DeviceRule, bool) {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return slice.DeviceRule{}, false
+	}
+	r := slice.DeviceRule{Allow: true, Major: int64(unix.Major(st.Rdev)), Minor: int64(unix.Minor(st.Rdev)), Access: "rwm"}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFCHR:
+		r.Type = 'c'
+	case unix.S_IFBLK:
+		r.Type = 'b'
+	default:
+		return r, false
+	}
+	return r, true
+}
+
+// basicDevices reports whether a job may open no device but those it was given.
+func basicDevices(here *rinkpb.JobHere) bool {
+	iso, err := isolationOf(here)
+	return err == nil && iso.Devices == "basic"
 }
 
 // given is a GPU that a job or step has.
@@ -308,9 +331,9 @@ func fileNumber(path string) (int, bool) {
 	return n, err == nil
 }
 
-// tell sets the variables that name GPUs. Inside a fence they are counted from 0,
-// since a library sees no others there.
-func (g *gear) tell(env *taskenv.Env, list []given, see []int) {
+// tell sets the variables that name GPUs. Where the others are shut off (basic, or
+// ConstrainDevices) they are counted from 0, since a library sees no others there.
+func (g *gear) tell(env *taskenv.Env, list []given, see []int, basic bool) {
 	if len(list) == 0 {
 		return
 	}
@@ -323,7 +346,7 @@ func (g *gear) tell(env *taskenv.Env, list []given, see []int) {
 		switch {
 		case d.visible != "":
 			names = append(names, d.visible)
-		case conf.fence:
+		case conf.fence || basic:
 			names = append(names, strconv.Itoa(k))
 		default:
 			names = append(names, strconv.Itoa(d.number))
@@ -359,14 +382,14 @@ func tellShare(env *taskenv.Env, gres []held) {
 }
 
 // tellJob names all of a job's GPUs here.
-func (g *gear) tellJob(env *taskenv.Env, gres []held) {
+func (g *gear) tellJob(env *taskenv.Env, gres []held, basic bool) {
 	tellShare(env, gres)
 	list := g.gpusOf(gres)
-	g.tell(env, list, everyPlace(len(list)))
+	g.tell(env, list, everyPlace(len(list)), basic)
 }
 
 // tellTasks names to each task of a step the GPUs it is bound to.
-func (g *gear) tellTasks(envs []*taskenv.Env, gres []held, bind string, cpus [][]int) {
+func (g *gear) tellTasks(envs []*taskenv.Env, gres []held, bind string, cpus [][]int, basic bool) {
 	list := g.gpusOf(gres)
 	near := make([][]int, len(list))
 	for i, d := range list {
@@ -376,9 +399,9 @@ func (g *gear) tellTasks(envs []*taskenv.Env, gres []held, bind string, cpus [][
 	for i, env := range envs {
 		tellShare(env, gres)
 		if see == nil {
-			g.tell(env, list, everyPlace(len(list)))
+			g.tell(env, list, everyPlace(len(list)), basic)
 		} else {
-			g.tell(env, list, see[i])
+			g.tell(env, list, see[i], basic)
 		}
 	}
 }

@@ -92,11 +92,10 @@ func (a *Agent) cgroupOf(j *job, iso isolation, level string) (slice.Cgroup, err
 	default:
 		return slice.Cgroup{}, fmt.Errorf("SliceCgroup: %q is neither yes, no nor auto", iso.Cgroup)
 	}
-	limits := slice.Limits{PIDsMax: int64(iso.Pids), IOWeight: uint64(iso.IOWeight), Devices: ownDevices(iso)}
+	limits := slice.Limits{PIDsMax: int64(iso.Pids), IOWeight: uint64(iso.IOWeight), Devices: a.gear.rules(iso.Devices == "basic", heldByJob(j.here))}
 	if j.here.Mem > 0 {
 		limits.MemoryMax = j.here.Mem << 20
 	}
-	limits.Devices = a.gear.fence(heldByJob(j.here))
 	return slice.Cgroup{
 		On: true, Parent: a.groupParent(),
 		Levels: []slice.Level{{Name: fmt.Sprintf("job_%d.%d", j.key.job, j.key.restarts), Limits: limits}, {Name: level}},
@@ -167,7 +166,7 @@ func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) 
 	env.Set("SLURM_CPUS_ON_NODE", strconv.Itoa(int(j.here.Cpus)))
 	env.Set("ENVIRONMENT", "BATCH")
 	env.Set("HOSTNAME", a.host)
-	a.gear.tellJob(env, heldByJob(j.here))
+	a.gear.tellJob(env, heldByJob(j.here), basicDevices(j.here))
 	task.Env = env.List()
 	spec.Tasks = []slice.Task{task}
 	return spec, nil

@@ -83,10 +83,10 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 	for i := range envs {
 		envs[i] = common.Clone()
 	}
-	a.gear.tellTasks(envs, heldByStep(order), order.GpuBind, nil)
+	a.gear.tellTasks(envs, heldByStep(order), order.GpuBind, nil, basicDevices(order.Here))
 	// The step is kept from what its job has and it has not.
 	if n := len(spec.Cgroup.Levels); n > 0 {
-		spec.Cgroup.Levels[n-1].Limits.Devices = a.gear.fence(heldByStep(order))
+		spec.Cgroup.Levels[n-1].Limits.Devices = a.gear.rules(false, heldByStep(order))
 	}
 	for i, t := range order.Tasks {
 		names := a.fileNames(j, slurm.StepID(order.Step), int(t.Rank), int(order.StepNodeIndex))
