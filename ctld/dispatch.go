@@ -116,6 +116,7 @@ func (s *Server) launchOrder(j *sched.Job) *rinkpb.Order {
 		Env:   mergeEnv(user, ours),
 		Input: j.Spec.Input, Output: j.Spec.Output, Error: j.Spec.Error,
 		Append: j.Spec.OpenMode == "append" || j.Spec.OpenMode == "" && (j.Restarts > 0 || conf.Conf.JobFileAppend), Requeued: j.Restarts > 0,
+		Container: j.Spec.Container, Chdir: j.Spec.Given["chdir"],
 	}
 	order.Here.GresFiles = s.deviceFiles(j.Alloc[0].Node, j.Alloc[0].Gres)
 	return &rinkpb.Order{Order: &rinkpb.Order_Launch{Launch: order}}

@@ -49,6 +49,7 @@ type running struct {
 	step      *rinkpb.LaunchStep // nil for the batch script
 	io        *taskIO            // streams carried to srun; nil for the batch script
 	note      string             // path of the file a last word on the job's end goes to
+	held      *contained         // what its container needs
 	spec      *slice.Spec        // as started by this agent, for the task epilogs
 	endedByUs bool               // it is to end, also when it is only being started
 }
@@ -134,6 +135,10 @@ func (a *Agent) startBatch(ctx context.Context, j *job, order *rinkpb.LaunchJob)
 			r.note = notePath(spec.Tasks[0])
 		}
 		j.mu.Unlock()
+	}
+	if err := a.intoContainer(j, id, spec, order.Container, spec.Tasks[0].Argv[0], order.Chdir); err != nil {
+		a.launchFailed(j, id, nil, "container", err, false)
+		return
 	}
 	a.startSlice(ctx, j, id, nil, spec)
 }
@@ -379,6 +384,9 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	j.mu.Lock()
 	oom := exit.OOMKills > 0 || j.gpuOver
 	delete(j.slices, exit.ID)
+	if r != nil {
+		defer r.held.close()
+	}
 	j.oom = j.oom || oom
 	if !batch {
 		j.stepsDone[step] = true

@@ -110,7 +110,11 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 			a.metered(j, id, nil)
 		}
 		if live && len(a.epilogsOf(nil)) > 0 {
-			if r.spec, err = a.batchSpec(j, launch); err != nil {
+			if r.spec, err = a.batchSpec(j, launch); err == nil {
+				err = a.intoContainer(j, id, r.spec, launch.Container, r.spec.Tasks[0].Argv[0], launch.Chdir)
+			}
+			if err != nil {
+				r.spec = nil
 				a.log.Warn("the task epilog of a job cannot run", "job", k.job, "error", err)
 			}
 		}
@@ -133,7 +137,11 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 		a.metered(j, id, step)
 		r.io.attach(ctx)
 		if len(a.epilogsOf(step)) > 0 {
-			if r.spec, err = a.stepSpec(j, step); err != nil {
+			if r.spec, err = a.stepSpec(j, step); err == nil {
+				err = a.intoContainer(j, id, r.spec, step.Container, "", step.Chdir)
+			}
+			if err != nil {
+				r.spec = nil
 				a.log.Warn("the task epilog of a step cannot run", "slice", id, "error", err)
 			}
 		}

@@ -50,6 +50,10 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 			a.launchFailed(j, id, order, "setup", err, false)
 			return
 		}
+		if err := a.intoContainer(j, id, spec, order.Container, "", order.Chdir); err != nil {
+			a.launchFailed(j, id, order, "container", err, false)
+			return
+		}
 		if a.startSlice(ctx, j, id, order, spec) {
 			r.io.attach(ctx)
 		}

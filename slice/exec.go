@@ -238,7 +238,7 @@ func (b *builder) streamOps(i int) ([]op, error) {
 			}
 			out = append(out, dup(slave.Fd()))
 		case StreamFile:
-			if fd, ok := b.shared[sharedKey(t, st)]; ok && n > 0 {
+			if fd, ok := b.shared[sharedKey(t, n, st)]; ok {
 				out = append(out, dup(uintptr(fd)))
 				continue
 			}
@@ -338,9 +338,12 @@ func (b *builder) terminal(i int) (*os.File, error) {
 	return slave, nil
 }
 
-// sharedKey names an output file by what it will be: the path as the task
-// will see it.
-func sharedKey(t *Task, st Stream) string {
+// sharedKey names a file by what it will be: the path as the task will see it,
+// and whether it is read or written.
+func sharedKey(t *Task, n int, st Stream) string {
+	if n == 0 {
+		return "<" + st.Path
+	}
 	if path.IsAbs(st.Path) {
 		return path.Clean(st.Path)
 	}
@@ -350,39 +353,49 @@ func sharedKey(t *Task, st Stream) string {
 // shareOutputs finds the output files that more than one stream of the slice
 // writes, and has each opened once: each task opening it for itself would cut
 // off or overwrite what the others have written. A place in the descriptor
-// table is kept for each.
+// table is kept for each. With a root of its own, that is how all files of a slice
+// are opened: the tasks no longer see where they are.
 func (b *builder) shareOutputs() error {
 	p := b.p
 	uses := map[string]int{}
 	for i := range b.spec.Tasks {
 		t := &b.spec.Tasks[i]
-		for _, st := range []Stream{t.Stdout, t.Stderr} {
-			if st.Kind == StreamFile {
-				uses[sharedKey(t, st)]++
+		for n, st := range []Stream{t.Stdin, t.Stdout, t.Stderr} {
+			switch {
+			case st.Kind != StreamFile:
+			case b.spec.Root != nil:
+				uses[sharedKey(t, n, st)] = 2
+			case n > 0:
+				uses[sharedKey(t, n, st)]++
 			}
 		}
 	}
 	b.shared = map[string]int32{}
 	for i := range b.spec.Tasks {
 		t := &b.spec.Tasks[i]
-		for n, st := range []Stream{t.Stdout, t.Stderr} {
-			key := sharedKey(t, st)
+		for n, st := range []Stream{t.Stdin, t.Stdout, t.Stderr} {
+			key := sharedKey(t, n, st)
 			if _, done := b.shared[key]; st.Kind != StreamFile || uses[key] < 2 || done {
 				continue
 			}
 			fd, err := b.place(st.Path)
 			if err != nil {
-				return &StartError{Stage: streamStages[n+1], Path: st.Path, Task: i, Detail: err.Error()}
+				return &StartError{Stage: streamStages[n], Path: st.Path, Task: i, Detail: err.Error()}
 			}
 			b.shared[key] = int32(fd)
 			if len(p.opener) == 0 {
 				p.opener = append(p.opener, call(-1, unix.SYS_UMASK, uintptr(b.spec.Umask)))
 				p.opener = append(p.opener, b.identityOps(p.label(StageIdentity, "", -1))...)
 			}
-			p.opener = append(p.opener, b.openerDirOps(i)...)
-			label := p.label(streamStages[n+1], st.Path, i)
-			// Shared by several writers, at the end of the file for each.
-			p.opener = append(p.opener, p.openOp(label, st.Path, openFlags(n+1, st)|unix.O_APPEND, openMode(st)),
+			if b.spec.Root == nil { // else the directory is not there yet, and the path absolute
+				p.opener = append(p.opener, b.openerDirOps(i)...)
+			}
+			label := p.label(streamStages[n], st.Path, i)
+			flags := openFlags(n, st)
+			if n > 0 { // shared by several writers, at the end of the file for each
+				flags |= unix.O_APPEND
+			}
+			p.opener = append(p.opener, p.openOp(label, st.Path, flags, openMode(st)),
 				call(label, unix.SYS_DUP3, 0, fd, unix.O_CLOEXEC).with(opUse))
 		}
 	}

@@ -108,6 +108,7 @@ func (p *program) first() {
 	if len(p.opener) > 0 {
 		p.openShared()
 	}
+	p.run(p.inside, -1)
 	for i := range p.tasks {
 		pid, e := p.forkTask(i)
 		if e != 0 {

@@ -16,6 +16,9 @@ func (b *builder) mountOps() error {
 	if !b.spec.Namespaces.Mount {
 		return nil
 	}
+	if b.spec.Root != nil {
+		return b.rootOps()
+	}
 	p := b.p
 	add := func(o ...op) { p.setup = append(p.setup, o...) }
 	root := p.bytes("/")

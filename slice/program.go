@@ -24,6 +24,7 @@ type program struct {
 	gaps   []fdGap
 
 	setup  []op
+	inside []op // move the slice into a root of its own, after the opener
 	opener []op // opens files that tasks share, in a process that shares descriptors
 	tasks  [][]op
 	after  []op // once all tasks are there
@@ -74,7 +75,7 @@ func (p *program) stack() error {
 
 // began drops what was for the start alone.
 func (p *program) began() {
-	p.gaps, p.setup, p.opener, p.tasks, p.after, p.joinV2 = nil, nil, nil, nil, nil, nil
+	p.gaps, p.setup, p.inside, p.opener, p.tasks, p.after, p.joinV2 = nil, nil, nil, nil, nil, nil, nil
 	p.strerr, p.strat, p.pidText, p.keep = nil, nil, nil, nil
 }
 

@@ -60,6 +60,9 @@ type Spec struct {
 	// those Mounts that are not. Needs Namespaces.Mount and a kernel from 5.12.
 	ReadOnly bool
 
+	// Root is a file system of its own; nil is the host's.
+	Root *Root
+
 	// HideProcs mounts a /proc in which processes of others are not seen. Needs
 	// Namespaces.Mount; with Namespaces.PID there are none to begin with.
 	HideProcs bool
@@ -284,6 +287,11 @@ func (s *Spec) Validate() error {
 	}
 	if !s.Namespaces.Mount && (s.PrivateTmp != "" || len(s.Mounts) > 0 || s.Shm != 0 || s.ReadOnly || s.HideProcs) {
 		return invalid("mounts without a mount namespace")
+	}
+	if s.Root != nil {
+		if err := s.Root.validate(s); err != nil {
+			return err
+		}
 	}
 	if s.Inside != nil && !s.Namespaces.User {
 		return invalid("another identity inside without a user namespace")

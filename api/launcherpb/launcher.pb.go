@@ -2063,6 +2063,7 @@ type Spec struct {
 	ReadOnly      bool                   `protobuf:"varint,19,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
 	HideProcs     bool                   `protobuf:"varint,20,opt,name=hide_procs,json=hideProcs,proto3" json:"hide_procs,omitempty"`
 	Confine       *Confine               `protobuf:"bytes,21,opt,name=confine,proto3" json:"confine,omitempty"`
+	Root          *Root                  `protobuf:"bytes,22,opt,name=root,proto3" json:"root,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2244,6 +2245,274 @@ func (x *Spec) GetConfine() *Confine {
 	return nil
 }
 
+func (x *Spec) GetRoot() *Root {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+// Root is a file system of a slice's own.
+type Root struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Image         bool                   `protobuf:"varint,2,opt,name=image,proto3" json:"image,omitempty"`
+	Overlay       bool                   `protobuf:"varint,3,opt,name=overlay,proto3" json:"overlay,omitempty"`
+	Scratch       int64                  `protobuf:"varint,4,opt,name=scratch,proto3" json:"scratch,omitempty"`
+	ReadOnly      bool                   `protobuf:"varint,5,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	Mounts        []*RootMount           `protobuf:"bytes,6,rep,name=mounts,proto3" json:"mounts,omitempty"`
+	Links         []*Link                `protobuf:"bytes,7,rep,name=links,proto3" json:"links,omitempty"`
+	MaskedPaths   []string               `protobuf:"bytes,8,rep,name=masked_paths,json=maskedPaths,proto3" json:"masked_paths,omitempty"`
+	ReadOnlyPaths []string               `protobuf:"bytes,9,rep,name=read_only_paths,json=readOnlyPaths,proto3" json:"read_only_paths,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Root) Reset() {
+	*x = Root{}
+	mi := &file_launcher_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Root) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Root) ProtoMessage() {}
+
+func (x *Root) ProtoReflect() protoreflect.Message {
+	mi := &file_launcher_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Root.ProtoReflect.Descriptor instead.
+func (*Root) Descriptor() ([]byte, []int) {
+	return file_launcher_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Root) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Root) GetImage() bool {
+	if x != nil {
+		return x.Image
+	}
+	return false
+}
+
+func (x *Root) GetOverlay() bool {
+	if x != nil {
+		return x.Overlay
+	}
+	return false
+}
+
+func (x *Root) GetScratch() int64 {
+	if x != nil {
+		return x.Scratch
+	}
+	return 0
+}
+
+func (x *Root) GetReadOnly() bool {
+	if x != nil {
+		return x.ReadOnly
+	}
+	return false
+}
+
+func (x *Root) GetMounts() []*RootMount {
+	if x != nil {
+		return x.Mounts
+	}
+	return nil
+}
+
+func (x *Root) GetLinks() []*Link {
+	if x != nil {
+		return x.Links
+	}
+	return nil
+}
+
+func (x *Root) GetMaskedPaths() []string {
+	if x != nil {
+		return x.MaskedPaths
+	}
+	return nil
+}
+
+func (x *Root) GetReadOnlyPaths() []string {
+	if x != nil {
+		return x.ReadOnlyPaths
+	}
+	return nil
+}
+
+type RootMount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	Source        string                 `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	Target        string                 `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
+	File          bool                   `protobuf:"varint,4,opt,name=file,proto3" json:"file,omitempty"`
+	Only          bool                   `protobuf:"varint,5,opt,name=only,proto3" json:"only,omitempty"`
+	Flags         uint64                 `protobuf:"varint,6,opt,name=flags,proto3" json:"flags,omitempty"`
+	Data          string                 `protobuf:"bytes,7,opt,name=data,proto3" json:"data,omitempty"`
+	Optional      bool                   `protobuf:"varint,8,opt,name=optional,proto3" json:"optional,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RootMount) Reset() {
+	*x = RootMount{}
+	mi := &file_launcher_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RootMount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RootMount) ProtoMessage() {}
+
+func (x *RootMount) ProtoReflect() protoreflect.Message {
+	mi := &file_launcher_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RootMount.ProtoReflect.Descriptor instead.
+func (*RootMount) Descriptor() ([]byte, []int) {
+	return file_launcher_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *RootMount) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *RootMount) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *RootMount) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *RootMount) GetFile() bool {
+	if x != nil {
+		return x.File
+	}
+	return false
+}
+
+func (x *RootMount) GetOnly() bool {
+	if x != nil {
+		return x.Only
+	}
+	return false
+}
+
+func (x *RootMount) GetFlags() uint64 {
+	if x != nil {
+		return x.Flags
+	}
+	return 0
+}
+
+func (x *RootMount) GetData() string {
+	if x != nil {
+		return x.Data
+	}
+	return ""
+}
+
+func (x *RootMount) GetOptional() bool {
+	if x != nil {
+		return x.Optional
+	}
+	return false
+}
+
+type Link struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	To            string                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Link) Reset() {
+	*x = Link{}
+	mi := &file_launcher_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Link) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Link) ProtoMessage() {}
+
+func (x *Link) ProtoReflect() protoreflect.Message {
+	mi := &file_launcher_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Link.ProtoReflect.Descriptor instead.
+func (*Link) Descriptor() ([]byte, []int) {
+	return file_launcher_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Link) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Link) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
 type Identity struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Uid           uint32                 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
@@ -2254,7 +2523,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_launcher_proto_msgTypes[26]
+	mi := &file_launcher_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2266,7 +2535,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[26]
+	mi := &file_launcher_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2279,7 +2548,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{26}
+	return file_launcher_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Identity) GetUid() uint32 {
@@ -2309,7 +2578,7 @@ type Confine struct {
 
 func (x *Confine) Reset() {
 	*x = Confine{}
-	mi := &file_launcher_proto_msgTypes[27]
+	mi := &file_launcher_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2321,7 +2590,7 @@ func (x *Confine) String() string {
 func (*Confine) ProtoMessage() {}
 
 func (x *Confine) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[27]
+	mi := &file_launcher_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2334,7 +2603,7 @@ func (x *Confine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Confine.ProtoReflect.Descriptor instead.
 func (*Confine) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{27}
+	return file_launcher_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Confine) GetNoNewPrivs() bool {
@@ -2380,7 +2649,7 @@ type Namespaces struct {
 
 func (x *Namespaces) Reset() {
 	*x = Namespaces{}
-	mi := &file_launcher_proto_msgTypes[28]
+	mi := &file_launcher_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2392,7 +2661,7 @@ func (x *Namespaces) String() string {
 func (*Namespaces) ProtoMessage() {}
 
 func (x *Namespaces) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[28]
+	mi := &file_launcher_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2405,7 +2674,7 @@ func (x *Namespaces) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Namespaces.ProtoReflect.Descriptor instead.
 func (*Namespaces) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{28}
+	return file_launcher_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Namespaces) GetPid() bool {
@@ -2468,7 +2737,7 @@ type Mount struct {
 
 func (x *Mount) Reset() {
 	*x = Mount{}
-	mi := &file_launcher_proto_msgTypes[29]
+	mi := &file_launcher_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2480,7 +2749,7 @@ func (x *Mount) String() string {
 func (*Mount) ProtoMessage() {}
 
 func (x *Mount) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[29]
+	mi := &file_launcher_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2493,7 +2762,7 @@ func (x *Mount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mount.ProtoReflect.Descriptor instead.
 func (*Mount) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{29}
+	return file_launcher_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Mount) GetSource() string {
@@ -2528,7 +2797,7 @@ type Cgroup struct {
 
 func (x *Cgroup) Reset() {
 	*x = Cgroup{}
-	mi := &file_launcher_proto_msgTypes[30]
+	mi := &file_launcher_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2540,7 +2809,7 @@ func (x *Cgroup) String() string {
 func (*Cgroup) ProtoMessage() {}
 
 func (x *Cgroup) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[30]
+	mi := &file_launcher_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2553,7 +2822,7 @@ func (x *Cgroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cgroup.ProtoReflect.Descriptor instead.
 func (*Cgroup) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{30}
+	return file_launcher_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Cgroup) GetOn() bool {
@@ -2595,7 +2864,7 @@ type Level struct {
 
 func (x *Level) Reset() {
 	*x = Level{}
-	mi := &file_launcher_proto_msgTypes[31]
+	mi := &file_launcher_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2607,7 +2876,7 @@ func (x *Level) String() string {
 func (*Level) ProtoMessage() {}
 
 func (x *Level) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[31]
+	mi := &file_launcher_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2620,7 +2889,7 @@ func (x *Level) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Level.ProtoReflect.Descriptor instead.
 func (*Level) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{31}
+	return file_launcher_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Level) GetName() string {
@@ -2706,7 +2975,7 @@ type DeviceRule struct {
 
 func (x *DeviceRule) Reset() {
 	*x = DeviceRule{}
-	mi := &file_launcher_proto_msgTypes[32]
+	mi := &file_launcher_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2718,7 +2987,7 @@ func (x *DeviceRule) String() string {
 func (*DeviceRule) ProtoMessage() {}
 
 func (x *DeviceRule) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[32]
+	mi := &file_launcher_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2731,7 +3000,7 @@ func (x *DeviceRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceRule.ProtoReflect.Descriptor instead.
 func (*DeviceRule) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{32}
+	return file_launcher_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DeviceRule) GetAllow() bool {
@@ -2781,7 +3050,7 @@ type Rlimit struct {
 
 func (x *Rlimit) Reset() {
 	*x = Rlimit{}
-	mi := &file_launcher_proto_msgTypes[33]
+	mi := &file_launcher_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2793,7 +3062,7 @@ func (x *Rlimit) String() string {
 func (*Rlimit) ProtoMessage() {}
 
 func (x *Rlimit) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[33]
+	mi := &file_launcher_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2806,7 +3075,7 @@ func (x *Rlimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rlimit.ProtoReflect.Descriptor instead.
 func (*Rlimit) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{33}
+	return file_launcher_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Rlimit) GetResource() int32 {
@@ -2858,7 +3127,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_launcher_proto_msgTypes[34]
+	mi := &file_launcher_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2870,7 +3139,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[34]
+	mi := &file_launcher_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2883,7 +3152,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{34}
+	return file_launcher_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Task) GetArgv() [][]byte {
@@ -2982,7 +3251,7 @@ type Stream struct {
 
 func (x *Stream) Reset() {
 	*x = Stream{}
-	mi := &file_launcher_proto_msgTypes[35]
+	mi := &file_launcher_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2994,7 +3263,7 @@ func (x *Stream) String() string {
 func (*Stream) ProtoMessage() {}
 
 func (x *Stream) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[35]
+	mi := &file_launcher_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3007,7 +3276,7 @@ func (x *Stream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stream.ProtoReflect.Descriptor instead.
 func (*Stream) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{35}
+	return file_launcher_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Stream) GetKind() int32 {
@@ -3212,7 +3481,7 @@ const file_launcher_proto_rawDesc = "" +
 	"\x10init_start_ticks\x18\x03 \x01(\x04R\x0einitStartTicks\x12\x17\n" +
 	"\aboot_id\x18\x04 \x01(\tR\x06bootId\x12\x1d\n" +
 	"\n" +
-	"started_ns\x18\x05 \x01(\x03R\tstartedNs\"\x80\x06\n" +
+	"started_ns\x18\x05 \x01(\x03R\tstartedNs\"\xae\x06\n" +
 	"\x04Spec\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\rR\x03uid\x12\x10\n" +
@@ -3239,9 +3508,32 @@ const file_launcher_proto_rawDesc = "" +
 	"\tread_only\x18\x13 \x01(\bR\breadOnly\x12\x1d\n" +
 	"\n" +
 	"hide_procs\x18\x14 \x01(\bR\thideProcs\x125\n" +
-	"\aconfine\x18\x15 \x01(\v2\x1b.runink.launcher.v1.ConfineR\aconfineB\x10\n" +
+	"\aconfine\x18\x15 \x01(\v2\x1b.runink.launcher.v1.ConfineR\aconfine\x12,\n" +
+	"\x04root\x18\x16 \x01(\v2\x18.runink.launcher.v1.RootR\x04rootB\x10\n" +
 	"\x0e_oom_score_adjB\a\n" +
-	"\x05_nice\".\n" +
+	"\x05_nice\"\xb3\x02\n" +
+	"\x04Root\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
+	"\x05image\x18\x02 \x01(\bR\x05image\x12\x18\n" +
+	"\aoverlay\x18\x03 \x01(\bR\aoverlay\x12\x18\n" +
+	"\ascratch\x18\x04 \x01(\x03R\ascratch\x12\x1b\n" +
+	"\tread_only\x18\x05 \x01(\bR\breadOnly\x125\n" +
+	"\x06mounts\x18\x06 \x03(\v2\x1d.runink.launcher.v1.RootMountR\x06mounts\x12.\n" +
+	"\x05links\x18\a \x03(\v2\x18.runink.launcher.v1.LinkR\x05links\x12!\n" +
+	"\fmasked_paths\x18\b \x03(\tR\vmaskedPaths\x12&\n" +
+	"\x0fread_only_paths\x18\t \x03(\tR\rreadOnlyPaths\"\xbd\x01\n" +
+	"\tRootMount\x12\x12\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12\x16\n" +
+	"\x06source\x18\x02 \x01(\tR\x06source\x12\x16\n" +
+	"\x06target\x18\x03 \x01(\tR\x06target\x12\x12\n" +
+	"\x04file\x18\x04 \x01(\bR\x04file\x12\x12\n" +
+	"\x04only\x18\x05 \x01(\bR\x04only\x12\x14\n" +
+	"\x05flags\x18\x06 \x01(\x04R\x05flags\x12\x12\n" +
+	"\x04data\x18\a \x01(\tR\x04data\x12\x1a\n" +
+	"\boptional\x18\b \x01(\bR\boptional\"*\n" +
+	"\x04Link\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\".\n" +
 	"\bIdentity\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x10\n" +
 	"\x03gid\x18\x02 \x01(\rR\x03gid\"\x7f\n" +
@@ -3330,7 +3622,7 @@ func file_launcher_proto_rawDescGZIP() []byte {
 }
 
 var file_launcher_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_launcher_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_launcher_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_launcher_proto_goTypes = []any{
 	(Error_Code)(0),     // 0: runink.launcher.v1.Error.Code
 	(Signal_Target)(0),  // 1: runink.launcher.v1.Signal.Target
@@ -3360,16 +3652,19 @@ var file_launcher_proto_goTypes = []any{
 	(*UsageSample)(nil), // 25: runink.launcher.v1.UsageSample
 	(*Record)(nil),      // 26: runink.launcher.v1.Record
 	(*Spec)(nil),        // 27: runink.launcher.v1.Spec
-	(*Identity)(nil),    // 28: runink.launcher.v1.Identity
-	(*Confine)(nil),     // 29: runink.launcher.v1.Confine
-	(*Namespaces)(nil),  // 30: runink.launcher.v1.Namespaces
-	(*Mount)(nil),       // 31: runink.launcher.v1.Mount
-	(*Cgroup)(nil),      // 32: runink.launcher.v1.Cgroup
-	(*Level)(nil),       // 33: runink.launcher.v1.Level
-	(*DeviceRule)(nil),  // 34: runink.launcher.v1.DeviceRule
-	(*Rlimit)(nil),      // 35: runink.launcher.v1.Rlimit
-	(*Task)(nil),        // 36: runink.launcher.v1.Task
-	(*Stream)(nil),      // 37: runink.launcher.v1.Stream
+	(*Root)(nil),        // 28: runink.launcher.v1.Root
+	(*RootMount)(nil),   // 29: runink.launcher.v1.RootMount
+	(*Link)(nil),        // 30: runink.launcher.v1.Link
+	(*Identity)(nil),    // 31: runink.launcher.v1.Identity
+	(*Confine)(nil),     // 32: runink.launcher.v1.Confine
+	(*Namespaces)(nil),  // 33: runink.launcher.v1.Namespaces
+	(*Mount)(nil),       // 34: runink.launcher.v1.Mount
+	(*Cgroup)(nil),      // 35: runink.launcher.v1.Cgroup
+	(*Level)(nil),       // 36: runink.launcher.v1.Level
+	(*DeviceRule)(nil),  // 37: runink.launcher.v1.DeviceRule
+	(*Rlimit)(nil),      // 38: runink.launcher.v1.Rlimit
+	(*Task)(nil),        // 39: runink.launcher.v1.Task
+	(*Stream)(nil),      // 40: runink.launcher.v1.Stream
 }
 var file_launcher_proto_depIdxs = []int32{
 	6,  // 0: runink.launcher.v1.Request.hello:type_name -> runink.launcher.v1.Hello
@@ -3405,24 +3700,27 @@ var file_launcher_proto_depIdxs = []int32{
 	5,  // 30: runink.launcher.v1.Exit.warnings:type_name -> runink.launcher.v1.StartError
 	5,  // 31: runink.launcher.v1.TaskExit.start_error:type_name -> runink.launcher.v1.StartError
 	27, // 32: runink.launcher.v1.Record.spec:type_name -> runink.launcher.v1.Spec
-	30, // 33: runink.launcher.v1.Spec.namespaces:type_name -> runink.launcher.v1.Namespaces
-	31, // 34: runink.launcher.v1.Spec.mounts:type_name -> runink.launcher.v1.Mount
-	32, // 35: runink.launcher.v1.Spec.cgroup:type_name -> runink.launcher.v1.Cgroup
-	35, // 36: runink.launcher.v1.Spec.rlimits:type_name -> runink.launcher.v1.Rlimit
-	36, // 37: runink.launcher.v1.Spec.tasks:type_name -> runink.launcher.v1.Task
-	28, // 38: runink.launcher.v1.Spec.inside:type_name -> runink.launcher.v1.Identity
-	29, // 39: runink.launcher.v1.Spec.confine:type_name -> runink.launcher.v1.Confine
-	33, // 40: runink.launcher.v1.Cgroup.levels:type_name -> runink.launcher.v1.Level
-	34, // 41: runink.launcher.v1.Level.devices:type_name -> runink.launcher.v1.DeviceRule
-	37, // 42: runink.launcher.v1.Task.stdin:type_name -> runink.launcher.v1.Stream
-	37, // 43: runink.launcher.v1.Task.stdout:type_name -> runink.launcher.v1.Stream
-	37, // 44: runink.launcher.v1.Task.stderr:type_name -> runink.launcher.v1.Stream
-	35, // 45: runink.launcher.v1.Task.rlimits:type_name -> runink.launcher.v1.Rlimit
-	46, // [46:46] is the sub-list for method output_type
-	46, // [46:46] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	33, // 33: runink.launcher.v1.Spec.namespaces:type_name -> runink.launcher.v1.Namespaces
+	34, // 34: runink.launcher.v1.Spec.mounts:type_name -> runink.launcher.v1.Mount
+	35, // 35: runink.launcher.v1.Spec.cgroup:type_name -> runink.launcher.v1.Cgroup
+	38, // 36: runink.launcher.v1.Spec.rlimits:type_name -> runink.launcher.v1.Rlimit
+	39, // 37: runink.launcher.v1.Spec.tasks:type_name -> runink.launcher.v1.Task
+	31, // 38: runink.launcher.v1.Spec.inside:type_name -> runink.launcher.v1.Identity
+	32, // 39: runink.launcher.v1.Spec.confine:type_name -> runink.launcher.v1.Confine
+	28, // 40: runink.launcher.v1.Spec.root:type_name -> runink.launcher.v1.Root
+	29, // 41: runink.launcher.v1.Root.mounts:type_name -> runink.launcher.v1.RootMount
+	30, // 42: runink.launcher.v1.Root.links:type_name -> runink.launcher.v1.Link
+	36, // 43: runink.launcher.v1.Cgroup.levels:type_name -> runink.launcher.v1.Level
+	37, // 44: runink.launcher.v1.Level.devices:type_name -> runink.launcher.v1.DeviceRule
+	40, // 45: runink.launcher.v1.Task.stdin:type_name -> runink.launcher.v1.Stream
+	40, // 46: runink.launcher.v1.Task.stdout:type_name -> runink.launcher.v1.Stream
+	40, // 47: runink.launcher.v1.Task.stderr:type_name -> runink.launcher.v1.Stream
+	38, // 48: runink.launcher.v1.Task.rlimits:type_name -> runink.launcher.v1.Rlimit
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_launcher_proto_init() }
@@ -3445,14 +3743,14 @@ func file_launcher_proto_init() {
 		(*Request_CloseStdin)(nil),
 	}
 	file_launcher_proto_msgTypes[25].OneofWrappers = []any{}
-	file_launcher_proto_msgTypes[31].OneofWrappers = []any{}
+	file_launcher_proto_msgTypes[34].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_launcher_proto_rawDesc), len(file_launcher_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   36,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

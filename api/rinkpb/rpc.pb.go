@@ -9677,6 +9677,8 @@ type LaunchJob struct {
 	Append        bool                   `protobuf:"varint,9,opt,name=append,proto3" json:"append,omitempty"`
 	PrologEnv     []string               `protobuf:"bytes,10,rep,name=prolog_env,json=prologEnv,proto3" json:"prolog_env,omitempty"`
 	Requeued      bool                   `protobuf:"varint,11,opt,name=requeued,proto3" json:"requeued,omitempty"`
+	Container     string                 `protobuf:"bytes,40,opt,name=container,proto3" json:"container,omitempty"`
+	Chdir         bool                   `protobuf:"varint,41,opt,name=chdir,proto3" json:"chdir,omitempty"` // chdir: the work directory was asked for
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -9788,6 +9790,20 @@ func (x *LaunchJob) GetRequeued() bool {
 	return false
 }
 
+func (x *LaunchJob) GetContainer() string {
+	if x != nil {
+		return x.Container
+	}
+	return ""
+}
+
+func (x *LaunchJob) GetChdir() bool {
+	if x != nil {
+		return x.Chdir
+	}
+	return false
+}
+
 type LaunchStep struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Here          *JobHere               `protobuf:"bytes,1,opt,name=here,proto3" json:"here,omitempty"`
@@ -9821,6 +9837,8 @@ type LaunchStep struct {
 	GpuBind       string                 `protobuf:"bytes,29,opt,name=gpu_bind,json=gpuBind,proto3" json:"gpu_bind,omitempty"`
 	GresFiles     []*DeviceFiles         `protobuf:"bytes,30,rep,name=gres_files,json=gresFiles,proto3" json:"gres_files,omitempty"`
 	RankNodes     []int32                `protobuf:"varint,31,rep,packed,name=rank_nodes,json=rankNodes,proto3" json:"rank_nodes,omitempty"` // with mpi: the place in step_nodes of each rank's node
+	Container     string                 `protobuf:"bytes,40,opt,name=container,proto3" json:"container,omitempty"`
+	Chdir         bool                   `protobuf:"varint,41,opt,name=chdir,proto3" json:"chdir,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -10070,6 +10088,20 @@ func (x *LaunchStep) GetRankNodes() []int32 {
 		return x.RankNodes
 	}
 	return nil
+}
+
+func (x *LaunchStep) GetContainer() string {
+	if x != nil {
+		return x.Container
+	}
+	return ""
+}
+
+func (x *LaunchStep) GetChdir() bool {
+	if x != nil {
+		return x.Chdir
+	}
+	return false
 }
 
 type TaskHere struct {
@@ -12841,7 +12873,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"inside_uid\x18  \x01(\rR\tinsideUid\x125\n" +
 	"\n" +
-	"gres_files\x18! \x03(\v2\x16.runink.v1.DeviceFilesR\tgresFiles\"\x9e\x02\n" +
+	"gres_files\x18! \x03(\v2\x16.runink.v1.DeviceFilesR\tgresFiles\"\xd2\x02\n" +
 	"\tLaunchJob\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\bR\x05batch\x12\x16\n" +
@@ -12855,7 +12887,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"prolog_env\x18\n" +
 	" \x03(\tR\tprologEnv\x12\x1a\n" +
-	"\brequeued\x18\v \x01(\bR\brequeued\"\xe8\x06\n" +
+	"\brequeued\x18\v \x01(\bR\brequeued\x12\x1c\n" +
+	"\tcontainer\x18( \x01(\tR\tcontainer\x12\x14\n" +
+	"\x05chdir\x18) \x01(\bR\x05chdir\"\x9c\a\n" +
 	"\n" +
 	"LaunchStep\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x12\n" +
@@ -12898,7 +12932,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"gres_files\x18\x1e \x03(\v2\x16.runink.v1.DeviceFilesR\tgresFiles\x12\x1d\n" +
 	"\n" +
-	"rank_nodes\x18\x1f \x03(\x05R\trankNodes\"Z\n" +
+	"rank_nodes\x18\x1f \x03(\x05R\trankNodes\x12\x1c\n" +
+	"\tcontainer\x18( \x01(\tR\tcontainer\x12\x14\n" +
+	"\x05chdir\x18) \x01(\bR\x05chdir\"Z\n" +
 	"\bTaskHere\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x14\n" +
 	"\x05local\x18\x02 \x01(\x05R\x05local\x12\x12\n" +

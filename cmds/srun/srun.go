@@ -55,7 +55,7 @@ func Run(env *cli.Env) int {
 		return 0
 	}
 	argv := o.Command
-	if len(argv) == 0 {
+	if len(argv) == 0 && (o.Job.Container == "" || o.Job.Step.MultiProg) {
 		fmt.Fprintf(env.Stderr, "%s: fatal: No command given to execute.\n", env.Name)
 		return 1
 	}
@@ -65,7 +65,7 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	if o.Job.Name == "" {
-		o.Job.Name = filepath.Base(argv[0])
+		o.Job.Name = programName(argv)
 	}
 	s := &run{env: env, o: o, argv: argv, quiet: o.Client.Quiet > 0}
 	for i := range comps {
@@ -231,7 +231,7 @@ func (s *run) step(id slurm.JobID) int {
 	}
 	if o.From["job-name"] != slurm.FromCommandLine {
 		// SLURM_JOB_NAME is the job's name, not the step's.
-		o.Job.Name = filepath.Base(s.argv[0])
+		o.Job.Name = programName(s.argv)
 		delete(o.Job.Given, "job-name")
 	}
 	s.inheritSize()
@@ -268,6 +268,15 @@ func (s *run) step(id slurm.JobID) int {
 	rc = s.carry(req, reply)
 	s.hook("epilog", o.Job.Step.Epilog, id)
 	return rc
+}
+
+// programName is what a step is called that nobody named. A container may bring
+// its own program.
+func programName(argv []string) string {
+	if len(argv) == 0 {
+		return "container"
+	}
+	return filepath.Base(argv[0])
 }
 
 // readMultiProg reads the file of --multi-prog and, when it is known how many

@@ -26,6 +26,7 @@ func specToWire(s *slice.Spec) *launcherpb.Spec {
 	if in := s.Inside; in != nil {
 		w.Inside = &launcherpb.Identity{Uid: in.UID, Gid: in.GID}
 	}
+	w.Root = rootToWire(s.Root)
 	for _, m := range s.Mounts {
 		w.Mounts = append(w.Mounts, &launcherpb.Mount{Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})
 	}
@@ -70,6 +71,7 @@ func specFromWire(w *launcherpb.Spec) *slice.Spec {
 		v := int(w.GetNice())
 		s.Nice = &v
 	}
+	s.Root = rootFromWire(w.GetRoot())
 	for _, m := range w.GetMounts() {
 		s.Mounts = append(s.Mounts, slice.Mount{Source: m.GetSource(), Target: m.GetTarget(), ReadOnly: m.GetReadOnly()})
 	}
