@@ -41,6 +41,7 @@ func JobOptionsToProto(o *slurm.JobOptions) *rinkpb.JobOptions {
 
 		WorkDir: o.WorkDir, Input: o.Input, Output: o.Output, Error: o.Error, OpenMode: o.OpenMode, Export: o.Export, ExportFile: o.ExportFile,
 		GetUserEnv: o.GetUserEnv, Propagate: o.Propagate, MailTypes: textList(o.MailTypes), MailUser: o.MailUser,
+		Cron: o.Cron, CronFirstLine: Int32(o.CronFirstLine), CronLine: Int32(o.CronLine),
 		Container: o.Container, ContainerId: o.ContainerID, Profile: o.Profile, AcctgFreq: o.AcctgFreq, WaitAllNodes: Int32(o.WaitAllNodes),
 		BurstBuffer: o.BurstBuffer, BurstBufferFile: o.BurstBufferFile,
 
@@ -85,6 +86,7 @@ func JobOptionsFromProto(p *rinkpb.JobOptions) (*slurm.JobOptions, error) {
 
 		WorkDir: p.WorkDir, Input: p.Input, Output: p.Output, Error: p.Error, OpenMode: p.OpenMode, Export: p.Export, ExportFile: p.ExportFile,
 		GetUserEnv: p.GetUserEnv, Propagate: p.Propagate, MailTypes: textList(p.MailTypes), MailUser: p.MailUser,
+		Cron: p.Cron, CronFirstLine: int(p.CronFirstLine), CronLine: int(p.CronLine),
 		Container: p.Container, ContainerID: p.ContainerId, Profile: p.Profile, AcctgFreq: p.AcctgFreq, WaitAllNodes: int(p.WaitAllNodes),
 		BurstBuffer: p.BurstBuffer, BurstBufferFile: p.BurstBufferFile,
 

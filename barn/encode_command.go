@@ -116,6 +116,8 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 		e.Cmd = &rinkpb.Entry_RaiseFormat{RaiseFormat: &rinkpb.RaiseFormat{To: c.To}}
 	case state.PreemptJobs, state.ResumeJobs, state.PowerNodes, state.ShrinkJob, state.BeginJob:
 		setRoomCommand(e, c)
+	case state.SetCrontab, state.DropCron, state.SetTrigger, state.DropTriggers:
+		return setUserCommand(e, c)
 	default:
 		return fmt.Errorf("cannot encode the command %T: it has no form in the log", cmd)
 	}
@@ -248,6 +250,8 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 		return state.UseToken{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName()}, nil
 	case *rinkpb.Entry_PreemptJobs, *rinkpb.Entry_ResumeJobs, *rinkpb.Entry_PowerNodes, *rinkpb.Entry_ShrinkJob, *rinkpb.Entry_BeginJob:
 		return roomCommandFrom(e)
+	case *rinkpb.Entry_SetCrontab, *rinkpb.Entry_DropCron, *rinkpb.Entry_SetTrigger, *rinkpb.Entry_DropTriggers:
+		return userCommandFrom(e)
 	default:
 		return nil, fmt.Errorf("%w: a command this version does not know", ErrNewer)
 	}

@@ -38,6 +38,7 @@ func commands() []state.Command {
 		state.ResetUsage{},
 		state.SetReservation{}, state.DropReservation{},
 		state.Mark{}, state.RaiseFormat{}, state.SetDevices{},
+		state.SetCrontab{}, state.DropCron{}, state.SetTrigger{}, state.DropTriggers{},
 	}
 }
 

@@ -72,6 +72,7 @@ func writeSnapshot(out io.Writer, head snapshotHead, dump *state.Dump) error {
 	w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Head{Head: &rinkpb.SnapshotHead{
 		Format: snapshotFormat, Index: head.index, At: api.TimeToProto(head.at), Cluster: head.cluster,
 		NextJob: uint32(dump.NextJob), RunDay: dump.RunDay, RunSeq: dump.RunSeq, NextTransaction: dump.NextTransaction, NextReservation: dump.NextResv, Level: dump.Level,
+		NextTrigger: dump.NextTrigger,
 	}}})
 	for _, f := range dump.Files {
 		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Config{Config: &rinkpb.ConfigFile{Name: f.Name, Text: f.Text}}})
@@ -116,6 +117,12 @@ func writeSnapshot(out io.Writer, head snapshotHead, dump *state.Dump) error {
 		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Token{Token: &rinkpb.AddToken{
 			Hash: t.Hash, Role: t.Role, Name: t.Name, Expires: api.TimeToProto(t.Expires),
 		}}})
+	}
+	for _, c := range dump.Crontabs {
+		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Crontab{Crontab: &rinkpb.Crontab{Uid: c.UID, User: c.User, Text: c.Text, Jobs: numbers(c.Jobs)}}})
+	}
+	for _, t := range dump.Triggers {
+		w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Trigger{Trigger: api.TriggerToProto(t)}})
 	}
 	w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Accounts{Accounts: api.AccountTablesToProto(&dump.Accounts)}})
 	for _, t := range dump.Transactions {
@@ -241,7 +248,7 @@ func addPart(head *snapshotHead, dump *state.Dump, specs map[uint32]*sched.Job, 
 		dump.Cluster, dump.Index, dump.RunDay, dump.RunSeq = h.Cluster, h.Index, h.RunDay, h.RunSeq
 		setNumber(&dump.NextJob, h.NextJob)
 		dump.NextTransaction = h.NextTransaction
-		dump.NextResv = h.NextReservation
+		dump.NextResv, dump.NextTrigger = h.NextReservation, h.NextTrigger
 		dump.Level = h.Level
 	case *rinkpb.SnapshotPart_Config:
 		dump.Files = append(dump.Files, state.ConfigFile{Name: p.Config.GetName(), Text: p.Config.GetText()})
@@ -298,6 +305,12 @@ func addPart(head *snapshotHead, dump *state.Dump, specs map[uint32]*sched.Job, 
 	case *rinkpb.SnapshotPart_Token:
 		t := p.Token
 		dump.Tokens = append(dump.Tokens, &state.Token{Hash: t.GetHash(), Role: t.GetRole(), Name: t.GetName(), Expires: api.TimeFromProto(t.GetExpires())})
+	case *rinkpb.SnapshotPart_Crontab:
+		c := &state.Crontab{UID: p.Crontab.GetUid(), User: p.Crontab.GetUser(), Text: p.Crontab.GetText()}
+		setNumbers(&c.Jobs, p.Crontab.GetJobs())
+		dump.Crontabs = append(dump.Crontabs, c)
+	case *rinkpb.SnapshotPart_Trigger:
+		dump.Triggers = append(dump.Triggers, api.TriggerFromProto(p.Trigger))
 	case *rinkpb.SnapshotPart_Accounts:
 		t, err := api.AccountTablesFromProto(p.Accounts)
 		if err != nil {

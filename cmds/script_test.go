@@ -33,6 +33,7 @@ import (
 	"github.com/runink/rink/cmds/sbcast"
 	"github.com/runink/rink/cmds/scancel"
 	"github.com/runink/rink/cmds/scontrol"
+	"github.com/runink/rink/cmds/scrontab"
 	"github.com/runink/rink/cmds/sdiag"
 	"github.com/runink/rink/cmds/seff"
 	"github.com/runink/rink/cmds/sim"
@@ -43,6 +44,7 @@ import (
 	"github.com/runink/rink/cmds/srun"
 	"github.com/runink/rink/cmds/sshare"
 	"github.com/runink/rink/cmds/sstat"
+	"github.com/runink/rink/cmds/strigger"
 	"github.com/runink/rink/cmds/token"
 	"github.com/runink/rink/cmds/why"
 )
@@ -55,7 +57,7 @@ var programs = map[string]func(*cli.Env) int{
 	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "sprio": sprio.Run, "sshare": sshare.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-token": token.Run, "rink-why": why.Run,
 	"sreport": sreport.Run, "sstat": sstat.Run, "rink-export": export.Run, "rink-import": importer.Run, "seff": seff.Run, "reff": reff.Run,
 	"rink-sim": sim.Run,
-	"sdiag":    sdiag.Run, "sbcast": sbcast.Run, "sattach": sattach.Run,
+	"sdiag":    sdiag.Run, "sbcast": sbcast.Run, "sattach": sattach.Run, "scrontab": scrontab.Run, "strigger": strigger.Run,
 }
 
 func TestMain(m *testing.M) {

@@ -69,6 +69,7 @@ type Server struct {
 	prologs    *prologBook
 	stopping   context.Context // ends when the server does
 	checks     healthChecks
+	triggers   *triggers
 	asking     asking
 	waits      *waitBook
 	priorities *priorityBook
@@ -92,7 +93,7 @@ func newServer(opt Options) *Server {
 	s := &Server{
 		opt: opt, conf: opt.Config.Conf, log: opt.Logger, start: time.Now(),
 		users: auth.NewUsers(time.Minute), soft: newSoftFacts(), waits: newWaitBook(), stepBook: newStepBook(),
-		priorities: newPriorityBook(), diag: newDiag(time.Now()), prologs: newPrologBook(),
+		priorities: newPriorityBook(), diag: newDiag(time.Now()), prologs: newPrologBook(), triggers: newTriggers(),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -185,6 +186,7 @@ func (s *Server) bringUp(dir string) error {
 // close lets go of what open brought up, the barn last of those who write.
 func (s *Server) close() {
 	s.agents.close()
+	s.triggers.close()
 	if err := s.barn.Close(); err != nil {
 		s.log.Error("cannot close the barn", "error", err)
 	}

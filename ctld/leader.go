@@ -62,6 +62,9 @@ func (s *Server) term(ctx context.Context) {
 		}
 	}
 	s.soft.expectAll(s.nodeNames(), time.Now())
+	for _, kind := range []string{"primary_slurmctld_resumed_operation", "primary_slurmctld_resumed_control"} {
+		s.triggers.note(happening{on: sched.TriggerOnCtld, kind: kind})
+	}
 	s.log.Info("leads the cluster", "cluster", s.conf.ClusterName)
 	s.sessions.lead(true)
 	s.prepareAll()
@@ -172,7 +175,10 @@ func (s *Server) carryOut(ev state.Event) {
 		s.accounts.Store(ev.New)
 	case state.JobReleased:
 		s.epilogSlurmctld(ev.Job)
+	case state.NodeChanged:
+		s.triggers.noticeNode(ev)
 	case state.ConfigChanged:
+		s.triggers.note(happening{on: sched.TriggerOnCtld, kind: "reconfig"})
 		s.sessions.broadcastConfig()
 	}
 }
@@ -192,6 +198,7 @@ func (s *Server) tick(ctx context.Context, now time.Time) {
 		cmds = append(cmds, usageReset(st, now)...)
 		cmds = append(cmds, quotaMonth(st, now)...)
 		cmds = append(cmds, turnReservations(st, now)...)
+		cmds = append(cmds, cronTurns(st, now)...)
 		if age := conf.Conf.MinJobAge; age > 0 && st.EndedBefore(now.Add(-seconds(age))) {
 			cmds = append(cmds, state.Purge{Before: now.Add(-seconds(age))})
 		}
@@ -204,6 +211,7 @@ func (s *Server) tick(ctx context.Context, now time.Time) {
 	s.powerWork(ctx, now)
 	s.rebootWork(ctx, now)
 	s.checkHealth(now)
+	s.pullTriggers(ctx)
 	s.resendKills(now)
 	if len(cmds) == 0 && now.Unix()%restEvery == 0 {
 		// What a burst of work needed goes back to the system once it is over.

@@ -83,6 +83,9 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 		return nil, slurm.ErrnoAccessDenied
 	}
 	pending := j.State.Base() == slurm.JobPending
+	if isCron(j) {
+		return nil, slurm.ErrnoCannotModifyCronJob
+	}
 	switch req.Action {
 	case rinkpb.ActRequest_HOLD, rinkpb.ActRequest_UHOLD:
 		if j.State.Ended() {

@@ -179,6 +179,10 @@ func (c *controller) cancelOne(t *state.State, req *rinkpb.CancelRequest, tg tar
 		out.Status = refuse(slurm.ErrnoAccessDenied)
 		return cmds, signals
 	}
+	if isCron(j) && !req.Cron && explicitCron(t) {
+		out.Status = refuse(slurm.ErrnoCannotCancelCronJob)
+		return cmds, signals
+	}
 	if j.State.Ended() || j.State.Has(slurm.JobCompleting) {
 		if j.State.Has(slurm.JobCompleting) {
 			out.Status = refuse(slurm.ErrnoAlreadyDone)
@@ -208,6 +212,9 @@ func (c *controller) cancelOne(t *state.State, req *rinkpb.CancelRequest, tg tar
 	}
 	if req.Batch && !pending {
 		return cmds, append(signals, func() { c.s.signalJob(j, max(req.Signal, 15), true, false) })
+	}
+	if isCron(j) {
+		return append(cmds, state.DropCron{Job: j.ID}), signals
 	}
 	return append(cmds, state.EndJob{Job: j.ID, Tasks: tg.tasks, Restarts: j.Restarts, State: slurm.JobCancelled}), signals
 }

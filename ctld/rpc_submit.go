@@ -81,6 +81,11 @@ func (c *controller) Submit(ctx context.Context, req *rinkpb.SubmitRequest) (*ri
 	if err != nil {
 		return nil, err
 	}
+	for _, jr := range req.Jobs {
+		if jr.Options != nil {
+			jr.Options.Cron = "" // jobs of crontabs come with their crontab
+		}
+	}
 	cmd, notes, err := c.resolve(req, u)
 	if err != nil {
 		return &rinkpb.SubmitReply{Status: refuse(err, notes...)}, nil

@@ -53,6 +53,10 @@ func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (
 			}
 			out := &rinkpb.Outcome{What: names[i], Job: uint32(tg.job.ID), Status: &rinkpb.Status{}}
 			reply.Outcomes = append(reply.Outcomes, out)
+			if isCron(tg.job) {
+				out.Status = refuse(slurm.ErrnoCannotModifyCronJob)
+				continue
+			}
 			change, err := c.jobChange(t, tg.job, req.Changes, u)
 			if err != nil {
 				out.Status = refuse(err)

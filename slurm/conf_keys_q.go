@@ -30,7 +30,7 @@ func keysQtoZ() []confKey {
 		idleKey("SchedulerTimeSlice", "30 sec", "jobs do not take turns on a node"),
 		oneKey("SchedulerType", "sched/backfill", []string{"sched/backfill", "sched/builtin"}, func(c *Conf) *string { return &c.SchedulerType }),
 		paramsKey("ScronParameters", func(c *Conf) *Parameters { return &c.ScronParameters }, "there is no such setting",
-			append(honour("enable", "disable"), idle("scrontab takes a variable where it stands", "explicit_scancel")...)...),
+			honour("enable", "disable", "explicit_scancel")...),
 		{name: "SelectType", def: "select/cons_tres", set: setSelectType, show: func(c *Conf) string { return c.SelectType }},
 		{name: "SelectTypeParameters", def: "CR_CORE_MEMORY", set: setSelectParameters,
 			show: func(c *Conf) string { return strings.Join(c.SelectTypeParameters, ",") }},

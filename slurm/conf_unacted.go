@@ -11,7 +11,7 @@ var unacted = keySet(
 	"InactiveLimit", "InteractiveStepOptions", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
 	"LaunchParameters", "MailDomain", "MailProg", "MaxTasksPerNode", "MessageTimeout", "MpiDefault", "MpiParams",
 	"ProctrackType", "PropagatePrioProcess", "PropagateResourceLimits",
-	"PropagateResourceLimitsExcept", "ScronParameters", "SlurmUser", "SlurmctldAddr",
+	"PropagateResourceLimitsExcept", "SlurmUser", "SlurmctldAddr",
 	"SlurmctldTimeout", "SlurmdUser", "SrunEpilog", "SrunProlog", "TaskPlugin", "TaskPluginParam", "TmpFS",
 	"UnkillableStepProgram",
 	"UnkillableStepTimeout", "WaitTime",

@@ -119,6 +119,12 @@ type JobOptions struct {
 	WaitAllNodes                 int // --wait-all-nodes; meaningful when Given
 	BurstBuffer, BurstBufferFile string
 
+	// Of a job that a crontab asks for: when it is due, as the line says it, and
+	// the line in the crontab, counted from 1, with the first of the #SCRON lines
+	// that belong to it.
+	Cron                    string
+	CronFirstLine, CronLine int
+
 	// salloc and srun alone.
 	KillCommand           string // salloc --kill-command as given
 	Bell, NoBell, NoShell bool

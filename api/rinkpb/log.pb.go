@@ -171,6 +171,10 @@ type Entry struct {
 	//	*Entry_Mark
 	//	*Entry_RaiseFormat
 	//	*Entry_SetDevices
+	//	*Entry_SetCrontab
+	//	*Entry_DropCron
+	//	*Entry_SetTrigger
+	//	*Entry_DropTriggers
 	Cmd           isEntry_Cmd `protobuf_oneof:"cmd"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -488,6 +492,42 @@ func (x *Entry) GetSetDevices() *SetDevices {
 	return nil
 }
 
+func (x *Entry) GetSetCrontab() *SetCrontab {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_SetCrontab); ok {
+			return x.SetCrontab
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetDropCron() *DropCron {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_DropCron); ok {
+			return x.DropCron
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetSetTrigger() *SetTrigger {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_SetTrigger); ok {
+			return x.SetTrigger
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetDropTriggers() *DropTriggers {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_DropTriggers); ok {
+			return x.DropTriggers
+		}
+	}
+	return nil
+}
+
 type isEntry_Cmd interface {
 	isEntry_Cmd()
 }
@@ -608,6 +648,22 @@ type Entry_SetDevices struct {
 	SetDevices *SetDevices `protobuf:"bytes,102,opt,name=set_devices,json=setDevices,proto3,oneof"`
 }
 
+type Entry_SetCrontab struct {
+	SetCrontab *SetCrontab `protobuf:"bytes,110,opt,name=set_crontab,json=setCrontab,proto3,oneof"`
+}
+
+type Entry_DropCron struct {
+	DropCron *DropCron `protobuf:"bytes,111,opt,name=drop_cron,json=dropCron,proto3,oneof"`
+}
+
+type Entry_SetTrigger struct {
+	SetTrigger *SetTrigger `protobuf:"bytes,112,opt,name=set_trigger,json=setTrigger,proto3,oneof"`
+}
+
+type Entry_DropTriggers struct {
+	DropTriggers *DropTriggers `protobuf:"bytes,113,opt,name=drop_triggers,json=dropTriggers,proto3,oneof"`
+}
+
 func (*Entry_SubmitJobs) isEntry_Cmd() {}
 
 func (*Entry_StartJobs) isEntry_Cmd() {}
@@ -665,6 +721,14 @@ func (*Entry_Mark) isEntry_Cmd() {}
 func (*Entry_RaiseFormat) isEntry_Cmd() {}
 
 func (*Entry_SetDevices) isEntry_Cmd() {}
+
+func (*Entry_SetCrontab) isEntry_Cmd() {}
+
+func (*Entry_DropCron) isEntry_Cmd() {}
+
+func (*Entry_SetTrigger) isEntry_Cmd() {}
+
+func (*Entry_DropTriggers) isEntry_Cmd() {}
 
 // ImportHistory has records of accounting, each a Record.
 type ImportHistory struct {
@@ -3744,6 +3808,207 @@ func (x *DropReservation) GetOver() bool {
 	return false
 }
 
+// SetCrontab replaces a user's crontab and the jobs it asks for; an empty text removes it.
+type SetCrontab struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uid           uint32                 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	Submit        *SubmitJobs            `protobuf:"bytes,4,opt,name=submit,proto3" json:"submit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetCrontab) Reset() {
+	*x = SetCrontab{}
+	mi := &file_log_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetCrontab) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetCrontab) ProtoMessage() {}
+
+func (x *SetCrontab) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetCrontab.ProtoReflect.Descriptor instead.
+func (*SetCrontab) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *SetCrontab) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *SetCrontab) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *SetCrontab) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SetCrontab) GetSubmit() *SubmitJobs {
+	if x != nil {
+		return x.Submit
+	}
+	return nil
+}
+
+type DropCron struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropCron) Reset() {
+	*x = DropCron{}
+	mi := &file_log_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropCron) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropCron) ProtoMessage() {}
+
+func (x *DropCron) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropCron.ProtoReflect.Descriptor instead.
+func (*DropCron) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *DropCron) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+type SetTrigger struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Trigger       *Trigger               `protobuf:"bytes,1,opt,name=trigger,proto3" json:"trigger,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetTrigger) Reset() {
+	*x = SetTrigger{}
+	mi := &file_log_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTrigger) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTrigger) ProtoMessage() {}
+
+func (x *SetTrigger) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTrigger.ProtoReflect.Descriptor instead.
+func (*SetTrigger) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *SetTrigger) GetTrigger() *Trigger {
+	if x != nil {
+		return x.Trigger
+	}
+	return nil
+}
+
+type DropTriggers struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []uint32               `protobuf:"varint,1,rep,packed,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropTriggers) Reset() {
+	*x = DropTriggers{}
+	mi := &file_log_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropTriggers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropTriggers) ProtoMessage() {}
+
+func (x *DropTriggers) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropTriggers.ProtoReflect.Descriptor instead.
+func (*DropTriggers) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *DropTriggers) GetIds() []uint32 {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
 type UseToken struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
@@ -3755,7 +4020,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3767,7 +4032,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3780,7 +4045,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{47}
+	return file_log_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *UseToken) GetHash() string {
@@ -3825,6 +4090,8 @@ type SnapshotPart struct {
 	//	*SnapshotPart_Transaction
 	//	*SnapshotPart_Spent
 	//	*SnapshotPart_Reservation
+	//	*SnapshotPart_Crontab
+	//	*SnapshotPart_Trigger
 	Part          isSnapshotPart_Part `protobuf_oneof:"part"`
 	SpecOf        uint32              `protobuf:"varint,20,opt,name=spec_of,json=specOf,proto3" json:"spec_of,omitempty"` // of a job without a spec: the job before it that has the same
 	unknownFields protoimpl.UnknownFields
@@ -3833,7 +4100,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3845,7 +4112,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3858,7 +4125,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{48}
+	return file_log_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -4012,6 +4279,24 @@ func (x *SnapshotPart) GetReservation() *Reservation {
 	return nil
 }
 
+func (x *SnapshotPart) GetCrontab() *Crontab {
+	if x != nil {
+		if x, ok := x.Part.(*SnapshotPart_Crontab); ok {
+			return x.Crontab
+		}
+	}
+	return nil
+}
+
+func (x *SnapshotPart) GetTrigger() *Trigger {
+	if x != nil {
+		if x, ok := x.Part.(*SnapshotPart_Trigger); ok {
+			return x.Trigger
+		}
+	}
+	return nil
+}
+
 func (x *SnapshotPart) GetSpecOf() uint32 {
 	if x != nil {
 		return x.SpecOf
@@ -4087,6 +4372,14 @@ type SnapshotPart_Reservation struct {
 	Reservation *Reservation `protobuf:"bytes,50,opt,name=reservation,proto3,oneof"`
 }
 
+type SnapshotPart_Crontab struct {
+	Crontab *Crontab `protobuf:"bytes,90,opt,name=crontab,proto3,oneof"`
+}
+
+type SnapshotPart_Trigger struct {
+	Trigger *Trigger `protobuf:"bytes,91,opt,name=trigger,proto3,oneof"`
+}
+
 func (*SnapshotPart_Head) isSnapshotPart_Part() {}
 
 func (*SnapshotPart_Job) isSnapshotPart_Part() {}
@@ -4119,6 +4412,10 @@ func (*SnapshotPart_Spent) isSnapshotPart_Part() {}
 
 func (*SnapshotPart_Reservation) isSnapshotPart_Part() {}
 
+func (*SnapshotPart_Crontab) isSnapshotPart_Part() {}
+
+func (*SnapshotPart_Trigger) isSnapshotPart_Part() {}
+
 type SnapshotHead struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Format          uint32                 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
@@ -4130,6 +4427,7 @@ type SnapshotHead struct {
 	At              int64                  `protobuf:"varint,7,opt,name=at,proto3" json:"at,omitempty"` // time of the entry at index
 	NextTransaction uint32                 `protobuf:"varint,8,opt,name=next_transaction,json=nextTransaction,proto3" json:"next_transaction,omitempty"`
 	NextReservation uint32                 `protobuf:"varint,20,opt,name=next_reservation,json=nextReservation,proto3" json:"next_reservation,omitempty"`
+	NextTrigger     uint32                 `protobuf:"varint,21,opt,name=next_trigger,json=nextTrigger,proto3" json:"next_trigger,omitempty"`
 	Level           uint32                 `protobuf:"varint,30,opt,name=level,proto3" json:"level,omitempty"` // what the cluster writes; see RaiseFormat
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -4137,7 +4435,7 @@ type SnapshotHead struct {
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4149,7 +4447,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4162,7 +4460,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{49}
+	return file_log_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -4228,6 +4526,13 @@ func (x *SnapshotHead) GetNextReservation() uint32 {
 	return 0
 }
 
+func (x *SnapshotHead) GetNextTrigger() uint32 {
+	if x != nil {
+		return x.NextTrigger
+	}
+	return 0
+}
+
 func (x *SnapshotHead) GetLevel() uint32 {
 	if x != nil {
 		return x.Level
@@ -4250,7 +4555,7 @@ type Spent struct {
 
 func (x *Spent) Reset() {
 	*x = Spent{}
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4262,7 +4567,7 @@ func (x *Spent) String() string {
 func (*Spent) ProtoMessage() {}
 
 func (x *Spent) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4275,7 +4580,7 @@ func (x *Spent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spent.ProtoReflect.Descriptor instead.
 func (*Spent) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{50}
+	return file_log_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Spent) GetEpoch() int64 {
@@ -4332,7 +4637,7 @@ type SpentRow struct {
 
 func (x *SpentRow) Reset() {
 	*x = SpentRow{}
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4344,7 +4649,7 @@ func (x *SpentRow) String() string {
 func (*SpentRow) ProtoMessage() {}
 
 func (x *SpentRow) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4357,7 +4662,7 @@ func (x *SpentRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpentRow.ProtoReflect.Descriptor instead.
 func (*SpentRow) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{51}
+	return file_log_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SpentRow) GetAssoc() uint32 {
@@ -4388,6 +4693,74 @@ func (x *SpentRow) GetHerd() string {
 	return ""
 }
 
+type Crontab struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uid           uint32                 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	Jobs          []uint32               `protobuf:"varint,4,rep,packed,name=jobs,proto3" json:"jobs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Crontab) Reset() {
+	*x = Crontab{}
+	mi := &file_log_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Crontab) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Crontab) ProtoMessage() {}
+
+func (x *Crontab) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Crontab.ProtoReflect.Descriptor instead.
+func (*Crontab) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *Crontab) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *Crontab) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Crontab) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Crontab) GetJobs() []uint32 {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
 type SubmitKey struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
@@ -4400,7 +4773,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[52]
+	mi := &file_log_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4412,7 +4785,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[52]
+	mi := &file_log_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4425,7 +4798,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{52}
+	return file_log_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -4468,7 +4841,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[53]
+	mi := &file_log_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4480,7 +4853,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[53]
+	mi := &file_log_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4493,7 +4866,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{53}
+	return file_log_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *StepKey) GetKey() string {
@@ -4536,7 +4909,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[54]
+	mi := &file_log_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4548,7 +4921,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[54]
+	mi := &file_log_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4561,7 +4934,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{54}
+	return file_log_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -4599,7 +4972,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[55]
+	mi := &file_log_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4611,7 +4984,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[55]
+	mi := &file_log_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4624,7 +4997,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{55}
+	return file_log_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *RunRecord) GetId() string {
@@ -4679,7 +5052,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[56]
+	mi := &file_log_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4691,7 +5064,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[56]
+	mi := &file_log_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4704,7 +5077,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{56}
+	return file_log_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -4732,7 +5105,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05Actor\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x16\n" +
-	"\x06system\x18\x03 \x01(\bR\x06system\"\xcd\r\n" +
+	"\x06system\x18\x03 \x01(\bR\x06system\"\xb5\x0f\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x05actor\x18\x02 \x01(\v2\x10.runink.v1.ActorR\x05actor\x128\n" +
@@ -4776,7 +5149,13 @@ const file_log_proto_rawDesc = "" +
 	"\x04mark\x18d \x01(\v2\x0f.runink.v1.MarkH\x00R\x04mark\x12;\n" +
 	"\fraise_format\x18e \x01(\v2\x16.runink.v1.RaiseFormatH\x00R\vraiseFormat\x128\n" +
 	"\vset_devices\x18f \x01(\v2\x15.runink.v1.SetDevicesH\x00R\n" +
-	"setDevicesB\x05\n" +
+	"setDevices\x128\n" +
+	"\vset_crontab\x18n \x01(\v2\x15.runink.v1.SetCrontabH\x00R\n" +
+	"setCrontab\x122\n" +
+	"\tdrop_cron\x18o \x01(\v2\x13.runink.v1.DropCronH\x00R\bdropCron\x128\n" +
+	"\vset_trigger\x18p \x01(\v2\x15.runink.v1.SetTriggerH\x00R\n" +
+	"setTrigger\x12>\n" +
+	"\rdrop_triggers\x18q \x01(\v2\x17.runink.v1.DropTriggersH\x00R\fdropTriggersB\x05\n" +
 	"\x03cmd\"Q\n" +
 	"\rImportHistory\x12\x18\n" +
 	"\arecords\x18\x01 \x03(\fR\arecords\x12&\n" +
@@ -5063,11 +5442,24 @@ const file_log_proto_rawDesc = "" +
 	"\x0fDropReservation\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\rR\x02id\x12\x12\n" +
-	"\x04over\x18\x03 \x01(\bR\x04over\"F\n" +
+	"\x04over\x18\x03 \x01(\bR\x04over\"u\n" +
+	"\n" +
+	"SetCrontab\x12\x10\n" +
+	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12-\n" +
+	"\x06submit\x18\x04 \x01(\v2\x15.runink.v1.SubmitJobsR\x06submit\"\x1c\n" +
+	"\bDropCron\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\":\n" +
+	"\n" +
+	"SetTrigger\x12,\n" +
+	"\atrigger\x18\x01 \x01(\v2\x12.runink.v1.TriggerR\atrigger\" \n" +
+	"\fDropTriggers\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\rR\x03ids\"F\n" +
 	"\bUseToken\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\x9d\x06\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xfd\x06\n" +
 	"\fSnapshotPart\x12-\n" +
 	"\x04head\x18\x01 \x01(\v2\x17.runink.v1.SnapshotHeadH\x00R\x04head\x12\"\n" +
 	"\x03job\x18\x02 \x01(\v2\x0e.runink.v1.JobH\x00R\x03job\x12%\n" +
@@ -5085,9 +5477,11 @@ const file_log_proto_rawDesc = "" +
 	"\baccounts\x18( \x01(\v2\x18.runink.v1.AccountTablesH\x00R\baccounts\x12:\n" +
 	"\vtransaction\x18) \x01(\v2\x16.runink.v1.TransactionH\x00R\vtransaction\x12(\n" +
 	"\x05spent\x18< \x01(\v2\x10.runink.v1.SpentH\x00R\x05spent\x12:\n" +
-	"\vreservation\x182 \x01(\v2\x16.runink.v1.ReservationH\x00R\vreservation\x12\x17\n" +
+	"\vreservation\x182 \x01(\v2\x16.runink.v1.ReservationH\x00R\vreservation\x12.\n" +
+	"\acrontab\x18Z \x01(\v2\x12.runink.v1.CrontabH\x00R\acrontab\x12.\n" +
+	"\atrigger\x18[ \x01(\v2\x12.runink.v1.TriggerH\x00R\atrigger\x12\x17\n" +
 	"\aspec_of\x18\x14 \x01(\rR\x06specOfB\x06\n" +
-	"\x04part\"\x9f\x02\n" +
+	"\x04part\"\xc2\x02\n" +
 	"\fSnapshotHead\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x19\n" +
@@ -5097,7 +5491,8 @@ const file_log_proto_rawDesc = "" +
 	"\acluster\x18\x06 \x01(\tR\acluster\x12\x0e\n" +
 	"\x02at\x18\a \x01(\x03R\x02at\x12)\n" +
 	"\x10next_transaction\x18\b \x01(\rR\x0fnextTransaction\x12)\n" +
-	"\x10next_reservation\x18\x14 \x01(\rR\x0fnextReservation\x12\x14\n" +
+	"\x10next_reservation\x18\x14 \x01(\rR\x0fnextReservation\x12!\n" +
+	"\fnext_trigger\x18\x15 \x01(\rR\vnextTrigger\x12\x14\n" +
 	"\x05level\x18\x1e \x01(\rR\x05level\"\xa7\x01\n" +
 	"\x05Spent\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x14\n" +
@@ -5111,7 +5506,12 @@ const file_log_proto_rawDesc = "" +
 	"\x05assoc\x18\x01 \x01(\rR\x05assoc\x12\x10\n" +
 	"\x03qos\x18\x02 \x01(\rR\x03qos\x12\x12\n" +
 	"\x04used\x18\x03 \x03(\x01R\x04used\x12\x12\n" +
-	"\x04herd\x18\x04 \x01(\tR\x04herd\"S\n" +
+	"\x04herd\x18\x04 \x01(\tR\x04herd\"W\n" +
+	"\aCrontab\x12\x10\n" +
+	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x12\n" +
+	"\x04jobs\x18\x04 \x03(\rR\x04jobs\"S\n" +
 	"\tSubmitKey\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x12\n" +
@@ -5149,7 +5549,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
@@ -5198,32 +5598,38 @@ var file_log_proto_goTypes = []any{
 	(*SickFile)(nil),        // 44: runink.v1.SickFile
 	(*SetDevices)(nil),      // 45: runink.v1.SetDevices
 	(*DropReservation)(nil), // 46: runink.v1.DropReservation
-	(*UseToken)(nil),        // 47: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 48: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 49: runink.v1.SnapshotHead
-	(*Spent)(nil),           // 50: runink.v1.Spent
-	(*SpentRow)(nil),        // 51: runink.v1.SpentRow
-	(*SubmitKey)(nil),       // 52: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 53: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 54: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 55: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 56: runink.v1.SnapshotEnd
-	(*TRESItem)(nil),        // 57: runink.v1.TRESItem
-	(*Job)(nil),             // 58: runink.v1.Job
-	(*NodeAlloc)(nil),       // 59: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 60: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 61: runink.v1.ExitCode
-	(*Usage)(nil),           // 62: runink.v1.Usage
-	(*DependTerm)(nil),      // 63: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 64: runink.v1.JobOptions
-	(*Need)(nil),            // 65: runink.v1.Need
-	(*Step)(nil),            // 66: runink.v1.Step
-	(*NodeGres)(nil),        // 67: runink.v1.NodeGres
-	(*Partition)(nil),       // 68: runink.v1.Partition
-	(*AccountTables)(nil),   // 69: runink.v1.AccountTables
-	(*Transaction)(nil),     // 70: runink.v1.Transaction
-	(*Reservation)(nil),     // 71: runink.v1.Reservation
-	(*Node)(nil),            // 72: runink.v1.Node
+	(*SetCrontab)(nil),      // 47: runink.v1.SetCrontab
+	(*DropCron)(nil),        // 48: runink.v1.DropCron
+	(*SetTrigger)(nil),      // 49: runink.v1.SetTrigger
+	(*DropTriggers)(nil),    // 50: runink.v1.DropTriggers
+	(*UseToken)(nil),        // 51: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 52: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 53: runink.v1.SnapshotHead
+	(*Spent)(nil),           // 54: runink.v1.Spent
+	(*SpentRow)(nil),        // 55: runink.v1.SpentRow
+	(*Crontab)(nil),         // 56: runink.v1.Crontab
+	(*SubmitKey)(nil),       // 57: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 58: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 59: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 60: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 61: runink.v1.SnapshotEnd
+	(*TRESItem)(nil),        // 62: runink.v1.TRESItem
+	(*Job)(nil),             // 63: runink.v1.Job
+	(*NodeAlloc)(nil),       // 64: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 65: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 66: runink.v1.ExitCode
+	(*Usage)(nil),           // 67: runink.v1.Usage
+	(*DependTerm)(nil),      // 68: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 69: runink.v1.JobOptions
+	(*Need)(nil),            // 70: runink.v1.Need
+	(*Step)(nil),            // 71: runink.v1.Step
+	(*NodeGres)(nil),        // 72: runink.v1.NodeGres
+	(*Partition)(nil),       // 73: runink.v1.Partition
+	(*AccountTables)(nil),   // 74: runink.v1.AccountTables
+	(*Transaction)(nil),     // 75: runink.v1.Transaction
+	(*Reservation)(nil),     // 76: runink.v1.Reservation
+	(*Trigger)(nil),         // 77: runink.v1.Trigger
+	(*Node)(nil),            // 78: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
@@ -5243,7 +5649,7 @@ var file_log_proto_depIdxs = []int32{
 	29, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
 	30, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
 	33, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	47, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	51, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
 	3,  // 18: runink.v1.Entry.import_history:type_name -> runink.v1.ImportHistory
 	35, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
 	37, // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
@@ -5257,64 +5663,72 @@ var file_log_proto_depIdxs = []int32{
 	31, // 28: runink.v1.Entry.mark:type_name -> runink.v1.Mark
 	32, // 29: runink.v1.Entry.raise_format:type_name -> runink.v1.RaiseFormat
 	45, // 30: runink.v1.Entry.set_devices:type_name -> runink.v1.SetDevices
-	4,  // 31: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
-	57, // 32: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
-	58, // 33: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
-	5,  // 34: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
-	6,  // 35: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
-	7,  // 36: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	59, // 37: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
-	9,  // 38: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
-	11, // 39: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
-	12, // 40: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	60, // 41: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	61, // 42: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	62, // 43: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	61, // 44: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	60, // 45: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	18, // 46: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	63, // 47: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	64, // 48: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	65, // 49: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	17, // 50: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	19, // 51: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	66, // 52: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	61, // 53: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	62, // 54: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	67, // 55: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	24, // 56: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	68, // 57: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	28, // 58: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	69, // 59: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	34, // 60: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	70, // 61: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	59, // 62: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
-	36, // 63: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
-	38, // 64: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
-	71, // 65: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
-	44, // 66: runink.v1.SetDevices.sick:type_name -> runink.v1.SickFile
-	49, // 67: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	58, // 68: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	72, // 69: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	68, // 70: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	5,  // 71: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	28, // 72: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	52, // 73: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	33, // 74: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	55, // 75: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	56, // 76: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	53, // 77: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	54, // 78: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	69, // 79: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	70, // 80: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	50, // 81: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
-	71, // 82: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
-	51, // 83: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
-	84, // [84:84] is the sub-list for method output_type
-	84, // [84:84] is the sub-list for method input_type
-	84, // [84:84] is the sub-list for extension type_name
-	84, // [84:84] is the sub-list for extension extendee
-	0,  // [0:84] is the sub-list for field type_name
+	47, // 31: runink.v1.Entry.set_crontab:type_name -> runink.v1.SetCrontab
+	48, // 32: runink.v1.Entry.drop_cron:type_name -> runink.v1.DropCron
+	49, // 33: runink.v1.Entry.set_trigger:type_name -> runink.v1.SetTrigger
+	50, // 34: runink.v1.Entry.drop_triggers:type_name -> runink.v1.DropTriggers
+	4,  // 35: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
+	62, // 36: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
+	63, // 37: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	5,  // 38: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
+	6,  // 39: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
+	7,  // 40: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
+	64, // 41: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	9,  // 42: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
+	11, // 43: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
+	12, // 44: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
+	65, // 45: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	66, // 46: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	67, // 47: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	66, // 48: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	65, // 49: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	18, // 50: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	68, // 51: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	69, // 52: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	70, // 53: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	17, // 54: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	19, // 55: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	71, // 56: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	66, // 57: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	67, // 58: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	72, // 59: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	24, // 60: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	73, // 61: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	28, // 62: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	74, // 63: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	34, // 64: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	75, // 65: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	64, // 66: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
+	36, // 67: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
+	38, // 68: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
+	76, // 69: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
+	44, // 70: runink.v1.SetDevices.sick:type_name -> runink.v1.SickFile
+	8,  // 71: runink.v1.SetCrontab.submit:type_name -> runink.v1.SubmitJobs
+	77, // 72: runink.v1.SetTrigger.trigger:type_name -> runink.v1.Trigger
+	53, // 73: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	63, // 74: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	78, // 75: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	73, // 76: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	5,  // 77: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	28, // 78: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	57, // 79: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	33, // 80: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	60, // 81: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	61, // 82: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	58, // 83: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	59, // 84: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	74, // 85: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	75, // 86: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	54, // 87: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
+	76, // 88: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
+	56, // 89: runink.v1.SnapshotPart.crontab:type_name -> runink.v1.Crontab
+	77, // 90: runink.v1.SnapshotPart.trigger:type_name -> runink.v1.Trigger
+	55, // 91: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
+	92, // [92:92] is the sub-list for method output_type
+	92, // [92:92] is the sub-list for method input_type
+	92, // [92:92] is the sub-list for extension type_name
+	92, // [92:92] is the sub-list for extension extendee
+	0,  // [0:92] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -5353,10 +5767,14 @@ func file_log_proto_init() {
 		(*Entry_Mark)(nil),
 		(*Entry_RaiseFormat)(nil),
 		(*Entry_SetDevices)(nil),
+		(*Entry_SetCrontab)(nil),
+		(*Entry_DropCron)(nil),
+		(*Entry_SetTrigger)(nil),
+		(*Entry_DropTriggers)(nil),
 	}
 	file_log_proto_msgTypes[18].OneofWrappers = []any{}
 	file_log_proto_msgTypes[25].OneofWrappers = []any{}
-	file_log_proto_msgTypes[48].OneofWrappers = []any{
+	file_log_proto_msgTypes[52].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -5373,6 +5791,8 @@ func file_log_proto_init() {
 		(*SnapshotPart_Transaction)(nil),
 		(*SnapshotPart_Spent)(nil),
 		(*SnapshotPart_Reservation)(nil),
+		(*SnapshotPart_Crontab)(nil),
+		(*SnapshotPart_Trigger)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -5380,7 +5800,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   57,
+			NumMessages:   62,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

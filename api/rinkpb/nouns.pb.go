@@ -609,6 +609,9 @@ type JobOptions struct {
 	ConsolidateSegments bool                   `protobuf:"varint,131,opt,name=consolidate_segments,json=consolidateSegments,proto3" json:"consolidate_segments,omitempty"`
 	SpreadSegments      bool                   `protobuf:"varint,132,opt,name=spread_segments,json=spreadSegments,proto3" json:"spread_segments,omitempty"`
 	Isolation           string                 `protobuf:"bytes,133,opt,name=isolation,proto3" json:"isolation,omitempty"`
+	Cron                string                 `protobuf:"bytes,110,opt,name=cron,proto3" json:"cron,omitempty"`
+	CronFirstLine       int32                  `protobuf:"varint,111,opt,name=cron_first_line,json=cronFirstLine,proto3" json:"cron_first_line,omitempty"`
+	CronLine            int32                  `protobuf:"varint,112,opt,name=cron_line,json=cronLine,proto3" json:"cron_line,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -1434,6 +1437,152 @@ func (x *JobOptions) GetIsolation() string {
 	return ""
 }
 
+func (x *JobOptions) GetCron() string {
+	if x != nil {
+		return x.Cron
+	}
+	return ""
+}
+
+func (x *JobOptions) GetCronFirstLine() int32 {
+	if x != nil {
+		return x.CronFirstLine
+	}
+	return 0
+}
+
+func (x *JobOptions) GetCronLine() int32 {
+	if x != nil {
+		return x.CronLine
+	}
+	return 0
+}
+
+// Trigger is sched.Trigger.
+type Trigger struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Uid           uint32                 `protobuf:"varint,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	User          string                 `protobuf:"bytes,3,opt,name=user,proto3" json:"user,omitempty"`
+	Kind          string                 `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	On            string                 `protobuf:"bytes,5,opt,name=on,proto3" json:"on,omitempty"`
+	Nodes         string                 `protobuf:"bytes,6,opt,name=nodes,proto3" json:"nodes,omitempty"`
+	Job           uint32                 `protobuf:"varint,7,opt,name=job,proto3" json:"job,omitempty"`
+	Offset        int64                  `protobuf:"varint,8,opt,name=offset,proto3" json:"offset,omitempty"`
+	Program       string                 `protobuf:"bytes,9,opt,name=program,proto3" json:"program,omitempty"`
+	Perm          bool                   `protobuf:"varint,10,opt,name=perm,proto3" json:"perm,omitempty"`
+	Since         int64                  `protobuf:"varint,11,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Trigger) Reset() {
+	*x = Trigger{}
+	mi := &file_nouns_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trigger) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trigger) ProtoMessage() {}
+
+func (x *Trigger) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trigger.ProtoReflect.Descriptor instead.
+func (*Trigger) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Trigger) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Trigger) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *Trigger) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Trigger) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Trigger) GetOn() string {
+	if x != nil {
+		return x.On
+	}
+	return ""
+}
+
+func (x *Trigger) GetNodes() string {
+	if x != nil {
+		return x.Nodes
+	}
+	return ""
+}
+
+func (x *Trigger) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *Trigger) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *Trigger) GetProgram() string {
+	if x != nil {
+		return x.Program
+	}
+	return ""
+}
+
+func (x *Trigger) GetPerm() bool {
+	if x != nil {
+		return x.Perm
+	}
+	return false
+}
+
+func (x *Trigger) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
 // StepOptions is slurm.StepOptions.
 type StepOptions struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -1475,7 +1624,7 @@ type StepOptions struct {
 
 func (x *StepOptions) Reset() {
 	*x = StepOptions{}
-	mi := &file_nouns_proto_msgTypes[8]
+	mi := &file_nouns_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1487,7 +1636,7 @@ func (x *StepOptions) String() string {
 func (*StepOptions) ProtoMessage() {}
 
 func (x *StepOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[8]
+	mi := &file_nouns_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1500,7 +1649,7 @@ func (x *StepOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepOptions.ProtoReflect.Descriptor instead.
 func (*StepOptions) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{8}
+	return file_nouns_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StepOptions) GetLabel() bool {
@@ -1759,7 +1908,7 @@ type Need struct {
 
 func (x *Need) Reset() {
 	*x = Need{}
-	mi := &file_nouns_proto_msgTypes[9]
+	mi := &file_nouns_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1771,7 +1920,7 @@ func (x *Need) String() string {
 func (*Need) ProtoMessage() {}
 
 func (x *Need) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[9]
+	mi := &file_nouns_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1784,7 +1933,7 @@ func (x *Need) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Need.ProtoReflect.Descriptor instead.
 func (*Need) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{9}
+	return file_nouns_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Need) GetMinNodes() int32 {
@@ -1961,7 +2110,7 @@ type NodeAlloc struct {
 
 func (x *NodeAlloc) Reset() {
 	*x = NodeAlloc{}
-	mi := &file_nouns_proto_msgTypes[10]
+	mi := &file_nouns_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1973,7 +2122,7 @@ func (x *NodeAlloc) String() string {
 func (*NodeAlloc) ProtoMessage() {}
 
 func (x *NodeAlloc) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[10]
+	mi := &file_nouns_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1986,7 +2135,7 @@ func (x *NodeAlloc) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeAlloc.ProtoReflect.Descriptor instead.
 func (*NodeAlloc) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{10}
+	return file_nouns_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *NodeAlloc) GetNode() string {
@@ -2115,7 +2264,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_nouns_proto_msgTypes[11]
+	mi := &file_nouns_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2127,7 +2276,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[11]
+	mi := &file_nouns_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2140,7 +2289,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{11}
+	return file_nouns_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Job) GetId() uint32 {
@@ -2728,7 +2877,7 @@ type Rlimit struct {
 
 func (x *Rlimit) Reset() {
 	*x = Rlimit{}
-	mi := &file_nouns_proto_msgTypes[12]
+	mi := &file_nouns_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2740,7 +2889,7 @@ func (x *Rlimit) String() string {
 func (*Rlimit) ProtoMessage() {}
 
 func (x *Rlimit) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[12]
+	mi := &file_nouns_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2753,7 +2902,7 @@ func (x *Rlimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rlimit.ProtoReflect.Descriptor instead.
 func (*Rlimit) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{12}
+	return file_nouns_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Rlimit) GetName() string {
@@ -2790,7 +2939,7 @@ type StepNode struct {
 
 func (x *StepNode) Reset() {
 	*x = StepNode{}
-	mi := &file_nouns_proto_msgTypes[13]
+	mi := &file_nouns_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2802,7 +2951,7 @@ func (x *StepNode) String() string {
 func (*StepNode) ProtoMessage() {}
 
 func (x *StepNode) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[13]
+	mi := &file_nouns_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2815,7 +2964,7 @@ func (x *StepNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepNode.ProtoReflect.Descriptor instead.
 func (*StepNode) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{13}
+	return file_nouns_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StepNode) GetNode() string {
@@ -2884,7 +3033,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_nouns_proto_msgTypes[14]
+	mi := &file_nouns_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2896,7 +3045,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[14]
+	mi := &file_nouns_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2909,7 +3058,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{14}
+	return file_nouns_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Usage) GetUserCpu() int64 {
@@ -3084,7 +3233,7 @@ type OfTask struct {
 
 func (x *OfTask) Reset() {
 	*x = OfTask{}
-	mi := &file_nouns_proto_msgTypes[15]
+	mi := &file_nouns_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3096,7 +3245,7 @@ func (x *OfTask) String() string {
 func (*OfTask) ProtoMessage() {}
 
 func (x *OfTask) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[15]
+	mi := &file_nouns_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3109,7 +3258,7 @@ func (x *OfTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfTask.ProtoReflect.Descriptor instead.
 func (*OfTask) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{15}
+	return file_nouns_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *OfTask) GetAmount() int64 {
@@ -3156,7 +3305,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_nouns_proto_msgTypes[16]
+	mi := &file_nouns_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3168,7 +3317,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[16]
+	mi := &file_nouns_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3181,7 +3330,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{16}
+	return file_nouns_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Step) GetId() uint32 {
@@ -3307,7 +3456,7 @@ type NodeGres struct {
 
 func (x *NodeGres) Reset() {
 	*x = NodeGres{}
-	mi := &file_nouns_proto_msgTypes[17]
+	mi := &file_nouns_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3319,7 +3468,7 @@ func (x *NodeGres) String() string {
 func (*NodeGres) ProtoMessage() {}
 
 func (x *NodeGres) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[17]
+	mi := &file_nouns_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3332,7 +3481,7 @@ func (x *NodeGres) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeGres.ProtoReflect.Descriptor instead.
 func (*NodeGres) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{17}
+	return file_nouns_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *NodeGres) GetName() string {
@@ -3415,7 +3564,7 @@ type SickDevice struct {
 
 func (x *SickDevice) Reset() {
 	*x = SickDevice{}
-	mi := &file_nouns_proto_msgTypes[18]
+	mi := &file_nouns_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3427,7 +3576,7 @@ func (x *SickDevice) String() string {
 func (*SickDevice) ProtoMessage() {}
 
 func (x *SickDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[18]
+	mi := &file_nouns_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3440,7 +3589,7 @@ func (x *SickDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SickDevice.ProtoReflect.Descriptor instead.
 func (*SickDevice) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{18}
+	return file_nouns_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SickDevice) GetNumber() int32 {
@@ -3466,7 +3615,7 @@ type DeviceLinks struct {
 
 func (x *DeviceLinks) Reset() {
 	*x = DeviceLinks{}
-	mi := &file_nouns_proto_msgTypes[19]
+	mi := &file_nouns_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3478,7 +3627,7 @@ func (x *DeviceLinks) String() string {
 func (*DeviceLinks) ProtoMessage() {}
 
 func (x *DeviceLinks) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[19]
+	mi := &file_nouns_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3491,7 +3640,7 @@ func (x *DeviceLinks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceLinks.ProtoReflect.Descriptor instead.
 func (*DeviceLinks) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{19}
+	return file_nouns_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeviceLinks) GetTo() []int32 {
@@ -3558,7 +3707,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_nouns_proto_msgTypes[20]
+	mi := &file_nouns_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3570,7 +3719,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[20]
+	mi := &file_nouns_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3583,7 +3732,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{20}
+	return file_nouns_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Node) GetName() string {
@@ -3967,7 +4116,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_nouns_proto_msgTypes[21]
+	mi := &file_nouns_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3979,7 +4128,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[21]
+	mi := &file_nouns_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3992,7 +4141,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{21}
+	return file_nouns_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Partition) GetName() string {
@@ -4308,7 +4457,7 @@ type TRESItem struct {
 
 func (x *TRESItem) Reset() {
 	*x = TRESItem{}
-	mi := &file_nouns_proto_msgTypes[22]
+	mi := &file_nouns_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4320,7 +4469,7 @@ func (x *TRESItem) String() string {
 func (*TRESItem) ProtoMessage() {}
 
 func (x *TRESItem) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[22]
+	mi := &file_nouns_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4333,7 +4482,7 @@ func (x *TRESItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESItem.ProtoReflect.Descriptor instead.
 func (*TRESItem) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{22}
+	return file_nouns_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TRESItem) GetType() string {
@@ -4390,7 +4539,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_nouns_proto_msgTypes[23]
+	mi := &file_nouns_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4402,7 +4551,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[23]
+	mi := &file_nouns_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4415,7 +4564,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{23}
+	return file_nouns_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Limits) GetGrpTres() []*TRESItem {
@@ -4605,7 +4754,7 @@ type AccountTables struct {
 
 func (x *AccountTables) Reset() {
 	*x = AccountTables{}
-	mi := &file_nouns_proto_msgTypes[24]
+	mi := &file_nouns_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4617,7 +4766,7 @@ func (x *AccountTables) String() string {
 func (*AccountTables) ProtoMessage() {}
 
 func (x *AccountTables) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[24]
+	mi := &file_nouns_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4630,7 +4779,7 @@ func (x *AccountTables) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTables.ProtoReflect.Descriptor instead.
 func (*AccountTables) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{24}
+	return file_nouns_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AccountTables) GetAccounts() []*Account {
@@ -4716,7 +4865,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_nouns_proto_msgTypes[25]
+	mi := &file_nouns_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4728,7 +4877,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[25]
+	mi := &file_nouns_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4741,7 +4890,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{25}
+	return file_nouns_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Account) GetName() string {
@@ -4792,7 +4941,7 @@ type AccountUser struct {
 
 func (x *AccountUser) Reset() {
 	*x = AccountUser{}
-	mi := &file_nouns_proto_msgTypes[26]
+	mi := &file_nouns_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4804,7 +4953,7 @@ func (x *AccountUser) String() string {
 func (*AccountUser) ProtoMessage() {}
 
 func (x *AccountUser) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[26]
+	mi := &file_nouns_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4817,7 +4966,7 @@ func (x *AccountUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountUser.ProtoReflect.Descriptor instead.
 func (*AccountUser) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{26}
+	return file_nouns_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AccountUser) GetName() string {
@@ -4865,7 +5014,7 @@ type WCKey struct {
 
 func (x *WCKey) Reset() {
 	*x = WCKey{}
-	mi := &file_nouns_proto_msgTypes[27]
+	mi := &file_nouns_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4877,7 +5026,7 @@ func (x *WCKey) String() string {
 func (*WCKey) ProtoMessage() {}
 
 func (x *WCKey) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[27]
+	mi := &file_nouns_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4890,7 +5039,7 @@ func (x *WCKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WCKey.ProtoReflect.Descriptor instead.
 func (*WCKey) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{27}
+	return file_nouns_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WCKey) GetId() uint32 {
@@ -4931,7 +5080,7 @@ type Assoc struct {
 
 func (x *Assoc) Reset() {
 	*x = Assoc{}
-	mi := &file_nouns_proto_msgTypes[28]
+	mi := &file_nouns_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4943,7 +5092,7 @@ func (x *Assoc) String() string {
 func (*Assoc) ProtoMessage() {}
 
 func (x *Assoc) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[28]
+	mi := &file_nouns_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4956,7 +5105,7 @@ func (x *Assoc) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assoc.ProtoReflect.Descriptor instead.
 func (*Assoc) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{28}
+	return file_nouns_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Assoc) GetId() uint32 {
@@ -5092,7 +5241,7 @@ type QOS struct {
 
 func (x *QOS) Reset() {
 	*x = QOS{}
-	mi := &file_nouns_proto_msgTypes[29]
+	mi := &file_nouns_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5104,7 +5253,7 @@ func (x *QOS) String() string {
 func (*QOS) ProtoMessage() {}
 
 func (x *QOS) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[29]
+	mi := &file_nouns_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5117,7 +5266,7 @@ func (x *QOS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOS.ProtoReflect.Descriptor instead.
 func (*QOS) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{29}
+	return file_nouns_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *QOS) GetId() uint32 {
@@ -5222,7 +5371,7 @@ type TRESKind struct {
 
 func (x *TRESKind) Reset() {
 	*x = TRESKind{}
-	mi := &file_nouns_proto_msgTypes[30]
+	mi := &file_nouns_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5234,7 +5383,7 @@ func (x *TRESKind) String() string {
 func (*TRESKind) ProtoMessage() {}
 
 func (x *TRESKind) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[30]
+	mi := &file_nouns_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5247,7 +5396,7 @@ func (x *TRESKind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESKind.ProtoReflect.Descriptor instead.
 func (*TRESKind) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{30}
+	return file_nouns_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TRESKind) GetId() uint32 {
@@ -5288,7 +5437,7 @@ type Transaction struct {
 
 func (x *Transaction) Reset() {
 	*x = Transaction{}
-	mi := &file_nouns_proto_msgTypes[31]
+	mi := &file_nouns_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5300,7 +5449,7 @@ func (x *Transaction) String() string {
 func (*Transaction) ProtoMessage() {}
 
 func (x *Transaction) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[31]
+	mi := &file_nouns_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5313,7 +5462,7 @@ func (x *Transaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transaction.ProtoReflect.Descriptor instead.
 func (*Transaction) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{31}
+	return file_nouns_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Transaction) GetId() uint32 {
@@ -5414,7 +5563,7 @@ type Reservation struct {
 
 func (x *Reservation) Reset() {
 	*x = Reservation{}
-	mi := &file_nouns_proto_msgTypes[32]
+	mi := &file_nouns_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5426,7 +5575,7 @@ func (x *Reservation) String() string {
 func (*Reservation) ProtoMessage() {}
 
 func (x *Reservation) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[32]
+	mi := &file_nouns_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5439,7 +5588,7 @@ func (x *Reservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
 func (*Reservation) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{32}
+	return file_nouns_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Reservation) GetName() string {
@@ -5635,7 +5784,7 @@ type ReservedCores struct {
 
 func (x *ReservedCores) Reset() {
 	*x = ReservedCores{}
-	mi := &file_nouns_proto_msgTypes[33]
+	mi := &file_nouns_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5647,7 +5796,7 @@ func (x *ReservedCores) String() string {
 func (*ReservedCores) ProtoMessage() {}
 
 func (x *ReservedCores) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[33]
+	mi := &file_nouns_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5660,7 +5809,7 @@ func (x *ReservedCores) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservedCores.ProtoReflect.Descriptor instead.
 func (*ReservedCores) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{33}
+	return file_nouns_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ReservedCores) GetNode() string {
@@ -5723,7 +5872,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\fresv_overlap\x18\x04 \x01(\bR\vresvOverlap\"6\n" +
 	"\bExitCode\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
-	"\x06signal\x18\x02 \x01(\rR\x06signal\"\xa7\x1c\n" +
+	"\x06signal\x18\x02 \x01(\rR\x06signal\"\x80\x1d\n" +
 	"\n" +
 	"JobOptions\x12\x14\n" +
 	"\x05given\x18\x01 \x03(\tR\x05given\x12\x12\n" +
@@ -5860,7 +6009,23 @@ const file_nouns_proto_rawDesc = "" +
 	"\asegment\x18\x82\x01 \x01(\x05R\asegment\x122\n" +
 	"\x14consolidate_segments\x18\x83\x01 \x01(\bR\x13consolidateSegments\x12(\n" +
 	"\x0fspread_segments\x18\x84\x01 \x01(\bR\x0espreadSegments\x12\x1d\n" +
-	"\tisolation\x18\x85\x01 \x01(\tR\tisolation\"\xc1\a\n" +
+	"\tisolation\x18\x85\x01 \x01(\tR\tisolation\x12\x12\n" +
+	"\x04cron\x18n \x01(\tR\x04cron\x12&\n" +
+	"\x0fcron_first_line\x18o \x01(\x05R\rcronFirstLine\x12\x1b\n" +
+	"\tcron_line\x18p \x01(\x05R\bcronLine\"\xe7\x01\n" +
+	"\aTrigger\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x10\n" +
+	"\x03uid\x18\x02 \x01(\rR\x03uid\x12\x12\n" +
+	"\x04user\x18\x03 \x01(\tR\x04user\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x0e\n" +
+	"\x02on\x18\x05 \x01(\tR\x02on\x12\x14\n" +
+	"\x05nodes\x18\x06 \x01(\tR\x05nodes\x12\x10\n" +
+	"\x03job\x18\a \x01(\rR\x03job\x12\x16\n" +
+	"\x06offset\x18\b \x01(\x03R\x06offset\x12\x18\n" +
+	"\aprogram\x18\t \x01(\tR\aprogram\x12\x12\n" +
+	"\x04perm\x18\n" +
+	" \x01(\bR\x04perm\x12\x14\n" +
+	"\x05since\x18\v \x01(\x03R\x05since\"\xc1\a\n" +
 	"\vStepOptions\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\bR\x05label\x12\x1e\n" +
 	"\n" +
@@ -6389,7 +6554,7 @@ func file_nouns_proto_rawDescGZIP() []byte {
 	return file_nouns_proto_rawDescData
 }
 
-var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_nouns_proto_goTypes = []any{
 	(*GresItem)(nil),      // 0: runink.v1.GresItem
 	(*GresAlloc)(nil),     // 1: runink.v1.GresAlloc
@@ -6399,32 +6564,33 @@ var file_nouns_proto_goTypes = []any{
 	(*Signal)(nil),        // 5: runink.v1.Signal
 	(*ExitCode)(nil),      // 6: runink.v1.ExitCode
 	(*JobOptions)(nil),    // 7: runink.v1.JobOptions
-	(*StepOptions)(nil),   // 8: runink.v1.StepOptions
-	(*Need)(nil),          // 9: runink.v1.Need
-	(*NodeAlloc)(nil),     // 10: runink.v1.NodeAlloc
-	(*Job)(nil),           // 11: runink.v1.Job
-	(*Rlimit)(nil),        // 12: runink.v1.Rlimit
-	(*StepNode)(nil),      // 13: runink.v1.StepNode
-	(*Usage)(nil),         // 14: runink.v1.Usage
-	(*OfTask)(nil),        // 15: runink.v1.OfTask
-	(*Step)(nil),          // 16: runink.v1.Step
-	(*NodeGres)(nil),      // 17: runink.v1.NodeGres
-	(*SickDevice)(nil),    // 18: runink.v1.SickDevice
-	(*DeviceLinks)(nil),   // 19: runink.v1.DeviceLinks
-	(*Node)(nil),          // 20: runink.v1.Node
-	(*Partition)(nil),     // 21: runink.v1.Partition
-	(*TRESItem)(nil),      // 22: runink.v1.TRESItem
-	(*Limits)(nil),        // 23: runink.v1.Limits
-	(*AccountTables)(nil), // 24: runink.v1.AccountTables
-	(*Account)(nil),       // 25: runink.v1.Account
-	(*AccountUser)(nil),   // 26: runink.v1.AccountUser
-	(*WCKey)(nil),         // 27: runink.v1.WCKey
-	(*Assoc)(nil),         // 28: runink.v1.Assoc
-	(*QOS)(nil),           // 29: runink.v1.QOS
-	(*TRESKind)(nil),      // 30: runink.v1.TRESKind
-	(*Transaction)(nil),   // 31: runink.v1.Transaction
-	(*Reservation)(nil),   // 32: runink.v1.Reservation
-	(*ReservedCores)(nil), // 33: runink.v1.ReservedCores
+	(*Trigger)(nil),       // 8: runink.v1.Trigger
+	(*StepOptions)(nil),   // 9: runink.v1.StepOptions
+	(*Need)(nil),          // 10: runink.v1.Need
+	(*NodeAlloc)(nil),     // 11: runink.v1.NodeAlloc
+	(*Job)(nil),           // 12: runink.v1.Job
+	(*Rlimit)(nil),        // 13: runink.v1.Rlimit
+	(*StepNode)(nil),      // 14: runink.v1.StepNode
+	(*Usage)(nil),         // 15: runink.v1.Usage
+	(*OfTask)(nil),        // 16: runink.v1.OfTask
+	(*Step)(nil),          // 17: runink.v1.Step
+	(*NodeGres)(nil),      // 18: runink.v1.NodeGres
+	(*SickDevice)(nil),    // 19: runink.v1.SickDevice
+	(*DeviceLinks)(nil),   // 20: runink.v1.DeviceLinks
+	(*Node)(nil),          // 21: runink.v1.Node
+	(*Partition)(nil),     // 22: runink.v1.Partition
+	(*TRESItem)(nil),      // 23: runink.v1.TRESItem
+	(*Limits)(nil),        // 24: runink.v1.Limits
+	(*AccountTables)(nil), // 25: runink.v1.AccountTables
+	(*Account)(nil),       // 26: runink.v1.Account
+	(*AccountUser)(nil),   // 27: runink.v1.AccountUser
+	(*WCKey)(nil),         // 28: runink.v1.WCKey
+	(*Assoc)(nil),         // 29: runink.v1.Assoc
+	(*QOS)(nil),           // 30: runink.v1.QOS
+	(*TRESKind)(nil),      // 31: runink.v1.TRESKind
+	(*Transaction)(nil),   // 32: runink.v1.Transaction
+	(*Reservation)(nil),   // 33: runink.v1.Reservation
+	(*ReservedCores)(nil), // 34: runink.v1.ReservedCores
 }
 var file_nouns_proto_depIdxs = []int32{
 	0,  // 0: runink.v1.JobOptions.gres:type_name -> runink.v1.GresItem
@@ -6435,7 +6601,7 @@ var file_nouns_proto_depIdxs = []int32{
 	4,  // 5: runink.v1.JobOptions.dependency:type_name -> runink.v1.DependTerm
 	2,  // 6: runink.v1.JobOptions.array:type_name -> runink.v1.IndexSet
 	5,  // 7: runink.v1.JobOptions.signal:type_name -> runink.v1.Signal
-	8,  // 8: runink.v1.JobOptions.step:type_name -> runink.v1.StepOptions
+	9,  // 8: runink.v1.JobOptions.step:type_name -> runink.v1.StepOptions
 	0,  // 9: runink.v1.Need.gres_per_node:type_name -> runink.v1.GresItem
 	0,  // 10: runink.v1.Need.gres_per_job:type_name -> runink.v1.GresItem
 	0,  // 11: runink.v1.Need.gres_per_task:type_name -> runink.v1.GresItem
@@ -6444,58 +6610,58 @@ var file_nouns_proto_depIdxs = []int32{
 	2,  // 14: runink.v1.Job.tasks:type_name -> runink.v1.IndexSet
 	2,  // 15: runink.v1.Job.array_all:type_name -> runink.v1.IndexSet
 	7,  // 16: runink.v1.Job.spec:type_name -> runink.v1.JobOptions
-	9,  // 17: runink.v1.Job.need:type_name -> runink.v1.Need
+	10, // 17: runink.v1.Job.need:type_name -> runink.v1.Need
 	4,  // 18: runink.v1.Job.deps:type_name -> runink.v1.DependTerm
-	10, // 19: runink.v1.Job.alloc:type_name -> runink.v1.NodeAlloc
+	11, // 19: runink.v1.Job.alloc:type_name -> runink.v1.NodeAlloc
 	6,  // 20: runink.v1.Job.exit_code:type_name -> runink.v1.ExitCode
 	6,  // 21: runink.v1.Job.derived_exit:type_name -> runink.v1.ExitCode
 	3,  // 22: runink.v1.Job.licenses_used:type_name -> runink.v1.License
-	16, // 23: runink.v1.Job.steps:type_name -> runink.v1.Step
-	12, // 24: runink.v1.Job.rlimits:type_name -> runink.v1.Rlimit
+	17, // 23: runink.v1.Job.steps:type_name -> runink.v1.Step
+	13, // 24: runink.v1.Job.rlimits:type_name -> runink.v1.Rlimit
 	6,  // 25: runink.v1.Job.batch_exit:type_name -> runink.v1.ExitCode
-	14, // 26: runink.v1.Job.batch_usage:type_name -> runink.v1.Usage
-	10, // 27: runink.v1.Job.room_on:type_name -> runink.v1.NodeAlloc
+	15, // 26: runink.v1.Job.batch_usage:type_name -> runink.v1.Usage
+	11, // 27: runink.v1.Job.room_on:type_name -> runink.v1.NodeAlloc
 	1,  // 28: runink.v1.StepNode.gres:type_name -> runink.v1.GresAlloc
-	15, // 29: runink.v1.Usage.cpu_min:type_name -> runink.v1.OfTask
-	15, // 30: runink.v1.Usage.cpu_max:type_name -> runink.v1.OfTask
-	15, // 31: runink.v1.Usage.rss_min:type_name -> runink.v1.OfTask
-	15, // 32: runink.v1.Usage.pages_min:type_name -> runink.v1.OfTask
-	15, // 33: runink.v1.Usage.pages_max:type_name -> runink.v1.OfTask
-	15, // 34: runink.v1.Usage.read_min:type_name -> runink.v1.OfTask
-	15, // 35: runink.v1.Usage.read_max:type_name -> runink.v1.OfTask
-	15, // 36: runink.v1.Usage.write_min:type_name -> runink.v1.OfTask
-	15, // 37: runink.v1.Usage.write_max:type_name -> runink.v1.OfTask
-	13, // 38: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
+	16, // 29: runink.v1.Usage.cpu_min:type_name -> runink.v1.OfTask
+	16, // 30: runink.v1.Usage.cpu_max:type_name -> runink.v1.OfTask
+	16, // 31: runink.v1.Usage.rss_min:type_name -> runink.v1.OfTask
+	16, // 32: runink.v1.Usage.pages_min:type_name -> runink.v1.OfTask
+	16, // 33: runink.v1.Usage.pages_max:type_name -> runink.v1.OfTask
+	16, // 34: runink.v1.Usage.read_min:type_name -> runink.v1.OfTask
+	16, // 35: runink.v1.Usage.read_max:type_name -> runink.v1.OfTask
+	16, // 36: runink.v1.Usage.write_min:type_name -> runink.v1.OfTask
+	16, // 37: runink.v1.Usage.write_max:type_name -> runink.v1.OfTask
+	14, // 38: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
 	0,  // 39: runink.v1.Step.gres:type_name -> runink.v1.GresItem
 	6,  // 40: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
-	14, // 41: runink.v1.Step.usage:type_name -> runink.v1.Usage
-	19, // 42: runink.v1.NodeGres.links:type_name -> runink.v1.DeviceLinks
-	18, // 43: runink.v1.NodeGres.sick:type_name -> runink.v1.SickDevice
-	17, // 44: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
+	15, // 41: runink.v1.Step.usage:type_name -> runink.v1.Usage
+	20, // 42: runink.v1.NodeGres.links:type_name -> runink.v1.DeviceLinks
+	19, // 43: runink.v1.NodeGres.sick:type_name -> runink.v1.SickDevice
+	18, // 44: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
 	1,  // 45: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
-	17, // 46: runink.v1.Node.found:type_name -> runink.v1.NodeGres
-	22, // 47: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
-	22, // 48: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
-	22, // 49: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
-	22, // 50: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
-	22, // 51: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
-	22, // 52: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
-	22, // 53: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
-	22, // 54: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
-	22, // 55: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
-	22, // 56: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
-	22, // 57: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
-	25, // 58: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
-	26, // 59: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
-	28, // 60: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
-	29, // 61: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
-	30, // 62: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
-	27, // 63: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
-	23, // 64: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
-	23, // 65: runink.v1.QOS.limits:type_name -> runink.v1.Limits
-	33, // 66: runink.v1.Reservation.cores:type_name -> runink.v1.ReservedCores
+	18, // 46: runink.v1.Node.found:type_name -> runink.v1.NodeGres
+	23, // 47: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
+	23, // 48: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
+	23, // 49: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
+	23, // 50: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
+	23, // 51: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
+	23, // 52: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
+	23, // 53: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
+	23, // 54: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
+	23, // 55: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
+	23, // 56: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
+	23, // 57: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
+	26, // 58: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
+	27, // 59: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
+	29, // 60: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
+	30, // 61: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
+	31, // 62: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
+	28, // 63: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
+	24, // 64: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
+	24, // 65: runink.v1.QOS.limits:type_name -> runink.v1.Limits
+	34, // 66: runink.v1.Reservation.cores:type_name -> runink.v1.ReservedCores
 	3,  // 67: runink.v1.Reservation.licenses:type_name -> runink.v1.License
-	22, // 68: runink.v1.Reservation.tres:type_name -> runink.v1.TRESItem
+	23, // 68: runink.v1.Reservation.tres:type_name -> runink.v1.TRESItem
 	2,  // 69: runink.v1.ReservedCores.cores:type_name -> runink.v1.IndexSet
 	70, // [70:70] is the sub-list for method output_type
 	70, // [70:70] is the sub-list for method input_type
@@ -6515,7 +6681,7 @@ func file_nouns_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_nouns_proto_rawDesc), len(file_nouns_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   34,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -2316,6 +2316,386 @@ func (x *ActRequest) GetNames() []string {
 }
 
 // UpdateJobRequest carries scontrol's KEY=VALUE words; the controller checks and resolves them.
+type GetCrontabRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCrontabRequest) Reset() {
+	*x = GetCrontabRequest{}
+	mi := &file_rpc_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCrontabRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCrontabRequest) ProtoMessage() {}
+
+func (x *GetCrontabRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCrontabRequest.ProtoReflect.Descriptor instead.
+func (*GetCrontabRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *GetCrontabRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+type SetCrontabRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	Jobs          []*JobRequest          `protobuf:"bytes,3,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetCrontabRequest) Reset() {
+	*x = SetCrontabRequest{}
+	mi := &file_rpc_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetCrontabRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetCrontabRequest) ProtoMessage() {}
+
+func (x *SetCrontabRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetCrontabRequest.ProtoReflect.Descriptor instead.
+func (*SetCrontabRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SetCrontabRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *SetCrontabRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SetCrontabRequest) GetJobs() []*JobRequest {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+type CrontabReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	Jobs          []uint32               `protobuf:"varint,3,rep,packed,name=jobs,proto3" json:"jobs,omitempty"`
+	FailedLine    int32                  `protobuf:"varint,4,opt,name=failed_line,json=failedLine,proto3" json:"failed_line,omitempty"`
+	None          bool                   `protobuf:"varint,5,opt,name=none,proto3" json:"none,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CrontabReply) Reset() {
+	*x = CrontabReply{}
+	mi := &file_rpc_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CrontabReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CrontabReply) ProtoMessage() {}
+
+func (x *CrontabReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CrontabReply.ProtoReflect.Descriptor instead.
+func (*CrontabReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *CrontabReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *CrontabReply) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *CrontabReply) GetJobs() []uint32 {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+func (x *CrontabReply) GetFailedLine() int32 {
+	if x != nil {
+		return x.FailedLine
+	}
+	return 0
+}
+
+func (x *CrontabReply) GetNone() bool {
+	if x != nil {
+		return x.None
+	}
+	return false
+}
+
+type SetTriggerRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Trigger       *Trigger               `protobuf:"bytes,1,opt,name=trigger,proto3" json:"trigger,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetTriggerRequest) Reset() {
+	*x = SetTriggerRequest{}
+	mi := &file_rpc_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTriggerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTriggerRequest) ProtoMessage() {}
+
+func (x *SetTriggerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTriggerRequest.ProtoReflect.Descriptor instead.
+func (*SetTriggerRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SetTriggerRequest) GetTrigger() *Trigger {
+	if x != nil {
+		return x.Trigger
+	}
+	return nil
+}
+
+type ListTriggersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTriggersRequest) Reset() {
+	*x = ListTriggersRequest{}
+	mi := &file_rpc_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTriggersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTriggersRequest) ProtoMessage() {}
+
+func (x *ListTriggersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTriggersRequest.ProtoReflect.Descriptor instead.
+func (*ListTriggersRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{37}
+}
+
+type ClearTriggersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Job           uint32                 `protobuf:"varint,2,opt,name=job,proto3" json:"job,omitempty"`
+	ByUser        bool                   `protobuf:"varint,3,opt,name=by_user,json=byUser,proto3" json:"by_user,omitempty"`
+	Uid           uint32                 `protobuf:"varint,4,opt,name=uid,proto3" json:"uid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClearTriggersRequest) Reset() {
+	*x = ClearTriggersRequest{}
+	mi := &file_rpc_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClearTriggersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClearTriggersRequest) ProtoMessage() {}
+
+func (x *ClearTriggersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClearTriggersRequest.ProtoReflect.Descriptor instead.
+func (*ClearTriggersRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ClearTriggersRequest) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *ClearTriggersRequest) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *ClearTriggersRequest) GetByUser() bool {
+	if x != nil {
+		return x.ByUser
+	}
+	return false
+}
+
+func (x *ClearTriggersRequest) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+type TriggersReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Triggers      []*Trigger             `protobuf:"bytes,2,rep,name=triggers,proto3" json:"triggers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TriggersReply) Reset() {
+	*x = TriggersReply{}
+	mi := &file_rpc_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TriggersReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TriggersReply) ProtoMessage() {}
+
+func (x *TriggersReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TriggersReply.ProtoReflect.Descriptor instead.
+func (*TriggersReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *TriggersReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *TriggersReply) GetTriggers() []*Trigger {
+	if x != nil {
+		return x.Triggers
+	}
+	return nil
+}
+
 type UpdateJobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Refs          []*JobRef              `protobuf:"bytes,1,rep,name=refs,proto3" json:"refs,omitempty"`
@@ -2327,7 +2707,7 @@ type UpdateJobRequest struct {
 
 func (x *UpdateJobRequest) Reset() {
 	*x = UpdateJobRequest{}
-	mi := &file_rpc_proto_msgTypes[33]
+	mi := &file_rpc_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2339,7 +2719,7 @@ func (x *UpdateJobRequest) String() string {
 func (*UpdateJobRequest) ProtoMessage() {}
 
 func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[33]
+	mi := &file_rpc_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2352,7 +2732,7 @@ func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobRequest.ProtoReflect.Descriptor instead.
 func (*UpdateJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{33}
+	return file_rpc_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *UpdateJobRequest) GetRefs() []*JobRef {
@@ -2387,7 +2767,7 @@ type KeyValue struct {
 
 func (x *KeyValue) Reset() {
 	*x = KeyValue{}
-	mi := &file_rpc_proto_msgTypes[34]
+	mi := &file_rpc_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2399,7 +2779,7 @@ func (x *KeyValue) String() string {
 func (*KeyValue) ProtoMessage() {}
 
 func (x *KeyValue) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[34]
+	mi := &file_rpc_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2412,7 +2792,7 @@ func (x *KeyValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyValue.ProtoReflect.Descriptor instead.
 func (*KeyValue) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{34}
+	return file_rpc_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *KeyValue) GetKey() string {
@@ -2446,7 +2826,7 @@ type ModifyNodeRequest struct {
 
 func (x *ModifyNodeRequest) Reset() {
 	*x = ModifyNodeRequest{}
-	mi := &file_rpc_proto_msgTypes[35]
+	mi := &file_rpc_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2458,7 +2838,7 @@ func (x *ModifyNodeRequest) String() string {
 func (*ModifyNodeRequest) ProtoMessage() {}
 
 func (x *ModifyNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[35]
+	mi := &file_rpc_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2471,7 +2851,7 @@ func (x *ModifyNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyNodeRequest.ProtoReflect.Descriptor instead.
 func (*ModifyNodeRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{35}
+	return file_rpc_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ModifyNodeRequest) GetNodes() string {
@@ -2501,7 +2881,7 @@ type RebootNodesRequest struct {
 
 func (x *RebootNodesRequest) Reset() {
 	*x = RebootNodesRequest{}
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2513,7 +2893,7 @@ func (x *RebootNodesRequest) String() string {
 func (*RebootNodesRequest) ProtoMessage() {}
 
 func (x *RebootNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2526,7 +2906,7 @@ func (x *RebootNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebootNodesRequest.ProtoReflect.Descriptor instead.
 func (*RebootNodesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{36}
+	return file_rpc_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *RebootNodesRequest) GetNodes() string {
@@ -2569,7 +2949,7 @@ type ModifyPartitionRequest struct {
 
 func (x *ModifyPartitionRequest) Reset() {
 	*x = ModifyPartitionRequest{}
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2581,7 +2961,7 @@ func (x *ModifyPartitionRequest) String() string {
 func (*ModifyPartitionRequest) ProtoMessage() {}
 
 func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2594,7 +2974,7 @@ func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyPartitionRequest.ProtoReflect.Descriptor instead.
 func (*ModifyPartitionRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ModifyPartitionRequest) GetName() string {
@@ -2633,7 +3013,7 @@ type ReconfigureRequest struct {
 
 func (x *ReconfigureRequest) Reset() {
 	*x = ReconfigureRequest{}
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2645,7 +3025,7 @@ func (x *ReconfigureRequest) String() string {
 func (*ReconfigureRequest) ProtoMessage() {}
 
 func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2658,7 +3038,7 @@ func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconfigureRequest.ProtoReflect.Descriptor instead.
 func (*ReconfigureRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_rawDescGZIP(), []int{45}
 }
 
 type ListReservationsRequest struct {
@@ -2669,7 +3049,7 @@ type ListReservationsRequest struct {
 
 func (x *ListReservationsRequest) Reset() {
 	*x = ListReservationsRequest{}
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2681,7 +3061,7 @@ func (x *ListReservationsRequest) String() string {
 func (*ListReservationsRequest) ProtoMessage() {}
 
 func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2694,7 +3074,7 @@ func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_rawDescGZIP(), []int{46}
 }
 
 type ReservationList struct {
@@ -2707,7 +3087,7 @@ type ReservationList struct {
 
 func (x *ReservationList) Reset() {
 	*x = ReservationList{}
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2719,7 +3099,7 @@ func (x *ReservationList) String() string {
 func (*ReservationList) ProtoMessage() {}
 
 func (x *ReservationList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2732,7 +3112,7 @@ func (x *ReservationList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationList.ProtoReflect.Descriptor instead.
 func (*ReservationList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ReservationList) GetReservations() []*Reservation {
@@ -2763,7 +3143,7 @@ type ModifyReservationRequest struct {
 
 func (x *ModifyReservationRequest) Reset() {
 	*x = ModifyReservationRequest{}
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2775,7 +3155,7 @@ func (x *ModifyReservationRequest) String() string {
 func (*ModifyReservationRequest) ProtoMessage() {}
 
 func (x *ModifyReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2788,7 +3168,7 @@ func (x *ModifyReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyReservationRequest.ProtoReflect.Descriptor instead.
 func (*ModifyReservationRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ModifyReservationRequest) GetName() string {
@@ -2836,7 +3216,7 @@ type ModifyReservationReply struct {
 
 func (x *ModifyReservationReply) Reset() {
 	*x = ModifyReservationReply{}
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2848,7 +3228,7 @@ func (x *ModifyReservationReply) String() string {
 func (*ModifyReservationReply) ProtoMessage() {}
 
 func (x *ModifyReservationReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2861,7 +3241,7 @@ func (x *ModifyReservationReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyReservationReply.ProtoReflect.Descriptor instead.
 func (*ModifyReservationReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ModifyReservationReply) GetStatus() *Status {
@@ -2887,7 +3267,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2899,7 +3279,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2912,7 +3292,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListAccountsRequest) GetTransactions() bool {
@@ -2940,7 +3320,7 @@ type AccountsReply struct {
 
 func (x *AccountsReply) Reset() {
 	*x = AccountsReply{}
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2952,7 +3332,7 @@ func (x *AccountsReply) String() string {
 func (*AccountsReply) ProtoMessage() {}
 
 func (x *AccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2965,7 +3345,7 @@ func (x *AccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsReply.ProtoReflect.Descriptor instead.
 func (*AccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *AccountsReply) GetTables() *AccountTables {
@@ -3052,7 +3432,7 @@ type AccountAsk struct {
 
 func (x *AccountAsk) Reset() {
 	*x = AccountAsk{}
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3064,7 +3444,7 @@ func (x *AccountAsk) String() string {
 func (*AccountAsk) ProtoMessage() {}
 
 func (x *AccountAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3077,7 +3457,7 @@ func (x *AccountAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountAsk.ProtoReflect.Descriptor instead.
 func (*AccountAsk) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *AccountAsk) GetVerb() string {
@@ -3137,7 +3517,7 @@ type AccountWhere struct {
 
 func (x *AccountWhere) Reset() {
 	*x = AccountWhere{}
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3149,7 +3529,7 @@ func (x *AccountWhere) String() string {
 func (*AccountWhere) ProtoMessage() {}
 
 func (x *AccountWhere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3162,7 +3542,7 @@ func (x *AccountWhere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountWhere.ProtoReflect.Descriptor instead.
 func (*AccountWhere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *AccountWhere) GetAccounts() []string {
@@ -3274,7 +3654,7 @@ type ChangeAccountsRequest struct {
 
 func (x *ChangeAccountsRequest) Reset() {
 	*x = ChangeAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3286,7 +3666,7 @@ func (x *ChangeAccountsRequest) String() string {
 func (*ChangeAccountsRequest) ProtoMessage() {}
 
 func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3299,7 +3679,7 @@ func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ChangeAccountsRequest) GetAsks() []*AccountAsk {
@@ -3327,7 +3707,7 @@ type ChangeAccountsReply struct {
 
 func (x *ChangeAccountsReply) Reset() {
 	*x = ChangeAccountsReply{}
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3339,7 +3719,7 @@ func (x *ChangeAccountsReply) String() string {
 func (*ChangeAccountsReply) ProtoMessage() {}
 
 func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3352,7 +3732,7 @@ func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsReply.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ChangeAccountsReply) GetStatus() *Status {
@@ -3389,7 +3769,7 @@ type AssocRow struct {
 
 func (x *AssocRow) Reset() {
 	*x = AssocRow{}
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3401,7 +3781,7 @@ func (x *AssocRow) String() string {
 func (*AssocRow) ProtoMessage() {}
 
 func (x *AssocRow) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3414,7 +3794,7 @@ func (x *AssocRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocRow.ProtoReflect.Descriptor instead.
 func (*AssocRow) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *AssocRow) GetId() uint32 {
@@ -3466,7 +3846,7 @@ type AccountsOutcome struct {
 
 func (x *AccountsOutcome) Reset() {
 	*x = AccountsOutcome{}
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3478,7 +3858,7 @@ func (x *AccountsOutcome) String() string {
 func (*AccountsOutcome) ProtoMessage() {}
 
 func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3491,7 +3871,7 @@ func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsOutcome.ProtoReflect.Descriptor instead.
 func (*AccountsOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *AccountsOutcome) GetAccounts() []string {
@@ -3550,7 +3930,7 @@ type AccountTrouble struct {
 
 func (x *AccountTrouble) Reset() {
 	*x = AccountTrouble{}
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3562,7 +3942,7 @@ func (x *AccountTrouble) String() string {
 func (*AccountTrouble) ProtoMessage() {}
 
 func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3575,7 +3955,7 @@ func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTrouble.ProtoReflect.Descriptor instead.
 func (*AccountTrouble) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *AccountTrouble) GetKind() uint32 {
@@ -3630,7 +4010,7 @@ type CompleteJobRequest struct {
 
 func (x *CompleteJobRequest) Reset() {
 	*x = CompleteJobRequest{}
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3642,7 +4022,7 @@ func (x *CompleteJobRequest) String() string {
 func (*CompleteJobRequest) ProtoMessage() {}
 
 func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3655,7 +4035,7 @@ func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
 func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *CompleteJobRequest) GetJob() uint32 {
@@ -3695,7 +4075,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3707,7 +4087,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3720,7 +4100,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *HistoryRequest) GetRefs() []*JobRef {
@@ -3839,7 +4219,7 @@ type HistoryPage struct {
 
 func (x *HistoryPage) Reset() {
 	*x = HistoryPage{}
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3851,7 +4231,7 @@ func (x *HistoryPage) String() string {
 func (*HistoryPage) ProtoMessage() {}
 
 func (x *HistoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3864,7 +4244,7 @@ func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
 func (*HistoryPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *HistoryPage) GetRecords() []*Record {
@@ -3909,7 +4289,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3921,7 +4301,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3934,7 +4314,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Record) GetJob() *Job {
@@ -4033,7 +4413,7 @@ type NodeFact struct {
 
 func (x *NodeFact) Reset() {
 	*x = NodeFact{}
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4045,7 +4425,7 @@ func (x *NodeFact) String() string {
 func (*NodeFact) ProtoMessage() {}
 
 func (x *NodeFact) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4058,7 +4438,7 @@ func (x *NodeFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeFact.ProtoReflect.Descriptor instead.
 func (*NodeFact) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *NodeFact) GetNode() string {
@@ -4142,7 +4522,7 @@ type ReservationSpan struct {
 
 func (x *ReservationSpan) Reset() {
 	*x = ReservationSpan{}
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4154,7 +4534,7 @@ func (x *ReservationSpan) String() string {
 func (*ReservationSpan) ProtoMessage() {}
 
 func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4167,7 +4547,7 @@ func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSpan.ProtoReflect.Descriptor instead.
 func (*ReservationSpan) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ReservationSpan) GetId() uint32 {
@@ -4249,7 +4629,7 @@ type UsageRequest struct {
 
 func (x *UsageRequest) Reset() {
 	*x = UsageRequest{}
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4261,7 +4641,7 @@ func (x *UsageRequest) String() string {
 func (*UsageRequest) ProtoMessage() {}
 
 func (x *UsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4274,7 +4654,7 @@ func (x *UsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
 func (*UsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *UsageRequest) GetStart() int64 {
@@ -4352,7 +4732,7 @@ type UsageReply struct {
 
 func (x *UsageReply) Reset() {
 	*x = UsageReply{}
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4364,7 +4744,7 @@ func (x *UsageReply) String() string {
 func (*UsageReply) ProtoMessage() {}
 
 func (x *UsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4377,7 +4757,7 @@ func (x *UsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
 func (*UsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *UsageReply) GetStatus() *Status {
@@ -4474,7 +4854,7 @@ type Party struct {
 
 func (x *Party) Reset() {
 	*x = Party{}
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4486,7 +4866,7 @@ func (x *Party) String() string {
 func (*Party) ProtoMessage() {}
 
 func (x *Party) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4499,7 +4879,7 @@ func (x *Party) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Party.ProtoReflect.Descriptor instead.
 func (*Party) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Party) GetAccount() string {
@@ -4570,7 +4950,7 @@ type PartyUsage struct {
 
 func (x *PartyUsage) Reset() {
 	*x = PartyUsage{}
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4582,7 +4962,7 @@ func (x *PartyUsage) String() string {
 func (*PartyUsage) ProtoMessage() {}
 
 func (x *PartyUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4595,7 +4975,7 @@ func (x *PartyUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
 func (*PartyUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *PartyUsage) GetParty() *Party {
@@ -4637,7 +5017,7 @@ type TRESSeconds struct {
 
 func (x *TRESSeconds) Reset() {
 	*x = TRESSeconds{}
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4649,7 +5029,7 @@ func (x *TRESSeconds) String() string {
 func (*TRESSeconds) ProtoMessage() {}
 
 func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4662,7 +5042,7 @@ func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
 func (*TRESSeconds) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *TRESSeconds) GetTres() string {
@@ -4700,7 +5080,7 @@ type EndedSums struct {
 
 func (x *EndedSums) Reset() {
 	*x = EndedSums{}
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4712,7 +5092,7 @@ func (x *EndedSums) String() string {
 func (*EndedSums) ProtoMessage() {}
 
 func (x *EndedSums) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4725,7 +5105,7 @@ func (x *EndedSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
 func (*EndedSums) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *EndedSums) GetJobs() int64 {
@@ -4829,7 +5209,7 @@ type ClusterUsage struct {
 
 func (x *ClusterUsage) Reset() {
 	*x = ClusterUsage{}
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4841,7 +5221,7 @@ func (x *ClusterUsage) String() string {
 func (*ClusterUsage) ProtoMessage() {}
 
 func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4854,7 +5234,7 @@ func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
 func (*ClusterUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ClusterUsage) GetTres() string {
@@ -4930,7 +5310,7 @@ type ReservationUsage struct {
 
 func (x *ReservationUsage) Reset() {
 	*x = ReservationUsage{}
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4942,7 +5322,7 @@ func (x *ReservationUsage) String() string {
 func (*ReservationUsage) ProtoMessage() {}
 
 func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4955,7 +5335,7 @@ func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
 func (*ReservationUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ReservationUsage) GetSpan() *ReservationSpan {
@@ -4983,7 +5363,7 @@ type AccountPlace struct {
 
 func (x *AccountPlace) Reset() {
 	*x = AccountPlace{}
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4995,7 +5375,7 @@ func (x *AccountPlace) String() string {
 func (*AccountPlace) ProtoMessage() {}
 
 func (x *AccountPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5008,7 +5388,7 @@ func (x *AccountPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
 func (*AccountPlace) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *AccountPlace) GetName() string {
@@ -5035,7 +5415,7 @@ type StepStatsRequest struct {
 
 func (x *StepStatsRequest) Reset() {
 	*x = StepStatsRequest{}
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5047,7 +5427,7 @@ func (x *StepStatsRequest) String() string {
 func (*StepStatsRequest) ProtoMessage() {}
 
 func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5060,7 +5440,7 @@ func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
 func (*StepStatsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *StepStatsRequest) GetRefs() []*JobRef {
@@ -5087,7 +5467,7 @@ type StepStatsReply struct {
 
 func (x *StepStatsReply) Reset() {
 	*x = StepStatsReply{}
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5099,7 +5479,7 @@ func (x *StepStatsReply) String() string {
 func (*StepStatsReply) ProtoMessage() {}
 
 func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5112,7 +5492,7 @@ func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
 func (*StepStatsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *StepStatsReply) GetSteps() []*StepStat {
@@ -5141,7 +5521,7 @@ type StepStat struct {
 
 func (x *StepStat) Reset() {
 	*x = StepStat{}
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5153,7 +5533,7 @@ func (x *StepStat) String() string {
 func (*StepStat) ProtoMessage() {}
 
 func (x *StepStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5166,7 +5546,7 @@ func (x *StepStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
 func (*StepStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *StepStat) GetJob() *Job {
@@ -5202,7 +5582,7 @@ type NodeStat struct {
 
 func (x *NodeStat) Reset() {
 	*x = NodeStat{}
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5214,7 +5594,7 @@ func (x *NodeStat) String() string {
 func (*NodeStat) ProtoMessage() {}
 
 func (x *NodeStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5227,7 +5607,7 @@ func (x *NodeStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
 func (*NodeStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *NodeStat) GetNode() string {
@@ -5269,7 +5649,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5281,7 +5661,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5294,7 +5674,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Sample) GetJob() uint32 {
@@ -5321,7 +5701,7 @@ type Sampled struct {
 
 func (x *Sampled) Reset() {
 	*x = Sampled{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5333,7 +5713,7 @@ func (x *Sampled) String() string {
 func (*Sampled) ProtoMessage() {}
 
 func (x *Sampled) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5346,7 +5726,7 @@ func (x *Sampled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
 func (*Sampled) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Sampled) GetAsk() uint64 {
@@ -5376,7 +5756,7 @@ type SliceStat struct {
 
 func (x *SliceStat) Reset() {
 	*x = SliceStat{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5388,7 +5768,7 @@ func (x *SliceStat) String() string {
 func (*SliceStat) ProtoMessage() {}
 
 func (x *SliceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5401,7 +5781,7 @@ func (x *SliceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
 func (*SliceStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *SliceStat) GetJob() uint32 {
@@ -5448,7 +5828,7 @@ type ImportHistoryRequest struct {
 
 func (x *ImportHistoryRequest) Reset() {
 	*x = ImportHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5460,7 +5840,7 @@ func (x *ImportHistoryRequest) String() string {
 func (*ImportHistoryRequest) ProtoMessage() {}
 
 func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5473,7 +5853,7 @@ func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ImportHistoryRequest) GetRecords() []*Record {
@@ -5495,7 +5875,7 @@ type ImportHistoryReply struct {
 
 func (x *ImportHistoryReply) Reset() {
 	*x = ImportHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5507,7 +5887,7 @@ func (x *ImportHistoryReply) String() string {
 func (*ImportHistoryReply) ProtoMessage() {}
 
 func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5520,7 +5900,7 @@ func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
 func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ImportHistoryReply) GetStatus() *Status {
@@ -5578,7 +5958,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5590,7 +5970,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5603,7 +5983,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -5751,7 +6131,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5763,7 +6143,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5776,7 +6156,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -5818,7 +6198,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5830,7 +6210,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5843,7 +6223,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -5886,7 +6266,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5898,7 +6278,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5911,7 +6291,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -6001,7 +6381,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6013,7 +6393,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6026,7 +6406,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -6110,7 +6490,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6122,7 +6502,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6135,7 +6515,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -6221,7 +6601,7 @@ type PmiShare struct {
 
 func (x *PmiShare) Reset() {
 	*x = PmiShare{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6233,7 +6613,7 @@ func (x *PmiShare) String() string {
 func (*PmiShare) ProtoMessage() {}
 
 func (x *PmiShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6246,7 +6626,7 @@ func (x *PmiShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiShare.ProtoReflect.Descriptor instead.
 func (*PmiShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *PmiShare) GetFence() uint32 {
@@ -6287,7 +6667,7 @@ type PmiKey struct {
 
 func (x *PmiKey) Reset() {
 	*x = PmiKey{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6299,7 +6679,7 @@ func (x *PmiKey) String() string {
 func (*PmiKey) ProtoMessage() {}
 
 func (x *PmiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6312,7 +6692,7 @@ func (x *PmiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiKey.ProtoReflect.Descriptor instead.
 func (*PmiKey) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *PmiKey) GetName() []byte {
@@ -6341,7 +6721,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6353,7 +6733,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6366,7 +6746,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -6409,7 +6789,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6421,7 +6801,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6434,7 +6814,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -6477,7 +6857,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6489,7 +6869,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6502,7 +6882,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -6546,7 +6926,7 @@ type BcastUp struct {
 
 func (x *BcastUp) Reset() {
 	*x = BcastUp{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6558,7 +6938,7 @@ func (x *BcastUp) String() string {
 func (*BcastUp) ProtoMessage() {}
 
 func (x *BcastUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6571,7 +6951,7 @@ func (x *BcastUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastUp.ProtoReflect.Descriptor instead.
 func (*BcastUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *BcastUp) GetFile() *BcastFile {
@@ -6623,7 +7003,7 @@ type BcastFile struct {
 
 func (x *BcastFile) Reset() {
 	*x = BcastFile{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6635,7 +7015,7 @@ func (x *BcastFile) String() string {
 func (*BcastFile) ProtoMessage() {}
 
 func (x *BcastFile) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6648,7 +7028,7 @@ func (x *BcastFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastFile.ProtoReflect.Descriptor instead.
 func (*BcastFile) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *BcastFile) GetRef() *JobRef {
@@ -6752,7 +7132,7 @@ type BcastReply struct {
 
 func (x *BcastReply) Reset() {
 	*x = BcastReply{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6764,7 +7144,7 @@ func (x *BcastReply) String() string {
 func (*BcastReply) ProtoMessage() {}
 
 func (x *BcastReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6777,7 +7157,7 @@ func (x *BcastReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastReply.ProtoReflect.Descriptor instead.
 func (*BcastReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *BcastReply) GetStatus() *Status {
@@ -6805,7 +7185,7 @@ type BcastOutcome struct {
 
 func (x *BcastOutcome) Reset() {
 	*x = BcastOutcome{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6817,7 +7197,7 @@ func (x *BcastOutcome) String() string {
 func (*BcastOutcome) ProtoMessage() {}
 
 func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6830,7 +7210,7 @@ func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastOutcome.ProtoReflect.Descriptor instead.
 func (*BcastOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *BcastOutcome) GetNode() string {
@@ -6863,7 +7243,7 @@ type DiagRequest struct {
 
 func (x *DiagRequest) Reset() {
 	*x = DiagRequest{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6875,7 +7255,7 @@ func (x *DiagRequest) String() string {
 func (*DiagRequest) ProtoMessage() {}
 
 func (x *DiagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6888,7 +7268,7 @@ func (x *DiagRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagRequest.ProtoReflect.Descriptor instead.
 func (*DiagRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *DiagRequest) GetAnew() bool {
@@ -6933,7 +7313,7 @@ type DiagReply struct {
 
 func (x *DiagReply) Reset() {
 	*x = DiagReply{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6945,7 +7325,7 @@ func (x *DiagReply) String() string {
 func (*DiagReply) ProtoMessage() {}
 
 func (x *DiagReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6958,7 +7338,7 @@ func (x *DiagReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagReply.ProtoReflect.Descriptor instead.
 func (*DiagReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *DiagReply) GetStatus() *Status {
@@ -7165,7 +7545,7 @@ type PlanCount struct {
 
 func (x *PlanCount) Reset() {
 	*x = PlanCount{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7177,7 +7557,7 @@ func (x *PlanCount) String() string {
 func (*PlanCount) ProtoMessage() {}
 
 func (x *PlanCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7190,7 +7570,7 @@ func (x *PlanCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanCount.ProtoReflect.Descriptor instead.
 func (*PlanCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *PlanCount) GetCycles() int64 {
@@ -7296,7 +7676,7 @@ type RpcCount struct {
 
 func (x *RpcCount) Reset() {
 	*x = RpcCount{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7308,7 +7688,7 @@ func (x *RpcCount) String() string {
 func (*RpcCount) ProtoMessage() {}
 
 func (x *RpcCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7321,7 +7701,7 @@ func (x *RpcCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RpcCount.ProtoReflect.Descriptor instead.
 func (*RpcCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *RpcCount) GetName() string {
@@ -7363,7 +7743,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7375,7 +7755,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7388,7 +7768,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -7423,7 +7803,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7435,7 +7815,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7448,7 +7828,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -7483,7 +7863,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7495,7 +7875,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7508,7 +7888,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{97}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -7543,7 +7923,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7555,7 +7935,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7568,7 +7948,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{98}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -7604,7 +7984,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7616,7 +7996,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7629,7 +8009,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{99}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -7687,7 +8067,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7699,7 +8079,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7712,7 +8092,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{100}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -7940,7 +8320,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7952,7 +8332,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7965,7 +8345,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{101}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -8001,7 +8381,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8013,7 +8393,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8026,7 +8406,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{102}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -8068,7 +8448,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8080,7 +8460,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8093,7 +8473,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{103}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -8127,7 +8507,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8139,7 +8519,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8152,7 +8532,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{104}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -8185,7 +8565,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8197,7 +8577,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8210,7 +8590,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -8278,7 +8658,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8290,7 +8670,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8303,7 +8683,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -8370,7 +8750,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8382,7 +8762,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8395,7 +8775,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -8464,7 +8844,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8476,7 +8856,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8489,7 +8869,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -8559,7 +8939,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8571,7 +8951,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8584,7 +8964,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -8611,7 +8991,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8623,7 +9003,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8636,7 +9016,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -8663,7 +9043,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8675,7 +9055,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8688,7 +9068,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -8717,7 +9097,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8729,7 +9109,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8742,7 +9122,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -8800,7 +9180,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8812,7 +9192,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8825,7 +9205,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *Order) GetId() uint64 {
@@ -9046,7 +9426,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9058,7 +9438,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9071,7 +9451,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -9111,7 +9491,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9123,7 +9503,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9136,7 +9516,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -9155,7 +9535,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9167,7 +9547,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9180,7 +9560,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -9202,7 +9582,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9214,7 +9594,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9227,7 +9607,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -9254,7 +9634,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9266,7 +9646,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9279,7 +9659,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -9298,7 +9678,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9310,7 +9690,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9323,7 +9703,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -9335,7 +9715,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9347,7 +9727,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9360,7 +9740,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -9405,7 +9785,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9417,7 +9797,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9430,7 +9810,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -9685,7 +10065,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9697,7 +10077,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9710,7 +10090,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -9845,7 +10225,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9857,7 +10237,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9870,7 +10250,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -10116,7 +10496,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10128,7 +10508,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10141,7 +10521,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -10188,7 +10568,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10200,7 +10580,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10213,7 +10593,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -10282,7 +10662,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10294,7 +10674,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10307,7 +10687,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -10380,7 +10760,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10392,7 +10772,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10405,7 +10785,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -10444,7 +10824,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10456,7 +10836,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10469,7 +10849,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 type PrioritiesReply struct {
@@ -10483,7 +10863,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10495,7 +10875,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10508,7 +10888,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -10547,7 +10927,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10559,7 +10939,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10572,7 +10952,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -10649,7 +11029,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10661,7 +11041,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10674,7 +11054,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -10800,7 +11180,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10812,7 +11192,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10825,7 +11205,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -10859,7 +11239,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10871,7 +11251,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10884,7 +11264,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -10912,7 +11292,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10924,7 +11304,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10937,7 +11317,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -10985,7 +11365,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10997,7 +11377,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11010,7 +11390,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -11134,7 +11514,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11146,7 +11526,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11159,7 +11539,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -11226,7 +11606,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11238,7 +11618,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11251,7 +11631,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -11315,7 +11695,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11327,7 +11707,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11340,7 +11720,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -11377,7 +11757,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11389,7 +11769,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11402,7 +11782,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *KnownUser) GetName() string {
@@ -11456,7 +11836,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11468,7 +11848,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11481,7 +11861,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -11556,7 +11936,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11568,7 +11948,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11581,7 +11961,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -11651,7 +12031,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11663,7 +12043,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11676,7 +12056,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *PartStanding) GetName() string {
@@ -11722,7 +12102,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11734,7 +12114,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11747,7 +12127,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -11901,7 +12281,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11913,7 +12293,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11926,7 +12306,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -11955,7 +12335,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11967,7 +12347,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11980,7 +12360,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -12013,7 +12393,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12025,7 +12405,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12038,7 +12418,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -12244,7 +12624,31 @@ const file_rpc_proto_rawDesc = "" +
 	"\aSUSPEND\x10\x06\x12\n" +
 	"\n" +
 	"\x06RESUME\x10\a\x12\a\n" +
-	"\x03TOP\x10\b\"|\n" +
+	"\x03TOP\x10\b\"'\n" +
+	"\x11GetCrontabRequest\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\"f\n" +
+	"\x11SetCrontabRequest\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12)\n" +
+	"\x04jobs\x18\x03 \x03(\v2\x15.runink.v1.JobRequestR\x04jobs\"\x96\x01\n" +
+	"\fCrontabReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x12\n" +
+	"\x04jobs\x18\x03 \x03(\rR\x04jobs\x12\x1f\n" +
+	"\vfailed_line\x18\x04 \x01(\x05R\n" +
+	"failedLine\x12\x12\n" +
+	"\x04none\x18\x05 \x01(\bR\x04none\"A\n" +
+	"\x11SetTriggerRequest\x12,\n" +
+	"\atrigger\x18\x01 \x01(\v2\x12.runink.v1.TriggerR\atrigger\"\x15\n" +
+	"\x13ListTriggersRequest\"c\n" +
+	"\x14ClearTriggersRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x10\n" +
+	"\x03job\x18\x02 \x01(\rR\x03job\x12\x17\n" +
+	"\aby_user\x18\x03 \x01(\bR\x06byUser\x12\x10\n" +
+	"\x03uid\x18\x04 \x01(\rR\x03uid\"j\n" +
+	"\rTriggersReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12.\n" +
+	"\btriggers\x18\x02 \x03(\v2\x12.runink.v1.TriggerR\btriggers\"|\n" +
 	"\x10UpdateJobRequest\x12%\n" +
 	"\x04refs\x18\x01 \x03(\v2\x11.runink.v1.JobRefR\x04refs\x12-\n" +
 	"\achanges\x18\x02 \x03(\v2\x13.runink.v1.KeyValueR\achanges\x12\x12\n" +
@@ -13113,7 +13517,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x10\n" +
 	"\x03qos\x18\x03 \x03(\tR\x03qos\"<\n" +
 	"\x0fResetUsageReply\x12)\n" +
-	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\x9d\x14\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\x83\x17\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -13157,7 +13561,15 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06Shares\x12\x18.runink.v1.SharesRequest\x1a\x16.runink.v1.SharesReply\x124\n" +
 	"\x04Diag\x12\x16.runink.v1.DiagRequest\x1a\x14.runink.v1.DiagReply\x124\n" +
 	"\x05Bcast\x12\x12.runink.v1.BcastUp\x1a\x15.runink.v1.BcastReply(\x01\x12C\n" +
-	"\tStandings\x12\x1b.runink.v1.StandingsRequest\x1a\x19.runink.v1.StandingsReply\x12F\n" +
+	"\tStandings\x12\x1b.runink.v1.StandingsRequest\x1a\x19.runink.v1.StandingsReply\x12C\n" +
+	"\n" +
+	"GetCrontab\x12\x1c.runink.v1.GetCrontabRequest\x1a\x17.runink.v1.CrontabReply\x12C\n" +
+	"\n" +
+	"SetCrontab\x12\x1c.runink.v1.SetCrontabRequest\x1a\x17.runink.v1.CrontabReply\x12D\n" +
+	"\n" +
+	"SetTrigger\x12\x1c.runink.v1.SetTriggerRequest\x1a\x18.runink.v1.TriggersReply\x12H\n" +
+	"\fListTriggers\x12\x1e.runink.v1.ListTriggersRequest\x1a\x18.runink.v1.TriggersReply\x12J\n" +
+	"\rClearTriggers\x12\x1f.runink.v1.ClearTriggersRequest\x1a\x18.runink.v1.TriggersReply\x12F\n" +
 	"\n" +
 	"ResetUsage\x12\x1c.runink.v1.ResetUsageRequest\x1a\x1a.runink.v1.ResetUsageReply2?\n" +
 	"\x04Join\x127\n" +
@@ -13181,7 +13593,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 147)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 154)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                     // 1: runink.v1.Done
@@ -13217,409 +13629,432 @@ var file_rpc_proto_goTypes = []any{
 	(*ActionReply)(nil),              // 31: runink.v1.ActionReply
 	(*Outcome)(nil),                  // 32: runink.v1.Outcome
 	(*ActRequest)(nil),               // 33: runink.v1.ActRequest
-	(*UpdateJobRequest)(nil),         // 34: runink.v1.UpdateJobRequest
-	(*KeyValue)(nil),                 // 35: runink.v1.KeyValue
-	(*ModifyNodeRequest)(nil),        // 36: runink.v1.ModifyNodeRequest
-	(*RebootNodesRequest)(nil),       // 37: runink.v1.RebootNodesRequest
-	(*ModifyPartitionRequest)(nil),   // 38: runink.v1.ModifyPartitionRequest
-	(*ReconfigureRequest)(nil),       // 39: runink.v1.ReconfigureRequest
-	(*ListReservationsRequest)(nil),  // 40: runink.v1.ListReservationsRequest
-	(*ReservationList)(nil),          // 41: runink.v1.ReservationList
-	(*ModifyReservationRequest)(nil), // 42: runink.v1.ModifyReservationRequest
-	(*ModifyReservationReply)(nil),   // 43: runink.v1.ModifyReservationReply
-	(*ListAccountsRequest)(nil),      // 44: runink.v1.ListAccountsRequest
-	(*AccountsReply)(nil),            // 45: runink.v1.AccountsReply
-	(*AccountAsk)(nil),               // 46: runink.v1.AccountAsk
-	(*AccountWhere)(nil),             // 47: runink.v1.AccountWhere
-	(*ChangeAccountsRequest)(nil),    // 48: runink.v1.ChangeAccountsRequest
-	(*ChangeAccountsReply)(nil),      // 49: runink.v1.ChangeAccountsReply
-	(*AssocRow)(nil),                 // 50: runink.v1.AssocRow
-	(*AccountsOutcome)(nil),          // 51: runink.v1.AccountsOutcome
-	(*AccountTrouble)(nil),           // 52: runink.v1.AccountTrouble
-	(*CompleteJobRequest)(nil),       // 53: runink.v1.CompleteJobRequest
-	(*HistoryRequest)(nil),           // 54: runink.v1.HistoryRequest
-	(*HistoryPage)(nil),              // 55: runink.v1.HistoryPage
-	(*Record)(nil),                   // 56: runink.v1.Record
-	(*NodeFact)(nil),                 // 57: runink.v1.NodeFact
-	(*ReservationSpan)(nil),          // 58: runink.v1.ReservationSpan
-	(*UsageRequest)(nil),             // 59: runink.v1.UsageRequest
-	(*UsageReply)(nil),               // 60: runink.v1.UsageReply
-	(*Party)(nil),                    // 61: runink.v1.Party
-	(*PartyUsage)(nil),               // 62: runink.v1.PartyUsage
-	(*TRESSeconds)(nil),              // 63: runink.v1.TRESSeconds
-	(*EndedSums)(nil),                // 64: runink.v1.EndedSums
-	(*ClusterUsage)(nil),             // 65: runink.v1.ClusterUsage
-	(*ReservationUsage)(nil),         // 66: runink.v1.ReservationUsage
-	(*AccountPlace)(nil),             // 67: runink.v1.AccountPlace
-	(*StepStatsRequest)(nil),         // 68: runink.v1.StepStatsRequest
-	(*StepStatsReply)(nil),           // 69: runink.v1.StepStatsReply
-	(*StepStat)(nil),                 // 70: runink.v1.StepStat
-	(*NodeStat)(nil),                 // 71: runink.v1.NodeStat
-	(*Sample)(nil),                   // 72: runink.v1.Sample
-	(*Sampled)(nil),                  // 73: runink.v1.Sampled
-	(*SliceStat)(nil),                // 74: runink.v1.SliceStat
-	(*ImportHistoryRequest)(nil),     // 75: runink.v1.ImportHistoryRequest
-	(*ImportHistoryReply)(nil),       // 76: runink.v1.ImportHistoryReply
-	(*CreateStepRequest)(nil),        // 77: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),          // 78: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),        // 79: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                   // 80: runink.v1.StepUp
-	(*StepAttach)(nil),               // 81: runink.v1.StepAttach
-	(*StepDown)(nil),                 // 82: runink.v1.StepDown
-	(*PmiShare)(nil),                 // 83: runink.v1.PmiShare
-	(*PmiKey)(nil),                   // 84: runink.v1.PmiKey
-	(*TaskOutput)(nil),               // 85: runink.v1.TaskOutput
-	(*TaskStart)(nil),                // 86: runink.v1.TaskStart
-	(*TaskExit)(nil),                 // 87: runink.v1.TaskExit
-	(*BcastUp)(nil),                  // 88: runink.v1.BcastUp
-	(*BcastFile)(nil),                // 89: runink.v1.BcastFile
-	(*BcastReply)(nil),               // 90: runink.v1.BcastReply
-	(*BcastOutcome)(nil),             // 91: runink.v1.BcastOutcome
-	(*DiagRequest)(nil),              // 92: runink.v1.DiagRequest
-	(*DiagReply)(nil),                // 93: runink.v1.DiagReply
-	(*PlanCount)(nil),                // 94: runink.v1.PlanCount
-	(*RpcCount)(nil),                 // 95: runink.v1.RpcCount
-	(*CreateTokenRequest)(nil),       // 96: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 97: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 98: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 99: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 100: runink.v1.JoinRequest
-	(*Report)(nil),                   // 101: runink.v1.Report
-	(*Hello)(nil),                    // 102: runink.v1.Hello
-	(*HeldJob)(nil),                  // 103: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 104: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 105: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 106: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 107: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 108: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 109: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 110: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 111: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 112: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 113: runink.v1.StepUsage
-	(*Order)(nil),                    // 114: runink.v1.Order
-	(*Welcome)(nil),                  // 115: runink.v1.Welcome
-	(*Ack)(nil),                      // 116: runink.v1.Ack
-	(*NewConfig)(nil),                // 117: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 118: runink.v1.DeviceFiles
-	(*PrologHere)(nil),               // 119: runink.v1.PrologHere
-	(*CheckHealth)(nil),              // 120: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 121: runink.v1.Reboot
-	(*JobHere)(nil),                  // 122: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 123: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 124: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 125: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 126: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 127: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 128: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 129: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 130: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 131: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 132: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 133: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 134: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 135: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 136: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 137: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 138: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 139: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 140: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 141: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 142: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 143: runink.v1.PartStanding
-	(*Standing)(nil),                 // 144: runink.v1.Standing
-	(*Bounded)(nil),                  // 145: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 146: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 147: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 148: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 149: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 150: runink.v1.IndexSet
-	(*Job)(nil),                      // 151: runink.v1.Job
-	(*Obstacle)(nil),                 // 152: runink.v1.Obstacle
-	(*Node)(nil),                     // 153: runink.v1.Node
-	(*Partition)(nil),                // 154: runink.v1.Partition
-	(*ConfigFile)(nil),               // 155: runink.v1.ConfigFile
-	(*Story)(nil),                    // 156: runink.v1.Story
-	(*RunRecord)(nil),                // 157: runink.v1.RunRecord
-	(*Reservation)(nil),              // 158: runink.v1.Reservation
-	(*AccountTables)(nil),            // 159: runink.v1.AccountTables
-	(*Transaction)(nil),              // 160: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 161: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 162: runink.v1.ExitCode
-	(*Step)(nil),                     // 163: runink.v1.Step
-	(*Usage)(nil),                    // 164: runink.v1.Usage
-	(*SetDevices)(nil),               // 165: runink.v1.SetDevices
-	(*RegisterNode)(nil),             // 166: runink.v1.RegisterNode
-	(*GresAlloc)(nil),                // 167: runink.v1.GresAlloc
+	(*GetCrontabRequest)(nil),        // 34: runink.v1.GetCrontabRequest
+	(*SetCrontabRequest)(nil),        // 35: runink.v1.SetCrontabRequest
+	(*CrontabReply)(nil),             // 36: runink.v1.CrontabReply
+	(*SetTriggerRequest)(nil),        // 37: runink.v1.SetTriggerRequest
+	(*ListTriggersRequest)(nil),      // 38: runink.v1.ListTriggersRequest
+	(*ClearTriggersRequest)(nil),     // 39: runink.v1.ClearTriggersRequest
+	(*TriggersReply)(nil),            // 40: runink.v1.TriggersReply
+	(*UpdateJobRequest)(nil),         // 41: runink.v1.UpdateJobRequest
+	(*KeyValue)(nil),                 // 42: runink.v1.KeyValue
+	(*ModifyNodeRequest)(nil),        // 43: runink.v1.ModifyNodeRequest
+	(*RebootNodesRequest)(nil),       // 44: runink.v1.RebootNodesRequest
+	(*ModifyPartitionRequest)(nil),   // 45: runink.v1.ModifyPartitionRequest
+	(*ReconfigureRequest)(nil),       // 46: runink.v1.ReconfigureRequest
+	(*ListReservationsRequest)(nil),  // 47: runink.v1.ListReservationsRequest
+	(*ReservationList)(nil),          // 48: runink.v1.ReservationList
+	(*ModifyReservationRequest)(nil), // 49: runink.v1.ModifyReservationRequest
+	(*ModifyReservationReply)(nil),   // 50: runink.v1.ModifyReservationReply
+	(*ListAccountsRequest)(nil),      // 51: runink.v1.ListAccountsRequest
+	(*AccountsReply)(nil),            // 52: runink.v1.AccountsReply
+	(*AccountAsk)(nil),               // 53: runink.v1.AccountAsk
+	(*AccountWhere)(nil),             // 54: runink.v1.AccountWhere
+	(*ChangeAccountsRequest)(nil),    // 55: runink.v1.ChangeAccountsRequest
+	(*ChangeAccountsReply)(nil),      // 56: runink.v1.ChangeAccountsReply
+	(*AssocRow)(nil),                 // 57: runink.v1.AssocRow
+	(*AccountsOutcome)(nil),          // 58: runink.v1.AccountsOutcome
+	(*AccountTrouble)(nil),           // 59: runink.v1.AccountTrouble
+	(*CompleteJobRequest)(nil),       // 60: runink.v1.CompleteJobRequest
+	(*HistoryRequest)(nil),           // 61: runink.v1.HistoryRequest
+	(*HistoryPage)(nil),              // 62: runink.v1.HistoryPage
+	(*Record)(nil),                   // 63: runink.v1.Record
+	(*NodeFact)(nil),                 // 64: runink.v1.NodeFact
+	(*ReservationSpan)(nil),          // 65: runink.v1.ReservationSpan
+	(*UsageRequest)(nil),             // 66: runink.v1.UsageRequest
+	(*UsageReply)(nil),               // 67: runink.v1.UsageReply
+	(*Party)(nil),                    // 68: runink.v1.Party
+	(*PartyUsage)(nil),               // 69: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),              // 70: runink.v1.TRESSeconds
+	(*EndedSums)(nil),                // 71: runink.v1.EndedSums
+	(*ClusterUsage)(nil),             // 72: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),         // 73: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),             // 74: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),         // 75: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),           // 76: runink.v1.StepStatsReply
+	(*StepStat)(nil),                 // 77: runink.v1.StepStat
+	(*NodeStat)(nil),                 // 78: runink.v1.NodeStat
+	(*Sample)(nil),                   // 79: runink.v1.Sample
+	(*Sampled)(nil),                  // 80: runink.v1.Sampled
+	(*SliceStat)(nil),                // 81: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),     // 82: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),       // 83: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),        // 84: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),          // 85: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),        // 86: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                   // 87: runink.v1.StepUp
+	(*StepAttach)(nil),               // 88: runink.v1.StepAttach
+	(*StepDown)(nil),                 // 89: runink.v1.StepDown
+	(*PmiShare)(nil),                 // 90: runink.v1.PmiShare
+	(*PmiKey)(nil),                   // 91: runink.v1.PmiKey
+	(*TaskOutput)(nil),               // 92: runink.v1.TaskOutput
+	(*TaskStart)(nil),                // 93: runink.v1.TaskStart
+	(*TaskExit)(nil),                 // 94: runink.v1.TaskExit
+	(*BcastUp)(nil),                  // 95: runink.v1.BcastUp
+	(*BcastFile)(nil),                // 96: runink.v1.BcastFile
+	(*BcastReply)(nil),               // 97: runink.v1.BcastReply
+	(*BcastOutcome)(nil),             // 98: runink.v1.BcastOutcome
+	(*DiagRequest)(nil),              // 99: runink.v1.DiagRequest
+	(*DiagReply)(nil),                // 100: runink.v1.DiagReply
+	(*PlanCount)(nil),                // 101: runink.v1.PlanCount
+	(*RpcCount)(nil),                 // 102: runink.v1.RpcCount
+	(*CreateTokenRequest)(nil),       // 103: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 104: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 105: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 106: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 107: runink.v1.JoinRequest
+	(*Report)(nil),                   // 108: runink.v1.Report
+	(*Hello)(nil),                    // 109: runink.v1.Hello
+	(*HeldJob)(nil),                  // 110: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 111: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 112: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 113: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 114: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 115: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 116: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 117: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 118: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 119: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 120: runink.v1.StepUsage
+	(*Order)(nil),                    // 121: runink.v1.Order
+	(*Welcome)(nil),                  // 122: runink.v1.Welcome
+	(*Ack)(nil),                      // 123: runink.v1.Ack
+	(*NewConfig)(nil),                // 124: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 125: runink.v1.DeviceFiles
+	(*PrologHere)(nil),               // 126: runink.v1.PrologHere
+	(*CheckHealth)(nil),              // 127: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 128: runink.v1.Reboot
+	(*JobHere)(nil),                  // 129: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 130: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 131: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 132: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 133: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 134: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 135: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 136: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 137: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 138: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 139: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 140: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 141: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 142: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 143: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 144: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 145: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 146: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 147: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 148: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 149: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 150: runink.v1.PartStanding
+	(*Standing)(nil),                 // 151: runink.v1.Standing
+	(*Bounded)(nil),                  // 152: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 153: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 154: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 155: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 156: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 157: runink.v1.IndexSet
+	(*Job)(nil),                      // 158: runink.v1.Job
+	(*Obstacle)(nil),                 // 159: runink.v1.Obstacle
+	(*Node)(nil),                     // 160: runink.v1.Node
+	(*Partition)(nil),                // 161: runink.v1.Partition
+	(*ConfigFile)(nil),               // 162: runink.v1.ConfigFile
+	(*Story)(nil),                    // 163: runink.v1.Story
+	(*RunRecord)(nil),                // 164: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 165: runink.v1.Trigger
+	(*Reservation)(nil),              // 166: runink.v1.Reservation
+	(*AccountTables)(nil),            // 167: runink.v1.AccountTables
+	(*Transaction)(nil),              // 168: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 169: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 170: runink.v1.ExitCode
+	(*Step)(nil),                     // 171: runink.v1.Step
+	(*Usage)(nil),                    // 172: runink.v1.Usage
+	(*SetDevices)(nil),               // 173: runink.v1.SetDevices
+	(*RegisterNode)(nil),             // 174: runink.v1.RegisterNode
+	(*GresAlloc)(nil),                // 175: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	148, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	149, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	155, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	156, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	150, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	157, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	151, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	158, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	152, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	153, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	154, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	155, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	159, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	160, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	161, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	162, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	8,   // 18: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	151, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	156, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	157, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	158, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	163, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	164, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	11,  // 22: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	8,   // 23: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	32,  // 24: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
 	8,   // 25: runink.v1.Outcome.status:type_name -> runink.v1.Status
 	11,  // 26: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
 	0,   // 27: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
-	11,  // 28: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
-	35,  // 29: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
-	35,  // 30: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
-	35,  // 31: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	158, // 32: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
-	35,  // 33: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
-	8,   // 34: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	159, // 35: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	160, // 36: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	161, // 37: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
-	47,  // 38: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
-	35,  // 39: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
-	46,  // 40: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
-	8,   // 41: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
-	51,  // 42: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
-	52,  // 43: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
-	50,  // 44: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
-	50,  // 45: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
-	50,  // 46: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	162, // 47: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
-	11,  // 48: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	56,  // 49: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
-	8,   // 50: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	151, // 51: runink.v1.Record.job:type_name -> runink.v1.Job
-	163, // 52: runink.v1.Record.steps:type_name -> runink.v1.Step
-	164, // 53: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	57,  // 54: runink.v1.Record.node:type_name -> runink.v1.NodeFact
-	58,  // 55: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	8,   // 56: runink.v1.UsageReply.status:type_name -> runink.v1.Status
-	62,  // 57: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
-	62,  // 58: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
-	65,  // 59: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
-	66,  // 60: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
-	67,  // 61: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	57,  // 62: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
-	58,  // 63: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
-	61,  // 64: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	63,  // 65: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	64,  // 66: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	58,  // 67: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	63,  // 68: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
-	11,  // 69: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	70,  // 70: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
-	8,   // 71: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	151, // 72: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	163, // 73: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	71,  // 74: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	164, // 75: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	74,  // 76: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	164, // 77: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	56,  // 78: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
-	8,   // 79: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	148, // 80: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	149, // 81: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	8,   // 82: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	163, // 83: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	151, // 84: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	81,  // 85: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	83,  // 86: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
-	85,  // 87: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	86,  // 88: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	87,  // 89: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	83,  // 90: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	84,  // 91: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	162, // 92: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	89,  // 93: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	11,  // 94: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	122, // 95: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	8,   // 96: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	91,  // 97: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	8,   // 98: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	94,  // 99: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	94,  // 100: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	95,  // 101: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	95,  // 102: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	95,  // 103: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	8,   // 104: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	8,   // 105: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	102, // 106: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	104, // 107: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	105, // 108: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	106, // 109: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	107, // 110: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	108, // 111: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	109, // 112: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	111, // 113: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	112, // 114: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	113, // 115: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	73,  // 116: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	110, // 117: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	165, // 118: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	166, // 119: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	103, // 120: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	162, // 121: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	164, // 122: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	164, // 123: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	162, // 124: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	87,  // 125: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	164, // 126: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 127: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	164, // 128: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	115, // 129: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	123, // 130: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	124, // 131: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	126, // 132: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	127, // 133: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	116, // 134: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	117, // 135: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	128, // 136: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	72,  // 137: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	119, // 138: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	120, // 139: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	121, // 140: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	155, // 141: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	103, // 142: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	155, // 143: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	122, // 144: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	167, // 145: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	149, // 146: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	118, // 147: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	122, // 148: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	122, // 149: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	125, // 150: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	167, // 151: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	118, // 152: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	131, // 153: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	132, // 154: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	133, // 155: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	133, // 156: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	136, // 157: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	140, // 158: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	141, // 159: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	142, // 160: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	139, // 161: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	136, // 162: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	144, // 163: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	144, // 164: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	143, // 165: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	143, // 166: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	144, // 167: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	145, // 168: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	145, // 169: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	145, // 170: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	145, // 171: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	145, // 172: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	145, // 173: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	145, // 174: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	8,   // 175: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	2,   // 176: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 177: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 178: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 179: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 180: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 181: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 182: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 183: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 184: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 185: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	28,  // 186: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	26,  // 187: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	30,  // 188: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	33,  // 189: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	34,  // 190: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	36,  // 191: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	37,  // 192: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	38,  // 193: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	40,  // 194: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	42,  // 195: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	39,  // 196: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	54,  // 197: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	59,  // 198: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	68,  // 199: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	75,  // 200: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	53,  // 201: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	77,  // 202: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	80,  // 203: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	79,  // 204: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	44,  // 205: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	48,  // 206: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	96,  // 207: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	98,  // 208: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	129, // 209: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	134, // 210: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	92,  // 211: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	88,  // 212: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	137, // 213: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	146, // 214: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	100, // 215: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	101, // 216: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	80,  // 217: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	88,  // 218: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	3,   // 219: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 220: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 221: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	151, // 222: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 223: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 224: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 225: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 226: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 227: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 228: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	29,  // 229: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	27,  // 230: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	31,  // 231: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	31,  // 232: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	31,  // 233: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 234: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 235: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	1,   // 236: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	41,  // 237: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	43,  // 238: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	1,   // 239: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	55,  // 240: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	60,  // 241: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	69,  // 242: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	76,  // 243: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 244: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	78,  // 245: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	82,  // 246: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 247: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	45,  // 248: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	49,  // 249: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	97,  // 250: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	99,  // 251: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	130, // 252: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	135, // 253: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	93,  // 254: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	90,  // 255: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	138, // 256: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	147, // 257: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	99,  // 258: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	114, // 259: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	82,  // 260: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	90,  // 261: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	219, // [219:262] is the sub-list for method output_type
-	176, // [176:219] is the sub-list for method input_type
-	176, // [176:176] is the sub-list for extension type_name
-	176, // [176:176] is the sub-list for extension extendee
-	0,   // [0:176] is the sub-list for field type_name
+	6,   // 28: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
+	8,   // 29: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
+	165, // 30: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	8,   // 31: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
+	165, // 32: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	11,  // 33: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
+	42,  // 34: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
+	42,  // 35: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
+	42,  // 36: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
+	166, // 37: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	42,  // 38: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
+	8,   // 39: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
+	167, // 40: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	168, // 41: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	169, // 42: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	54,  // 43: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
+	42,  // 44: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
+	53,  // 45: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
+	8,   // 46: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
+	58,  // 47: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
+	59,  // 48: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
+	57,  // 49: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
+	57,  // 50: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
+	57,  // 51: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
+	170, // 52: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	11,  // 53: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
+	63,  // 54: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	8,   // 55: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
+	158, // 56: runink.v1.Record.job:type_name -> runink.v1.Job
+	171, // 57: runink.v1.Record.steps:type_name -> runink.v1.Step
+	172, // 58: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	64,  // 59: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	65,  // 60: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	8,   // 61: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	69,  // 62: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	69,  // 63: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	72,  // 64: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	73,  // 65: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	74,  // 66: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	64,  // 67: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
+	65,  // 68: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
+	68,  // 69: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	70,  // 70: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	71,  // 71: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	65,  // 72: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	70,  // 73: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	11,  // 74: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	77,  // 75: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	8,   // 76: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	158, // 77: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	171, // 78: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	78,  // 79: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	172, // 80: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	81,  // 81: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	172, // 82: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	63,  // 83: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	8,   // 84: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	155, // 85: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	156, // 86: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	8,   // 87: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	171, // 88: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	158, // 89: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	88,  // 90: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	90,  // 91: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
+	92,  // 92: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	93,  // 93: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	94,  // 94: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	90,  // 95: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	91,  // 96: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	170, // 97: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	96,  // 98: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	11,  // 99: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	129, // 100: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	8,   // 101: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	98,  // 102: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	8,   // 103: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	101, // 104: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	101, // 105: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	102, // 106: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	102, // 107: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	102, // 108: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	8,   // 109: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	8,   // 110: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	109, // 111: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	111, // 112: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	112, // 113: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	113, // 114: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	114, // 115: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	115, // 116: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	116, // 117: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	118, // 118: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	119, // 119: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	120, // 120: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	80,  // 121: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	117, // 122: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	173, // 123: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	174, // 124: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	110, // 125: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	170, // 126: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	172, // 127: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	172, // 128: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	170, // 129: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	94,  // 130: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	172, // 131: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	8,   // 132: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	172, // 133: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	122, // 134: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	130, // 135: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	131, // 136: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	133, // 137: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	134, // 138: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	123, // 139: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	124, // 140: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	135, // 141: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	79,  // 142: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	126, // 143: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	127, // 144: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	128, // 145: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	162, // 146: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	110, // 147: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	162, // 148: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	129, // 149: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	175, // 150: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	156, // 151: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	125, // 152: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	129, // 153: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	129, // 154: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	132, // 155: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	175, // 156: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	125, // 157: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	138, // 158: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	139, // 159: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	140, // 160: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	140, // 161: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	143, // 162: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	147, // 163: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	148, // 164: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	149, // 165: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	146, // 166: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	143, // 167: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	151, // 168: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	151, // 169: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	150, // 170: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	150, // 171: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	151, // 172: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	152, // 173: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	152, // 174: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	152, // 175: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	152, // 176: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	152, // 177: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	152, // 178: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	152, // 179: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	8,   // 180: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	2,   // 181: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	5,   // 182: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	5,   // 183: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	10,  // 184: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	12,  // 185: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	15,  // 186: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	17,  // 187: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	19,  // 188: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	21,  // 189: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	23,  // 190: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	28,  // 191: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	26,  // 192: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	30,  // 193: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	33,  // 194: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	41,  // 195: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	43,  // 196: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	44,  // 197: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	45,  // 198: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	47,  // 199: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	49,  // 200: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	46,  // 201: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	61,  // 202: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	66,  // 203: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	75,  // 204: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	82,  // 205: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	60,  // 206: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	84,  // 207: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	87,  // 208: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	86,  // 209: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	51,  // 210: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	55,  // 211: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	103, // 212: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	105, // 213: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	136, // 214: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	141, // 215: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	99,  // 216: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	95,  // 217: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	144, // 218: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	34,  // 219: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	35,  // 220: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	37,  // 221: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	38,  // 222: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	39,  // 223: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	153, // 224: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	107, // 225: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	108, // 226: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	87,  // 227: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	95,  // 228: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	3,   // 229: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	7,   // 230: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	9,   // 231: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	158, // 232: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	13,  // 233: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	16,  // 234: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	18,  // 235: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	20,  // 236: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	22,  // 237: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	25,  // 238: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	29,  // 239: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	27,  // 240: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	31,  // 241: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	31,  // 242: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	31,  // 243: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 244: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 245: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	1,   // 246: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	48,  // 247: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	50,  // 248: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	1,   // 249: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	62,  // 250: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	67,  // 251: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	76,  // 252: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	83,  // 253: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 254: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	85,  // 255: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	89,  // 256: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 257: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	52,  // 258: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	56,  // 259: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	104, // 260: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	106, // 261: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	137, // 262: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	142, // 263: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	100, // 264: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	97,  // 265: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	145, // 266: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	36,  // 267: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	36,  // 268: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	40,  // 269: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	40,  // 270: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	40,  // 271: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	154, // 272: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	106, // 273: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	121, // 274: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	89,  // 275: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	97,  // 276: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	229, // [229:277] is the sub-list for method output_type
+	181, // [181:229] is the sub-list for method input_type
+	181, // [181:181] is the sub-list for extension type_name
+	181, // [181:181] is the sub-list for extension extendee
+	0,   // [0:181] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -13630,7 +14065,7 @@ func file_rpc_proto_init() {
 	file_nouns_proto_init()
 	file_log_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[100].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[107].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -13645,7 +14080,7 @@ func file_rpc_proto_init() {
 		(*Report_PrologDone)(nil),
 		(*Report_Devices)(nil),
 	}
-	file_rpc_proto_msgTypes[113].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[120].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -13665,7 +14100,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   147,
+			NumMessages:   154,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -59,6 +59,11 @@ const (
 	Controller_Diag_FullMethodName              = "/runink.v1.Controller/Diag"
 	Controller_Bcast_FullMethodName             = "/runink.v1.Controller/Bcast"
 	Controller_Standings_FullMethodName         = "/runink.v1.Controller/Standings"
+	Controller_GetCrontab_FullMethodName        = "/runink.v1.Controller/GetCrontab"
+	Controller_SetCrontab_FullMethodName        = "/runink.v1.Controller/SetCrontab"
+	Controller_SetTrigger_FullMethodName        = "/runink.v1.Controller/SetTrigger"
+	Controller_ListTriggers_FullMethodName      = "/runink.v1.Controller/ListTriggers"
+	Controller_ClearTriggers_FullMethodName     = "/runink.v1.Controller/ClearTriggers"
 	Controller_ResetUsage_FullMethodName        = "/runink.v1.Controller/ResetUsage"
 )
 
@@ -130,6 +135,13 @@ type ControllerClient interface {
 	Bcast(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[BcastUp, BcastReply], error)
 	// Standings tells what the limits of associations and QOS are and what counts against them.
 	Standings(ctx context.Context, in *StandingsRequest, opts ...grpc.CallOption) (*StandingsReply, error)
+	// GetCrontab returns a user's crontab; SetCrontab replaces it and its jobs, all or nothing.
+	GetCrontab(ctx context.Context, in *GetCrontabRequest, opts ...grpc.CallOption) (*CrontabReply, error)
+	SetCrontab(ctx context.Context, in *SetCrontabRequest, opts ...grpc.CallOption) (*CrontabReply, error)
+	// SetTrigger keeps a program to run on an event, ListTriggers lists them, ClearTriggers forgets some.
+	SetTrigger(ctx context.Context, in *SetTriggerRequest, opts ...grpc.CallOption) (*TriggersReply, error)
+	ListTriggers(ctx context.Context, in *ListTriggersRequest, opts ...grpc.CallOption) (*TriggersReply, error)
+	ClearTriggers(ctx context.Context, in *ClearTriggersRequest, opts ...grpc.CallOption) (*TriggersReply, error)
 	// ResetUsage forgets what associations and QOS have used.
 	ResetUsage(ctx context.Context, in *ResetUsageRequest, opts ...grpc.CallOption) (*ResetUsageReply, error)
 }
@@ -555,6 +567,56 @@ func (c *controllerClient) Standings(ctx context.Context, in *StandingsRequest, 
 	return out, nil
 }
 
+func (c *controllerClient) GetCrontab(ctx context.Context, in *GetCrontabRequest, opts ...grpc.CallOption) (*CrontabReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CrontabReply)
+	err := c.cc.Invoke(ctx, Controller_GetCrontab_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) SetCrontab(ctx context.Context, in *SetCrontabRequest, opts ...grpc.CallOption) (*CrontabReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CrontabReply)
+	err := c.cc.Invoke(ctx, Controller_SetCrontab_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) SetTrigger(ctx context.Context, in *SetTriggerRequest, opts ...grpc.CallOption) (*TriggersReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TriggersReply)
+	err := c.cc.Invoke(ctx, Controller_SetTrigger_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) ListTriggers(ctx context.Context, in *ListTriggersRequest, opts ...grpc.CallOption) (*TriggersReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TriggersReply)
+	err := c.cc.Invoke(ctx, Controller_ListTriggers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) ClearTriggers(ctx context.Context, in *ClearTriggersRequest, opts ...grpc.CallOption) (*TriggersReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TriggersReply)
+	err := c.cc.Invoke(ctx, Controller_ClearTriggers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controllerClient) ResetUsage(ctx context.Context, in *ResetUsageRequest, opts ...grpc.CallOption) (*ResetUsageReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ResetUsageReply)
@@ -633,6 +695,13 @@ type ControllerServer interface {
 	Bcast(grpc.ClientStreamingServer[BcastUp, BcastReply]) error
 	// Standings tells what the limits of associations and QOS are and what counts against them.
 	Standings(context.Context, *StandingsRequest) (*StandingsReply, error)
+	// GetCrontab returns a user's crontab; SetCrontab replaces it and its jobs, all or nothing.
+	GetCrontab(context.Context, *GetCrontabRequest) (*CrontabReply, error)
+	SetCrontab(context.Context, *SetCrontabRequest) (*CrontabReply, error)
+	// SetTrigger keeps a program to run on an event, ListTriggers lists them, ClearTriggers forgets some.
+	SetTrigger(context.Context, *SetTriggerRequest) (*TriggersReply, error)
+	ListTriggers(context.Context, *ListTriggersRequest) (*TriggersReply, error)
+	ClearTriggers(context.Context, *ClearTriggersRequest) (*TriggersReply, error)
 	// ResetUsage forgets what associations and QOS have used.
 	ResetUsage(context.Context, *ResetUsageRequest) (*ResetUsageReply, error)
 	mustEmbedUnimplementedControllerServer()
@@ -758,6 +827,21 @@ func (UnimplementedControllerServer) Bcast(grpc.ClientStreamingServer[BcastUp, B
 }
 func (UnimplementedControllerServer) Standings(context.Context, *StandingsRequest) (*StandingsReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Standings not implemented")
+}
+func (UnimplementedControllerServer) GetCrontab(context.Context, *GetCrontabRequest) (*CrontabReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetCrontab not implemented")
+}
+func (UnimplementedControllerServer) SetCrontab(context.Context, *SetCrontabRequest) (*CrontabReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetCrontab not implemented")
+}
+func (UnimplementedControllerServer) SetTrigger(context.Context, *SetTriggerRequest) (*TriggersReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetTrigger not implemented")
+}
+func (UnimplementedControllerServer) ListTriggers(context.Context, *ListTriggersRequest) (*TriggersReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTriggers not implemented")
+}
+func (UnimplementedControllerServer) ClearTriggers(context.Context, *ClearTriggersRequest) (*TriggersReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ClearTriggers not implemented")
 }
 func (UnimplementedControllerServer) ResetUsage(context.Context, *ResetUsageRequest) (*ResetUsageReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResetUsage not implemented")
@@ -1424,6 +1508,96 @@ func _Controller_Standings_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Controller_GetCrontab_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetCrontabRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).GetCrontab(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_GetCrontab_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).GetCrontab(ctx, req.(*GetCrontabRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_SetCrontab_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetCrontabRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).SetCrontab(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_SetCrontab_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).SetCrontab(ctx, req.(*SetCrontabRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_SetTrigger_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetTriggerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).SetTrigger(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_SetTrigger_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).SetTrigger(ctx, req.(*SetTriggerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_ListTriggers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTriggersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).ListTriggers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_ListTriggers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).ListTriggers(ctx, req.(*ListTriggersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_ClearTriggers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClearTriggersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).ClearTriggers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_ClearTriggers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).ClearTriggers(ctx, req.(*ClearTriggersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Controller_ResetUsage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ResetUsageRequest)
 	if err := dec(in); err != nil {
@@ -1580,6 +1754,26 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Standings",
 			Handler:    _Controller_Standings_Handler,
+		},
+		{
+			MethodName: "GetCrontab",
+			Handler:    _Controller_GetCrontab_Handler,
+		},
+		{
+			MethodName: "SetCrontab",
+			Handler:    _Controller_SetCrontab_Handler,
+		},
+		{
+			MethodName: "SetTrigger",
+			Handler:    _Controller_SetTrigger_Handler,
+		},
+		{
+			MethodName: "ListTriggers",
+			Handler:    _Controller_ListTriggers_Handler,
+		},
+		{
+			MethodName: "ClearTriggers",
+			Handler:    _Controller_ClearTriggers_Handler,
 		},
 		{
 			MethodName: "ResetUsage",

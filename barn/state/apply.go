@@ -82,6 +82,14 @@ func (s *State) dispatch(cmd Command) Result {
 		s.view = nil
 		s.events = append(s.events, UsageReset{ResetUsage: c, At: s.at})
 		return Result{}
+	case SetCrontab:
+		return s.setCrontab(c)
+	case DropCron:
+		return refusal(s.dropCron(c))
+	case SetTrigger:
+		return s.setTrigger(c)
+	case DropTriggers:
+		return refusal(s.dropTriggers(c))
 	case UseToken:
 		return refusal(s.useToken(c))
 	case Mark:

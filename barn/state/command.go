@@ -303,6 +303,24 @@ type ResetUsage struct {
 	Month, NextMonth time.Time // when it began, and when the next one does
 }
 
+// SetCrontab replaces a user's crontab and the jobs it asks for, all or nothing.
+// An empty text removes it.
+type SetCrontab struct {
+	UID    uint32
+	User   string
+	Text   string
+	Submit SubmitJobs // a job a line, with Spec.Cron; none when no line is due ever
+}
+
+// DropCron cancels a job of a crontab and switches its lines off.
+type DropCron struct{ Job slurm.JobID }
+
+// SetTrigger keeps a trigger; its id and its time are Apply's.
+type SetTrigger struct{ Trigger sched.Trigger }
+
+// DropTriggers forgets triggers, pulled or taken back.
+type DropTriggers struct{ IDs []uint32 }
+
 func (SubmitJobs) command()      {}
 func (StartJobs) command()       {}
 func (SetWaits) command()        {}
@@ -329,6 +347,10 @@ func (PowerNodes) command()      {}
 func (BeginJob) command()        {}
 func (ShrinkJob) command()       {}
 func (ResetUsage) command()      {}
+func (SetCrontab) command()      {}
+func (DropCron) command()        {}
+func (SetTrigger) command()      {}
+func (DropTriggers) command()    {}
 
 // Result is what a command answers to who proposed it.
 type Result struct {
@@ -339,6 +361,7 @@ type Result struct {
 	Refused []Refusal     // StartJobs: the starts left out, in order
 	Step    slurm.StepID  // StartStep
 	Name    string        // SetReservation: the name it was given
+	Number  uint32        // SetTrigger: its id
 	Index   uint64        // log index
 }
 

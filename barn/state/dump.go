@@ -33,12 +33,15 @@ type Dump struct {
 	Keys       []*SubmitKey       // by key
 	StepKeys   []*StepKey         // by key
 	Tokens     []*Token           // by hash
+	Crontabs   []*Crontab         // by uid
+	Triggers   []*sched.Trigger   // by id
 
 	Accounts        sched.AccountTables
 	Transactions    []*sched.Transaction // oldest first
 	NextTransaction uint32               // id of the last one
 	Spent           sched.Spent
 	NextResv        uint32
+	NextTrigger     uint32               // id of the last one
 	Reservations    []*sched.Reservation // in the order in which they were made
 }
 
@@ -56,6 +59,7 @@ func (s *State) Dump() *Dump {
 		Cluster: s.cluster, Index: s.index, Level: s.level, NextJob: s.nextJob, RunDay: s.runDay, RunSeq: s.runSeq,
 		Files: s.files, Partitions: slices.Clone(s.config.Partitions), Nodes: slices.Clone(s.nodes), Jobs: s.all.slice(),
 		Runs: sortedValues(s.runs), Keys: sortedValues(s.keys), StepKeys: sortedValues(s.stepKeys), Tokens: sortedValues(s.tokens),
+		Crontabs: sortedValues(s.crontabs), Triggers: sortedValues(s.triggers), NextTrigger: s.nextTrigger,
 		Accounts: s.accounts.Tables(), Transactions: slices.Clone(s.transactions), NextTransaction: s.nextTransaction,
 		Spent:    s.ledger.Spent(),
 		NextResv: s.nextResv, Reservations: slices.Clone(s.resvs),
@@ -139,6 +143,13 @@ func Load(d *Dump) (*State, error) {
 	for _, t := range d.Tokens {
 		s.tokens[t.Hash] = t
 	}
+	for _, c := range d.Crontabs {
+		s.crontabs[c.UID] = c
+	}
+	for _, t := range d.Triggers {
+		s.triggers[t.ID] = t
+	}
+	s.nextTrigger = d.NextTrigger
 	return s, nil
 }
 

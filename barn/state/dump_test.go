@@ -19,6 +19,8 @@ func busy(t *testing.T) *Dump {
 	id := r.run(r.task(a, 1, 1, "n1"))
 	r.must(StartStep{Job: id, Step: &sched.Step{}, Key: "s"})
 	r.must(AddToken{Hash: "h", Role: "node", Expires: r.at})
+	r.must(SetTrigger{sched.Trigger{Kind: "down", On: sched.TriggerOnNode, Program: "/bin/true"}})
+	r.must(SetCrontab{UID: 1, User: "ann", Text: "@daily true\n"})
 	return r.s.Dump()
 }
 

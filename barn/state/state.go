@@ -62,6 +62,10 @@ type State struct {
 	once     once
 	tokens   map[string]*Token
 
+	crontabs    map[uint32]*Crontab // by uid
+	triggers    map[uint32]*sched.Trigger
+	nextTrigger uint32 // id of the last one
+
 	accounts        *sched.Accounts
 	ledger          *sched.Ledger        // what counts against limits, and what was used
 	transactions    []*sched.Transaction // oldest first; appended to, never written
@@ -149,6 +153,8 @@ func New(cluster string) *State {
 		blobs:    map[sched.BlobID]*blob{},
 		once:     newOnce(),
 		tokens:   map[string]*Token{},
+		crontabs: map[uint32]*Crontab{},
+		triggers: map[uint32]*sched.Trigger{},
 		accounts: sched.NewAccounts(),
 		ledger:   sched.NewLedger(nil, nil, noTime),
 	}

@@ -96,7 +96,7 @@ func invent(dir string, s settings) ([]byte, error) {
 	b.WriteString("# A cluster on one machine, made by rink dev.\nClusterName=dev\n")
 	place(&b, dir, host, ports[0])
 	b.WriteString("SlurmdParameters=config_overrides\nReturnToService=2\nSelectType=select/cons_tres\nSelectTypeParameters=CR_CPU_Memory\n")
-	b.WriteString("DefMemPerCPU=100\nMaxArraySize=200001\nMaxJobCount=500000\nKillWait=5\n")
+	b.WriteString("DefMemPerCPU=100\nMaxArraySize=200001\nMaxJobCount=500000\nKillWait=5\nScronParameters=enable\n")
 	b.WriteString("SliceNamespaces=pid,mount,ipc\n")
 	if s.Gres != "" {
 		gres, err := slurm.ParseGres(s.Gres)

@@ -24,6 +24,7 @@ import (
 	"github.com/runink/rink/cmds/sbcast"
 	"github.com/runink/rink/cmds/scancel"
 	"github.com/runink/rink/cmds/scontrol"
+	"github.com/runink/rink/cmds/scrontab"
 	"github.com/runink/rink/cmds/sdiag"
 	"github.com/runink/rink/cmds/seff"
 	"github.com/runink/rink/cmds/sim"
@@ -34,6 +35,7 @@ import (
 	"github.com/runink/rink/cmds/srun"
 	"github.com/runink/rink/cmds/sshare"
 	"github.com/runink/rink/cmds/sstat"
+	"github.com/runink/rink/cmds/strigger"
 	"github.com/runink/rink/cmds/token"
 	"github.com/runink/rink/cmds/why"
 )
@@ -64,6 +66,8 @@ var commands = []command{
 	{[]string{"sdiag", "rdiag"}, sdiag.Run, "what the controller did, and how long that took"},
 	{[]string{"sbcast", "rbcast"}, sbcast.Run, "copy a file to the nodes of a job"},
 	{[]string{"sattach", "rattach"}, sattach.Run, "see and feed a running step"},
+	{[]string{"scrontab", "rcrontab"}, scrontab.Run, "have jobs started again and again"},
+	{[]string{"strigger", "rtrigger"}, strigger.Run, "have a program run when something happens"},
 	{[]string{"seff"}, seff.Run, "what a job used of what it held"},
 	{[]string{"reff"}, reff.Run, "the same of users, accounts, herds and arrays"},
 	{[]string{"sacctmgr", "racctmgr"}, sacctmgr.Run, "look at accounts, users and QOS, and change them"},

@@ -155,6 +155,9 @@ func (c *call) jobTimes(r *record, j *show.Job) {
 	r.line("AccrueTime", v.Time(j.AgeSince(), "Unknown"))
 	end := v.Time(j.EndAt(v.Now), "Unknown")
 	r.line("StartTime", v.Time(j.StartAt(v.Now), "Unknown"), "EndTime", end, "Deadline", v.Time(j.Spec.Deadline, show.NA))
+	if j.Spec.Cron != "" {
+		r.line("CronJob", "Yes", "CrontabSpec", strconv.Quote(j.Spec.Cron))
+	}
 	if c.preempts() && !j.Start.IsZero() && !j.IsPending() {
 		r.line("PreemptEligibleTime", v.Time(j.Start.Add(c.exempt()), "Unknown"), "PreemptTime", v.Time(j.Preempted, "None"))
 	}

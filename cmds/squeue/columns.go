@@ -112,7 +112,12 @@ func columns() []column {
 		plain('X', "CoreSpec", "CORE_SPEC", coreSpec),
 		number(0, "CPUsPerTask cpus-per-task", "CPUS_PER_TASK", func(j *show.Job) int64 { return int64(max(1, j.Need.CPUsPerTask)) }),
 		plain(0, "cpus-per-tres", "CPUS_PER_TRES", func(j *show.Job) string { return perGPU(j.Spec.CPUsPerGPU) }),
-		constant(0, "CronJob", "CRON_JOB", "No"),
+		plain(0, "CronJob", "CRON_JOB", func(j *show.Job) string {
+			if j.Spec.Cron != "" {
+				return "Yes"
+			}
+			return "No"
+		}),
 		moment(0, "Deadline", "DEADLINE", func(_ *show.View, j *show.Job) time.Time { return j.Spec.Deadline }),
 		plain(0, "DelayBoot", "DELAY_BOOT", func(j *show.Job) string { return j.Spec.DelayBoot.Short() }),
 		plain('E', "Dependency", "DEPENDENCY", (*show.Job).Dependency),
