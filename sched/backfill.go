@@ -10,6 +10,7 @@ import (
 
 // promise is room kept for a job that waits, from its expected start on.
 type promise struct {
+	item       *item
 	part       PartitionName
 	at         int // among those there are
 	start, end instant
@@ -145,7 +146,7 @@ const promiseLooks = 5_000_000
 
 // promise holds what a job will need from its expected start on.
 func (c *cycle) promise(it *item, a *ask, at instant, alloc []NodeAlloc) {
-	p := &promise{part: a.part.Name, start: at, end: at.plus(a.span), where: make([]int, len(alloc)), loads: make([]load, len(alloc)), nodes: make([]NodeName, len(alloc))}
+	p := &promise{item: it, part: a.part.Name, start: at, end: at.plus(a.span), where: make([]int, len(alloc)), loads: make([]load, len(alloc)), nodes: make([]NodeName, len(alloc))}
 	for i, n := range alloc {
 		pos := c.byName[n.Node]
 		r := &c.rooms[pos]
@@ -158,6 +159,7 @@ func (c *cycle) promise(it *item, a *ask, at instant, alloc []NodeAlloc) {
 	for _, pos := range c.blockMates(a.wholeBlocks, alloc) {
 		p.where, p.loads = append(p.where, pos), append(p.loads, load{block: true})
 	}
+	c.stir(it)
 	c.lower(it, p)
 }
 

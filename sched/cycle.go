@@ -36,13 +36,15 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 	}
 	c.giveTurns() // preempt.go
 	c.rank()      // foresight.go
+	c.takeCalm()  // calm.go
 	c.line()
 	for len(c.cursors) > 0 {
 		k := c.cursors[0]
 		p := k.lane.parts[k.part]
 		e := entry{item: k.item, job: k.item.job, part: p, at: k.part}
-		if s := c.supplyFor(p); !k.any && !s.any && (!s.holds(&k.item.want) || c.hopelessLane(k.lane, p)) {
-			if k.next(s); k.item != nil && c.hopelessLane(k.lane, p) {
+		k.calm = c.full
+		if s := c.supplyFor(p); !k.any && !s.any && (!s.holds(&k.item.want) && (!k.calm || k.item.want.calm) || !c.full && c.hopelessLane(k.lane, p)) {
+			if k.next(s); k.item != nil && !c.full && c.hopelessLane(k.lane, p) {
 				k.item = nil
 			}
 			c.cursors.fix()
@@ -64,6 +66,7 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 			default:
 				c.reserve(e) // backfill.go
 			}
+			c.calmed(k, e.item)
 		}
 		k.in++
 		if p.failed && !p.turned && c.t.policy.shortFirst {
@@ -112,7 +115,7 @@ func (c *cycle) over() {
 	for _, pos := range c.gained {
 		c.rooms[pos].more = false
 	}
-	c.gained = c.gained[:0]
+	c.gained, c.gains.rows = c.gained[:0], c.gains.rows[:0]
 	clear(c.arrived)
 	c.arrived = c.arrived[:0]
 	if c.looks > maxLooks || c.tests >= c.t.maxTests {
@@ -120,11 +123,15 @@ func (c *cycle) over() {
 	}
 }
 
-// newcomers sets cursors to the jobs that came since the last pass: they are
-// looked at in any case.
+// newcomers sets cursors to the jobs that are looked at in any case: those that came
+// since the last pass, and those that are promised room where there is more now,
+// since what there is for others leaves their own promise out.
 func (c *cycle) newcomers() {
+	if len(c.arrived) == 0 && len(c.promised) == 0 {
+		return
+	}
 	byLane := make(map[*lane]*lane)
-	for _, it := range c.arrived {
+	for _, it := range c.heirs() {
 		if it.gone {
 			continue
 		}
@@ -186,6 +193,8 @@ type cycle struct {
 	booked    int                  // allocations made
 	tests     int                  // requests that room was looked for
 	behind    int                  // starts behind a job that waits
+	calming   bool                 // jobs found calm are noted
+	skipping  bool                 // those noted before may be left alone
 	passed    bool                 // the job at hand was passed over without a look
 	gainsOnly bool                 // it can only start where there is more than before
 	former    []former             // promises of the last pass, where only the first in line holds one
@@ -218,49 +227,11 @@ func (s *Scheduler) newCycle(at time.Time, full bool) *cycle {
 	return c
 }
 
-// everything is a supply that holds any demand.
-var everything = supply{any: true}
-
-// supplyFor is what decides whether a job of a partition is worth a look: until
-// its first one waits all are.
-func (c *cycle) supplyFor(p *part) *supply {
-	if c.full || !p.failed || c.t.fifo || c.t.policy.everyPromise {
-		return &everything
-	}
-	if p.asOf == c.booked+1 {
-		return &p.now
-	}
-	p.asOf = c.booked + 1
-	p.now = p.supply()
-	if c.unbarred || len(c.gained) > manyGains {
-		return &p.now
-	}
-	// What found no room in the last pass finds some only where there is more now.
-	node, idle := int32(0), int32(0)
-	for _, pos := range c.gained {
-		if r := &c.rooms[pos]; r.open && p.in[pos] {
-			node = max(node, int32(r.cpus))
-			if len(r.held) == 0 {
-				idle = p.now.idle
-			}
-		}
-	}
-	p.now.node, p.now.idle = min(p.now.node, node), idle
-	if node == 0 {
-		p.now.total, p.now.nodes = 0, 0
-	}
-	return &p.now
-}
-
-// manyGains is from how many rooms with more to give on they are not told from
-// the others.
-const manyGains = 256
-
 // line sets a cursor to the first job of each lane, once for each partition.
 func (c *cycle) line() {
 	for _, p := range c.parts {
 		if p != nil {
-			p.failed, p.turned, p.stock, p.asOf = false, false, nil, 0
+			p.failed, p.turned, p.stock, p.asOf, p.refused = false, false, nil, 0, p.refused[:0]
 			if p.spread {
 				c.emptiestFirst(p.where)
 			}

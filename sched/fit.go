@@ -71,7 +71,7 @@ func (c *cycle) fitSpan(a *ask, p *part) []NodeAlloc {
 	if sh != nil && sh.refused == c.pass && a.span >= sh.least {
 		return nil
 	}
-	if c.hopeless(a, p) {
+	if c.hopeless(a, a.span, p) {
 		return nil
 	}
 	c.tests++
@@ -82,6 +82,7 @@ func (c *cycle) fitSpan(a *ask, p *part) []NodeAlloc {
 				sh.refused, sh.least = c.pass, a.span
 			}
 			sh.least = min(sh.least, a.span)
+			c.refuse(a, p)
 		}
 		return nil
 	}
@@ -176,7 +177,7 @@ func (c *cycle) lasts(a *ask, r *room, cpus int) bool {
 // surely no room for it and it has been told why it waits.
 func (c *cycle) vain(e entry) bool {
 	it := e.item
-	if c.full || !e.part.failed || it.fresh || it.promise != nil || c.t.policy.everyPromise || len(it.shapes) > 1 || e.job.HetID != 0 {
+	if c.full && !(it.want.calm && c.calmly()) || !e.part.failed || it.fresh || it.promise != nil || c.t.policy.everyPromise || len(it.shapes) > 1 || e.job.HetID != 0 {
 		return false
 	}
 	if c.mayPromise(e.job, e.part.p.Name) || it.told.reason != slurm.ReasonPriority && it.told.reason != slurm.ReasonResources {
@@ -190,7 +191,12 @@ func (c *cycle) vain(e entry) bool {
 	if sh.refused == c.pass && least >= sh.least {
 		return true
 	}
-	return c.hopeless(c.leastAsk(e), e.part)
+	for i := range e.part.refused {
+		if e.part.refused[i].coversAsk(&sh.ask, least, it.want.mem) {
+			return true
+		}
+	}
+	return c.hopeless(&sh.ask, least, e.part)
 }
 
 // hopelessLane reports whether there is surely no room now for any job of a lane.
@@ -217,17 +223,10 @@ func (c *cycle) hopelessLane(l *lane, p *part) bool {
 	return l.noRoom
 }
 
-// leastAsk is the request of a job with the least time it would do with.
-func (c *cycle) leastAsk(e entry) *ask {
-	a := c.ask(e)
-	a.span = e.item.want.span
-	return a
-}
-
 // hopeless reports whether there is surely no room now for a request: too few
 // nodes of a partition have what each must give for as long as it wants, or they
 // have too little together.
-func (c *cycle) hopeless(a *ask, p *part) bool {
+func (c *cycle) hopeless(a *ask, span time.Duration, p *part) bool {
 	if a.sharing > 1 {
 		return false
 	}
@@ -252,10 +251,10 @@ func (c *cycle) hopeless(a *ask, p *part) bool {
 		if a.whole {
 			k = int(o.cpus[len(o.cpus)-1])
 		}
-		n, free := o.room(o.ask(k, a.span), c.rooms)
+		n, free := o.room(o.ask(k, span), c.rooms)
 		if t, k := a.scarce(o, k); t != o {
 			t.fresh(c.rooms, c.now)
-			has, _ := t.room(t.ask(k, a.span), c.rooms)
+			has, _ := t.room(t.ask(k, span), c.rooms)
 			n = min(n, has)
 		} else if len(a.perNode)+len(a.perTask)+len(a.perJob) > 0 {
 			continue // there is none of it here

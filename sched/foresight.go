@@ -327,9 +327,7 @@ func (l *lane) refill(list []*item) {
 	l.chunks = l.chunks[:0]
 	for len(list) > 0 {
 		n := min(len(list), chunkSize/2)
-		c := &chunk{items: append(make([]*item, 0, chunkSize), list[:n]...)}
-		c.sum()
-		l.chunks = append(l.chunks, c)
+		l.chunks = append(l.chunks, newChunk(append(make([]*item, 0, chunkSize), list[:n]...)))
 		list = list[n:]
 	}
 }

@@ -75,7 +75,7 @@ func changedAt(old, now *Job) time.Time {
 // SetAccounts tells of a change of the accounts: a limit that changed counts from
 // the next pass on.
 func (s *Scheduler) SetAccounts(acc *Accounts, at time.Time) {
-	s.v.Accounts, s.unbarred, s.pace.moved = acc, true, true
+	s.v.Accounts, s.unbarred, s.pace.moved, s.calmAt = acc, true, true, 0
 	s.t.qos = traitsOf(acc)
 	if s.v.Ledger == nil {
 		return

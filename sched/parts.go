@@ -28,11 +28,12 @@ type part struct {
 
 	spread bool // the emptiest nodes go first
 	// failed is set once in a pass a job is in line for resources here.
-	failed bool
-	turned bool // the rest of its line goes by length
-	stock  *stock
-	now    supply // as of asOf
-	asOf   int    // what was booked in the pass, and one; 0: never
+	failed  bool
+	turned  bool // the rest of its line goes by length
+	stock   *stock
+	now     supply // as of asOf
+	refused []refusal
+	asOf    int // what was booked in the pass, and one; 0: never
 }
 
 // rung holds the rooms of one partition that weigh the same, by free CPUs, so
@@ -98,14 +99,6 @@ func (p *part) count(r *room, cpus int, idle bool, by int) {
 	if by > 0 {
 		p.most = max(p.most, free)
 	}
-}
-
-// supply is what the partition has to give now.
-func (p *part) supply() supply {
-	for p.most > 0 && p.byFree[p.most] == 0 {
-		p.most--
-	}
-	return supply{node: int32(p.most), total: int32(min(p.total, 1<<30)), nodes: int32(p.some), idle: int32(p.idle)}
 }
 
 // leaveRungs takes a room that goes out of service out of the counts.

@@ -179,8 +179,11 @@ func (s *Scheduler) check() error {
 	n, promises := 0, 0
 	for _, l := range s.order {
 		for at, c := range l.chunks {
-			want := &chunk{items: c.items}
-			if want.sum(); want.least != c.least || len(c.items) == 0 || len(c.items) > chunkSize {
+			if len(c.items) == 0 {
+				return fmt.Errorf("chunk %d of %q is empty", at, l.key.parts)
+			}
+			want := newChunk(c.items)
+			if !slices.Equal(want.wants, c.wants) || want.least != c.least || want.fussy != c.fussy || len(c.items) > chunkSize {
 				return fmt.Errorf("chunk %d of %q has %d jobs that take at least %+v, should be %+v", at, l.key.parts, len(c.items), c.least, want.least)
 			}
 			for i, it := range c.items {

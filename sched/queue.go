@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
-	"time"
 
 	"github.com/runink/rink/slurm"
 )
@@ -35,35 +34,6 @@ type told struct {
 	reason slurm.Reason
 	text   string
 	start  instant
-}
-
-// demand is the least a job takes, whatever else it asks for.
-type demand struct {
-	node  int32 // CPUs on each of its nodes
-	total int32 // CPUs in all
-	nodes int32
-	idle  int32         // nodes to itself
-	span  time.Duration // how long
-}
-
-// supply is what a partition has for a pass to give away.
-type supply struct {
-	node  int32 // CPUs on the node with the most
-	total int32
-	nodes int32 // nodes with any
-	idle  int32
-	any   bool // as much as one likes
-}
-
-// holds reports whether the supply may be enough for a demand.
-func (s *supply) holds(d *demand) bool {
-	return s.any || d.node <= s.node && d.total <= s.total && d.nodes <= s.nodes && d.idle <= s.idle
-}
-
-// least is the least of two demands in each kind.
-func (d *demand) least(o *demand) {
-	d.node, d.total, d.nodes, d.idle = min(d.node, o.node), min(d.total, o.total), min(d.nodes, o.nodes), min(d.idle, o.idle)
-	d.span = min(d.span, o.span)
 }
 
 // compare puts items of one lane in order: priority, then age.
@@ -125,7 +95,9 @@ func (l *lane) compare(x, y *item) int {
 // chunk is a run of neighbours in a lane.
 type chunk struct {
 	items []*item
+	wants []demand // of the items, side by side: a pass reads these of most
 	least demand
+	fussy int // items that are not calm
 }
 
 // chunkSize is how many items a chunk may have; one that grows beyond is halved.
@@ -133,10 +105,32 @@ const chunkSize = 128
 
 // sum works out the least demand of a chunk.
 func (c *chunk) sum() {
-	c.least = c.items[0].want
-	for _, it := range c.items[1:] {
-		c.least.least(&it.want)
+	c.least = c.wants[0]
+	c.least.calm = false
+	for i := range c.wants {
+		c.least.least(&c.wants[i])
 	}
+}
+
+// newChunk returns a chunk of these items, which it keeps.
+func newChunk(items []*item) *chunk {
+	c := &chunk{items: items, wants: make([]demand, len(items), cap(items))}
+	for i, it := range items {
+		c.wants[i] = it.want
+	}
+	c.sum()
+	c.fussy = fussy(c.wants)
+	return c
+}
+
+func fussy(list []demand) int {
+	n := 0
+	for i := range list {
+		if !list[i].calm {
+			n++
+		}
+	}
+	return n
 }
 
 // place finds where an item is, or would be.
@@ -161,24 +155,25 @@ func (l *lane) add(it *item) {
 	at, in := l.place(it)
 	if at == len(l.chunks) {
 		if at == 0 {
-			l.chunks = append(l.chunks, &chunk{items: []*item{it}, least: it.want})
+			l.chunks = append(l.chunks, newChunk([]*item{it}))
 			return
 		}
 		at--
 		in = len(l.chunks[at].items)
 	}
 	c := l.chunks[at]
-	c.items = slices.Insert(c.items, in, it)
+	c.items, c.wants = slices.Insert(c.items, in, it), slices.Insert(c.wants, in, it.want)
+	c.fussy += fussy(c.wants[in : in+1])
 	if len(c.items) <= chunkSize {
 		c.least.least(&it.want)
 		return
 	}
 	half := len(c.items) / 2
-	rest := &chunk{items: append(make([]*item, 0, chunkSize), c.items[half:]...)}
+	rest := newChunk(append(make([]*item, 0, chunkSize), c.items[half:]...))
 	clear(c.items[half:])
-	c.items = c.items[:half]
+	c.items, c.wants = c.items[:half], c.wants[:half]
 	c.sum()
-	rest.sum()
+	c.fussy -= rest.fussy
 	l.chunks = slices.Insert(l.chunks, at+1, rest)
 }
 
@@ -196,6 +191,8 @@ func (l *lane) remove(it *item) {
 	}
 	l.n--
 	c := l.chunks[at]
+	c.fussy -= fussy(c.wants[in : in+1])
+	c.wants = slices.Delete(c.wants, in, in+1)
 	if c.items = slices.Delete(c.items, in, in+1); len(c.items) == 0 {
 		l.chunks = slices.Delete(l.chunks, at, at+1)
 		return
@@ -213,6 +210,7 @@ type cursor struct {
 	in   int // item
 	item *item
 	any  bool // every item is looked at
+	calm bool // every item is looked at that is not calm
 
 	// What the item is compared by.
 	tier   uint32
@@ -229,12 +227,19 @@ func (k *cursor) next(s *supply) {
 	l := k.lane
 	for ; k.at < len(l.chunks); k.at, k.in = k.at+1, 0 {
 		c := l.chunks[k.at]
-		if k.in == 0 && !s.holds(&c.least) {
+		if s.any {
+			if k.in < len(c.items) {
+				k.take(c.items[k.in])
+				return
+			}
+			continue
+		}
+		if k.in == 0 && !s.holds(&c.least) && (!k.calm || c.fussy == 0) {
 			continue
 		}
 		for ; k.in < len(c.items); k.in++ {
-			if it := c.items[k.in]; s.holds(&it.want) {
-				k.take(it)
+			if w := &c.wants[k.in]; s.holds(w) || k.calm && !w.calm {
+				k.take(c.items[k.in])
 				return
 			}
 		}

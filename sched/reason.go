@@ -29,6 +29,7 @@ func (c *cycle) waitIn(it *item, j *Job, w Why, start time.Time, nodes []NodeNam
 		return
 	}
 	if it != nil {
+		c.stir(it)
 		it.told = told{reason: w.Reason, text: w.Text, start: at}
 	}
 	c.plan.Waits = append(c.plan.Waits, Wait{Job: j.ID, Reason: w.Reason, Text: w.Text,

@@ -35,6 +35,7 @@ type room struct {
 	held  []holding // what is here now
 	holds []hold    // what is promised
 	line  timeline  // all of these over time
+	rev   uint32    // counts changes of it
 	spots []spot
 	seats []seat // where it stands in the outlooks
 }

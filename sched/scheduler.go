@@ -45,7 +45,9 @@ type Scheduler struct {
 	pass         uint64      // number of the present pass
 	opening      uint64      // counts changes of which nodes are in service
 	gained       []int       // rooms that have more to give than the last pass saw
+	gains        gains       // what they have
 	arrived      []*item     // in line since the last pass
+	calmAt       uint64      // the opening as of which calm jobs are known; 0: they are not
 	limited      bool        // a limit kept a job out since the last full pass
 	unbarred     bool        // what was barred then may not be any more
 	last         cycle       // the last pass: its memory is used again
@@ -382,6 +384,7 @@ func (s *Scheduler) change(r *room, do func()) {
 
 // touch notes that the outlook on a room has changed.
 func (s *Scheduler) touch(r *room) {
+	r.rev++
 	for _, at := range r.seats {
 		at.o.touch(at.leaf)
 	}
@@ -507,9 +510,9 @@ func (s *Scheduler) enter(j *Job) bool {
 			it.want.least(&sh.want)
 		}
 	}
-	it.want.span = span(j.TimeLimit)
+	it.want.lasts(span(j.TimeLimit))
 	if j.TimeMin > 0 {
-		it.want.span = min(it.want.span, span(j.TimeMin))
+		it.want.lasts(min(it.want.span, span(j.TimeMin)))
 	}
 	if f := s.fore; f != nil {
 		f.arrived(it, len(s.rooms))
@@ -588,6 +591,7 @@ func (s *Scheduler) shapeOf(j *Job, p *part) *shape {
 	sh := s.shapes[key]
 	if sh == nil {
 		sh = &shape{ask: *a, want: a.demand(p)}
+		sh.want.mem = memOf(a, s.t)
 		sh.ask.shape = sh
 		s.shapes[key] = sh
 	}
@@ -597,7 +601,7 @@ func (s *Scheduler) shapeOf(j *Job, p *part) *shape {
 
 // demand is the least a request takes.
 func (a *ask) demand(p *part) demand {
-	d := demand{node: int32(a.leastCPUs()), nodes: int32(a.minNodes), span: a.span}
+	d := demand{node: int32(a.leastCPUs()), nodes: int32(a.minNodes), span: a.span, step: lastingStep(a.span)}
 	d.total = max(int32(min(a.tasks*a.cpt, 1<<30)), d.node*d.nodes)
 	if a.overcommit {
 		d.total = d.node * d.nodes
@@ -609,7 +613,7 @@ func (a *ask) demand(p *part) demand {
 		d.node = max(d.node, int32(min(a.tasks*a.cpt, 1<<30)))
 	}
 	if a.sharing > 1 {
-		d = demand{span: a.span}
+		d = demand{span: d.span, step: d.step}
 	}
 	return d
 }
