@@ -246,9 +246,10 @@ func TestGPUs(t *testing.T) {
 		if !strings.Contains(out, "0: 0,1 GPU-0,GPU-1") || !strings.Contains(out, "1: 2,3 GPU-2,GPU-3") {
 			t.Errorf("two GPUs a task: %q", out)
 		}
+		quoted := strings.ReplaceAll(sees, "'", `'\''`)
 		id := c.must("sbatch", "--parsable", "-w", "g1", "-n", "2", "--gres=gpu:a100:2", "-o", "steps.%j", "--wrap",
-			"srun -n1 --exact --gres=gpu:a100:1 sh -c '"+strings.ReplaceAll(sees, "'", `'\''`)+`echo $CUDA_VISIBLE_DEVICES' & srun -n1 --exact --gres=gpu:a100:1 sh -c 'sleep 1; `+
-				strings.ReplaceAll(sees, "'", `'\''`)+`echo $CUDA_VISIBLE_DEVICES'; wait`)
+			"srun -n1 --exact --gres=gpu:a100:1 sh -c '"+quoted+`echo $CUDA_VISIBLE_DEVICES; until [ -e both ]; do sleep 0.1; done' & `+
+				"srun -n1 --exact --gres=gpu:a100:1 sh -c '"+quoted+`echo $CUDA_VISIBLE_DEVICES; touch both'; wait`)
 		c.drain(time.Minute)
 		text, _ := os.ReadFile(filepath.Join(c.dir, "steps."+id))
 		for _, want := range []string{"nvidia0 \n0", "nvidia1 \n0"} {

@@ -9,7 +9,7 @@ var unacted = keySet(
 	"AccountingStoreFlags", "BatchStartTimeout", "CompleteWait",
 	"GetEnvTimeout",
 	"InactiveLimit", "InteractiveStepOptions", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
-	"LaunchParameters", "MailDomain", "MailProg", "MaxTasksPerNode", "MessageTimeout", "MpiDefault", "MpiParams",
+	"LaunchParameters", "MailDomain", "MailProg", "MaxTasksPerNode", "MessageTimeout", "MpiParams",
 	"ProctrackType", "PropagatePrioProcess", "PropagateResourceLimits",
 	"PropagateResourceLimitsExcept", "SlurmUser", "SlurmctldAddr",
 	"SlurmctldTimeout", "SlurmdUser", "SrunEpilog", "SrunProlog", "TaskPlugin", "TaskPluginParam", "TmpFS",
