@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
-
 	"github.com/runink/rink/api/rinkpb"
 )
 
@@ -40,7 +38,7 @@ func BenchmarkHistory(b *testing.B) {
 			b.Fatal(err)
 		}
 		used := int64(0)
-		err = s.view(func(tx *bolt.Tx) error {
+		err = s.view(func(tx *txn) error {
 			// The file has room to grow and pages to be used again: count the rest.
 			used = tx.Size() - int64(s.db.Stats().FreePageN+s.db.Stats().PendingPageN)*int64(s.db.Info().PageSize)
 			for _, name := range allBuckets {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"go.etcd.io/bbolt"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -152,7 +151,7 @@ func TestNodesComeBackInOrder(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := openTest(t, t.TempDir())
 			names := strings.Fields(tt.nodes)
-			err := s.db.Update(func(tx *bbolt.Tx) error {
+			err := s.update(func(tx *txn) error {
 				runs, err := packNodes(newWordWriter(tx, &s.recent), len(names), func(i int) share { return share{node: names[i], cpus: 4} })
 				if err != nil {
 					return err
@@ -209,7 +208,7 @@ func FuzzNodeName(f *testing.F) {
 
 func TestWordsAreSharedFromTheSecondTimeOn(t *testing.T) {
 	s := openTest(t, t.TempDir())
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.update(func(tx *txn) error {
 		w := newWordWriter(tx, &s.recent)
 		ask := func(text string, must bool) uint32 {
 			t.Helper()
@@ -237,7 +236,7 @@ func TestWordsAreSharedFromTheSecondTimeOn(t *testing.T) {
 
 		// Two texts of one sum: neither is taken for the other.
 		other := []byte("/home/mallory")
-		sum := sumOf(other)
+		sum := wordSumWith(nil, other)
 		if err := w.sums.Put(sum[:], appendNum(nil, n)); err != nil {
 			return err
 		}

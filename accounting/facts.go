@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 
-	bolt "go.etcd.io/bbolt"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -125,7 +124,7 @@ func (w *writer) putCapacity(key []byte, total slurm.TRES) error {
 	return w.capacities.Put(key, data)
 }
 
-func lastCapacity(b *bolt.Bucket) (slurm.TRES, error) {
+func lastCapacity(b *bucket) (slurm.TRES, error) {
 	_, data := b.Cursor().Last()
 	return parseCapacity(data)
 }
@@ -231,7 +230,7 @@ func (s *Store) Downs(from, to int64, each func(*rinkpb.NodeFact) error) error {
 	if err := s.Flush(); err != nil {
 		return err
 	}
-	return s.view(func(tx *bolt.Tx) error {
+	return s.view(func(tx *txn) error {
 		return downsIn(tx, from, to, each)
 	})
 }
@@ -242,14 +241,14 @@ func (s *Store) Spans(from, to int64) (list []*rinkpb.ReservationSpan, err error
 	if err := s.Flush(); err != nil {
 		return nil, err
 	}
-	err = s.view(func(tx *bolt.Tx) error {
+	err = s.view(func(tx *txn) error {
 		list, err = spansIn(tx, from, to)
 		return err
 	})
 	return list, err
 }
 
-func downsIn(tx *bolt.Tx, from, to int64, each func(*rinkpb.NodeFact) error) error {
+func downsIn(tx *txn, from, to int64, each func(*rinkpb.NodeFact) error) error {
 	c := tx.Bucket(bucketDowns).Cursor()
 	for key, data := c.First(); key != nil; key, data = c.Next() {
 		if len(key) < 4 {
@@ -290,7 +289,7 @@ type capacityStep struct {
 }
 
 // capacitiesIn are the steps that reach into a window.
-func capacitiesIn(tx *bolt.Tx, from, to int64) ([]capacityStep, error) {
+func capacitiesIn(tx *txn, from, to int64) ([]capacityStep, error) {
 	c := tx.Bucket(bucketCapacity).Cursor()
 	seek := appendNum(nil, uint32(max(0, min(from, math.MaxUint32))))
 	key, data := c.Seek(seek)
@@ -323,7 +322,7 @@ func capacitiesIn(tx *bolt.Tx, from, to int64) ([]capacityStep, error) {
 }
 
 // spansIn are the reservations that reach into a window.
-func spansIn(tx *bolt.Tx, from, to int64) ([]*rinkpb.ReservationSpan, error) {
+func spansIn(tx *txn, from, to int64) ([]*rinkpb.ReservationSpan, error) {
 	var list []*rinkpb.ReservationSpan
 	c := tx.Bucket(bucketSpans).Cursor()
 	for key, data := c.First(); key != nil; key, data = c.Next() {

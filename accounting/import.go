@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	bolt "go.etcd.io/bbolt"
-
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/slurm"
 )
@@ -31,7 +29,7 @@ func CheckImport(r *rinkpb.Record) error {
 // Has reports whether the history has the final record of an incarnation.
 func (s *Store) Has(r *rinkpb.Record) (bool, error) {
 	found := false
-	err := s.view(func(tx *bolt.Tx) error {
+	err := s.view(func(tx *txn) error {
 		found = tx.Bucket(bucketJobs).Get(keyOf(r.Job).bytes()) != nil
 		return nil
 	})

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
-
 	"github.com/runink/rink/api/rinkpb"
 )
 
@@ -58,7 +56,7 @@ func BenchmarkLargeHistory(b *testing.B) {
 		}
 		b.Logf("filled in %v", time.Since(began).Round(time.Second))
 		used := int64(0)
-		err = s.view(func(tx *bolt.Tx) error {
+		err = s.view(func(tx *txn) error {
 			used = tx.Size() - int64(s.db.Stats().FreePageN+s.db.Stats().PendingPageN)*int64(s.db.Info().PageSize)
 			return nil
 		})

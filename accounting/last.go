@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	bolt "go.etcd.io/bbolt"
-
 	"github.com/runink/rink/api/rinkpb"
 )
 
@@ -22,7 +20,7 @@ func (s *Store) Last(n int) ([]*rinkpb.Job, error) {
 		key []byte
 	}
 	var list []ended
-	err := s.view(func(tx *bolt.Tx) error {
+	err := s.view(func(tx *txn) error {
 		// Each class is in the order of ends; the last n of all are among the last n
 		// of each.
 		c := tx.Bucket(bucketEnds).Cursor()
@@ -55,7 +53,7 @@ func (s *Store) Last(n int) ([]*rinkpb.Job, error) {
 	list = list[max(0, len(list)-n):]
 	out := make([]*rinkpb.Job, 0, len(list))
 	for some := range slices.Chunk(list, recordsAtOnce) {
-		err := s.view(func(tx *bolt.Tx) error {
+		err := s.view(func(tx *txn) error {
 			words, jobs := wordReader{tx.Bucket(bucketWords)}, tx.Bucket(bucketJobs)
 			for _, e := range some {
 				k, err := parseJobKey(e.key)

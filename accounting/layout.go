@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -40,7 +39,7 @@ var (
 
 	headKey = []byte("head")
 
-	firstBuckets = [][]byte{bucketHead, bucketJobs, bucketSteps, bucketEnds, bucketUsers, bucketGroups, bucketWords, bucketSums}
+	firstBuckets = [][]byte{bucketHead, bucketJobs, bucketSteps, bucketEnds, bucketUsers, bucketGroups, bucketSums, bucketWords}
 	laterBuckets = [][]byte{bucketRolls, bucketNodes, bucketDowns, bucketCapacity, bucketSpans}
 	allBuckets   = slices.Concat(firstBuckets, laterBuckets)
 )
@@ -179,7 +178,7 @@ func (p placed) userKey(k jobKey) []byte {
 func groupKey(group, job uint32) []byte { return appendNum(appendNum(make([]byte, 0, 8), group), job) }
 
 // readHead reads what the file says of itself; a new file gets a head.
-func readHead(tx *bolt.Tx) (*rinkpb.KeptHead, error) {
+func readHead(tx *txn) (*rinkpb.KeptHead, error) {
 	head := &rinkpb.KeptHead{}
 	b := tx.Bucket(bucketHead)
 	if b == nil {
@@ -198,7 +197,7 @@ func readHead(tx *bolt.Tx) (*rinkpb.KeptHead, error) {
 	return head, nil
 }
 
-func writeHead(tx *bolt.Tx, head *rinkpb.KeptHead) error {
+func writeHead(tx *txn, head *rinkpb.KeptHead) error {
 	data, err := proto.Marshal(head)
 	if err != nil {
 		return err

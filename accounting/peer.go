@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 
-	bolt "go.etcd.io/bbolt"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -20,7 +19,7 @@ import (
 // index, and all that the cluster had since when: it is little.
 func (s *Store) factsSince(index uint64, yield func(*rinkpb.Record, error) bool) {
 	var found []*rinkpb.Record
-	err := s.view(func(tx *bolt.Tx) error {
+	err := s.view(func(tx *txn) error {
 		steps, err := capacitiesIn(tx, 0, math.MaxUint32)
 		if err != nil {
 			return err
@@ -87,7 +86,7 @@ func (s *Store) Checksum() (uint64, error) {
 			return 0, err
 		}
 	}
-	err := s.view(func(tx *bolt.Tx) error {
+	err := s.view(func(tx *txn) error {
 		q := &usageQuery{tx: tx, words: wordReader{tx.Bucket(bucketWords)}, names: map[uint32]string{}, keys: map[uint32]string{}}
 		return tx.Bucket(bucketRolls).ForEach(func(key, data []byte) error {
 			k, err := parseRollKey(key)

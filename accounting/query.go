@@ -101,7 +101,7 @@ func (s *Store) complete(f *Filter, k jobKey, r *rinkpb.Record) (*rinkpb.Record,
 		Job: r.Job, Steps: slices.Clone(r.Steps), Index: r.Index, Live: true, Batch: r.Batch, Requeued: r.Requeued, Cluster: r.Cluster,
 	}
 	final := false
-	err := s.view(func(tx *bolt.Tx) error {
+	err := s.view(func(tx *txn) error {
 		if tx.Bucket(bucketJobs).Get(k.bytes()) != nil {
 			final = true
 			return nil
@@ -175,7 +175,7 @@ type reader struct {
 	found []*rinkpb.Record
 }
 
-func (n *reader) read(tx *bolt.Tx) error {
+func (n *reader) read(tx *txn) error {
 	n.found = n.found[:0]
 	words := wordReader{tx.Bucket(bucketWords)}
 	jobs := tx.Bucket(bucketJobs)
@@ -234,7 +234,7 @@ func (n *reader) read(tx *bolt.Tx) error {
 
 // addSteps adds the steps of k that the file has to r; where r has one of the
 // same id already, the kept one is the later.
-func addSteps(tx *bolt.Tx, k jobKey, r *rinkpb.Record) error {
+func addSteps(tx *txn, k jobKey, r *rinkpb.Record) error {
 	words := wordReader{tx.Bucket(bucketWords)}
 	prefix := k.stepKey(0)[:stepPrefix]
 	before := len(r.Steps)
@@ -303,7 +303,7 @@ func (s *Store) byRefs(f *Filter) (keys []jobKey, err error) {
 	for _, ref := range f.Refs {
 		ids[ref.Job] = true
 	}
-	err = s.view(func(tx *bolt.Tx) error {
+	err = s.view(func(tx *txn) error {
 		groups := tx.Bucket(bucketGroups).Cursor()
 		for _, ref := range f.Refs {
 			prefix := appendNum(nil, ref.Job)
@@ -349,7 +349,7 @@ func (s *Store) byTime(bucket, prefix []byte, from, to int64, keys *[]jobKey) er
 func (s *Store) byClass(bucket, prefix []byte, from, to, last int64, keys *[]jobKey) error {
 	at := appendNum(bytes.Clone(prefix), uint32(max(0, min(from, 1<<32-1))))
 	for at != nil {
-		err := s.view(func(tx *bolt.Tx) error {
+		err := s.view(func(tx *txn) error {
 			c := tx.Bucket(bucket).Cursor()
 			key, value := c.Seek(at)
 			at = nil
@@ -391,7 +391,7 @@ func (s *Store) byClass(bucket, prefix []byte, from, to, last int64, keys *[]job
 }
 
 // view reads the file in one transaction.
-func (s *Store) view(read func(tx *bolt.Tx) error) error {
+func (s *Store) view(read func(tx *txn) error) error {
 	err := s.guardedView(read)
 	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
 		return ErrClosed
@@ -402,9 +402,9 @@ func (s *Store) view(read func(tx *bolt.Tx) error) error {
 	return nil
 }
 
-func (s *Store) guardedView(read func(tx *bolt.Tx) error) (err error) {
+func (s *Store) guardedView(read func(tx *txn) error) (err error) {
 	defer guard(&err)()
-	return s.db.View(read)
+	return s.look(read)
 }
 
 // Since returns what the history has from log entries after index, for another
@@ -438,7 +438,7 @@ func (s *Store) stepsSince(index uint64, yield func(*rinkpb.Record, error) bool)
 	var after []byte
 	for done := false; !done; {
 		var found []*rinkpb.Record
-		err := s.view(func(tx *bolt.Tx) error {
+		err := s.view(func(tx *txn) error {
 			words := wordReader{tx.Bucket(bucketWords)}
 			c := tx.Bucket(bucketSteps).Cursor()
 			key, data := c.Seek(after)

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -309,7 +308,7 @@ func TestHistoriesAreEqualHoweverTheyCame(t *testing.T) {
 			if got := sum(s); got != want {
 				t.Errorf("in parts: %x, want %x", got, want)
 			}
-			if err := s.db.Update(func(tx *bolt.Tx) error {
+			if err := s.update(func(tx *txn) error {
 				if err := tx.DeleteBucket(bucketRolls); err != nil {
 					return err
 				}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	bolt "go.etcd.io/bbolt"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -44,7 +43,7 @@ func compareRollKeys(a, b rollKey) int {
 // roll-ups. Ten thousand records of a minute change a few dozen of them, so
 // they are written once, at the end.
 type roller struct {
-	rolls *bolt.Bucket
+	rolls *bucket
 	words *wordWriter
 	known map[string]uint32 // words of parties and kinds, kept by the store
 	cal   *calendar

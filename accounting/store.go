@@ -32,6 +32,7 @@ const (
 // writes what Put queues; any number may read. Safe for use by many goroutines.
 type Store struct {
 	path   string
+	keys   Sealer // nil: nothing is sealed
 	db     *bolt.DB
 	log    *slog.Logger
 	recent recent            // the writer's
@@ -62,14 +63,18 @@ type batch struct {
 // Open opens the history kept in dir and makes one if there is none. A file
 // that is damaged, of a newer format or in use by another process is refused,
 // by its name.
-func Open(dir string, log *slog.Logger) (*Store, error) {
+func Open(dir string, log *slog.Logger) (*Store, error) { return OpenSealed(dir, log, nil) }
+
+// OpenSealed is Open with a key: what is in the file is sealed with it, and a file
+// that is sealed otherwise, or not at all, is sealed anew first.
+func OpenSealed(dir string, log *slog.Logger, keys Sealer) (*Store, error) {
 	if log == nil {
 		log = slog.Default()
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot keep a history: %w", err)
 	}
-	s := &Store{path: filepath.Join(dir, fileName), log: log, done: make(chan struct{}), known: map[string]uint32{}, zone: time.Local}
+	s := &Store{path: filepath.Join(dir, fileName), keys: keys, log: log, done: make(chan struct{}), known: map[string]uint32{}, zone: time.Local}
 	s.cal = newCalendar(s.zone)
 	s.changed = sync.NewCond(&s.mu)
 	if err := s.open(); err != nil {
@@ -85,7 +90,12 @@ func (s *Store) open() (err error) {
 	defer guard(&err)()
 	info, statErr := os.Stat(s.path)
 	fresh := errors.Is(statErr, os.ErrNotExist) || statErr == nil && info.Size() == 0
-	db, err := bolt.Open(s.path, 0o600, &bolt.Options{Timeout: 3 * time.Second, FreelistType: bolt.FreelistMapType})
+	if !fresh {
+		if err := s.sealIfDue(); err != nil {
+			return err
+		}
+	}
+	db, err := bolt.Open(s.path, 0o600, &bolt.Options{Timeout: lockPatience, FreelistType: bolt.FreelistMapType})
 	if errors.Is(err, bolt.ErrTimeout) {
 		return errors.New("another process has it open")
 	}
@@ -104,7 +114,11 @@ func (s *Store) open() (err error) {
 					return err
 				}
 			}
-			return writeHead(tx, &rinkpb.KeptHead{Format: formatNow, Zone: zoneName(s.zone)})
+			head := &rinkpb.KeptHead{Format: formatNow, Zone: zoneName(s.zone)}
+			if s.keys != nil {
+				head.Key = s.keys.ID()
+			}
+			return writeHead(&txn{tx, s.keys}, head)
 		})
 		if err != nil {
 			return err
@@ -113,7 +127,8 @@ func (s *Store) open() (err error) {
 			return err
 		}
 	}
-	err = db.View(func(tx *bolt.Tx) error {
+	err = db.View(func(btx *bolt.Tx) error {
+		tx := &txn{btx, s.keys}
 		info, err := os.Stat(s.path)
 		if err != nil {
 			return err
@@ -147,6 +162,9 @@ func (s *Store) open() (err error) {
 	return s.bringUpToDate()
 }
 
+// lockPatience is how long another process that has the file is waited for.
+const lockPatience = 3 * time.Second
+
 // guard makes a panic or a memory fault in the rest of the caller an error.
 // It is used as defer guard(&err)().
 func guard(err *error) func() {
@@ -157,6 +175,29 @@ func guard(err *error) func() {
 			*err = fmt.Errorf("the file is damaged: %v", r)
 		}
 	}
+}
+
+// sealIfDue looks at what the file is sealed with.
+func (s *Store) sealIfDue() error {
+	db, err := bolt.Open(s.path, 0o600, &bolt.Options{Timeout: lockPatience, ReadOnly: true})
+	if errors.Is(err, bolt.ErrTimeout) {
+		return errors.New("another process has it open")
+	} else if err != nil {
+		return err
+	}
+	reseal := false
+	err = db.View(func(tx *bolt.Tx) error {
+		head, err := readHead(&txn{Tx: tx})
+		if err == nil {
+			reseal, err = checkKey(head, s.keys)
+		}
+		return err
+	})
+	if err := errors.Join(err, db.Close()); err != nil || !reseal {
+		return err
+	}
+	s.log.Info("history: sealing it with another key", "file", s.path, "key", s.keys.ID())
+	return sealAnew(s.path, s.keys)
 }
 
 func syncDir(dir string) error {
@@ -383,7 +424,7 @@ func (s *Store) commit(batches []batch) (applied uint64, err error) {
 			clear(s.known)
 		}
 	}()
-	err = s.db.Update(func(tx *bolt.Tx) error {
+	err = s.update(func(tx *txn) error {
 		head, err := readHead(tx)
 		if err != nil {
 			return err

@@ -27,7 +27,7 @@ import (
 func entries(t *testing.T, s *Store) map[string]int {
 	t.Helper()
 	n := map[string]int{}
-	err := s.view(func(tx *bolt.Tx) error {
+	err := s.view(func(tx *txn) error {
 		for _, b := range allBuckets {
 			n[string(b)] = tx.Bucket(b).Stats().KeyN
 		}
@@ -336,7 +336,7 @@ func usedBytes(t *testing.T, s *Store) (used int) {
 	if err := s.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.view(func(tx *bolt.Tx) error { used = int(tx.Size()); return nil }); err != nil {
+	if err := s.view(func(tx *txn) error { used = int(tx.Size()); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return used
@@ -413,7 +413,7 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := Open(dir, nil); err == nil || !strings.Contains(err.Error(), "another process has it open") {
 		t.Errorf("error %v, want a refusal: it is open", err)
 	}
-	err := s.db.Update(func(tx *bolt.Tx) error { return writeHead(tx, &rinkpb.KeptHead{Format: formatNow + 1}) })
+	err := s.update(func(tx *txn) error { return writeHead(tx, &rinkpb.KeptHead{Format: formatNow + 1}) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -446,7 +446,7 @@ func TestFailedWritesAreToldAndTriedAgain(t *testing.T) {
 	// back.
 	take := func(name, to []byte) {
 		t.Helper()
-		err := s.db.Update(func(tx *bolt.Tx) error {
+		err := s.update(func(tx *txn) error {
 			if _, err := tx.CreateBucket(to); err != nil {
 				return err
 			}

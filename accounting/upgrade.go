@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
-
 	"github.com/runink/rink/api/rinkpb"
 )
 
@@ -19,7 +17,7 @@ func zoneName(zone *time.Location) string { return zone.String() }
 // on where it was.
 func (s *Store) bringUpToDate() error {
 	current := false
-	err := s.db.View(func(tx *bolt.Tx) error {
+	err := s.look(func(tx *txn) error {
 		head, err := readHead(tx)
 		current = err == nil && head.Format == formatNow && head.Zone == zoneName(s.zone) && len(head.Rolled) == 0
 		return err
@@ -28,7 +26,7 @@ func (s *Store) bringUpToDate() error {
 		return err
 	}
 	var after []byte
-	err = s.db.Update(func(tx *bolt.Tx) error {
+	err = s.update(func(tx *txn) error {
 		head, err := readHead(tx)
 		if err != nil {
 			return err
@@ -54,7 +52,7 @@ func (s *Store) bringUpToDate() error {
 		return writeHead(tx, head)
 	})
 	for err == nil && after != nil {
-		err = s.db.Update(func(tx *bolt.Tx) error {
+		err = s.update(func(tx *txn) error {
 			head, err := readHead(tx)
 			if err != nil {
 				return err
@@ -74,7 +72,7 @@ func (s *Store) bringUpToDate() error {
 }
 
 // rollFacts counts in when nodes were down and reservations.
-func (s *Store) rollFacts(tx *bolt.Tx) error {
+func (s *Store) rollFacts(tx *txn) error {
 	w := newWriter(tx, s)
 	const forever = 1 << 32
 	err := downsIn(tx, 0, forever, func(f *rinkpb.NodeFact) error {
@@ -104,7 +102,7 @@ func (s *Store) rollFacts(tx *bolt.Tx) error {
 
 // rollSome counts in the records behind a key, and returns the key it came to;
 // nil when that was the last.
-func (s *Store) rollSome(tx *bolt.Tx, after []byte) ([]byte, error) {
+func (s *Store) rollSome(tx *txn, after []byte) ([]byte, error) {
 	w := newWriter(tx, s)
 	c := w.jobs.Cursor()
 	key, data := c.Seek(after)

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	bolt "go.etcd.io/bbolt"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -46,7 +45,7 @@ func (s *Store) Usage(req *rinkpb.UsageRequest, live iter.Seq[*rinkpb.Record], n
 		names: map[uint32]string{}, keys: map[uint32]string{},
 	}
 	reply := &rinkpb.UsageReply{Start: from * 1e9, End: to * 1e9}
-	err := s.view(func(tx *bolt.Tx) error {
+	err := s.view(func(tx *txn) error {
 		q.tx, q.words = tx, wordReader{tx.Bucket(bucketWords)}
 		if req.Parties || req.Reservations {
 			if err := q.read(cal.cover(from, to), false, q.parties); err != nil {
@@ -93,7 +92,7 @@ func (s *Store) Usage(req *rinkpb.UsageRequest, live iter.Seq[*rinkpb.Record], n
 
 // usageQuery gathers one answer within one transaction.
 type usageQuery struct {
-	tx             *bolt.Tx
+	tx             *txn
 	words          wordReader
 	cal            *calendar
 	window         span

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // A word is a run of bytes that many records share: a directory, a command
@@ -20,18 +18,23 @@ const shortest = 4
 
 // wordWriter gives out words within one write transaction.
 type wordWriter struct {
-	words, sums *bolt.Bucket
+	words, sums *bucket
 	recent      *recent
 }
 
-func newWordWriter(tx *bolt.Tx, r *recent) *wordWriter {
+func newWordWriter(tx *txn, r *recent) *wordWriter {
 	return &wordWriter{words: tx.Bucket(bucketWords), sums: tx.Bucket(bucketSums), recent: r}
 }
 
-// wordSum is the beginning of a text's SHA-256.
+// wordSum is the beginning of a text's checksum.
 type wordSum [8]byte
 
-func sumOf(text []byte) wordSum {
+// wordSumWith is a text's sum: made with the key where the history is sealed, so
+// that nobody can try texts on it.
+func wordSumWith(keys Sealer, text []byte) wordSum {
+	if keys != nil {
+		return wordSum(keys.Digest(text)[:8])
+	}
 	full := sha256.Sum256(text)
 	return wordSum(full[:8])
 }
@@ -43,7 +46,7 @@ func (w *wordWriter) word(text []byte, must bool) (uint32, error) {
 	if len(text) < shortest && !must {
 		return 0, nil
 	}
-	sum := sumOf(text)
+	sum := wordSumWith(w.words.keys, text)
 	if data := w.sums.Get(sum[:]); data != nil {
 		if len(data) != 4 {
 			return 0, errors.New("the sum of a word has a damaged value")
@@ -78,7 +81,7 @@ func (w *wordWriter) word(text []byte, must bool) (uint32, error) {
 
 // wordReader looks words up within one transaction. What it returns is valid as
 // long as that.
-type wordReader struct{ words *bolt.Bucket }
+type wordReader struct{ words *bucket }
 
 func (w wordReader) word(num uint32) ([]byte, error) {
 	data := w.words.Get(appendNum(nil, num))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	bolt "go.etcd.io/bbolt"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -13,15 +12,15 @@ import (
 
 // writer puts records into the buckets within one transaction.
 type writer struct {
-	jobs, steps, ends, users, groups *bolt.Bucket
-	nodes, downs, capacities, spans  *bolt.Bucket
+	jobs, steps, ends, users, groups *bucket
+	nodes, downs, capacities, spans  *bucket
 	words                            *wordWriter
 	reader                           wordReader
 	rolls                            *roller
 }
 
-func newWriter(tx *bolt.Tx, s *Store) *writer {
-	bucket := func(name []byte, fill float64) *bolt.Bucket {
+func newWriter(tx *txn, s *Store) *writer {
+	bucket := func(name []byte, fill float64) *bucket {
 		b := tx.Bucket(name)
 		// History grows at its end: pages that are left behind may be full.
 		b.FillPercent = fill
