@@ -407,32 +407,6 @@ func (s *Store) guardedView(read func(tx *txn) error) (err error) {
 	return s.look(read)
 }
 
-// Since returns what the history has from log entries after index, for another
-// controller's Import: final records, then steps, each in a record that says no
-// more of its job than which it is, then what is known of nodes and
-// reservations. It is not in the order of the log.
-func (s *Store) Since(index uint64) iter.Seq2[*rinkpb.Record, error] {
-	return func(yield func(*rinkpb.Record, error) bool) {
-		if err := s.Flush(); err != nil {
-			yield(nil, err)
-			return
-		}
-		for r, err := range s.kept(&Filter{Duplicates: true}) {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if r.Index > index && !yield(r, nil) {
-				return
-			}
-		}
-		if s.stepsSince(index, yield) {
-			s.factsSince(index, yield)
-		}
-	}
-}
-
-// stepsSince yields the steps of entries after index, each as part of a record
 // that is live. It reports whether more is wanted.
 func (s *Store) stepsSince(index uint64, yield func(*rinkpb.Record, error) bool) bool {
 	var after []byte

@@ -2,10 +2,7 @@ package accounting
 
 import (
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -276,11 +273,7 @@ func TestHistoriesAreEqualHoweverTheyCame(t *testing.T) {
 	records := rolledJobs(3, 300)
 	sum := func(s *Store) uint64 {
 		t.Helper()
-		n, err := s.Checksum()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
+		return checksum(t, s)
 	}
 	all := openTest(t, t.TempDir())
 	putAll(all, records, 0)
@@ -324,66 +317,16 @@ func TestHistoriesAreEqualHoweverTheyCame(t *testing.T) {
 	}
 
 	fetched := openTest(t, t.TempDir())
-	if err := fetched.Import(all.Since(0), all.Applied()); err != nil {
-		t.Fatal(err)
-	}
+	fetch(t, fetched, all)
 	if got := sum(fetched); got != want {
 		t.Errorf("fetched: %x, want %x", got, want)
 	}
-	if err := fetched.Import(all.Since(0), all.Applied()); err != nil || sum(fetched) != want {
-		t.Errorf("fetched twice: %x, %v, want %x", sum(fetched), err, want)
-	}
-
 	// One that has the first half fetches the rest alone.
 	half := openTest(t, t.TempDir())
 	putAll(half, records[:150], 7)
-	if err := half.Import(all.Since(half.Applied()), all.Applied()); err != nil {
-		t.Fatal(err)
-	}
+	fetch(t, half, all)
 	if got := sum(half); got != want {
 		t.Errorf("half of it fetched: %x, want %x", got, want)
-	}
-}
-
-func TestRebuildFromAPeer(t *testing.T) {
-	peer := openTest(t, t.TempDir())
-	putAll(peer, rolledJobs(4, 100), 0)
-	want, err := peer.Checksum()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for _, damage := range []string{"missing", "garbage"} {
-		if damage == "garbage" {
-			if err := os.WriteFile(filepath.Join(dir, fileName), []byte(strings.Repeat("not a history ", 4000)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if s, err := Open(dir, slog.New(slog.DiscardHandler)); err == nil {
-				s.Close()
-				t.Fatal("a damaged file was opened")
-			}
-		}
-		var log lockedBuffer
-		s, err := Rebuild(dir, slog.New(slog.NewTextHandler(&log, nil)), peer.Since(0), peer.Applied())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := s.Checksum(); err != nil || got != want {
-			t.Errorf("%s: checksum %x, %v, want %x", damage, got, err, want)
-		}
-		if s.Applied() != peer.Applied() {
-			t.Errorf("%s: applied %d, want %d", damage, s.Applied(), peer.Applied())
-		}
-		if text := log.String(); !strings.Contains(text, "fetched from a peer") {
-			t.Errorf("%s: log %s", damage, text)
-		}
-		s.Close()
-		if damage == "missing" {
-			os.Remove(filepath.Join(dir, fileName))
-		}
-	}
-	if _, err := os.Stat(filepath.Join(dir, fileName+".damaged-1")); err != nil {
-		t.Errorf("the damaged file is gone: %v", err)
 	}
 }
 
@@ -400,9 +343,9 @@ func TestImportedRecordsGiveWay(t *testing.T) {
 	if r := one(t, s, 2); !r.Imported {
 		t.Errorf("job 2 is %v", r)
 	}
-	before, _ := s.Checksum()
+	before := checksum(t, s)
 	s.Put(3, []*rinkpb.Record{{Job: testJob(2, 2), Imported: true}})
-	if after, _ := s.Checksum(); before != after {
+	if after := checksum(t, s); before != after {
 		t.Error("taking a record in again changed the history")
 	}
 }

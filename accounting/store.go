@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -58,6 +57,8 @@ type batch struct {
 	index    uint64
 	records  []*rinkpb.Record
 	imported bool // records have their own indexes; index, unless 0, is what they bring the history to
+	facts    bool // records are all that is known of nodes and reservations
+	edit     func(*rinkpb.KeptHead)
 }
 
 // Open opens the history kept in dir and makes one if there is none. A file
@@ -95,7 +96,7 @@ func (s *Store) open() (err error) {
 			return err
 		}
 	}
-	db, err := bolt.Open(s.path, 0o600, &bolt.Options{Timeout: lockPatience, FreelistType: bolt.FreelistMapType})
+	db, err := bolt.Open(s.path, 0o600, &bolt.Options{Timeout: lockPatience, FreelistType: bolt.FreelistMapType, InitialMmapSize: addressSpace})
 	if errors.Is(err, bolt.ErrTimeout) {
 		return errors.New("another process has it open")
 	}
@@ -164,6 +165,10 @@ func (s *Store) open() (err error) {
 
 // lockPatience is how long another process that has the file is waited for.
 const lockPatience = 3 * time.Second
+
+// addressSpace is reserved for the file from the beginning: bbolt waits for all
+// readers when it has to map more, and a backup reads for long.
+const addressSpace = 8 << 30
 
 // guard makes a panic or a memory fault in the rest of the caller an error.
 // It is used as defer guard(&err)().
@@ -295,36 +300,6 @@ func (s *Store) Applied() uint64 {
 	return s.applied
 }
 
-// Import takes in records of another controller's Since, after which the
-// history is as it is after the log entry at applied. Until then a restart
-// begins again. Records that are here already stay as they are.
-func (s *Store) Import(records iter.Seq2[*rinkpb.Record, error], applied uint64) error {
-	const chunk = 1000
-	var some []*rinkpb.Record
-	send := func(index uint64) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.enqueue(batch{index: index, records: some, imported: true})
-		some = nil
-	}
-	for r, err := range records {
-		if err != nil {
-			return fmt.Errorf("cannot take in another controller's history: %w", err)
-		}
-		if some = append(some, r); len(some) == chunk {
-			send(0)
-		}
-	}
-	send(applied)
-	if err := s.Flush(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.last = max(s.last, applied)
-	s.mu.Unlock()
-	return nil
-}
-
 // Close writes what is queued, if the disk takes it, and closes the file.
 func (s *Store) Close() error {
 	s.mu.Lock()
@@ -430,7 +405,14 @@ func (s *Store) commit(batches []batch) (applied uint64, err error) {
 			return err
 		}
 		w := newWriter(tx, s)
+		w.gap = len(head.Gaps) > 0
 		for _, b := range batches {
+			if b.facts {
+				if err := w.replaceFacts(b.records); err != nil {
+					return err
+				}
+				b.records = nil
+			}
 			for _, r := range b.records {
 				err := w.record(b, r)
 				// One bad record must not keep all later ones from being written.
@@ -443,6 +425,10 @@ func (s *Store) commit(batches []batch) (applied uint64, err error) {
 				}
 			}
 			head.Applied = max(head.Applied, b.index)
+			if b.edit != nil {
+				b.edit(head)
+				w.gap = len(head.Gaps) > 0
+			}
 		}
 		if err := w.rolls.flush(); err != nil {
 			return err

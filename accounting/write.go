@@ -17,6 +17,7 @@ type writer struct {
 	words                            *wordWriter
 	reader                           wordReader
 	rolls                            *roller
+	gap                              bool // facts are left out: they are to be fetched whole
 }
 
 func newWriter(tx *txn, s *Store) *writer {
@@ -38,9 +39,10 @@ func newWriter(tx *txn, s *Store) *writer {
 }
 
 func (w *writer) record(b batch, r *rinkpb.Record) error {
+	if w.gap && r.GetJob() == nil {
+		return nil
+	}
 	switch {
-	case r.GetNode() != nil && r.Node.Node == "" && b.imported:
-		return w.takeCapacity(r.Node)
 	case r.GetNode() != nil:
 		return w.nodeFact(b, r.Node)
 	case r.GetReservation() != nil:
@@ -101,7 +103,9 @@ func (w *writer) job(b batch, k jobKey, index uint64, r *rinkpb.Record, usage *r
 		// One that cannot be read is replaced; whatever index entries it leaves
 		// behind lead to the new one.
 		if was, steps, err := decodeJob(w.reader, k, old); err == nil {
-			if b.imported && was.Index >= index {
+			// One that was fetched may be later than what the log brings. Of the
+			// same entry the other controller's holds: it has what is missing here.
+			if was.Index > index {
 				return nil
 			}
 			had, used = was, steps
@@ -177,7 +181,7 @@ func (w *writer) step(b batch, k jobKey, index uint64, step *rinkpb.Step) error 
 	key := k.stepKey(step.Id)
 	was := &rinkpb.KeptStep{}
 	if old := w.steps.Get(key); old != nil {
-		if err := proto.Unmarshal(old, was); err == nil && b.imported && was.Index >= index {
+		if err := proto.Unmarshal(old, was); err == nil && (was.Index > index || b.imported && was.Index == index) {
 			return nil
 		}
 	}
@@ -280,10 +284,16 @@ func (w *writer) earlyBatch(b batch, k jobKey, index uint64, usage *rinkpb.Usage
 		if err != nil {
 			return badJob(k, "cannot read the record before", err)
 		}
-		if b.imported && was.Index >= index {
+		if was.Index > index || b.imported && was.Index == index {
 			return nil
 		}
 		return w.recount(k, was, used, func() { was.Batch, was.Index = usage, max(index, was.Index) })
+	}
+	if old := w.steps.Get(k.stepKey(batchStep)); old != nil {
+		was := &rinkpb.KeptStep{}
+		if err := proto.Unmarshal(old, was); err == nil && was.Index > index {
+			return nil
+		}
 	}
 	data, err := proto.Marshal(&rinkpb.KeptStep{Index: index, Step: &rinkpb.Step{Usage: usage}, Batch: true})
 	if err != nil {

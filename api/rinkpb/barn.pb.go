@@ -466,6 +466,7 @@ type HistoryRangeRequest struct {
 	From          uint64                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`    // records of entries after it
 	Need          uint64                 `protobuf:"varint,2,opt,name=need,proto3" json:"need,omitempty"`    // the peer must have taken in everything up to it
 	Cursor        []byte                 `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"` // where the page before ended; empty: at the beginning
+	Facts         bool                   `protobuf:"varint,4,opt,name=facts,proto3" json:"facts,omitempty"`  // what is known of nodes and reservations too
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -521,11 +522,19 @@ func (x *HistoryRangeRequest) GetCursor() []byte {
 	return nil
 }
 
+func (x *HistoryRangeRequest) GetFacts() bool {
+	if x != nil {
+		return x.Facts
+	}
+	return false
+}
+
 type HistoryRangeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Records       [][]byte               `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"` // each a Record
-	Cursor        []byte                 `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`   // where the next page begins
-	Last          bool                   `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`      // there is no further page
+	Records       [][]byte               `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`  // each a Record
+	Cursor        []byte                 `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`    // where the next page begins
+	Last          bool                   `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`       // there is no further page
+	Applied       uint64                 `protobuf:"varint,4,opt,name=applied,proto3" json:"applied,omitempty"` // the peer had taken in everything up to it before it read the page
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -579,6 +588,13 @@ func (x *HistoryRangeReply) GetLast() bool {
 		return x.Last
 	}
 	return false
+}
+
+func (x *HistoryRangeReply) GetApplied() uint64 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
 }
 
 type SumsRequest struct {
@@ -1056,15 +1072,17 @@ const file_barn_proto_rawDesc = "" +
 	"\x05level\x18\x02 \x01(\rR\x05level\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\tR\aversion\"%\n" +
 	"\rAnnounceReply\x12\x14\n" +
-	"\x05level\x18\x01 \x01(\rR\x05level\"U\n" +
+	"\x05level\x18\x01 \x01(\rR\x05level\"k\n" +
 	"\x13HistoryRangeRequest\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x12\n" +
 	"\x04need\x18\x02 \x01(\x04R\x04need\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\fR\x06cursor\"Y\n" +
+	"\x06cursor\x18\x03 \x01(\fR\x06cursor\x12\x14\n" +
+	"\x05facts\x18\x04 \x01(\bR\x05facts\"s\n" +
 	"\x11HistoryRangeReply\x12\x18\n" +
 	"\arecords\x18\x01 \x03(\fR\arecords\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x12\n" +
-	"\x04last\x18\x03 \x01(\bR\x04last\"!\n" +
+	"\x04last\x18\x03 \x01(\bR\x04last\x12\x18\n" +
+	"\aapplied\x18\x04 \x01(\x04R\aapplied\"!\n" +
 	"\vSumsRequest\x12\x12\n" +
 	"\x04mark\x18\x01 \x01(\tR\x04mark\"\xb1\x01\n" +
 	"\tSumsReply\x12\x14\n" +

@@ -115,7 +115,7 @@ type HistoryGap struct {
 	From          uint64                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
 	To            uint64                 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
 	Cursor        []byte                 `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"` // how far it was fetched; empty: not at all
-	Peer          string                 `protobuf:"bytes,4,opt,name=peer,proto3" json:"peer,omitempty"`     // from whom
+	Seen          uint64                 `protobuf:"varint,4,opt,name=seen,proto3" json:"seen,omitempty"`    // what was fetched so far is as of this entry or a later one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -171,11 +171,11 @@ func (x *HistoryGap) GetCursor() []byte {
 	return nil
 }
 
-func (x *HistoryGap) GetPeer() string {
+func (x *HistoryGap) GetSeen() uint64 {
 	if x != nil {
-		return x.Peer
+		return x.Seen
 	}
-	return ""
+	return 0
 }
 
 // KeptJob is one incarnation of a job that has ended. Its id, submission
@@ -764,7 +764,7 @@ const file_history_proto_rawDesc = "" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\x12\x16\n" +
 	"\x06cursor\x18\x03 \x01(\fR\x06cursor\x12\x12\n" +
-	"\x04peer\x18\x04 \x01(\tR\x04peer\"\xbf\x03\n" +
+	"\x04seen\x18\x04 \x01(\x04R\x04seen\"\xbf\x03\n" +
 	"\aKeptJob\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1a\n" +
 	"\brequeued\x18\x02 \x01(\bR\brequeued\x12\x14\n" +
