@@ -23,10 +23,13 @@ type Config struct {
 	Files    []state.ConfigFile // slurm.conf first, then gres.conf and the rest that are there
 	Path     string             // of slurm.conf
 	Name     string             // this controller's name: its SlurmctldHost entry
+	Rank     int                // its place in SlurmctldHost; the first founds the cluster
 	Listen   string             // address and port of the TLS listener
 	Address  string             // address and port others reach it at
 	StateDir string
-	Socket   string // Unix socket for the commands of this host
+	Socket   string   // Unix socket for the commands of this host
+	Others   []string // patterns of the sockets of other controllers on this host
+	Token    string   // one-time token to join with; "" when there is none
 }
 
 // maxConfig bounds a configuration file.
@@ -34,7 +37,11 @@ const maxConfig = 64 << 20
 
 // ReadConfig reads a cluster's configuration for the controller on the named
 // host. Errors name the file and the line.
-func ReadConfig(path, hostname string) (Config, error) {
+func ReadConfig(path, hostname string) (Config, error) { return ReadConfigOf(path, hostname, "") }
+
+// ReadConfigOf does so for the controller that SlurmctldHost calls name, on
+// whatever host it is run: one of several on a host, say.
+func ReadConfigOf(path, hostname, name string) (Config, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return Config{}, err
@@ -47,16 +54,32 @@ func ReadConfig(path, hostname string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	c := Config{Conf: conf, Files: files, Path: path, StateDir: conf.StateSaveLocation}
-	if c.StateDir == "" {
+	c := Config{Conf: conf, Files: files, Path: path}
+	if conf.StateSaveLocation == "" {
 		return c, fmt.Errorf("%s: StateSaveLocation is not set", path)
 	}
-	if err := c.findSelf(hostname); err != nil {
+	if err := c.findSelf(hostname, name); err != nil {
 		return c, fmt.Errorf("%s: %w", path, err)
 	}
+	c.StateDir = c.Fill(conf.StateSaveLocation)
 	c.Socket = SocketPath(conf, "ctld")
+	if len(conf.SlurmctldHost) > 1 { // there may be others on this host
+		c.Socket = SocketPath(conf, "ctld."+c.Name)
+		c.Others = []string{SocketPath(conf, "ctld"), SocketPath(conf, "ctld.*")}
+	}
+	if conf.JoinTokenFile != "" {
+		text, err := os.ReadFile(conf.JoinTokenFile)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return c, fmt.Errorf("cannot read JoinTokenFile: %w", err)
+		}
+		c.Token = strings.TrimSpace(string(text))
+	}
 	return c, nil
 }
+
+// Fill puts this controller's name for %n in the name of a file or directory, so
+// that several on one host, with one configuration, have each their own.
+func (c *Config) Fill(path string) string { return strings.ReplaceAll(path, "%n", c.Name) }
 
 // SocketPath is where a daemon of the cluster listens for the commands of its
 // host: CommandSocket with %c the cluster's name and %d the daemon's.
@@ -68,31 +91,27 @@ func SocketPath(conf *slurm.Conf, daemon string) string {
 	return strings.NewReplacer("%c", conf.ClusterName, "%d", daemon).Replace(pattern)
 }
 
-// findSelf works out which of the SlurmctldHost entries this controller is.
-func (c *Config) findSelf(hostname string) error {
+// findSelf works out which of the SlurmctldHost entries this controller is: the
+// one of that name or, when it is "", of this host.
+func (c *Config) findSelf(hostname, name string) error {
 	hosts := c.Conf.SlurmctldHost
 	if len(hosts) == 0 {
 		return errors.New("SlurmctldHost is not set")
 	}
 	short, _, _ := strings.Cut(hostname, ".")
-	port := strconv.Itoa(c.Conf.SlurmctldPort)
 	for i, h := range hosts {
-		name, _, _ := strings.Cut(h.Name, ".")
-		if name != short && h.Name != hostname && h.Name != "localhost" {
+		first, _, _ := strings.Cut(h.Name, ".")
+		if name != "" && h.Name != name || name == "" && first != short && h.Name != hostname && h.Name != "localhost" {
 			continue
-		}
-		if i > 0 {
-			// Started by itself it would begin a cluster of its own beside the first.
-			return fmt.Errorf("this host (%s) is controller %d of SlurmctldHost: only the first one, %s, is run by this release", hostname, i+1, hosts[0].Name)
 		}
 		addr := h.Addr
 		if addr == "" {
 			addr = h.Name
 		}
-		c.Name, c.Address = h.Name, net.JoinHostPort(addr, port)
+		c.Name, c.Rank, c.Address = h.Name, i, controllerAddress(c.Conf, h)
 		// Without an address of its own a host listens on all of them, as a name
 		// may stand for several.
-		c.Listen = net.JoinHostPort("", port)
+		c.Listen = net.JoinHostPort("", strconv.Itoa(c.Conf.SlurmctldPort))
 		if net.ParseIP(addr) != nil {
 			c.Listen = c.Address
 		}
@@ -102,7 +121,19 @@ func (c *Config) findSelf(hostname string) error {
 	for i, h := range hosts {
 		names[i] = h.Name
 	}
+	if name != "" {
+		return fmt.Errorf("%s is not a controller: SlurmctldHost names %s", name, strings.Join(names, ", "))
+	}
 	return fmt.Errorf("this host (%s) is not a controller: SlurmctldHost names %s", hostname, strings.Join(names, ", "))
+}
+
+// controllerAddress is the address and port a controller is reached at.
+func controllerAddress(conf *slurm.Conf, h slurm.ControlHost) string {
+	addr := h.Addr
+	if addr == "" {
+		addr = h.Name
+	}
+	return net.JoinHostPort(addr, strconv.Itoa(conf.SlurmctldPort))
 }
 
 // ParseFiles parses a set of configuration files, the first being slurm.conf.

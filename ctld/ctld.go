@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 
 	"github.com/runink/rink/accounting"
 	"github.com/runink/rink/api/rinkpb"
@@ -53,12 +54,19 @@ type Server struct {
 	start time.Time
 	host  string
 
-	lock  *os.File // held as long as the directory is in use
-	barn  *barn.Barn
-	store *accounting.Store
-	ca    *auth.Authority
-	self  *auth.Credentials
-	users *auth.Users
+	lock *os.File // held as long as the directory is in use
+	barn *barn.Barn
+	// opened is barn, for those who may ask before it is there.
+	opened atomic.Pointer[barn.Barn]
+	store  *accounting.Store
+	ca     *auth.Authority
+	self   *auth.Credentials
+	users  *auth.Users
+	wire   *auth.Listener // the one TLS port
+	peers  *peerLines
+	// leaders is who leads, for calls that wait for a leader.
+	leaders *leaderBook
+	halting chan struct{} // closed when the controller is told to stop
 	// accounts are who may do what, as of the last change that was seen.
 	accounts atomic.Pointer[sched.Accounts]
 
@@ -93,7 +101,8 @@ func newServer(opt Options) *Server {
 	s := &Server{
 		opt: opt, conf: opt.Config.Conf, log: opt.Logger, start: time.Now(),
 		users: auth.NewUsers(time.Minute), soft: newSoftFacts(), waits: newWaitBook(), stepBook: newStepBook(),
-		priorities: newPriorityBook(), diag: newDiag(time.Now()), prologs: newPrologBook(), triggers: newTriggers(),
+		priorities: newPriorityBook(), diag: newDiag(time.Now()), prologs: newPrologBook(), triggers: newTriggers(), leaders: newLeaderBook(),
+		halting: make(chan struct{}),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -109,7 +118,7 @@ func (s *Server) run(ctx context.Context) error {
 	defer cancel()
 	s.stopping = ctx
 
-	if err := s.open(); err != nil {
+	if err := s.open(ctx); err != nil {
 		return err
 	}
 	defer s.close()
@@ -117,7 +126,7 @@ func (s *Server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	failed := make(chan error, len(listeners)+1)
+	failed := make(chan error, len(listeners)+2)
 	for _, l := range listeners {
 		s.wg.Go(func() {
 			if err := l.server.Serve(l.on); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
@@ -128,7 +137,13 @@ func (s *Server) run(ctx context.Context) error {
 	watcher := s.barn.Follow(func(t *state.State) { s.accounts.Store(t.Accounts()) })
 	s.wg.Go(func() { s.act(ctx, watcher) })
 	s.wg.Go(func() { s.lead(ctx) })
+	s.wg.Go(func() { s.followLeader(ctx) })
 	s.wg.Go(func() { s.reloadWhenTold(ctx) })
+	s.wg.Go(func() {
+		if err := s.belong(ctx); err != nil {
+			failed <- err
+		}
+	})
 	s.wg.Go(func() { s.self.Keep(ctx, s.renewSelf, s.log) })
 
 	select {
@@ -137,15 +152,39 @@ func (s *Server) run(ctx context.Context) error {
 	case err = <-s.barn.Failed():
 		err = fmt.Errorf("the replicated state cannot go on: %w", err)
 	}
+	s.handOver()
+	close(s.halting)
 	cancel()
 	s.stopServing()
 	s.wg.Wait()
 	return err
 }
 
+// handOver gives the lead to another controller before this one stops, so that
+// nobody waits for it to be missed.
+func (s *Server) handOver() {
+	if !s.barn.IsLeader() {
+		return
+	}
+	voters := 0
+	for _, m := range s.barn.Servers() {
+		if m.Voter {
+			voters++
+		}
+	}
+	if voters < 2 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	if err := s.barn.TransferLeadership(ctx, ""); err != nil {
+		s.log.Warn("stops without handing over the lead", "error", err)
+	}
+}
+
 // open brings up what the controller stands on: the accounting store, its CA
 // and the barn.
-func (s *Server) open() error {
+func (s *Server) open(ctx context.Context) error {
 	dir := s.opt.Config.StateDir
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make StateSaveLocation: %w", err)
@@ -154,31 +193,54 @@ func (s *Server) open() error {
 	if s.lock, err = lockDir(dir); err != nil {
 		return err
 	}
-	if err := s.bringUp(dir); err != nil {
+	if err := s.bringUp(ctx, dir); err != nil {
 		s.lock.Close()
 		return err
 	}
 	return nil
 }
 
-func (s *Server) bringUp(dir string) error {
-	if err := s.openTrust(dir); err != nil {
+// What controllers wait for one another: a follower that hears nothing for
+// lostLeader and up to as much again stands for election, and a leader that hears
+// no quorum for lostQuorum steps down. Both are long beside a pause of a busy
+// machine and short beside what a person notices.
+const (
+	lostLeader  = 500 * time.Millisecond
+	lostQuorum  = 400 * time.Millisecond
+	peerTimeout = 3 * time.Second
+)
+
+func (s *Server) bringUp(ctx context.Context, dir string) (err error) {
+	if err := s.openTrust(ctx, dir); err != nil {
 		return err
 	}
-	s.agents = newAgentLines(s.self)
-	var err error
+	s.agents, s.peers = newAgentLines(s.self), newPeerLines(s.self)
+	s.wire, err = auth.Listen(s.opt.Config.Listen, auth.ListenerConfig{
+		Credentials: s.self, Protocols: []auth.Protocol{auth.ProtoGRPC, auth.ProtoJoin, auth.ProtoRaft}, Log: s.log,
+	})
+	if err != nil {
+		return fmt.Errorf("cannot listen on SlurmctldPort: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			s.wire.Close()
+		}
+	}()
 	if s.store, err = accounting.Open(filepath.Join(dir, "accounting"), s.log); err != nil {
 		return err
 	}
 	sink := &historySink{store: s.store, log: s.log, enforce: s.conf.AccountingStorageEnforce}
 	s.barn, err = barn.Open(barn.Options{
 		Dir: filepath.Join(dir, "barn"), ID: s.opt.Config.Name, Address: s.opt.Config.Address,
-		Cluster: s.conf.ClusterName, Bootstrap: true, Sinks: []barn.Sink{sink}, Logger: s.log,
+		Cluster: s.conf.ClusterName, Bootstrap: s.founds(dir), Sinks: []barn.Sink{sink}, Logger: s.log,
+		Stream:           watchedStream{auth.NewRaftLayer(s.wire, s.self, s.opt.Config.Address, s.nameAt), s.lostLine},
+		HeartbeatTimeout: lostLeader, ElectionTimeout: lostLeader, LeaderLease: lostQuorum, NetworkTimeout: peerTimeout,
 	})
 	if err != nil {
 		s.store.Close()
 		return err
 	}
+	s.opened.Store(s.barn)
 	sink.barn.Store(s.barn)
 	return nil
 }
@@ -187,6 +249,7 @@ func (s *Server) bringUp(dir string) error {
 func (s *Server) close() {
 	s.agents.close()
 	s.triggers.close()
+	s.peers.close()
 	if err := s.barn.Close(); err != nil {
 		s.log.Error("cannot close the barn", "error", err)
 	}
@@ -213,22 +276,19 @@ func (s *Server) listen() ([]served, error) {
 	if err != nil {
 		return nil, err
 	}
-	wire, err := auth.Listen(s.opt.Config.Listen, auth.ListenerConfig{
-		Credentials: s.self, Protocols: []auth.Protocol{auth.ProtoGRPC, auth.ProtoJoin}, Log: s.log,
-	})
-	if err != nil {
-		local.Close()
-		return nil, fmt.Errorf("cannot listen on SlurmctldPort: %w", err)
-	}
-	limits := s.diag.counted([]grpc.ServerOption{grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage)})
+	limits := s.routed(s.diag.counted([]grpc.ServerOption{
+		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+	}))
 	s.unix = grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()))...)
 	rinkpb.RegisterControllerServer(s.unix, &controller{s: s, local: true})
 	s.tls = grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()))...)
 	rinkpb.RegisterControllerServer(s.tls, &controller{s: s})
 	rinkpb.RegisterNodesServer(s.tls, &nodes{s: s})
+	rinkpb.RegisterMembersServer(s.tls, &members{s: s})
 	s.join = grpc.NewServer(append(limits, grpc.Creds(auth.JoinServerCredentials()))...)
 	rinkpb.RegisterJoinServer(s.join, &joiner{s: s})
-	return []served{{s.unix, local}, {s.tls, wire.GRPC()}, {s.join, wire.Join()}}, nil
+	return []served{{s.unix, local}, {s.tls, s.wire.GRPC()}, {s.join, s.wire.Join()}}, nil
 }
 
 // stopServing ends the calls in progress after a moment's grace.

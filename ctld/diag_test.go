@@ -14,7 +14,7 @@ import (
 
 // Every call a command can make is counted under a name and a number of its own.
 func TestMessagesHaveNames(t *testing.T) {
-	for _, service := range []grpc.ServiceDesc{rinkpb.Controller_ServiceDesc, rinkpb.Nodes_ServiceDesc, rinkpb.Join_ServiceDesc} {
+	for _, service := range []grpc.ServiceDesc{rinkpb.Controller_ServiceDesc, rinkpb.Nodes_ServiceDesc, rinkpb.Join_ServiceDesc, rinkpb.Members_ServiceDesc} {
 		var names []string
 		for _, m := range service.Methods {
 			names = append(names, m.MethodName)

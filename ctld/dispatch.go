@@ -320,6 +320,16 @@ func (s *Server) heartbeat() time.Duration {
 	return 30 * time.Second
 }
 
+// silence is how long an agent bears with a line on which nothing comes: not as
+// long as it takes until its node is given up, so that it does nothing on the word
+// of a leader that may have been followed by another since.
+func (s *Server) silence() time.Duration {
+	if t := seconds(s.liveConf().SlurmdTimeout); t > 0 {
+		return max(t/2, s.heartbeat()+time.Second)
+	}
+	return 0
+}
+
 // liveConf is the configuration in force: the replicated one, or before there
 // is one the file this controller was started with.
 func (s *Server) liveConf() *slurm.Conf {

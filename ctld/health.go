@@ -105,7 +105,7 @@ func (s *Server) lostNodes(st *state.State, now time.Time) []state.Command {
 	var cmds []state.Command
 	for _, n := range st.Nodes() {
 		base := n.State.Base()
-		if base == slurm.NodeDown || base == slurm.NodeFuture || !n.Registered || n.Quiet() || s.sessions.connected(n.Name) {
+		if base == slurm.NodeDown || base == slurm.NodeFuture || !n.Registered || n.Quiet() {
 			continue
 		}
 		s.soft.mu.Lock()
@@ -114,6 +114,7 @@ func (s *Server) lostNodes(st *state.State, now time.Time) []state.Command {
 		if silent < limit {
 			continue
 		}
+		s.sessions.drop(n.Name) // should the line stand, nothing comes over it
 		down, why := slurm.NodeDown, "Not responding"
 		cmds = append(cmds, state.UpdateNode{Nodes: []sched.NodeName{n.Name}, Base: &down, Set: slurm.NodeNotResponding, Reason: &why, ReasonUser: "slurm"})
 		cmds = append(cmds, nodeLost(st, n.Name, now)...)

@@ -17,6 +17,7 @@ import (
 func (s *Server) lead(ctx context.Context) {
 	changes := s.barn.Leadership()
 	for {
+		var number uint64
 		select {
 		case <-ctx.Done():
 			return
@@ -27,10 +28,11 @@ func (s *Server) lead(ctx context.Context) {
 			if !l.Leader {
 				continue
 			}
+			number = l.Term
 		}
 		term, cancel := context.WithCancel(ctx)
 		done := make(chan struct{})
-		go func() { defer close(done); s.term(term) }() // ended by cancel below
+		go func() { defer close(done); s.term(term, number) }() // ended by cancel below
 		for lost := false; !lost; {
 			select {
 			case <-ctx.Done():
@@ -50,7 +52,7 @@ func (s *Server) lead(ctx context.Context) {
 // term is one term of leadership: the configuration is brought up to date, the
 // nodes known so far get a moment to come back, and the loops run until ctx
 // ends.
-func (s *Server) term(ctx context.Context) {
+func (s *Server) term(ctx context.Context, number uint64) {
 	if err := s.barn.Barrier(ctx); err != nil {
 		s.log.Error("cannot catch up as leader", "error", err)
 		return
@@ -66,35 +68,54 @@ func (s *Server) term(ctx context.Context) {
 		s.triggers.note(happening{on: sched.TriggerOnCtld, kind: kind})
 	}
 	s.log.Info("leads the cluster", "cluster", s.conf.ClusterName)
-	s.sessions.lead(true)
+	s.sessions.lead(number)
 	s.prepareAll()
-	defer s.sessions.lead(false)
+	defer s.sessions.lead(0)
 	if s.opt.Ready != nil {
 		s.opt.Ready()
 		s.opt.Ready = nil
 	}
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
+	late := time.Now()
 	s.loop.wake()
 	done := make(chan struct{})
 	go func() { defer close(done); s.loop.run(ctx) }() // ends with ctx
+	tended := make(chan struct{})
+	go func() { defer close(tended); s.steward(ctx) }() // ends with ctx
+	defer func() { <-tended }()
 	for {
 		select {
 		case <-ctx.Done():
 			<-done
 			return
-		case now := <-ticker.C:
+		case <-ticker.C:
+			now := time.Now()
+			if now.Sub(late) > stalled {
+				// It was this controller that did not listen.
+				s.soft.expectAll(s.nodeNames(), now)
+			}
 			s.tick(ctx, now)
+			late = time.Now()
 		}
 	}
 }
 
+// stalled is how late the once-a-second look is when this process stood still, or
+// the clock was set.
+const stalled = 4 * time.Second
+
 // adoptConfig puts the configuration files into the barn when they differ from
-// what is there.
+// what is there. Of several controllers none does so by coming to lead: each has
+// files of its own, and which of them are meant is an operator's to say.
 func (s *Server) adoptConfig(ctx context.Context) error {
 	same := false
 	s.barn.Read(func(st *state.State) { same = sameFiles(st.ConfigFiles(), s.opt.Config.Files) })
 	if same {
+		return nil
+	}
+	if len(s.barn.Servers()) > 1 && !s.noConfig() {
+		s.log.Warn("the configuration files here are not those in force; scontrol reconfigure puts these in force", "file", s.opt.Config.Path)
 		return nil
 	}
 	results, err := s.propose(ctx, state.SetConfig{Files: s.opt.Config.Files})

@@ -131,7 +131,7 @@ func (s *Server) prepareOn(sess *session, j *sched.Job) {
 		return
 	}
 	if i := slices.Index(j.Nodes(), sess.node); i >= 0 {
-		sess.push(s.barn.Term(), prologOrder(s.jobHere(j, conf, i)))
+		sess.push(prologOrder(s.jobHere(j, conf, i)))
 	}
 }
 
@@ -219,7 +219,7 @@ func (s *Server) epilogSlurmctld(j *sched.Job) {
 func (s *Server) leads() bool {
 	s.sessions.mu.Lock()
 	defer s.sessions.mu.Unlock()
-	return s.sessions.leading
+	return s.sessions.leading != 0
 }
 
 // runProgram runs a program of the configuration beside the controller. It is

@@ -218,23 +218,24 @@ func (s *Server) welcome(ctx context.Context, sess *session, hello *rinkpb.Hello
 	if _, err := s.propose(ctx, gone...); err != nil {
 		return status.Errorf(codes.Unavailable, "cannot commit what is gone: %v", err)
 	}
-	sess.push(s.barn.Term(), &rinkpb.Order{Order: &rinkpb.Order_Welcome{Welcome: &rinkpb.Welcome{
+	sess.push(&rinkpb.Order{Order: &rinkpb.Order_Welcome{Welcome: &rinkpb.Welcome{
 		Config: s.configFiles(), Drop: drop, Cluster: s.conf.ClusterName, Heartbeat: int64(s.heartbeat() / time.Second),
+		Silence: s.silence().Milliseconds(),
 	}}})
 	for _, j := range again {
 		if j.State.Has(slurm.JobCompleting) {
-			sess.push(s.barn.Term(), s.endOrder(j))
+			sess.push(s.endOrder(j))
 			continue
 		}
 		s.prepareOn(sess, j)
 		if held[j.ID] == nil && j.Batch && (!j.State.Has(slurm.JobConfiguring) || !j.State.Has(slurm.JobPowerUpNode) && s.launchesEarly()) && j.Alloc[0].Node == sess.node {
 			if order := s.launchOrder(j); order != nil {
-				sess.push(s.barn.Term(), order)
+				sess.push(order)
 			}
 		}
 		s.reconcileSteps(sess, j, held[j.ID])
 		if j.IsSuspended() {
-			sess.push(s.barn.Term(), &rinkpb.Order{Order: &rinkpb.Order_Suspend{Suspend: &rinkpb.SuspendJob{Job: uint32(j.ID), Restarts: j.Restarts}}})
+			sess.push(&rinkpb.Order{Order: &rinkpb.Order_Suspend{Suspend: &rinkpb.SuspendJob{Job: uint32(j.ID), Restarts: j.Restarts}}})
 		}
 	}
 	s.log.Info("node joined", "node", sess.node, "jobs", len(hello.Jobs), "dropped", len(drop))

@@ -29,14 +29,57 @@ func (g *joiner) Join(ctx context.Context, req *rinkpb.JoinRequest) (*rinkpb.Cer
 	if err != nil {
 		return nil, status.Error(codes.Unauthenticated, err.Error())
 	}
-	results, err := g.s.propose(ctx, state.UseToken{Hash: tok.Hash(), Role: req.Role, Name: req.Name})
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if results[0].Err != nil {
-		return nil, status.Error(codes.Unauthenticated, results[0].Err.Error())
+	if err := g.s.useToken(ctx, tok.Hash(), req.Role, req.Name); err != nil {
+		return nil, err
 	}
 	return g.s.certify(req.Role, req.Name, req.Csr)
+}
+
+// useToken consumes a token, through the leader where that is another controller.
+func (s *Server) useToken(ctx context.Context, hash, role, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		if s.barn.IsLeader() {
+			results, err := s.propose(ctx, state.UseToken{Hash: hash, Role: role, Name: name})
+			if err != nil {
+				return unavailable(err)
+			}
+			if results[0].Err != nil {
+				return status.Error(codes.Unauthenticated, results[0].Err.Error())
+			}
+			return nil
+		}
+		l, changed := s.leaders.leader()
+		if l.name != "" && l.name != s.opt.Config.Name {
+			conn, err := s.peers.dial(l.name, l.addr)
+			if err != nil {
+				return status.Error(codes.Unavailable, err.Error())
+			}
+			_, err = rinkpb.NewMembersClient(conn).UseToken(ctx, &rinkpb.UseTokenRequest{Hash: hash, Role: role, Name: name})
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return notLeading(s)
+		case <-changed:
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// UseToken consumes the token of a daemon that joins through another controller.
+func (p *members) UseToken(ctx context.Context, req *rinkpb.UseTokenRequest) (*rinkpb.Done, error) {
+	if _, err := p.asking(ctx); err != nil {
+		return nil, err
+	}
+	if !p.s.barn.IsLeader() {
+		return nil, notLeading(p.s)
+	}
+	if err := p.s.useToken(ctx, req.Hash, req.Role, req.Name); err != nil {
+		return nil, err
+	}
+	return &rinkpb.Done{}, nil
 }
 
 // Certify gives a daemon of this host its certificate; the kernel vouches that
@@ -54,23 +97,42 @@ func (c *controller) Certify(ctx context.Context, req *rinkpb.CertifyRequest) (*
 	return c.s.certify(req.Role, req.Name, req.Csr)
 }
 
+// knows returns the refusal of a daemon that is not in the configuration in force.
+func (s *Server) knows(role, name string) *rinkpb.CertifyReply {
+	known, errno := false, slurm.ErrnoInvalidNodeName
+	switch auth.Role(role) {
+	case auth.RoleNode:
+		s.barn.Read(func(t *state.State) { known = t.Node(sched.NodeName(name)) != nil })
+	case auth.RoleController:
+		rank, _ := s.rankOf(name)
+		known, errno = rank >= 0, slurm.ErrnoError
+	}
+	if known {
+		return nil
+	}
+	return &rinkpb.CertifyReply{Status: &rinkpb.Status{Errno: int32(errno), Text: role + " " + name + " is not in the configuration"}}
+}
+
 func (s *Server) certify(role, name string, csr []byte) (*rinkpb.CertifyReply, error) {
 	if s.noConfig() {
 		return nil, status.Error(codes.Unavailable, "there is no configuration yet")
 	}
-	known := false
-	s.barn.Read(func(t *state.State) { known = role == "node" && t.Node(sched.NodeName(name)) != nil })
-	if !known {
-		return &rinkpb.CertifyReply{Status: &rinkpb.Status{
-			Errno: int32(slurm.ErrnoInvalidNodeName), Text: role + " " + name + " is not in the configuration",
-		}}, nil
+	if reply := s.knows(role, name); reply != nil {
+		return reply, nil
 	}
-	cert, err := s.ca.Issue(csr, auth.RoleNode, name, time.Now())
+	cert, err := s.ca.Issue(csr, auth.Role(role), name, time.Now())
 	if err != nil {
 		return &rinkpb.CertifyReply{Status: refuse(err)}, nil
 	}
+	reply := &rinkpb.CertifyReply{Status: &rinkpb.Status{}, Cert: cert, Ca: s.ca.Certificate()}
+	if auth.Role(role) == auth.RoleController {
+		// Each controller may lead, so each holds the authority.
+		if reply.Authority, err = s.ca.Marshal(); err != nil {
+			return nil, status.Error(codes.Internal, err.Error())
+		}
+	}
 	s.log.Info("certificate issued", "role", role, "name", name)
-	return &rinkpb.CertifyReply{Status: &rinkpb.Status{}, Cert: cert, Ca: s.ca.Certificate()}, nil
+	return reply, nil
 }
 
 // maxTokenLife bounds how long a join token may be good for.

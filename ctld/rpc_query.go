@@ -170,12 +170,15 @@ func (c *controller) ListPartitions(ctx context.Context, _ *rinkpb.ListPartition
 }
 
 // GetConfig returns the configuration in force.
-func (c *controller) GetConfig(ctx context.Context, _ *rinkpb.GetConfigRequest) (*rinkpb.ConfigReply, error) {
+func (c *controller) GetConfig(ctx context.Context, req *rinkpb.GetConfigRequest) (*rinkpb.ConfigReply, error) {
 	if _, _, err := c.caller(ctx); err != nil {
 		return nil, err
 	}
 	reply := &rinkpb.ConfigReply{
-		Files: c.s.configFiles(), BootTime: c.s.start.UnixNano(), Version: c.s.opt.Version, Controllers: c.s.controllers(), Now: time.Now().UnixNano(),
+		Files: c.s.configFiles(), BootTime: c.s.start.UnixNano(), Version: c.s.opt.Version, Controllers: c.s.configured(), Now: time.Now().UnixNano(),
+	}
+	if req.Ping {
+		reply.Controllers = c.s.controllers(ctx)
 	}
 	c.s.barn.Read(func(t *state.State) { reply.NextJob = uint32(t.NextJob()) })
 	return reply, nil
@@ -185,17 +188,8 @@ func (c *controller) GetConfig(ctx context.Context, _ *rinkpb.GetConfigRequest) 
 func (c *controller) Ping(ctx context.Context, _ *rinkpb.PingRequest) (*rinkpb.PingReply, error) {
 	leader, _ := c.s.barn.Leader()
 	return &rinkpb.PingReply{
-		Cluster: c.s.conf.ClusterName, Version: c.s.opt.Version, Host: c.s.host, Leader: leader, Up: leader != "", Controllers: c.s.controllers(),
+		Cluster: c.s.conf.ClusterName, Version: c.s.opt.Version, Host: c.s.host, Leader: leader, Up: leader != "", Controllers: c.s.controllers(ctx),
 	}, nil
-}
-
-func (s *Server) controllers() []*rinkpb.ControllerInfo {
-	leader, _ := s.barn.Leader()
-	var out []*rinkpb.ControllerInfo
-	for _, h := range s.liveConf().SlurmctldHost {
-		out = append(out, &rinkpb.ControllerInfo{Name: h.Name, Address: h.Addr, Leader: h.Name == s.opt.Config.Name && leader != "", Up: leader != ""})
-	}
-	return out
 }
 
 // GetScript returns a job's script to its owner or an operator.

@@ -310,7 +310,7 @@ func (s *Server) reconcileSteps(sess *session, j *sched.Job, held *rinkpb.HeldJo
 			continue
 		}
 		if order := s.stepBook.order(j.ID, st.ID, sess.node); order != nil {
-			sess.push(s.barn.Term(), &rinkpb.Order{Order: &rinkpb.Order_Step{Step: order}})
+			sess.push(&rinkpb.Order{Order: &rinkpb.Order_Step{Step: order}})
 			continue
 		}
 		s.wg.Go(func() { // one proposal; it ends with the barn at the latest

@@ -62,12 +62,17 @@ func refuse(err error, lines ...string) *rinkpb.Status {
 	return &rinkpb.Status{Errno: int32(errno), Text: err.Error(), Details: lines}
 }
 
-// unavailable is the error of a proposal that did not go through: the command
-// tries again with the same key.
+// unavailable is the error of a proposal that did not go through: nothing was
+// done, or that is not known.
 func unavailable(err error) error {
 	var not *barn.NotLeaderError
-	if errors.As(err, &not) {
-		return status.Errorf(codes.Unavailable, "not the leader; %s is", not.LeaderID)
+	switch {
+	case errors.As(err, &not) && not.LeaderID == "":
+		return &notTaken{notTheLeader + ", and there is none at present"}
+	case errors.As(err, &not):
+		return &notTaken{notTheLeader + "; " + not.LeaderID + " is"}
+	case errors.Is(err, barn.ErrFull), errors.Is(err, barn.ErrBusy), errors.Is(err, barn.ErrClosed):
+		return &notTaken{"cannot commit: " + err.Error()}
 	}
 	return status.Errorf(codes.Unavailable, "cannot commit: %v", err)
 }

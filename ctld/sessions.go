@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -19,7 +20,7 @@ import (
 type sessions struct {
 	s       *Server
 	mu      sync.Mutex // guards what follows
-	leading bool
+	leading uint64     // the term of this controller's lead; 0: it does not lead
 	byNode  map[sched.NodeName]*session
 }
 
@@ -27,24 +28,28 @@ type sessions struct {
 // what is queued is bounded by the jobs of the node, and sent in order.
 type session struct {
 	node   sched.NodeName
+	term   uint64 // of the lead it belongs to; every order carries it
 	cancel context.CancelFunc
-	mu     sync.Mutex // guards queue and lastID
+	mu     sync.Mutex // guards queue, lastID and welcomed
 	queue  []*rinkpb.Order
 	lastID uint64
-	more   chan struct{} // holds one signal that queue grew
+	// welcomed: the first order is queued. What is ordered before it waits behind.
+	welcomed bool
+	early    []*rinkpb.Order
+	more     chan struct{} // holds one signal that queue grew
 }
 
 func newSessions(s *Server) *sessions {
 	return &sessions{s: s, byNode: map[sched.NodeName]*session{}}
 }
 
-// lead says whether this controller leads; when it no longer does, the agents
-// are sent away to find the one that does.
-func (ss *sessions) lead(leading bool) {
+// lead says in which term this controller leads; 0: it no longer does, and the
+// agents are sent away to find the one that does.
+func (ss *sessions) lead(term uint64) {
 	ss.mu.Lock()
-	ss.leading = leading
+	ss.leading = term
 	ss.mu.Unlock()
-	if !leading {
+	if term == 0 {
 		ss.closeAll()
 	}
 }
@@ -57,20 +62,42 @@ func (ss *sessions) closeAll() {
 	}
 }
 
+// electedWait is how long an agent that comes to a leader waits until it leads.
+const electedWait = 3 * time.Second
+
 // open makes this the node's only session; an older one is ended.
 func (ss *sessions) open(node sched.NodeName, cancel context.CancelFunc) (*session, error) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if !ss.leading {
+	for began := time.Now(); ss.leading == 0 && time.Since(began) < electedWait; {
+		// One that has just been elected leads in a moment.
+		leader, _ := ss.s.barn.Leader()
+		if leader != ss.s.opt.Config.Name {
+			break
+		}
+		ss.mu.Unlock()
+		time.Sleep(3 * time.Millisecond)
+		ss.mu.Lock()
+	}
+	if ss.leading == 0 {
 		leader, _ := ss.s.barn.Leader()
 		return nil, status.Errorf(codes.Unavailable, "this controller does not lead; %q does", leader)
 	}
 	if old := ss.byNode[node]; old != nil {
 		old.cancel()
 	}
-	sess := &session{node: node, cancel: cancel, more: make(chan struct{}, 1)}
+	sess := &session{node: node, term: ss.leading, cancel: cancel, more: make(chan struct{}, 1)}
 	ss.byNode[node] = sess
 	return sess, nil
+}
+
+// drop ends the line to a node, whose agent is to begin anew.
+func (ss *sessions) drop(node sched.NodeName) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if sess := ss.byNode[node]; sess != nil {
+		sess.cancel()
+	}
 }
 
 func (ss *sessions) closed(sess *session) {
@@ -95,15 +122,26 @@ func (ss *sessions) send(node sched.NodeName, order *rinkpb.Order) {
 	sess := ss.byNode[node]
 	ss.mu.Unlock()
 	if sess != nil {
-		sess.push(ss.s.barn.Term(), order)
+		sess.push(order)
 	}
 }
 
-func (sess *session) push(term uint64, order *rinkpb.Order) {
+func (sess *session) push(order *rinkpb.Order) {
 	sess.mu.Lock()
-	sess.lastID++
-	order.Id, order.Term = sess.lastID, term
-	sess.queue = append(sess.queue, order)
+	if !sess.welcomed && order.GetWelcome() == nil {
+		sess.early = append(sess.early, order)
+		sess.mu.Unlock()
+		return
+	}
+	orders := []*rinkpb.Order{order}
+	if !sess.welcomed {
+		orders, sess.welcomed, sess.early = append(orders, sess.early...), true, nil
+	}
+	for _, o := range orders {
+		sess.lastID++
+		o.Id, o.Term = sess.lastID, sess.term
+		sess.queue = append(sess.queue, o)
+	}
 	sess.mu.Unlock()
 	select {
 	case sess.more <- struct{}{}:
@@ -111,8 +149,10 @@ func (sess *session) push(term uint64, order *rinkpb.Order) {
 	}
 }
 
-// pump sends what is queued until ctx ends.
-func (sess *session) pump(ctx context.Context, stream rinkpb.Nodes_SessionServer) error {
+// pump sends what is queued, and now and then that the line stands, until ctx ends.
+func (sess *session) pump(ctx context.Context, stream rinkpb.Nodes_SessionServer, beat time.Duration) error {
+	ticker := time.NewTicker(beat)
+	defer ticker.Stop()
 	for {
 		sess.mu.Lock()
 		queue := sess.queue
@@ -126,6 +166,10 @@ func (sess *session) pump(ctx context.Context, stream rinkpb.Nodes_SessionServer
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-ticker.C: // that there is somebody at this end
+			if err := stream.Send(&rinkpb.Order{Term: sess.term}); err != nil {
+				return err
+			}
 		case <-sess.more:
 		}
 	}
@@ -137,7 +181,7 @@ func (ss *sessions) broadcastConfig() {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	for _, sess := range ss.byNode {
-		sess.push(ss.s.barn.Term(), &rinkpb.Order{Order: &rinkpb.Order_Config{Config: &rinkpb.NewConfig{Config: files}}})
+		sess.push(&rinkpb.Order{Order: &rinkpb.Order_Config{Config: &rinkpb.NewConfig{Config: files}}})
 	}
 }
 
@@ -200,7 +244,7 @@ func (n *nodes) Session(stream rinkpb.Nodes_SessionServer) error {
 		}
 	}()
 	pumped := make(chan error, 1)
-	go func() { pumped <- sess.pump(ctx, stream) }() // ends with ctx or the stream
+	go func() { pumped <- sess.pump(ctx, stream, s.heartbeat()) }() // ends with ctx or the stream
 	defer func() { cancel(); <-pumped }()
 	for {
 		select {
@@ -240,7 +284,7 @@ func (s *Server) takeReports(ctx context.Context, sess *session, burst []*rinkpb
 		return err
 	}
 	if last > 0 {
-		sess.push(s.barn.Term(), &rinkpb.Order{Order: &rinkpb.Order_Ack{Ack: &rinkpb.Ack{Seq: last}}})
+		sess.push(&rinkpb.Order{Order: &rinkpb.Order_Ack{Ack: &rinkpb.Ack{Seq: last}}})
 	}
 	return nil
 }

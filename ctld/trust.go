@@ -13,13 +13,16 @@ import (
 
 // openTrust brings up the cluster's own authority, made by the first
 // controller when it first starts, and this controller's certificate.
-func (s *Server) openTrust(dir string) error {
+func (s *Server) openTrust(ctx context.Context, dir string) error {
 	where := filepath.Join(dir, "ca")
 	now := time.Now()
 	var err error
 	s.ca, err = auth.LoadAuthority(where)
 	if errors.Is(err, os.ErrNotExist) {
-		s.ca, err = auth.CreateAuthority(where, s.conf.ClusterName, now)
+		if err := s.firstTrust(ctx, dir, where, now); err != nil {
+			return err
+		}
+		s.ca, err = auth.LoadAuthority(where)
 	}
 	if err != nil {
 		return err
@@ -53,4 +56,18 @@ func (s *Server) openTrust(dir string) error {
 func (s *Server) renewSelf(_ context.Context, csr []byte) (cert, ca []byte, err error) {
 	cert, err = s.ca.Issue(csr, auth.RoleController, s.opt.Config.Name, time.Now())
 	return cert, s.ca.Certificate(), err
+}
+
+// firstTrust founds the cluster's authority, or gets it from a controller of the
+// cluster there is.
+func (s *Server) firstTrust(ctx context.Context, dir, where string, now time.Time) error {
+	if s.founds(dir) {
+		other, there := s.clusterAnswers(ctx)
+		if !there {
+			_, err := auth.CreateAuthority(where, s.conf.ClusterName, now)
+			return err
+		}
+		s.log.Info("the cluster is there already: this controller joins it", "answers", other)
+	}
+	return s.joinCluster(ctx, dir)
 }

@@ -21,10 +21,10 @@ type Config struct {
 	Spool       string           // SlurmdSpoolDir with its patterns filled in
 	Socket      string           // Unix socket for the commands of this host
 	Controllers []controllerAt
-	Local       string // Unix socket of a controller on this host, tried for a certificate
-	Path        string // of the configuration file; "" when there is none
-	Rebooted    bool   // say that the machine came up with this agent; for tests
-	Token       string // one-time token to join with; "" when there is none
+	Local       []string // patterns of the Unix sockets of controllers on this host, tried for a certificate
+	Path        string   // of the configuration file; "" when there is none
+	Rebooted    bool     // say that the machine came up with this agent; for tests
+	Token       string   // one-time token to join with; "" when there is none
 }
 
 // ReadConfig works out an agent's configuration from the cluster's. node is
@@ -67,14 +67,8 @@ func ReadConfig(conf *slurm.Conf, node, hostname, token string) (Config, error) 
 	socket := func(daemon string) string {
 		return strings.NewReplacer("%c", conf.ClusterName, "%d", daemon).Replace(pattern)
 	}
-	c.Socket, c.Local = socket("noded."+me.Name), socket("ctld")
-	for _, h := range conf.SlurmctldHost {
-		addr := h.Addr
-		if addr == "" {
-			addr = h.Name
-		}
-		c.Controllers = append(c.Controllers, controllerAt{h.Name, net.JoinHostPort(addr, strconv.Itoa(conf.SlurmctldPort))})
-	}
+	c.Socket, c.Local = socket("noded."+me.Name), []string{socket("ctld"), socket("ctld.*")}
+	c.Controllers = controllersOf(conf)
 	if len(c.Controllers) == 0 {
 		return c, errors.New("SlurmctldHost is not set")
 	}
@@ -91,6 +85,19 @@ func ReadConfig(conf *slurm.Conf, node, hostname, token string) (Config, error) 
 		}
 	}
 	return c, nil
+}
+
+// controllersOf are the controllers of a configuration.
+func controllersOf(conf *slurm.Conf) []controllerAt {
+	var list []controllerAt
+	for _, h := range conf.SlurmctldHost {
+		addr := h.Addr
+		if addr == "" {
+			addr = h.Name
+		}
+		list = append(list, controllerAt{h.Name, net.JoinHostPort(addr, strconv.Itoa(conf.SlurmctldPort))})
+	}
+	return list
 }
 
 // maxConfig bounds a configuration file.

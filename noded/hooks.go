@@ -265,8 +265,12 @@ func (a *Agent) newConfig(files []*rinkpb.ConfigFile) {
 	}
 	a.gear.configure(list)
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.conf.Conf = conf
+	a.mu.Unlock()
+	if all := controllersOf(conf); len(all) > 0 {
+		a.lines.set(all)
+		a.watchLeaders(a.work)
+	}
 }
 
 // tail keeps the last bytes written to it.

@@ -69,19 +69,19 @@ func (e *refusedError) Error() string { return "the cluster gives no certificate
 func (a *Agent) ask(ctx context.Context, csr []byte) (cert, ca []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if _, err := os.Stat(a.conf.Local); err == nil {
-		conn, err := grpc.NewClient("unix:"+a.conf.Local, auth.LocalDialOptions()...)
-		if err != nil {
-			return nil, nil, err
-		}
-		defer conn.Close()
-		r, err := rinkpb.NewControllerClient(conn).Certify(ctx, &rinkpb.CertifyRequest{Role: string(auth.RoleNode), Name: a.conf.Node, Csr: csr})
-		if err == nil || a.conf.Token == "" {
+	var sockets []string
+	for _, pattern := range a.conf.Local {
+		found, _ := filepath.Glob(pattern)
+		sockets = append(sockets, found...)
+	}
+	for i, sock := range sockets {
+		r, err := a.askLocal(ctx, sock, csr)
+		if err == nil || i == len(sockets)-1 && a.conf.Token == "" {
 			return answer(r, err)
 		}
 	}
 	if a.conf.Token == "" {
-		return nil, nil, fmt.Errorf("no controller answers on this host (%s), and there is no join token", a.conf.Local)
+		return nil, nil, fmt.Errorf("no controller answers on this host (%s), and there is no join token", a.conf.Local[0])
 	}
 	token, err := auth.ParseToken(a.conf.Token)
 	if err != nil {
@@ -100,6 +100,18 @@ func (a *Agent) ask(ctx context.Context, csr []byte) (cert, ca []byte, err error
 		}
 	}
 	return nil, nil, err
+}
+
+// askLocal asks a controller on this host.
+func (a *Agent) askLocal(ctx context.Context, sock string, csr []byte) (*rinkpb.CertifyReply, error) {
+	conn, err := grpc.NewClient("unix:"+sock, auth.LocalDialOptions()...)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	return rinkpb.NewControllerClient(conn).Certify(ctx, &rinkpb.CertifyRequest{Role: string(auth.RoleNode), Name: a.conf.Node, Csr: csr})
 }
 
 func answer(r *rinkpb.CertifyReply, err error) (cert, ca []byte, _ error) {

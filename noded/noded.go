@@ -85,6 +85,7 @@ type Agent struct {
 	cluster   string
 	stopped   chan struct{} // closed when Run ends
 	lines     *lines        // connections to controllers
+	fence     *fence
 	wg        sync.WaitGroup
 }
 
@@ -109,6 +110,9 @@ func Run(ctx context.Context, opt Options) error {
 		return err
 	}
 	defer a.spool.close()
+	if a.fence, err = openFence(a.conf.Spool); err != nil {
+		return err
+	}
 	if a.reports, err = openOutbox(filepath.Join(a.conf.Spool, "reports")); err != nil {
 		return err
 	}
@@ -177,6 +181,7 @@ func Run(ctx context.Context, opt Options) error {
 	a.wg.Go(func() { a.gear.watch(ctx, a.reportDevices) })
 	a.wg.Go(func() { a.watchCeilings(ctx) })
 	a.wg.Go(func() { a.lookAtSlices(ctx) })
+	a.watchLeaders(ctx)
 	a.wg.Go(func() { a.stayConnected(ctx) })
 	a.checkHealth(ctx)
 	a.wg.Go(func() { a.self.Keep(ctx, a.renew, a.log) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
@@ -64,7 +65,7 @@ func (a *Agent) passCall(_ any, down grpc.ServerStream) error {
 	if !ok || !who.IsUser() {
 		return status.Error(codes.Unauthenticated, "the caller is not known")
 	}
-	ctx, cancel := context.WithCancel(auth.Outgoing(down.Context(), who))
+	ctx, cancel := context.WithCancel(auth.Outgoing(a.asSeen(down.Context(), who.UID), who))
 	defer cancel()
 	var up grpc.ClientStream
 	var err error
@@ -107,7 +108,13 @@ func (a *Agent) passCall(_ any, down grpc.ServerStream) error {
 	for {
 		m := &raw{}
 		if err := up.RecvMsg(m); err != nil {
-			down.SetTrailer(passable(up.Trailer()))
+			trailer := up.Trailer()
+			for _, v := range trailer.Get(keyIndex) {
+				if index, err := strconv.ParseUint(v, 10, 64); err == nil {
+					a.lines.saw(who.UID, index)
+				}
+			}
+			down.SetTrailer(passable(trailer))
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
@@ -117,6 +124,32 @@ func (a *Agent) passCall(_ any, down grpc.ServerStream) error {
 			return err
 		}
 	}
+}
+
+// keyIndex is the metadata by which calls and answers say how far the state has
+// been seen, keyRead how fresh an answer is to be.
+const (
+	keyIndex = "rink-index"
+	keyRead  = "rink-read"
+)
+
+// asSeen is the context of a call that is to see no less than the user has seen.
+func (a *Agent) asSeen(ctx context.Context, uid uint32) context.Context {
+	index := a.lines.sees(uid)
+	md, _ := metadata.FromIncomingContext(ctx)
+	for _, v := range md.Get(keyIndex) {
+		if n, err := strconv.ParseUint(v, 10, 64); err == nil {
+			index = max(index, n)
+		}
+	}
+	out := metadata.MD{}
+	if index > 0 {
+		out.Set(keyIndex, strconv.FormatUint(index, 10))
+	}
+	if read := md.Get(keyRead); len(read) > 0 {
+		out.Set(keyRead, read...)
+	}
+	return metadata.NewOutgoingContext(ctx, out)
 }
 
 // passable leaves out what belongs to one hop alone.

@@ -3,27 +3,26 @@ package noded
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
 
 	"github.com/runink/rink/api/rinkpb"
-	"github.com/runink/rink/auth"
 )
 
-// stayConnected keeps the standing line to the leader until ctx ends: each
-// controller is tried in turn, and a broken line is taken up again.
+// stayConnected keeps the standing line to the leader until ctx ends: the
+// controller that is known to lead is tried first, then the others, and a broken
+// line is taken up again.
 func (a *Agent) stayConnected(ctx context.Context) {
-	wait := 50 * time.Millisecond
+	wait := 20 * time.Millisecond
 	for ctx.Err() == nil {
+		changed := a.lines.leaderChanged()
 		for _, c := range a.lines.controllers() {
 			began := time.Now()
 			err := a.session(ctx, c)
@@ -32,11 +31,19 @@ func (a *Agent) stayConnected(ctx context.Context) {
 			}
 			a.log.Debug("no session", "controller", c.name, "error", err)
 			if time.Since(began) > 5*time.Second {
-				wait = 50 * time.Millisecond
+				wait = 20 * time.Millisecond
 			}
+			select {
+			case <-changed: // begin with the new leader
+			default:
+				continue
+			}
+			break
 		}
 		select {
 		case <-ctx.Done():
+		case <-changed:
+			wait = 20 * time.Millisecond
 		case <-time.After(wait):
 		}
 		wait = min(wait*2, 2*time.Second)
@@ -51,6 +58,11 @@ func (a *Agent) session(ctx context.Context, c controllerAt) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	go a.lines.untilOtherLeads(ctx, c, cancel) // ends with ctx
+	// An address nobody answers at, or a controller that hangs, is not waited for
+	// when there are others.
+	slow := time.AfterFunc(a.lines.helloLimit(), cancel)
+	defer slow.Stop()
 	stream, err := rinkpb.NewNodesClient(conn).Session(ctx)
 	if err != nil {
 		return err
@@ -67,12 +79,18 @@ func (a *Agent) session(ctx context.Context, c controllerAt) error {
 	if w == nil {
 		return errors.New("the controller did not begin with a welcome")
 	}
-	a.lines.leads(c)
+	if !slow.Stop() {
+		return ctx.Err()
+	}
+	if err := a.fence.pass(first.Term); err != nil {
+		return err
+	}
+	a.lines.leads(c, first.Term)
 	a.newConfig(w.Config)
 	for _, h := range w.Drop {
 		a.dropJob(h)
 	}
-	a.log.Info("in the cluster", "controller", c.name)
+	a.log.Info("in the cluster", "controller", c.name, "term", first.Term)
 	if a.opt.Ready != nil {
 		a.opt.Ready()
 		a.opt.Ready = nil
@@ -81,9 +99,19 @@ func (a *Agent) session(ctx context.Context, c controllerAt) error {
 	sent := make(chan error, 1)
 	go func() { sent <- a.sendReports(ctx, stream, beat) }() // ends with ctx or the stream
 	defer func() { cancel(); <-sent }()
+	quiet := newSilence(time.Duration(w.Silence)*time.Millisecond, cancel)
+	defer quiet.stop()
 	for {
 		o, err := stream.Recv()
 		if err != nil {
+			return err
+		}
+		// What comes first after a long silence may have been on its way all the
+		// while, and be true no more: the leader is asked anew what is.
+		if quiet.broken() {
+			return errors.New("the line was silent for too long")
+		}
+		if err := a.fence.pass(o.Term); err != nil {
 			return err
 		}
 		a.carryOut(o)
@@ -264,65 +292,4 @@ func cpuTopology() (cpus, sockets, cores, threads int32) {
 	cores = max(1, int32(len(coresSeen))/sockets)
 	threads = max(1, cpus/(sockets*cores))
 	return cpus, sockets, cores, threads
-}
-
-// controllerAt is where a controller is said to be.
-type controllerAt struct{ name, addr string }
-
-// lines keeps the connections to controllers.
-type lines struct {
-	self *auth.Credentials
-	mu   sync.Mutex // guards all below
-	all  []controllerAt
-	last controllerAt // the one that led when last heard of
-	open map[controllerAt]*grpc.ClientConn
-}
-
-func newLines(self *auth.Credentials, conf Config) *lines {
-	return &lines{self: self, all: conf.Controllers, open: map[controllerAt]*grpc.ClientConn{}}
-}
-
-// controllers lists where to try, the last leader first.
-func (l *lines) controllers() []controllerAt {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := make([]controllerAt, 0, len(l.all))
-	for _, c := range l.all {
-		if c == l.last {
-			out = append([]controllerAt{c}, out...)
-		} else {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-func (l *lines) leads(c controllerAt) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.last = c
-}
-
-func (l *lines) dial(c controllerAt) (*grpc.ClientConn, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if conn := l.open[c]; conn != nil {
-		return conn, nil
-	}
-	conn, err := grpc.NewClient("passthrough:///"+c.addr, append(auth.DialOptions(l.self, auth.RoleController, c.name),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: quickBackoff, MinConnectTimeout: 3 * time.Second}))...)
-	if err != nil {
-		return nil, fmt.Errorf("cannot reach controller %s: %w", c.name, err)
-	}
-	l.open[c] = conn
-	return conn, nil
-}
-
-func (l *lines) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, conn := range l.open {
-		conn.Close()
-	}
 }

@@ -87,7 +87,7 @@ func (x ActRequest_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ActRequest_Action.Descriptor instead.
 func (ActRequest_Action) EnumDescriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{32, 0}
+	return file_rpc_proto_rawDescGZIP(), []int{44, 0}
 }
 
 type Done struct {
@@ -314,6 +314,760 @@ func (x *ControllerInfo) GetUp() bool {
 	return false
 }
 
+type ListControllersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListControllersRequest) Reset() {
+	*x = ListControllersRequest{}
+	mi := &file_rpc_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListControllersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListControllersRequest) ProtoMessage() {}
+
+func (x *ListControllersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListControllersRequest.ProtoReflect.Descriptor instead.
+func (*ListControllersRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{4}
+}
+
+type ControllersReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Controllers   []*ControllerState     `protobuf:"bytes,1,rep,name=controllers,proto3" json:"controllers,omitempty"`
+	Cluster       string                 `protobuf:"bytes,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ControllersReply) Reset() {
+	*x = ControllersReply{}
+	mi := &file_rpc_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ControllersReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ControllersReply) ProtoMessage() {}
+
+func (x *ControllersReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ControllersReply.ProtoReflect.Descriptor instead.
+func (*ControllersReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ControllersReply) GetControllers() []*ControllerState {
+	if x != nil {
+		return x.Controllers
+	}
+	return nil
+}
+
+func (x *ControllersReply) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+// ControllerState is one controller as the one that was asked knows it.
+type ControllerState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	Member        bool                   `protobuf:"varint,3,opt,name=member,proto3" json:"member,omitempty"`
+	Voter         bool                   `protobuf:"varint,4,opt,name=voter,proto3" json:"voter,omitempty"`
+	Leader        bool                   `protobuf:"varint,5,opt,name=leader,proto3" json:"leader,omitempty"`
+	Up            bool                   `protobuf:"varint,6,opt,name=up,proto3" json:"up,omitempty"`
+	Health        *ControllerHealth      `protobuf:"bytes,7,opt,name=health,proto3" json:"health,omitempty"`
+	Error         string                 `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
+	Rank          int32                  `protobuf:"varint,9,opt,name=rank,proto3" json:"rank,omitempty"` // its place in SlurmctldHost; -1: it is not there
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ControllerState) Reset() {
+	*x = ControllerState{}
+	mi := &file_rpc_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ControllerState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ControllerState) ProtoMessage() {}
+
+func (x *ControllerState) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ControllerState.ProtoReflect.Descriptor instead.
+func (*ControllerState) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ControllerState) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ControllerState) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *ControllerState) GetMember() bool {
+	if x != nil {
+		return x.Member
+	}
+	return false
+}
+
+func (x *ControllerState) GetVoter() bool {
+	if x != nil {
+		return x.Voter
+	}
+	return false
+}
+
+func (x *ControllerState) GetLeader() bool {
+	if x != nil {
+		return x.Leader
+	}
+	return false
+}
+
+func (x *ControllerState) GetUp() bool {
+	if x != nil {
+		return x.Up
+	}
+	return false
+}
+
+func (x *ControllerState) GetHealth() *ControllerHealth {
+	if x != nil {
+		return x.Health
+	}
+	return nil
+}
+
+func (x *ControllerState) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *ControllerState) GetRank() int32 {
+	if x != nil {
+		return x.Rank
+	}
+	return 0
+}
+
+type ChangeControllersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Remove        string                 `protobuf:"bytes,1,opt,name=remove,proto3" json:"remove,omitempty"`
+	Transfer      bool                   `protobuf:"varint,2,opt,name=transfer,proto3" json:"transfer,omitempty"`
+	To            string                 `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
+	Rank          int32                  `protobuf:"varint,4,opt,name=rank,proto3" json:"rank,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeControllersRequest) Reset() {
+	*x = ChangeControllersRequest{}
+	mi := &file_rpc_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeControllersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeControllersRequest) ProtoMessage() {}
+
+func (x *ChangeControllersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeControllersRequest.ProtoReflect.Descriptor instead.
+func (*ChangeControllersRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ChangeControllersRequest) GetRemove() string {
+	if x != nil {
+		return x.Remove
+	}
+	return ""
+}
+
+func (x *ChangeControllersRequest) GetTransfer() bool {
+	if x != nil {
+		return x.Transfer
+	}
+	return false
+}
+
+func (x *ChangeControllersRequest) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *ChangeControllersRequest) GetRank() int32 {
+	if x != nil {
+		return x.Rank
+	}
+	return 0
+}
+
+type ChangeControllersReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Leader        string                 `protobuf:"bytes,2,opt,name=leader,proto3" json:"leader,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeControllersReply) Reset() {
+	*x = ChangeControllersReply{}
+	mi := &file_rpc_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeControllersReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeControllersReply) ProtoMessage() {}
+
+func (x *ChangeControllersReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeControllersReply.ProtoReflect.Descriptor instead.
+func (*ChangeControllersReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ChangeControllersReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *ChangeControllersReply) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
+}
+
+type EnterRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	Last          uint64                 `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnterRequest) Reset() {
+	*x = EnterRequest{}
+	mi := &file_rpc_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnterRequest) ProtoMessage() {}
+
+func (x *EnterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnterRequest.ProtoReflect.Descriptor instead.
+func (*EnterRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *EnterRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *EnterRequest) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *EnterRequest) GetLast() uint64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+type EnterReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Removed       bool                   `protobuf:"varint,2,opt,name=removed,proto3" json:"removed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnterReply) Reset() {
+	*x = EnterReply{}
+	mi := &file_rpc_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnterReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnterReply) ProtoMessage() {}
+
+func (x *EnterReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnterReply.ProtoReflect.Descriptor instead.
+func (*EnterReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *EnterReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *EnterReply) GetRemoved() bool {
+	if x != nil {
+		return x.Removed
+	}
+	return false
+}
+
+type HealthRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealthRequest) Reset() {
+	*x = HealthRequest{}
+	mi := &file_rpc_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealthRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealthRequest) ProtoMessage() {}
+
+func (x *HealthRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealthRequest.ProtoReflect.Descriptor instead.
+func (*HealthRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{11}
+}
+
+type UseTokenRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	Role          string                 `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UseTokenRequest) Reset() {
+	*x = UseTokenRequest{}
+	mi := &file_rpc_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UseTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UseTokenRequest) ProtoMessage() {}
+
+func (x *UseTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UseTokenRequest.ProtoReflect.Descriptor instead.
+func (*UseTokenRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *UseTokenRequest) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *UseTokenRequest) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *UseTokenRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// ControllerHealth is how one controller stands, by its own word.
+type ControllerHealth struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	Term          uint64                 `protobuf:"varint,3,opt,name=term,proto3" json:"term,omitempty"`
+	Leader        string                 `protobuf:"bytes,4,opt,name=leader,proto3" json:"leader,omitempty"`
+	Applied       uint64                 `protobuf:"varint,5,opt,name=applied,proto3" json:"applied,omitempty"`
+	Last          uint64                 `protobuf:"varint,6,opt,name=last,proto3" json:"last,omitempty"`
+	Contact       int64                  `protobuf:"varint,7,opt,name=contact,proto3" json:"contact,omitempty"` // milliseconds since it heard the leader
+	Booted        int64                  `protobuf:"varint,8,opt,name=booted,proto3" json:"booted,omitempty"`
+	Snapshot      uint64                 `protobuf:"varint,9,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	Records       int64                  `protobuf:"varint,10,opt,name=records,proto3" json:"records,omitempty"`
+	Full          bool                   `protobuf:"varint,11,opt,name=full,proto3" json:"full,omitempty"`
+	Commit        uint64                 `protobuf:"varint,12,opt,name=commit,proto3" json:"commit,omitempty"` // records: jobs in accounting
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ControllerHealth) Reset() {
+	*x = ControllerHealth{}
+	mi := &file_rpc_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ControllerHealth) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ControllerHealth) ProtoMessage() {}
+
+func (x *ControllerHealth) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ControllerHealth.ProtoReflect.Descriptor instead.
+func (*ControllerHealth) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ControllerHealth) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ControllerHealth) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *ControllerHealth) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *ControllerHealth) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
+}
+
+func (x *ControllerHealth) GetApplied() uint64 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
+}
+
+func (x *ControllerHealth) GetLast() uint64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *ControllerHealth) GetContact() int64 {
+	if x != nil {
+		return x.Contact
+	}
+	return 0
+}
+
+func (x *ControllerHealth) GetBooted() int64 {
+	if x != nil {
+		return x.Booted
+	}
+	return 0
+}
+
+func (x *ControllerHealth) GetSnapshot() uint64 {
+	if x != nil {
+		return x.Snapshot
+	}
+	return 0
+}
+
+func (x *ControllerHealth) GetRecords() int64 {
+	if x != nil {
+		return x.Records
+	}
+	return 0
+}
+
+func (x *ControllerHealth) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
+}
+
+func (x *ControllerHealth) GetCommit() uint64 {
+	if x != nil {
+		return x.Commit
+	}
+	return 0
+}
+
+type LeadersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeadersRequest) Reset() {
+	*x = LeadersRequest{}
+	mi := &file_rpc_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeadersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeadersRequest) ProtoMessage() {}
+
+func (x *LeadersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeadersRequest.ProtoReflect.Descriptor instead.
+func (*LeadersRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{14}
+}
+
+type LeaderNow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Leader        string                 `protobuf:"bytes,1,opt,name=leader,proto3" json:"leader,omitempty"`
+	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
+	Controllers   []*ControllerInfo      `protobuf:"bytes,3,rep,name=controllers,proto3" json:"controllers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaderNow) Reset() {
+	*x = LeaderNow{}
+	mi := &file_rpc_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaderNow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaderNow) ProtoMessage() {}
+
+func (x *LeaderNow) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaderNow.ProtoReflect.Descriptor instead.
+func (*LeaderNow) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *LeaderNow) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
+}
+
+func (x *LeaderNow) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *LeaderNow) GetControllers() []*ControllerInfo {
+	if x != nil {
+		return x.Controllers
+	}
+	return nil
+}
+
 type SubmitRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
@@ -326,7 +1080,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_rpc_proto_msgTypes[4]
+	mi := &file_rpc_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -338,7 +1092,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[4]
+	mi := &file_rpc_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -351,7 +1105,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{4}
+	return file_rpc_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SubmitRequest) GetKey() string {
@@ -403,7 +1157,7 @@ type JobRequest struct {
 
 func (x *JobRequest) Reset() {
 	*x = JobRequest{}
-	mi := &file_rpc_proto_msgTypes[5]
+	mi := &file_rpc_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +1169,7 @@ func (x *JobRequest) String() string {
 func (*JobRequest) ProtoMessage() {}
 
 func (x *JobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[5]
+	mi := &file_rpc_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +1182,7 @@ func (x *JobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRequest.ProtoReflect.Descriptor instead.
 func (*JobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{5}
+	return file_rpc_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *JobRequest) GetOptions() *JobOptions {
@@ -534,7 +1288,7 @@ type SubmitReply struct {
 
 func (x *SubmitReply) Reset() {
 	*x = SubmitReply{}
-	mi := &file_rpc_proto_msgTypes[6]
+	mi := &file_rpc_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -546,7 +1300,7 @@ func (x *SubmitReply) String() string {
 func (*SubmitReply) ProtoMessage() {}
 
 func (x *SubmitReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[6]
+	mi := &file_rpc_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -559,7 +1313,7 @@ func (x *SubmitReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitReply.ProtoReflect.Descriptor instead.
 func (*SubmitReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{6}
+	return file_rpc_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SubmitReply) GetStatus() *Status {
@@ -602,7 +1356,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_rpc_proto_msgTypes[7]
+	mi := &file_rpc_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -614,7 +1368,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[7]
+	mi := &file_rpc_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -627,7 +1381,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{7}
+	return file_rpc_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Status) GetErrno() int32 {
@@ -665,7 +1419,7 @@ type TestOnlyReply struct {
 
 func (x *TestOnlyReply) Reset() {
 	*x = TestOnlyReply{}
-	mi := &file_rpc_proto_msgTypes[8]
+	mi := &file_rpc_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -677,7 +1431,7 @@ func (x *TestOnlyReply) String() string {
 func (*TestOnlyReply) ProtoMessage() {}
 
 func (x *TestOnlyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[8]
+	mi := &file_rpc_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -690,7 +1444,7 @@ func (x *TestOnlyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestOnlyReply.ProtoReflect.Descriptor instead.
 func (*TestOnlyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{8}
+	return file_rpc_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TestOnlyReply) GetStatus() *Status {
@@ -745,7 +1499,7 @@ type WaitJobRequest struct {
 
 func (x *WaitJobRequest) Reset() {
 	*x = WaitJobRequest{}
-	mi := &file_rpc_proto_msgTypes[9]
+	mi := &file_rpc_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +1511,7 @@ func (x *WaitJobRequest) String() string {
 func (*WaitJobRequest) ProtoMessage() {}
 
 func (x *WaitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[9]
+	mi := &file_rpc_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +1524,7 @@ func (x *WaitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitJobRequest.ProtoReflect.Descriptor instead.
 func (*WaitJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{9}
+	return file_rpc_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WaitJobRequest) GetJob() uint32 {
@@ -804,7 +1558,7 @@ type JobRef struct {
 
 func (x *JobRef) Reset() {
 	*x = JobRef{}
-	mi := &file_rpc_proto_msgTypes[10]
+	mi := &file_rpc_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +1570,7 @@ func (x *JobRef) String() string {
 func (*JobRef) ProtoMessage() {}
 
 func (x *JobRef) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[10]
+	mi := &file_rpc_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,7 +1583,7 @@ func (x *JobRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRef.ProtoReflect.Descriptor instead.
 func (*JobRef) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{10}
+	return file_rpc_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *JobRef) GetJob() uint32 {
@@ -913,7 +1667,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_rpc_proto_msgTypes[11]
+	mi := &file_rpc_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -925,7 +1679,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[11]
+	mi := &file_rpc_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -938,7 +1692,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{11}
+	return file_rpc_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListJobsRequest) GetRefs() []*JobRef {
@@ -1023,7 +1777,7 @@ type JobPage struct {
 
 func (x *JobPage) Reset() {
 	*x = JobPage{}
-	mi := &file_rpc_proto_msgTypes[12]
+	mi := &file_rpc_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1789,7 @@ func (x *JobPage) String() string {
 func (*JobPage) ProtoMessage() {}
 
 func (x *JobPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[12]
+	mi := &file_rpc_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1802,7 @@ func (x *JobPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobPage.ProtoReflect.Descriptor instead.
 func (*JobPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{12}
+	return file_rpc_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *JobPage) GetJobs() []*Job {
@@ -1091,7 +1845,7 @@ type Expected struct {
 
 func (x *Expected) Reset() {
 	*x = Expected{}
-	mi := &file_rpc_proto_msgTypes[13]
+	mi := &file_rpc_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1103,7 +1857,7 @@ func (x *Expected) String() string {
 func (*Expected) ProtoMessage() {}
 
 func (x *Expected) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[13]
+	mi := &file_rpc_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1116,7 +1870,7 @@ func (x *Expected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expected.ProtoReflect.Descriptor instead.
 func (*Expected) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{13}
+	return file_rpc_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Expected) GetJob() uint32 {
@@ -1156,7 +1910,7 @@ type ListNodesRequest struct {
 
 func (x *ListNodesRequest) Reset() {
 	*x = ListNodesRequest{}
-	mi := &file_rpc_proto_msgTypes[14]
+	mi := &file_rpc_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1168,7 +1922,7 @@ func (x *ListNodesRequest) String() string {
 func (*ListNodesRequest) ProtoMessage() {}
 
 func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[14]
+	mi := &file_rpc_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1181,7 +1935,7 @@ func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesRequest.ProtoReflect.Descriptor instead.
 func (*ListNodesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{14}
+	return file_rpc_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListNodesRequest) GetNames() []string {
@@ -1201,7 +1955,7 @@ type NodeList struct {
 
 func (x *NodeList) Reset() {
 	*x = NodeList{}
-	mi := &file_rpc_proto_msgTypes[15]
+	mi := &file_rpc_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1213,7 +1967,7 @@ func (x *NodeList) String() string {
 func (*NodeList) ProtoMessage() {}
 
 func (x *NodeList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[15]
+	mi := &file_rpc_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1226,7 +1980,7 @@ func (x *NodeList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeList.ProtoReflect.Descriptor instead.
 func (*NodeList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{15}
+	return file_rpc_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *NodeList) GetNodes() []*Node {
@@ -1251,7 +2005,7 @@ type ListPartitionsRequest struct {
 
 func (x *ListPartitionsRequest) Reset() {
 	*x = ListPartitionsRequest{}
-	mi := &file_rpc_proto_msgTypes[16]
+	mi := &file_rpc_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1263,7 +2017,7 @@ func (x *ListPartitionsRequest) String() string {
 func (*ListPartitionsRequest) ProtoMessage() {}
 
 func (x *ListPartitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[16]
+	mi := &file_rpc_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1276,7 +2030,7 @@ func (x *ListPartitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartitionsRequest.ProtoReflect.Descriptor instead.
 func (*ListPartitionsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{16}
+	return file_rpc_proto_rawDescGZIP(), []int{28}
 }
 
 type PartitionList struct {
@@ -1289,7 +2043,7 @@ type PartitionList struct {
 
 func (x *PartitionList) Reset() {
 	*x = PartitionList{}
-	mi := &file_rpc_proto_msgTypes[17]
+	mi := &file_rpc_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +2055,7 @@ func (x *PartitionList) String() string {
 func (*PartitionList) ProtoMessage() {}
 
 func (x *PartitionList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[17]
+	mi := &file_rpc_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +2068,7 @@ func (x *PartitionList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartitionList.ProtoReflect.Descriptor instead.
 func (*PartitionList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{17}
+	return file_rpc_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *PartitionList) GetPartitions() []*Partition {
@@ -1333,13 +2087,14 @@ func (x *PartitionList) GetNow() int64 {
 
 type GetConfigRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ping          bool                   `protobuf:"varint,1,opt,name=ping,proto3" json:"ping,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetConfigRequest) Reset() {
 	*x = GetConfigRequest{}
-	mi := &file_rpc_proto_msgTypes[18]
+	mi := &file_rpc_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1351,7 +2106,7 @@ func (x *GetConfigRequest) String() string {
 func (*GetConfigRequest) ProtoMessage() {}
 
 func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[18]
+	mi := &file_rpc_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1364,7 +2119,14 @@ func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConfigRequest.ProtoReflect.Descriptor instead.
 func (*GetConfigRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{18}
+	return file_rpc_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *GetConfigRequest) GetPing() bool {
+	if x != nil {
+		return x.Ping
+	}
+	return false
 }
 
 type ConfigReply struct {
@@ -1381,7 +2143,7 @@ type ConfigReply struct {
 
 func (x *ConfigReply) Reset() {
 	*x = ConfigReply{}
-	mi := &file_rpc_proto_msgTypes[19]
+	mi := &file_rpc_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1393,7 +2155,7 @@ func (x *ConfigReply) String() string {
 func (*ConfigReply) ProtoMessage() {}
 
 func (x *ConfigReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[19]
+	mi := &file_rpc_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1406,7 +2168,7 @@ func (x *ConfigReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigReply.ProtoReflect.Descriptor instead.
 func (*ConfigReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{19}
+	return file_rpc_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ConfigReply) GetFiles() []*ConfigFile {
@@ -1461,7 +2223,7 @@ type GetScriptRequest struct {
 
 func (x *GetScriptRequest) Reset() {
 	*x = GetScriptRequest{}
-	mi := &file_rpc_proto_msgTypes[20]
+	mi := &file_rpc_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +2235,7 @@ func (x *GetScriptRequest) String() string {
 func (*GetScriptRequest) ProtoMessage() {}
 
 func (x *GetScriptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[20]
+	mi := &file_rpc_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +2248,7 @@ func (x *GetScriptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptRequest.ProtoReflect.Descriptor instead.
 func (*GetScriptRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{20}
+	return file_rpc_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetScriptRequest) GetJob() uint32 {
@@ -1514,7 +2276,7 @@ type GetScriptReply struct {
 
 func (x *GetScriptReply) Reset() {
 	*x = GetScriptReply{}
-	mi := &file_rpc_proto_msgTypes[21]
+	mi := &file_rpc_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1526,7 +2288,7 @@ func (x *GetScriptReply) String() string {
 func (*GetScriptReply) ProtoMessage() {}
 
 func (x *GetScriptReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[21]
+	mi := &file_rpc_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1539,7 +2301,7 @@ func (x *GetScriptReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptReply.ProtoReflect.Descriptor instead.
 func (*GetScriptReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{21}
+	return file_rpc_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetScriptReply) GetStatus() *Status {
@@ -1571,7 +2333,7 @@ type ListLicensesRequest struct {
 
 func (x *ListLicensesRequest) Reset() {
 	*x = ListLicensesRequest{}
-	mi := &file_rpc_proto_msgTypes[22]
+	mi := &file_rpc_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1583,7 +2345,7 @@ func (x *ListLicensesRequest) String() string {
 func (*ListLicensesRequest) ProtoMessage() {}
 
 func (x *ListLicensesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[22]
+	mi := &file_rpc_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1596,7 +2358,7 @@ func (x *ListLicensesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLicensesRequest.ProtoReflect.Descriptor instead.
 func (*ListLicensesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{22}
+	return file_rpc_proto_rawDescGZIP(), []int{34}
 }
 
 type LicenseInfo struct {
@@ -1611,7 +2373,7 @@ type LicenseInfo struct {
 
 func (x *LicenseInfo) Reset() {
 	*x = LicenseInfo{}
-	mi := &file_rpc_proto_msgTypes[23]
+	mi := &file_rpc_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1623,7 +2385,7 @@ func (x *LicenseInfo) String() string {
 func (*LicenseInfo) ProtoMessage() {}
 
 func (x *LicenseInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[23]
+	mi := &file_rpc_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1636,7 +2398,7 @@ func (x *LicenseInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LicenseInfo.ProtoReflect.Descriptor instead.
 func (*LicenseInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{23}
+	return file_rpc_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LicenseInfo) GetName() string {
@@ -1676,7 +2438,7 @@ type LicenseList struct {
 
 func (x *LicenseList) Reset() {
 	*x = LicenseList{}
-	mi := &file_rpc_proto_msgTypes[24]
+	mi := &file_rpc_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +2450,7 @@ func (x *LicenseList) String() string {
 func (*LicenseList) ProtoMessage() {}
 
 func (x *LicenseList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[24]
+	mi := &file_rpc_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,7 +2463,7 @@ func (x *LicenseList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LicenseList.ProtoReflect.Descriptor instead.
 func (*LicenseList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{24}
+	return file_rpc_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LicenseList) GetLicenses() []*LicenseInfo {
@@ -1722,7 +2484,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_rpc_proto_msgTypes[25]
+	mi := &file_rpc_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1734,7 +2496,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[25]
+	mi := &file_rpc_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1747,7 +2509,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{25}
+	return file_rpc_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ExplainRequest) GetJob() uint32 {
@@ -1784,7 +2546,7 @@ type ExplainReply struct {
 
 func (x *ExplainReply) Reset() {
 	*x = ExplainReply{}
-	mi := &file_rpc_proto_msgTypes[26]
+	mi := &file_rpc_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1796,7 +2558,7 @@ func (x *ExplainReply) String() string {
 func (*ExplainReply) ProtoMessage() {}
 
 func (x *ExplainReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[26]
+	mi := &file_rpc_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1809,7 +2571,7 @@ func (x *ExplainReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainReply.ProtoReflect.Descriptor instead.
 func (*ExplainReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{26}
+	return file_rpc_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ExplainReply) GetStatus() *Status {
@@ -1849,7 +2611,7 @@ type ListRunsRequest struct {
 
 func (x *ListRunsRequest) Reset() {
 	*x = ListRunsRequest{}
-	mi := &file_rpc_proto_msgTypes[27]
+	mi := &file_rpc_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +2623,7 @@ func (x *ListRunsRequest) String() string {
 func (*ListRunsRequest) ProtoMessage() {}
 
 func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[27]
+	mi := &file_rpc_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +2636,7 @@ func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsRequest.ProtoReflect.Descriptor instead.
 func (*ListRunsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{27}
+	return file_rpc_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListRunsRequest) GetId() string {
@@ -1893,7 +2655,7 @@ type RunList struct {
 
 func (x *RunList) Reset() {
 	*x = RunList{}
-	mi := &file_rpc_proto_msgTypes[28]
+	mi := &file_rpc_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1905,7 +2667,7 @@ func (x *RunList) String() string {
 func (*RunList) ProtoMessage() {}
 
 func (x *RunList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[28]
+	mi := &file_rpc_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1918,7 +2680,7 @@ func (x *RunList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunList.ProtoReflect.Descriptor instead.
 func (*RunList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{28}
+	return file_rpc_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RunList) GetRuns() []*RunRecord {
@@ -1956,7 +2718,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_rpc_proto_msgTypes[29]
+	mi := &file_rpc_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1968,7 +2730,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[29]
+	mi := &file_rpc_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1981,7 +2743,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{29}
+	return file_rpc_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CancelRequest) GetRefs() []*JobRef {
@@ -2129,7 +2891,7 @@ type ActionReply struct {
 
 func (x *ActionReply) Reset() {
 	*x = ActionReply{}
-	mi := &file_rpc_proto_msgTypes[30]
+	mi := &file_rpc_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2141,7 +2903,7 @@ func (x *ActionReply) String() string {
 func (*ActionReply) ProtoMessage() {}
 
 func (x *ActionReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[30]
+	mi := &file_rpc_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2154,7 +2916,7 @@ func (x *ActionReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionReply.ProtoReflect.Descriptor instead.
 func (*ActionReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{30}
+	return file_rpc_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ActionReply) GetStatus() *Status {
@@ -2183,7 +2945,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_rpc_proto_msgTypes[31]
+	mi := &file_rpc_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2195,7 +2957,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[31]
+	mi := &file_rpc_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2208,7 +2970,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{31}
+	return file_rpc_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Outcome) GetWhat() string {
@@ -2252,7 +3014,7 @@ type ActRequest struct {
 
 func (x *ActRequest) Reset() {
 	*x = ActRequest{}
-	mi := &file_rpc_proto_msgTypes[32]
+	mi := &file_rpc_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2264,7 +3026,7 @@ func (x *ActRequest) String() string {
 func (*ActRequest) ProtoMessage() {}
 
 func (x *ActRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[32]
+	mi := &file_rpc_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2277,7 +3039,7 @@ func (x *ActRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActRequest.ProtoReflect.Descriptor instead.
 func (*ActRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{32}
+	return file_rpc_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ActRequest) GetRefs() []*JobRef {
@@ -2325,7 +3087,7 @@ type GetCrontabRequest struct {
 
 func (x *GetCrontabRequest) Reset() {
 	*x = GetCrontabRequest{}
-	mi := &file_rpc_proto_msgTypes[33]
+	mi := &file_rpc_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2337,7 +3099,7 @@ func (x *GetCrontabRequest) String() string {
 func (*GetCrontabRequest) ProtoMessage() {}
 
 func (x *GetCrontabRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[33]
+	mi := &file_rpc_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2350,7 +3112,7 @@ func (x *GetCrontabRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCrontabRequest.ProtoReflect.Descriptor instead.
 func (*GetCrontabRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{33}
+	return file_rpc_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *GetCrontabRequest) GetUser() string {
@@ -2371,7 +3133,7 @@ type SetCrontabRequest struct {
 
 func (x *SetCrontabRequest) Reset() {
 	*x = SetCrontabRequest{}
-	mi := &file_rpc_proto_msgTypes[34]
+	mi := &file_rpc_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2383,7 +3145,7 @@ func (x *SetCrontabRequest) String() string {
 func (*SetCrontabRequest) ProtoMessage() {}
 
 func (x *SetCrontabRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[34]
+	mi := &file_rpc_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2396,7 +3158,7 @@ func (x *SetCrontabRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCrontabRequest.ProtoReflect.Descriptor instead.
 func (*SetCrontabRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{34}
+	return file_rpc_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SetCrontabRequest) GetUser() string {
@@ -2433,7 +3195,7 @@ type CrontabReply struct {
 
 func (x *CrontabReply) Reset() {
 	*x = CrontabReply{}
-	mi := &file_rpc_proto_msgTypes[35]
+	mi := &file_rpc_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2445,7 +3207,7 @@ func (x *CrontabReply) String() string {
 func (*CrontabReply) ProtoMessage() {}
 
 func (x *CrontabReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[35]
+	mi := &file_rpc_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2458,7 +3220,7 @@ func (x *CrontabReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CrontabReply.ProtoReflect.Descriptor instead.
 func (*CrontabReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{35}
+	return file_rpc_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CrontabReply) GetStatus() *Status {
@@ -2505,7 +3267,7 @@ type SetTriggerRequest struct {
 
 func (x *SetTriggerRequest) Reset() {
 	*x = SetTriggerRequest{}
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2517,7 +3279,7 @@ func (x *SetTriggerRequest) String() string {
 func (*SetTriggerRequest) ProtoMessage() {}
 
 func (x *SetTriggerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2530,7 +3292,7 @@ func (x *SetTriggerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTriggerRequest.ProtoReflect.Descriptor instead.
 func (*SetTriggerRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{36}
+	return file_rpc_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SetTriggerRequest) GetTrigger() *Trigger {
@@ -2548,7 +3310,7 @@ type ListTriggersRequest struct {
 
 func (x *ListTriggersRequest) Reset() {
 	*x = ListTriggersRequest{}
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2560,7 +3322,7 @@ func (x *ListTriggersRequest) String() string {
 func (*ListTriggersRequest) ProtoMessage() {}
 
 func (x *ListTriggersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2573,7 +3335,7 @@ func (x *ListTriggersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTriggersRequest.ProtoReflect.Descriptor instead.
 func (*ListTriggersRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_rawDescGZIP(), []int{49}
 }
 
 type ClearTriggersRequest struct {
@@ -2588,7 +3350,7 @@ type ClearTriggersRequest struct {
 
 func (x *ClearTriggersRequest) Reset() {
 	*x = ClearTriggersRequest{}
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2600,7 +3362,7 @@ func (x *ClearTriggersRequest) String() string {
 func (*ClearTriggersRequest) ProtoMessage() {}
 
 func (x *ClearTriggersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2613,7 +3375,7 @@ func (x *ClearTriggersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearTriggersRequest.ProtoReflect.Descriptor instead.
 func (*ClearTriggersRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ClearTriggersRequest) GetId() uint32 {
@@ -2654,7 +3416,7 @@ type TriggersReply struct {
 
 func (x *TriggersReply) Reset() {
 	*x = TriggersReply{}
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2666,7 +3428,7 @@ func (x *TriggersReply) String() string {
 func (*TriggersReply) ProtoMessage() {}
 
 func (x *TriggersReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2679,7 +3441,7 @@ func (x *TriggersReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggersReply.ProtoReflect.Descriptor instead.
 func (*TriggersReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *TriggersReply) GetStatus() *Status {
@@ -2707,7 +3469,7 @@ type UpdateJobRequest struct {
 
 func (x *UpdateJobRequest) Reset() {
 	*x = UpdateJobRequest{}
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2719,7 +3481,7 @@ func (x *UpdateJobRequest) String() string {
 func (*UpdateJobRequest) ProtoMessage() {}
 
 func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2732,7 +3494,7 @@ func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobRequest.ProtoReflect.Descriptor instead.
 func (*UpdateJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *UpdateJobRequest) GetRefs() []*JobRef {
@@ -2767,7 +3529,7 @@ type KeyValue struct {
 
 func (x *KeyValue) Reset() {
 	*x = KeyValue{}
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2779,7 +3541,7 @@ func (x *KeyValue) String() string {
 func (*KeyValue) ProtoMessage() {}
 
 func (x *KeyValue) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2792,7 +3554,7 @@ func (x *KeyValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyValue.ProtoReflect.Descriptor instead.
 func (*KeyValue) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *KeyValue) GetKey() string {
@@ -2826,7 +3588,7 @@ type ModifyNodeRequest struct {
 
 func (x *ModifyNodeRequest) Reset() {
 	*x = ModifyNodeRequest{}
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2838,7 +3600,7 @@ func (x *ModifyNodeRequest) String() string {
 func (*ModifyNodeRequest) ProtoMessage() {}
 
 func (x *ModifyNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2851,7 +3613,7 @@ func (x *ModifyNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyNodeRequest.ProtoReflect.Descriptor instead.
 func (*ModifyNodeRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ModifyNodeRequest) GetNodes() string {
@@ -2881,7 +3643,7 @@ type RebootNodesRequest struct {
 
 func (x *RebootNodesRequest) Reset() {
 	*x = RebootNodesRequest{}
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2893,7 +3655,7 @@ func (x *RebootNodesRequest) String() string {
 func (*RebootNodesRequest) ProtoMessage() {}
 
 func (x *RebootNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2906,7 +3668,7 @@ func (x *RebootNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebootNodesRequest.ProtoReflect.Descriptor instead.
 func (*RebootNodesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RebootNodesRequest) GetNodes() string {
@@ -2949,7 +3711,7 @@ type ModifyPartitionRequest struct {
 
 func (x *ModifyPartitionRequest) Reset() {
 	*x = ModifyPartitionRequest{}
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2961,7 +3723,7 @@ func (x *ModifyPartitionRequest) String() string {
 func (*ModifyPartitionRequest) ProtoMessage() {}
 
 func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2974,7 +3736,7 @@ func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyPartitionRequest.ProtoReflect.Descriptor instead.
 func (*ModifyPartitionRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ModifyPartitionRequest) GetName() string {
@@ -3013,7 +3775,7 @@ type ReconfigureRequest struct {
 
 func (x *ReconfigureRequest) Reset() {
 	*x = ReconfigureRequest{}
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3025,7 +3787,7 @@ func (x *ReconfigureRequest) String() string {
 func (*ReconfigureRequest) ProtoMessage() {}
 
 func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3038,7 +3800,7 @@ func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconfigureRequest.ProtoReflect.Descriptor instead.
 func (*ReconfigureRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_rawDescGZIP(), []int{57}
 }
 
 type ListReservationsRequest struct {
@@ -3049,7 +3811,7 @@ type ListReservationsRequest struct {
 
 func (x *ListReservationsRequest) Reset() {
 	*x = ListReservationsRequest{}
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3061,7 +3823,7 @@ func (x *ListReservationsRequest) String() string {
 func (*ListReservationsRequest) ProtoMessage() {}
 
 func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3074,7 +3836,7 @@ func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_rawDescGZIP(), []int{58}
 }
 
 type ReservationList struct {
@@ -3087,7 +3849,7 @@ type ReservationList struct {
 
 func (x *ReservationList) Reset() {
 	*x = ReservationList{}
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3099,7 +3861,7 @@ func (x *ReservationList) String() string {
 func (*ReservationList) ProtoMessage() {}
 
 func (x *ReservationList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3112,7 +3874,7 @@ func (x *ReservationList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationList.ProtoReflect.Descriptor instead.
 func (*ReservationList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ReservationList) GetReservations() []*Reservation {
@@ -3143,7 +3905,7 @@ type ModifyReservationRequest struct {
 
 func (x *ModifyReservationRequest) Reset() {
 	*x = ModifyReservationRequest{}
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3155,7 +3917,7 @@ func (x *ModifyReservationRequest) String() string {
 func (*ModifyReservationRequest) ProtoMessage() {}
 
 func (x *ModifyReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3168,7 +3930,7 @@ func (x *ModifyReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyReservationRequest.ProtoReflect.Descriptor instead.
 func (*ModifyReservationRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ModifyReservationRequest) GetName() string {
@@ -3216,7 +3978,7 @@ type ModifyReservationReply struct {
 
 func (x *ModifyReservationReply) Reset() {
 	*x = ModifyReservationReply{}
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3228,7 +3990,7 @@ func (x *ModifyReservationReply) String() string {
 func (*ModifyReservationReply) ProtoMessage() {}
 
 func (x *ModifyReservationReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3241,7 +4003,7 @@ func (x *ModifyReservationReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyReservationReply.ProtoReflect.Descriptor instead.
 func (*ModifyReservationReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ModifyReservationReply) GetStatus() *Status {
@@ -3267,7 +4029,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3279,7 +4041,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3292,7 +4054,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ListAccountsRequest) GetTransactions() bool {
@@ -3320,7 +4082,7 @@ type AccountsReply struct {
 
 func (x *AccountsReply) Reset() {
 	*x = AccountsReply{}
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3332,7 +4094,7 @@ func (x *AccountsReply) String() string {
 func (*AccountsReply) ProtoMessage() {}
 
 func (x *AccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3345,7 +4107,7 @@ func (x *AccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsReply.ProtoReflect.Descriptor instead.
 func (*AccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *AccountsReply) GetTables() *AccountTables {
@@ -3432,7 +4194,7 @@ type AccountAsk struct {
 
 func (x *AccountAsk) Reset() {
 	*x = AccountAsk{}
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3444,7 +4206,7 @@ func (x *AccountAsk) String() string {
 func (*AccountAsk) ProtoMessage() {}
 
 func (x *AccountAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3457,7 +4219,7 @@ func (x *AccountAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountAsk.ProtoReflect.Descriptor instead.
 func (*AccountAsk) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *AccountAsk) GetVerb() string {
@@ -3517,7 +4279,7 @@ type AccountWhere struct {
 
 func (x *AccountWhere) Reset() {
 	*x = AccountWhere{}
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3529,7 +4291,7 @@ func (x *AccountWhere) String() string {
 func (*AccountWhere) ProtoMessage() {}
 
 func (x *AccountWhere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3542,7 +4304,7 @@ func (x *AccountWhere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountWhere.ProtoReflect.Descriptor instead.
 func (*AccountWhere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *AccountWhere) GetAccounts() []string {
@@ -3654,7 +4416,7 @@ type ChangeAccountsRequest struct {
 
 func (x *ChangeAccountsRequest) Reset() {
 	*x = ChangeAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3666,7 +4428,7 @@ func (x *ChangeAccountsRequest) String() string {
 func (*ChangeAccountsRequest) ProtoMessage() {}
 
 func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3679,7 +4441,7 @@ func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ChangeAccountsRequest) GetAsks() []*AccountAsk {
@@ -3707,7 +4469,7 @@ type ChangeAccountsReply struct {
 
 func (x *ChangeAccountsReply) Reset() {
 	*x = ChangeAccountsReply{}
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3719,7 +4481,7 @@ func (x *ChangeAccountsReply) String() string {
 func (*ChangeAccountsReply) ProtoMessage() {}
 
 func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3732,7 +4494,7 @@ func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsReply.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ChangeAccountsReply) GetStatus() *Status {
@@ -3769,7 +4531,7 @@ type AssocRow struct {
 
 func (x *AssocRow) Reset() {
 	*x = AssocRow{}
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3781,7 +4543,7 @@ func (x *AssocRow) String() string {
 func (*AssocRow) ProtoMessage() {}
 
 func (x *AssocRow) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3794,7 +4556,7 @@ func (x *AssocRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocRow.ProtoReflect.Descriptor instead.
 func (*AssocRow) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *AssocRow) GetId() uint32 {
@@ -3846,7 +4608,7 @@ type AccountsOutcome struct {
 
 func (x *AccountsOutcome) Reset() {
 	*x = AccountsOutcome{}
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3858,7 +4620,7 @@ func (x *AccountsOutcome) String() string {
 func (*AccountsOutcome) ProtoMessage() {}
 
 func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3871,7 +4633,7 @@ func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsOutcome.ProtoReflect.Descriptor instead.
 func (*AccountsOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *AccountsOutcome) GetAccounts() []string {
@@ -3930,7 +4692,7 @@ type AccountTrouble struct {
 
 func (x *AccountTrouble) Reset() {
 	*x = AccountTrouble{}
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3942,7 +4704,7 @@ func (x *AccountTrouble) String() string {
 func (*AccountTrouble) ProtoMessage() {}
 
 func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3955,7 +4717,7 @@ func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTrouble.ProtoReflect.Descriptor instead.
 func (*AccountTrouble) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *AccountTrouble) GetKind() uint32 {
@@ -4010,7 +4772,7 @@ type CompleteJobRequest struct {
 
 func (x *CompleteJobRequest) Reset() {
 	*x = CompleteJobRequest{}
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4022,7 +4784,7 @@ func (x *CompleteJobRequest) String() string {
 func (*CompleteJobRequest) ProtoMessage() {}
 
 func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4035,7 +4797,7 @@ func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
 func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *CompleteJobRequest) GetJob() uint32 {
@@ -4075,7 +4837,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4087,7 +4849,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4100,7 +4862,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *HistoryRequest) GetRefs() []*JobRef {
@@ -4219,7 +4981,7 @@ type HistoryPage struct {
 
 func (x *HistoryPage) Reset() {
 	*x = HistoryPage{}
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4231,7 +4993,7 @@ func (x *HistoryPage) String() string {
 func (*HistoryPage) ProtoMessage() {}
 
 func (x *HistoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4244,7 +5006,7 @@ func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
 func (*HistoryPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *HistoryPage) GetRecords() []*Record {
@@ -4289,7 +5051,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4301,7 +5063,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4314,7 +5076,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Record) GetJob() *Job {
@@ -4413,7 +5175,7 @@ type NodeFact struct {
 
 func (x *NodeFact) Reset() {
 	*x = NodeFact{}
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4425,7 +5187,7 @@ func (x *NodeFact) String() string {
 func (*NodeFact) ProtoMessage() {}
 
 func (x *NodeFact) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4438,7 +5200,7 @@ func (x *NodeFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeFact.ProtoReflect.Descriptor instead.
 func (*NodeFact) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *NodeFact) GetNode() string {
@@ -4522,7 +5284,7 @@ type ReservationSpan struct {
 
 func (x *ReservationSpan) Reset() {
 	*x = ReservationSpan{}
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4534,7 +5296,7 @@ func (x *ReservationSpan) String() string {
 func (*ReservationSpan) ProtoMessage() {}
 
 func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4547,7 +5309,7 @@ func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSpan.ProtoReflect.Descriptor instead.
 func (*ReservationSpan) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ReservationSpan) GetId() uint32 {
@@ -4629,7 +5391,7 @@ type UsageRequest struct {
 
 func (x *UsageRequest) Reset() {
 	*x = UsageRequest{}
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4641,7 +5403,7 @@ func (x *UsageRequest) String() string {
 func (*UsageRequest) ProtoMessage() {}
 
 func (x *UsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4654,7 +5416,7 @@ func (x *UsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
 func (*UsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *UsageRequest) GetStart() int64 {
@@ -4732,7 +5494,7 @@ type UsageReply struct {
 
 func (x *UsageReply) Reset() {
 	*x = UsageReply{}
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4744,7 +5506,7 @@ func (x *UsageReply) String() string {
 func (*UsageReply) ProtoMessage() {}
 
 func (x *UsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4757,7 +5519,7 @@ func (x *UsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
 func (*UsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *UsageReply) GetStatus() *Status {
@@ -4854,7 +5616,7 @@ type Party struct {
 
 func (x *Party) Reset() {
 	*x = Party{}
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4866,7 +5628,7 @@ func (x *Party) String() string {
 func (*Party) ProtoMessage() {}
 
 func (x *Party) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4879,7 +5641,7 @@ func (x *Party) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Party.ProtoReflect.Descriptor instead.
 func (*Party) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Party) GetAccount() string {
@@ -4950,7 +5712,7 @@ type PartyUsage struct {
 
 func (x *PartyUsage) Reset() {
 	*x = PartyUsage{}
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4962,7 +5724,7 @@ func (x *PartyUsage) String() string {
 func (*PartyUsage) ProtoMessage() {}
 
 func (x *PartyUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4975,7 +5737,7 @@ func (x *PartyUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
 func (*PartyUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *PartyUsage) GetParty() *Party {
@@ -5017,7 +5779,7 @@ type TRESSeconds struct {
 
 func (x *TRESSeconds) Reset() {
 	*x = TRESSeconds{}
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5029,7 +5791,7 @@ func (x *TRESSeconds) String() string {
 func (*TRESSeconds) ProtoMessage() {}
 
 func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5042,7 +5804,7 @@ func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
 func (*TRESSeconds) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *TRESSeconds) GetTres() string {
@@ -5080,7 +5842,7 @@ type EndedSums struct {
 
 func (x *EndedSums) Reset() {
 	*x = EndedSums{}
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5092,7 +5854,7 @@ func (x *EndedSums) String() string {
 func (*EndedSums) ProtoMessage() {}
 
 func (x *EndedSums) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5105,7 +5867,7 @@ func (x *EndedSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
 func (*EndedSums) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *EndedSums) GetJobs() int64 {
@@ -5209,7 +5971,7 @@ type ClusterUsage struct {
 
 func (x *ClusterUsage) Reset() {
 	*x = ClusterUsage{}
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5221,7 +5983,7 @@ func (x *ClusterUsage) String() string {
 func (*ClusterUsage) ProtoMessage() {}
 
 func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5234,7 +5996,7 @@ func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
 func (*ClusterUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ClusterUsage) GetTres() string {
@@ -5310,7 +6072,7 @@ type ReservationUsage struct {
 
 func (x *ReservationUsage) Reset() {
 	*x = ReservationUsage{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5322,7 +6084,7 @@ func (x *ReservationUsage) String() string {
 func (*ReservationUsage) ProtoMessage() {}
 
 func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5335,7 +6097,7 @@ func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
 func (*ReservationUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *ReservationUsage) GetSpan() *ReservationSpan {
@@ -5363,7 +6125,7 @@ type AccountPlace struct {
 
 func (x *AccountPlace) Reset() {
 	*x = AccountPlace{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5375,7 +6137,7 @@ func (x *AccountPlace) String() string {
 func (*AccountPlace) ProtoMessage() {}
 
 func (x *AccountPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5388,7 +6150,7 @@ func (x *AccountPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
 func (*AccountPlace) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *AccountPlace) GetName() string {
@@ -5415,7 +6177,7 @@ type StepStatsRequest struct {
 
 func (x *StepStatsRequest) Reset() {
 	*x = StepStatsRequest{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5427,7 +6189,7 @@ func (x *StepStatsRequest) String() string {
 func (*StepStatsRequest) ProtoMessage() {}
 
 func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5440,7 +6202,7 @@ func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
 func (*StepStatsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *StepStatsRequest) GetRefs() []*JobRef {
@@ -5467,7 +6229,7 @@ type StepStatsReply struct {
 
 func (x *StepStatsReply) Reset() {
 	*x = StepStatsReply{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5479,7 +6241,7 @@ func (x *StepStatsReply) String() string {
 func (*StepStatsReply) ProtoMessage() {}
 
 func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5492,7 +6254,7 @@ func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
 func (*StepStatsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *StepStatsReply) GetSteps() []*StepStat {
@@ -5521,7 +6283,7 @@ type StepStat struct {
 
 func (x *StepStat) Reset() {
 	*x = StepStat{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5533,7 +6295,7 @@ func (x *StepStat) String() string {
 func (*StepStat) ProtoMessage() {}
 
 func (x *StepStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5546,7 +6308,7 @@ func (x *StepStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
 func (*StepStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *StepStat) GetJob() *Job {
@@ -5582,7 +6344,7 @@ type NodeStat struct {
 
 func (x *NodeStat) Reset() {
 	*x = NodeStat{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5594,7 +6356,7 @@ func (x *NodeStat) String() string {
 func (*NodeStat) ProtoMessage() {}
 
 func (x *NodeStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5607,7 +6369,7 @@ func (x *NodeStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
 func (*NodeStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *NodeStat) GetNode() string {
@@ -5649,7 +6411,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5661,7 +6423,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5674,7 +6436,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *Sample) GetJob() uint32 {
@@ -5701,7 +6463,7 @@ type Sampled struct {
 
 func (x *Sampled) Reset() {
 	*x = Sampled{}
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5713,7 +6475,7 @@ func (x *Sampled) String() string {
 func (*Sampled) ProtoMessage() {}
 
 func (x *Sampled) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5726,7 +6488,7 @@ func (x *Sampled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
 func (*Sampled) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *Sampled) GetAsk() uint64 {
@@ -5756,7 +6518,7 @@ type SliceStat struct {
 
 func (x *SliceStat) Reset() {
 	*x = SliceStat{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5768,7 +6530,7 @@ func (x *SliceStat) String() string {
 func (*SliceStat) ProtoMessage() {}
 
 func (x *SliceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5781,7 +6543,7 @@ func (x *SliceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
 func (*SliceStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *SliceStat) GetJob() uint32 {
@@ -5828,7 +6590,7 @@ type ImportHistoryRequest struct {
 
 func (x *ImportHistoryRequest) Reset() {
 	*x = ImportHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5840,7 +6602,7 @@ func (x *ImportHistoryRequest) String() string {
 func (*ImportHistoryRequest) ProtoMessage() {}
 
 func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5853,7 +6615,7 @@ func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *ImportHistoryRequest) GetRecords() []*Record {
@@ -5875,7 +6637,7 @@ type ImportHistoryReply struct {
 
 func (x *ImportHistoryReply) Reset() {
 	*x = ImportHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5887,7 +6649,7 @@ func (x *ImportHistoryReply) String() string {
 func (*ImportHistoryReply) ProtoMessage() {}
 
 func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5900,7 +6662,7 @@ func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
 func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ImportHistoryReply) GetStatus() *Status {
@@ -5958,7 +6720,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5970,7 +6732,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5983,7 +6745,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -6131,7 +6893,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6143,7 +6905,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6156,7 +6918,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -6198,7 +6960,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6210,7 +6972,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6223,7 +6985,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -6266,7 +7028,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6278,7 +7040,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6291,7 +7053,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -6381,7 +7143,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6393,7 +7155,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6406,7 +7168,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -6490,7 +7252,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6502,7 +7264,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6515,7 +7277,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -6601,7 +7363,7 @@ type PmiShare struct {
 
 func (x *PmiShare) Reset() {
 	*x = PmiShare{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6613,7 +7375,7 @@ func (x *PmiShare) String() string {
 func (*PmiShare) ProtoMessage() {}
 
 func (x *PmiShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6626,7 +7388,7 @@ func (x *PmiShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiShare.ProtoReflect.Descriptor instead.
 func (*PmiShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *PmiShare) GetFence() uint32 {
@@ -6667,7 +7429,7 @@ type PmiKey struct {
 
 func (x *PmiKey) Reset() {
 	*x = PmiKey{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6679,7 +7441,7 @@ func (x *PmiKey) String() string {
 func (*PmiKey) ProtoMessage() {}
 
 func (x *PmiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6692,7 +7454,7 @@ func (x *PmiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiKey.ProtoReflect.Descriptor instead.
 func (*PmiKey) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *PmiKey) GetName() []byte {
@@ -6721,7 +7483,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6733,7 +7495,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6746,7 +7508,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -6789,7 +7551,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6801,7 +7563,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6814,7 +7576,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -6857,7 +7619,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6869,7 +7631,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6882,7 +7644,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -6926,7 +7688,7 @@ type BcastUp struct {
 
 func (x *BcastUp) Reset() {
 	*x = BcastUp{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6938,7 +7700,7 @@ func (x *BcastUp) String() string {
 func (*BcastUp) ProtoMessage() {}
 
 func (x *BcastUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6951,7 +7713,7 @@ func (x *BcastUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastUp.ProtoReflect.Descriptor instead.
 func (*BcastUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *BcastUp) GetFile() *BcastFile {
@@ -7003,7 +7765,7 @@ type BcastFile struct {
 
 func (x *BcastFile) Reset() {
 	*x = BcastFile{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7015,7 +7777,7 @@ func (x *BcastFile) String() string {
 func (*BcastFile) ProtoMessage() {}
 
 func (x *BcastFile) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7028,7 +7790,7 @@ func (x *BcastFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastFile.ProtoReflect.Descriptor instead.
 func (*BcastFile) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *BcastFile) GetRef() *JobRef {
@@ -7132,7 +7894,7 @@ type BcastReply struct {
 
 func (x *BcastReply) Reset() {
 	*x = BcastReply{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7144,7 +7906,7 @@ func (x *BcastReply) String() string {
 func (*BcastReply) ProtoMessage() {}
 
 func (x *BcastReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7157,7 +7919,7 @@ func (x *BcastReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastReply.ProtoReflect.Descriptor instead.
 func (*BcastReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *BcastReply) GetStatus() *Status {
@@ -7185,7 +7947,7 @@ type BcastOutcome struct {
 
 func (x *BcastOutcome) Reset() {
 	*x = BcastOutcome{}
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7197,7 +7959,7 @@ func (x *BcastOutcome) String() string {
 func (*BcastOutcome) ProtoMessage() {}
 
 func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7210,7 +7972,7 @@ func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastOutcome.ProtoReflect.Descriptor instead.
 func (*BcastOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{97}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *BcastOutcome) GetNode() string {
@@ -7243,7 +8005,7 @@ type DiagRequest struct {
 
 func (x *DiagRequest) Reset() {
 	*x = DiagRequest{}
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7255,7 +8017,7 @@ func (x *DiagRequest) String() string {
 func (*DiagRequest) ProtoMessage() {}
 
 func (x *DiagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7268,7 +8030,7 @@ func (x *DiagRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagRequest.ProtoReflect.Descriptor instead.
 func (*DiagRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{98}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *DiagRequest) GetAnew() bool {
@@ -7313,7 +8075,7 @@ type DiagReply struct {
 
 func (x *DiagReply) Reset() {
 	*x = DiagReply{}
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7325,7 +8087,7 @@ func (x *DiagReply) String() string {
 func (*DiagReply) ProtoMessage() {}
 
 func (x *DiagReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7338,7 +8100,7 @@ func (x *DiagReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagReply.ProtoReflect.Descriptor instead.
 func (*DiagReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{99}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *DiagReply) GetStatus() *Status {
@@ -7545,7 +8307,7 @@ type PlanCount struct {
 
 func (x *PlanCount) Reset() {
 	*x = PlanCount{}
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7557,7 +8319,7 @@ func (x *PlanCount) String() string {
 func (*PlanCount) ProtoMessage() {}
 
 func (x *PlanCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7570,7 +8332,7 @@ func (x *PlanCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanCount.ProtoReflect.Descriptor instead.
 func (*PlanCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{100}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *PlanCount) GetCycles() int64 {
@@ -7676,7 +8438,7 @@ type RpcCount struct {
 
 func (x *RpcCount) Reset() {
 	*x = RpcCount{}
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7688,7 +8450,7 @@ func (x *RpcCount) String() string {
 func (*RpcCount) ProtoMessage() {}
 
 func (x *RpcCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7701,7 +8463,7 @@ func (x *RpcCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RpcCount.ProtoReflect.Descriptor instead.
 func (*RpcCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{101}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *RpcCount) GetName() string {
@@ -7743,7 +8505,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7755,7 +8517,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7768,7 +8530,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{102}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -7803,7 +8565,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7815,7 +8577,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7828,7 +8590,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{103}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -7863,7 +8625,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7875,7 +8637,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7888,7 +8650,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{104}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -7917,13 +8679,14 @@ type CertifyReply struct {
 	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	Cert          []byte                 `protobuf:"bytes,2,opt,name=cert,proto3" json:"cert,omitempty"`
 	Ca            []byte                 `protobuf:"bytes,3,opt,name=ca,proto3" json:"ca,omitempty"`
+	Authority     []byte                 `protobuf:"bytes,4,opt,name=authority,proto3" json:"authority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7935,7 +8698,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7948,7 +8711,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -7972,6 +8735,13 @@ func (x *CertifyReply) GetCa() []byte {
 	return nil
 }
 
+func (x *CertifyReply) GetAuthority() []byte {
+	if x != nil {
+		return x.Authority
+	}
+	return nil
+}
+
 type JoinRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
@@ -7984,7 +8754,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7996,7 +8766,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8009,7 +8779,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -8067,7 +8837,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8079,7 +8849,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8092,7 +8862,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -8320,7 +9090,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8332,7 +9102,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8345,7 +9115,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -8381,7 +9151,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8393,7 +9163,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8406,7 +9176,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -8448,7 +9218,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8460,7 +9230,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8473,7 +9243,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -8507,7 +9277,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8519,7 +9289,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8532,7 +9302,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -8565,7 +9335,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8577,7 +9347,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8590,7 +9360,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -8658,7 +9428,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8670,7 +9440,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8683,7 +9453,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -8750,7 +9520,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8762,7 +9532,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8775,7 +9545,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -8844,7 +9614,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8856,7 +9626,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8869,7 +9639,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -8939,7 +9709,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8951,7 +9721,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8964,7 +9734,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -8991,7 +9761,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9003,7 +9773,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9016,7 +9786,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -9043,7 +9813,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9055,7 +9825,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9068,7 +9838,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -9097,7 +9867,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9109,7 +9879,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9122,7 +9892,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -9180,7 +9950,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9192,7 +9962,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9205,7 +9975,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *Order) GetId() uint64 {
@@ -9420,13 +10190,14 @@ type Welcome struct {
 	Drop          []*HeldJob             `protobuf:"bytes,2,rep,name=drop,proto3" json:"drop,omitempty"`
 	Cluster       string                 `protobuf:"bytes,3,opt,name=cluster,proto3" json:"cluster,omitempty"`
 	Heartbeat     int64                  `protobuf:"varint,4,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
+	Silence       int64                  `protobuf:"varint,5,opt,name=silence,proto3" json:"silence,omitempty"` // milliseconds: a line on which nothing comes for so long is taken anew; 0: no bound
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9438,7 +10209,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9451,7 +10222,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -9482,6 +10253,13 @@ func (x *Welcome) GetHeartbeat() int64 {
 	return 0
 }
 
+func (x *Welcome) GetSilence() int64 {
+	if x != nil {
+		return x.Silence
+	}
+	return 0
+}
+
 type Ack struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
@@ -9491,7 +10269,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9503,7 +10281,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9516,7 +10294,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -9535,7 +10313,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9547,7 +10325,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9560,7 +10338,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -9582,7 +10360,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9594,7 +10372,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9607,7 +10385,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -9634,7 +10412,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9646,7 +10424,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9659,7 +10437,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -9678,7 +10456,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9690,7 +10468,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9703,7 +10481,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -9715,7 +10493,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9727,7 +10505,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9740,7 +10518,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -9785,7 +10563,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9797,7 +10575,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9810,7 +10588,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -10065,7 +10843,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10077,7 +10855,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10090,7 +10868,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -10225,7 +11003,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10237,7 +11015,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10250,7 +11028,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -10496,7 +11274,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10508,7 +11286,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10521,7 +11299,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -10568,7 +11346,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10580,7 +11358,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10593,7 +11371,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -10662,7 +11440,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10674,7 +11452,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10687,7 +11465,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -10760,7 +11538,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10772,7 +11550,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10785,7 +11563,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -10824,7 +11602,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10836,7 +11614,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10849,7 +11627,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 type PrioritiesReply struct {
@@ -10863,7 +11641,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10875,7 +11653,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10888,7 +11666,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -10927,7 +11705,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10939,7 +11717,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10952,7 +11730,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -11029,7 +11807,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11041,7 +11819,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11054,7 +11832,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -11180,7 +11958,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11192,7 +11970,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11205,7 +11983,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -11239,7 +12017,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11251,7 +12029,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11264,7 +12042,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -11292,7 +12070,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11304,7 +12082,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11317,7 +12095,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -11365,7 +12143,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11377,7 +12155,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11390,7 +12168,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -11514,7 +12292,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11526,7 +12304,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11539,7 +12317,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -11606,7 +12384,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11618,7 +12396,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11631,7 +12409,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -11695,7 +12473,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11707,7 +12485,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11720,7 +12498,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -11757,7 +12535,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11769,7 +12547,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11782,7 +12560,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *KnownUser) GetName() string {
@@ -11836,7 +12614,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11848,7 +12626,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11861,7 +12639,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -11936,7 +12714,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11948,7 +12726,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11961,7 +12739,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -12031,7 +12809,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12043,7 +12821,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12056,7 +12834,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 func (x *PartStanding) GetName() string {
@@ -12102,7 +12880,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12114,7 +12892,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12127,7 +12905,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -12281,7 +13059,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12293,7 +13071,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12306,7 +13084,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -12335,7 +13113,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12347,7 +13125,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12360,7 +13138,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -12393,7 +13171,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12405,7 +13183,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12418,7 +13196,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -12446,7 +13224,61 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x16\n" +
 	"\x06leader\x18\x03 \x01(\bR\x06leader\x12\x0e\n" +
-	"\x02up\x18\x04 \x01(\bR\x02up\"y\n" +
+	"\x02up\x18\x04 \x01(\bR\x02up\"\x18\n" +
+	"\x16ListControllersRequest\"j\n" +
+	"\x10ControllersReply\x12<\n" +
+	"\vcontrollers\x18\x01 \x03(\v2\x1a.runink.v1.ControllerStateR\vcontrollers\x12\x18\n" +
+	"\acluster\x18\x02 \x01(\tR\acluster\"\xf4\x01\n" +
+	"\x0fControllerState\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x16\n" +
+	"\x06member\x18\x03 \x01(\bR\x06member\x12\x14\n" +
+	"\x05voter\x18\x04 \x01(\bR\x05voter\x12\x16\n" +
+	"\x06leader\x18\x05 \x01(\bR\x06leader\x12\x0e\n" +
+	"\x02up\x18\x06 \x01(\bR\x02up\x123\n" +
+	"\x06health\x18\a \x01(\v2\x1b.runink.v1.ControllerHealthR\x06health\x12\x14\n" +
+	"\x05error\x18\b \x01(\tR\x05error\x12\x12\n" +
+	"\x04rank\x18\t \x01(\x05R\x04rank\"r\n" +
+	"\x18ChangeControllersRequest\x12\x16\n" +
+	"\x06remove\x18\x01 \x01(\tR\x06remove\x12\x1a\n" +
+	"\btransfer\x18\x02 \x01(\bR\btransfer\x12\x0e\n" +
+	"\x02to\x18\x03 \x01(\tR\x02to\x12\x12\n" +
+	"\x04rank\x18\x04 \x01(\x05R\x04rank\"[\n" +
+	"\x16ChangeControllersReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x16\n" +
+	"\x06leader\x18\x02 \x01(\tR\x06leader\"P\n" +
+	"\fEnterRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\x04R\x04last\"Q\n" +
+	"\n" +
+	"EnterReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x18\n" +
+	"\aremoved\x18\x02 \x01(\bR\aremoved\"\x0f\n" +
+	"\rHealthRequest\"M\n" +
+	"\x0fUseTokenRequest\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x12\n" +
+	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xae\x02\n" +
+	"\x10ControllerHealth\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x12\n" +
+	"\x04term\x18\x03 \x01(\x04R\x04term\x12\x16\n" +
+	"\x06leader\x18\x04 \x01(\tR\x06leader\x12\x18\n" +
+	"\aapplied\x18\x05 \x01(\x04R\aapplied\x12\x12\n" +
+	"\x04last\x18\x06 \x01(\x04R\x04last\x12\x18\n" +
+	"\acontact\x18\a \x01(\x03R\acontact\x12\x16\n" +
+	"\x06booted\x18\b \x01(\x03R\x06booted\x12\x1a\n" +
+	"\bsnapshot\x18\t \x01(\x04R\bsnapshot\x12\x18\n" +
+	"\arecords\x18\n" +
+	" \x01(\x03R\arecords\x12\x12\n" +
+	"\x04full\x18\v \x01(\bR\x04full\x12\x16\n" +
+	"\x06commit\x18\f \x01(\x04R\x06commit\"\x10\n" +
+	"\x0eLeadersRequest\"t\n" +
+	"\tLeaderNow\x12\x16\n" +
+	"\x06leader\x18\x01 \x01(\tR\x06leader\x12\x12\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\x12;\n" +
+	"\vcontrollers\x18\x03 \x03(\v2\x19.runink.v1.ControllerInfoR\vcontrollers\"y\n" +
 	"\rSubmitRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12)\n" +
 	"\x04jobs\x18\x02 \x03(\v2\x15.runink.v1.JobRequestR\x04jobs\x12\x19\n" +
@@ -12536,8 +13368,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"partitions\x18\x01 \x03(\v2\x14.runink.v1.PartitionR\n" +
 	"partitions\x12\x10\n" +
-	"\x03now\x18\x02 \x01(\x03R\x03now\"\x12\n" +
-	"\x10GetConfigRequest\"\xdb\x01\n" +
+	"\x03now\x18\x02 \x01(\x03R\x03now\"&\n" +
+	"\x10GetConfigRequest\x12\x12\n" +
+	"\x04ping\x18\x01 \x01(\bR\x04ping\"\xdb\x01\n" +
 	"\vConfigReply\x12+\n" +
 	"\x05files\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x05files\x12\x1b\n" +
 	"\tboot_time\x18\x02 \x01(\x03R\bbootTime\x12\x18\n" +
@@ -13109,11 +13942,12 @@ const file_rpc_proto_rawDesc = "" +
 	"\x0eCertifyRequest\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
-	"\x03csr\x18\x03 \x01(\fR\x03csr\"]\n" +
+	"\x03csr\x18\x03 \x01(\fR\x03csr\"{\n" +
 	"\fCertifyReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x12\n" +
 	"\x04cert\x18\x02 \x01(\fR\x04cert\x12\x0e\n" +
-	"\x02ca\x18\x03 \x01(\fR\x02ca\"]\n" +
+	"\x02ca\x18\x03 \x01(\fR\x02ca\x12\x1c\n" +
+	"\tauthority\x18\x04 \x01(\fR\tauthority\"]\n" +
 	"\vJoinRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
@@ -13218,12 +14052,13 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06prolog\x18\x16 \x01(\v2\x15.runink.v1.PrologHereH\x00R\x06prolog\x12;\n" +
 	"\fcheck_health\x18\x17 \x01(\v2\x16.runink.v1.CheckHealthH\x00R\vcheckHealth\x12+\n" +
 	"\x06reboot\x18\x18 \x01(\v2\x11.runink.v1.RebootH\x00R\x06rebootB\a\n" +
-	"\x05order\"\x98\x01\n" +
+	"\x05order\"\xb2\x01\n" +
 	"\aWelcome\x12-\n" +
 	"\x06config\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x06config\x12&\n" +
 	"\x04drop\x18\x02 \x03(\v2\x12.runink.v1.HeldJobR\x04drop\x12\x18\n" +
 	"\acluster\x18\x03 \x01(\tR\acluster\x12\x1c\n" +
-	"\theartbeat\x18\x04 \x01(\x03R\theartbeat\"\x17\n" +
+	"\theartbeat\x18\x04 \x01(\x03R\theartbeat\x12\x18\n" +
+	"\asilence\x18\x05 \x01(\x03R\asilence\"\x17\n" +
 	"\x03Ack\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\":\n" +
 	"\tNewConfig\x12-\n" +
@@ -13517,7 +14352,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x10\n" +
 	"\x03qos\x18\x03 \x03(\tR\x03qos\"<\n" +
 	"\x0fResetUsageReply\x12)\n" +
-	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\x83\x17\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\xb3\x18\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -13571,11 +14406,18 @@ const file_rpc_proto_rawDesc = "" +
 	"\fListTriggers\x12\x1e.runink.v1.ListTriggersRequest\x1a\x18.runink.v1.TriggersReply\x12J\n" +
 	"\rClearTriggers\x12\x1f.runink.v1.ClearTriggersRequest\x1a\x18.runink.v1.TriggersReply\x12F\n" +
 	"\n" +
-	"ResetUsage\x12\x1c.runink.v1.ResetUsageRequest\x1a\x1a.runink.v1.ResetUsageReply2?\n" +
+	"ResetUsage\x12\x1c.runink.v1.ResetUsageRequest\x1a\x1a.runink.v1.ResetUsageReply\x12Q\n" +
+	"\x0fListControllers\x12!.runink.v1.ListControllersRequest\x1a\x1b.runink.v1.ControllersReply\x12[\n" +
+	"\x11ChangeControllers\x12#.runink.v1.ChangeControllersRequest\x1a!.runink.v1.ChangeControllersReply2\xbc\x01\n" +
+	"\aMembers\x127\n" +
+	"\x05Enter\x12\x17.runink.v1.EnterRequest\x1a\x15.runink.v1.EnterReply\x12?\n" +
+	"\x06Health\x12\x18.runink.v1.HealthRequest\x1a\x1b.runink.v1.ControllerHealth\x127\n" +
+	"\bUseToken\x12\x1a.runink.v1.UseTokenRequest\x1a\x0f.runink.v1.Done2?\n" +
 	"\x04Join\x127\n" +
-	"\x04Join\x12\x16.runink.v1.JoinRequest\x1a\x17.runink.v1.CertifyReply2;\n" +
+	"\x04Join\x12\x16.runink.v1.JoinRequest\x1a\x17.runink.v1.CertifyReply2y\n" +
 	"\x05Nodes\x122\n" +
-	"\aSession\x12\x11.runink.v1.Report\x1a\x10.runink.v1.Order(\x010\x012s\n" +
+	"\aSession\x12\x11.runink.v1.Report\x1a\x10.runink.v1.Order(\x010\x01\x12<\n" +
+	"\aLeaders\x12\x19.runink.v1.LeadersRequest\x1a\x14.runink.v1.LeaderNow0\x012s\n" +
 	"\x05Agent\x124\n" +
 	"\x06StepIO\x12\x11.runink.v1.StepUp\x1a\x13.runink.v1.StepDown(\x010\x01\x124\n" +
 	"\x05Bcast\x12\x12.runink.v1.BcastUp\x1a\x15.runink.v1.BcastReply(\x01B#Z!github.com/runink/rink/api/rinkpbb\x06proto3"
@@ -13593,468 +14435,497 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 154)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 166)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                     // 1: runink.v1.Done
 	(*PingRequest)(nil),              // 2: runink.v1.PingRequest
 	(*PingReply)(nil),                // 3: runink.v1.PingReply
 	(*ControllerInfo)(nil),           // 4: runink.v1.ControllerInfo
-	(*SubmitRequest)(nil),            // 5: runink.v1.SubmitRequest
-	(*JobRequest)(nil),               // 6: runink.v1.JobRequest
-	(*SubmitReply)(nil),              // 7: runink.v1.SubmitReply
-	(*Status)(nil),                   // 8: runink.v1.Status
-	(*TestOnlyReply)(nil),            // 9: runink.v1.TestOnlyReply
-	(*WaitJobRequest)(nil),           // 10: runink.v1.WaitJobRequest
-	(*JobRef)(nil),                   // 11: runink.v1.JobRef
-	(*ListJobsRequest)(nil),          // 12: runink.v1.ListJobsRequest
-	(*JobPage)(nil),                  // 13: runink.v1.JobPage
-	(*Expected)(nil),                 // 14: runink.v1.Expected
-	(*ListNodesRequest)(nil),         // 15: runink.v1.ListNodesRequest
-	(*NodeList)(nil),                 // 16: runink.v1.NodeList
-	(*ListPartitionsRequest)(nil),    // 17: runink.v1.ListPartitionsRequest
-	(*PartitionList)(nil),            // 18: runink.v1.PartitionList
-	(*GetConfigRequest)(nil),         // 19: runink.v1.GetConfigRequest
-	(*ConfigReply)(nil),              // 20: runink.v1.ConfigReply
-	(*GetScriptRequest)(nil),         // 21: runink.v1.GetScriptRequest
-	(*GetScriptReply)(nil),           // 22: runink.v1.GetScriptReply
-	(*ListLicensesRequest)(nil),      // 23: runink.v1.ListLicensesRequest
-	(*LicenseInfo)(nil),              // 24: runink.v1.LicenseInfo
-	(*LicenseList)(nil),              // 25: runink.v1.LicenseList
-	(*ExplainRequest)(nil),           // 26: runink.v1.ExplainRequest
-	(*ExplainReply)(nil),             // 27: runink.v1.ExplainReply
-	(*ListRunsRequest)(nil),          // 28: runink.v1.ListRunsRequest
-	(*RunList)(nil),                  // 29: runink.v1.RunList
-	(*CancelRequest)(nil),            // 30: runink.v1.CancelRequest
-	(*ActionReply)(nil),              // 31: runink.v1.ActionReply
-	(*Outcome)(nil),                  // 32: runink.v1.Outcome
-	(*ActRequest)(nil),               // 33: runink.v1.ActRequest
-	(*GetCrontabRequest)(nil),        // 34: runink.v1.GetCrontabRequest
-	(*SetCrontabRequest)(nil),        // 35: runink.v1.SetCrontabRequest
-	(*CrontabReply)(nil),             // 36: runink.v1.CrontabReply
-	(*SetTriggerRequest)(nil),        // 37: runink.v1.SetTriggerRequest
-	(*ListTriggersRequest)(nil),      // 38: runink.v1.ListTriggersRequest
-	(*ClearTriggersRequest)(nil),     // 39: runink.v1.ClearTriggersRequest
-	(*TriggersReply)(nil),            // 40: runink.v1.TriggersReply
-	(*UpdateJobRequest)(nil),         // 41: runink.v1.UpdateJobRequest
-	(*KeyValue)(nil),                 // 42: runink.v1.KeyValue
-	(*ModifyNodeRequest)(nil),        // 43: runink.v1.ModifyNodeRequest
-	(*RebootNodesRequest)(nil),       // 44: runink.v1.RebootNodesRequest
-	(*ModifyPartitionRequest)(nil),   // 45: runink.v1.ModifyPartitionRequest
-	(*ReconfigureRequest)(nil),       // 46: runink.v1.ReconfigureRequest
-	(*ListReservationsRequest)(nil),  // 47: runink.v1.ListReservationsRequest
-	(*ReservationList)(nil),          // 48: runink.v1.ReservationList
-	(*ModifyReservationRequest)(nil), // 49: runink.v1.ModifyReservationRequest
-	(*ModifyReservationReply)(nil),   // 50: runink.v1.ModifyReservationReply
-	(*ListAccountsRequest)(nil),      // 51: runink.v1.ListAccountsRequest
-	(*AccountsReply)(nil),            // 52: runink.v1.AccountsReply
-	(*AccountAsk)(nil),               // 53: runink.v1.AccountAsk
-	(*AccountWhere)(nil),             // 54: runink.v1.AccountWhere
-	(*ChangeAccountsRequest)(nil),    // 55: runink.v1.ChangeAccountsRequest
-	(*ChangeAccountsReply)(nil),      // 56: runink.v1.ChangeAccountsReply
-	(*AssocRow)(nil),                 // 57: runink.v1.AssocRow
-	(*AccountsOutcome)(nil),          // 58: runink.v1.AccountsOutcome
-	(*AccountTrouble)(nil),           // 59: runink.v1.AccountTrouble
-	(*CompleteJobRequest)(nil),       // 60: runink.v1.CompleteJobRequest
-	(*HistoryRequest)(nil),           // 61: runink.v1.HistoryRequest
-	(*HistoryPage)(nil),              // 62: runink.v1.HistoryPage
-	(*Record)(nil),                   // 63: runink.v1.Record
-	(*NodeFact)(nil),                 // 64: runink.v1.NodeFact
-	(*ReservationSpan)(nil),          // 65: runink.v1.ReservationSpan
-	(*UsageRequest)(nil),             // 66: runink.v1.UsageRequest
-	(*UsageReply)(nil),               // 67: runink.v1.UsageReply
-	(*Party)(nil),                    // 68: runink.v1.Party
-	(*PartyUsage)(nil),               // 69: runink.v1.PartyUsage
-	(*TRESSeconds)(nil),              // 70: runink.v1.TRESSeconds
-	(*EndedSums)(nil),                // 71: runink.v1.EndedSums
-	(*ClusterUsage)(nil),             // 72: runink.v1.ClusterUsage
-	(*ReservationUsage)(nil),         // 73: runink.v1.ReservationUsage
-	(*AccountPlace)(nil),             // 74: runink.v1.AccountPlace
-	(*StepStatsRequest)(nil),         // 75: runink.v1.StepStatsRequest
-	(*StepStatsReply)(nil),           // 76: runink.v1.StepStatsReply
-	(*StepStat)(nil),                 // 77: runink.v1.StepStat
-	(*NodeStat)(nil),                 // 78: runink.v1.NodeStat
-	(*Sample)(nil),                   // 79: runink.v1.Sample
-	(*Sampled)(nil),                  // 80: runink.v1.Sampled
-	(*SliceStat)(nil),                // 81: runink.v1.SliceStat
-	(*ImportHistoryRequest)(nil),     // 82: runink.v1.ImportHistoryRequest
-	(*ImportHistoryReply)(nil),       // 83: runink.v1.ImportHistoryReply
-	(*CreateStepRequest)(nil),        // 84: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),          // 85: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),        // 86: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                   // 87: runink.v1.StepUp
-	(*StepAttach)(nil),               // 88: runink.v1.StepAttach
-	(*StepDown)(nil),                 // 89: runink.v1.StepDown
-	(*PmiShare)(nil),                 // 90: runink.v1.PmiShare
-	(*PmiKey)(nil),                   // 91: runink.v1.PmiKey
-	(*TaskOutput)(nil),               // 92: runink.v1.TaskOutput
-	(*TaskStart)(nil),                // 93: runink.v1.TaskStart
-	(*TaskExit)(nil),                 // 94: runink.v1.TaskExit
-	(*BcastUp)(nil),                  // 95: runink.v1.BcastUp
-	(*BcastFile)(nil),                // 96: runink.v1.BcastFile
-	(*BcastReply)(nil),               // 97: runink.v1.BcastReply
-	(*BcastOutcome)(nil),             // 98: runink.v1.BcastOutcome
-	(*DiagRequest)(nil),              // 99: runink.v1.DiagRequest
-	(*DiagReply)(nil),                // 100: runink.v1.DiagReply
-	(*PlanCount)(nil),                // 101: runink.v1.PlanCount
-	(*RpcCount)(nil),                 // 102: runink.v1.RpcCount
-	(*CreateTokenRequest)(nil),       // 103: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 104: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 105: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 106: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 107: runink.v1.JoinRequest
-	(*Report)(nil),                   // 108: runink.v1.Report
-	(*Hello)(nil),                    // 109: runink.v1.Hello
-	(*HeldJob)(nil),                  // 110: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 111: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 112: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 113: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 114: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 115: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 116: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 117: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 118: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 119: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 120: runink.v1.StepUsage
-	(*Order)(nil),                    // 121: runink.v1.Order
-	(*Welcome)(nil),                  // 122: runink.v1.Welcome
-	(*Ack)(nil),                      // 123: runink.v1.Ack
-	(*NewConfig)(nil),                // 124: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 125: runink.v1.DeviceFiles
-	(*PrologHere)(nil),               // 126: runink.v1.PrologHere
-	(*CheckHealth)(nil),              // 127: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 128: runink.v1.Reboot
-	(*JobHere)(nil),                  // 129: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 130: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 131: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 132: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 133: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 134: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 135: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 136: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 137: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 138: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 139: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 140: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 141: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 142: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 143: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 144: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 145: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 146: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 147: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 148: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 149: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 150: runink.v1.PartStanding
-	(*Standing)(nil),                 // 151: runink.v1.Standing
-	(*Bounded)(nil),                  // 152: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 153: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 154: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 155: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 156: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 157: runink.v1.IndexSet
-	(*Job)(nil),                      // 158: runink.v1.Job
-	(*Obstacle)(nil),                 // 159: runink.v1.Obstacle
-	(*Node)(nil),                     // 160: runink.v1.Node
-	(*Partition)(nil),                // 161: runink.v1.Partition
-	(*ConfigFile)(nil),               // 162: runink.v1.ConfigFile
-	(*Story)(nil),                    // 163: runink.v1.Story
-	(*RunRecord)(nil),                // 164: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 165: runink.v1.Trigger
-	(*Reservation)(nil),              // 166: runink.v1.Reservation
-	(*AccountTables)(nil),            // 167: runink.v1.AccountTables
-	(*Transaction)(nil),              // 168: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 169: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 170: runink.v1.ExitCode
-	(*Step)(nil),                     // 171: runink.v1.Step
-	(*Usage)(nil),                    // 172: runink.v1.Usage
-	(*SetDevices)(nil),               // 173: runink.v1.SetDevices
-	(*RegisterNode)(nil),             // 174: runink.v1.RegisterNode
-	(*GresAlloc)(nil),                // 175: runink.v1.GresAlloc
+	(*ListControllersRequest)(nil),   // 5: runink.v1.ListControllersRequest
+	(*ControllersReply)(nil),         // 6: runink.v1.ControllersReply
+	(*ControllerState)(nil),          // 7: runink.v1.ControllerState
+	(*ChangeControllersRequest)(nil), // 8: runink.v1.ChangeControllersRequest
+	(*ChangeControllersReply)(nil),   // 9: runink.v1.ChangeControllersReply
+	(*EnterRequest)(nil),             // 10: runink.v1.EnterRequest
+	(*EnterReply)(nil),               // 11: runink.v1.EnterReply
+	(*HealthRequest)(nil),            // 12: runink.v1.HealthRequest
+	(*UseTokenRequest)(nil),          // 13: runink.v1.UseTokenRequest
+	(*ControllerHealth)(nil),         // 14: runink.v1.ControllerHealth
+	(*LeadersRequest)(nil),           // 15: runink.v1.LeadersRequest
+	(*LeaderNow)(nil),                // 16: runink.v1.LeaderNow
+	(*SubmitRequest)(nil),            // 17: runink.v1.SubmitRequest
+	(*JobRequest)(nil),               // 18: runink.v1.JobRequest
+	(*SubmitReply)(nil),              // 19: runink.v1.SubmitReply
+	(*Status)(nil),                   // 20: runink.v1.Status
+	(*TestOnlyReply)(nil),            // 21: runink.v1.TestOnlyReply
+	(*WaitJobRequest)(nil),           // 22: runink.v1.WaitJobRequest
+	(*JobRef)(nil),                   // 23: runink.v1.JobRef
+	(*ListJobsRequest)(nil),          // 24: runink.v1.ListJobsRequest
+	(*JobPage)(nil),                  // 25: runink.v1.JobPage
+	(*Expected)(nil),                 // 26: runink.v1.Expected
+	(*ListNodesRequest)(nil),         // 27: runink.v1.ListNodesRequest
+	(*NodeList)(nil),                 // 28: runink.v1.NodeList
+	(*ListPartitionsRequest)(nil),    // 29: runink.v1.ListPartitionsRequest
+	(*PartitionList)(nil),            // 30: runink.v1.PartitionList
+	(*GetConfigRequest)(nil),         // 31: runink.v1.GetConfigRequest
+	(*ConfigReply)(nil),              // 32: runink.v1.ConfigReply
+	(*GetScriptRequest)(nil),         // 33: runink.v1.GetScriptRequest
+	(*GetScriptReply)(nil),           // 34: runink.v1.GetScriptReply
+	(*ListLicensesRequest)(nil),      // 35: runink.v1.ListLicensesRequest
+	(*LicenseInfo)(nil),              // 36: runink.v1.LicenseInfo
+	(*LicenseList)(nil),              // 37: runink.v1.LicenseList
+	(*ExplainRequest)(nil),           // 38: runink.v1.ExplainRequest
+	(*ExplainReply)(nil),             // 39: runink.v1.ExplainReply
+	(*ListRunsRequest)(nil),          // 40: runink.v1.ListRunsRequest
+	(*RunList)(nil),                  // 41: runink.v1.RunList
+	(*CancelRequest)(nil),            // 42: runink.v1.CancelRequest
+	(*ActionReply)(nil),              // 43: runink.v1.ActionReply
+	(*Outcome)(nil),                  // 44: runink.v1.Outcome
+	(*ActRequest)(nil),               // 45: runink.v1.ActRequest
+	(*GetCrontabRequest)(nil),        // 46: runink.v1.GetCrontabRequest
+	(*SetCrontabRequest)(nil),        // 47: runink.v1.SetCrontabRequest
+	(*CrontabReply)(nil),             // 48: runink.v1.CrontabReply
+	(*SetTriggerRequest)(nil),        // 49: runink.v1.SetTriggerRequest
+	(*ListTriggersRequest)(nil),      // 50: runink.v1.ListTriggersRequest
+	(*ClearTriggersRequest)(nil),     // 51: runink.v1.ClearTriggersRequest
+	(*TriggersReply)(nil),            // 52: runink.v1.TriggersReply
+	(*UpdateJobRequest)(nil),         // 53: runink.v1.UpdateJobRequest
+	(*KeyValue)(nil),                 // 54: runink.v1.KeyValue
+	(*ModifyNodeRequest)(nil),        // 55: runink.v1.ModifyNodeRequest
+	(*RebootNodesRequest)(nil),       // 56: runink.v1.RebootNodesRequest
+	(*ModifyPartitionRequest)(nil),   // 57: runink.v1.ModifyPartitionRequest
+	(*ReconfigureRequest)(nil),       // 58: runink.v1.ReconfigureRequest
+	(*ListReservationsRequest)(nil),  // 59: runink.v1.ListReservationsRequest
+	(*ReservationList)(nil),          // 60: runink.v1.ReservationList
+	(*ModifyReservationRequest)(nil), // 61: runink.v1.ModifyReservationRequest
+	(*ModifyReservationReply)(nil),   // 62: runink.v1.ModifyReservationReply
+	(*ListAccountsRequest)(nil),      // 63: runink.v1.ListAccountsRequest
+	(*AccountsReply)(nil),            // 64: runink.v1.AccountsReply
+	(*AccountAsk)(nil),               // 65: runink.v1.AccountAsk
+	(*AccountWhere)(nil),             // 66: runink.v1.AccountWhere
+	(*ChangeAccountsRequest)(nil),    // 67: runink.v1.ChangeAccountsRequest
+	(*ChangeAccountsReply)(nil),      // 68: runink.v1.ChangeAccountsReply
+	(*AssocRow)(nil),                 // 69: runink.v1.AssocRow
+	(*AccountsOutcome)(nil),          // 70: runink.v1.AccountsOutcome
+	(*AccountTrouble)(nil),           // 71: runink.v1.AccountTrouble
+	(*CompleteJobRequest)(nil),       // 72: runink.v1.CompleteJobRequest
+	(*HistoryRequest)(nil),           // 73: runink.v1.HistoryRequest
+	(*HistoryPage)(nil),              // 74: runink.v1.HistoryPage
+	(*Record)(nil),                   // 75: runink.v1.Record
+	(*NodeFact)(nil),                 // 76: runink.v1.NodeFact
+	(*ReservationSpan)(nil),          // 77: runink.v1.ReservationSpan
+	(*UsageRequest)(nil),             // 78: runink.v1.UsageRequest
+	(*UsageReply)(nil),               // 79: runink.v1.UsageReply
+	(*Party)(nil),                    // 80: runink.v1.Party
+	(*PartyUsage)(nil),               // 81: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),              // 82: runink.v1.TRESSeconds
+	(*EndedSums)(nil),                // 83: runink.v1.EndedSums
+	(*ClusterUsage)(nil),             // 84: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),         // 85: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),             // 86: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),         // 87: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),           // 88: runink.v1.StepStatsReply
+	(*StepStat)(nil),                 // 89: runink.v1.StepStat
+	(*NodeStat)(nil),                 // 90: runink.v1.NodeStat
+	(*Sample)(nil),                   // 91: runink.v1.Sample
+	(*Sampled)(nil),                  // 92: runink.v1.Sampled
+	(*SliceStat)(nil),                // 93: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),     // 94: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),       // 95: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),        // 96: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),          // 97: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),        // 98: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                   // 99: runink.v1.StepUp
+	(*StepAttach)(nil),               // 100: runink.v1.StepAttach
+	(*StepDown)(nil),                 // 101: runink.v1.StepDown
+	(*PmiShare)(nil),                 // 102: runink.v1.PmiShare
+	(*PmiKey)(nil),                   // 103: runink.v1.PmiKey
+	(*TaskOutput)(nil),               // 104: runink.v1.TaskOutput
+	(*TaskStart)(nil),                // 105: runink.v1.TaskStart
+	(*TaskExit)(nil),                 // 106: runink.v1.TaskExit
+	(*BcastUp)(nil),                  // 107: runink.v1.BcastUp
+	(*BcastFile)(nil),                // 108: runink.v1.BcastFile
+	(*BcastReply)(nil),               // 109: runink.v1.BcastReply
+	(*BcastOutcome)(nil),             // 110: runink.v1.BcastOutcome
+	(*DiagRequest)(nil),              // 111: runink.v1.DiagRequest
+	(*DiagReply)(nil),                // 112: runink.v1.DiagReply
+	(*PlanCount)(nil),                // 113: runink.v1.PlanCount
+	(*RpcCount)(nil),                 // 114: runink.v1.RpcCount
+	(*CreateTokenRequest)(nil),       // 115: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 116: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 117: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 118: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 119: runink.v1.JoinRequest
+	(*Report)(nil),                   // 120: runink.v1.Report
+	(*Hello)(nil),                    // 121: runink.v1.Hello
+	(*HeldJob)(nil),                  // 122: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 123: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 124: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 125: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 126: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 127: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 128: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 129: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 130: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 131: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 132: runink.v1.StepUsage
+	(*Order)(nil),                    // 133: runink.v1.Order
+	(*Welcome)(nil),                  // 134: runink.v1.Welcome
+	(*Ack)(nil),                      // 135: runink.v1.Ack
+	(*NewConfig)(nil),                // 136: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 137: runink.v1.DeviceFiles
+	(*PrologHere)(nil),               // 138: runink.v1.PrologHere
+	(*CheckHealth)(nil),              // 139: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 140: runink.v1.Reboot
+	(*JobHere)(nil),                  // 141: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 142: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 143: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 144: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 145: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 146: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 147: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 148: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 149: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 150: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 151: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 152: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 153: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 154: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 155: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 156: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 157: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 158: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 159: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 160: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 161: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 162: runink.v1.PartStanding
+	(*Standing)(nil),                 // 163: runink.v1.Standing
+	(*Bounded)(nil),                  // 164: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 165: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 166: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 167: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 168: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 169: runink.v1.IndexSet
+	(*Job)(nil),                      // 170: runink.v1.Job
+	(*Obstacle)(nil),                 // 171: runink.v1.Obstacle
+	(*Node)(nil),                     // 172: runink.v1.Node
+	(*Partition)(nil),                // 173: runink.v1.Partition
+	(*ConfigFile)(nil),               // 174: runink.v1.ConfigFile
+	(*Story)(nil),                    // 175: runink.v1.Story
+	(*RunRecord)(nil),                // 176: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 177: runink.v1.Trigger
+	(*Reservation)(nil),              // 178: runink.v1.Reservation
+	(*AccountTables)(nil),            // 179: runink.v1.AccountTables
+	(*Transaction)(nil),              // 180: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 181: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 182: runink.v1.ExitCode
+	(*Step)(nil),                     // 183: runink.v1.Step
+	(*Usage)(nil),                    // 184: runink.v1.Usage
+	(*SetDevices)(nil),               // 185: runink.v1.SetDevices
+	(*RegisterNode)(nil),             // 186: runink.v1.RegisterNode
+	(*GresAlloc)(nil),                // 187: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
-	6,   // 1: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	155, // 2: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	156, // 3: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
-	8,   // 4: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
-	8,   // 5: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	157, // 6: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
-	11,  // 7: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	158, // 8: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
-	14,  // 9: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
-	8,   // 10: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	159, // 11: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	160, // 12: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	161, // 13: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	162, // 14: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
-	4,   // 15: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
-	8,   // 16: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
-	24,  // 17: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
-	8,   // 18: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	158, // 19: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	163, // 20: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	164, // 21: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
-	11,  // 22: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
-	8,   // 23: runink.v1.ActionReply.status:type_name -> runink.v1.Status
-	32,  // 24: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
-	8,   // 25: runink.v1.Outcome.status:type_name -> runink.v1.Status
-	11,  // 26: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
-	0,   // 27: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
-	6,   // 28: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
-	8,   // 29: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	165, // 30: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
-	8,   // 31: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	165, // 32: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
-	11,  // 33: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
-	42,  // 34: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
-	42,  // 35: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
-	42,  // 36: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	166, // 37: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
-	42,  // 38: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
-	8,   // 39: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	167, // 40: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	168, // 41: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	169, // 42: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
-	54,  // 43: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
-	42,  // 44: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
-	53,  // 45: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
-	8,   // 46: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
-	58,  // 47: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
-	59,  // 48: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
-	57,  // 49: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
-	57,  // 50: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
-	57,  // 51: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	170, // 52: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
-	11,  // 53: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	63,  // 54: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
-	8,   // 55: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	158, // 56: runink.v1.Record.job:type_name -> runink.v1.Job
-	171, // 57: runink.v1.Record.steps:type_name -> runink.v1.Step
-	172, // 58: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	64,  // 59: runink.v1.Record.node:type_name -> runink.v1.NodeFact
-	65,  // 60: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	8,   // 61: runink.v1.UsageReply.status:type_name -> runink.v1.Status
-	69,  // 62: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
-	69,  // 63: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
-	72,  // 64: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
-	73,  // 65: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
-	74,  // 66: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	64,  // 67: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
-	65,  // 68: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
-	68,  // 69: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	70,  // 70: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	71,  // 71: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	65,  // 72: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	70,  // 73: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
-	11,  // 74: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	77,  // 75: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
-	8,   // 76: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	158, // 77: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	171, // 78: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	78,  // 79: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	172, // 80: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	81,  // 81: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	172, // 82: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	63,  // 83: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
-	8,   // 84: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	155, // 85: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	156, // 86: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	8,   // 87: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	171, // 88: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	158, // 89: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	88,  // 90: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	90,  // 91: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
-	92,  // 92: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	93,  // 93: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	94,  // 94: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	90,  // 95: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	91,  // 96: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	170, // 97: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	96,  // 98: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	11,  // 99: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	129, // 100: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	8,   // 101: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	98,  // 102: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	8,   // 103: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	101, // 104: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	101, // 105: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	102, // 106: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	102, // 107: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	102, // 108: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	8,   // 109: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	8,   // 110: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	109, // 111: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	111, // 112: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	112, // 113: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	113, // 114: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	114, // 115: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	115, // 116: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	116, // 117: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	118, // 118: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	119, // 119: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	120, // 120: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	80,  // 121: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	117, // 122: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	173, // 123: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	174, // 124: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	110, // 125: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	170, // 126: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	172, // 127: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	172, // 128: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	170, // 129: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	94,  // 130: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	172, // 131: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	8,   // 132: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	172, // 133: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	122, // 134: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	130, // 135: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	131, // 136: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	133, // 137: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	134, // 138: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	123, // 139: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	124, // 140: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	135, // 141: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	79,  // 142: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	126, // 143: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	127, // 144: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	128, // 145: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	162, // 146: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	110, // 147: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	162, // 148: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	129, // 149: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	175, // 150: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	156, // 151: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	125, // 152: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	129, // 153: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	129, // 154: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	132, // 155: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	175, // 156: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	125, // 157: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	138, // 158: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	139, // 159: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	140, // 160: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	140, // 161: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	143, // 162: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	147, // 163: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	148, // 164: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	149, // 165: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	146, // 166: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	143, // 167: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	151, // 168: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	151, // 169: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	150, // 170: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	150, // 171: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	151, // 172: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	152, // 173: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	152, // 174: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	152, // 175: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	152, // 176: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	152, // 177: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	152, // 178: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	152, // 179: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	8,   // 180: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	2,   // 181: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	5,   // 182: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	5,   // 183: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	10,  // 184: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	12,  // 185: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	15,  // 186: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	17,  // 187: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	19,  // 188: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	21,  // 189: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	23,  // 190: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	28,  // 191: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	26,  // 192: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	30,  // 193: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	33,  // 194: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	41,  // 195: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	43,  // 196: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	44,  // 197: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	45,  // 198: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	47,  // 199: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	49,  // 200: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	46,  // 201: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	61,  // 202: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	66,  // 203: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	75,  // 204: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	82,  // 205: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	60,  // 206: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	84,  // 207: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	87,  // 208: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	86,  // 209: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	51,  // 210: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	55,  // 211: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	103, // 212: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	105, // 213: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	136, // 214: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	141, // 215: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	99,  // 216: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	95,  // 217: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	144, // 218: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	34,  // 219: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	35,  // 220: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	37,  // 221: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	38,  // 222: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	39,  // 223: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	153, // 224: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	107, // 225: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	108, // 226: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	87,  // 227: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	95,  // 228: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	3,   // 229: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	7,   // 230: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	9,   // 231: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	158, // 232: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	13,  // 233: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	16,  // 234: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	18,  // 235: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	20,  // 236: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	22,  // 237: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	25,  // 238: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	29,  // 239: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	27,  // 240: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	31,  // 241: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	31,  // 242: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	31,  // 243: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 244: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 245: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	1,   // 246: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	48,  // 247: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	50,  // 248: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	1,   // 249: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	62,  // 250: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	67,  // 251: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	76,  // 252: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	83,  // 253: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 254: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	85,  // 255: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	89,  // 256: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 257: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	52,  // 258: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	56,  // 259: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	104, // 260: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	106, // 261: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	137, // 262: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	142, // 263: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	100, // 264: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	97,  // 265: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	145, // 266: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	36,  // 267: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	36,  // 268: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	40,  // 269: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	40,  // 270: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	40,  // 271: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	154, // 272: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	106, // 273: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	121, // 274: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	89,  // 275: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	97,  // 276: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	229, // [229:277] is the sub-list for method output_type
-	181, // [181:229] is the sub-list for method input_type
-	181, // [181:181] is the sub-list for extension type_name
-	181, // [181:181] is the sub-list for extension extendee
-	0,   // [0:181] is the sub-list for field type_name
+	7,   // 1: runink.v1.ControllersReply.controllers:type_name -> runink.v1.ControllerState
+	14,  // 2: runink.v1.ControllerState.health:type_name -> runink.v1.ControllerHealth
+	20,  // 3: runink.v1.ChangeControllersReply.status:type_name -> runink.v1.Status
+	20,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
+	4,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
+	18,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
+	167, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	168, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	20,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
+	20,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
+	169, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	23,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
+	170, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	26,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
+	20,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
+	171, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	172, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	173, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	174, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	4,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
+	20,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
+	36,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
+	20,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
+	170, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	175, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	176, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	23,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
+	20,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
+	44,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
+	20,  // 30: runink.v1.Outcome.status:type_name -> runink.v1.Status
+	23,  // 31: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
+	0,   // 32: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
+	18,  // 33: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
+	20,  // 34: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
+	177, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	20,  // 36: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
+	177, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	23,  // 38: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
+	54,  // 39: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
+	54,  // 40: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
+	54,  // 41: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
+	178, // 42: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	54,  // 43: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
+	20,  // 44: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
+	179, // 45: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	180, // 46: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	181, // 47: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	66,  // 48: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
+	54,  // 49: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
+	65,  // 50: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
+	20,  // 51: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
+	70,  // 52: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
+	71,  // 53: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
+	69,  // 54: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
+	69,  // 55: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
+	69,  // 56: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
+	182, // 57: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	23,  // 58: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
+	75,  // 59: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	20,  // 60: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
+	170, // 61: runink.v1.Record.job:type_name -> runink.v1.Job
+	183, // 62: runink.v1.Record.steps:type_name -> runink.v1.Step
+	184, // 63: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	76,  // 64: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	77,  // 65: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	20,  // 66: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	81,  // 67: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	81,  // 68: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	84,  // 69: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	85,  // 70: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	86,  // 71: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	76,  // 72: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
+	77,  // 73: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
+	80,  // 74: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	82,  // 75: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	83,  // 76: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	77,  // 77: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	82,  // 78: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	23,  // 79: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	89,  // 80: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	20,  // 81: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	170, // 82: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	183, // 83: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	90,  // 84: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	184, // 85: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	93,  // 86: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	184, // 87: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	75,  // 88: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	20,  // 89: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	167, // 90: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	168, // 91: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	20,  // 92: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	183, // 93: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	170, // 94: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	100, // 95: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	102, // 96: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
+	104, // 97: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	105, // 98: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	106, // 99: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	102, // 100: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	103, // 101: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	182, // 102: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	108, // 103: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	23,  // 104: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	141, // 105: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	20,  // 106: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	110, // 107: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	20,  // 108: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	113, // 109: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	113, // 110: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	114, // 111: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	114, // 112: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	114, // 113: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	20,  // 114: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	20,  // 115: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	121, // 116: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	123, // 117: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	124, // 118: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	125, // 119: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	126, // 120: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	127, // 121: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	128, // 122: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	130, // 123: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	131, // 124: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	132, // 125: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	92,  // 126: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	129, // 127: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	185, // 128: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	186, // 129: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	122, // 130: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	182, // 131: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	184, // 132: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	184, // 133: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	182, // 134: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	106, // 135: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	184, // 136: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	20,  // 137: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	184, // 138: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	134, // 139: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	142, // 140: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	143, // 141: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	145, // 142: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	146, // 143: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	135, // 144: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	136, // 145: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	147, // 146: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	91,  // 147: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	138, // 148: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	139, // 149: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	140, // 150: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	174, // 151: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	122, // 152: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	174, // 153: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	141, // 154: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	187, // 155: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	168, // 156: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	137, // 157: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	141, // 158: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	141, // 159: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	144, // 160: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	187, // 161: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	137, // 162: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	150, // 163: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	151, // 164: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	152, // 165: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	152, // 166: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	155, // 167: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	159, // 168: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	160, // 169: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	161, // 170: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	158, // 171: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	155, // 172: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	163, // 173: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	163, // 174: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	162, // 175: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	162, // 176: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	163, // 177: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	164, // 178: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	164, // 179: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	164, // 180: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	164, // 181: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	164, // 182: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	164, // 183: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	164, // 184: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	20,  // 185: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	2,   // 186: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	17,  // 187: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	17,  // 188: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	22,  // 189: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	24,  // 190: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	27,  // 191: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	29,  // 192: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	31,  // 193: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	33,  // 194: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	35,  // 195: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	40,  // 196: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	38,  // 197: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	42,  // 198: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	45,  // 199: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	53,  // 200: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	55,  // 201: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	56,  // 202: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	57,  // 203: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	59,  // 204: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	61,  // 205: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	58,  // 206: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	73,  // 207: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	78,  // 208: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	87,  // 209: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	94,  // 210: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	72,  // 211: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	96,  // 212: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	99,  // 213: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	98,  // 214: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	63,  // 215: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	67,  // 216: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	115, // 217: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	117, // 218: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	148, // 219: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	153, // 220: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	111, // 221: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	107, // 222: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	156, // 223: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	46,  // 224: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	47,  // 225: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	49,  // 226: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	50,  // 227: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	51,  // 228: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	165, // 229: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	5,   // 230: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	8,   // 231: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	10,  // 232: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	12,  // 233: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	13,  // 234: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	119, // 235: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	120, // 236: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	15,  // 237: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	99,  // 238: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	107, // 239: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	3,   // 240: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	19,  // 241: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	21,  // 242: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	170, // 243: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	25,  // 244: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	28,  // 245: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	30,  // 246: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	32,  // 247: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	34,  // 248: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	37,  // 249: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	41,  // 250: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	39,  // 251: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	43,  // 252: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	43,  // 253: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	43,  // 254: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 255: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 256: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	1,   // 257: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	60,  // 258: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	62,  // 259: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	1,   // 260: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	74,  // 261: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	79,  // 262: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	88,  // 263: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	95,  // 264: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 265: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	97,  // 266: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	101, // 267: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 268: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	64,  // 269: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	68,  // 270: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	116, // 271: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	118, // 272: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	149, // 273: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	154, // 274: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	112, // 275: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	109, // 276: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	157, // 277: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	48,  // 278: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	48,  // 279: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	52,  // 280: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	52,  // 281: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	52,  // 282: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	166, // 283: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	6,   // 284: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	9,   // 285: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	11,  // 286: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	14,  // 287: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	1,   // 288: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	118, // 289: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	133, // 290: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	16,  // 291: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	101, // 292: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	109, // 293: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	240, // [240:294] is the sub-list for method output_type
+	186, // [186:240] is the sub-list for method input_type
+	186, // [186:186] is the sub-list for extension type_name
+	186, // [186:186] is the sub-list for extension extendee
+	0,   // [0:186] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -14065,7 +14936,7 @@ func file_rpc_proto_init() {
 	file_nouns_proto_init()
 	file_log_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[107].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[119].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -14080,7 +14951,7 @@ func file_rpc_proto_init() {
 		(*Report_PrologDone)(nil),
 		(*Report_Devices)(nil),
 	}
-	file_rpc_proto_msgTypes[120].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[132].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -14100,9 +14971,9 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   154,
+			NumMessages:   166,
 			NumExtensions: 0,
-			NumServices:   4,
+			NumServices:   5,
 		},
 		GoTypes:           file_rpc_proto_goTypes,
 		DependencyIndexes: file_rpc_proto_depIdxs,

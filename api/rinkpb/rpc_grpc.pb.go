@@ -65,6 +65,8 @@ const (
 	Controller_ListTriggers_FullMethodName      = "/runink.v1.Controller/ListTriggers"
 	Controller_ClearTriggers_FullMethodName     = "/runink.v1.Controller/ClearTriggers"
 	Controller_ResetUsage_FullMethodName        = "/runink.v1.Controller/ResetUsage"
+	Controller_ListControllers_FullMethodName   = "/runink.v1.Controller/ListControllers"
+	Controller_ChangeControllers_FullMethodName = "/runink.v1.Controller/ChangeControllers"
 )
 
 // ControllerClient is the client API for Controller service.
@@ -144,6 +146,10 @@ type ControllerClient interface {
 	ClearTriggers(ctx context.Context, in *ClearTriggersRequest, opts ...grpc.CallOption) (*TriggersReply, error)
 	// ResetUsage forgets what associations and QOS have used.
 	ResetUsage(ctx context.Context, in *ResetUsageRequest, opts ...grpc.CallOption) (*ResetUsageReply, error)
+	// ListControllers tells of each controller whether it answers and how far it is.
+	ListControllers(ctx context.Context, in *ListControllersRequest, opts ...grpc.CallOption) (*ControllersReply, error)
+	// ChangeControllers takes one out, or hands the lead over.
+	ChangeControllers(ctx context.Context, in *ChangeControllersRequest, opts ...grpc.CallOption) (*ChangeControllersReply, error)
 }
 
 type controllerClient struct {
@@ -627,6 +633,26 @@ func (c *controllerClient) ResetUsage(ctx context.Context, in *ResetUsageRequest
 	return out, nil
 }
 
+func (c *controllerClient) ListControllers(ctx context.Context, in *ListControllersRequest, opts ...grpc.CallOption) (*ControllersReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ControllersReply)
+	err := c.cc.Invoke(ctx, Controller_ListControllers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) ChangeControllers(ctx context.Context, in *ChangeControllersRequest, opts ...grpc.CallOption) (*ChangeControllersReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ChangeControllersReply)
+	err := c.cc.Invoke(ctx, Controller_ChangeControllers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ControllerServer is the server API for Controller service.
 // All implementations must embed UnimplementedControllerServer
 // for forward compatibility.
@@ -704,6 +730,10 @@ type ControllerServer interface {
 	ClearTriggers(context.Context, *ClearTriggersRequest) (*TriggersReply, error)
 	// ResetUsage forgets what associations and QOS have used.
 	ResetUsage(context.Context, *ResetUsageRequest) (*ResetUsageReply, error)
+	// ListControllers tells of each controller whether it answers and how far it is.
+	ListControllers(context.Context, *ListControllersRequest) (*ControllersReply, error)
+	// ChangeControllers takes one out, or hands the lead over.
+	ChangeControllers(context.Context, *ChangeControllersRequest) (*ChangeControllersReply, error)
 	mustEmbedUnimplementedControllerServer()
 }
 
@@ -845,6 +875,12 @@ func (UnimplementedControllerServer) ClearTriggers(context.Context, *ClearTrigge
 }
 func (UnimplementedControllerServer) ResetUsage(context.Context, *ResetUsageRequest) (*ResetUsageReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResetUsage not implemented")
+}
+func (UnimplementedControllerServer) ListControllers(context.Context, *ListControllersRequest) (*ControllersReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListControllers not implemented")
+}
+func (UnimplementedControllerServer) ChangeControllers(context.Context, *ChangeControllersRequest) (*ChangeControllersReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ChangeControllers not implemented")
 }
 func (UnimplementedControllerServer) mustEmbedUnimplementedControllerServer() {}
 func (UnimplementedControllerServer) testEmbeddedByValue()                    {}
@@ -1616,6 +1652,42 @@ func _Controller_ResetUsage_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Controller_ListControllers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListControllersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).ListControllers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_ListControllers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).ListControllers(ctx, req.(*ListControllersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_ChangeControllers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ChangeControllersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).ChangeControllers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_ChangeControllers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).ChangeControllers(ctx, req.(*ChangeControllersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Controller_ServiceDesc is the grpc.ServiceDesc for Controller service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1779,6 +1851,14 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "ResetUsage",
 			Handler:    _Controller_ResetUsage_Handler,
 		},
+		{
+			MethodName: "ListControllers",
+			Handler:    _Controller_ListControllers_Handler,
+		},
+		{
+			MethodName: "ChangeControllers",
+			Handler:    _Controller_ChangeControllers_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -1808,6 +1888,192 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 			ClientStreams: true,
 		},
 	},
+	Metadata: "rpc.proto",
+}
+
+const (
+	Members_Enter_FullMethodName    = "/runink.v1.Members/Enter"
+	Members_Health_FullMethodName   = "/runink.v1.Members/Health"
+	Members_UseToken_FullMethodName = "/runink.v1.Members/UseToken"
+)
+
+// MembersClient is the client API for Members service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Members is served by rinkctld on its TLS port to other controllers alone.
+type MembersClient interface {
+	// Enter makes the caller one of the cluster's controllers; the leader alone can.
+	Enter(ctx context.Context, in *EnterRequest, opts ...grpc.CallOption) (*EnterReply, error)
+	Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*ControllerHealth, error)
+	// UseToken consumes the token of a daemon that joins through another controller.
+	UseToken(ctx context.Context, in *UseTokenRequest, opts ...grpc.CallOption) (*Done, error)
+}
+
+type membersClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewMembersClient(cc grpc.ClientConnInterface) MembersClient {
+	return &membersClient{cc}
+}
+
+func (c *membersClient) Enter(ctx context.Context, in *EnterRequest, opts ...grpc.CallOption) (*EnterReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EnterReply)
+	err := c.cc.Invoke(ctx, Members_Enter_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *membersClient) Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*ControllerHealth, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ControllerHealth)
+	err := c.cc.Invoke(ctx, Members_Health_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *membersClient) UseToken(ctx context.Context, in *UseTokenRequest, opts ...grpc.CallOption) (*Done, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Done)
+	err := c.cc.Invoke(ctx, Members_UseToken_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// MembersServer is the server API for Members service.
+// All implementations must embed UnimplementedMembersServer
+// for forward compatibility.
+//
+// Members is served by rinkctld on its TLS port to other controllers alone.
+type MembersServer interface {
+	// Enter makes the caller one of the cluster's controllers; the leader alone can.
+	Enter(context.Context, *EnterRequest) (*EnterReply, error)
+	Health(context.Context, *HealthRequest) (*ControllerHealth, error)
+	// UseToken consumes the token of a daemon that joins through another controller.
+	UseToken(context.Context, *UseTokenRequest) (*Done, error)
+	mustEmbedUnimplementedMembersServer()
+}
+
+// UnimplementedMembersServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedMembersServer struct{}
+
+func (UnimplementedMembersServer) Enter(context.Context, *EnterRequest) (*EnterReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Enter not implemented")
+}
+func (UnimplementedMembersServer) Health(context.Context, *HealthRequest) (*ControllerHealth, error) {
+	return nil, status.Error(codes.Unimplemented, "method Health not implemented")
+}
+func (UnimplementedMembersServer) UseToken(context.Context, *UseTokenRequest) (*Done, error) {
+	return nil, status.Error(codes.Unimplemented, "method UseToken not implemented")
+}
+func (UnimplementedMembersServer) mustEmbedUnimplementedMembersServer() {}
+func (UnimplementedMembersServer) testEmbeddedByValue()                 {}
+
+// UnsafeMembersServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to MembersServer will
+// result in compilation errors.
+type UnsafeMembersServer interface {
+	mustEmbedUnimplementedMembersServer()
+}
+
+func RegisterMembersServer(s grpc.ServiceRegistrar, srv MembersServer) {
+	// If the following call panics, it indicates UnimplementedMembersServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&Members_ServiceDesc, srv)
+}
+
+func _Members_Enter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EnterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MembersServer).Enter(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Members_Enter_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MembersServer).Enter(ctx, req.(*EnterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Members_Health_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HealthRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MembersServer).Health(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Members_Health_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MembersServer).Health(ctx, req.(*HealthRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Members_UseToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UseTokenRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MembersServer).UseToken(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Members_UseToken_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MembersServer).UseToken(ctx, req.(*UseTokenRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// Members_ServiceDesc is the grpc.ServiceDesc for Members service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var Members_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "runink.v1.Members",
+	HandlerType: (*MembersServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Enter",
+			Handler:    _Members_Enter_Handler,
+		},
+		{
+			MethodName: "Health",
+			Handler:    _Members_Health_Handler,
+		},
+		{
+			MethodName: "UseToken",
+			Handler:    _Members_UseToken_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
 	Metadata: "rpc.proto",
 }
 
@@ -1921,6 +2187,7 @@ var Join_ServiceDesc = grpc.ServiceDesc{
 
 const (
 	Nodes_Session_FullMethodName = "/runink.v1.Nodes/Session"
+	Nodes_Leaders_FullMethodName = "/runink.v1.Nodes/Leaders"
 )
 
 // NodesClient is the client API for Nodes service.
@@ -1931,6 +2198,8 @@ const (
 type NodesClient interface {
 	// Session is a node's standing line to the leader: reports up, orders down.
 	Session(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[Report, Order], error)
+	// Leaders tells who leads, as this controller knows it, now and at each change.
+	Leaders(ctx context.Context, in *LeadersRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[LeaderNow], error)
 }
 
 type nodesClient struct {
@@ -1954,6 +2223,25 @@ func (c *nodesClient) Session(ctx context.Context, opts ...grpc.CallOption) (grp
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Nodes_SessionClient = grpc.BidiStreamingClient[Report, Order]
 
+func (c *nodesClient) Leaders(ctx context.Context, in *LeadersRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[LeaderNow], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Nodes_ServiceDesc.Streams[1], Nodes_Leaders_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[LeadersRequest, LeaderNow]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Nodes_LeadersClient = grpc.ServerStreamingClient[LeaderNow]
+
 // NodesServer is the server API for Nodes service.
 // All implementations must embed UnimplementedNodesServer
 // for forward compatibility.
@@ -1962,6 +2250,8 @@ type Nodes_SessionClient = grpc.BidiStreamingClient[Report, Order]
 type NodesServer interface {
 	// Session is a node's standing line to the leader: reports up, orders down.
 	Session(grpc.BidiStreamingServer[Report, Order]) error
+	// Leaders tells who leads, as this controller knows it, now and at each change.
+	Leaders(*LeadersRequest, grpc.ServerStreamingServer[LeaderNow]) error
 	mustEmbedUnimplementedNodesServer()
 }
 
@@ -1974,6 +2264,9 @@ type UnimplementedNodesServer struct{}
 
 func (UnimplementedNodesServer) Session(grpc.BidiStreamingServer[Report, Order]) error {
 	return status.Error(codes.Unimplemented, "method Session not implemented")
+}
+func (UnimplementedNodesServer) Leaders(*LeadersRequest, grpc.ServerStreamingServer[LeaderNow]) error {
+	return status.Error(codes.Unimplemented, "method Leaders not implemented")
 }
 func (UnimplementedNodesServer) mustEmbedUnimplementedNodesServer() {}
 func (UnimplementedNodesServer) testEmbeddedByValue()               {}
@@ -2003,6 +2296,17 @@ func _Nodes_Session_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Nodes_SessionServer = grpc.BidiStreamingServer[Report, Order]
 
+func _Nodes_Leaders_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(LeadersRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(NodesServer).Leaders(m, &grpc.GenericServerStream[LeadersRequest, LeaderNow]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Nodes_LeadersServer = grpc.ServerStreamingServer[LeaderNow]
+
 // Nodes_ServiceDesc is the grpc.ServiceDesc for Nodes service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -2016,6 +2320,11 @@ var Nodes_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _Nodes_Session_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "Leaders",
+			Handler:       _Nodes_Leaders_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "rpc.proto",

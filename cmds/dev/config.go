@@ -22,6 +22,7 @@ const maxNodes = 256
 // settings are what the cluster is to be like.
 type settings struct {
 	Config                string
+	Controllers           int
 	Nodes, CPUs, MemoryMB int
 	Features, Gres        string
 }
@@ -45,7 +46,7 @@ func prepare(dir string, s settings) (string, error) {
 	if s.Config == "" {
 		text, err = invent(dir, s)
 	} else {
-		text, err = adopt(dir, s.Config)
+		text, err = adopt(dir, s)
 	}
 	if err != nil {
 		return "", err
@@ -61,9 +62,18 @@ var own = []string{
 }
 
 // place writes the keys in own.
-func place(b *bytes.Buffer, dir, host string, port int) {
-	fmt.Fprintf(b, "SlurmctldHost=%s(127.0.0.1)\nSlurmctldPort=%d\n", host, port)
-	fmt.Fprintf(b, "StateSaveLocation=%s\nSlurmdSpoolDir=%s\n", filepath.Join(dir, "ctld"), filepath.Join(dir, "node.%n"))
+func place(b *bytes.Buffer, dir, host string, controllers, port int) {
+	state := "ctld"
+	if controllers <= 1 {
+		fmt.Fprintf(b, "SlurmctldHost=%s(127.0.0.1)\n", host)
+	} else {
+		state = "ctld.%n"
+		for i := range controllers { // all of 127/8 is this machine
+			fmt.Fprintf(b, "SlurmctldHost=c%d(127.0.0.%d)\n", i+1, i+1)
+		}
+	}
+	fmt.Fprintf(b, "SlurmctldPort=%d\n", port)
+	fmt.Fprintf(b, "StateSaveLocation=%s\nSlurmdSpoolDir=%s\n", filepath.Join(dir, state), filepath.Join(dir, "node.%n"))
 	fmt.Fprintf(b, "CommandSocket=%s\n", filepath.Join(dir, "run", "%d.sock"))
 }
 
@@ -73,7 +83,7 @@ func invent(dir string, s settings) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(s.Nodes + 1)
+	ports, err := freePorts(s.Nodes+1, s.Controllers)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +104,7 @@ func invent(dir string, s settings) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	b.WriteString("# A cluster on one machine, made by rink dev.\nClusterName=dev\n")
-	place(&b, dir, host, ports[0])
+	place(&b, dir, host, s.Controllers, ports[0])
 	b.WriteString("SlurmdParameters=config_overrides\nReturnToService=2\nSelectType=select/cons_tres\nSelectTypeParameters=CR_CPU_Memory\n")
 	b.WriteString("DefMemPerCPU=100\nMaxArraySize=200001\nMaxJobCount=500000\nKillWait=5\nScronParameters=enable\n")
 	b.WriteString("SliceNamespaces=pid,mount,ipc\n")
@@ -125,7 +135,8 @@ func invent(dir string, s settings) ([]byte, error) {
 
 // adopt rewrites an existing configuration so that all of it runs here: where
 // things are is changed, what they are is not.
-func adopt(dir, config string) ([]byte, error) {
+func adopt(dir string, s settings) ([]byte, error) {
+	config := s.Config
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, err
@@ -141,12 +152,12 @@ func adopt(dir, config string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(len(conf.Nodes) + 1)
+	ports, err := freePorts(len(conf.Nodes)+1, s.Controllers)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	place(&b, dir, host, ports[0])
+	place(&b, dir, host, s.Controllers, ports[0])
 	next := 1
 	joined := strings.ReplaceAll(string(text), "\\\n", " ")
 	for line := range strings.Lines(joined) {
@@ -206,16 +217,31 @@ func contains(list []string, word string) bool {
 	return false
 }
 
-// freePorts finds ports of the loopback address nobody listens on.
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
+// freePorts finds ports nobody listens on: the first on the addresses of all
+// controllers, the others on the first.
+func freePorts(n, controllers int) ([]int, error) {
+	ports := make([]int, 0, n)
+	for tries := 0; len(ports) < n; tries++ {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, fmt.Errorf("cannot find a free port: %w", err)
 		}
 		defer l.Close() // held until all are found, so that none is found twice
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		port := l.Addr().(*net.TCPAddr).Port
+		for i := 1; len(ports) == 0 && i < controllers; i++ {
+			other, err := net.Listen("tcp", fmt.Sprintf("127.0.0.%d:%d", i+1, port))
+			if err != nil && tries > 20 {
+				return nil, fmt.Errorf("cannot find a port that is free for all controllers: %w", err)
+			}
+			if err != nil {
+				port = 0
+				break
+			}
+			defer other.Close()
+		}
+		if port > 0 {
+			ports = append(ports, port)
+		}
 	}
 	return ports, nil
 }

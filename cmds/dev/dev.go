@@ -1,5 +1,6 @@
-// Package dev runs a whole cluster on this machine in one process: a
-// controller with its replicated state on disk, and the agents of its nodes.
+// Package dev runs a whole cluster on this machine: a controller with its
+// replicated state on disk, and the agents of its nodes, in one process; or several
+// controllers, each a process of its own.
 package dev
 
 import (
@@ -29,7 +30,7 @@ func Run(env *cli.Env) int {
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "dir", Usage: "keep the cluster in `DIR`, and take up what is there (default: a temporary directory, removed at the end)"},
 			&ucli.StringFlag{Name: "config", Usage: "be the cluster that `SLURM_CONF` describes, all of its nodes on this machine"},
-			&ucli.IntFlag{Name: "controllers", Value: 1, Usage: "run `N` controllers"},
+			&ucli.IntFlag{Name: "controllers", Value: 1, Usage: "run `N` controllers, each a process of its own when there are several"},
 			&ucli.IntFlag{Name: "nodes", Value: 1, Usage: "run `N` nodes"},
 			&ucli.IntFlag{Name: "cpus", Usage: "claim `N` CPUs a node (default: this machine's with one node, 16 with several)"},
 			&ucli.IntFlag{Name: "memory", Usage: "claim `MB` of memory a node (default: this machine's with one node, 64000 with several)"},
@@ -50,8 +51,8 @@ func run(env *cli.Env, c *ucli.Context) error {
 	if c.Args().Len() > 0 {
 		return fmt.Errorf("unexpected argument %q", c.Args().First())
 	}
-	if c.Int("controllers") != 1 {
-		return fmt.Errorf("--controllers=%d: this release runs one controller", c.Int("controllers"))
+	if n := c.Int("controllers"); n < 1 || n > maxControllers {
+		return fmt.Errorf("--controllers=%d is not from 1 to %d", n, maxControllers)
 	}
 	if n := c.Int("nodes"); n < 1 || n > maxNodes {
 		return fmt.Errorf("--nodes=%d is not from 1 to %d", n, maxNodes)
@@ -77,7 +78,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 		return err
 	}
 	path, err := prepare(dir, settings{
-		Config: c.String("config"), Nodes: c.Int("nodes"), CPUs: c.Int("cpus"), MemoryMB: c.Int("memory"),
+		Config: c.String("config"), Controllers: c.Int("controllers"), Nodes: c.Int("nodes"), CPUs: c.Int("cpus"), MemoryMB: c.Int("memory"),
 		Features: c.String("features"), Gres: c.String("gres"),
 	})
 	if err != nil {
@@ -87,7 +88,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	conf, err := ctld.ReadConfig(path, host)
+	parsed, err := ctld.ReadConf(path)
 	if err != nil {
 		return err
 	}
@@ -111,13 +112,22 @@ func run(env *cli.Env, c *ucli.Context) error {
 	// The agents stop before the controller, so that their last reports arrive.
 	ctldCtx, stopCtld := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCtld()
-	leads := make(chan struct{})
 	ctldEnd := make(chan error, 1)
-	go func() { // ends with ctldCtx
-		ctldEnd <- ctld.Run(ctldCtx, ctld.Options{Config: conf, Version: cli.VersionLine(), Logger: log.With("daemon", "rinkctld"), Ready: func() { close(leads) }})
-	}()
+	up := make(chan struct{})
+	if len(parsed.SlurmctldHost) > 1 {
+		p := &processes{env: env, path: path, dir: dir, verbose: c.Bool("v"), names: controllerNames(parsed)}
+		go func() { ctldEnd <- p.run(ctldCtx, func() { close(up) }) }() // ends with ctldCtx
+	} else {
+		conf, err := ctld.ReadConfig(path, host)
+		if err != nil {
+			return err
+		}
+		go func() { // ends with ctldCtx
+			ctldEnd <- ctld.Run(ctldCtx, ctld.Options{Config: conf, Version: cli.VersionLine(), Logger: log.With("daemon", "rinkctld"), Ready: func() { close(up) }})
+		}()
+	}
 	select {
-	case <-leads:
+	case <-up:
 	case err := <-ctldEnd:
 		return withLog(err, log.Handler() != nil, dir)
 	case <-time.After(startLimit):
@@ -131,11 +141,11 @@ func run(env *cli.Env, c *ucli.Context) error {
 	agents, stopAgents := context.WithCancel(ctx)
 	defer stopAgents()
 	var wg sync.WaitGroup
-	ends := make(chan error, len(conf.Conf.Nodes))
-	joined := make(chan struct{}, len(conf.Conf.Nodes))
+	ends := make(chan error, len(parsed.Nodes))
+	joined := make(chan struct{}, len(parsed.Nodes))
 	said := notices{to: env.Stderr}
-	for _, n := range conf.Conf.Nodes {
-		nc, err := noded.ReadConfig(conf.Conf, n.Name, host, "")
+	for _, n := range parsed.Nodes {
+		nc, err := noded.ReadConfig(parsed, n.Name, host, "")
 		if err != nil {
 			stopAgents()
 			wg.Wait()
@@ -151,7 +161,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 			}
 		})
 	}
-	err = serve(ctx, env, path, len(conf.Conf.Nodes), joined, ends, ctldEnd)
+	err = serve(ctx, env, path, len(parsed.Nodes), joined, ends, ctldEnd)
 	stopAgents()
 	wg.Wait()
 	stopCtld()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/runink/rink/cmds/controller"
 	"github.com/runink/rink/cmds/dev"
 	"github.com/runink/rink/cmds/export"
 	"github.com/runink/rink/cmds/importer"
@@ -75,7 +76,8 @@ var commands = []command{
 
 // verbs are what Slurm has no word for: rink VERB.
 var verbs = []command{
-	{[]string{"dev"}, dev.Run, "a whole cluster on this machine, in one process"},
+	{[]string{"controller"}, controller.Run, "look after the controllers: list, remove, transfer"},
+	{[]string{"dev"}, dev.Run, "a whole cluster on this machine"},
 	{[]string{"export"}, export.Run, "write the history for other programs"},
 	{[]string{"import"}, importer.Run, "take in the history of a Slurm site"},
 	{[]string{"sim"}, sim.Run, "replay a workload log under another policy or configuration"},

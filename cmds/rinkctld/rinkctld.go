@@ -3,9 +3,11 @@ package rinkctld
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	ucli "github.com/urfave/cli/v2"
@@ -18,12 +20,14 @@ import (
 // Run is the command.
 func Run(env *cli.Env) int {
 	app := &ucli.App{
-		Name: "rinkctld", Usage: "the controller of a cluster", HideHelpCommand: true, HideVersion: true,
+		Name: "rinkctld", Usage: "a controller of a cluster", UsageText: "rinkctld [options]\nrinkctld [options] join TOKEN|@PATH   get this controller its part in the cluster, and exit", HideHelpCommand: true, HideVersion: true,
 		Writer: env.Stdout, ErrWriter: env.Stderr,
 		ExitErrHandler: func(*ucli.Context, error) {},
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "f", Usage: "read the configuration from `FILE` (default: $RINK_CONF, $SLURM_CONF, /etc/rink/rink.conf, /etc/slurm/slurm.conf)"},
 			&ucli.BoolFlag{Name: "D", Usage: "stay in the foreground, which is always so; for scripts written for slurmctld"},
+			&ucli.StringFlag{Name: "name", Usage: "be the controller that SlurmctldHost calls `NAME` (default: the one of this host)"},
+			&ucli.StringFlag{Name: "join", Usage: "should this controller have no part in the cluster yet, join with the one-time `TOKEN`, or with the one in the file @PATH"},
 			&ucli.BoolFlag{Name: "check", Usage: "say of every key of the configuration whether it is honoured, ignored or refused, and exit"},
 			&ucli.StringFlag{Name: "L", Usage: "log to `FILE` instead of SlurmctldLogFile"},
 			&ucli.BoolFlag{Name: "v", Usage: "log more"},
@@ -43,8 +47,9 @@ func run(env *cli.Env, c *ucli.Context) error {
 		fmt.Fprintln(env.Stdout, cli.VersionLine())
 		return nil
 	}
-	if c.Args().Len() > 0 {
-		return fmt.Errorf("unexpected argument %q", c.Args().First())
+	joins := c.Args().First() == "join"
+	if c.Args().Len() > 0 && !joins || c.Args().Len() > 2 {
+		return fmt.Errorf("unexpected argument %q", c.Args().Get(c.Args().Len()-1))
 	}
 	path := c.String("f")
 	if path == "" {
@@ -60,15 +65,35 @@ func run(env *cli.Env, c *ucli.Context) error {
 	if c.Bool("check") {
 		return check(env, path)
 	}
-	conf, err := ctld.ReadConfig(path, host)
+	conf, err := ctld.ReadConfigOf(path, host, c.String("name"))
 	if err != nil {
 		return err
+	}
+	token := c.String("join")
+	if joins {
+		if token = c.Args().Get(1); token == "" {
+			return errors.New("join needs a token: rink token --controller " + conf.Name + ", run where the cluster is, makes one")
+		}
+	}
+	if token != "" {
+		if conf.Token, err = tokenOf(token); err != nil {
+			return err
+		}
+	}
+	if joins {
+		ctx, cancel := daemon.UntilStopped(context.Background())
+		defer cancel()
+		if err := ctld.Join(ctx, ctld.Options{Config: conf, Version: cli.VersionLine()}); err != nil {
+			return err
+		}
+		fmt.Fprintf(env.Stdout, "controller %s has its part in cluster %s: start it now\n", conf.Name, conf.Conf.ClusterName)
+		return nil
 	}
 	level := conf.Conf.SlurmctldDebug
 	if c.Bool("v") {
 		level = "debug"
 	}
-	file := conf.Conf.SlurmctldLogFile
+	file := conf.Fill(conf.Conf.SlurmctldLogFile)
 	if c.IsSet("L") {
 		file = c.String("L")
 	}
@@ -77,7 +102,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 		return err
 	}
 	defer closer.Close()
-	remove, err := daemon.PIDFile(conf.Conf.SlurmctldPidFile)
+	remove, err := daemon.PIDFile(conf.Fill(conf.Conf.SlurmctldPidFile))
 	if err != nil {
 		return err
 	}
@@ -93,4 +118,17 @@ func run(env *cli.Env, c *ucli.Context) error {
 		log.Error("stopped", "error", err)
 	}
 	return err
+}
+
+// tokenOf is a token as it is given: itself, or the name of a file behind an @.
+func tokenOf(given string) (string, error) {
+	file, ok := strings.CutPrefix(given, "@")
+	if !ok {
+		return given, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("cannot read the join token: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
 }

@@ -2,6 +2,7 @@
 package token
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,9 +20,19 @@ func Run(env *cli.Env) int {
 		ExitErrHandler: func(*ucli.Context, error) {},
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "node", Usage: "good for the node `NAME` alone (default: any node of the configuration)"},
+			&ucli.StringFlag{Name: "controller", Usage: "good for the controller `NAME` alone, in place of a node"},
 			&ucli.DurationFlag{Name: "for", Value: time.Hour, Usage: "good for so `LONG`, at most a week"},
 		},
 		Action: func(c *ucli.Context) error {
+			role, name := "node", c.String("node")
+			if c.IsSet("controller") {
+				if c.IsSet("node") {
+					return errors.New("--node and --controller do not go together")
+				}
+				if role, name = "controller", c.String("controller"); name == "" {
+					return errors.New("--controller needs a name: a controller holds the cluster's authority")
+				}
+			}
 			client, err := cli.Connect(env)
 			if err != nil {
 				return err
@@ -30,7 +41,7 @@ func Run(env *cli.Env) int {
 			ctx, cancel := env.Call(30 * time.Second)
 			defer cancel()
 			r, err := client.CreateToken(ctx, &rinkpb.CreateTokenRequest{
-				Role: "node", Name: c.String("node"), Lifetime: int64(c.Duration("for") / time.Second),
+				Role: role, Name: name, Lifetime: int64(c.Duration("for") / time.Second),
 			})
 			if err != nil {
 				return cli.CallErr(err)

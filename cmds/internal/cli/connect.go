@@ -13,9 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -30,11 +28,11 @@ const maxMessage = 64 << 20
 type Client struct {
 	rinkpb.ControllerClient
 	Cluster string
-	conn    *grpc.ClientConn
+	line    *line
 }
 
 // Close ends the connection.
-func (c *Client) Close() error { return c.conn.Close() }
+func (c *Client) Close() error { return c.line.Close() }
 
 // ConfigPath returns the configuration file a command goes by: $RINK_CONF,
 // $SLURM_CONF, or the first of the usual places that is there.
@@ -119,20 +117,21 @@ func Connect(env *Env) (*Client, error) {
 	if pattern == "" {
 		pattern = slurm.DefaultCommandSocket
 	}
-	var tried []string
+	var tried, there []string
+	found := false
 	for _, sock := range sockets(pattern, cluster) {
-		if err := answers(sock); err != nil {
-			tried = append(tried, err.Error())
-			continue
+		if !found { // the rest is tried when this one is lost
+			if err := answers(sock); err != nil {
+				tried = append(tried, err.Error())
+				continue
+			}
+			found = true
 		}
-		conn, err := grpc.NewClient("unix:"+sock,
-			grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
-			grpc.WithNoProxy(), grpc.WithDisableServiceConfig())
-		if err != nil {
-			return nil, fmt.Errorf("cannot use %s: %w", sock, err)
-		}
-		return &Client{ControllerClient: rinkpb.NewControllerClient(conn), Cluster: cluster, conn: conn}, nil
+		there = append(there, sock)
+	}
+	if found {
+		l := &line{socks: there, read: env.Getenv("RINK_READ")}
+		return &Client{ControllerClient: rinkpb.NewControllerClient(l), Cluster: cluster, line: l}, nil
 	}
 	if len(tried) == 0 {
 		tried = append(tried, "no daemon has a socket at "+pattern)
@@ -144,15 +143,17 @@ func Connect(env *Env) (*Client, error) {
 var ErrUnreachable = errors.New("Unable to contact slurm controller (connect failure)")
 
 // sockets lists where daemons of this host may listen, controllers first. In
-// the pattern %c is the cluster's name and %d the daemon: "ctld" or
-// "noded.NODE".
+// the pattern %c is the cluster's name and %d the daemon: "ctld" or, of one of
+// several controllers, "ctld.NAME", and "noded.NODE".
 func sockets(pattern, cluster string) []string {
 	pattern = strings.ReplaceAll(pattern, "%c", cluster)
 	list := []string{strings.ReplaceAll(pattern, "%d", "ctld")}
 	if strings.Contains(pattern, "%d") {
-		agents, _ := filepath.Glob(strings.ReplaceAll(pattern, "%d", "noded.*"))
-		sort.Strings(agents)
-		list = append(list, agents...)
+		for _, daemon := range []string{"ctld.*", "noded.*"} {
+			found, _ := filepath.Glob(strings.ReplaceAll(pattern, "%d", daemon))
+			sort.Strings(found)
+			list = append(list, found...)
+		}
 	}
 	return list
 }
