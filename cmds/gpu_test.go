@@ -187,8 +187,8 @@ func (c *gpuCluster) wait(name, text string, args ...string) string {
 // sees says which devices can be opened: one that has no driver behind it answers
 // "No such device or address", one behind the fence "Operation not permitted".
 const sees = `for d in /dev/nvidia? /dev/nvidia-caps/*; do
-	m=$( (: <$d) 2>&1 ); case $m in *"not permitted"*) ;; *"No such device"*) printf '%s ' ${d##*/};; *) echo "$d: $m";; esac
-done; echo; `
+	m=$( (: <$d) 2>&1 ); case $m in *"not permitted"*) ;; *"No such device"*) s="$s${d##*/} ";; *) echo "$d: $m";; esac
+done; echo "$s"; `
 
 // TestGPUs runs jobs on two agents that find eight GPUs each through NVML's binary
 // interface: they see and can open exactly what they were given.
@@ -248,12 +248,14 @@ func TestGPUs(t *testing.T) {
 		}
 		quoted := strings.ReplaceAll(sees, "'", `'\''`)
 		id := c.must("sbatch", "--parsable", "-w", "g1", "-n", "2", "--gres=gpu:a100:2", "-o", "steps.%j", "--wrap",
-			"srun -n1 --exact --gres=gpu:a100:1 sh -c '"+quoted+`echo $CUDA_VISIBLE_DEVICES; until [ -e both ]; do sleep 0.1; done' & `+
-				"srun -n1 --exact --gres=gpu:a100:1 sh -c '"+quoted+`echo $CUDA_VISIBLE_DEVICES; touch both'; wait`)
+			"srun -n1 --exact --gres=gpu:a100:1 -o steps.%j.%s sh -c '"+quoted+`echo $CUDA_VISIBLE_DEVICES; until [ -e both ]; do sleep 0.1; done' & `+
+				"srun -n1 --exact --gres=gpu:a100:1 -o steps.%j.%s sh -c '"+quoted+`echo $CUDA_VISIBLE_DEVICES; touch both'; wait`)
 		c.drain(time.Minute)
-		text, _ := os.ReadFile(filepath.Join(c.dir, "steps."+id))
+		one, _ := os.ReadFile(filepath.Join(c.dir, "steps."+id+".0"))
+		two, _ := os.ReadFile(filepath.Join(c.dir, "steps."+id+".1"))
+		text := string(one) + string(two)
 		for _, want := range []string{"nvidia0 \n0", "nvidia1 \n0"} {
-			if !strings.Contains(string(text), want) {
+			if !strings.Contains(text, want) {
 				t.Errorf("steps with one of two GPUs each: %q", text)
 			}
 		}
