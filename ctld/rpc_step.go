@@ -165,7 +165,7 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 			CpusPerTask: int32(step.CPUsPerTask), Mem: int64(n.Mem), Gres: api.GresAllocsToProto(n.Gres),
 			TaskProlog: opts.Step.TaskProlog, TaskEpilog: opts.Step.TaskEpilog, Stdin: req.Stdin, StdinTask: req.StdinTask,
 			Unbuffered: opts.Step.Unbuffered, StepNodeIndex: int32(i), Cpus: int32(n.CPUs), CpuBind: opts.CPUBind, Mpi: mpiOf(opts, conf), StepNodes: nodes, RankNodes: rankNodes,
-			Container: opts.Container, Chdir: opts.Given["chdir"],
+			Container: opts.Container, Chdir: opts.Given["chdir"], Join: req.Join, JoinStep: req.JoinStep,
 		}
 		order.GresFiles, order.Here.GresFiles = s.deviceFiles(n.Node, n.Gres), s.deviceFiles(n.Node, j.Alloc[at].Gres)
 		order.GpuBind = sched.GPUBind(opts)

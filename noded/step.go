@@ -50,7 +50,12 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 			a.launchFailed(j, id, order, "setup", err, false)
 			return
 		}
-		if err := a.intoContainer(j, id, spec, order.Container, "", order.Chdir); err != nil {
+		if order.Join {
+			if err := a.joinRunning(ctx, j, id, spec, order); err != nil {
+				a.launchFailed(j, id, order, "join", err, false)
+				return
+			}
+		} else if err := a.intoContainer(j, id, spec, order.Container, "", order.Chdir); err != nil {
 			a.launchFailed(j, id, order, "container", err, false)
 			return
 		}

@@ -63,6 +63,11 @@ type Spec struct {
 	// Root is a file system of its own; nil is the host's.
 	Root *Root
 
+	// Join is the first process of another slice of this host whose namespaces
+	// the tasks enter, other than its user namespace; 0: none. Such a slice has
+	// no namespaces, mounts or root of its own.
+	Join int
+
 	// HideProcs mounts a /proc in which processes of others are not seen. Needs
 	// Namespaces.Mount; with Namespaces.PID there are none to begin with.
 	HideProcs bool
@@ -291,6 +296,13 @@ func (s *Spec) Validate() error {
 	if s.Root != nil {
 		if err := s.Root.validate(s); err != nil {
 			return err
+		}
+	}
+	if s.Join != 0 {
+		n := s.Namespaces
+		n.User = false
+		if s.Join < 0 || n != (Namespaces{}) || s.Root != nil || s.Hostname != "" {
+			return invalid("namespaces of another slice and of its own")
 		}
 	}
 	if s.Inside != nil && !s.Namespaces.User {

@@ -53,7 +53,9 @@ type builder struct {
 	ends  []taskEnds // ends that stay with the Slice
 	ctl   *os.File   // the socket to the first process and its tasks
 
-	users  *os.File // the user namespace that tasks enter; nil for none
+	users *os.File // the user namespace that tasks enter; nil for none
+	enter []op     // the namespaces of Spec.Join
+
 	pid    int
 	shared map[string]int32 // descriptor that an output file of several tasks will have
 
@@ -276,6 +278,9 @@ func (b *builder) compile() error {
 		}
 		b.child = append(b.child, b.users)
 	}
+	if err := b.joinSlice(); err != nil {
+		return err
+	}
 	b.setupOps()
 	if err := b.mountOps(); err != nil {
 		return err
@@ -320,6 +325,7 @@ func (b *builder) setupOps() {
 	add := func(o ...op) { p.setup = append(p.setup, o...) }
 	add(call(any, unix.SYS_PRCTL, unix.PR_SET_NAME, p.bytes("rink-slice")).with(opOptional))
 	add(call(any, unix.SYS_SETSID).with(opOptional))
+	add(b.enter...)
 	if !b.spec.Namespaces.PID {
 		add(call(any, unix.SYS_PRCTL, unix.PR_SET_CHILD_SUBREAPER, 1))
 	}

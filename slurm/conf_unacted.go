@@ -8,8 +8,8 @@ import "strings"
 var unacted = keySet(
 	"AccountingStoreFlags", "BatchStartTimeout", "CompleteWait",
 	"GetEnvTimeout",
-	"InactiveLimit", "InteractiveStepOptions", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
-	"LaunchParameters", "MailDomain", "MailProg", "MaxTasksPerNode", "MessageTimeout", "MpiParams",
+	"InactiveLimit", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
+	"MailDomain", "MailProg", "MaxTasksPerNode", "MessageTimeout", "MpiParams",
 	"ProctrackType", "PropagatePrioProcess", "PropagateResourceLimits",
 	"PropagateResourceLimitsExcept", "SlurmUser", "SlurmctldAddr",
 	"SlurmctldTimeout", "SlurmdUser", "SrunEpilog", "SrunProlog", "TaskPlugin", "TaskPluginParam", "TmpFS",

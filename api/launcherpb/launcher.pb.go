@@ -2064,6 +2064,7 @@ type Spec struct {
 	HideProcs     bool                   `protobuf:"varint,20,opt,name=hide_procs,json=hideProcs,proto3" json:"hide_procs,omitempty"`
 	Confine       *Confine               `protobuf:"bytes,21,opt,name=confine,proto3" json:"confine,omitempty"`
 	Root          *Root                  `protobuf:"bytes,22,opt,name=root,proto3" json:"root,omitempty"`
+	Join          int32                  `protobuf:"varint,30,opt,name=join,proto3" json:"join,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2250,6 +2251,13 @@ func (x *Spec) GetRoot() *Root {
 		return x.Root
 	}
 	return nil
+}
+
+func (x *Spec) GetJoin() int32 {
+	if x != nil {
+		return x.Join
+	}
+	return 0
 }
 
 // Root is a file system of a slice's own.
@@ -3481,7 +3489,7 @@ const file_launcher_proto_rawDesc = "" +
 	"\x10init_start_ticks\x18\x03 \x01(\x04R\x0einitStartTicks\x12\x17\n" +
 	"\aboot_id\x18\x04 \x01(\tR\x06bootId\x12\x1d\n" +
 	"\n" +
-	"started_ns\x18\x05 \x01(\x03R\tstartedNs\"\xae\x06\n" +
+	"started_ns\x18\x05 \x01(\x03R\tstartedNs\"\xc2\x06\n" +
 	"\x04Spec\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\rR\x03uid\x12\x10\n" +
@@ -3509,7 +3517,8 @@ const file_launcher_proto_rawDesc = "" +
 	"\n" +
 	"hide_procs\x18\x14 \x01(\bR\thideProcs\x125\n" +
 	"\aconfine\x18\x15 \x01(\v2\x1b.runink.launcher.v1.ConfineR\aconfine\x12,\n" +
-	"\x04root\x18\x16 \x01(\v2\x18.runink.launcher.v1.RootR\x04rootB\x10\n" +
+	"\x04root\x18\x16 \x01(\v2\x18.runink.launcher.v1.RootR\x04root\x12\x12\n" +
+	"\x04join\x18\x1e \x01(\x05R\x04joinB\x10\n" +
 	"\x0e_oom_score_adjB\a\n" +
 	"\x05_nice\"\xb3\x02\n" +
 	"\x04Root\x12\x12\n" +

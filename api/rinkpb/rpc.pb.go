@@ -6714,6 +6714,8 @@ type CreateStepRequest struct {
 	Stdin         bool                   `protobuf:"varint,17,opt,name=stdin,proto3" json:"stdin,omitempty"` // the client feeds standard input (to task stdin_task, or all when -1)
 	StdinTask     int32                  `protobuf:"varint,18,opt,name=stdin_task,json=stdinTask,proto3" json:"stdin_task,omitempty"`
 	DontWait      bool                   `protobuf:"varint,19,opt,name=dont_wait,json=dontWait,proto3" json:"dont_wait,omitempty"`
+	Join          bool                   `protobuf:"varint,40,opt,name=join,proto3" json:"join,omitempty"`
+	JoinStep      int32                  `protobuf:"varint,41,opt,name=join_step,json=joinStep,proto3" json:"join_step,omitempty"` // see LaunchStep
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6879,6 +6881,20 @@ func (x *CreateStepRequest) GetDontWait() bool {
 		return x.DontWait
 	}
 	return false
+}
+
+func (x *CreateStepRequest) GetJoin() bool {
+	if x != nil {
+		return x.Join
+	}
+	return false
+}
+
+func (x *CreateStepRequest) GetJoinStep() int32 {
+	if x != nil {
+		return x.JoinStep
+	}
+	return 0
 }
 
 type CreateStepReply struct {
@@ -10997,6 +11013,8 @@ type LaunchStep struct {
 	RankNodes     []int32                `protobuf:"varint,31,rep,packed,name=rank_nodes,json=rankNodes,proto3" json:"rank_nodes,omitempty"` // with mpi: the place in step_nodes of each rank's node
 	Container     string                 `protobuf:"bytes,40,opt,name=container,proto3" json:"container,omitempty"`
 	Chdir         bool                   `protobuf:"varint,41,opt,name=chdir,proto3" json:"chdir,omitempty"`
+	Join          bool                   `protobuf:"varint,42,opt,name=join,proto3" json:"join,omitempty"`
+	JoinStep      int32                  `protobuf:"varint,43,opt,name=join_step,json=joinStep,proto3" json:"join_step,omitempty"` // into a slice of the job that runs: of a step, or with -1 of the script, or what there is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -11260,6 +11278,20 @@ func (x *LaunchStep) GetChdir() bool {
 		return x.Chdir
 	}
 	return false
+}
+
+func (x *LaunchStep) GetJoin() bool {
+	if x != nil {
+		return x.Join
+	}
+	return false
+}
+
+func (x *LaunchStep) GetJoinStep() int32 {
+	if x != nil {
+		return x.JoinStep
+	}
+	return 0
 }
 
 type TaskHere struct {
@@ -13752,7 +13784,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x14\n" +
 	"\x05taken\x18\x02 \x01(\x03R\x05taken\x12\x14\n" +
 	"\x05known\x18\x03 \x01(\x03R\x05known\x12\x18\n" +
-	"\acharged\x18\x04 \x01(\x03R\acharged\"\x8c\x04\n" +
+	"\acharged\x18\x04 \x01(\x03R\acharged\"\xbd\x04\n" +
 	"\x11CreateStepRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\rR\x03job\x12\x19\n" +
@@ -13776,7 +13808,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05stdin\x18\x11 \x01(\bR\x05stdin\x12\x1d\n" +
 	"\n" +
 	"stdin_task\x18\x12 \x01(\x05R\tstdinTask\x12\x1b\n" +
-	"\tdont_wait\x18\x13 \x01(\bR\bdontWait\"\x9f\x01\n" +
+	"\tdont_wait\x18\x13 \x01(\bR\bdontWait\x12\x12\n" +
+	"\x04join\x18( \x01(\bR\x04join\x12\x1b\n" +
+	"\tjoin_step\x18) \x01(\x05R\bjoinStep\"\x9f\x01\n" +
 	"\x0fCreateStepReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12#\n" +
 	"\x04step\x18\x02 \x01(\v2\x0f.runink.v1.StepR\x04step\x12 \n" +
@@ -14128,7 +14162,7 @@ const file_rpc_proto_rawDesc = "" +
 	" \x03(\tR\tprologEnv\x12\x1a\n" +
 	"\brequeued\x18\v \x01(\bR\brequeued\x12\x1c\n" +
 	"\tcontainer\x18( \x01(\tR\tcontainer\x12\x14\n" +
-	"\x05chdir\x18) \x01(\bR\x05chdir\"\x9c\a\n" +
+	"\x05chdir\x18) \x01(\bR\x05chdir\"\xcd\a\n" +
 	"\n" +
 	"LaunchStep\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x12\n" +
@@ -14173,7 +14207,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"rank_nodes\x18\x1f \x03(\x05R\trankNodes\x12\x1c\n" +
 	"\tcontainer\x18( \x01(\tR\tcontainer\x12\x14\n" +
-	"\x05chdir\x18) \x01(\bR\x05chdir\"Z\n" +
+	"\x05chdir\x18) \x01(\bR\x05chdir\x12\x12\n" +
+	"\x04join\x18* \x01(\bR\x04join\x12\x1b\n" +
+	"\tjoin_step\x18+ \x01(\x05R\bjoinStep\"Z\n" +
 	"\bTaskHere\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x14\n" +
 	"\x05local\x18\x02 \x01(\x05R\x05local\x12\x12\n" +

@@ -11,6 +11,7 @@ import (
 
 	"github.com/runink/rink/cmds/controller"
 	"github.com/runink/rink/cmds/dev"
+	"github.com/runink/rink/cmds/exec"
 	"github.com/runink/rink/cmds/export"
 	"github.com/runink/rink/cmds/importer"
 	"github.com/runink/rink/cmds/internal/cli"
@@ -78,6 +79,7 @@ var commands = []command{
 var verbs = []command{
 	{[]string{"controller"}, controller.Run, "look after the controllers: list, remove, transfer"},
 	{[]string{"dev"}, dev.Run, "a whole cluster on this machine"},
+	{[]string{"exec"}, exec.Run, "a command or a shell inside a running job"},
 	{[]string{"export"}, export.Run, "write the history for other programs"},
 	{[]string{"import"}, importer.Run, "take in the history of a Slurm site"},
 	{[]string{"sim"}, sim.Run, "replay a workload log under another policy or configuration"},

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -103,6 +105,9 @@ func Run(env *cli.Env) int {
 			shell = "/bin/sh"
 		}
 		argv = []string{shell}
+		if step := interactiveStep(env, client, shell); step != nil && len(comps) == 1 {
+			argv = step
+		}
 	}
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
@@ -122,6 +127,38 @@ func Run(env *cli.Env) int {
 		return 0 // as Slurm: the signal is told to accounting, not to the caller
 	}
 	return code
+}
+
+// interactiveStep is the srun that gives a shell on the first node of the
+// allocation, with LaunchParameters=use_interactive_step; nil without.
+func interactiveStep(env *cli.Env, client *cli.Client, shell string) []string {
+	conf, _, err := submit.Cluster(env, client)
+	if err != nil || conf.Conf == nil || !conf.Conf.LaunchParameters.Has("use_interactive_step") {
+		return nil
+	}
+	argv := []string{"srun"}
+	for _, name := range []string{"srun", "rrun"} {
+		// The one that was installed with this salloc goes before others.
+		if self, err := os.Executable(); err == nil {
+			if path := filepath.Join(filepath.Dir(self), name); isProgram(path) {
+				argv[0] = path
+				break
+			}
+		}
+		if path, err := exec.LookPath(name); err == nil {
+			argv[0] = path
+			break
+		}
+	}
+	for _, word := range strings.Fields(conf.Conf.InteractiveStepOptions) {
+		argv = append(argv, strings.ReplaceAll(word, "$SHELL", shell))
+	}
+	return argv
+}
+
+func isProgram(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
 // allocVars is the caller's environment with what describes the allocation.

@@ -28,7 +28,14 @@ import (
 var help string
 
 // Run is the command.
-func Run(env *cli.Env) int {
+func Run(env *cli.Env) int { return start(env, &run{}) }
+
+// Join is srun of a step whose tasks enter a slice of the job that runs: of a
+// step, or with -1 of the batch script, or else of the first step.
+func Join(env *cli.Env, step int32) int { return start(env, &run{join: true, joinStep: step}) }
+
+// start is srun as s has been told to be.
+func start(env *cli.Env, s *run) int {
 	in := submit.Input(env)
 	line, err := slurm.ParseCommandLine(slurm.Srun, env.Name, env.Args)
 	if err != nil {
@@ -64,10 +71,13 @@ func Run(env *cli.Env) int {
 		env.Errorf("%v", err)
 		return 1
 	}
+	if o.Job.Step.Interactive {
+		o.Job.Step.Overlap = true // it leaves the job's CPUs to the steps begun from it
+	}
 	if o.Job.Name == "" {
 		o.Job.Name = programName(argv)
 	}
-	s := &run{env: env, o: o, argv: argv, quiet: o.Client.Quiet > 0}
+	s.env, s.o, s.argv, s.quiet = env, o, argv, o.Client.Quiet > 0
 	for i := range comps {
 		mpi := &comps[i].Job.Step.MPI
 		if *mpi = mpiName(*mpi); !s.knowsMPI(*mpi) {
@@ -201,6 +211,9 @@ type run struct {
 	quiet  bool
 	own    bool // the allocation is its own
 
+	join     bool // into a slice of the job that runs: of step joinStep, or with -1 of any
+	joinStep int32
+
 	noInput   bool   // standard input is another step's
 	multiProg []byte // the text of --multi-prog's file
 
@@ -239,7 +252,7 @@ func (s *run) step(id slurm.JobID) int {
 		Key: submit.NewKey(), Job: uint32(id), Options: api.JobOptionsToProto(&o.Job), Argv: s.argv, Env: vars, Cwd: dir,
 		Umask: int32(submit.Umask()), Rlimits: limits, SubmitLine: strings.Join(append([]string{env.Name}, env.Args...), " "), Immediate: o.Job.Given["immediate"], Stdin: !s.noInput, StdinTask: -1,
 	}
-	req.MultiProg = s.multiProg
+	req.MultiProg, req.Join, req.JoinStep = s.multiProg, s.join, s.joinStep
 	in := o.Job.Input
 	if n, err := strconv.Atoi(in); err == nil {
 		req.StdinTask = int32(n)

@@ -26,7 +26,7 @@ func specToWire(s *slice.Spec) *launcherpb.Spec {
 	if in := s.Inside; in != nil {
 		w.Inside = &launcherpb.Identity{Uid: in.UID, Gid: in.GID}
 	}
-	w.Root = rootToWire(s.Root)
+	w.Root, w.Join = rootToWire(s.Root), int32(s.Join)
 	for _, m := range s.Mounts {
 		w.Mounts = append(w.Mounts, &launcherpb.Mount{Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})
 	}
@@ -71,7 +71,7 @@ func specFromWire(w *launcherpb.Spec) *slice.Spec {
 		v := int(w.GetNice())
 		s.Nice = &v
 	}
-	s.Root = rootFromWire(w.GetRoot())
+	s.Root, s.Join = rootFromWire(w.GetRoot()), int(w.GetJoin())
 	for _, m := range w.GetMounts() {
 		s.Mounts = append(s.Mounts, slice.Mount{Source: m.GetSource(), Target: m.GetTarget(), ReadOnly: m.GetReadOnly()})
 	}
