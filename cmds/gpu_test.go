@@ -284,6 +284,16 @@ func TestGPUs(t *testing.T) {
 			held += fmt.Sprintf("process 0 %d %d\n", pidOf(t, fmt.Sprintf("sleep\x004242.%d\x00", i)), mib)
 		}
 		probetest.Describe(t, c.desc[0], gpuDescription()+held)
+		metrics := c.must("rink-metrics", "--name", "g1")
+		for _, want := range []string{
+			`rink_gpu_busy_ratio{gpu="0",name="NVIDIA A100-SXM4-80GB",node="g1",uuid="GPU-0"} 0.5`,
+			`rink_gpu_healthy{gpu="7",name="NVIDIA A100-SXM4-80GB",node="g1",uuid="GPU-7",why=""} 1`,
+			`job="` + ids[0] + `",node="g1",partition="debug",user="root"} ` + "2.147483648e+10",
+		} {
+			if !strings.Contains(metrics, want) {
+				t.Errorf("no %s in\n%s", want, metrics)
+			}
+		}
 		c.wait("sacct", "OUT_OF_MEMORY", "-n", "-X", "-j", ids[1], "-o", "State%20")
 		text, _ := os.ReadFile(filepath.Join(c.dir, "parts."+ids[1]))
 		for _, want := range []string{"HOLDS 20481 MiB OF THE MEMORY OF GPU 0, AND MAY HOLD 20480 MiB", "DUE TO GPU MEMORY LIMIT"} {

@@ -24,6 +24,7 @@ import (
 	"github.com/runink/rink/cmds/export"
 	"github.com/runink/rink/cmds/importer"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/metrics"
 	"github.com/runink/rink/cmds/reff"
 	"github.com/runink/rink/cmds/rinkctld"
 	"github.com/runink/rink/cmds/rinknoded"
@@ -56,7 +57,7 @@ var update = flag.Bool("update", false, "rewrite the expected files of the scrip
 // programs are the commands the scripts, and the jobs in them, can call.
 var programs = map[string]func(*cli.Env) int{
 	"sbatch": sbatch.Run, "squeue": squeue.Run, "scancel": scancel.Run, "sinfo": sinfo.Run, "srun": srun.Run, "salloc": salloc.Run,
-	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "sprio": sprio.Run, "sshare": sshare.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-controller": controller.Run, "rink-token": token.Run, "rink-why": why.Run,
+	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "sprio": sprio.Run, "sshare": sshare.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-controller": controller.Run, "rink-metrics": metrics.Run, "rink-token": token.Run, "rink-why": why.Run,
 	"sreport": sreport.Run, "sstat": sstat.Run, "rink-exec": exec.Run, "rink-export": export.Run, "rink-import": importer.Run, "seff": seff.Run, "reff": reff.Run,
 	"rink-sim": sim.Run,
 	"sdiag":    sdiag.Run, "sbcast": sbcast.Run, "sattach": sattach.Run, "scrontab": scrontab.Run, "strigger": strigger.Run,

@@ -60,6 +60,7 @@ var routes = map[string]route{
 	rinkpb.Controller_StepIO_FullMethodName: byAny, rinkpb.Controller_Bcast_FullMethodName: byAny,
 	rinkpb.Controller_ListControllers_FullMethodName: byAny,
 	rinkpb.Controller_ListNodes_FullMethodName:       ratherByOne,
+	rinkpb.Controller_Metrics_FullMethodName:         ratherByOne,
 }
 
 // always are calls answered here whatever the state.

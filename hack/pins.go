@@ -7,5 +7,4 @@ package hack
 import (
 	_ "github.com/coreos/go-oidc/v3/oidc"
 	_ "github.com/jedib0t/go-pretty/v6/table"
-	_ "github.com/prometheus/client_golang/prometheus"
 )

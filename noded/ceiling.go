@@ -78,15 +78,7 @@ func (a *Agent) lookAtCeilings(warned map[jobKey]bool, processes func() ([]probe
 		a.log.Warn("cannot see who holds the memory of GPUs", "error", err)
 		return warned
 	}
-	held := map[jobKey]map[int]int64{}
-	for _, p := range procs {
-		if k, ok := jobOfProcess(p.PID); ok {
-			if held[k] == nil {
-				held[k] = map[int]int64{}
-			}
-			held[k][p.GPU] += p.Memory
-		}
-	}
+	held := memoryByJob(procs)
 	over := map[jobKey]bool{}
 	for k, list := range limits {
 		for _, c := range list {

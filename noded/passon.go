@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/auth"
 )
 
@@ -64,6 +65,9 @@ func (a *Agent) passCall(_ any, down grpc.ServerStream) error {
 	who, ok := auth.PeerFrom(down.Context())
 	if !ok || !who.IsUser() {
 		return status.Error(codes.Unauthenticated, "the caller is not known")
+	}
+	if method == rinkpb.Controller_NodeMetrics_FullMethodName {
+		return a.nodeMetrics(down)
 	}
 	ctx, cancel := context.WithCancel(auth.Outgoing(a.asSeen(down.Context(), who.UID), who))
 	defer cancel()

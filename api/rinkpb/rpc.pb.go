@@ -8510,6 +8510,86 @@ func (x *RpcCount) GetTime() int64 {
 	return 0
 }
 
+type MetricsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetricsRequest) Reset() {
+	*x = MetricsRequest{}
+	mi := &file_rpc_proto_msgTypes[114]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetricsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetricsRequest) ProtoMessage() {}
+
+func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[114]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
+func (*MetricsRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{114}
+}
+
+type MetricsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          []byte                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetricsReply) Reset() {
+	*x = MetricsReply{}
+	mi := &file_rpc_proto_msgTypes[115]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetricsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetricsReply) ProtoMessage() {}
+
+func (x *MetricsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[115]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetricsReply.ProtoReflect.Descriptor instead.
+func (*MetricsReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{115}
+}
+
+func (x *MetricsReply) GetText() []byte {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
 type CreateTokenRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Role          string                 `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
@@ -8521,7 +8601,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8533,7 +8613,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8546,7 +8626,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -8581,7 +8661,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8593,7 +8673,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8606,7 +8686,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -8641,7 +8721,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8653,7 +8733,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8666,7 +8746,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -8702,7 +8782,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8714,7 +8794,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8727,7 +8807,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -8770,7 +8850,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8782,7 +8862,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8795,7 +8875,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -8853,7 +8933,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8865,7 +8945,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8878,7 +8958,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -9106,7 +9186,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9118,7 +9198,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9131,7 +9211,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -9167,7 +9247,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9179,7 +9259,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9192,7 +9272,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -9234,7 +9314,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9246,7 +9326,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9259,7 +9339,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -9293,7 +9373,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9305,7 +9385,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9318,7 +9398,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -9351,7 +9431,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9363,7 +9443,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9376,7 +9456,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -9444,7 +9524,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9456,7 +9536,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9469,7 +9549,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -9536,7 +9616,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9548,7 +9628,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9561,7 +9641,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -9630,7 +9710,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9642,7 +9722,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9655,7 +9735,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -9725,7 +9805,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9737,7 +9817,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9750,7 +9830,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -9777,7 +9857,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9789,7 +9869,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9802,7 +9882,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -9829,7 +9909,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9841,7 +9921,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9854,7 +9934,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -9883,7 +9963,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9895,7 +9975,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9908,7 +9988,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -9966,7 +10046,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9978,7 +10058,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9991,7 +10071,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *Order) GetId() uint64 {
@@ -10213,7 +10293,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10225,7 +10305,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10238,7 +10318,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -10285,7 +10365,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10297,7 +10377,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10310,7 +10390,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -10329,7 +10409,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10341,7 +10421,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10354,7 +10434,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -10376,7 +10456,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10388,7 +10468,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10401,7 +10481,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -10428,7 +10508,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10440,7 +10520,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10453,7 +10533,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -10472,7 +10552,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10484,7 +10564,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10497,7 +10577,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -10509,7 +10589,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10521,7 +10601,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10534,7 +10614,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -10579,7 +10659,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10591,7 +10671,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10604,7 +10684,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -10859,7 +10939,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10871,7 +10951,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10884,7 +10964,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -11021,7 +11101,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11033,7 +11113,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11046,7 +11126,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -11306,7 +11386,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11318,7 +11398,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11331,7 +11411,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -11378,7 +11458,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11390,7 +11470,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11403,7 +11483,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -11472,7 +11552,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11484,7 +11564,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11497,7 +11577,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -11570,7 +11650,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11582,7 +11662,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11595,7 +11675,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -11634,7 +11714,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11646,7 +11726,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11659,7 +11739,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 type PrioritiesReply struct {
@@ -11673,7 +11753,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11685,7 +11765,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11698,7 +11778,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -11737,7 +11817,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11749,7 +11829,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11762,7 +11842,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -11839,7 +11919,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11851,7 +11931,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11864,7 +11944,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -11990,7 +12070,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12002,7 +12082,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12015,7 +12095,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -12049,7 +12129,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12061,7 +12141,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12074,7 +12154,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -12102,7 +12182,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12114,7 +12194,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12127,7 +12207,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -12175,7 +12255,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12187,7 +12267,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12200,7 +12280,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{154}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -12324,7 +12404,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12336,7 +12416,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12349,7 +12429,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{155}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -12416,7 +12496,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12428,7 +12508,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12441,7 +12521,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{156}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -12505,7 +12585,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12517,7 +12597,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12530,7 +12610,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{157}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -12567,7 +12647,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12579,7 +12659,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12592,7 +12672,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{158}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 func (x *KnownUser) GetName() string {
@@ -12646,7 +12726,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12658,7 +12738,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12671,7 +12751,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{159}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -12746,7 +12826,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12758,7 +12838,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12771,7 +12851,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{160}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -12841,7 +12921,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12853,7 +12933,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12866,7 +12946,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{161}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *PartStanding) GetName() string {
@@ -12912,7 +12992,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12924,7 +13004,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12937,7 +13017,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{162}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -13091,7 +13171,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13103,7 +13183,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13116,7 +13196,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{163}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -13145,7 +13225,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13157,7 +13237,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13170,7 +13250,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{164}
+	return file_rpc_proto_rawDescGZIP(), []int{166}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -13203,7 +13283,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13215,7 +13295,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13228,7 +13308,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{165}
+	return file_rpc_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -13964,7 +14044,10 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\rR\x02id\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x12\n" +
-	"\x04time\x18\x04 \x01(\x03R\x04time\"X\n" +
+	"\x04time\x18\x04 \x01(\x03R\x04time\"\x10\n" +
+	"\x0eMetricsRequest\"\"\n" +
+	"\fMetricsReply\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\fR\x04text\"X\n" +
 	"\x12CreateTokenRequest\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
@@ -14388,7 +14471,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x10\n" +
 	"\x03qos\x18\x03 \x03(\tR\x03qos\"<\n" +
 	"\x0fResetUsageReply\x12)\n" +
-	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\xb3\x18\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\xb5\x19\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -14443,7 +14526,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\rClearTriggers\x12\x1f.runink.v1.ClearTriggersRequest\x1a\x18.runink.v1.TriggersReply\x12F\n" +
 	"\n" +
 	"ResetUsage\x12\x1c.runink.v1.ResetUsageRequest\x1a\x1a.runink.v1.ResetUsageReply\x12Q\n" +
-	"\x0fListControllers\x12!.runink.v1.ListControllersRequest\x1a\x1b.runink.v1.ControllersReply\x12[\n" +
+	"\x0fListControllers\x12!.runink.v1.ListControllersRequest\x1a\x1b.runink.v1.ControllersReply\x12=\n" +
+	"\aMetrics\x12\x19.runink.v1.MetricsRequest\x1a\x17.runink.v1.MetricsReply\x12A\n" +
+	"\vNodeMetrics\x12\x19.runink.v1.MetricsRequest\x1a\x17.runink.v1.MetricsReply\x12[\n" +
 	"\x11ChangeControllers\x12#.runink.v1.ChangeControllersRequest\x1a!.runink.v1.ChangeControllersReply2\xbc\x01\n" +
 	"\aMembers\x127\n" +
 	"\x05Enter\x12\x17.runink.v1.EnterRequest\x1a\x15.runink.v1.EnterReply\x12?\n" +
@@ -14471,7 +14556,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 166)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 168)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                     // 1: runink.v1.Done
@@ -14588,79 +14673,81 @@ var file_rpc_proto_goTypes = []any{
 	(*DiagReply)(nil),                // 112: runink.v1.DiagReply
 	(*PlanCount)(nil),                // 113: runink.v1.PlanCount
 	(*RpcCount)(nil),                 // 114: runink.v1.RpcCount
-	(*CreateTokenRequest)(nil),       // 115: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 116: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 117: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 118: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 119: runink.v1.JoinRequest
-	(*Report)(nil),                   // 120: runink.v1.Report
-	(*Hello)(nil),                    // 121: runink.v1.Hello
-	(*HeldJob)(nil),                  // 122: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 123: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 124: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 125: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 126: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 127: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 128: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 129: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 130: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 131: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 132: runink.v1.StepUsage
-	(*Order)(nil),                    // 133: runink.v1.Order
-	(*Welcome)(nil),                  // 134: runink.v1.Welcome
-	(*Ack)(nil),                      // 135: runink.v1.Ack
-	(*NewConfig)(nil),                // 136: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 137: runink.v1.DeviceFiles
-	(*PrologHere)(nil),               // 138: runink.v1.PrologHere
-	(*CheckHealth)(nil),              // 139: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 140: runink.v1.Reboot
-	(*JobHere)(nil),                  // 141: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 142: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 143: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 144: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 145: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 146: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 147: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 148: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 149: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 150: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 151: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 152: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 153: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 154: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 155: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 156: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 157: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 158: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 159: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 160: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 161: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 162: runink.v1.PartStanding
-	(*Standing)(nil),                 // 163: runink.v1.Standing
-	(*Bounded)(nil),                  // 164: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 165: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 166: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 167: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 168: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 169: runink.v1.IndexSet
-	(*Job)(nil),                      // 170: runink.v1.Job
-	(*Obstacle)(nil),                 // 171: runink.v1.Obstacle
-	(*Node)(nil),                     // 172: runink.v1.Node
-	(*Partition)(nil),                // 173: runink.v1.Partition
-	(*ConfigFile)(nil),               // 174: runink.v1.ConfigFile
-	(*Story)(nil),                    // 175: runink.v1.Story
-	(*RunRecord)(nil),                // 176: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 177: runink.v1.Trigger
-	(*Reservation)(nil),              // 178: runink.v1.Reservation
-	(*AccountTables)(nil),            // 179: runink.v1.AccountTables
-	(*Transaction)(nil),              // 180: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 181: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 182: runink.v1.ExitCode
-	(*Step)(nil),                     // 183: runink.v1.Step
-	(*Usage)(nil),                    // 184: runink.v1.Usage
-	(*SetDevices)(nil),               // 185: runink.v1.SetDevices
-	(*RegisterNode)(nil),             // 186: runink.v1.RegisterNode
-	(*GresAlloc)(nil),                // 187: runink.v1.GresAlloc
+	(*MetricsRequest)(nil),           // 115: runink.v1.MetricsRequest
+	(*MetricsReply)(nil),             // 116: runink.v1.MetricsReply
+	(*CreateTokenRequest)(nil),       // 117: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 118: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 119: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 120: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 121: runink.v1.JoinRequest
+	(*Report)(nil),                   // 122: runink.v1.Report
+	(*Hello)(nil),                    // 123: runink.v1.Hello
+	(*HeldJob)(nil),                  // 124: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 125: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 126: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 127: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 128: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 129: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 130: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 131: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 132: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 133: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 134: runink.v1.StepUsage
+	(*Order)(nil),                    // 135: runink.v1.Order
+	(*Welcome)(nil),                  // 136: runink.v1.Welcome
+	(*Ack)(nil),                      // 137: runink.v1.Ack
+	(*NewConfig)(nil),                // 138: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 139: runink.v1.DeviceFiles
+	(*PrologHere)(nil),               // 140: runink.v1.PrologHere
+	(*CheckHealth)(nil),              // 141: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 142: runink.v1.Reboot
+	(*JobHere)(nil),                  // 143: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 144: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 145: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 146: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 147: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 148: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 149: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 150: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 151: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 152: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 153: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 154: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 155: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 156: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 157: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 158: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 159: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 160: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 161: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 162: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 163: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 164: runink.v1.PartStanding
+	(*Standing)(nil),                 // 165: runink.v1.Standing
+	(*Bounded)(nil),                  // 166: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 167: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 168: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 169: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 170: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 171: runink.v1.IndexSet
+	(*Job)(nil),                      // 172: runink.v1.Job
+	(*Obstacle)(nil),                 // 173: runink.v1.Obstacle
+	(*Node)(nil),                     // 174: runink.v1.Node
+	(*Partition)(nil),                // 175: runink.v1.Partition
+	(*ConfigFile)(nil),               // 176: runink.v1.ConfigFile
+	(*Story)(nil),                    // 177: runink.v1.Story
+	(*RunRecord)(nil),                // 178: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 179: runink.v1.Trigger
+	(*Reservation)(nil),              // 180: runink.v1.Reservation
+	(*AccountTables)(nil),            // 181: runink.v1.AccountTables
+	(*Transaction)(nil),              // 182: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 183: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 184: runink.v1.ExitCode
+	(*Step)(nil),                     // 185: runink.v1.Step
+	(*Usage)(nil),                    // 186: runink.v1.Usage
+	(*SetDevices)(nil),               // 187: runink.v1.SetDevices
+	(*RegisterNode)(nil),             // 188: runink.v1.RegisterNode
+	(*GresAlloc)(nil),                // 189: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
@@ -14670,26 +14757,26 @@ var file_rpc_proto_depIdxs = []int32{
 	20,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
 	4,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
 	18,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	167, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	168, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	169, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	170, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	20,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	20,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	169, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	171, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	23,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	170, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	172, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	26,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	20,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	171, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	172, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	173, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	174, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	173, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	174, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	175, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	176, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	20,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	36,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	20,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	170, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	175, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	176, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	172, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	177, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	178, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	23,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	20,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	44,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -14698,19 +14785,19 @@ var file_rpc_proto_depIdxs = []int32{
 	0,   // 32: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
 	18,  // 33: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
 	20,  // 34: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	177, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	179, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
 	20,  // 36: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	177, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	179, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
 	23,  // 38: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
 	54,  // 39: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	54,  // 40: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	54,  // 41: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	178, // 42: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	180, // 42: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	54,  // 43: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	20,  // 44: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	179, // 45: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	180, // 46: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	181, // 47: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	181, // 45: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	182, // 46: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	183, // 47: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	66,  // 48: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	54,  // 49: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	65,  // 50: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -14720,13 +14807,13 @@ var file_rpc_proto_depIdxs = []int32{
 	69,  // 54: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	69,  // 55: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
 	69,  // 56: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	182, // 57: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	184, // 57: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	23,  // 58: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	75,  // 59: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	20,  // 60: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	170, // 61: runink.v1.Record.job:type_name -> runink.v1.Job
-	183, // 62: runink.v1.Record.steps:type_name -> runink.v1.Step
-	184, // 63: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	172, // 61: runink.v1.Record.job:type_name -> runink.v1.Job
+	185, // 62: runink.v1.Record.steps:type_name -> runink.v1.Step
+	186, // 63: runink.v1.Record.batch:type_name -> runink.v1.Usage
 	76,  // 64: runink.v1.Record.node:type_name -> runink.v1.NodeFact
 	77,  // 65: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
 	20,  // 66: runink.v1.UsageReply.status:type_name -> runink.v1.Status
@@ -14745,19 +14832,19 @@ var file_rpc_proto_depIdxs = []int32{
 	23,  // 79: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
 	89,  // 80: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
 	20,  // 81: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	170, // 82: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	183, // 83: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	172, // 82: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	185, // 83: runink.v1.StepStat.step:type_name -> runink.v1.Step
 	90,  // 84: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	184, // 85: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	186, // 85: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
 	93,  // 86: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	184, // 87: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	186, // 87: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
 	75,  // 88: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
 	20,  // 89: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	167, // 90: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	168, // 91: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	169, // 90: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	170, // 91: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	20,  // 92: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	183, // 93: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	170, // 94: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	185, // 93: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	172, // 94: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
 	100, // 95: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
 	102, // 96: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
 	104, // 97: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
@@ -14765,10 +14852,10 @@ var file_rpc_proto_depIdxs = []int32{
 	106, // 99: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
 	102, // 100: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
 	103, // 101: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	182, // 102: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	184, // 102: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
 	108, // 103: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
 	23,  // 104: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	141, // 105: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	143, // 105: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
 	20,  // 106: runink.v1.BcastReply.status:type_name -> runink.v1.Status
 	110, // 107: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
 	20,  // 108: runink.v1.DiagReply.status:type_name -> runink.v1.Status
@@ -14779,75 +14866,75 @@ var file_rpc_proto_depIdxs = []int32{
 	114, // 113: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
 	20,  // 114: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
 	20,  // 115: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	121, // 116: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	123, // 117: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	124, // 118: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	125, // 119: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	126, // 120: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	127, // 121: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	128, // 122: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	130, // 123: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	131, // 124: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	132, // 125: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	123, // 116: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	125, // 117: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	126, // 118: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	127, // 119: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	128, // 120: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	129, // 121: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	130, // 122: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	132, // 123: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	133, // 124: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	134, // 125: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
 	92,  // 126: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	129, // 127: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	185, // 128: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	186, // 129: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	122, // 130: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	182, // 131: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	184, // 132: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	184, // 133: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	182, // 134: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	131, // 127: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	187, // 128: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	188, // 129: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	124, // 130: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	184, // 131: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	186, // 132: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	186, // 133: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	184, // 134: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
 	106, // 135: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	184, // 136: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	186, // 136: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
 	20,  // 137: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	184, // 138: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	134, // 139: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	142, // 140: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	143, // 141: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	145, // 142: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	146, // 143: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	135, // 144: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	136, // 145: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	147, // 146: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	186, // 138: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	136, // 139: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	144, // 140: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	145, // 141: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	147, // 142: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	148, // 143: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	137, // 144: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	138, // 145: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	149, // 146: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
 	91,  // 147: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	138, // 148: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	139, // 149: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	140, // 150: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	174, // 151: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	122, // 152: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	174, // 153: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	141, // 154: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	187, // 155: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	168, // 156: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	137, // 157: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	141, // 158: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	141, // 159: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	144, // 160: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	187, // 161: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	137, // 162: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	150, // 163: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	151, // 164: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	152, // 165: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	152, // 166: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	155, // 167: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	159, // 168: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	160, // 169: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	161, // 170: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	158, // 171: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	155, // 172: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	163, // 173: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	163, // 174: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	162, // 175: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	162, // 176: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	163, // 177: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	164, // 178: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	164, // 179: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	164, // 180: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	164, // 181: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	164, // 182: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	164, // 183: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	164, // 184: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	140, // 148: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	141, // 149: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	142, // 150: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	176, // 151: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	124, // 152: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	176, // 153: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	143, // 154: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	189, // 155: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	170, // 156: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	139, // 157: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	143, // 158: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	143, // 159: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	146, // 160: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	189, // 161: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	139, // 162: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	152, // 163: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	153, // 164: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	154, // 165: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	154, // 166: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	157, // 167: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	161, // 168: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	162, // 169: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	163, // 170: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	160, // 171: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	157, // 172: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	165, // 173: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	165, // 174: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	164, // 175: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	164, // 176: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	165, // 177: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	166, // 178: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	166, // 179: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	166, // 180: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	166, // 181: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	166, // 182: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	166, // 183: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	166, // 184: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
 	20,  // 185: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
 	2,   // 186: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
 	17,  // 187: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
@@ -14880,85 +14967,89 @@ var file_rpc_proto_depIdxs = []int32{
 	98,  // 214: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
 	63,  // 215: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
 	67,  // 216: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	115, // 217: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	117, // 218: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	148, // 219: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	153, // 220: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	117, // 217: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	119, // 218: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	150, // 219: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	155, // 220: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
 	111, // 221: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
 	107, // 222: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	156, // 223: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	158, // 223: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
 	46,  // 224: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
 	47,  // 225: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
 	49,  // 226: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
 	50,  // 227: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
 	51,  // 228: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	165, // 229: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	167, // 229: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
 	5,   // 230: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	8,   // 231: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	10,  // 232: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	12,  // 233: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	13,  // 234: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	119, // 235: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	120, // 236: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	15,  // 237: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	99,  // 238: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	107, // 239: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	3,   // 240: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	19,  // 241: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	21,  // 242: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	170, // 243: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	25,  // 244: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	28,  // 245: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	30,  // 246: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	32,  // 247: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	34,  // 248: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	37,  // 249: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	41,  // 250: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	39,  // 251: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	43,  // 252: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	43,  // 253: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	43,  // 254: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 255: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 256: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	1,   // 257: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	60,  // 258: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	62,  // 259: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	1,   // 260: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	74,  // 261: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	79,  // 262: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	88,  // 263: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	95,  // 264: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 265: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	97,  // 266: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	101, // 267: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 268: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	64,  // 269: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	68,  // 270: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	116, // 271: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	118, // 272: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	149, // 273: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	154, // 274: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	112, // 275: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	109, // 276: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	157, // 277: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	48,  // 278: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	48,  // 279: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	52,  // 280: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	52,  // 281: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	52,  // 282: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	166, // 283: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	6,   // 284: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	9,   // 285: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	11,  // 286: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	14,  // 287: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	1,   // 288: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	118, // 289: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	133, // 290: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	16,  // 291: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	101, // 292: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	109, // 293: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	240, // [240:294] is the sub-list for method output_type
-	186, // [186:240] is the sub-list for method input_type
+	115, // 231: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	115, // 232: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	8,   // 233: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	10,  // 234: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	12,  // 235: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	13,  // 236: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	121, // 237: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	122, // 238: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	15,  // 239: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	99,  // 240: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	107, // 241: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	3,   // 242: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	19,  // 243: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	21,  // 244: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	172, // 245: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	25,  // 246: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	28,  // 247: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	30,  // 248: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	32,  // 249: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	34,  // 250: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	37,  // 251: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	41,  // 252: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	39,  // 253: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	43,  // 254: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	43,  // 255: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	43,  // 256: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 257: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 258: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	1,   // 259: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	60,  // 260: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	62,  // 261: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	1,   // 262: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	74,  // 263: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	79,  // 264: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	88,  // 265: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	95,  // 266: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 267: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	97,  // 268: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	101, // 269: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 270: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	64,  // 271: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	68,  // 272: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	118, // 273: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	120, // 274: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	151, // 275: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	156, // 276: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	112, // 277: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	109, // 278: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	159, // 279: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	48,  // 280: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	48,  // 281: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	52,  // 282: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	52,  // 283: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	52,  // 284: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	168, // 285: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	6,   // 286: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	116, // 287: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	116, // 288: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	9,   // 289: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	11,  // 290: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	14,  // 291: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	1,   // 292: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	120, // 293: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	135, // 294: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	16,  // 295: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	101, // 296: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	109, // 297: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	242, // [242:298] is the sub-list for method output_type
+	186, // [186:242] is the sub-list for method input_type
 	186, // [186:186] is the sub-list for extension type_name
 	186, // [186:186] is the sub-list for extension extendee
 	0,   // [0:186] is the sub-list for field type_name
@@ -14972,7 +15063,7 @@ func file_rpc_proto_init() {
 	file_nouns_proto_init()
 	file_log_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[119].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[121].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -14987,7 +15078,7 @@ func file_rpc_proto_init() {
 		(*Report_PrologDone)(nil),
 		(*Report_Devices)(nil),
 	}
-	file_rpc_proto_msgTypes[132].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[134].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -15007,7 +15098,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   166,
+			NumMessages:   168,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

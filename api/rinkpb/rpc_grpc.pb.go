@@ -66,6 +66,8 @@ const (
 	Controller_ClearTriggers_FullMethodName     = "/runink.v1.Controller/ClearTriggers"
 	Controller_ResetUsage_FullMethodName        = "/runink.v1.Controller/ResetUsage"
 	Controller_ListControllers_FullMethodName   = "/runink.v1.Controller/ListControllers"
+	Controller_Metrics_FullMethodName           = "/runink.v1.Controller/Metrics"
+	Controller_NodeMetrics_FullMethodName       = "/runink.v1.Controller/NodeMetrics"
 	Controller_ChangeControllers_FullMethodName = "/runink.v1.Controller/ChangeControllers"
 )
 
@@ -148,6 +150,9 @@ type ControllerClient interface {
 	ResetUsage(ctx context.Context, in *ResetUsageRequest, opts ...grpc.CallOption) (*ResetUsageReply, error)
 	// ListControllers tells of each controller whether it answers and how far it is.
 	ListControllers(ctx context.Context, in *ListControllersRequest, opts ...grpc.CallOption) (*ControllersReply, error)
+	// Metrics are what there is to count, in the text format of Prometheus; NodeMetrics those of the node whose agent is asked.
+	Metrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (*MetricsReply, error)
+	NodeMetrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (*MetricsReply, error)
 	// ChangeControllers takes one out, or hands the lead over.
 	ChangeControllers(ctx context.Context, in *ChangeControllersRequest, opts ...grpc.CallOption) (*ChangeControllersReply, error)
 }
@@ -643,6 +648,26 @@ func (c *controllerClient) ListControllers(ctx context.Context, in *ListControll
 	return out, nil
 }
 
+func (c *controllerClient) Metrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (*MetricsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MetricsReply)
+	err := c.cc.Invoke(ctx, Controller_Metrics_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controllerClient) NodeMetrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (*MetricsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MetricsReply)
+	err := c.cc.Invoke(ctx, Controller_NodeMetrics_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controllerClient) ChangeControllers(ctx context.Context, in *ChangeControllersRequest, opts ...grpc.CallOption) (*ChangeControllersReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ChangeControllersReply)
@@ -732,6 +757,9 @@ type ControllerServer interface {
 	ResetUsage(context.Context, *ResetUsageRequest) (*ResetUsageReply, error)
 	// ListControllers tells of each controller whether it answers and how far it is.
 	ListControllers(context.Context, *ListControllersRequest) (*ControllersReply, error)
+	// Metrics are what there is to count, in the text format of Prometheus; NodeMetrics those of the node whose agent is asked.
+	Metrics(context.Context, *MetricsRequest) (*MetricsReply, error)
+	NodeMetrics(context.Context, *MetricsRequest) (*MetricsReply, error)
 	// ChangeControllers takes one out, or hands the lead over.
 	ChangeControllers(context.Context, *ChangeControllersRequest) (*ChangeControllersReply, error)
 	mustEmbedUnimplementedControllerServer()
@@ -878,6 +906,12 @@ func (UnimplementedControllerServer) ResetUsage(context.Context, *ResetUsageRequ
 }
 func (UnimplementedControllerServer) ListControllers(context.Context, *ListControllersRequest) (*ControllersReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListControllers not implemented")
+}
+func (UnimplementedControllerServer) Metrics(context.Context, *MetricsRequest) (*MetricsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Metrics not implemented")
+}
+func (UnimplementedControllerServer) NodeMetrics(context.Context, *MetricsRequest) (*MetricsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method NodeMetrics not implemented")
 }
 func (UnimplementedControllerServer) ChangeControllers(context.Context, *ChangeControllersRequest) (*ChangeControllersReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method ChangeControllers not implemented")
@@ -1670,6 +1704,42 @@ func _Controller_ListControllers_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Controller_Metrics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MetricsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).Metrics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_Metrics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).Metrics(ctx, req.(*MetricsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Controller_NodeMetrics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MetricsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).NodeMetrics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_NodeMetrics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).NodeMetrics(ctx, req.(*MetricsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Controller_ChangeControllers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ChangeControllersRequest)
 	if err := dec(in); err != nil {
@@ -1854,6 +1924,14 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListControllers",
 			Handler:    _Controller_ListControllers_Handler,
+		},
+		{
+			MethodName: "Metrics",
+			Handler:    _Controller_Metrics_Handler,
+		},
+		{
+			MethodName: "NodeMetrics",
+			Handler:    _Controller_NodeMetrics_Handler,
 		},
 		{
 			MethodName: "ChangeControllers",

@@ -15,6 +15,7 @@ import (
 	"github.com/runink/rink/cmds/export"
 	"github.com/runink/rink/cmds/importer"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/metrics"
 	"github.com/runink/rink/cmds/reff"
 	"github.com/runink/rink/cmds/rinkctld"
 	"github.com/runink/rink/cmds/rinknoded"
@@ -77,6 +78,7 @@ var commands = []command{
 
 // verbs are what Slurm has no word for: rink VERB.
 var verbs = []command{
+	{[]string{"metrics"}, metrics.Run, "what there is to count, for Prometheus"},
 	{[]string{"controller"}, controller.Run, "look after the controllers: list, remove, transfer"},
 	{[]string{"dev"}, dev.Run, "a whole cluster on this machine"},
 	{[]string{"exec"}, exec.Run, "a command or a shell inside a running job"},

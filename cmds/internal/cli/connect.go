@@ -105,7 +105,19 @@ func locate(path string, depth int) (cluster, socket string, err error) {
 // Connect returns a client of the cluster. The controller's socket on this
 // host is tried first, then the agents'. The error is Slurm's for a controller
 // that cannot be reached, with what was tried within.
-func Connect(env *Env) (*Client, error) {
+func Connect(env *Env) (*Client, error) { return connect(env, "ctld", "ctld.*", "noded.*") }
+
+// ConnectNode returns a client that asks the agent of a node on this host; of the
+// first there is when node is "".
+func ConnectNode(env *Env, node string) (*Client, error) {
+	if node == "" {
+		node = "*"
+	}
+	return connect(env, "noded."+node)
+}
+
+// connect finds those of a host's daemons that answer, in the order given.
+func connect(env *Env, daemons ...string) (*Client, error) {
 	path, err := ConfigPath(env)
 	if err != nil {
 		return nil, err
@@ -119,7 +131,7 @@ func Connect(env *Env) (*Client, error) {
 	}
 	var tried, there []string
 	found := false
-	for _, sock := range sockets(pattern, cluster) {
+	for _, sock := range sockets(pattern, cluster, daemons...) {
 		if !found { // the rest is tried when this one is lost
 			if err := answers(sock); err != nil {
 				tried = append(tried, err.Error())
@@ -142,18 +154,24 @@ func Connect(env *Env) (*Client, error) {
 // ErrUnreachable is Slurm's error for a controller that cannot be reached.
 var ErrUnreachable = errors.New("Unable to contact slurm controller (connect failure)")
 
-// sockets lists where daemons of this host may listen, controllers first. In
-// the pattern %c is the cluster's name and %d the daemon: "ctld" or, of one of
-// several controllers, "ctld.NAME", and "noded.NODE".
-func sockets(pattern, cluster string) []string {
+// sockets lists where daemons of this host may listen. In the pattern %c is the
+// cluster's name and %d the daemon: "ctld" or, of one of several controllers,
+// "ctld.NAME", and "noded.NODE"; * stands for any name that is there.
+func sockets(pattern, cluster string, daemons ...string) []string {
 	pattern = strings.ReplaceAll(pattern, "%c", cluster)
-	list := []string{strings.ReplaceAll(pattern, "%d", "ctld")}
-	if strings.Contains(pattern, "%d") {
-		for _, daemon := range []string{"ctld.*", "noded.*"} {
-			found, _ := filepath.Glob(strings.ReplaceAll(pattern, "%d", daemon))
-			sort.Strings(found)
-			list = append(list, found...)
+	if !strings.Contains(pattern, "%d") {
+		return []string{pattern}
+	}
+	var list []string
+	for _, daemon := range daemons {
+		at := strings.ReplaceAll(pattern, "%d", daemon)
+		if !strings.Contains(daemon, "*") {
+			list = append(list, at)
+			continue
 		}
+		found, _ := filepath.Glob(at)
+		sort.Strings(found)
+		list = append(list, found...)
 	}
 	return list
 }
