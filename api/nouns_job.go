@@ -32,7 +32,7 @@ func JobToProto(j *sched.Job) *rinkpb.Job {
 		NextStep: j.NextStep, AdminComment: j.AdminComment, SystemComment: j.SystemComment, ChangedAt: j.ChangedAt,
 		Preempted: TimeToProto(j.Preempted), PreemptedFor: uint32(j.PreemptedFor), PreemptMode: uint32(j.PreemptMode),
 		RoomMade: TimeToProto(j.RoomMade), RoomOn: NodeAllocsToProto(j.RoomOn), FailedStarts: j.FailedStarts,
-		Resv: j.Resv, ResvId: j.ResvID,
+		Resv: j.Resv, ResvId: j.ResvID, WaitedFor: uint32(j.WaitedFor),
 	}
 	if j.Spec != nil {
 		p.Spec = JobOptionsToProto(j.Spec)
@@ -114,6 +114,9 @@ func jobFields(j *sched.Job, p *rinkpb.Job) (err error) {
 	if j.State, err = JobStateFromProto(p.State); err != nil {
 		return err
 	}
+	if j.WaitedFor, err = ReasonFromProto(p.WaitedFor); err != nil {
+		return err
+	}
 	if j.Reason, err = ReasonFromProto(p.Reason); err != nil {
 		return err
 	}
@@ -152,6 +155,7 @@ func StepToProto(s *sched.Step) *rinkpb.Step {
 		Id: uint32(s.ID), Name: s.Name, Tasks: Int32(s.Tasks), CpusPerTask: Int32(s.CPUsPerTask), Gres: GresToProto(s.Gres),
 		MemPerNode: int64(s.MemPerNode), Overlap: s.Overlap, Distribution: s.Distribution, Start: TimeToProto(s.Start), End: TimeToProto(s.End),
 		State: uint32(s.State), ExitCode: ExitCodeToProto(s.ExitCode), SubmitLine: s.SubmitLine, Usage: UsageToProto(s.Usage),
+		KilledBy: s.KilledBy,
 	}
 	if len(s.Nodes) > 0 {
 		p.Nodes = make([]*rinkpb.StepNode, len(s.Nodes))
@@ -171,7 +175,7 @@ func StepFromProto(p *rinkpb.Step) (*sched.Step, error) {
 	s := &sched.Step{
 		ID: slurm.StepID(p.Id), Name: p.Name, Tasks: int(p.Tasks), CPUsPerTask: int(p.CpusPerTask), MemPerNode: slurm.MB(p.MemPerNode),
 		Overlap: p.Overlap, Distribution: p.Distribution, Start: TimeFromProto(p.Start), End: TimeFromProto(p.End), SubmitLine: p.SubmitLine,
-		ExitCode: ExitCodeFromProto(p.ExitCode), Usage: UsageFromProto(p.Usage),
+		ExitCode: ExitCodeFromProto(p.ExitCode), Usage: UsageFromProto(p.Usage), KilledBy: p.KilledBy,
 	}
 	if err := stepFields(s, p); err != nil {
 		return nil, fmt.Errorf("cannot read step %v: %w", s.ID, err)

@@ -62,7 +62,7 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 	case state.EndStep:
 		e.Cmd = &rinkpb.Entry_EndStep{EndStep: &rinkpb.EndStep{
 			Job: uint32(c.Job), Restarts: c.Restarts, Step: uint32(c.Step), State: uint32(c.State),
-			Exit: api.ExitCodeToProto(c.Exit), Usage: api.UsageToProto(c.Usage),
+			Exit: api.ExitCodeToProto(c.Exit), Usage: api.UsageToProto(c.Usage), KilledBy: c.KilledBy,
 		}}
 	case state.RegisterNode:
 		e.Cmd = &rinkpb.Entry_RegisterNode{RegisterNode: registerToProto(c)}
@@ -330,7 +330,7 @@ func endJobFromProto(p *rinkpb.EndJob) (state.Command, error) {
 }
 
 func endStepFromProto(p *rinkpb.EndStep) (state.Command, error) {
-	c := state.EndStep{Restarts: p.GetRestarts()}
+	c := state.EndStep{Restarts: p.GetRestarts(), KilledBy: p.GetKilledBy()}
 	setNumber(&c.Job, p.GetJob())
 	setNumber(&c.Step, p.GetStep())
 	var err error

@@ -140,6 +140,9 @@ func (c *controller) History(req *rinkpb.HistoryRequest, stream rinkpb.Controlle
 	records := c.s.liveRecords()
 	now := time.Now()
 	page := &rinkpb.HistoryPage{Now: now.UnixNano(), Status: &rinkpb.Status{}}
+	for _, q := range c.s.accounts.Load().Tables().QOS {
+		page.Qos = append(page.Qos, &rinkpb.QOSNumber{Name: q.Name, Id: q.ID})
+	}
 	for rec, err := range c.s.store.Query(f, slices.Values(records)) {
 		if err != nil {
 			return err

@@ -232,14 +232,17 @@ func (c *controller) cancelStep(ref *rinkpb.JobRef, req *rinkpb.CancelRequest, j
 		if sig == 0 {
 			sig = 9 // a step gets no time to take leave, as in Slurm
 		}
-		return append(signals, func() { c.s.signalStep(j, st, sig) })
+		return append(signals, func() { c.s.signalStep(j, st, sig, u.UID) })
 	}
 	out.Status = refuse(slurm.ErrnoAlreadyDone) // or not begun: the job is there
 	return signals
 }
 
 // signalStep signals a step on all of its nodes; 0 ends it.
-func (s *Server) signalStep(j *sched.Job, st *sched.Step, sig int32) {
+func (s *Server) signalStep(j *sched.Job, st *sched.Step, sig int32, uid uint32) {
+	if (sig == 0 || sig == 9) && !j.HasEnded() {
+		s.stepBook.killed(j.ID, st.ID, uid)
+	}
 	for _, n := range st.Nodes {
 		order := &rinkpb.Order{Order: &rinkpb.Order_Signal{Signal: &rinkpb.SignalJob{
 			Job: uint32(j.ID), Restarts: j.Restarts, Signal: sig, HasStep: true, Step: uint32(st.ID),

@@ -161,6 +161,7 @@ func (c *controller) ListPartitions(ctx context.Context, _ *rinkpb.ListPartition
 	reply := &rinkpb.PartitionList{Now: time.Now().UnixNano()}
 	c.s.barn.Read(func(t *state.State) {
 		if conf := t.Config(); conf != nil {
+			reply.TrackedTres = conf.Conf.AccountingStorageTRES
 			for _, p := range conf.Partitions {
 				reply.Partitions = append(reply.Partitions, api.PartitionToProto(p))
 			}

@@ -241,7 +241,7 @@ func (c *controller) SignalStep(ctx context.Context, req *rinkpb.SignalStepReque
 	}
 	for _, st := range j.Steps {
 		if uint32(st.ID) == req.Step {
-			c.s.signalStep(j, st, req.Signal)
+			c.s.signalStep(j, st, req.Signal, u.UID)
 			return &rinkpb.Done{}, nil
 		}
 	}

@@ -30,6 +30,7 @@ type stepProgress struct {
 	worst    sched.ExitCode
 	oom      bool
 	failed   bool
+	killedBy uint32 // 1 + uid
 	usage    sched.Usage
 }
 
@@ -39,6 +40,15 @@ func (b *stepBook) start(j *sched.Job, st *sched.Step, orders map[sched.NodeName
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.steps[stepKey{j.ID, st.ID}] = &stepProgress{restarts: j.Restarts, orders: orders, done: map[sched.NodeName]bool{}}
+}
+
+// killed notes who ended a step.
+func (b *stepBook) killed(job slurm.JobID, step slurm.StepID, uid uint32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p := b.steps[stepKey{job, step}]; p != nil {
+		p.killedBy = uid + 1
+	}
 }
 
 // order is the launch order a node has not reported on yet; nil when this
@@ -93,10 +103,17 @@ func (b *stepBook) done(s *Server, node sched.NodeName, d *rinkpb.StepDone, usag
 	}
 	delete(b.steps, key)
 	st, _ := endState(p.worst, p.oom)
-	if p.failed && st == slurm.JobCompleted {
+	switch {
+	case p.failed && st == slurm.JobCompleted:
 		st = slurm.JobFailed
+	case st == slurm.JobFailed && p.worst.Signal != 0:
+		st = slurm.JobCancelled // as in Slurm, whoever sent the signal
 	}
-	return []state.Command{state.EndStep{Job: key.job, Restarts: d.Restarts, Step: key.step, State: st, Exit: p.worst, Usage: p.usage}}
+	killer := uint32(0)
+	if st == slurm.JobCancelled {
+		killer = p.killedBy
+	}
+	return []state.Command{state.EndStep{Job: key.job, Restarts: d.Restarts, Step: key.step, State: st, Exit: p.worst, Usage: p.usage, KilledBy: killer}}
 }
 
 // worse orders exit codes as a step's own is chosen: the highest code, a

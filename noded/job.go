@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -383,13 +384,8 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	}
 	j.mu.Lock()
 	oom := exit.OOMKills > 0 || j.gpuOver
-	delete(j.slices, exit.ID)
 	if r != nil {
 		defer r.held.close()
-	}
-	j.oom = j.oom || oom
-	if !batch {
-		j.stepsDone[step] = true
 	}
 	j.mu.Unlock()
 	var ranks []*rinkpb.TaskHere
@@ -398,22 +394,32 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	}
 	usage := usageOf(exit, ranks)
 	a.meter.end(exit.ID, usage)
+	j.mu.Lock()
+	delete(j.slices, exit.ID)
+	j.oom = j.oom || oom
+	switch {
+	case !batch:
+		j.stepsDone[step] = true
+	case !exit.Lost:
+		// Before anybody hears of it: an order to end the job may come on that, find
+		// nothing left here and report how the script ended.
+		j.batch = &rinkpb.JobDone{
+			Job: k.job, Restarts: k.restarts, Exit: exitCode(exit, 0), Oom: oom, Usage: usage, At: exit.Ended.UnixNano(), Error: startWords(exit),
+		}
+	}
+	done := j.batch
+	j.mu.Unlock()
 	switch {
 	case exit.Lost && batch:
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_Failed{Failed: &rinkpb.LaunchFailed{
 			Job: k.job, Restarts: k.restarts, Stage: "launcher", Error: "the launcher of the node died with the job", Requeue: true,
 		}}})
 	case batch:
-		done := &rinkpb.JobDone{
-			Job: k.job, Restarts: k.restarts, Exit: exitCode(exit, 0), Oom: oom, Usage: usage, At: exit.Ended.UnixNano(), Error: startWords(exit),
-		}
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_Done{Done: done}})
-		if err := a.spool.put(k, "done", done); err != nil {
+		// Without a directory the job is over and forgotten meanwhile.
+		if err := a.spool.put(k, "done", done); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			a.log.Error("cannot keep how a job ended", "job", k.job, "error", err)
 		}
-		j.mu.Lock()
-		j.batch = done
-		j.mu.Unlock()
 	default:
 		done := &rinkpb.StepDone{Job: k.job, Restarts: k.restarts, Step: step, Usage: usage, At: exit.Ended.UnixNano(), Error: exit.Note}
 		if r != nil && r.step != nil {

@@ -114,9 +114,10 @@ type Job struct {
 	Completing   []NodeName  // nodes that have not yet reported the job gone
 	ExitCode     ExitCode
 	DerivedExit  ExitCode
-	KilledBy     uint32 // uid of who cancelled it; meaningful when State is CANCELLED
+	KilledBy     uint32 // uid of who cancelled it, or KilledByNobody; meaningful when State is CANCELLED
 	Ended        string // extra words about the end, for AdminComment-like listings; "" usually
 	LicensesUsed slurm.Licenses
+	WaitedFor    slurm.Reason // what it waited for last before it started
 	// CPUsFree says that the job's CPUs are free for others although its
 	// allocation is not: it is suspended, or was when it ended.
 	CPUsFree bool
@@ -225,6 +226,10 @@ type ExitCode struct {
 	Signal uint8
 }
 
+// KilledByNobody is KilledBy of a job that ended as CANCELLED by itself: what it
+// depended on can never be.
+const KilledByNobody uint32 = 1<<32 - 1
+
 // Step is one step of a running job.
 type Step struct {
 	ID           slurm.StepID
@@ -242,6 +247,7 @@ type Step struct {
 	ExitCode     ExitCode
 	SubmitLine   string
 	Usage        Usage
+	KilledBy     uint32 // 1 + the uid of who ended it; 0: nobody did
 }
 
 // StepNode is a step's part on one node: the global ranks that run there.

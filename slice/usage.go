@@ -58,10 +58,13 @@ func (s *Slice) sample(live bool) Usage {
 // truePeak corrects the highest memory of a process as its parent was told.
 // A task counts from before its exec, while it still had the launcher's
 // memory: a figure no higher than that says nothing of its own, except that
-// it was not more than the whole group has had.
+// it was not more than the whole group has had. s.mu is held.
 func (s *Slice) truePeak(told, group uint64) uint64 {
-	if told > s.launcherPeak || s.group == nil || group == 0 {
+	switch {
+	case told > s.launcherPeak:
 		return told
+	case s.group == nil || group == 0:
+		group = s.maxRSS // what was seen of it; nothing, if it was too short for that
 	}
 	return min(told, group)
 }

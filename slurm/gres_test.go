@@ -123,7 +123,7 @@ func TestTRES(t *testing.T) {
 	for _, c := range []struct{ in, text, raw, byName string }{
 		{"", "", "", ""},
 		{"cpu=4,mem=8G,node=1,billing=4,gres/gpu=1", "cpu=4,mem=8G,node=1,billing=4,gres/gpu=1", "cpu=4,mem=8192M,node=1,billing=4,gres/gpu=1", "billing=4,cpu=4,gres/gpu=1,mem=8G,node=1"},
-		{"gres/gpu:a100=2,gres/gpu=2,billing=1,node=1,mem=100,CPU=1", "cpu=1,mem=100M,node=1,billing=1,gres/gpu=2,gres/gpu:a100=2", "cpu=1,mem=100M,node=1,billing=1,gres/gpu=2,gres/gpu:a100=2", "billing=1,cpu=1,gres/gpu=2,gres/gpu:a100=2,mem=100M,node=1"},
+		{"gres/gpu:a100=2,gres/gpu=2,billing=1,node=1,mem=100,CPU=1", "cpu=1,mem=100M,node=1,billing=1,gres/gpu=2,gres/gpu:a100=2", "cpu=1,mem=100M,node=1,billing=1,gres/gpu=2,gres/gpu:a100=2", "billing=1,cpu=1,gres/gpu:a100=2,gres/gpu=2,mem=100M,node=1"},
 		{"license/matlab=2,mem=64000M,cpu=16", "cpu=16,mem=62.50G,license/matlab=2", "cpu=16,mem=64000M,license/matlab=2", "cpu=16,license/matlab=2,mem=62.50G"},
 		{"cpu=-1,mem=-1", "cpu=-1,mem=-1", "cpu=-1,mem=-1", "cpu=-1,mem=-1"},
 		{"gres/gpu:2,cpu:1", "cpu=1,gres/gpu=2", "cpu=1,gres/gpu=2", "cpu=1,gres/gpu=2"},

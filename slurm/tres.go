@@ -112,7 +112,8 @@ func (t TRES) Raw() string { return t.sorted().join(MB.Raw) }
 // ByName prints the list in the order of the alphabet, as sacct does.
 func (t TRES) ByName(noconvert bool) string {
 	out := slices.Clone(t)
-	slices.SortStableFunc(out, func(a, b TRESItem) int { return strings.Compare(a.Key(), b.Key()) })
+	// By the text as a whole: gres/gpu:a100=1 stands before gres/gpu=1.
+	slices.SortStableFunc(out, func(a, b TRESItem) int { return strings.Compare(a.Key()+"=", b.Key()+"=") })
 	if noconvert {
 		return out.join(MB.Raw)
 	}

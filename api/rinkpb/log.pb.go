@@ -2207,6 +2207,7 @@ type EndStep struct {
 	State         uint32                 `protobuf:"varint,4,opt,name=state,proto3" json:"state,omitempty"`
 	Exit          *ExitCode              `protobuf:"bytes,5,opt,name=exit,proto3" json:"exit,omitempty"`
 	Usage         *Usage                 `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"`
+	KilledBy      uint32                 `protobuf:"varint,30,opt,name=killed_by,json=killedBy,proto3" json:"killed_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2281,6 +2282,13 @@ func (x *EndStep) GetUsage() *Usage {
 		return x.Usage
 	}
 	return nil
+}
+
+func (x *EndStep) GetKilledBy() uint32 {
+	if x != nil {
+		return x.KilledBy
+	}
+	return 0
 }
 
 type RegisterNode struct {
@@ -5307,14 +5315,15 @@ const file_log_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12#\n" +
 	"\x04step\x18\x03 \x01(\v2\x0f.runink.v1.StepR\x04step\x12\x10\n" +
-	"\x03key\x18\x04 \x01(\tR\x03key\"\xb2\x01\n" +
+	"\x03key\x18\x04 \x01(\tR\x03key\"\xcf\x01\n" +
 	"\aEndStep\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
 	"\x04step\x18\x03 \x01(\rR\x04step\x12\x14\n" +
 	"\x05state\x18\x04 \x01(\rR\x05state\x12'\n" +
 	"\x04exit\x18\x05 \x01(\v2\x13.runink.v1.ExitCodeR\x04exit\x12&\n" +
-	"\x05usage\x18\x06 \x01(\v2\x10.runink.v1.UsageR\x05usage\"\xb3\x03\n" +
+	"\x05usage\x18\x06 \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x1b\n" +
+	"\tkilled_by\x18\x1e \x01(\rR\bkilledBy\"\xb3\x03\n" +
 	"\fRegisterNode\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04arch\x18\x02 \x01(\tR\x04arch\x12\x0e\n" +

@@ -2258,6 +2258,7 @@ type Job struct {
 	AgeFrom          int64                  `protobuf:"varint,101,opt,name=age_from,json=ageFrom,proto3" json:"age_from,omitempty"`
 	Resv             string                 `protobuf:"bytes,120,opt,name=resv,proto3" json:"resv,omitempty"`
 	ResvId           uint32                 `protobuf:"varint,121,opt,name=resv_id,json=resvId,proto3" json:"resv_id,omitempty"`
+	WaitedFor        uint32                 `protobuf:"varint,140,opt,name=waited_for,json=waitedFor,proto3" json:"waited_for,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2866,6 +2867,13 @@ func (x *Job) GetResvId() uint32 {
 	return 0
 }
 
+func (x *Job) GetWaitedFor() uint32 {
+	if x != nil {
+		return x.WaitedFor
+	}
+	return 0
+}
+
 type Rlimit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -3299,6 +3307,7 @@ type Step struct {
 	ExitCode      *ExitCode              `protobuf:"bytes,13,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"`
 	SubmitLine    string                 `protobuf:"bytes,14,opt,name=submit_line,json=submitLine,proto3" json:"submit_line,omitempty"`
 	Usage         *Usage                 `protobuf:"bytes,15,opt,name=usage,proto3" json:"usage,omitempty"`
+	KilledBy      uint32                 `protobuf:"varint,30,opt,name=killed_by,json=killedBy,proto3" json:"killed_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3436,6 +3445,13 @@ func (x *Step) GetUsage() *Usage {
 		return x.Usage
 	}
 	return nil
+}
+
+func (x *Step) GetKilledBy() uint32 {
+	if x != nil {
+		return x.KilledBy
+	}
+	return 0
 }
 
 type NodeGres struct {
@@ -6103,7 +6119,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05tasks\x18\x04 \x01(\x05R\x05tasks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xe1\x13\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\x81\x14\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x19\n" +
 	"\barray_id\x18\x02 \x01(\rR\aarrayId\x12\x17\n" +
@@ -6204,7 +6220,9 @@ const file_nouns_proto_rawDesc = "" +
 	"\bage_held\x18d \x01(\bR\aageHeld\x12\x19\n" +
 	"\bage_from\x18e \x01(\x03R\aageFrom\x12\x12\n" +
 	"\x04resv\x18x \x01(\tR\x04resv\x12\x17\n" +
-	"\aresv_id\x18y \x01(\rR\x06resvId\"D\n" +
+	"\aresv_id\x18y \x01(\rR\x06resvId\x12\x1e\n" +
+	"\n" +
+	"waited_for\x18\x8c\x01 \x01(\rR\twaitedFor\"D\n" +
 	"\x06Rlimit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
@@ -6249,7 +6267,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x06OfTask\x12\x16\n" +
 	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x12\n" +
-	"\x04task\x18\x03 \x01(\x05R\x04task\"\xd1\x03\n" +
+	"\x04task\x18\x03 \x01(\x05R\x04task\"\xee\x03\n" +
 	"\x04Step\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12)\n" +
@@ -6268,7 +6286,8 @@ const file_nouns_proto_rawDesc = "" +
 	"\texit_code\x18\r \x01(\v2\x13.runink.v1.ExitCodeR\bexitCode\x12\x1f\n" +
 	"\vsubmit_line\x18\x0e \x01(\tR\n" +
 	"submitLine\x12&\n" +
-	"\x05usage\x18\x0f \x01(\v2\x10.runink.v1.UsageR\x05usage\"\x91\x02\n" +
+	"\x05usage\x18\x0f \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x1b\n" +
+	"\tkilled_by\x18\x1e \x01(\rR\bkilledBy\"\x91\x02\n" +
 	"\bNodeGres\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +

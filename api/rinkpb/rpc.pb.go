@@ -2037,6 +2037,7 @@ type PartitionList struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Partitions    []*Partition           `protobuf:"bytes,1,rep,name=partitions,proto3" json:"partitions,omitempty"`
 	Now           int64                  `protobuf:"varint,2,opt,name=now,proto3" json:"now,omitempty"`
+	TrackedTres   []string               `protobuf:"bytes,3,rep,name=tracked_tres,json=trackedTres,proto3" json:"tracked_tres,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2083,6 +2084,13 @@ func (x *PartitionList) GetNow() int64 {
 		return x.Now
 	}
 	return 0
+}
+
+func (x *PartitionList) GetTrackedTres() []string {
+	if x != nil {
+		return x.TrackedTres
+	}
+	return nil
 }
 
 type GetConfigRequest struct {
@@ -4975,6 +4983,7 @@ type HistoryPage struct {
 	Records       []*Record              `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
 	Now           int64                  `protobuf:"varint,2,opt,name=now,proto3" json:"now,omitempty"`
 	Status        *Status                `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	Qos           []*QOSNumber           `protobuf:"bytes,4,rep,name=qos,proto3" json:"qos,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5030,6 +5039,65 @@ func (x *HistoryPage) GetStatus() *Status {
 	return nil
 }
 
+func (x *HistoryPage) GetQos() []*QOSNumber {
+	if x != nil {
+		return x.Qos
+	}
+	return nil
+}
+
+type QOSNumber struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Id            uint32                 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QOSNumber) Reset() {
+	*x = QOSNumber{}
+	mi := &file_rpc_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QOSNumber) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QOSNumber) ProtoMessage() {}
+
+func (x *QOSNumber) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QOSNumber.ProtoReflect.Descriptor instead.
+func (*QOSNumber) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *QOSNumber) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *QOSNumber) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
 // Record is one incarnation of a job as accounting keeps it: the final record,
 // or the current one of a job that has not ended, with its ended and live steps.
 type Record struct {
@@ -5051,7 +5119,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5063,7 +5131,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5076,7 +5144,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Record) GetJob() *Job {
@@ -5175,7 +5243,7 @@ type NodeFact struct {
 
 func (x *NodeFact) Reset() {
 	*x = NodeFact{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5187,7 +5255,7 @@ func (x *NodeFact) String() string {
 func (*NodeFact) ProtoMessage() {}
 
 func (x *NodeFact) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5200,7 +5268,7 @@ func (x *NodeFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeFact.ProtoReflect.Descriptor instead.
 func (*NodeFact) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *NodeFact) GetNode() string {
@@ -5284,7 +5352,7 @@ type ReservationSpan struct {
 
 func (x *ReservationSpan) Reset() {
 	*x = ReservationSpan{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5296,7 +5364,7 @@ func (x *ReservationSpan) String() string {
 func (*ReservationSpan) ProtoMessage() {}
 
 func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5309,7 +5377,7 @@ func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSpan.ProtoReflect.Descriptor instead.
 func (*ReservationSpan) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ReservationSpan) GetId() uint32 {
@@ -5391,7 +5459,7 @@ type UsageRequest struct {
 
 func (x *UsageRequest) Reset() {
 	*x = UsageRequest{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5403,7 +5471,7 @@ func (x *UsageRequest) String() string {
 func (*UsageRequest) ProtoMessage() {}
 
 func (x *UsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5416,7 +5484,7 @@ func (x *UsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
 func (*UsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *UsageRequest) GetStart() int64 {
@@ -5494,7 +5562,7 @@ type UsageReply struct {
 
 func (x *UsageReply) Reset() {
 	*x = UsageReply{}
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5506,7 +5574,7 @@ func (x *UsageReply) String() string {
 func (*UsageReply) ProtoMessage() {}
 
 func (x *UsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5519,7 +5587,7 @@ func (x *UsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
 func (*UsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *UsageReply) GetStatus() *Status {
@@ -5616,7 +5684,7 @@ type Party struct {
 
 func (x *Party) Reset() {
 	*x = Party{}
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5628,7 +5696,7 @@ func (x *Party) String() string {
 func (*Party) ProtoMessage() {}
 
 func (x *Party) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5641,7 +5709,7 @@ func (x *Party) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Party.ProtoReflect.Descriptor instead.
 func (*Party) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Party) GetAccount() string {
@@ -5712,7 +5780,7 @@ type PartyUsage struct {
 
 func (x *PartyUsage) Reset() {
 	*x = PartyUsage{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5724,7 +5792,7 @@ func (x *PartyUsage) String() string {
 func (*PartyUsage) ProtoMessage() {}
 
 func (x *PartyUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5737,7 +5805,7 @@ func (x *PartyUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
 func (*PartyUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *PartyUsage) GetParty() *Party {
@@ -5779,7 +5847,7 @@ type TRESSeconds struct {
 
 func (x *TRESSeconds) Reset() {
 	*x = TRESSeconds{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5791,7 +5859,7 @@ func (x *TRESSeconds) String() string {
 func (*TRESSeconds) ProtoMessage() {}
 
 func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5804,7 +5872,7 @@ func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
 func (*TRESSeconds) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *TRESSeconds) GetTres() string {
@@ -5842,7 +5910,7 @@ type EndedSums struct {
 
 func (x *EndedSums) Reset() {
 	*x = EndedSums{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5854,7 +5922,7 @@ func (x *EndedSums) String() string {
 func (*EndedSums) ProtoMessage() {}
 
 func (x *EndedSums) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5867,7 +5935,7 @@ func (x *EndedSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
 func (*EndedSums) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *EndedSums) GetJobs() int64 {
@@ -5971,7 +6039,7 @@ type ClusterUsage struct {
 
 func (x *ClusterUsage) Reset() {
 	*x = ClusterUsage{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5983,7 +6051,7 @@ func (x *ClusterUsage) String() string {
 func (*ClusterUsage) ProtoMessage() {}
 
 func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5996,7 +6064,7 @@ func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
 func (*ClusterUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *ClusterUsage) GetTres() string {
@@ -6072,7 +6140,7 @@ type ReservationUsage struct {
 
 func (x *ReservationUsage) Reset() {
 	*x = ReservationUsage{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6084,7 +6152,7 @@ func (x *ReservationUsage) String() string {
 func (*ReservationUsage) ProtoMessage() {}
 
 func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6097,7 +6165,7 @@ func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
 func (*ReservationUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *ReservationUsage) GetSpan() *ReservationSpan {
@@ -6125,7 +6193,7 @@ type AccountPlace struct {
 
 func (x *AccountPlace) Reset() {
 	*x = AccountPlace{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6137,7 +6205,7 @@ func (x *AccountPlace) String() string {
 func (*AccountPlace) ProtoMessage() {}
 
 func (x *AccountPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6150,7 +6218,7 @@ func (x *AccountPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
 func (*AccountPlace) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *AccountPlace) GetName() string {
@@ -6177,7 +6245,7 @@ type StepStatsRequest struct {
 
 func (x *StepStatsRequest) Reset() {
 	*x = StepStatsRequest{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6189,7 +6257,7 @@ func (x *StepStatsRequest) String() string {
 func (*StepStatsRequest) ProtoMessage() {}
 
 func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6202,7 +6270,7 @@ func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
 func (*StepStatsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *StepStatsRequest) GetRefs() []*JobRef {
@@ -6229,7 +6297,7 @@ type StepStatsReply struct {
 
 func (x *StepStatsReply) Reset() {
 	*x = StepStatsReply{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6241,7 +6309,7 @@ func (x *StepStatsReply) String() string {
 func (*StepStatsReply) ProtoMessage() {}
 
 func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6254,7 +6322,7 @@ func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
 func (*StepStatsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *StepStatsReply) GetSteps() []*StepStat {
@@ -6283,7 +6351,7 @@ type StepStat struct {
 
 func (x *StepStat) Reset() {
 	*x = StepStat{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6295,7 +6363,7 @@ func (x *StepStat) String() string {
 func (*StepStat) ProtoMessage() {}
 
 func (x *StepStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6308,7 +6376,7 @@ func (x *StepStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
 func (*StepStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *StepStat) GetJob() *Job {
@@ -6344,7 +6412,7 @@ type NodeStat struct {
 
 func (x *NodeStat) Reset() {
 	*x = NodeStat{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6356,7 +6424,7 @@ func (x *NodeStat) String() string {
 func (*NodeStat) ProtoMessage() {}
 
 func (x *NodeStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6369,7 +6437,7 @@ func (x *NodeStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
 func (*NodeStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *NodeStat) GetNode() string {
@@ -6411,7 +6479,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6423,7 +6491,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6436,7 +6504,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *Sample) GetJob() uint32 {
@@ -6463,7 +6531,7 @@ type Sampled struct {
 
 func (x *Sampled) Reset() {
 	*x = Sampled{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6475,7 +6543,7 @@ func (x *Sampled) String() string {
 func (*Sampled) ProtoMessage() {}
 
 func (x *Sampled) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6488,7 +6556,7 @@ func (x *Sampled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
 func (*Sampled) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *Sampled) GetAsk() uint64 {
@@ -6518,7 +6586,7 @@ type SliceStat struct {
 
 func (x *SliceStat) Reset() {
 	*x = SliceStat{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6530,7 +6598,7 @@ func (x *SliceStat) String() string {
 func (*SliceStat) ProtoMessage() {}
 
 func (x *SliceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6543,7 +6611,7 @@ func (x *SliceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
 func (*SliceStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *SliceStat) GetJob() uint32 {
@@ -6590,7 +6658,7 @@ type ImportHistoryRequest struct {
 
 func (x *ImportHistoryRequest) Reset() {
 	*x = ImportHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6602,7 +6670,7 @@ func (x *ImportHistoryRequest) String() string {
 func (*ImportHistoryRequest) ProtoMessage() {}
 
 func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6615,7 +6683,7 @@ func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ImportHistoryRequest) GetRecords() []*Record {
@@ -6637,7 +6705,7 @@ type ImportHistoryReply struct {
 
 func (x *ImportHistoryReply) Reset() {
 	*x = ImportHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6649,7 +6717,7 @@ func (x *ImportHistoryReply) String() string {
 func (*ImportHistoryReply) ProtoMessage() {}
 
 func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6662,7 +6730,7 @@ func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
 func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *ImportHistoryReply) GetStatus() *Status {
@@ -6722,7 +6790,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6734,7 +6802,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6747,7 +6815,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -6909,7 +6977,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6921,7 +6989,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6934,7 +7002,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -6976,7 +7044,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6988,7 +7056,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7001,7 +7069,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{97}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -7044,7 +7112,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7056,7 +7124,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7069,7 +7137,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{98}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -7159,7 +7227,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7171,7 +7239,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7184,7 +7252,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{99}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -7268,7 +7336,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7280,7 +7348,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7293,7 +7361,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{100}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -7379,7 +7447,7 @@ type PmiShare struct {
 
 func (x *PmiShare) Reset() {
 	*x = PmiShare{}
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7391,7 +7459,7 @@ func (x *PmiShare) String() string {
 func (*PmiShare) ProtoMessage() {}
 
 func (x *PmiShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7404,7 +7472,7 @@ func (x *PmiShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiShare.ProtoReflect.Descriptor instead.
 func (*PmiShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{101}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *PmiShare) GetFence() uint32 {
@@ -7445,7 +7513,7 @@ type PmiKey struct {
 
 func (x *PmiKey) Reset() {
 	*x = PmiKey{}
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7457,7 +7525,7 @@ func (x *PmiKey) String() string {
 func (*PmiKey) ProtoMessage() {}
 
 func (x *PmiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7470,7 +7538,7 @@ func (x *PmiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiKey.ProtoReflect.Descriptor instead.
 func (*PmiKey) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{102}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *PmiKey) GetName() []byte {
@@ -7499,7 +7567,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7511,7 +7579,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7524,7 +7592,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{103}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -7567,7 +7635,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7579,7 +7647,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7592,7 +7660,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{104}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -7635,7 +7703,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7647,7 +7715,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7660,7 +7728,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -7704,7 +7772,7 @@ type BcastUp struct {
 
 func (x *BcastUp) Reset() {
 	*x = BcastUp{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7716,7 +7784,7 @@ func (x *BcastUp) String() string {
 func (*BcastUp) ProtoMessage() {}
 
 func (x *BcastUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7729,7 +7797,7 @@ func (x *BcastUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastUp.ProtoReflect.Descriptor instead.
 func (*BcastUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *BcastUp) GetFile() *BcastFile {
@@ -7781,7 +7849,7 @@ type BcastFile struct {
 
 func (x *BcastFile) Reset() {
 	*x = BcastFile{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7793,7 +7861,7 @@ func (x *BcastFile) String() string {
 func (*BcastFile) ProtoMessage() {}
 
 func (x *BcastFile) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7806,7 +7874,7 @@ func (x *BcastFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastFile.ProtoReflect.Descriptor instead.
 func (*BcastFile) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *BcastFile) GetRef() *JobRef {
@@ -7910,7 +7978,7 @@ type BcastReply struct {
 
 func (x *BcastReply) Reset() {
 	*x = BcastReply{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7922,7 +7990,7 @@ func (x *BcastReply) String() string {
 func (*BcastReply) ProtoMessage() {}
 
 func (x *BcastReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7935,7 +8003,7 @@ func (x *BcastReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastReply.ProtoReflect.Descriptor instead.
 func (*BcastReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *BcastReply) GetStatus() *Status {
@@ -7963,7 +8031,7 @@ type BcastOutcome struct {
 
 func (x *BcastOutcome) Reset() {
 	*x = BcastOutcome{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7975,7 +8043,7 @@ func (x *BcastOutcome) String() string {
 func (*BcastOutcome) ProtoMessage() {}
 
 func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7988,7 +8056,7 @@ func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastOutcome.ProtoReflect.Descriptor instead.
 func (*BcastOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *BcastOutcome) GetNode() string {
@@ -8021,7 +8089,7 @@ type DiagRequest struct {
 
 func (x *DiagRequest) Reset() {
 	*x = DiagRequest{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8033,7 +8101,7 @@ func (x *DiagRequest) String() string {
 func (*DiagRequest) ProtoMessage() {}
 
 func (x *DiagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8046,7 +8114,7 @@ func (x *DiagRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagRequest.ProtoReflect.Descriptor instead.
 func (*DiagRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *DiagRequest) GetAnew() bool {
@@ -8091,7 +8159,7 @@ type DiagReply struct {
 
 func (x *DiagReply) Reset() {
 	*x = DiagReply{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8103,7 +8171,7 @@ func (x *DiagReply) String() string {
 func (*DiagReply) ProtoMessage() {}
 
 func (x *DiagReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8116,7 +8184,7 @@ func (x *DiagReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagReply.ProtoReflect.Descriptor instead.
 func (*DiagReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *DiagReply) GetStatus() *Status {
@@ -8323,7 +8391,7 @@ type PlanCount struct {
 
 func (x *PlanCount) Reset() {
 	*x = PlanCount{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8335,7 +8403,7 @@ func (x *PlanCount) String() string {
 func (*PlanCount) ProtoMessage() {}
 
 func (x *PlanCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8348,7 +8416,7 @@ func (x *PlanCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanCount.ProtoReflect.Descriptor instead.
 func (*PlanCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *PlanCount) GetCycles() int64 {
@@ -8454,7 +8522,7 @@ type RpcCount struct {
 
 func (x *RpcCount) Reset() {
 	*x = RpcCount{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8466,7 +8534,7 @@ func (x *RpcCount) String() string {
 func (*RpcCount) ProtoMessage() {}
 
 func (x *RpcCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8479,7 +8547,7 @@ func (x *RpcCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RpcCount.ProtoReflect.Descriptor instead.
 func (*RpcCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *RpcCount) GetName() string {
@@ -8518,7 +8586,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8530,7 +8598,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8543,7 +8611,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 type MetricsReply struct {
@@ -8555,7 +8623,7 @@ type MetricsReply struct {
 
 func (x *MetricsReply) Reset() {
 	*x = MetricsReply{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8567,7 +8635,7 @@ func (x *MetricsReply) String() string {
 func (*MetricsReply) ProtoMessage() {}
 
 func (x *MetricsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8580,7 +8648,7 @@ func (x *MetricsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsReply.ProtoReflect.Descriptor instead.
 func (*MetricsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *MetricsReply) GetText() []byte {
@@ -8601,7 +8669,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8613,7 +8681,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8626,7 +8694,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -8661,7 +8729,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8673,7 +8741,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8686,7 +8754,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -8721,7 +8789,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8733,7 +8801,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8746,7 +8814,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -8782,7 +8850,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8794,7 +8862,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8807,7 +8875,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -8850,7 +8918,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8862,7 +8930,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8875,7 +8943,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -8933,7 +9001,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8945,7 +9013,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8958,7 +9026,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -9186,7 +9254,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9198,7 +9266,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9211,7 +9279,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -9247,7 +9315,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9259,7 +9327,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9272,7 +9340,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -9314,7 +9382,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9326,7 +9394,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9339,7 +9407,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -9373,7 +9441,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9385,7 +9453,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9398,7 +9466,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -9431,7 +9499,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9443,7 +9511,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9456,7 +9524,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -9524,7 +9592,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9536,7 +9604,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9549,7 +9617,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -9616,7 +9684,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9628,7 +9696,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9641,7 +9709,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -9710,7 +9778,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9722,7 +9790,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9735,7 +9803,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -9805,7 +9873,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9817,7 +9885,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9830,7 +9898,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -9857,7 +9925,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9869,7 +9937,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9882,7 +9950,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -9909,7 +9977,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9921,7 +9989,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9934,7 +10002,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -9963,7 +10031,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9975,7 +10043,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9988,7 +10056,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -10046,7 +10114,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10058,7 +10126,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10071,7 +10139,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *Order) GetId() uint64 {
@@ -10293,7 +10361,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10305,7 +10373,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10318,7 +10386,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -10365,7 +10433,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10377,7 +10445,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10390,7 +10458,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -10409,7 +10477,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10421,7 +10489,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10434,7 +10502,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -10456,7 +10524,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10468,7 +10536,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10481,7 +10549,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -10508,7 +10576,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10520,7 +10588,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10533,7 +10601,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -10552,7 +10620,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10564,7 +10632,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10577,7 +10645,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -10589,7 +10657,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10601,7 +10669,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10614,7 +10682,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -10659,7 +10727,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10671,7 +10739,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10684,7 +10752,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -10939,7 +11007,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10951,7 +11019,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10964,7 +11032,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -11101,7 +11169,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11113,7 +11181,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11126,7 +11194,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -11386,7 +11454,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11398,7 +11466,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11411,7 +11479,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -11458,7 +11526,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11470,7 +11538,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11483,7 +11551,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -11552,7 +11620,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11564,7 +11632,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11577,7 +11645,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -11650,7 +11718,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11662,7 +11730,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11675,7 +11743,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -11714,7 +11782,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11726,7 +11794,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11739,7 +11807,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 type PrioritiesReply struct {
@@ -11753,7 +11821,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11765,7 +11833,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11778,7 +11846,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -11817,7 +11885,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11829,7 +11897,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11842,7 +11910,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -11919,7 +11987,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11931,7 +11999,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11944,7 +12012,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -12070,7 +12138,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12082,7 +12150,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12095,7 +12163,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -12129,7 +12197,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12141,7 +12209,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12154,7 +12222,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{154}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -12182,7 +12250,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12194,7 +12262,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12207,7 +12275,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{155}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -12255,7 +12323,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12267,7 +12335,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12280,7 +12348,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{156}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -12404,7 +12472,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12416,7 +12484,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12429,7 +12497,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{157}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -12496,7 +12564,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12508,7 +12576,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12521,7 +12589,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{158}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -12585,7 +12653,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12597,7 +12665,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12610,7 +12678,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{159}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -12647,7 +12715,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12659,7 +12727,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12672,7 +12740,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{160}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 func (x *KnownUser) GetName() string {
@@ -12726,7 +12794,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12738,7 +12806,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12751,7 +12819,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{161}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -12826,7 +12894,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12838,7 +12906,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12851,7 +12919,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{162}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -12921,7 +12989,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12933,7 +13001,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12946,7 +13014,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{163}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *PartStanding) GetName() string {
@@ -12992,7 +13060,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13004,7 +13072,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13017,7 +13085,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{164}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -13171,7 +13239,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13183,7 +13251,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13196,7 +13264,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{165}
+	return file_rpc_proto_rawDescGZIP(), []int{166}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -13225,7 +13293,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13237,7 +13305,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13250,7 +13318,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{166}
+	return file_rpc_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -13283,7 +13351,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13295,7 +13363,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13308,7 +13376,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{167}
+	return file_rpc_proto_rawDescGZIP(), []int{168}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -13475,12 +13543,13 @@ const file_rpc_proto_rawDesc = "" +
 	"\bNodeList\x12%\n" +
 	"\x05nodes\x18\x01 \x03(\v2\x0f.runink.v1.NodeR\x05nodes\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\x03R\x03now\"\x17\n" +
-	"\x15ListPartitionsRequest\"W\n" +
+	"\x15ListPartitionsRequest\"z\n" +
 	"\rPartitionList\x124\n" +
 	"\n" +
 	"partitions\x18\x01 \x03(\v2\x14.runink.v1.PartitionR\n" +
 	"partitions\x12\x10\n" +
-	"\x03now\x18\x02 \x01(\x03R\x03now\"&\n" +
+	"\x03now\x18\x02 \x01(\x03R\x03now\x12!\n" +
+	"\ftracked_tres\x18\x03 \x03(\tR\vtrackedTres\"&\n" +
 	"\x10GetConfigRequest\x12\x12\n" +
 	"\x04ping\x18\x01 \x01(\bR\x04ping\"\xdb\x01\n" +
 	"\vConfigReply\x12+\n" +
@@ -13722,11 +13791,15 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05steps\x18\r \x01(\bR\x05steps\x12\x1d\n" +
 	"\n" +
 	"has_window\x18\x0e \x01(\bR\thasWindow\x12\x12\n" +
-	"\x04gids\x18\x0f \x03(\rR\x04gids\"w\n" +
+	"\x04gids\x18\x0f \x03(\rR\x04gids\"\x9f\x01\n" +
 	"\vHistoryPage\x12+\n" +
 	"\arecords\x18\x01 \x03(\v2\x11.runink.v1.RecordR\arecords\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\x03R\x03now\x12)\n" +
-	"\x06status\x18\x03 \x01(\v2\x11.runink.v1.StatusR\x06status\"\xf6\x02\n" +
+	"\x06status\x18\x03 \x01(\v2\x11.runink.v1.StatusR\x06status\x12&\n" +
+	"\x03qos\x18\x04 \x03(\v2\x14.runink.v1.QOSNumberR\x03qos\"/\n" +
+	"\tQOSNumber\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\rR\x02id\"\xf6\x02\n" +
 	"\x06Record\x12 \n" +
 	"\x03job\x18\x01 \x01(\v2\x0e.runink.v1.JobR\x03job\x12%\n" +
 	"\x05steps\x18\x02 \x03(\v2\x0f.runink.v1.StepR\x05steps\x12\x14\n" +
@@ -14556,7 +14629,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 168)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 169)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(*Done)(nil),                     // 1: runink.v1.Done
@@ -14633,121 +14706,122 @@ var file_rpc_proto_goTypes = []any{
 	(*CompleteJobRequest)(nil),       // 72: runink.v1.CompleteJobRequest
 	(*HistoryRequest)(nil),           // 73: runink.v1.HistoryRequest
 	(*HistoryPage)(nil),              // 74: runink.v1.HistoryPage
-	(*Record)(nil),                   // 75: runink.v1.Record
-	(*NodeFact)(nil),                 // 76: runink.v1.NodeFact
-	(*ReservationSpan)(nil),          // 77: runink.v1.ReservationSpan
-	(*UsageRequest)(nil),             // 78: runink.v1.UsageRequest
-	(*UsageReply)(nil),               // 79: runink.v1.UsageReply
-	(*Party)(nil),                    // 80: runink.v1.Party
-	(*PartyUsage)(nil),               // 81: runink.v1.PartyUsage
-	(*TRESSeconds)(nil),              // 82: runink.v1.TRESSeconds
-	(*EndedSums)(nil),                // 83: runink.v1.EndedSums
-	(*ClusterUsage)(nil),             // 84: runink.v1.ClusterUsage
-	(*ReservationUsage)(nil),         // 85: runink.v1.ReservationUsage
-	(*AccountPlace)(nil),             // 86: runink.v1.AccountPlace
-	(*StepStatsRequest)(nil),         // 87: runink.v1.StepStatsRequest
-	(*StepStatsReply)(nil),           // 88: runink.v1.StepStatsReply
-	(*StepStat)(nil),                 // 89: runink.v1.StepStat
-	(*NodeStat)(nil),                 // 90: runink.v1.NodeStat
-	(*Sample)(nil),                   // 91: runink.v1.Sample
-	(*Sampled)(nil),                  // 92: runink.v1.Sampled
-	(*SliceStat)(nil),                // 93: runink.v1.SliceStat
-	(*ImportHistoryRequest)(nil),     // 94: runink.v1.ImportHistoryRequest
-	(*ImportHistoryReply)(nil),       // 95: runink.v1.ImportHistoryReply
-	(*CreateStepRequest)(nil),        // 96: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),          // 97: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),        // 98: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                   // 99: runink.v1.StepUp
-	(*StepAttach)(nil),               // 100: runink.v1.StepAttach
-	(*StepDown)(nil),                 // 101: runink.v1.StepDown
-	(*PmiShare)(nil),                 // 102: runink.v1.PmiShare
-	(*PmiKey)(nil),                   // 103: runink.v1.PmiKey
-	(*TaskOutput)(nil),               // 104: runink.v1.TaskOutput
-	(*TaskStart)(nil),                // 105: runink.v1.TaskStart
-	(*TaskExit)(nil),                 // 106: runink.v1.TaskExit
-	(*BcastUp)(nil),                  // 107: runink.v1.BcastUp
-	(*BcastFile)(nil),                // 108: runink.v1.BcastFile
-	(*BcastReply)(nil),               // 109: runink.v1.BcastReply
-	(*BcastOutcome)(nil),             // 110: runink.v1.BcastOutcome
-	(*DiagRequest)(nil),              // 111: runink.v1.DiagRequest
-	(*DiagReply)(nil),                // 112: runink.v1.DiagReply
-	(*PlanCount)(nil),                // 113: runink.v1.PlanCount
-	(*RpcCount)(nil),                 // 114: runink.v1.RpcCount
-	(*MetricsRequest)(nil),           // 115: runink.v1.MetricsRequest
-	(*MetricsReply)(nil),             // 116: runink.v1.MetricsReply
-	(*CreateTokenRequest)(nil),       // 117: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 118: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 119: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 120: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 121: runink.v1.JoinRequest
-	(*Report)(nil),                   // 122: runink.v1.Report
-	(*Hello)(nil),                    // 123: runink.v1.Hello
-	(*HeldJob)(nil),                  // 124: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 125: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 126: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 127: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 128: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 129: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 130: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 131: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 132: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 133: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 134: runink.v1.StepUsage
-	(*Order)(nil),                    // 135: runink.v1.Order
-	(*Welcome)(nil),                  // 136: runink.v1.Welcome
-	(*Ack)(nil),                      // 137: runink.v1.Ack
-	(*NewConfig)(nil),                // 138: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 139: runink.v1.DeviceFiles
-	(*PrologHere)(nil),               // 140: runink.v1.PrologHere
-	(*CheckHealth)(nil),              // 141: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 142: runink.v1.Reboot
-	(*JobHere)(nil),                  // 143: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 144: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 145: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 146: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 147: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 148: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 149: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 150: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 151: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 152: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 153: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 154: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 155: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 156: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 157: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 158: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 159: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 160: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 161: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 162: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 163: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 164: runink.v1.PartStanding
-	(*Standing)(nil),                 // 165: runink.v1.Standing
-	(*Bounded)(nil),                  // 166: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 167: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 168: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 169: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 170: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 171: runink.v1.IndexSet
-	(*Job)(nil),                      // 172: runink.v1.Job
-	(*Obstacle)(nil),                 // 173: runink.v1.Obstacle
-	(*Node)(nil),                     // 174: runink.v1.Node
-	(*Partition)(nil),                // 175: runink.v1.Partition
-	(*ConfigFile)(nil),               // 176: runink.v1.ConfigFile
-	(*Story)(nil),                    // 177: runink.v1.Story
-	(*RunRecord)(nil),                // 178: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 179: runink.v1.Trigger
-	(*Reservation)(nil),              // 180: runink.v1.Reservation
-	(*AccountTables)(nil),            // 181: runink.v1.AccountTables
-	(*Transaction)(nil),              // 182: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 183: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 184: runink.v1.ExitCode
-	(*Step)(nil),                     // 185: runink.v1.Step
-	(*Usage)(nil),                    // 186: runink.v1.Usage
-	(*SetDevices)(nil),               // 187: runink.v1.SetDevices
-	(*RegisterNode)(nil),             // 188: runink.v1.RegisterNode
-	(*GresAlloc)(nil),                // 189: runink.v1.GresAlloc
+	(*QOSNumber)(nil),                // 75: runink.v1.QOSNumber
+	(*Record)(nil),                   // 76: runink.v1.Record
+	(*NodeFact)(nil),                 // 77: runink.v1.NodeFact
+	(*ReservationSpan)(nil),          // 78: runink.v1.ReservationSpan
+	(*UsageRequest)(nil),             // 79: runink.v1.UsageRequest
+	(*UsageReply)(nil),               // 80: runink.v1.UsageReply
+	(*Party)(nil),                    // 81: runink.v1.Party
+	(*PartyUsage)(nil),               // 82: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),              // 83: runink.v1.TRESSeconds
+	(*EndedSums)(nil),                // 84: runink.v1.EndedSums
+	(*ClusterUsage)(nil),             // 85: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),         // 86: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),             // 87: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),         // 88: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),           // 89: runink.v1.StepStatsReply
+	(*StepStat)(nil),                 // 90: runink.v1.StepStat
+	(*NodeStat)(nil),                 // 91: runink.v1.NodeStat
+	(*Sample)(nil),                   // 92: runink.v1.Sample
+	(*Sampled)(nil),                  // 93: runink.v1.Sampled
+	(*SliceStat)(nil),                // 94: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),     // 95: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),       // 96: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),        // 97: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),          // 98: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),        // 99: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                   // 100: runink.v1.StepUp
+	(*StepAttach)(nil),               // 101: runink.v1.StepAttach
+	(*StepDown)(nil),                 // 102: runink.v1.StepDown
+	(*PmiShare)(nil),                 // 103: runink.v1.PmiShare
+	(*PmiKey)(nil),                   // 104: runink.v1.PmiKey
+	(*TaskOutput)(nil),               // 105: runink.v1.TaskOutput
+	(*TaskStart)(nil),                // 106: runink.v1.TaskStart
+	(*TaskExit)(nil),                 // 107: runink.v1.TaskExit
+	(*BcastUp)(nil),                  // 108: runink.v1.BcastUp
+	(*BcastFile)(nil),                // 109: runink.v1.BcastFile
+	(*BcastReply)(nil),               // 110: runink.v1.BcastReply
+	(*BcastOutcome)(nil),             // 111: runink.v1.BcastOutcome
+	(*DiagRequest)(nil),              // 112: runink.v1.DiagRequest
+	(*DiagReply)(nil),                // 113: runink.v1.DiagReply
+	(*PlanCount)(nil),                // 114: runink.v1.PlanCount
+	(*RpcCount)(nil),                 // 115: runink.v1.RpcCount
+	(*MetricsRequest)(nil),           // 116: runink.v1.MetricsRequest
+	(*MetricsReply)(nil),             // 117: runink.v1.MetricsReply
+	(*CreateTokenRequest)(nil),       // 118: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 119: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 120: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 121: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 122: runink.v1.JoinRequest
+	(*Report)(nil),                   // 123: runink.v1.Report
+	(*Hello)(nil),                    // 124: runink.v1.Hello
+	(*HeldJob)(nil),                  // 125: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 126: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 127: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 128: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 129: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 130: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 131: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 132: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 133: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 134: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 135: runink.v1.StepUsage
+	(*Order)(nil),                    // 136: runink.v1.Order
+	(*Welcome)(nil),                  // 137: runink.v1.Welcome
+	(*Ack)(nil),                      // 138: runink.v1.Ack
+	(*NewConfig)(nil),                // 139: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 140: runink.v1.DeviceFiles
+	(*PrologHere)(nil),               // 141: runink.v1.PrologHere
+	(*CheckHealth)(nil),              // 142: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 143: runink.v1.Reboot
+	(*JobHere)(nil),                  // 144: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 145: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 146: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 147: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 148: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 149: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 150: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 151: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 152: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 153: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 154: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 155: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 156: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 157: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 158: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 159: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 160: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 161: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 162: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 163: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 164: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 165: runink.v1.PartStanding
+	(*Standing)(nil),                 // 166: runink.v1.Standing
+	(*Bounded)(nil),                  // 167: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 168: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 169: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 170: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 171: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 172: runink.v1.IndexSet
+	(*Job)(nil),                      // 173: runink.v1.Job
+	(*Obstacle)(nil),                 // 174: runink.v1.Obstacle
+	(*Node)(nil),                     // 175: runink.v1.Node
+	(*Partition)(nil),                // 176: runink.v1.Partition
+	(*ConfigFile)(nil),               // 177: runink.v1.ConfigFile
+	(*Story)(nil),                    // 178: runink.v1.Story
+	(*RunRecord)(nil),                // 179: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 180: runink.v1.Trigger
+	(*Reservation)(nil),              // 181: runink.v1.Reservation
+	(*AccountTables)(nil),            // 182: runink.v1.AccountTables
+	(*Transaction)(nil),              // 183: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 184: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 185: runink.v1.ExitCode
+	(*Step)(nil),                     // 186: runink.v1.Step
+	(*Usage)(nil),                    // 187: runink.v1.Usage
+	(*SetDevices)(nil),               // 188: runink.v1.SetDevices
+	(*RegisterNode)(nil),             // 189: runink.v1.RegisterNode
+	(*GresAlloc)(nil),                // 190: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
@@ -14757,26 +14831,26 @@ var file_rpc_proto_depIdxs = []int32{
 	20,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
 	4,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
 	18,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	169, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	170, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	170, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	171, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	20,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	20,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	171, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	172, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	23,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	172, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	173, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	26,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	20,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	173, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	174, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	175, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	176, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	174, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	175, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	176, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	177, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	4,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	20,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	36,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	20,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	172, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	177, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	178, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	173, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	178, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	179, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	23,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	20,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	44,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -14785,19 +14859,19 @@ var file_rpc_proto_depIdxs = []int32{
 	0,   // 32: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
 	18,  // 33: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
 	20,  // 34: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	179, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	180, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
 	20,  // 36: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	179, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	180, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
 	23,  // 38: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
 	54,  // 39: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	54,  // 40: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	54,  // 41: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	180, // 42: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	181, // 42: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	54,  // 43: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	20,  // 44: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	181, // 45: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	182, // 46: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	183, // 47: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	182, // 45: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	183, // 46: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	184, // 47: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	66,  // 48: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	54,  // 49: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	65,  // 50: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -14807,252 +14881,253 @@ var file_rpc_proto_depIdxs = []int32{
 	69,  // 54: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	69,  // 55: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
 	69,  // 56: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	184, // 57: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	185, // 57: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	23,  // 58: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	75,  // 59: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	76,  // 59: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	20,  // 60: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	172, // 61: runink.v1.Record.job:type_name -> runink.v1.Job
-	185, // 62: runink.v1.Record.steps:type_name -> runink.v1.Step
-	186, // 63: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	76,  // 64: runink.v1.Record.node:type_name -> runink.v1.NodeFact
-	77,  // 65: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	20,  // 66: runink.v1.UsageReply.status:type_name -> runink.v1.Status
-	81,  // 67: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
-	81,  // 68: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
-	84,  // 69: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
-	85,  // 70: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
-	86,  // 71: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	76,  // 72: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
-	77,  // 73: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
-	80,  // 74: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	82,  // 75: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	83,  // 76: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	77,  // 77: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	82,  // 78: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
-	23,  // 79: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	89,  // 80: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
-	20,  // 81: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	172, // 82: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	185, // 83: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	90,  // 84: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	186, // 85: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	93,  // 86: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	186, // 87: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	75,  // 88: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
-	20,  // 89: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	169, // 90: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	170, // 91: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	20,  // 92: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	185, // 93: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	172, // 94: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	100, // 95: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	102, // 96: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
-	104, // 97: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	105, // 98: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	106, // 99: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	102, // 100: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	103, // 101: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	184, // 102: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	108, // 103: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	23,  // 104: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	143, // 105: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	20,  // 106: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	110, // 107: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	20,  // 108: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	113, // 109: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	113, // 110: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	114, // 111: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	114, // 112: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	114, // 113: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	20,  // 114: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	20,  // 115: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	123, // 116: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	125, // 117: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	126, // 118: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	127, // 119: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	128, // 120: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	129, // 121: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	130, // 122: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	132, // 123: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	133, // 124: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	134, // 125: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	92,  // 126: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	131, // 127: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	187, // 128: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	188, // 129: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	124, // 130: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	184, // 131: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	186, // 132: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	186, // 133: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	184, // 134: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	106, // 135: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	186, // 136: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	20,  // 137: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	186, // 138: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	136, // 139: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	144, // 140: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	145, // 141: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	147, // 142: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	148, // 143: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	137, // 144: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	138, // 145: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	149, // 146: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	91,  // 147: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	140, // 148: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	141, // 149: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	142, // 150: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	176, // 151: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	124, // 152: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	176, // 153: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	143, // 154: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	189, // 155: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	170, // 156: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	139, // 157: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	143, // 158: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	143, // 159: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	146, // 160: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	189, // 161: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	139, // 162: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	152, // 163: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	153, // 164: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	154, // 165: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	154, // 166: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	157, // 167: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	161, // 168: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	162, // 169: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	163, // 170: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	160, // 171: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	157, // 172: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	165, // 173: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	165, // 174: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	164, // 175: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	164, // 176: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	165, // 177: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	166, // 178: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	166, // 179: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	166, // 180: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	166, // 181: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	166, // 182: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	166, // 183: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	166, // 184: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	20,  // 185: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	2,   // 186: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	17,  // 187: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	17,  // 188: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	22,  // 189: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	24,  // 190: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	27,  // 191: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	29,  // 192: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	31,  // 193: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	33,  // 194: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	35,  // 195: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	40,  // 196: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	38,  // 197: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	42,  // 198: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	45,  // 199: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	53,  // 200: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	55,  // 201: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	56,  // 202: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	57,  // 203: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	59,  // 204: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	61,  // 205: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	58,  // 206: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	73,  // 207: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	78,  // 208: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	87,  // 209: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	94,  // 210: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	72,  // 211: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	96,  // 212: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	99,  // 213: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	98,  // 214: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	63,  // 215: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	67,  // 216: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	117, // 217: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	119, // 218: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	150, // 219: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	155, // 220: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	111, // 221: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	107, // 222: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	158, // 223: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	46,  // 224: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	47,  // 225: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	49,  // 226: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	50,  // 227: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	51,  // 228: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	167, // 229: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	5,   // 230: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	115, // 231: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	115, // 232: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	8,   // 233: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	10,  // 234: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	12,  // 235: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	13,  // 236: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	121, // 237: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	122, // 238: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	15,  // 239: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	99,  // 240: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	107, // 241: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	3,   // 242: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	19,  // 243: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	21,  // 244: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	172, // 245: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	25,  // 246: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	28,  // 247: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	30,  // 248: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	32,  // 249: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	34,  // 250: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	37,  // 251: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	41,  // 252: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	39,  // 253: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	43,  // 254: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	43,  // 255: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	43,  // 256: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 257: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 258: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	1,   // 259: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	60,  // 260: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	62,  // 261: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	1,   // 262: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	74,  // 263: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	79,  // 264: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	88,  // 265: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	95,  // 266: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 267: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	97,  // 268: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	101, // 269: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 270: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	64,  // 271: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	68,  // 272: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	118, // 273: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	120, // 274: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	151, // 275: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	156, // 276: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	112, // 277: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	109, // 278: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	159, // 279: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	48,  // 280: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	48,  // 281: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	52,  // 282: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	52,  // 283: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	52,  // 284: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	168, // 285: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	6,   // 286: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	116, // 287: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	116, // 288: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	9,   // 289: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	11,  // 290: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	14,  // 291: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	1,   // 292: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	120, // 293: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	135, // 294: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	16,  // 295: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	101, // 296: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	109, // 297: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	242, // [242:298] is the sub-list for method output_type
-	186, // [186:242] is the sub-list for method input_type
-	186, // [186:186] is the sub-list for extension type_name
-	186, // [186:186] is the sub-list for extension extendee
-	0,   // [0:186] is the sub-list for field type_name
+	75,  // 61: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
+	173, // 62: runink.v1.Record.job:type_name -> runink.v1.Job
+	186, // 63: runink.v1.Record.steps:type_name -> runink.v1.Step
+	187, // 64: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	77,  // 65: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	78,  // 66: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	20,  // 67: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	82,  // 68: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	82,  // 69: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	85,  // 70: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	86,  // 71: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	87,  // 72: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	77,  // 73: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
+	78,  // 74: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
+	81,  // 75: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	83,  // 76: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	84,  // 77: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	78,  // 78: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	83,  // 79: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	23,  // 80: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	90,  // 81: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	20,  // 82: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	173, // 83: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	186, // 84: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	91,  // 85: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	187, // 86: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	94,  // 87: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	187, // 88: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	76,  // 89: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	20,  // 90: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	170, // 91: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	171, // 92: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	20,  // 93: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	186, // 94: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	173, // 95: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	101, // 96: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	103, // 97: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
+	105, // 98: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	106, // 99: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	107, // 100: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	103, // 101: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	104, // 102: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	185, // 103: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	109, // 104: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	23,  // 105: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	144, // 106: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	20,  // 107: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	111, // 108: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	20,  // 109: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	114, // 110: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	114, // 111: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	115, // 112: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	115, // 113: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	115, // 114: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	20,  // 115: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	20,  // 116: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	124, // 117: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	126, // 118: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	127, // 119: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	128, // 120: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	129, // 121: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	130, // 122: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	131, // 123: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	133, // 124: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	134, // 125: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	135, // 126: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	93,  // 127: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	132, // 128: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	188, // 129: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	189, // 130: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	125, // 131: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	185, // 132: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	187, // 133: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	187, // 134: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	185, // 135: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	107, // 136: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	187, // 137: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	20,  // 138: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	187, // 139: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	137, // 140: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	145, // 141: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	146, // 142: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	148, // 143: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	149, // 144: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	138, // 145: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	139, // 146: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	150, // 147: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	92,  // 148: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	141, // 149: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	142, // 150: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	143, // 151: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	177, // 152: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	125, // 153: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	177, // 154: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	144, // 155: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	190, // 156: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	171, // 157: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	140, // 158: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	144, // 159: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	144, // 160: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	147, // 161: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	190, // 162: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	140, // 163: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	153, // 164: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	154, // 165: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	155, // 166: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	155, // 167: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	158, // 168: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	162, // 169: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	163, // 170: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	164, // 171: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	161, // 172: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	158, // 173: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	166, // 174: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	166, // 175: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	165, // 176: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	165, // 177: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	166, // 178: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	167, // 179: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	167, // 180: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	167, // 181: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	167, // 182: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	167, // 183: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	167, // 184: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	167, // 185: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	20,  // 186: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	2,   // 187: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	17,  // 188: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	17,  // 189: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	22,  // 190: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	24,  // 191: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	27,  // 192: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	29,  // 193: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	31,  // 194: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	33,  // 195: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	35,  // 196: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	40,  // 197: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	38,  // 198: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	42,  // 199: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	45,  // 200: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	53,  // 201: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	55,  // 202: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	56,  // 203: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	57,  // 204: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	59,  // 205: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	61,  // 206: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	58,  // 207: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	73,  // 208: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	79,  // 209: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	88,  // 210: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	95,  // 211: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	72,  // 212: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	97,  // 213: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	100, // 214: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	99,  // 215: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	63,  // 216: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	67,  // 217: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	118, // 218: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	120, // 219: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	151, // 220: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	156, // 221: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	112, // 222: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	108, // 223: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	159, // 224: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	46,  // 225: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	47,  // 226: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	49,  // 227: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	50,  // 228: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	51,  // 229: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	168, // 230: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	5,   // 231: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	116, // 232: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	116, // 233: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	8,   // 234: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	10,  // 235: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	12,  // 236: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	13,  // 237: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	122, // 238: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	123, // 239: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	15,  // 240: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	100, // 241: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	108, // 242: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	3,   // 243: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	19,  // 244: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	21,  // 245: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	173, // 246: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	25,  // 247: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	28,  // 248: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	30,  // 249: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	32,  // 250: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	34,  // 251: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	37,  // 252: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	41,  // 253: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	39,  // 254: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	43,  // 255: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	43,  // 256: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	43,  // 257: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	1,   // 258: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	1,   // 259: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	1,   // 260: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	60,  // 261: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	62,  // 262: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	1,   // 263: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	74,  // 264: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	80,  // 265: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	89,  // 266: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	96,  // 267: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	1,   // 268: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	98,  // 269: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	102, // 270: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	1,   // 271: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	64,  // 272: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	68,  // 273: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	119, // 274: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	121, // 275: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	152, // 276: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	157, // 277: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	113, // 278: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	110, // 279: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	160, // 280: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	48,  // 281: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	48,  // 282: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	52,  // 283: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	52,  // 284: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	52,  // 285: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	169, // 286: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	6,   // 287: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	117, // 288: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	117, // 289: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	9,   // 290: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	11,  // 291: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	14,  // 292: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	1,   // 293: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	121, // 294: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	136, // 295: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	16,  // 296: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	102, // 297: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	110, // 298: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	243, // [243:299] is the sub-list for method output_type
+	187, // [187:243] is the sub-list for method input_type
+	187, // [187:187] is the sub-list for extension type_name
+	187, // [187:187] is the sub-list for extension extendee
+	0,   // [0:187] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -15063,7 +15138,7 @@ func file_rpc_proto_init() {
 	file_nouns_proto_init()
 	file_log_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[121].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[122].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -15078,7 +15153,7 @@ func file_rpc_proto_init() {
 		(*Report_PrologDone)(nil),
 		(*Report_Devices)(nil),
 	}
-	file_rpc_proto_msgTypes[134].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[135].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -15098,7 +15173,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   168,
+			NumMessages:   169,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

@@ -204,7 +204,7 @@ func (s *State) run(j *sched.Job, start sched.Start) {
 	if s.mustPrepare() {
 		j.State |= slurm.JobConfiguring
 	}
-	j.Reason, j.ReasonText = slurm.ReasonNone, ""
+	j.WaitedFor, j.Reason, j.ReasonText = j.Reason, slurm.ReasonNone, ""
 	j.Start, j.LastSched, j.Scheduler = s.at, s.at, start.Scheduler
 	if start.TimeLimit > 0 {
 		j.TimeLimit = start.TimeLimit

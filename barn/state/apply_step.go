@@ -102,7 +102,7 @@ func (s *State) endStep(c EndStep) error {
 		return fmt.Errorf("cannot end step %d.%v as %v: %w", c.Job, c.Step, c.State, slurm.ErrnoInvalidJobState)
 	}
 	j, step := *old, *old.Steps[at]
-	step.ExitCode, step.Usage = c.Exit, c.Usage
+	step.ExitCode, step.Usage, step.KilledBy = c.Exit, c.Usage, c.KilledBy
 	if j.HasEnded() {
 		j.Steps = slices.Clone(j.Steps)
 		j.Steps[at] = &step

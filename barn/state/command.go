@@ -154,6 +154,7 @@ type EndStep struct {
 	State    slurm.JobState
 	Exit     sched.ExitCode
 	Usage    sched.Usage
+	KilledBy uint32 // 1 + uid; 0: nobody
 }
 
 // RegisterNode records what a node's agent found when it came up.

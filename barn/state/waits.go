@@ -279,7 +279,7 @@ func (s *State) reasonFor(j *sched.Job) bool {
 	due := j.DependencyDue(s.at)
 	if state == sched.DependFailed && s.killsInvalid(j) {
 		j.State, j.Reason, j.ReasonText = slurm.JobCancelled, slurm.ReasonDependencyNeverSatisfied, ""
-		j.End, j.Eligible = s.at, time.Time{}
+		j.End, j.Eligible, j.KilledBy = s.at, time.Time{}, sched.KilledByNobody
 		return true
 	}
 	reason, text := j.Reason, j.ReasonText

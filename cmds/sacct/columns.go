@@ -187,7 +187,12 @@ func fields() []field {
 		}),
 		ofJob("Priority", 10, func(_ *view, r *row) string { return strconv.FormatUint(uint64(priority(r.job)), 10) }),
 		ofJob("QOS", 10, func(_ *view, r *row) string { return r.job.QOS }),
-		none("QOSRAW", 6),
+		ofJob("QOSRAW", 6, func(_ *view, r *row) string {
+			if r.qos == 0 {
+				return ""
+			}
+			return strconv.FormatUint(uint64(r.qos), 10)
+		}),
 		ofJob("QOSREQ", 10, func(_ *view, r *row) string { return r.job.Spec.QOS }),
 		ofJob("Reason", 22, reason),
 		asked("ReqCPUFreq", 10),
@@ -309,10 +314,10 @@ func (v *view) tres(t slurm.TRES) string {
 	return strings.Join(words, ",")
 }
 
-// reason is why a job waited last; one that started waits for nothing.
+// reason is why a job waited last.
 func reason(_ *view, r *row) string {
 	if !r.job.Start.IsZero() {
-		return "None"
+		return r.job.WaitedFor.String()
 	}
 	return r.job.ReasonText()
 }
@@ -354,9 +359,9 @@ func flags(j *show.Job) string {
 	case j.Start.IsZero():
 		return ""
 	case j.Scheduler == "Backfill":
-		return "SchedBackfill"
+		return "SchedBackfill,StartRecieved"
 	}
-	return "SchedMain"
+	return "SchedMain,StartRecieved"
 }
 
 func layout(_ *view, r *row) string {

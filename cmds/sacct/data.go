@@ -176,7 +176,7 @@ func recordData(v *view, r *record) show.Object {
 		}
 	}
 	killed := ""
-	if j.State.Base() == slurm.JobCancelled {
+	if j.State.Base() == slurm.JobCancelled && j.KilledBy != sched.KilledByNobody {
 		if killed = localName(j.KilledBy); killed == "" {
 			killed = strconv.FormatUint(uint64(j.KilledBy), 10)
 		}

@@ -62,7 +62,9 @@ func (o *options) wantsRecord(v *show.View, r *record) bool {
 	if len(o.constraints) > 0 && !slices.ContainsFunc(o.constraints, func(c string) bool { return hasFeature(j.Spec.Constraint, c) }) {
 		return false
 	}
-	if len(o.flags) > 0 && !slices.ContainsFunc(o.flags, func(f string) bool { return strings.EqualFold(f, flags(j)) }) {
+	if len(o.flags) > 0 && !slices.ContainsFunc(o.flags, func(f string) bool {
+		return slices.ContainsFunc(strings.Split(flags(j), ","), func(has string) bool { return strings.EqualFold(f, has) })
+	}) {
 		return false
 	}
 	if len(o.reasons) > 0 && !slices.ContainsFunc(o.reasons, func(s string) bool { return strings.EqualFold(s, j.Reason.String()) }) {

@@ -18,7 +18,8 @@ type record struct {
 	cluster  string
 	requeued bool
 	index    uint64
-	billing  int64 // as it was charged; 0: to be worked out
+	billing  int64  // as it was charged; 0: to be worked out
+	qos      uint32 // the number of its QOS; 0: there is none of that name now
 }
 
 // row is a line: a job, or one of its steps.
@@ -50,6 +51,10 @@ func newRecord(p *rinkpb.Record) (*record, error) {
 	return r, nil
 }
 
+// created is the second in which accounting first hears of such a record: when a
+// job is submitted, and when it is sent back.
+func (r *record) created() int64 { return r.job.Submit.Unix() }
+
 // batchStep is the batch script as a step of its own, with what became of it.
 func batchStep(j *sched.Job, usage sched.Usage, hasUsage bool) *sched.Step {
 	s := show.BatchStep(j)
@@ -73,7 +78,7 @@ func batchStep(j *sched.Job, usage sched.Usage, hasUsage bool) *sched.Step {
 		}
 	case base == slurm.JobOutOfMemory:
 		s.State = base
-	case j.BatchExit.Signal != 0 && j.HasEnded() && base != slurm.JobFailed && base != slurm.JobCompleted:
+	case j.BatchExit.Signal != 0:
 		s.State = slurm.JobCancelled
 	case j.BatchExit != sched.ExitCode{}:
 		s.State = slurm.JobFailed
@@ -109,13 +114,16 @@ func (r *row) name() string {
 // state prints the row's state: who cancelled a job stands behind it.
 func (r *row) state() string {
 	if r.step != nil {
+		if base := r.step.State.Base(); base == slurm.JobCancelled && r.step.KilledBy != 0 {
+			return base.String() + " by " + strconv.FormatUint(uint64(r.step.KilledBy-1), 10)
+		}
 		return r.step.State.Base().String()
 	}
 	base := r.job.State.Base()
 	switch {
 	case base == slurm.JobCancelled && r.requeued:
 		return "REQUEUED"
-	case base == slurm.JobCancelled:
+	case base == slurm.JobCancelled && r.job.KilledBy != sched.KilledByNobody:
 		return base.String() + " by " + strconv.FormatUint(uint64(r.job.KilledBy), 10)
 	}
 	return base.String()

@@ -4,6 +4,7 @@ package sacct
 
 import (
 	"bufio"
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -57,8 +58,8 @@ func Run(env *cli.Env) int {
 const sortAtMost = 200_000
 
 // list asks the controller and prints what it says. Records come by their plain
-// ids; they are printed by those that users see, which keeps the tasks of an
-// array together. Of more than can be held at once, the rest is printed as it
+// ids; they are printed in the order in which Slurm would have made them, and those
+// of a second by the ids that users see. Of more than can be held at once, the rest is printed as it
 // comes.
 func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster string) int {
 	columns, err := columnsOf(env, o.format)
@@ -72,12 +73,10 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 		env.Infof("from %s to %s, format %s", v.Time(o.start, "the beginning"), v.Time(o.end, "now"), o.format)
 	}
 	if needsWeights(columns) || o.encoding != "" {
-		parts, err := show.Partitions(env, client)
-		if err != nil {
+		if _, err := v.LoadPartitions(env, client); err != nil {
 			env.Errorf("%s", cli.Reason(err))
 			return 1
 		}
-		v.SetWeights(parts)
 	}
 	w := bufio.NewWriterSize(env.Stdout, 1<<16)
 	t := &table{w: w, o: o, columns: columns}
@@ -111,7 +110,9 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 	}
 	var held []*record
 	flush := func() error {
-		slices.SortStableFunc(held, func(a, b *record) int { return show.CompareID(a.job, b.job) })
+		slices.SortStableFunc(held, func(a, b *record) int {
+			return cmp.Or(cmp.Compare(a.created(), b.created()), show.CompareID(a.job, b.job))
+		})
 		for _, r := range held {
 			if err := one(r); err != nil {
 				return err
@@ -179,6 +180,7 @@ func history(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.HistoryRe
 	if err != nil {
 		return cli.CallErr(err)
 	}
+	qos := map[string]uint32{}
 	for {
 		page, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -187,11 +189,15 @@ func history(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.HistoryRe
 		if err != nil {
 			return cli.CallErr(err)
 		}
+		for _, q := range page.Qos {
+			qos[q.Name] = q.Id
+		}
 		for _, p := range page.Records {
 			r, err := newRecord(p)
 			if err != nil {
 				return err
 			}
+			r.qos = qos[r.job.QOS]
 			if err := each(r); err != nil {
 				return err
 			}

@@ -174,7 +174,7 @@ func TestStatesOfBatchScripts(t *testing.T) {
 	}{
 		{"TimeLimit", showtest.Ended(slurm.JobTimeout, 0, 9), nil, false, "TIMEOUT", "0:0", "CANCELLED|0:9"},
 		{"OutOfMemory", showtest.Ended(slurm.JobOutOfMemory, 0, 125), nil, false, "OUT_OF_MEMORY", "0:125", "OUT_OF_MEMORY|0:125"},
-		{"KilledItself", showtest.Ended(slurm.JobFailed, 0, 9), nil, false, "FAILED", "0:9", "FAILED|0:9"},
+		{"KilledItself", showtest.Ended(slurm.JobFailed, 0, 9), nil, false, "FAILED", "0:9", "CANCELLED|0:9"},
 		{"Preempted", showtest.Ended(slurm.JobPreempted, 0, 15), nil, true, "PREEMPTED", "0:0", "CANCELLED|0:15"},
 		{"SentBackByHand", showtest.Ended(slurm.JobCancelled, 0, 15), nil, true, "REQUEUED", "0:0", "CANCELLED|0:15"},
 		{"NotHeardOfYet", showtest.Ended(slurm.JobCancelled, 0, 0), func(j *sched.Job) { j.BatchDone = false }, false, "CANCELLED by 0", "0:0", "CANCELLED|0:15"},
@@ -267,7 +267,7 @@ func TestAskedOfTheController(t *testing.T) {
 func TestFiltersOfItsOwn(t *testing.T) {
 	c := okayAndBad()
 	for args, want := range map[string]string{
-		"-I 2": "700001", "-I 1-2": "700001 700002", "-i 2-4": "", "-k 5": "700001 700002", "-k 1 -K 4": "", "-F SchedBackfill": "700001 700002", "-F SchedMain": "", "-W x": "",
+		"-I 2": "700001", "-I 1-2": "700001 700002", "-i 2-4": "", "-k 5": "700001 700002", "-k 1 -K 4": "", "-F SchedBackfill": "700001 700002", "-F SchedMain": "", "-F StartRecieved": "700001 700002", "-W x": "",
 	} {
 		got, stderr, code := run(t, c, append(strings.Fields(args), "-a", "-nPX", "-o", "jobid"))
 		if got = strings.Join(strings.Fields(got), " "); got != want || code != 0 {

@@ -131,6 +131,10 @@ func Partitions(env *cli.Env, client rinkpb.ControllerClient) ([]*sched.Partitio
 	if err != nil {
 		return nil, cli.CallErr(err)
 	}
+	return partitionsOf(reply)
+}
+
+func partitionsOf(reply *rinkpb.PartitionList) ([]*sched.Partition, error) {
 	list := make([]*sched.Partition, 0, len(reply.Partitions))
 	for _, p := range reply.Partitions {
 		part, err := api.PartitionFromProto(p)
@@ -139,6 +143,24 @@ func Partitions(env *cli.Env, client rinkpb.ControllerClient) ([]*sched.Partitio
 		}
 		list = append(list, part)
 	}
+	return list, nil
+}
+
+// LoadPartitions fetches the partitions and takes into the view what of them, and of
+// the kinds that are counted, amounts are shown by.
+func (v *View) LoadPartitions(env *cli.Env, client rinkpb.ControllerClient) ([]*sched.Partition, error) {
+	ctx, cancel := env.Call(callLimit)
+	defer cancel()
+	reply, err := client.ListPartitions(ctx, &rinkpb.ListPartitionsRequest{})
+	if err != nil {
+		return nil, cli.CallErr(err)
+	}
+	list, err := partitionsOf(reply)
+	if err != nil {
+		return nil, err
+	}
+	v.Tracked = reply.TrackedTres
+	v.SetWeights(list)
 	return list, nil
 }
 

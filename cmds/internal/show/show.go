@@ -29,6 +29,8 @@ type View struct {
 	Cluster    string
 	// Weights are the TRESBillingWeights of partitions that have some.
 	Weights map[sched.PartitionName]string
+	// Tracked are the kinds of AccountingStorageTRES.
+	Tracked []string
 	// HetIDs are the ids of all components, by the leader's.
 	HetIDs map[slurm.JobID][]slurm.JobID
 }

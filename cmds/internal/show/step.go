@@ -90,7 +90,7 @@ func (s *Step) Held() slurm.TRES {
 		}
 	}
 	var t slurm.TRES
-	for _, item := range (&View{}).tres("", s.CPUs(), mem, len(s.Nodes), gres) {
+	for _, item := range (&View{}).tres("", s.CPUs(), mem, len(s.Nodes), gres, slurm.Licenses{}) {
 		if item.Type != "billing" {
 			t = append(t, item)
 		}

@@ -32,7 +32,11 @@ func (v *View) Allocated(j *Job) slurm.TRES {
 			gres.add(g.Name, g.Type, g.Count)
 		}
 	}
-	return v.tres(j.Partition, cpus, mem, len(j.Alloc), gres)
+	used := j.LicensesUsed
+	if len(used.Items) == 0 && !j.Need.Licenses.Any {
+		used = j.Need.Licenses // of a job that has ended
+	}
+	return v.tres(j.Partition, cpus, mem, len(j.Alloc), gres, used)
 }
 
 // Requested returns what the job asked for at least.
@@ -53,11 +57,11 @@ func (v *View) Requested(j *Job) slurm.TRES {
 	for _, g := range n.GresPerTask {
 		gres.add(g.Name, g.Type, g.Count*int64(max(1, n.Tasks)))
 	}
-	return v.tres(j.Partition, n.CPUs, mem, nodes, gres)
+	return v.tres(j.Partition, n.CPUs, mem, nodes, gres, n.Licenses)
 }
 
 // tres puts the amounts together; what there is nothing of is left out.
-func (v *View) tres(partition sched.PartitionName, cpus int, mem slurm.MB, nodes int, gres *gresCount) slurm.TRES {
+func (v *View) tres(partition sched.PartitionName, cpus int, mem slurm.MB, nodes int, gres *gresCount, licenses slurm.Licenses) slurm.TRES {
 	var t slurm.TRES
 	put := func(typ, name string, n int64) {
 		if n > 0 {
@@ -69,6 +73,12 @@ func (v *View) tres(partition sched.PartitionName, cpus int, mem slurm.MB, nodes
 	put("node", "", int64(nodes))
 	for _, key := range gres.keys {
 		put("gres", key, gres.count[key])
+	}
+	for _, key := range v.Tracked { // licences are counted where they are named
+		typ, name, _ := strings.Cut(key, "/")
+		if strings.EqualFold(typ, "license") && !licenses.Any {
+			put("license", name, int64(licenses.Get(name)))
+		}
 	}
 	put("billing", "", Billing(t, v.Weights[partition]))
 	return t
