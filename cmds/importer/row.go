@@ -124,6 +124,16 @@ func (r *row) record() (*rinkpb.Record, error) {
 	}
 	j.Spec.Name, j.Spec.WorkDir, j.Spec.WCKey, j.Spec.Reservation = j.Name, j.WorkDir, strings.TrimPrefix(r.get("WCKey"), "*"), r.get("Reservation")
 	j.Spec.Constraint, j.Spec.Comment = r.get("Constraints"), r.get("Comment")
+	j.Resv = r.get("Reservation")
+	if reason, err := slurm.ParseReason(r.get("Reason")); err == nil {
+		j.WaitedFor = reason
+	}
+	if n, err := strconv.ParseUint(r.get("ReservationId"), 10, 32); err == nil {
+		j.ResvID = uint32(n)
+	}
+	if strings.Contains(r.get("Flags"), "SchedBackfill") {
+		j.Scheduler = "Backfill"
+	}
 	if err := r.identify(j); err != nil {
 		return nil, err
 	}
@@ -154,7 +164,8 @@ func (r *row) record() (*rinkpb.Record, error) {
 	return rec, nil
 }
 
-// readState reads a state as sacct prints it: "CANCELLED by 1000".
+// readState reads a state as sacct prints it: "CANCELLED by 1000". Without a user
+// nobody in particular did it.
 func readState(text string) (slurm.JobState, uint32, error) {
 	word, rest, _ := strings.Cut(text, " ")
 	word = strings.TrimSuffix(word, "+")
@@ -165,7 +176,10 @@ func readState(text string) (slurm.JobState, uint32, error) {
 	if err != nil {
 		return 0, 0, fmt.Errorf("state %q: %w", text, err)
 	}
-	by, _ := strconv.ParseUint(strings.TrimPrefix(rest, "by "), 10, 32)
+	by, err := strconv.ParseUint(strings.TrimPrefix(rest, "by "), 10, 32)
+	if err != nil {
+		return state.Base(), sched.KilledByNobody, nil
+	}
 	return state.Base(), uint32(by), nil
 }
 
@@ -572,18 +586,24 @@ func (r *row) addTo(job *rinkpb.Record) error {
 	}
 	job.Job.Batch = job.Job.Batch || word == "batch"
 	if word == "batch" {
-		job.Batch = u
+		job.Batch, job.Job.BatchDone, job.Job.BatchExit = u, true, r.exitCode()
 		return nil
 	}
 	ref, err := slurm.ParseJobRef(strconv.FormatUint(uint64(job.Job.Id), 10) + "." + word)
 	if err != nil {
 		return err
 	}
-	state, _, err := readState(r.get("State"))
+	state, by, err := readState(r.get("State"))
 	if err != nil {
 		return err
 	}
-	s := &rinkpb.Step{Id: uint32(ref.Step), Name: r.get("JobName"), State: uint32(state), Usage: u, Tasks: 1, Start: job.Job.Start, End: job.Job.End}
+	s := &rinkpb.Step{
+		Id: uint32(ref.Step), Name: r.get("JobName"), State: uint32(state), Usage: u, Tasks: 1, Start: job.Job.Start, End: job.Job.End,
+		SubmitLine: r.get("SubmitLine"), Distribution: strings.ToLower(strings.TrimPrefix(r.get("Layout"), "Unknown")), ExitCode: r.exitCode(),
+	}
+	if state == slurm.JobCancelled && by != sched.KilledByNobody {
+		s.KilledBy = by + 1
+	}
 	if u != nil {
 		s.Tasks = u.Tasks
 	}
@@ -595,14 +615,27 @@ func (r *row) addTo(job *rinkpb.Record) error {
 			*one.to = t.UnixNano()
 		}
 	}
-	if code, signal, ok := strings.Cut(r.get("ExitCode"), ":"); ok {
-		a, _ := strconv.ParseUint(code, 10, 8)
-		b, _ := strconv.ParseUint(signal, 10, 8)
-		s.ExitCode = &rinkpb.ExitCode{Code: uint32(a), Signal: uint32(b)}
+	own := &sched.Job{Start: time.Unix(0, job.Job.Start)} // what the step had, told as a job's is
+	if _, err := r.amounts(own); err != nil {
+		return err
 	}
-	for _, a := range job.Job.Alloc {
+	for _, a := range api.JobToProto(own).Alloc {
 		s.Nodes = append(s.Nodes, &rinkpb.StepNode{Node: a.Node, Cpus: a.Cpus, Mem: a.Mem, Gres: a.Gres})
+	}
+	if r.get("NodeList") == "" {
+		s.Nodes = nil
+		for _, a := range job.Job.Alloc {
+			s.Nodes = append(s.Nodes, &rinkpb.StepNode{Node: a.Node, Cpus: a.Cpus, Mem: a.Mem, Gres: a.Gres})
+		}
 	}
 	job.Steps = append(job.Steps, s)
 	return nil
+}
+
+// exitCode is how a step ended.
+func (r *row) exitCode() *rinkpb.ExitCode {
+	code, signal, _ := strings.Cut(r.get("ExitCode"), ":")
+	a, _ := strconv.ParseUint(code, 10, 8)
+	b, _ := strconv.ParseUint(signal, 10, 8)
+	return &rinkpb.ExitCode{Code: uint32(a), Signal: uint32(b)}
 }

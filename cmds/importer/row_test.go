@@ -35,6 +35,47 @@ func TestBytesOf(t *testing.T) {
 	}
 }
 
+// A job with its steps, as a real sacct printed them: what stands there comes back.
+func TestRecordWithSteps(t *testing.T) {
+	tab, err := newTable("JobIDRaw|JobID|JobName|User|State|ExitCode|Submit|Start|End|NCPUS|AllocTRES|NodeList|Flags|Reason|Reservation|ReservationId|SubmitLine|Layout|TotalCPU", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tab.zone = time.UTC
+	const when = "2026-11-28T15:05:07|2026-11-28T15:05:07|2026-11-28T15:05:13"
+	line := func(text string) *row {
+		r, err := tab.row(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	rec, err := line("7|7|two|alice|CANCELLED|0:0|" + when + "|4|billing=4,cpu=4,mem=200M,node=2|n[1-2]|SchedBackfill,StartRecieved|BeginTime|rs|3|sbatch x||").record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		"7.batch|7.batch|batch||FAILED|3:0|" + when + "|3|cpu=3,mem=150M,node=1|n1||||||Unknown|00:00.030",
+		"7.1|7.1|sleep||CANCELLED by 3001|0:9|" + when + "|3|cpu=3,mem=150M,node=1|n1|||||srun sleep 1|Cyclic|00:00.001",
+	} {
+		if err := line(text).addTo(rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j := rec.Job
+	if j.KilledBy != 1<<32-1 || j.Scheduler != "Backfill" || slurm.Reason(j.WaitedFor) != slurm.ReasonBeginTime || j.Resv != "rs" || j.ResvId != 3 {
+		t.Errorf("the job is %v", j)
+	}
+	if !j.BatchDone || j.BatchExit.GetCode() != 3 || rec.Batch.GetUserCpu() != 30e6 {
+		t.Errorf("its script ended with %v and used %v", j.BatchExit, rec.Batch)
+	}
+	s := rec.Steps[0]
+	if s.KilledBy != 3002 || s.ExitCode.GetSignal() != 9 || s.SubmitLine != "srun sleep 1" || s.Distribution != "cyclic" || len(s.Nodes) != 1 ||
+		s.Nodes[0].Cpus != 3 || s.Nodes[0].Mem != 150 {
+		t.Errorf("its step is %v", s)
+	}
+}
+
 // Whatever a line holds, it is read, left out or refused, and what is read can
 // be taken in.
 func FuzzRow(f *testing.F) {
