@@ -117,6 +117,7 @@ type Job struct {
 	KilledBy     uint32 // uid of who cancelled it, or KilledByNobody; meaningful when State is CANCELLED
 	Ended        string // extra words about the end, for AdminComment-like listings; "" usually
 	LicensesUsed slurm.Licenses
+	Extern       bool         // it has a step for what comes from outside (PrologFlags=Contain)
 	WaitedFor    slurm.Reason // what it waited for last before it started
 	// CPUsFree says that the job's CPUs are free for others although its
 	// allocation is not: it is suspended, or was when it ended.

@@ -2259,6 +2259,7 @@ type Job struct {
 	Resv             string                 `protobuf:"bytes,120,opt,name=resv,proto3" json:"resv,omitempty"`
 	ResvId           uint32                 `protobuf:"varint,121,opt,name=resv_id,json=resvId,proto3" json:"resv_id,omitempty"`
 	WaitedFor        uint32                 `protobuf:"varint,140,opt,name=waited_for,json=waitedFor,proto3" json:"waited_for,omitempty"`
+	Extern           bool                   `protobuf:"varint,141,opt,name=extern,proto3" json:"extern,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2872,6 +2873,13 @@ func (x *Job) GetWaitedFor() uint32 {
 		return x.WaitedFor
 	}
 	return 0
+}
+
+func (x *Job) GetExtern() bool {
+	if x != nil {
+		return x.Extern
+	}
+	return false
 }
 
 type Rlimit struct {
@@ -6119,7 +6127,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05tasks\x18\x04 \x01(\x05R\x05tasks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\x81\x14\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\x9a\x14\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x19\n" +
 	"\barray_id\x18\x02 \x01(\rR\aarrayId\x12\x17\n" +
@@ -6222,7 +6230,8 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04resv\x18x \x01(\tR\x04resv\x12\x17\n" +
 	"\aresv_id\x18y \x01(\rR\x06resvId\x12\x1e\n" +
 	"\n" +
-	"waited_for\x18\x8c\x01 \x01(\rR\twaitedFor\"D\n" +
+	"waited_for\x18\x8c\x01 \x01(\rR\twaitedFor\x12\x17\n" +
+	"\x06extern\x18\x8d\x01 \x01(\bR\x06extern\"D\n" +
 	"\x06Rlimit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +

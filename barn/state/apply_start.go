@@ -204,6 +204,7 @@ func (s *State) run(j *sched.Job, start sched.Start) {
 	if s.mustPrepare() {
 		j.State |= slurm.JobConfiguring
 	}
+	j.Extern = s.config != nil && slices.Contains(s.config.Conf.PrologFlags, "Contain")
 	j.WaitedFor, j.Reason, j.ReasonText = j.Reason, slurm.ReasonNone, ""
 	j.Start, j.LastSched, j.Scheduler = s.at, s.at, start.Scheduler
 	if start.TimeLimit > 0 {

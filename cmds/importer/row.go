@@ -619,14 +619,28 @@ func (r *row) addTo(job *rinkpb.Record) error {
 	if _, err := r.amounts(own); err != nil {
 		return err
 	}
-	for _, a := range api.JobToProto(own).Alloc {
-		s.Nodes = append(s.Nodes, &rinkpb.StepNode{Node: a.Node, Cpus: a.Cpus, Mem: a.Mem, Gres: a.Gres})
+	had := map[string]*rinkpb.NodeAlloc{}
+	for _, a := range job.Job.Alloc {
+		had[a.Node] = a
 	}
+	list := api.JobToProto(own).Alloc
 	if r.get("NodeList") == "" {
-		s.Nodes = nil
-		for _, a := range job.Job.Alloc {
-			s.Nodes = append(s.Nodes, &rinkpb.StepNode{Node: a.Node, Cpus: a.Cpus, Mem: a.Mem, Gres: a.Gres})
+		list = job.Job.Alloc
+	}
+	for _, a := range list {
+		// What the line does not say is what the job had there.
+		if of := had[a.Node]; of != nil {
+			if a.Cpus == 0 {
+				a.Cpus = of.Cpus
+			}
+			if r.get("AllocTRES") == "" || !strings.Contains(r.get("AllocTRES"), "mem=") {
+				a.Mem = of.Mem
+			}
+			if r.get("AllocTRES") == "" {
+				a.Gres = of.Gres
+			}
 		}
+		s.Nodes = append(s.Nodes, &rinkpb.StepNode{Node: a.Node, Cpus: a.Cpus, Mem: a.Mem, Gres: a.Gres})
 	}
 	job.Steps = append(job.Steps, s)
 	return nil

@@ -39,6 +39,9 @@ func newRecord(p *rinkpb.Record) (*record, error) {
 	if j.Batch && !j.Start.IsZero() && len(j.Alloc) > 0 {
 		r.steps = append(r.steps, batchStep(j, batch, p.Batch != nil))
 	}
+	if j.Extern && !j.Start.IsZero() && len(j.Alloc) > 0 {
+		r.steps = append(r.steps, show.ExternStep(j))
+	}
 	for _, sp := range p.Steps {
 		s, err := api.StepFromProto(sp)
 		if err != nil {
