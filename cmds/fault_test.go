@@ -1,0 +1,422 @@
+package cmds_test
+
+import (
+	"fmt"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// faultMore are the settings under which faults show: nodes are given up soon, and
+// what is lost comes back soon.
+const faultMore = "SlurmdTimeout=10\nAuthInfo=cred_expire=2\nMinJobAge=3600"
+
+// faultJob writes down that it started, which incarnation it is, and where.
+const faultJob = `#!/bin/sh
+echo "$SLURM_JOB_ID.${SLURM_RESTART_COUNT:-0}" >>%s/started/$SLURMD_NODENAME
+`
+
+// faultResult is what came of a run under faults.
+type faultResult struct {
+	accepted, failed, lost, duplicated, startedTwice, unended, differ, restarted int
+}
+
+// underFaults has clients submit jobs while faults go on, and counts.
+func underFaults(t testing.TB, r *rig, seed int64, clients, jobs int, pace time.Duration, faults []fault) faultResult {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(r.dir, "started"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	script := filepath.Join(r.dir, "job.sh")
+	if err := os.WriteFile(script, fmt.Appendf(nil, faultJob, r.dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var res faultResult
+	var mu sync.Mutex
+	ids := map[string]string{} // by the name of the submission
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			for {
+				n := next.Add(1)
+				if n > int64(jobs) {
+					return
+				}
+				name := fmt.Sprintf("s%d", n)
+				id, err := r.sbatch("-o", "/dev/null", "-J", name, "-t", "10", script)
+				mu.Lock()
+				if err != nil {
+					res.failed++
+					t.Logf("submission %s failed: %v", name, err)
+				} else {
+					ids[name] = id
+				}
+				mu.Unlock()
+				if pace > 0 {
+					time.Sleep(pace)
+				}
+			}
+		})
+	}
+	stop := make(chan struct{})
+	var hurt sync.WaitGroup
+	for i, kind := range []byte{'c', 'n'} { // of controllers and of agents, at once
+		hurt.Go(func() { inflict(r, rand.New(rand.NewSource(seed+int64(i))), kind, faults, stop) })
+	}
+	wg.Wait()
+	close(stop)
+	hurt.Wait()
+	res.accepted = len(ids)
+	r.until(10*time.Minute, "the queue drains", func() bool {
+		out, err := r.do("squeue", "-h", "-o", "%i %T %r")
+		return err == nil && out == ""
+	})
+	count(t, r, ids, &res)
+	return res
+}
+
+// count compares what clients were told with the history each controller keeps,
+// and with what the jobs wrote down themselves.
+func count(t testing.TB, r *rig, ids map[string]string, res *faultResult) {
+	t.Helper()
+	var books []map[string][]string
+	var names []string
+	for _, c := range r.controllers() {
+		names = append(names, c.Name)
+	}
+	leader := ""
+	for _, c := range r.controllers() {
+		if c.Leader {
+			leader = c.Name
+		}
+	}
+	index := uint64(0)
+	for _, c := range r.controllers() {
+		index = max(index, c.Health.GetApplied())
+	}
+	for _, name := range names {
+		r.until(time.Minute, name+" has applied all", func() bool {
+			for _, c := range r.controllers() {
+				if c.Name == name {
+					return c.Health.GetApplied() >= index
+				}
+			}
+			return false
+		})
+		books = append(books, r.history(name))
+	}
+	for i := range books[1:] {
+		if d := difference(books[0], books[i+1]); d != "" {
+			res.differ++
+			t.Errorf("the histories of %s and %s differ: %s", names[0], names[i+1], d)
+		}
+	}
+	book := books[slices.Index(names, leader)]
+	byName := map[string][]string{}
+	for id, rows := range book {
+		final := strings.Split(rows[len(rows)-1], "|")
+		byName[final[0]] = append(byName[final[0]], id)
+		res.restarted += len(rows) - 1
+	}
+	for name, id := range ids {
+		rows, ok := book[id]
+		if !ok {
+			res.lost++
+			t.Errorf("job %s, accepted as %s, is in no history", id, name)
+			continue
+		}
+		if state := strings.Split(rows[len(rows)-1], "|")[1]; state != "COMPLETED" {
+			res.unended++
+			t.Errorf("job %s ended as %q: %v", id, state, rows)
+		}
+	}
+	for name, list := range byName {
+		if len(list) > 1 {
+			res.duplicated++
+			t.Errorf("submission %s is jobs %v", name, list)
+		}
+	}
+	starts := r.starts()
+	began := map[string]bool{}
+	for what, n := range starts {
+		if n > 1 {
+			res.startedTwice++
+			t.Errorf("incarnation %s started %d times", what, n)
+		}
+		id, _, _ := strings.Cut(what, ".")
+		began[id] = true
+	}
+	for name, id := range ids {
+		if !began[id] {
+			res.lost++
+			t.Errorf("job %s (%s) never ran", id, name)
+		}
+	}
+}
+
+// history reads the records one controller keeps: by job, an incarnation a row.
+func (r *rig) history(controller string) map[string][]string {
+	r.t.Helper()
+	out, err := r.doAt(controller, "sacct", "-D", "-X", "-a", "-n", "-P", "-S", "now-1days", "-o", "JobIDRaw,JobName,State,Submit,Start,End,NodeList")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	book := map[string][]string{}
+	for line := range strings.Lines(out) {
+		if id, rest, ok := strings.Cut(strings.TrimSpace(line), "|"); ok {
+			book[id] = append(book[id], rest)
+		}
+	}
+	return book
+}
+
+func difference(a, b map[string][]string) string {
+	if len(a) != len(b) {
+		return fmt.Sprintf("%d jobs and %d", len(a), len(b))
+	}
+	for id, rows := range a {
+		if !slices.Equal(rows, b[id]) {
+			return fmt.Sprintf("job %s is %q and %q", id, rows, b[id])
+		}
+	}
+	return ""
+}
+
+// fault is one thing that goes wrong for a while, with a controller or an agent.
+type fault struct {
+	name string
+	kind byte // 'c' a controller, 'n' an agent
+	nets bool // wants namespaces
+	do   func(r *rig, rnd *rand.Rand)
+}
+
+func (r *rig) anyOf(rnd *rand.Rand, kind byte) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var names []string
+	for name := range r.procs {
+		if name[0] == kind {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names[rnd.Intn(len(names))]
+}
+
+func (r *rig) leading(rnd *rand.Rand) string {
+	if l := r.leader(); l != "" {
+		return l
+	}
+	return r.anyOf(rnd, 'c')
+}
+
+// cutOff isolates name from all others of those kinds, in the directions asked for.
+func (r *rig) cutOff(name string, out, in bool, how func(from, to string)) {
+	r.mu.Lock()
+	var others []string
+	for other := range r.procs {
+		if other != name {
+			others = append(others, other)
+		}
+	}
+	r.mu.Unlock()
+	for _, other := range others {
+		if out {
+			how(name, other)
+		}
+		if in {
+			how(other, name)
+		}
+	}
+}
+
+func between(rnd *rand.Rand, least, most time.Duration) time.Duration {
+	return least + time.Duration(rnd.Int63n(int64(most-least)))
+}
+
+var allFaults = []fault{
+	{"leader killed", 'c', false, func(r *rig, rnd *rand.Rand) {
+		r.kill(r.leading(rnd), between(rnd, 200*time.Millisecond, 3*time.Second))
+	}},
+	{"controller killed", 'c', false, func(r *rig, rnd *rand.Rand) {
+		r.kill(r.anyOf(rnd, 'c'), between(rnd, 200*time.Millisecond, 3*time.Second))
+	}},
+	{"leader stopped", 'c', false, func(r *rig, rnd *rand.Rand) {
+		name := r.leading(rnd)
+		r.signal(name, syscall.SIGSTOP)
+		time.Sleep(between(rnd, 800*time.Millisecond, 4*time.Second)) // longer than its lease
+		r.signal(name, syscall.SIGCONT)
+	}},
+	{"controller slow", 'c', false, func(r *rig, rnd *rand.Rand) {
+		name := r.anyOf(rnd, 'c')
+		for range 12 { // what it sends comes late, and in heaps
+			r.signal(name, syscall.SIGSTOP)
+			time.Sleep(between(rnd, 20*time.Millisecond, 150*time.Millisecond))
+			r.signal(name, syscall.SIGCONT)
+			time.Sleep(between(rnd, 10*time.Millisecond, 60*time.Millisecond))
+		}
+	}},
+	{"leader cut off", 'c', true, func(r *rig, rnd *rand.Rand) {
+		name := r.leading(rnd)
+		r.cutOff(name, true, true, r.cut)
+		time.Sleep(between(rnd, time.Second, 5*time.Second))
+		r.cutOff(name, true, true, r.mend)
+	}},
+	{"leader not heard", 'c', true, func(r *rig, rnd *rand.Rand) {
+		name := r.leading(rnd)
+		r.cutOff(name, true, false, r.cut)
+		time.Sleep(between(rnd, time.Second, 5*time.Second))
+		r.cutOff(name, true, false, r.mend)
+	}},
+	{"controller hears nothing", 'c', true, func(r *rig, rnd *rand.Rand) {
+		name := r.anyOf(rnd, 'c')
+		r.cutOff(name, false, true, r.cut)
+		time.Sleep(between(rnd, time.Second, 5*time.Second))
+		r.cutOff(name, false, true, r.mend)
+	}},
+	{"agent killed", 'n', false, func(r *rig, rnd *rand.Rand) {
+		r.kill(r.anyOf(rnd, 'n'), between(rnd, 200*time.Millisecond, 3*time.Second))
+	}},
+	{"agent stopped", 'n', false, func(r *rig, rnd *rand.Rand) {
+		name := r.anyOf(rnd, 'n')
+		r.signal(name, syscall.SIGSTOP)
+		time.Sleep(between(rnd, time.Second, 14*time.Second)) // at times longer than SlurmdTimeout
+		r.signal(name, syscall.SIGCONT)
+	}},
+	{"agent cut off", 'n', true, func(r *rig, rnd *rand.Rand) {
+		name := r.anyOf(rnd, 'n')
+		r.cutOff(name, true, true, r.cut)
+		time.Sleep(between(rnd, time.Second, 14*time.Second))
+		r.cutOff(name, true, true, r.mend)
+	}},
+	{"agent not heard", 'n', true, func(r *rig, rnd *rand.Rand) {
+		name := r.anyOf(rnd, 'n')
+		r.cutOff(name, true, false, r.cut)
+		time.Sleep(between(rnd, time.Second, 14*time.Second))
+		r.cutOff(name, true, false, r.mend)
+	}},
+}
+
+// inflict has one fault after the other, with pauses, until it is told to stop.
+func inflict(r *rig, rnd *rand.Rand, kind byte, faults []fault, stop <-chan struct{}) {
+	var list []fault
+	for _, f := range faults {
+		if f.kind == kind && (r.spaces || !f.nets) {
+			list = append(list, f)
+		}
+	}
+	for len(list) > 0 {
+		select {
+		case <-stop:
+			return
+		case <-time.After(between(rnd, 500*time.Millisecond, 3*time.Second)):
+		}
+		f := list[rnd.Intn(len(list))]
+		r.t.Logf("%s: %s", time.Now().Format("15:04:05.000"), f.name)
+		f.do(r, rnd)
+	}
+}
+
+// seedOf is where the dice of a run begin: RINK_FAULT_SEED, or the clock.
+func seedOf(t testing.TB) int64 {
+	seed := time.Now().UnixNano() % 1_000_000
+	if v := os.Getenv("RINK_FAULT_SEED"); v != "" {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed = n
+	}
+	fmt.Fprintf(os.Stderr, "%s: seed %d\n", t.Name(), seed)
+	return seed
+}
+
+// TestFaults submits under all faults at once, for a short while; `make fault` does
+// so for long.
+func TestFaults(t *testing.T) {
+	seed := seedOf(t)
+	r := newRig(t, rigOptions{controllers: 3, agents: 2, cpus: 32, more: faultMore, spaces: os.Geteuid() == 0})
+	res := underFaults(t, r, seed, 4, 120, 400*time.Millisecond, allFaults)
+	t.Logf("%+v", res)
+	if res.accepted != 120 {
+		t.Errorf("%d of 120 submissions were accepted", res.accepted)
+	}
+}
+
+// BenchmarkFaultAll is the long run: RINK_FAULT_JOBS jobs, 20,000 without.
+func BenchmarkFaultAll(b *testing.B) {
+	jobs := 20_000
+	if v := os.Getenv("RINK_FAULT_JOBS"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			b.Fatal(err)
+		}
+		jobs = n
+	}
+	for range b.N {
+		seed := seedOf(b)
+		r := newRig(b, rigOptions{controllers: 3, agents: 4, cpus: 64, more: faultMore, spaces: os.Geteuid() == 0})
+		res := underFaults(b, r, seed, 8, jobs, 0, allFaults)
+		for name, v := range map[string]int{
+			"accepted": res.accepted, "submissions_failed": res.failed, "lost": res.lost, "duplicated": res.duplicated, "started_twice": res.startedTwice,
+			"without_end": res.unended, "histories_differ": res.differ, "restarted": res.restarted,
+		} {
+			b.ReportMetric(float64(v), name+"=jobs")
+		}
+		b.ReportMetric(float64(seed), "seed=")
+	}
+}
+
+// BenchmarkFaultFailover kills the leader thirty times and measures from there to
+// the next job's start on an agent, as the job's own clock tells.
+func BenchmarkFaultFailover(b *testing.B) {
+	const kills = 30
+	for range b.N {
+		r := newRig(b, rigOptions{controllers: 3, agents: 2, cpus: 32, more: faultMore})
+		mark := filepath.Join(r.dir, "mark")
+		script := filepath.Join(r.dir, "job.sh")
+		if err := os.WriteFile(script, []byte("#!/bin/sh\ndate +%s%N >>"+mark+"\n"), 0o755); err != nil {
+			b.Fatal(err)
+		}
+		var took []float64
+		failed := 0
+		for i := range kills {
+			r.until(time.Minute, "three controllers vote", func() bool { return r.voters() == 3 })
+			time.Sleep(300 * time.Millisecond)
+			name := r.leader()
+			os.Remove(mark)
+			t0 := time.Now()
+			r.signal(name, syscall.SIGKILL)
+			if _, err := r.sbatch("-o", "/dev/null", script); err != nil {
+				failed++
+				b.Errorf("kill %d: %v", i, err)
+			}
+			r.until(30*time.Second, "a job starts", func() bool {
+				text, err := os.ReadFile(mark)
+				return err == nil && strings.HasSuffix(string(text), "\n")
+			})
+			text, _ := os.ReadFile(mark)
+			at, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			took = append(took, float64(at-t0.UnixNano())/1e6)
+			if err := r.launch(name); err != nil {
+				b.Fatal(err)
+			}
+		}
+		slices.Sort(took)
+		b.ReportMetric(took[len(took)/2], "failover_p50=ms")
+		b.ReportMetric(took[len(took)-1], "failover_max=ms")
+		b.ReportMetric(float64(failed), "failover_submissions_failed=jobs")
+	}
+}
