@@ -19,9 +19,11 @@ import (
 // what is lost comes back soon.
 const faultMore = "SlurmdTimeout=10\nAuthInfo=cred_expire=2\nMinJobAge=3600"
 
-// faultJob writes down that it started, which incarnation it is, and where.
+// faultJob writes down that it started, which incarnation it is, and where. Some stay
+// for a while, so that there is something to lose with a node.
 const faultJob = `#!/bin/sh
 echo "$SLURM_JOB_ID.${SLURM_RESTART_COUNT:-0}" >>%s/started/$SLURMD_NODENAME
+[ $((SLURM_JOB_ID %% 16)) != 0 ] || sleep 3
 `
 
 // faultResult is what came of a run under faults.

@@ -66,6 +66,7 @@ type Server struct {
 	peers  *peerLines
 	// leaders is who leads, for calls that wait for a leader.
 	leaders *leaderBook
+	lease   atomic.Pointer[lease]
 	halting chan struct{} // closed when the controller is told to stop
 	// accounts are who may do what, as of the last change that was seen.
 	accounts atomic.Pointer[sched.Accounts]

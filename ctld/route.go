@@ -231,14 +231,7 @@ func (s *Server) answersHere(ctx context.Context, method string, req any, w want
 		return true, nil
 	}
 	r := routeOf(method, req)
-	if s.barn.IsLeader() {
-		if r != byLeader && w.read == "linear" {
-			// The entry this commits is proof that nobody else leads, and behind all
-			// that was committed before.
-			if err := s.barn.Barrier(ctx); err != nil {
-				return false, nil
-			}
-		}
+	if s.barn.IsLeader() && (r != byLeader && w.read != "linear" || s.surelyLeads(ctx)) {
 		return true, nil
 	}
 	if w.hopped {
@@ -274,10 +267,35 @@ func (s *Server) answersHere(ctx context.Context, method string, req any, w want
 			return false, notLeading(s)
 		}
 		tick.Stop()
-		if s.barn.IsLeader() {
+		if s.barn.IsLeader() && s.surelyLeads(ctx) {
 			return true, nil
 		}
 	}
+}
+
+// surelyLeads reports whether this controller led at some time after the call. All
+// that was ever answered is then in its state, so that what it refuses, or reads,
+// is true. One that was stopped and followed by another does not know that at
+// once, hence a quorum is asked; its word holds for less than the time after which
+// others elect another leader.
+func (s *Server) surelyLeads(ctx context.Context) bool {
+	term, now := s.barn.Term(), time.Now()
+	if l := s.lease.Load(); l != nil && l.term == term && now.Before(l.until) {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, lostLeader)
+	defer cancel()
+	if s.barn.VerifyLeader(ctx) != nil || s.barn.Term() != term {
+		return false
+	}
+	s.lease.Store(&lease{term, now.Add(lostQuorum / 2)})
+	return true
+}
+
+// lease is until when a quorum's word that this controller leads holds.
+type lease struct {
+	term  uint64
+	until time.Time
 }
 
 // contact is how long ago the leader was heard.
