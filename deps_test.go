@@ -45,6 +45,7 @@ var table = []struct{ room, mayImport string }{
 // controller or an agent in their own process.
 var daemons = map[string][]string{
 	"cmds/rinkctld":  {"ctld"},
+	"cmds/barn":      {"ctld", "secrets"},
 	"cmds/rinknoded": {"noded"},
 	"cmds/dev":       {"ctld", "noded"},
 }

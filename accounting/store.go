@@ -17,6 +17,9 @@ import (
 	"github.com/runink/rink/api/rinkpb"
 )
 
+// ErrInUse: another process has the history open.
+var ErrInUse = errors.New("another process has it open")
+
 // ErrClosed comes back from a Store after Close.
 var ErrClosed = errors.New("the history is closed")
 
@@ -98,7 +101,7 @@ func (s *Store) open() (err error) {
 	}
 	db, err := bolt.Open(s.path, 0o600, &bolt.Options{Timeout: lockPatience, FreelistType: bolt.FreelistMapType, InitialMmapSize: addressSpace})
 	if errors.Is(err, bolt.ErrTimeout) {
-		return errors.New("another process has it open")
+		return ErrInUse
 	}
 	if err != nil {
 		return err
@@ -186,7 +189,7 @@ func guard(err *error) func() {
 func (s *Store) sealIfDue() error {
 	db, err := bolt.Open(s.path, 0o600, &bolt.Options{Timeout: lockPatience, ReadOnly: true})
 	if errors.Is(err, bolt.ErrTimeout) {
-		return errors.New("another process has it open")
+		return ErrInUse
 	} else if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func Verify(dir string, keys Sealer, wrong func(error)) (found string, err error
 	}
 	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: lockPatience, ReadOnly: true})
 	if errors.Is(err, bolt.ErrTimeout) {
-		return "", errors.New("another process has it open")
+		return "", ErrInUse
 	} else if err != nil {
 		return "", err
 	}

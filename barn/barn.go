@@ -305,7 +305,7 @@ func (b *Barn) start() error {
 
 	b.fsm = newFSM(b.o, b.fail, b.snapWake)
 	for _, s := range b.o.Sinks {
-		b.feeders = append(b.feeders, newFeeder(s, b.fsm.stream.watchTail()))
+		b.feeders = append(b.feeders, newFeeder(s, b.fsm.stream.watchTail(), b.onlyVoter))
 	}
 	b.leading.init()
 	if err := b.startRaft(raftLog, known); err != nil {

@@ -474,7 +474,7 @@ func (s *sink) Applied() uint64 {
 	return s.flushed
 }
 
-func (s *sink) Missed(from, to uint64) {
+func (s *sink) Missed(from, to uint64, alone bool) {
 	s.enter()
 	defer s.mu.Unlock()
 	s.missed = append(s.missed, [2]uint64{from, to})

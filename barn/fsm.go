@@ -28,6 +28,7 @@ type fsm struct {
 	mu    sync.RWMutex
 	state *state.State
 	index uint64    // of the last command applied
+	marks []marked  // the last ones, with the state as it was
 	at    time.Time // of the last command applied; never goes back
 
 	// The fields below are Raft's FSM goroutine's own, but for feeders.
@@ -118,6 +119,7 @@ func (f *fsm) apply(log *raft.Log) (results []state.Result, err error) {
 		}
 	}
 	f.index, f.at = log.Index, at
+	f.noteMarks(events)
 	f.stream.publish(Batch{Index: log.Index, At: at, Events: events})
 	return results, nil
 }

@@ -178,6 +178,13 @@ func (b *Barn) voters() []Server {
 	return list
 }
 
+// onlyVoter reports whether this controller is the whole cluster. One that knows
+// of no cluster yet is not.
+func (b *Barn) onlyVoter() bool {
+	servers := b.Servers()
+	return len(servers) == 1 && servers[0].ID == b.o.ID
+}
+
 // AddVoter adds a controller, or changes the address of one. It must be called
 // on the leader and returns when the change is committed.
 func (b *Barn) AddVoter(ctx context.Context, id, address string) error {

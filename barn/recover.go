@@ -64,7 +64,7 @@ func Recover(o Options) (done Recovered, err error) {
 	f := newFSM(o, func(err error) { broken = err }, make(chan struct{}, 1))
 	var feeders []*feeder
 	for _, sink := range o.Sinks {
-		feeders = append(feeders, newFeeder(sink, f.stream.watchTail()))
+		feeders = append(feeders, newFeeder(sink, f.stream.watchTail(), func() bool { return true }))
 	}
 	f.setFeeders(feeders)
 	for _, feed := range feeders {

@@ -365,3 +365,25 @@ func syncDir(path string) error {
 	defer dir.Close()
 	return dir.Sync()
 }
+
+// Reseal seals the directory of a closed barn with the key that seals now, as Open
+// does.
+func Reseal(o Options) (err error) {
+	if o, err = o.withDefaults(); err != nil {
+		return err
+	}
+	lock, err := lockDir(o.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.release()) }()
+	known, err := readIdentity(o)
+	if err != nil {
+		return err
+	}
+	reseal, err := checkKey(o, known)
+	if err != nil || !reseal {
+		return err
+	}
+	return sealAnew(o, known, newRaftLog(o.Logger))
+}

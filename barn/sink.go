@@ -34,10 +34,11 @@ type Sink interface {
 // GapSink is a Sink that wants to know of history it will never be fed,
 // because a snapshot stands for it: entries from to to, both included. It
 // happens when a controller catches up by a snapshot, and when a sink has lost
-// what it had on disk.
+// what it had on disk. alone says that there is no other controller that could
+// have it.
 type GapSink interface {
 	Sink
-	Missed(from, to uint64)
+	Missed(from, to uint64, alone bool)
 }
 
 const noLimit = math.MaxUint64
@@ -47,6 +48,7 @@ const noLimit = math.MaxUint64
 type feeder struct {
 	sink  Sink
 	watch *Watcher
+	alone func() bool // there is no other controller
 	done  chan struct{}
 	// limit is the last entry it may consume. It is lowered under the lock of
 	// the state, when nothing after it has been published, and raised under mu.
@@ -59,8 +61,8 @@ type feeder struct {
 	ended    bool
 }
 
-func newFeeder(sink Sink, w *Watcher) *feeder {
-	f := &feeder{sink: sink, watch: w, done: make(chan struct{}), consumed: sink.Applied()}
+func newFeeder(sink Sink, w *Watcher, alone func() bool) *feeder {
+	f := &feeder{sink: sink, watch: w, alone: alone, done: make(chan struct{}), consumed: sink.Applied()}
 	f.moved.L = &f.mu
 	f.limit.Store(noLimit)
 	return f
@@ -97,7 +99,7 @@ func (f *feeder) take(b Batch) {
 	if !b.Reset {
 		f.sink.Consume(b.Index, b.At, b.Events)
 	} else if g, ok := f.sink.(GapSink); ok {
-		g.Missed(f.consumed+1, b.Index)
+		g.Missed(f.consumed+1, b.Index, f.alone())
 	}
 	f.consumed = b.Index
 	f.moved.Broadcast()

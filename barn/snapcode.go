@@ -68,6 +68,11 @@ func (w *partWriter) put(p *rinkpb.SnapshotPart) {
 
 // writeSnapshot writes dump to out.
 func writeSnapshot(out io.Writer, head snapshotHead, dump *state.Dump) error {
+	return writeParts(out, head, dump, specWriter{})
+}
+
+// writeParts writes a snapshot; without specs every job has its own request.
+func writeParts(out io.Writer, head snapshotHead, dump *state.Dump, specs specWriter) error {
 	w := &partWriter{w: bufio.NewWriterSize(out, 256<<10)}
 	w.put(&rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Head{Head: &rinkpb.SnapshotHead{
 		Format: snapshotFormat, Index: head.index, At: api.TimeToProto(head.at), Cluster: head.cluster,
@@ -88,7 +93,6 @@ func writeSnapshot(out io.Writer, head snapshotHead, dump *state.Dump) error {
 	}
 	// What a job was asked for is shared by all that were asked for the same; it
 	// is encoded once and referred to by the records after it.
-	specs := specWriter{}
 	for _, j := range dump.Jobs {
 		w.put(specs.part(j))
 	}
@@ -140,7 +144,7 @@ func writeSnapshot(out io.Writer, head snapshotHead, dump *state.Dump) error {
 type specWriter map[any]uint32
 
 func (s specWriter) part(j *sched.Job) *rinkpb.SnapshotPart {
-	if j.Spec == nil {
+	if j.Spec == nil || s == nil {
 		return &rinkpb.SnapshotPart{Part: &rinkpb.SnapshotPart_Job{Job: api.JobToProto(j)}}
 	}
 	first, ok := s[j.Spec]

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/runink/rink/cmds/barn"
 	"github.com/runink/rink/cmds/controller"
 	"github.com/runink/rink/cmds/dev"
 	"github.com/runink/rink/cmds/exec"
@@ -59,8 +60,8 @@ var programs = map[string]func(*cli.Env) int{
 	"sbatch": sbatch.Run, "squeue": squeue.Run, "scancel": scancel.Run, "sinfo": sinfo.Run, "srun": srun.Run, "salloc": salloc.Run,
 	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "sprio": sprio.Run, "sshare": sshare.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-controller": controller.Run, "rink-metrics": metrics.Run, "rink-token": token.Run, "rink-why": why.Run,
 	"sreport": sreport.Run, "sstat": sstat.Run, "rink-exec": exec.Run, "rink-export": export.Run, "rink-import": importer.Run, "seff": seff.Run, "reff": reff.Run,
-	"rink-sim": sim.Run,
-	"sdiag":    sdiag.Run, "sbcast": sbcast.Run, "sattach": sattach.Run, "scrontab": scrontab.Run, "strigger": strigger.Run,
+	"rink-sim": sim.Run, "rink-barn": barn.Run,
+	"sdiag": sdiag.Run, "sbcast": sbcast.Run, "sattach": sattach.Run, "scrontab": scrontab.Run, "strigger": strigger.Run,
 }
 
 func TestMain(m *testing.M) {

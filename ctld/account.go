@@ -28,6 +28,7 @@ type historySink struct {
 	config *sched.Config
 	barn   atomic.Pointer[barn.Barn]
 	last   uint64 // entry taken in last
+	marks  *frozenMarks
 	// enforce says what is kept (nojobs, nosteps): what the log said last, and
 	// before that what the controller was started with.
 	enforce slurm.AccountingEnforce
@@ -44,6 +45,7 @@ func (h *historySink) charges() *sched.Config {
 func (h *historySink) Consume(index uint64, _ time.Time, events []state.Event) {
 	h.last = index
 	var records []*rinkpb.Record
+	mark := ""
 	for _, ev := range events {
 		switch ev := ev.(type) {
 		case state.ConfigChanged:
@@ -70,6 +72,8 @@ func (h *historySink) Consume(index uint64, _ time.Time, events []state.Event) {
 			if !sameSpan(ev.Old, ev.New) {
 				records = append(records, reservationRecords(ev.Old, ev.New, ev.At)...)
 			}
+		case state.Marked:
+			mark = ev.Name
 		case state.HistoryImported:
 			for _, data := range ev.Records {
 				r := &rinkpb.Record{}
@@ -84,6 +88,20 @@ func (h *historySink) Consume(index uint64, _ time.Time, events []state.Event) {
 	if records = kept(records, h.enforce); len(records) > 0 {
 		h.store.Put(index, records)
 	}
+	if mark != "" {
+		h.freeze(mark, index)
+	}
+}
+
+// freeze keeps the history as it is at a mark, for those who compare.
+func (h *historySink) freeze(mark string, index uint64) {
+	h.store.Mark(index)
+	f, err := h.store.Freeze()
+	if err != nil {
+		h.log.Warn("history: it cannot be compared", "error", err)
+		return
+	}
+	h.marks.put(mark, f)
 }
 
 // kept leaves out the records that AccountingStorageEnforce wants not to be kept:
@@ -97,11 +115,11 @@ func kept(records []*rinkpb.Record, enforce slurm.AccountingEnforce) []*rinkpb.R
 	})
 }
 
-// Missed implements barn.GapSink: the log these entries were in is gone from
-// every controller this one could ask.
-func (h *historySink) Missed(from, to uint64) {
-	h.log.Error("history: entries of the log are missing from it; fetch it from a controller that has them, or restore a copy of its file",
-		"from", from, "to", to)
+// Missed implements barn.GapSink: what was in these entries is fetched from another
+// controller (keep.go), if there is one.
+func (h *historySink) Missed(from, to uint64, alone bool) {
+	h.last = max(h.last, to)
+	h.store.Missed(from, to, alone)
 }
 
 // Flush implements barn.Sink. That entries without records were taken in is noted

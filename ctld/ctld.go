@@ -27,6 +27,7 @@ import (
 	"github.com/runink/rink/barn"
 	"github.com/runink/rink/barn/state"
 	"github.com/runink/rink/sched"
+	"github.com/runink/rink/secrets/atrest"
 	"github.com/runink/rink/slurm"
 )
 
@@ -59,6 +60,8 @@ type Server struct {
 	// opened is barn, for those who may ask before it is there.
 	opened atomic.Pointer[barn.Barn]
 	store  *accounting.Store
+	keys   *atrest.Keys // seal what is on the disk; nil: it is in the clear
+	marks  frozenMarks
 	ca     *auth.Authority
 	self   *auth.Credentials
 	users  *auth.Users
@@ -140,6 +143,7 @@ func (s *Server) run(ctx context.Context) error {
 	s.wg.Go(func() { s.lead(ctx) })
 	s.wg.Go(func() { s.followLeader(ctx) })
 	s.wg.Go(func() { s.reloadWhenTold(ctx) })
+	s.wg.Go(func() { s.keepWhole(ctx) })
 	s.wg.Go(func() {
 		if err := s.belong(ctx); err != nil {
 			failed <- err
@@ -190,6 +194,9 @@ func (s *Server) open(ctx context.Context) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("cannot make StateSaveLocation: %w", err)
 	}
+	if err := unfinishedRestore(dir); err != nil {
+		return err
+	}
 	var err error
 	if s.lock, err = lockDir(dir); err != nil {
 		return err
@@ -227,12 +234,15 @@ func (s *Server) bringUp(ctx context.Context, dir string) (err error) {
 			s.wire.Close()
 		}
 	}()
-	if s.store, err = accounting.Open(filepath.Join(dir, "accounting"), s.log); err != nil {
+	if s.keys, err = s.opt.Config.ReadKeys(); err != nil {
 		return err
 	}
-	sink := &historySink{store: s.store, log: s.log, enforce: s.conf.AccountingStorageEnforce}
+	if s.store, err = s.openHistory(dir, s.keys); err != nil {
+		return err
+	}
+	sink := &historySink{store: s.store, log: s.log, enforce: s.conf.AccountingStorageEnforce, marks: &s.marks}
 	s.barn, err = barn.Open(barn.Options{
-		Dir: filepath.Join(dir, "barn"), ID: s.opt.Config.Name, Address: s.opt.Config.Address,
+		Dir: filepath.Join(dir, barnDir), Keys: barnKeys(s.keys), ID: s.opt.Config.Name, Address: s.opt.Config.Address,
 		Cluster: s.conf.ClusterName, Bootstrap: s.founds(dir), Sinks: []barn.Sink{sink}, Logger: s.log,
 		Stream:           watchedStream{auth.NewRaftLayer(s.wire, s.self, s.opt.Config.Address, s.nameAt), s.lostLine},
 		HeartbeatTimeout: lostLeader, ElectionTimeout: lostLeader, LeaderLease: lostQuorum, NetworkTimeout: peerTimeout,
@@ -254,6 +264,7 @@ func (s *Server) close() {
 	if err := s.barn.Close(); err != nil {
 		s.log.Error("cannot close the barn", "error", err)
 	}
+	s.marks.close()
 	if err := s.store.Close(); err != nil {
 		s.log.Error("cannot close the accounting store", "error", err)
 	}
@@ -283,10 +294,12 @@ func (s *Server) listen() ([]served, error) {
 	}))
 	s.unix = grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()))...)
 	rinkpb.RegisterControllerServer(s.unix, &controller{s: s, local: true})
+	rinkpb.RegisterBarnServer(s.unix, &barnService{s: s})
 	s.tls = grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()))...)
 	rinkpb.RegisterControllerServer(s.tls, &controller{s: s})
 	rinkpb.RegisterNodesServer(s.tls, &nodes{s: s})
 	rinkpb.RegisterMembersServer(s.tls, &members{s: s})
+	rinkpb.RegisterPeersServer(s.tls, &peersService{s: s})
 	s.join = grpc.NewServer(append(limits, grpc.Creds(auth.JoinServerCredentials()))...)
 	rinkpb.RegisterJoinServer(s.join, &joiner{s: s})
 	return []served{{s.unix, local}, {s.tls, s.wire.GRPC()}, {s.join, s.wire.Join()}}, nil

@@ -120,10 +120,12 @@ type Conf struct {
 	TaskPluginParam                            []string
 
 	// What only Runink has.
-	CommandSocket   string // path of the socket for commands; %c is the cluster, %n the node
-	JoinTokenFile   string
-	Slice           SliceConf
-	SchedulerPolicy string
+	CommandSocket string // path of the socket for commands; %c is the cluster, %n the node
+	JoinTokenFile string
+	// StateEncryptionKeyFile has the key that seals what controllers keep on disk.
+	StateEncryptionKeyFile string
+	Slice                  SliceConf
+	SchedulerPolicy        string
 
 	Nodes      []NodeConf
 	NodeSets   []NodeSetConf

@@ -124,6 +124,7 @@ func ownKeys() []confKey {
 		newer(textKey("CommandSocket", "", func(c *Conf) *string { return &c.CommandSocket })),
 		newer(countKey("GPUHealthyMin", "50", 0, 100, func(c *Conf) *int { return &c.GPUHealthyMin })),
 		newer(textKey("JoinTokenFile", "", func(c *Conf) *string { return &c.JoinTokenFile })),
+		newer(textKey("StateEncryptionKeyFile", "", func(c *Conf) *string { return &c.StateEncryptionKeyFile })),
 		newer(confKey{name: "SchedulerPolicy", set: setPolicy, show: func(c *Conf) string { return orNull(c.SchedulerPolicy) }}),
 	}...)
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/runink/rink/cmds/barn"
 	"github.com/runink/rink/cmds/controller"
 	"github.com/runink/rink/cmds/dev"
 	"github.com/runink/rink/cmds/exec"
@@ -80,6 +81,7 @@ var commands = []command{
 var verbs = []command{
 	{[]string{"metrics"}, metrics.Run, "what there is to count, for Prometheus"},
 	{[]string{"controller"}, controller.Run, "look after the controllers: list, remove, transfer"},
+	{[]string{"barn"}, barn.Run, "back up what the controllers keep, check it, and put it back"},
 	{[]string{"dev"}, dev.Run, "a whole cluster on this machine"},
 	{[]string{"exec"}, exec.Run, "a command or a shell inside a running job"},
 	{[]string{"export"}, export.Run, "write the history for other programs"},
