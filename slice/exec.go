@@ -165,7 +165,7 @@ func (b *builder) execOps(i int) []op {
 	p, t := b.p, &b.spec.Tasks[i]
 	mask := p.raw(make([]byte, 8))
 	out := []op{call(-1, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, mask, 0, 8)}
-	argv, env := p.vector(t.Argv), t.Env
+	env := t.Env
 	if t.SocketEnv != "" {
 		env = append(slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, t.SocketEnv+"=") }),
 			t.SocketEnv+"="+strconv.Itoa(int(b.socketFD)))
@@ -180,8 +180,14 @@ func (b *builder) execOps(i int) []op {
 	}
 	envp := p.vector(env, own...)
 	label := p.label(StageExec, t.Argv[0], i)
+	flags := opTryNext
+	if !strings.Contains(t.Argv[0], "/") {
+		flags |= opSearched
+	}
 	for _, file := range candidates(t.Argv[0], t.Env) {
-		out = append(out, call(label, unix.SYS_EXECVE, p.bytes(file), argv, envp).with(opTryNext))
+		// The program is told where it was found, as Slurm does.
+		argv := p.vector(append([]string{file}, t.Argv[1:]...))
+		out = append(out, call(label, unix.SYS_EXECVE, p.bytes(file), argv, envp).with(flags))
 	}
 	return append(out, op{nr: nrExecFail, label: label})
 }

@@ -204,6 +204,12 @@ func (p *program) run(ops []op, task int32) {
 		case o.flags&opTryNext != 0 && (e == unix.ENOENT || e == unix.ENOTDIR || e == unix.EACCES):
 			// As execvp does: a candidate that may not be executed is the
 			// better reason, if none is found after it.
+			if e == unix.EACCES && o.flags&opSearched != 0 {
+				// Unless it is its directory that may not be looked into.
+				if _, there := sys(unix.SYS_FACCESSAT, atFdCwd, o.a[0], unix.F_OK, 0, 0, 0); there != 0 {
+					e = unix.ENOENT
+				}
+			}
 			if execErr != unix.EACCES {
 				execErr = e
 			}

@@ -115,6 +115,7 @@ const (
 	opUse                        // the first argument is the kept result
 	opNoteErr                    // failure is remembered for nrNote
 	opTryNext                    // an exec among several candidates
+	opSearched                   // one that was found along PATH
 )
 
 // Operations that are not system calls.
