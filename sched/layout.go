@@ -63,6 +63,38 @@ func isPacked(distribution string, t *tuning) bool {
 	return d.Pack == "Pack"
 }
 
+// planeSize is the size that a distribution in planes names; 0 for others.
+func planeSize(distribution string) int {
+	first, _, _ := strings.Cut(distribution, ":")
+	first, _, _ = strings.Cut(first, ",")
+	if size, ok := strings.CutPrefix(strings.ToLower(first), "plane="); ok {
+		if n, err := strconv.Atoi(size); err == nil && n > 0 {
+			return n
+		}
+	}
+	return 0
+}
+
+// planeCounts is TaskCounts with so many tasks a node and round.
+func planeCounts(slots []int, tasks, size int) []int {
+	counts := make([]int, len(slots))
+	room := 0
+	for _, n := range slots {
+		room += n
+	}
+	if tasks > room {
+		return TaskCounts(slots, tasks)
+	}
+	for left := tasks; left > 0; {
+		for i, n := range slots {
+			k := min(size, n-counts[i], left)
+			counts[i] += k
+			left -= k
+		}
+	}
+	return counts
+}
+
 // TaskRanks says which ranks run on each node, given how many do: in blocks
 // ("block"), dealt out one by one ("cyclic") or in planes of a size
 // ("plane=SIZE"). What follows a colon, the binding within a node, is not
@@ -80,10 +112,8 @@ func TaskRanks(counts []int, distribution string) [][]int {
 	switch {
 	case strings.EqualFold(first, "cyclic"):
 		chunk = 1
-	case len(first) > 6 && strings.EqualFold(first[:6], "plane="):
-		if n, err := strconv.Atoi(first[6:]); err == nil && n > 0 {
-			chunk = n
-		}
+	case planeSize(first) > 0:
+		chunk = planeSize(first)
 	}
 	for rank := 0; rank < total; {
 		for i, n := range counts {

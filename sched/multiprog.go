@@ -43,7 +43,7 @@ func ParseMultiProg(name string, text []byte, tasks int) (func(rank int) ([]stri
 		}
 		list, err := multiRanks(ranks)
 		if err != nil {
-			return nil, &MultiProgError{[]string{badLine}}
+			return nil, &MultiProgError{[]string{fmt.Sprintf("Invalid task range specification (%s)", ranks), badLine}}
 		}
 		for offset, r := range list {
 			if r >= tasks {
@@ -128,9 +128,8 @@ func multiWords(s string) ([]multiWord, error) {
 			} else {
 				b.WriteByte(c)
 			}
-		case c == '\'' || c == '"':
-			quote, in = c, true
-			single = single || c == '\''
+		case c == '\'':
+			quote, in, single = c, true, true
 		case c == ' ' || c == '\t':
 			if in {
 				out = append(out, multiWord{b.String(), single})

@@ -87,6 +87,7 @@ type stepWish struct {
 	perNode            slurm.Gres
 	perTask            slurm.Gres
 	perStep            slurm.Gres
+	spread             bool // a range of nodes was asked for
 	allGres            bool // nothing was said of devices: all that the job has
 }
 
@@ -223,6 +224,7 @@ func (w *stepWish) size(o *slurm.JobOptions) {
 	}
 	// A node without a task would be of no use.
 	w.minNodes = max(min(w.minNodes, w.tasks), 1)
+	w.spread = o.MinNodes > 0 && o.MaxNodes > o.MinNodes
 }
 
 func wholeRoom(j *Job, i int) stepRoom {
@@ -283,6 +285,14 @@ func (w *stepWish) choose(rooms []stepRoom) ([]stepRoom, error) {
 		}
 		slices.SortFunc(list, func(a, b stepRoom) int { return cmp.Compare(a.at, b.at) })
 		return list
+	}
+	if w.spread { // as many nodes as there may be
+		least := w.minNodes
+		for w.minNodes = min(w.maxNodes, w.tasks, len(picked)+len(others)); w.minNodes > least; w.minNodes-- {
+			if list := try(others); list != nil {
+				return list, nil
+			}
+		}
 	}
 	if list := try(others); list != nil {
 		return list, nil
@@ -410,6 +420,9 @@ func (w *stepWish) lay(s *Step, chosen []stepRoom) {
 	layOut := TaskCounts
 	if w.packed {
 		layOut = packedCounts
+	}
+	if size := planeSize(s.Distribution); size > 0 {
+		layOut = func(slots []int, tasks int) []int { return planeCounts(slots, tasks, size) }
 	}
 	ranks := TaskRanks(layOut(slots, w.tasks), s.Distribution)
 	if w.order != nil {

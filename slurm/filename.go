@@ -156,3 +156,21 @@ func usesPattern(pattern, letters string) bool {
 	}
 	return false
 }
+
+// PerTask reports whether a file name stands for another file on each node or
+// for each task.
+func PerTask(pattern string) bool {
+	if strings.Contains(pattern, `\`) {
+		return false
+	}
+	for i := 0; i < len(pattern); i++ {
+		if pattern[i] != '%' {
+			continue
+		}
+		i += 1 + digits(pattern[i+1:])
+		if i < len(pattern) && strings.IndexByte("tnN", pattern[i]) >= 0 {
+			return true
+		}
+	}
+	return false
+}

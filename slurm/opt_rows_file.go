@@ -18,7 +18,7 @@ func fileRows() []optionRow {
 		{names: "export", arg: RequiredArg, cmds: Sbatch | Srun,
 			env: envNames{sbatch: "SBATCH_EXPORT", srun: "SLURM_EXPORT_ENV SRUN_EXPORT_ENV"}, tier: 1,
 			set: text(func(o *JobOptions) *string { return &o.Export })},
-		{names: "export-file", arg: RequiredArg, cmds: Sbatch, tier: 3, idle: whyUnacted,
+		{names: "export-file", arg: RequiredArg, cmds: Sbatch, tier: 3,
 			set: text(func(o *JobOptions) *string { return &o.ExportFile })},
 		{names: "external", cmds: Sbatch, tier: 3, idle: "a job needs a script here", set: ignore},
 		{names: "get-user-env", arg: OptionalArg, cmds: Sbatch | Salloc, env: envNames{sbatch: "SBATCH_GET_USER_ENV"}, tier: 3, set: setGetUserEnv},

@@ -6,9 +6,9 @@ import "strings"
 func stepRows() []optionRow {
 	return []optionRow{
 		{names: "async", cmds: Srun, tier: 3, idle: "srun waits for its step; put it in the background with &", set: ignore},
-		{names: "bcast", arg: OptionalArg, cmds: Srun, env: envSrun("SLURM_BCAST"), tier: 2, idle: whyUnacted,
+		{names: "bcast", arg: OptionalArg, cmds: Srun, env: envSrun("SLURM_BCAST"), tier: 2,
 			set: textOr("-", func(o *JobOptions) *string { return &o.Step.Bcast })},
-		{names: "bcast-exclude", arg: RequiredArg, cmds: Srun, env: envSrun("SLURM_BCAST_EXCLUDE"), tier: 3, idle: whyUnacted,
+		{names: "bcast-exclude", arg: RequiredArg, cmds: Srun, env: envSrun("SLURM_BCAST_EXCLUDE"), tier: 3,
 			set: text(func(o *JobOptions) *string { return &o.Step.BcastExclude })},
 		{names: "bell", cmds: Salloc, env: env3("BELL"), tier: 3, idle: whyUnacted, set: flag(func(o *JobOptions) *bool { return &o.Bell })},
 		{names: "compress", arg: OptionalArg, cmds: Srun, env: envSrun("SLURM_COMPRESS"), tier: 3, set: setCompress},
@@ -46,7 +46,7 @@ func stepRows() []optionRow {
 		{names: "relative", short: "r", arg: RequiredArg, cmds: Srun, tier: 2,
 			set: number("--relative", 0, func(o *JobOptions) *int { return &o.Step.Relative })},
 		{names: "resv-ports", arg: OptionalArg, cmds: allCommands, env: envSrun("SLURM_RESV_PORTS"), tier: 3, idle: whyUnacted, set: setResvPorts},
-		{names: "send-libs", arg: OptionalArg, cmds: Srun, env: envSrun("SLURM_SEND_LIBS"), tier: 3, idle: whyUnacted,
+		{names: "send-libs", arg: OptionalArg, cmds: Srun, env: envSrun("SLURM_SEND_LIBS"), tier: 3,
 			set: yesNo("yes", func(o *JobOptions) *string { return &o.Step.SendLibs })},
 		{names: "slurmd-debug", arg: RequiredArg, cmds: Srun, env: envSrun("SLURMD_DEBUG"), tier: 3,
 			set: text(func(o *JobOptions) *string { return &o.Step.SlurmdDebug })},

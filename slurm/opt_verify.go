@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -164,14 +165,36 @@ func (r *optionReader) verifyStep() error {
 // verifyNodes makes the node counts and the required nodes agree.
 func (r *optionReader) verifyNodes() error {
 	job := r.job()
+	path, hasFile := r.in.env("SLURM_HOSTFILE")
+	if r.cmd == Srun {
+		if hasFile && path != "" && job.NodeList == "" && !r.given("distribution") {
+			job.Distribution = "arbitrary"
+		}
+		if job.Distribution == "arbitrary" && r.out.From["distribution"] == FromCommandLine && r.out.From["ntasks"] == FromEnvironment {
+			job.NTasks = 0 // the hosts say how many
+			r.forget("ntasks")
+		}
+	}
 	if job.Distribution == "arbitrary" && job.NodeList == "" {
-		path, ok := r.in.env("SLURM_HOSTFILE")
-		if !ok {
+		if !hasFile {
+			if r.cmd == Srun {
+				return r.errorf(1, "invalid number of tasks (-n %d)", job.NTasks)
+			}
 			return r.errorf(1, "With Arbitrary distribution you need to specify a nodelist or hostfile with the -w option")
 		}
 		list, err := r.nodeFile(path)
+		var bad *OptionError
+		if errors.As(err, &bad) && r.cmd == Srun {
+			bad.Lines = append(bad.Lines, r.program+": error: Failure getting NodeNames from hostfile")
+		}
 		if err != nil {
 			return err
+		}
+		if hosts, ok := hostsOf(list); ok && r.cmd == Srun && job.NTasks > 0 {
+			if hosts.Len() < job.NTasks {
+				return r.errorf(1, "Too few NodeNames in Slurm Hostfile\n%s: error: Failure getting NodeNames from hostfile", r.program)
+			}
+			list = HostListOf(hosts.Hosts()[:job.NTasks]...).String()
 		}
 		job.NodeList = list
 	}
@@ -187,7 +210,7 @@ func (r *optionReader) verifyNodes() error {
 		job.Given["ntasks"] = true
 	}
 	if r.cmd == Srun {
-		if job.MaxNodes > 0 && hosts.Len() > job.MaxNodes {
+		if job.MaxNodes > 0 && hosts.Len() > job.MaxNodes && job.Distribution != "arbitrary" {
 			r.notice(true, fmt.Sprintf("Required nodelist includes more nodes than permitted by max-node count (%d > %d). Eliminating nodes from the nodelist.",
 				hosts.Len(), job.MaxNodes))
 			job.NodeList = HostListOf(hosts.Unique().Hosts()[:min(job.MaxNodes, hosts.Unique().Len())]...).String()
@@ -230,9 +253,11 @@ func (r *optionReader) verifyTasks() error {
 		job.MaxNodes = job.NTasks
 	}
 	if r.cmd == Srun && r.given("nodes") && r.given("ntasks-per-node") && r.out.From["ntasks"] != FromNowhere &&
-		job.NTasks != job.NTasksPerNode*job.MinNodes {
-		r.notice(false, fmt.Sprintf("Warning: can't honor --ntasks-per-node set to %d which doesn't match the requested tasks %d"+
-			" with the number of requested nodes %d. Ignoring --ntasks-per-node.", job.NTasksPerNode, job.NTasks, job.MinNodes))
+		job.NTasksPerNode != job.NTasks/nodes {
+		if job.NTasks > job.NTasksPerNode {
+			r.notice(false, fmt.Sprintf("Warning: can't honor --ntasks-per-node set to %d which doesn't match the requested tasks %d"+
+				" with the number of requested nodes %d. Ignoring --ntasks-per-node.", job.NTasksPerNode, job.NTasks, nodes))
+		}
 		job.NTasksPerNode = 0
 		r.forget("ntasks-per-node")
 	}
