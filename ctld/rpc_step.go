@@ -159,7 +159,7 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 			return nil, fmt.Errorf("step %v is on node %s, which job %d does not hold: %w", step.ID, n.Node, j.ID, slurm.ErrnoError)
 		}
 		order := &rinkpb.LaunchStep{
-			Here: s.jobHere(j, conf, at), Step: uint32(step.ID), Name: step.Name, Env: slices.Concat(common, sched.TopologyEnv(conf, n.Node)), Cwd: req.Cwd,
+			Here: s.jobHere(j, conf, at), Step: uint32(step.ID), Name: step.Name, Env: slices.Concat(stepGPUEnv(common, n.Gres), sched.TopologyEnv(conf, n.Node)), Cwd: req.Cwd,
 			Input: opts.Input, Output: opts.Output, Error: opts.Error, Append: opts.OpenMode == "append",
 			Pty: opts.Step.Pty, Rows: req.PtyRows, Cols: req.PtyCols, Label: opts.Step.Label, TotalTasks: int32(step.Tasks),
 			CpusPerTask: int32(step.CPUsPerTask), Mem: int64(n.Mem), Gres: api.GresAllocsToProto(n.Gres),
@@ -193,6 +193,19 @@ func mpiOf(opts *slurm.JobOptions, conf *sched.Config) string {
 		return ""
 	}
 	return name
+}
+
+// stepGPUEnv names the GPUs that a step has on a node, in place of what its
+// environment says of its job's.
+func stepGPUEnv(env []string, gres []sched.GresAlloc) []string {
+	out := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		name := envName(kv)
+		return name == "SLURM_GPUS_ON_NODE" || name == "SLURM_STEP_GPUS"
+	})
+	for _, kv := range gpuEnv(gres) {
+		out = append(out, strings.Replace(kv, "SLURM_JOB_GPUS=", "SLURM_STEP_GPUS=", 1))
+	}
+	return out
 }
 
 // mergeStepEnv puts the step's variables over those srun was called with.

@@ -213,6 +213,14 @@ func (a *Agent) signal(ctx context.Context, o *rinkpb.SignalJob) {
 		}
 	}
 	j.mu.Unlock()
+	if o.HasStep && o.Signal == int32(syscall.SIGTERM) && len(ids) == 1 {
+		j.mu.Lock()
+		r := j.slices[ids[0]]
+		j.mu.Unlock()
+		if r != nil && r.io != nil {
+			r.io.terminated()
+		}
+	}
 	for _, id := range ids {
 		target := slice.TargetTaskGroups
 		if o.Full {

@@ -196,6 +196,10 @@ func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.
 			nodeFault = true
 		}
 	}
+	if step == nil && start != nil && start.Stage == slice.StageExec {
+		a.scriptFailed(j, id, start)
+		return false
+	}
 	if step != nil && start != nil && start.Task >= 0 {
 		a.tasksFailed(j, id, step, start)
 		return false
@@ -218,7 +222,11 @@ func (a *Agent) prologsFor(ctx context.Context, j *job, id string, spec *slice.S
 		}
 		words = func(text string) { r.io.queue(&rinkpb.StepDown{Messages: []string{text}}) }
 	}
-	return a.taskPrologs(ctx, j, spec, list, say, words)
+	own := ""
+	if r != nil {
+		own = r.step.GetTaskProlog()
+	}
+	return a.taskPrologs(ctx, j, spec, list, own, say, words)
 }
 
 // unwanted says that a slice was told to end, perhaps before it was there.
@@ -246,7 +254,7 @@ func (a *Agent) neverStarted(j *job, id string, step *rinkpb.LaunchStep) {
 func (a *Agent) tasksFailed(j *job, id string, step *rinkpb.LaunchStep, e *slice.StartError) {
 	words := make([]string, len(step.Tasks))
 	for i := range words {
-		words[i] = neverRanWords(e)
+		words[i] = j.execWords(e, step.Cwd)
 	}
 	a.stepOver(j, id, step, neverRan(e), words, e.Error())
 }
@@ -338,7 +346,7 @@ func (a *Agent) taskEnded(ctx context.Context, id string, end slice.TaskEnd) {
 		}
 	}
 	if end.Exit.StartError != nil {
-		r.io.queue(&rinkpb.StepDown{Messages: []string{neverRanWords(end.Exit.StartError)}})
+		r.io.queue(&rinkpb.StepDown{Messages: []string{j.execWords(end.Exit.StartError, r.step.Cwd)}})
 	} else {
 		told.Core = end.Exit.Status.CoreDump()
 	}

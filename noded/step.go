@@ -82,7 +82,11 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 	common := taskenv.New(order.Env)
 	a.nodeEnv(common, j)
 	common.Set("SLURM_NODEID", strconv.Itoa(int(order.StepNodeIndex)))
-	common.Set("SLURM_CPUS_ON_NODE", strconv.Itoa(int(order.Here.Cpus)))
+	cpus := order.Here.Cpus
+	if order.Cpus > 0 {
+		cpus = order.Cpus
+	}
+	common.Set("SLURM_CPUS_ON_NODE", strconv.Itoa(int(cpus)))
 	var ranks []string
 	for _, t := range order.Tasks {
 		ranks = append(ranks, strconv.Itoa(int(t.Rank)))
@@ -111,13 +115,23 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 				env.Set(name, value)
 			}
 		}
+		argv := t.Argv
+		if len(argv) > 0 && strings.HasPrefix(argv[0], ".") && strings.Contains(argv[0], "/") {
+			argv = append([]string{order.Cwd + "/" + argv[0]}, argv[1:]...) // and that is its name: so does Slurm
+		}
 		task := slice.Task{
-			Argv: t.Argv, Env: env.List(), PidEnv: taskPidEnv, Dir: order.Cwd, FallbackDir: "/tmp",
+			Argv: argv, Env: env.List(), PidEnv: taskPidEnv, Dir: order.Cwd, FallbackDir: "/tmp",
 			DirNote: dirNote(order.Cwd, i == 0), SocketEnv: socket.SocketEnv,
 		}
 		if order.Pty && i == 0 && t.Rank == 0 {
 			pty := slice.Stream{Kind: slice.StreamPTY}
 			task.Stdin, task.Stdout, task.Stderr = pty, pty, pty
+			spec.Tasks = append(spec.Tasks, task)
+			continue
+		}
+		if order.Pty { // the terminal is the first task's alone
+			null := slice.Stream{Kind: slice.StreamNull}
+			task.Stdin, task.Stdout, task.Stderr = null, null, null
 			spec.Tasks = append(spec.Tasks, task)
 			continue
 		}

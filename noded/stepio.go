@@ -42,6 +42,7 @@ type taskIO struct {
 	readers  int                // pumps whose pipe may have more
 	ended    bool               // the slice has ended, and every task has an exit
 	aborted  bool               // srun was told that the step is being ended
+	worded   bool               // and what Slurm writes then
 	done     bool               // exits and output are complete
 	over     bool               // the client has been told
 	heard    []*rinkpb.StepDown // ends of tasks that a client was told
@@ -389,12 +390,28 @@ func (t *taskIO) cancelled(killWait time.Duration, why string) {
 	if again {
 		return
 	}
-	m := &rinkpb.StepDown{AbortWait: int64(killWait/time.Second) + 2}
-	if t.order.StepNodeIndex == 0 {
-		m.Messages = []string{fmt.Sprintf("slurmstepd: error: *** STEP %d.%d ON %s CANCELLED AT %s %s***",
-			t.job.key.job, t.order.Step, t.a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), spaced(why))}
+	t.queue(&rinkpb.StepDown{AbortWait: int64(killWait/time.Second) + 2, Messages: t.cancelWords(why)})
+}
+
+// terminated tells srun that the step's tasks are told to end by themselves.
+func (t *taskIO) terminated() {
+	if words := t.cancelWords(""); words != nil {
+		t.queue(&rinkpb.StepDown{Messages: words})
 	}
-	t.queue(m)
+}
+
+// cancelWords is what Slurm writes, on the step's first node and once, when a
+// step is to end.
+func (t *taskIO) cancelWords(why string) []string {
+	t.mu.Lock()
+	again := t.worded
+	t.worded = true
+	t.mu.Unlock()
+	if again || t.order.StepNodeIndex != 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("slurmstepd: error: *** STEP %d.%d ON %s CANCELLED AT %s %s***",
+		t.job.key.job, t.order.Step, t.a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), spaced(why))}
 }
 
 // input carries what srun sends to the tasks. What comes before the pipes are

@@ -130,14 +130,16 @@ func (a *Agent) asideEnded(ctx context.Context, exit slice.Exit) {
 
 // taskPrologs runs programs before each task of a slice and does what they
 // print: "export NAME=value" and "unset NAME" change the task's environment,
-// "print ..." goes to its standard output. What else they print, and how they
-// end, changes nothing. Words are for the job's owner.
-func (a *Agent) taskPrologs(ctx context.Context, j *job, spec *slice.Spec, programs []string, say func(task int, text string), words func(string)) error {
+// "print ..." goes to its standard output. What else they print changes nothing.
+// A task whose prolog fails ends as that did. own is the program that srun named.
+// Words are for the job's owner.
+func (a *Agent) taskPrologs(ctx context.Context, j *job, spec *slice.Spec, programs []string, own string, say func(task int, text string), words func(string)) error {
 	opened := map[string]bool{}
 	for i := range spec.Tasks {
 		t := &spec.Tasks[i]
 		env := taskenv.New(t.Env)
 		var prints []string
+		failed := 0
 		for n, program := range programs {
 			pipe := slice.Stream{Kind: slice.StreamPipe}
 			hook := slice.Task{
@@ -154,20 +156,33 @@ func (a *Agent) taskPrologs(ctx context.Context, j *job, spec *slice.Spec, progr
 			var start *slice.StartError
 			switch {
 			case errors.As(err, &start):
-				words(neverRanWords(start))
+				words(fmt.Sprintf("slurmstepd: error: run_command: %s can not be executed (%s) %s", hookWords(program, own), program, reasonOf(start)))
+				words(fmt.Sprintf("slurmstepd: error: %s did not exit normally. reason: Run command failed - configuration error", hookWords(program, own)))
+				failed = 1
 			case err != nil:
 				return fmt.Errorf("cannot run %s: %w", program, err)
 			case exit.Status.Signaled():
-				words(fmt.Sprintf("slurmstepd: error: task prolog %s: %v", program, exit.Status.Signal()))
+				failed = 128 + int(exit.Status.Signal())
 			case exit.Status.ExitStatus() != 0:
-				words(fmt.Sprintf("slurmstepd: error: task prolog %s: exit status %d", program, exit.Status.ExitStatus()))
+				failed = exit.Status.ExitStatus()
 			}
 			if text := strings.TrimRight(string(errOut), "\n"); text != "" {
-				words(text)
+				a.log.Info("a task prolog complains", "slice", spec.ID, "program", program, "text", text)
+			}
+			if failed != 0 {
+				name := "TaskProlog"
+				if program == own {
+					name = "--task-prolog"
+				}
+				words(fmt.Sprintf("slurmstepd: error: %s failed status=%d", name, failed))
+				break
 			}
 			prints = append(prints, obey(env, out)...)
 		}
 		t.Env = env.List()
+		if failed != 0 { // the task ends as its prolog did, without having run
+			t.Argv = []string{"/bin/sh", "-c", fmt.Sprintf("exit %d", failed&0xff)}
+		}
 		if len(prints) == 0 {
 			continue
 		}
@@ -258,4 +273,20 @@ func programs(list ...string) (out []string) {
 		}
 	}
 	return out
+}
+
+// hookWords is what Slurm calls a task prolog in its messages.
+func hookWords(program, own string) string {
+	if program == own {
+		return "user task_prolog"
+	}
+	return "slurm task_prolog"
+}
+
+func reasonOf(e *slice.StartError) string {
+	if e.Errno == 0 {
+		return e.Detail
+	}
+	text := e.Errno.Error()
+	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -1,0 +1,103 @@
+package noded
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/slice"
+)
+
+// execWords is neverRanWords with the program named as it was looked for, in a
+// task's directory, and, when it is a script, with the interpreter that is not
+// there.
+func (j *job) execWords(e *slice.StartError, dir string) string {
+	if e.Stage != slice.StageExec || !strings.Contains(e.Path, "/") {
+		return neverRanWords(e)
+	}
+	named := *e
+	if !filepath.IsAbs(e.Path) {
+		named.Path = dir + "/" + e.Path // as it was given: Slurm does not shorten it
+	}
+	if e.Errno == syscall.ENOENT {
+		if line := firstLineAs(j.here.Uid, j.here.Gid, named.Path); strings.HasPrefix(line, "#!") {
+			program, _, _ := strings.Cut(strings.TrimSpace(line[2:]), " ")
+			named.Path = fmt.Sprintf("bad interpreter(%s)", program)
+		}
+	}
+	return neverRanWords(&named)
+}
+
+// firstLineAs reads the first line of a regular file with a user's own rights;
+// "" when that cannot be done, or not soon.
+func firstLineAs(uid, gid uint32, path string) string {
+	result := make(chan string, 1)
+	go func() { // ends when the file system answers; the thread, whose identity changed, ends with it
+		runtime.LockOSThread()
+		if os.Geteuid() == 0 {
+			unix.SetfsgidRetGid(int(gid))
+			unix.SetfsuidRetUid(int(uid))
+		}
+		result <- firstLine(path)
+	}()
+	select {
+	case line := <-result:
+		return line
+	case <-time.After(time.Second):
+		return ""
+	}
+}
+
+func firstLine(path string) string {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	buf := make([]byte, 256)
+	n, _ := io.ReadFull(f, buf)
+	line, _, _ := bytes.Cut(buf[:n], []byte("\n"))
+	return string(line)
+}
+
+// scriptFailed ends a job whose script could not be executed: its user's fault,
+// told in its output and as the script's own end.
+func (a *Agent) scriptFailed(j *job, id string, e *slice.StartError) {
+	j.mu.Lock()
+	note := ""
+	if r := j.slices[id]; r != nil {
+		note = r.note
+	}
+	delete(j.slices, id)
+	done := &rinkpb.JobDone{Job: j.key.job, Restarts: j.key.restarts, Exit: neverRan(e), Usage: &rinkpb.Usage{}, At: time.Now().UnixNano(), Error: e.Error()}
+	j.batch = done
+	j.mu.Unlock()
+	if note != "" {
+		written := make(chan error, 1)
+		go func() { written <- appendAs(j.here.Uid, j.here.Gid, note, j.execWords(e, j.here.WorkDir)+"\n") }() // ends when the file system answers
+		select {
+		case err := <-written:
+			if err != nil {
+				a.log.Debug("cannot say why a script does not run", "file", note, "error", err)
+			}
+		case <-time.After(time.Second):
+		}
+	}
+	a.report(&rinkpb.Report{Report: &rinkpb.Report_Done{Done: done}})
+	if err := a.spool.put(j.key, "done", done); err != nil {
+		a.log.Error("cannot keep how a job ended", "job", j.key.job, "error", err)
+	}
+	a.endJob(j, 0, true, "")
+}
