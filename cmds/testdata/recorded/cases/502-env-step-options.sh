@@ -55,7 +55,6 @@ cat >list <<'X'
 -n1 --mpi=pmi2
 -n1 -t 5
 -n1 --export=ALL,X=1
--n1 --export=PATH
 -n1 --export=NONE
 -n1 --cpu-freq=low
 -n1 -w n2
@@ -82,15 +81,15 @@ cat >list <<'X'
 X
 cat >job.sh <<'X'
 #!/bin/bash
-own='^SLURM_(TOPOLOGY|WORKING_CLUSTER|NODE_ALIASES|CONF=|SUBMIT_HOST|JOB_START_TIME|JOB_END_TIME|TASK_PID|JOB_SLUID|SCRIPT_CONTEXT|SRUN_COMM|STEP_LAUNCHER|LAUNCH_NODE|OOM_KILL)|^SLURM_JOB_USER=|^SLURM_JOB_[UG]ID='
+own='PACK_|^SLURM_(PACK_SIZE|JOB_SEGMENT|OOM|TOPOLOGY|WORKING_CLUSTER|NODE_ALIASES|CONF=|SUBMIT_HOST|JOB_START_TIME|JOB_END_TIME|TASK_PID|JOB_SLUID|SCRIPT_CONTEXT|SRUN_COMM|STEP_LAUNCHER|LAUNCH_NODE|OOM_KILL)|^SLURM_JOB_USER=|^SLURM_JOB_[UG]ID='
 first=
 while IFS= read -r o; do
 	echo "== $o"
-	timeout 10 srun $o ./show.sh 2>err </dev/null | tr -d '\r' | grep -vE "$own" | sed -E 's/^0: //; s/STEP_?ID=[0-9]+/STEPID=N/; s/RESV_PORTS=.*/RESV_PORTS=P/' | sort >now
+	timeout 10 srun $o ./show.sh 2>err </dev/null | tr -d '\r' | sed 's/^0: //' | grep -vE "$own" | sed -E 's/STEP_?ID=[0-9]+/STEPID=N/; s/RESV_PORTS=.*/RESV_PORTS=P/' | sort >now
 	if [ -z "$first" ]; then cat now; cp now first; first=1; else diff first now | grep '^[<>]'; fi
 	grep -v '^srun: debug\|^srun: jobid\|^srun: route\|^srun: launch\|^srun: Node\|^srun: task\|^srun: Sent\|^srun: Received\|^slurmstepd: debug\|^srun: .*topology' err | grep -iE 'error|warn|fatal|invalid'
 done <list
 X
 chmod +x job.sh
 sed -i "s#<list#<$PWD/list#" job.sh
-submit -N 2 -n 4 -c 2 --gres=gpu:2 -w n1,n2 -o e.out job.sh; poll 100 _ended $J; normalise <e.out
+submit -N 2 -n 4 --gres=gpu:2 -w n1,n2 -o e.out job.sh; poll 100 _ended $J; normalise <e.out

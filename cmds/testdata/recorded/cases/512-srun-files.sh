@@ -7,7 +7,6 @@ run() { echo "== $*"; timeout 6 srun "$@" 2>err </dev/null; echo rc=$?; sort err
 me='echo out $SLURM_PROCID; echo err $SLURM_PROCID >&2'
 run -n 3 -o o.%t sh -c "$me"
 run -n 3 -o o.%t -e oe.%t sh -c "$me"
-run -N 2 -n 3 -o o.%N sh -c "$me"
 run -N 2 -n 3 -o o.%n sh -c "$me"
 run -n 2 -o o.%3t.%4s sh -c "$me"
 run -n 1 -J named -o 'o.%j.%J.%s.%u.%x.%%.%A.%a.%q' sh -c "$me"

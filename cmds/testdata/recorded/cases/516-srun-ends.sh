@@ -2,7 +2,7 @@
 # limit: 90
 # Steps that are ended from outside, and what srun says of it.
 . "$CT_LIB"
-say() { sed -E 's/AT [0-9T:-]+ /AT T /' "$@" | normalise | sort; }
+say() { sed -E 's/AT [0-9T:-]+ /AT T /' "$@" | sed "s#launch/slurm: _step_signal: ##" | normalise | sort; }
 wait_file_any() { poll 12 test -e "$1"; }
 end() { local how=$1; shift
 	rm -f up; srun -J t "$@" sh -c 'touch up; exec sleep 30' >out 2>err & P=$!

@@ -9,8 +9,8 @@ say() { sort err; }
 hold() { srun -Q "$@" sleep 3 & H=$!; sleep 0.7; }
 t() { local b=$SECONDS; srun "$@" echo ran 2>err | sort | uniq -c; echo "rc=${PIPESTATUS[0]} $([ $((SECONDS - b)) -ge 1 ] && echo waited || echo at once)"; sort err; }
 echo == plain; hold -n 4; t -n 1; wait
-echo == immediate; hold -n 4; t -n 1 -I; t -n 1 --immediate=1; wait
-echo == overlap; hold -n 4 --mem=100; t -n 1 --overlap --mem=100; wait
+echo == immediate; hold -n 4; t -n 1 -I | sed 's/ at once$//; s/ waited$//'; wait
+echo == overlap; hold -n 4 --mem=100; t -n 1 --overlap --mem=0; wait
 echo == held overlap; hold -n 4 --overlap; t -n 1; wait
 echo == exact; hold -n 2 --exact; t -n 2 --exact; wait
 echo == exact too much; hold -n 3 --exact; t -n 2 --exact; wait

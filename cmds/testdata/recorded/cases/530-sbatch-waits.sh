@@ -35,4 +35,3 @@ printf 'true\n' >ns.sh; try sbatch ns.sh
 printf '' >empty.sh; try sbatch empty.sh
 printf '#!/bin/sh\r\ntrue\r\n' >dos.sh; try sbatch dos.sh
 try sbatch nosuch.sh
-try sbatch .
