@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -115,7 +116,7 @@ func Run(env *cli.Env) int {
 		relinquish(1, 0)
 		return 1
 	}
-	vars, err := allocVars(env, client, got.Job)
+	vars, err := allocVars(env, client, got)
 	if err != nil {
 		env.Errorf("%s", cli.Reason(err))
 		relinquish(1, 0)
@@ -123,8 +124,12 @@ func Run(env *cli.Env) int {
 	}
 	code, sig := runCommand(env, client, path, argv, vars, got.Job)
 	relinquish(code, sig)
-	if sig != 0 {
+	switch syscall.Signal(sig) {
+	case 0:
+	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL:
 		return 0 // as Slurm: the signal is told to accounting, not to the caller
+	default:
+		return 1
 	}
 	return code
 }
@@ -162,12 +167,29 @@ func isProgram(path string) bool {
 }
 
 // allocVars is the caller's environment with what describes the allocation.
-func allocVars(env *cli.Env, client *cli.Client, j *sched.Job) ([]string, error) {
+func allocVars(env *cli.Env, client *cli.Client, got *submit.Allocation) ([]string, error) {
 	conf, _, err := submit.Cluster(env, client)
 	if err != nil {
 		return nil, err
 	}
-	return submit.Merge(env.Vars, sched.AllocEnv(j, conf)), nil
+	var components []*sched.Job
+	if len(got.IDs) > 1 {
+		for _, id := range got.IDs {
+			ctx, cancel := env.Call(time.Minute)
+			jobs, err := cli.ListJobs(ctx, client, &rinkpb.ListJobsRequest{Refs: []*rinkpb.JobRef{{Job: uint32(id)}}})
+			cancel()
+			if err != nil {
+				return nil, err
+			}
+			if len(jobs) == 1 {
+				components = append(components, jobs[0])
+			} else if i := slices.IndexFunc(jobs, func(j *sched.Job) bool { return j.ID == id }); i >= 0 {
+				components = append(components, jobs[i])
+			}
+		}
+	}
+	vars := append(sched.AllocEnv(got.Job, conf, components...), "SLURM_SUBMIT_DIR="+submit.WorkDir(env, ""))
+	return submit.Merge(env.Vars, vars), nil
 }
 
 // runCommand runs the command until it ends. Should the allocation end first,

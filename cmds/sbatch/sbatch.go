@@ -174,7 +174,7 @@ func request(env *cli.Env, o *slurm.CommandOptions, sc *script) (*rinkpb.JobRequ
 		return nil, err
 	}
 	// Where it was submitted, which --chdir does not change.
-	vars = submit.Merge(vars, []string{"SLURM_SUBMIT_DIR=" + submit.WorkDir(env, "")})
+	vars = submit.Merge(vars, []string{"SLURM_SUBMIT_DIR=" + submit.WorkDir(env, ""), submit.PrioProcess()})
 	job := &rinkpb.JobRequest{
 		Options: api.JobOptionsToProto(&o.Job), Script: sc.text, ScriptName: sc.name, ScriptArgs: sc.args, Env: vars, Batch: true,
 	}
@@ -298,10 +298,7 @@ func waitOne(env *cli.Env, client *cli.Client, id uint32) int {
 			}
 			code := int(j.ExitCode.Code)
 			if j.ExitCode.Signal != 0 {
-				code = 128 + int(j.ExitCode.Signal)
-			}
-			if code == 0 && j.State.Base() != slurm.JobCompleted {
-				code = 1
+				code = 1 // as Slurm, which does not say which
 			}
 			worst = max(worst, code)
 		}

@@ -40,13 +40,16 @@ type carrier struct {
 	ending  bool
 	aborted bool             // it was told that the step is being ended
 	killAt  <-chan time.Time // --wait ran out
+	forceAt <-chan time.Time // tasks that were told to end have had their time
+	forced  bool             // it was said that the step is being ended by force
+	muted   bool             // the caller ends the step, and knows
 	tellAt  <-chan time.Time // time to speak of tasks that ended badly
 	mpi     mpiHub
 }
 
 // carry connects to the step's agents and returns the step's exit code when
 // all of its tasks have ended and all of their output is written.
-func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply) int {
+func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply, files *outputs) int {
 	job, err := api.JobFromProto(reply.Job)
 	if err != nil {
 		s.env.Errorf("%v", err)
@@ -67,7 +70,7 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 			c.nodeOf[int32(r)] = string(n.Node)
 		}
 	}
-	c.out = steps.NewPrinter(s.env.Stdout, s.env.Stderr, s.o.Job.Step.Label, c.step.Tasks)
+	c.out = steps.NewPrinter(files.stdout, files.more, s.o.Job.Step.Label, c.step.Tasks)
 	defer c.out.Flush()
 	ctx, stop := context.WithCancel(s.env.Ctx)
 	defer stop()
@@ -81,9 +84,9 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 		go c.readInput(ctx, req.StdinTask) // ends with ctx, or with the input
 	}
 	// Output that nobody reads any more is dropped; the step goes on.
-	signal.Ignore(syscall.SIGPIPE)
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGALRM)
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGALRM, syscall.SIGCONT)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGCONT)
 	defer signal.Stop(signals)
 	down := make(chan *rinkpb.StepDown)
 	lost := make(chan error, 1)
@@ -100,7 +103,12 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 			c.tellExits("")
 		case <-c.killAt:
 			c.killAt = nil
-			c.s.env.Infof("error: First task exited %ds ago", c.waitLimit())
+			c.say("First task exited %ds ago", c.waitLimit())
+			c.sayStates()
+			c.say("Terminating StepId=%d.%s", c.job.ID, c.step.ID)
+			c.kill()
+		case <-c.forceAt:
+			c.forceAt = nil
 			c.kill()
 		case err := <-lost:
 			if len(c.open) == 0 {
@@ -195,7 +203,7 @@ func (c *carrier) take(ctx context.Context, m *rinkpb.StepDown) {
 	if m.AbortWait > 0 && !c.aborted {
 		c.aborted = true
 		c.out.Flush()
-		env.Infof("Job step aborted: Waiting up to %d seconds for job step to finish.", m.AbortWait)
+		c.say("Job step aborted: Waiting up to %d seconds for job step to finish.", m.AbortWait)
 	}
 	for _, line := range m.Messages {
 		c.out.Flush()
@@ -251,6 +259,11 @@ func (c *carrier) exited(e *rinkpb.TaskExit) {
 		c.s.signal = sig
 	}
 	c.code = max(c.code, code)
+	if (sig == int(syscall.SIGKILL) || sig == int(syscall.SIGTERM)) && !c.aborted && !c.forced {
+		c.forced = true
+		c.out.Flush()
+		c.say("Force Terminated StepId=%d.%s", c.job.ID, c.step.ID)
+	}
 	if code != 0 && c.tellAt == nil {
 		c.tellAt = time.After(togetherTime)
 	}
@@ -258,8 +271,10 @@ func (c *carrier) exited(e *rinkpb.TaskExit) {
 		return
 	}
 	if code != 0 && c.killOnBadExit() {
-		c.tellExits("")
-		c.kill()
+		c.ending = true
+		c.say("Terminating StepId=%d.%s", c.job.ID, c.step.ID)
+		c.signalStep(syscall.SIGTERM)
+		c.forceAt = time.After(killTime)
 		return
 	}
 	if limit := c.waitLimit(); limit > 0 && c.killAt == nil {
@@ -287,12 +302,25 @@ func (c *carrier) kill() {
 
 // signalStep signals the step through the controller: a signal on the stream
 // of the step would wait behind input that no task reads.
-func (c *carrier) signalStep(sig syscall.Signal) {
-	ctx, cancel := c.s.env.Call(10 * time.Second)
+func (c *carrier) signalStep(sig syscall.Signal) { c.s.signalStep(c.job.ID, c.step.ID, sig) }
+
+func (s *run) signalStep(job slurm.JobID, step slurm.StepID, sig syscall.Signal) {
+	ctx, cancel := s.env.Call(10 * time.Second)
 	defer cancel()
-	_, err := c.s.client.SignalStep(ctx, &rinkpb.SignalStepRequest{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Signal: int32(sig)})
+	_, err := s.client.SignalStep(ctx, &rinkpb.SignalStepRequest{Job: uint32(job), Step: uint32(step), Signal: int32(sig)})
 	if err != nil && status.Code(err) != codes.NotFound { // it may just have ended
-		c.s.env.Errorf("Unable to signal the step: %s", cli.Reason(cli.CallErr(err)))
+		s.env.Errorf("Unable to signal the step: %s", cli.Reason(cli.CallErr(err)))
+	}
+}
+
+// killTime is how long tasks have between TERM and KILL when one of them ended
+// badly.
+const killTime = 30 * time.Second
+
+// say prints what --quiet leaves out.
+func (c *carrier) say(format string, args ...any) {
+	if !c.s.quiet {
+		c.s.env.Infof(format, args...)
 	}
 }
 
@@ -312,7 +340,7 @@ func (c *carrier) tellExits(node string) {
 		}
 		c.told[r] = true
 		words := exitWords(e)
-		if words == "" {
+		if words == "" || c.muted {
 			continue
 		}
 		k := how{c.nodeOf[r], words}
@@ -322,11 +350,7 @@ func (c *carrier) tellExits(node string) {
 		ranks[k] = append(ranks[k], uint32(r))
 	}
 	for _, k := range order {
-		task := "task"
-		if len(ranks[k]) > 1 {
-			task = "tasks"
-		}
-		c.s.env.Errorf("%s: %s %s: %s", k.node, task, slurm.NewIndexSet(ranks[k]...), k.words)
+		c.s.env.Errorf("%s: %s: %s", k.node, taskList(ranks[k]), k.words)
 	}
 }
 
@@ -368,59 +392,71 @@ type interrupts struct {
 }
 
 func (c *carrier) signalled(sig syscall.Signal, ints *interrupts) {
-	env := c.s.env
+	step := &c.s.o.Job.Step
 	switch sig {
 	case syscall.SIGINT:
-		if c.s.o.Job.Step.Pty {
+		if step.Pty {
 			return
 		}
 		now := time.Now()
-		if now.Sub(ints.last) > time.Second && !c.s.o.Job.Step.QuitOnInterrupt && !c.s.o.Job.Step.DisableStatus {
+		if now.Sub(ints.last) > time.Second && !step.QuitOnInterrupt && !step.DisableStatus {
 			ints.last, ints.count = now, 1
-			env.Infof("interrupt (one more within 1 sec to abort)")
-			env.Infof("StepId=%d.%s task%s: %s", c.job.ID, c.step.ID, plural(c.step.Tasks), c.running())
+			c.say("interrupt (one more within 1 sec to abort)")
+			c.sayStates()
 			return
 		}
 		ints.last = now
 		if ints.count++; ints.count > 2 {
-			env.Infof("forcing job termination")
+			c.muted = true
+			c.say("forcing job termination")
 			c.kill()
 			return
 		}
-		env.Infof("sending Ctrl-C to StepId=%d.%s", c.job.ID, c.step.ID)
+		c.muted = !step.DisableStatus
+		c.say("sending Ctrl-C to StepId=%d.%s", c.job.ID, c.step.ID)
 		c.signalStep(sig)
-		if c.s.o.Job.Step.QuitOnInterrupt {
+		if step.QuitOnInterrupt {
+			c.say("forcing job termination")
 			c.kill()
 		}
-	case syscall.SIGTERM, syscall.SIGHUP:
-		env.Infof("forcing job termination")
-		c.kill()
-	case syscall.SIGQUIT:
-		env.Infof("forcing job termination")
+	case syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP:
+		if sig == syscall.SIGQUIT {
+			c.say("Quit")
+		}
+		c.say("forcing job termination")
 		c.kill()
 	default:
 		c.signalStep(sig)
 	}
 }
 
-func plural(n int) string {
-	if n == 1 {
-		return " 0"
-	}
-	return fmt.Sprintf("s 0-%d", n-1)
-}
-
-func (c *carrier) running() string {
-	var left []uint32
+// sayStates tells how far the tasks are, a line for those that are alike.
+func (c *carrier) sayStates() {
+	byState := map[string][]uint32{}
 	for r := int32(0); r < int32(c.step.Tasks); r++ {
-		if c.exits[r] == nil {
-			left = append(left, uint32(r))
+		how := "running"
+		if e := c.exits[r]; e != nil {
+			how = "exited"
+			if e.Exit.GetCode() != 0 || e.Exit.GetSignal() != 0 {
+				how = "exited abnormally"
+			}
+		}
+		byState[how] = append(byState[how], uint32(r))
+	}
+	for _, how := range []string{"running", "exited abnormally", "exited"} {
+		if ranks := byState[how]; len(ranks) > 0 {
+			c.say("StepId=%d.%s %s: %s", c.job.ID, c.step.ID, taskList(ranks), how)
 		}
 	}
-	if len(left) == c.step.Tasks {
-		return "running"
+}
+
+// taskList names tasks: "task 3", "tasks 0-2,5".
+func taskList(ranks []uint32) string {
+	word := "task "
+	if len(ranks) > 1 {
+		word = "tasks "
 	}
-	return slurm.NewIndexSet(left...).String() + " running"
+	return word + slurm.NewIndexSet(ranks...).String()
 }
 
 // readInput feeds the tasks what srun is fed.

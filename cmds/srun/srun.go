@@ -228,7 +228,7 @@ func (s *run) step(id slurm.JobID) int {
 	if o.Job.Given["chdir"] || o.Job.WorkDir != "" {
 		dir = submit.WorkDir(env, o.Job.WorkDir)
 	}
-	if o.Job.Export == "" {
+	if !o.Job.Given["export"] {
 		o.Job.Export = env.Getenv("SLURM_EXPORT_ENV")
 	}
 	vars, err := submit.StepEnvironment(env, &o.Job)
@@ -236,7 +236,7 @@ func (s *run) step(id slurm.JobID) int {
 		env.Errorf("%v", err)
 		return 1
 	}
-	vars = submit.Merge(vars, []string{fmt.Sprintf("SLURM_UMASK=%04o", submit.Umask())})
+	vars = submit.Merge(vars, s.ownVariables())
 	limits, err := submit.Limits(o.Job.Propagate)
 	if err != nil {
 		env.Errorf("%v", err)
@@ -248,6 +248,19 @@ func (s *run) step(id slurm.JobID) int {
 		delete(o.Job.Given, "job-name")
 	}
 	s.inheritSize()
+	if err := s.withinJob(id); err != nil {
+		env.Errorf("%v", err)
+		return 1
+	}
+	if o.Job.Step.Pty && !s.terminal() {
+		return 1
+	}
+	files := s.takeOutputs()
+	defer files.close()
+	if err := s.early(files, id); err != nil {
+		env.Errorf("%v", err)
+		return 1
+	}
 	req := &rinkpb.CreateStepRequest{
 		Key: submit.NewKey(), Job: uint32(id), Options: api.JobOptionsToProto(&o.Job), Argv: s.argv, Env: vars, Cwd: dir,
 		Umask: int32(submit.Umask()), Rlimits: limits, SubmitLine: strings.Join(append([]string{env.Name}, env.Args...), " "), Immediate: o.Job.Given["immediate"], Stdin: !s.noInput, StdinTask: -1,
@@ -262,7 +275,7 @@ func (s *run) step(id slurm.JobID) int {
 			// One file for all tasks: read it here and feed everybody, as Slurm does.
 			f, err := os.Open(in)
 			if err != nil {
-				env.Errorf("Could not open stdin file: %v", err)
+				env.Errorf("Could not open stdin file: %s", cause(err))
 				return 1
 			}
 			defer f.Close()
@@ -273,13 +286,32 @@ func (s *run) step(id slurm.JobID) int {
 	if o.Job.Step.Pty {
 		req.PtyRows, req.PtyCols = steps.WindowSize()
 	}
-	s.hook("prolog", o.Job.Step.Prolog, id)
+	if o.Job.Step.Bcast != "" && !o.Job.Step.MultiProg {
+		program, rc := s.bcast(id, dir)
+		if rc != 0 {
+			return rc
+		}
+		req.Argv = append([]string{program}, req.Argv[1:]...)
+	}
+	first := ""
+	if s.own {
+		first = "0"
+	}
+	if !s.hook("prolog", o.Job.Step.Prolog, id, first) {
+		return 1
+	}
 	reply, rc := s.create(id, req)
 	if reply == nil {
 		return rc
 	}
-	rc = s.carry(req, reply)
-	s.hook("epilog", o.Job.Step.Epilog, id)
+	step := slurm.StepID(reply.Step.GetId())
+	if err := s.openOutputs(files, s.fileNames(id, step)); err != nil {
+		env.Errorf("%v", err)
+		s.signalStep(id, step, syscall.SIGKILL)
+		return 1
+	}
+	rc = s.carry(req, reply, files)
+	s.hook("epilog", o.Job.Step.Epilog, id, step.String())
 	return rc
 }
 
@@ -423,4 +455,34 @@ func (s *run) create(id slurm.JobID, req *rinkpb.CreateStepRequest) (*rinkpb.Cre
 			return nil, 1
 		}
 	}
+}
+
+// ownVariables are those of a step's environment that only srun knows.
+func (s *run) ownVariables() []string {
+	c := &s.o.Client
+	vars := []string{
+		fmt.Sprintf("SLURM_UMASK=%04o", submit.Umask()), submit.PrioProcess(),
+		fmt.Sprintf("SRUN_DEBUG=%d", max(3+c.Verbose-c.Quiet, 0)),
+	}
+	if s.o.Job.Step.Pty {
+		rows, cols := steps.WindowSize()
+		vars = append(vars, fmt.Sprintf("SLURM_PTY_WIN_ROW=%d", rows), fmt.Sprintf("SLURM_PTY_WIN_COL=%d", cols))
+	}
+	return vars
+}
+
+// terminal reports whether --pty can be had. Without a terminal here there is
+// none there, which is said, and the step goes on without.
+func (s *run) terminal() bool {
+	o := &s.o.Job
+	if o.Input != "" || o.Output != "" || o.Error != "" {
+		s.env.Errorf("--error/--input/--output are incompatible with --pty")
+		return false
+	}
+	if err := steps.HasTerminal(); err != nil {
+		s.env.Errorf("ioctl(TIOCGWINSZ): %s", cause(err))
+		s.env.Errorf("Not using a pseudo-terminal, disregarding --pty option")
+		o.Step.Pty = false
+	}
+	return true
 }

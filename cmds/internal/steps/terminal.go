@@ -36,3 +36,9 @@ func RawTerminal() func() {
 	}
 	return func() { unix.IoctlSetTermios(fd, unix.TCSETS, old) }
 }
+
+// HasTerminal returns why standard input is no terminal; nil when it is one.
+func HasTerminal() error {
+	_, err := unix.IoctlGetWinsize(int(os.Stdin.Fd()), unix.TIOCGWINSZ)
+	return err
+}

@@ -5,6 +5,7 @@ package submit
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -104,6 +105,9 @@ func WorkDir(env *cli.Env, given string) string {
 // everything (the default, and ALL), nothing but what describes the login
 // (NONE, NIL), or the variables named, with new values where they are given.
 func Environment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
+	if o.ExportFile != "" {
+		return fromFile(env, o.ExportFile)
+	}
 	return exported(env, o, append(login(env), slurmVars(env)...))
 }
 
@@ -113,15 +117,45 @@ func StepEnvironment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
 	return exported(env, o, slurmVars(env))
 }
 
+// fromFile is the environment that --export-file names, a file or the number
+// of an open one: NAME=value, each ended by a zero byte.
+func fromFile(env *cli.Env, name string) ([]string, error) {
+	fd, err := strconv.Atoi(name)
+	f := os.NewFile(uintptr(fd), name)
+	if err != nil {
+		f, err = os.Open(name)
+	} else if f == nil {
+		err = fmt.Errorf("descriptor %d is not open", fd)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("Could not open user environment file %s: %w", name, err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("Could not read user environment file %s: %w", name, err)
+	case len(text) > maxFile:
+		return nil, fmt.Errorf("User environment file %s is larger than %d bytes", name, maxFile)
+	}
+	return Merge(slurmVars(env), clean(strings.Split(string(text), "\x00"))), nil
+}
+
+// PrioProcess is the variable that tells a job the nice value of its submitter.
+func PrioProcess() string {
+	nice, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		nice = 20
+	}
+	return fmt.Sprintf("SLURM_PRIO_PROCESS=%d", 20-nice) // the system call counts from there
+}
+
 // exported is what --export names, over base where it does not name all.
 func exported(env *cli.Env, o *slurm.JobOptions, base []string) ([]string, error) {
-	if o.Export == "" || strings.EqualFold(o.Export, "ALL") {
+	if o.Export == "" && !o.Given["export"] || strings.EqualFold(o.Export, "ALL") {
 		return clean(env.Vars), nil
 	}
 	var out []string
-	if strings.EqualFold(o.Export, "NONE") || strings.EqualFold(o.Export, "NIL") {
-		return base, nil
-	}
 	set := map[string]int{}
 	put := func(kv string) {
 		name, _, _ := strings.Cut(kv, "=")
@@ -135,6 +169,11 @@ func exported(env *cli.Env, o *slurm.JobOptions, base []string) ([]string, error
 	words, err := splitExport(o.Export)
 	if err != nil {
 		return nil, err
+	}
+	for _, w := range words {
+		if strings.EqualFold(w, "NONE") || strings.EqualFold(w, "NIL") {
+			return base, nil
+		}
 	}
 	for _, w := range words {
 		if strings.EqualFold(w, "ALL") {
