@@ -54,7 +54,8 @@ lint: ## gofmt, go vet, file lengths, leftovers, the scripts' syntax
 generate: ## api/*.pb.go from api/*.proto
 	@hack/generate
 
-man: ## check and compress the manual pages into build/man
+man: ## the manual pages and the completion, made of the help texts and man/src; checked, and compressed into build/man
+	@$(GO) test -count=1 ./cmds/rink -run TestManualPages -update >/dev/null
 	@hack/man man build/man
 
 bench: ## a row a figure of ROOM: name<TAB>value<TAB>unit

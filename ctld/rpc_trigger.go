@@ -2,6 +2,7 @@ package ctld
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -39,15 +40,30 @@ func (c *controller) SetTrigger(ctx context.Context, req *rinkpb.SetTriggerReque
 	return &rinkpb.TriggersReply{Status: &rinkpb.Status{}, Triggers: []*rinkpb.Trigger{api.TriggerToProto(t)}}, nil
 }
 
+// triggerRules reports whether everybody may set triggers, and not only root, and
+// whether nobody may.
+func (c *controller) triggerRules() (all, off bool) {
+	c.s.barn.Read(func(st *state.State) {
+		if conf := st.Config(); conf != nil {
+			_, all = conf.Conf.SlurmctldParameters.Get("allow_user_triggers")
+			_, off = conf.Conf.SlurmctldParameters.Get("disable_triggers")
+		}
+	})
+	return all, off
+}
+
 func (c *controller) checkTrigger(t *sched.Trigger) (err error) {
 	program, _, _ := strings.Cut(t.Program, " ")
+	all, off := c.triggerRules()
 	switch {
-	case !c.s.runsAs(t.UID):
+	case off:
+		return slurm.ErrnoDisabled
+	case !c.s.superUser(t.UID) && !all, !c.s.runsAs(t.UID):
 		return slurm.ErrnoAccessDenied
 	case !filepath.IsAbs(program) || len(t.Program) > maxProgram || strings.ContainsRune(t.Program, 0):
 		return slurm.ErrnoPathnameTooLong
 	case !triggerKinds[t.On][t.Kind]:
-		return slurm.ErrnoError
+		return fmt.Errorf("there is no event %q of %q: %w", t.Kind, t.On, slurm.ErrnoError)
 	}
 	c.s.barn.Read(func(st *state.State) {
 		switch {
@@ -111,7 +127,7 @@ func (c *controller) ClearTriggers(ctx context.Context, req *rinkpb.ClearTrigger
 	case len(drop.IDs) == 0 && denied:
 		return &rinkpb.TriggersReply{Status: refuse(slurm.ErrnoAccessDenied)}, nil
 	case len(drop.IDs) == 0:
-		return &rinkpb.TriggersReply{Status: refuse(slurm.ErrnoError)}, nil
+		return &rinkpb.TriggersReply{Status: refuse(slurm.ErrnoNotThere)}, nil
 	}
 	if _, err := c.s.barn.Propose(ctx, actor(u), drop); err != nil {
 		return nil, unavailable(err)

@@ -48,8 +48,8 @@ func keysQtoZ() []confKey {
 			return Ignored, "controllers elect a leader within seconds"
 		}),
 		paramsKey("SlurmctldParameters", func(c *Conf) *Parameters { return &c.SlurmctldParameters }, "there is no such setting",
-			slices.Concat(honour("idle_on_node_suspend", "preempt_send_user_signal"),
-				idle(whyNotYet, "allow_user_triggers", "disable_triggers", "reboot_from_controller", "user_resv_delete", "rl_enable"),
+			slices.Concat(honour("idle_on_node_suspend", "preempt_send_user_signal", "allow_user_triggers", "disable_triggers"),
+				idle(whyNotYet, "reboot_from_controller", "user_resv_delete", "rl_enable"),
 				idleNumbers(whyNotYet, "max_powered_nodes", "node_reg_mem_percent", "power_save_interval", "power_save_min_interval",
 					"rl_bucket_size", "rl_refill_period", "rl_refill_rate", "rl_table_size", "rl_log_freq"),
 				idle("nodes fetch the configuration from the controllers anyway", "enable_configless"),

@@ -14,6 +14,8 @@ const (
 	ErrnoOK Errno = 0
 	// ErrnoError is an error Slurm has no number for.
 	ErrnoError Errno = -1
+	// ErrnoNotThere is the system's ESRCH: there is no such trigger.
+	ErrnoNotThere Errno = 3
 	// ErrnoAgain is the system's EAGAIN: the controller is full, try again.
 	ErrnoAgain Errno = 11
 )
@@ -26,6 +28,8 @@ func (e Errno) Error() string {
 	switch e {
 	case ErrnoOK:
 		return "No error"
+	case ErrnoNotThere:
+		return "No such process"
 	case ErrnoAgain:
 		return "Resource temporarily unavailable"
 	}
@@ -40,6 +44,8 @@ func (e Errno) Name() string {
 	switch e {
 	case ErrnoOK:
 		return "SLURM_SUCCESS"
+	case ErrnoNotThere:
+		return "ESRCH"
 	case ErrnoAgain:
 		return "EAGAIN"
 	}
@@ -53,7 +59,7 @@ func ErrnoByName(name string) (Errno, bool) {
 			return e.code, true
 		}
 	}
-	for _, e := range []Errno{ErrnoOK, ErrnoError, ErrnoAgain} {
+	for _, e := range []Errno{ErrnoOK, ErrnoError, ErrnoNotThere, ErrnoAgain} {
 		if strings.EqualFold(e.Name(), name) {
 			return e, true
 		}

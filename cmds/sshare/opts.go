@@ -38,7 +38,7 @@ func optionTable() []slurm.OptionSpec {
 	return []slurm.OptionSpec{
 		spec('A', must, "accounts"), spec('a', none, "all"), spec(0, must, "autocomplete"), spec('M', must, "clusters", "cluster"),
 		spec('o', must, "format"), spec(0, none, "help"), spec('e', none, "helpformat"), spec(0, may, "json"), spec('l', none, "long"),
-		spec('n', none, "noheader"), spec('h', none, "no-header-too"), spec('p', none, "parsable"), spec('P', none, "parsable2"),
+		spec('n', none, "noheader"), spec('h', none), spec('p', none, "parsable"), spec('P', none, "parsable2"),
 		spec('m', none, "partition"), spec(0, none, "usage"), spec('u', must, "users", "user"), spec('U', none, "Users"), spec('v', none, "verbose"),
 		spec('V', none, "version"), spec(0, may, "yaml"),
 	}
@@ -98,7 +98,7 @@ func (o *options) set(name, value string) {
 		o.encoding = name
 	case "long":
 		o.long = true
-	case "noheader", "no-header-too":
+	case "noheader", "h":
 		o.noHeader = true
 	case "parsable":
 		o.parsable, o.parsable2 = true, false

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/runink/rink/api"
@@ -64,7 +63,7 @@ func verb(o *options) string {
 
 func (o *options) failed(env *cli.Env, what string, err error) int {
 	if !o.quiet {
-		env.Errorf("%s: %s", what, cli.Reason(err))
+		fmt.Fprintf(env.Stderr, "%s: %s\n", what, cli.Reason(err))
 	}
 	return 1
 }
@@ -83,7 +82,7 @@ func (o *options) setAll(env *cli.Env, client rinkpb.ControllerClient) int {
 			t.Nodes = o.nodes
 		}
 		if o.verbose > 0 {
-			env.Infof("trigger on %s of %s, program %s", kind, show.Or(resource(&t), "*"), o.program)
+			env.Infof("trigger on %s of %s, program %s", kind, resource(&t), o.program)
 		}
 		ctx, cancel := env.Call(show.CallLimit())
 		reply, err := client.SetTrigger(ctx, &rinkpb.SetTriggerRequest{Trigger: api.TriggerToProto(&t)})
@@ -122,10 +121,8 @@ func resource(t *sched.Trigger) string {
 		return t.Job.String()
 	case t.On == sched.TriggerOnNode && t.Nodes != "":
 		return t.Nodes
-	case t.On == sched.TriggerOnNode:
-		return "*"
 	}
-	return ""
+	return "*"
 }
 
 // list prints the triggers that fit what is asked.
@@ -141,6 +138,9 @@ func (o *options) list(env *cli.Env, client rinkpb.ControllerClient) int {
 	if err != nil {
 		return o.failed(env, verb(o), err)
 	}
+	if o.verbose > 0 {
+		env.Infof("Read %d trigger records", len(reply.Triggers))
+	}
 	head := !o.noHeader
 	for _, p := range reply.Triggers {
 		t := api.TriggerFromProto(p)
@@ -148,16 +148,19 @@ func (o *options) list(env *cli.Env, client rinkpb.ControllerClient) int {
 			continue
 		}
 		if head {
-			fmt.Fprintln(env.Stdout, "TRIG_ID  RES_TYPE   RES_ID TYPE       OFFSET USER     FLAGS      PROGRAM")
+			fmt.Fprintln(env.Stdout, "TRIG_ID RES_TYPE   RES_ID TYPE                                OFFSET USER     FLAGS PROGRAM")
 			head = false
 		}
 		flags := ""
 		if t.Perm {
 			flags = "PERM"
 		}
-		on, kind := typeNames(t)
-		fmt.Fprintf(env.Stdout, "%7s %9s %7s %-35s %6d %-8s %-4s %s\n",
-			strconv.FormatUint(uint64(t.ID), 10), on, resource(t), kind, int(t.Offset/time.Second), show.Or(t.User, strconv.FormatUint(uint64(t.UID), 10)), flags, t.Program)
+		on := t.On
+		if t.Kind == "reconfig" {
+			on = sched.TriggerOnNode // as Slurm lists it
+		}
+		fmt.Fprintf(env.Stdout, "%7d %-9s %7s %-35s %6d %-8s %-5s %s\n",
+			t.ID, on, resource(t), t.Kind, int(t.Offset/time.Second), show.Or(t.User, strconv.FormatUint(uint64(t.UID), 10)), flags, t.Program)
 	}
 	return 0
 }
@@ -180,12 +183,4 @@ func (o *options) wants(t *sched.Trigger) bool {
 		return slices.ContainsFunc(want.Hosts(), func(n string) bool { return slices.Contains(names, n) })
 	}
 	return true
-}
-
-// typeNames are the kinds of thing and of event as a listing has them.
-func typeNames(t *sched.Trigger) (on, kind string) {
-	if t.On == sched.TriggerOnCtld && t.Kind != "reconfig" {
-		return "slurmctld", strings.TrimPrefix(t.Kind, "slurmctld_")
-	}
-	return t.On, t.Kind
 }
