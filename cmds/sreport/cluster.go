@@ -12,14 +12,14 @@ import (
 func clusterColumns() []column {
 	return []column{
 		{name: "Accounts", header: "Account", width: 15, wide: 20, aliases: []string{"Account", "Acct"}},
-		{name: "Allocated", header: "Allocated", width: 12, wide: 20}, {name: "Cluster", header: "Cluster", width: 9},
-		{name: "Down", header: "Down", width: 10, wide: 18}, {name: "Idle", header: "Idle", width: 12, wide: 20}, {name: "Login", header: "Login", width: 9},
-		{name: "Overcommitted", header: "Over Comm", width: 9, wide: 18}, {name: "Planned", header: "Planned", width: 9, wide: 18, aliases: []string{"reserved"}},
-		{name: "PlannedDown", header: "PLND Down", width: 10, wide: 18, aliases: []string{"PLNDDown"}}, {name: "Proper", header: "Proper Name", width: 15},
-		{name: "QOS", header: "QOS", width: 12}, {name: "QOSID", header: "QOS ID", width: 8}, {name: "Reported", header: "Reported", width: 12, wide: 20},
+		{name: "Allocated", header: "Allocated", width: 8, wide: 17}, {name: "Cluster", header: "Cluster", width: 9},
+		{name: "Down", header: "Down", width: 8, wide: 17}, {name: "Idle", header: "Idle", width: 8, wide: 17}, {name: "Login", header: "Login", width: 9},
+		{name: "Overcommitted", header: "Over Comm", width: 9, wide: 18}, {name: "Planned", header: "Planned", width: 8, wide: 17, aliases: []string{"reserved"}},
+		{name: "PlannedDown", header: "PLND Down", width: 8, wide: 17, aliases: []string{"PLNDDown"}}, {name: "Proper", header: "Proper Name", width: 15},
+		{name: "QOS", header: "QOS", width: 12}, {name: "QOSID", header: "QOS ID", width: 8}, {name: "Reported", header: "Reported", width: 8, wide: 17},
 		{name: "TresCount", header: "TRES Count", width: 10, aliases: []string{"cpucount", "count"}}, {name: "TresName", header: "TRES Name", width: 14},
-		{name: "Used", header: "Used", width: 10, wide: 18}, {name: "WCKey", header: "WCKey", width: 15, wide: 20},
-		{name: "Energy", header: "Energy", width: 10, wide: 18},
+		{name: "Used", header: "Used", width: 8, wide: 17}, {name: "WCKey", header: "WCKey", width: 15, wide: 20},
+		{name: "Energy", header: "Energy", width: 8, wide: 17},
 	}
 }
 
@@ -372,8 +372,8 @@ func (s *session) wckeyByUser(w *wish) int {
 func (s *session) top(w *wish) int {
 	columns := []column{
 		{name: "Accounts", header: "Account", width: 15, aliases: []string{"Account", "Acct"}}, {name: "Cluster", header: "Cluster", width: 9},
-		{name: "Energy", header: "Energy", width: 10, wide: 18}, {name: "Login", header: "Login", width: 9}, {name: "Partition", header: "Partition", width: 15},
-		{name: "Proper", header: "Proper Name", width: 15}, {name: "TresName", header: "TRES Name", width: 14}, {name: "Used", header: "Used", width: 10, wide: 18},
+		{name: "Energy", header: "Energy", width: 8, wide: 17}, {name: "Login", header: "Login", width: 9}, {name: "Partition", header: "Partition", width: 15},
+		{name: "Proper", header: "Proper Name", width: 15}, {name: "TresName", header: "TRES Name", width: 14}, {name: "Used", header: "Used", width: 8, wide: 17},
 	}
 	byPartition := strings.Contains(strings.ToLower(w.format), "partition")
 	groups := map[string][]string{}

@@ -30,7 +30,7 @@ func (s *session) sizesByWckey(w *wish) int {
 }
 
 func (s *session) sizesByBoth(w *wish) int {
-	w.flat = true
+	w.flat, w.both = true, true
 	return s.sizes(w, "Job Sizes", "Account", func(p *rinkpb.Party) string {
 		if p.Wckey == "" {
 			return ""
@@ -100,6 +100,9 @@ func (s *session) sizes(w *wish, title, what string, name func(*rinkpb.Party) st
 	}
 	columns := []column{
 		{name: "Account", header: what, width: 9, aliases: []string{"Acct", "Wckey"}}, {name: "Cluster", header: "Cluster", width: 9},
+	}
+	if w.both {
+		columns[0].width, columns[0].left = 20, true
 	}
 	// What a size is made of, beside the sizes: of nodes and users the groups know none.
 	columns = append(columns,

@@ -150,6 +150,7 @@ type wish struct {
 	partitions, nodes, gids, jobs, grouping      []string
 	format                                       string
 	tree, group, flat, asParent, counts, allHere bool
+	both                                         bool // by account and wckey
 	clusters                                     string
 	top                                          int
 }

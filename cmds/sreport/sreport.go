@@ -162,6 +162,10 @@ func (s *session) report(what string, kinds []kind, words []string) int {
 		for _, k := range kinds {
 			names = append(names, `"`+k.name+`"`)
 		}
+		if len(words) == 0 {
+			fmt.Fprintf(s.env.Stderr, "too few arguments for keyword:%s\n", what)
+			return 1
+		}
 		slices.Sort(names)
 		list := names[0]
 		if n := len(names); n > 1 {
