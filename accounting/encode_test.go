@@ -160,7 +160,7 @@ func TestNodesComeBackInOrder(t *testing.T) {
 					t.Errorf("laid out as %v, want %d runs, %d ranges", runs, tt.runs, tt.parts)
 				}
 				var got []string
-				err = unpackNodes(wordReader{tx.Bucket(bucketWords)}, runs, func(s share) { got = append(got, s.node) })
+				err = unpackNodes(newWordReader(tx), runs, func(s share) { got = append(got, s.node) })
 				if !slices.Equal(got, names) {
 					t.Errorf("come back as %q", got)
 				}
@@ -230,7 +230,7 @@ func TestWordsAreSharedFromTheSecondTimeOn(t *testing.T) {
 		}
 		if m := ask("", true); m == 0 {
 			t.Error("an empty text that must be a word is none")
-		} else if data, err := (wordReader{w.words}).word(m); err != nil || len(data) != 0 {
+		} else if data, err := (wordReader{words: w.words}).word(m); err != nil || len(data) != 0 {
 			t.Errorf("it comes back as %q, %v", data, err)
 		}
 

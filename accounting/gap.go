@@ -157,7 +157,7 @@ func (p *Page) add(b *pageBudget, r *rinkpb.Record) {
 
 // jobs adds final records from a key on and returns the key it came to.
 func (p *Page) jobs(tx *txn, from uint64, after []byte) ([]byte, error) {
-	words := wordReader{tx.Bucket(bucketWords)}
+	words := newWordReader(tx)
 	c := tx.Bucket(bucketJobs).Cursor()
 	b := &pageBudget{}
 	key, data := c.Seek(after)
@@ -188,7 +188,7 @@ func indexOf(data []byte) (uint64, error) {
 
 // steps is as jobs.
 func (p *Page) steps(tx *txn, from uint64, after []byte) ([]byte, error) {
-	words := wordReader{tx.Bucket(bucketWords)}
+	words := newWordReader(tx)
 	c := tx.Bucket(bucketSteps).Cursor()
 	b := &pageBudget{}
 	key, data := c.Seek(after)

@@ -54,7 +54,7 @@ func (s *Store) Last(n int) ([]*rinkpb.Job, error) {
 	out := make([]*rinkpb.Job, 0, len(list))
 	for some := range slices.Chunk(list, recordsAtOnce) {
 		err := s.view(func(tx *txn) error {
-			words, jobs := wordReader{tx.Bucket(bucketWords)}, tx.Bucket(bucketJobs)
+			words, jobs := newWordReader(tx), tx.Bucket(bucketJobs)
 			for _, e := range some {
 				k, err := parseJobKey(e.key)
 				if err != nil {

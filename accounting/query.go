@@ -110,7 +110,7 @@ func (s *Store) complete(f *Filter, k jobKey, r *rinkpb.Record) (*rinkpb.Record,
 			full.Steps = nil
 			return nil
 		}
-		return addSteps(tx, k, full)
+		return addSteps(tx, newWordReader(tx), k, full)
 	})
 	if err != nil || final {
 		return nil, err
@@ -177,7 +177,7 @@ type reader struct {
 
 func (n *reader) read(tx *txn) error {
 	n.found = n.found[:0]
-	words := wordReader{tx.Bucket(bucketWords)}
+	words := newWordReader(tx)
 	jobs := tx.Bucket(bucketJobs)
 	look := func(k jobKey, data []byte) error {
 		r, _, err := decodeJob(words, k, data)
@@ -188,7 +188,7 @@ func (n *reader) read(tx *txn) error {
 			return nil
 		}
 		if n.f.Steps {
-			if err := addSteps(tx, k, r); err != nil {
+			if err := addSteps(tx, words, k, r); err != nil {
 				return err
 			}
 		}
@@ -234,8 +234,7 @@ func (n *reader) read(tx *txn) error {
 
 // addSteps adds the steps of k that the file has to r; where r has one of the
 // same id already, the kept one is the later.
-func addSteps(tx *txn, k jobKey, r *rinkpb.Record) error {
-	words := wordReader{tx.Bucket(bucketWords)}
+func addSteps(tx *txn, words wordReader, k jobKey, r *rinkpb.Record) error {
 	prefix := k.stepKey(0)[:stepPrefix]
 	before := len(r.Steps)
 	c := tx.Bucket(bucketSteps).Cursor()
@@ -413,7 +412,7 @@ func (s *Store) stepsSince(index uint64, yield func(*rinkpb.Record, error) bool)
 	for done := false; !done; {
 		var found []*rinkpb.Record
 		err := s.view(func(tx *txn) error {
-			words := wordReader{tx.Bucket(bucketWords)}
+			words := newWordReader(tx)
 			c := tx.Bucket(bucketSteps).Cursor()
 			key, data := c.Seek(after)
 			for range recordsAtOnce {

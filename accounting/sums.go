@@ -125,7 +125,7 @@ func addSum(sum *uint64, what string, m proto.Message) error {
 
 // recordsIn gives everything that is kept: final records, steps, facts.
 func recordsIn(tx *txn, give func(*rinkpb.Record) error) error {
-	words := wordReader{tx.Bucket(bucketWords)}
+	words := newWordReader(tx)
 	err := tx.Bucket(bucketJobs).ForEach(func(key, data []byte) error {
 		k, err := parseJobKey(key)
 		if err != nil {
@@ -169,7 +169,7 @@ func recordsIn(tx *txn, give func(*rinkpb.Record) error) error {
 // rollSums adds up the roll-ups. Words have other numbers elsewhere, so that what
 // they stand for is summed.
 func rollSums(tx *txn, sum *uint64) error {
-	q := &usageQuery{tx: tx, words: wordReader{tx.Bucket(bucketWords)}, names: map[uint32]string{}, keys: map[uint32]string{}}
+	q := &usageQuery{tx: tx, words: newWordReader(tx), names: map[uint32]string{}, keys: map[uint32]string{}}
 	return tx.Bucket(bucketRolls).ForEach(func(key, data []byte) error {
 		k, err := parseRollKey(key)
 		if err != nil {

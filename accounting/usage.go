@@ -46,7 +46,7 @@ func (s *Store) Usage(req *rinkpb.UsageRequest, live iter.Seq[*rinkpb.Record], n
 	}
 	reply := &rinkpb.UsageReply{Start: from * 1e9, End: to * 1e9}
 	err := s.view(func(tx *txn) error {
-		q.tx, q.words = tx, wordReader{tx.Bucket(bucketWords)}
+		q.tx, q.words = tx, newWordReader(tx)
 		if req.Parties || req.Reservations {
 			if err := q.read(cal.cover(from, to), false, q.parties); err != nil {
 				return err

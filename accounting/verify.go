@@ -103,7 +103,7 @@ func (v *verifier) each(name []byte, f func(key, data []byte) error) (n int, err
 
 // all reads every bucket. That each job is where the indexes say is part of it.
 func (v *verifier) all() (string, error) {
-	words := wordReader{v.tx.Bucket(bucketWords)}
+	words := newWordReader(v.tx)
 	ends, users := v.tx.Bucket(bucketEnds), v.tx.Bucket(bucketUsers)
 	jobs, err := v.each(bucketJobs, func(key, data []byte) error {
 		k, err := parseJobKey(key)

@@ -80,13 +80,30 @@ func (w *wordWriter) word(text []byte, must bool) (uint32, error) {
 }
 
 // wordReader looks words up within one transaction. What it returns is valid as
-// long as that.
-type wordReader struct{ words *bucket }
+// long as that. Jobs of one user share most of theirs, so that those looked up are
+// remembered where nothing is written meanwhile.
+type wordReader struct {
+	words *bucket
+	seen  map[uint32][]byte
+}
+
+func newWordReader(tx *txn) wordReader {
+	return wordReader{tx.Bucket(bucketWords), map[uint32][]byte{}}
+}
+
+// maxSeen bounds what is remembered.
+const maxSeen = 1 << 14
 
 func (w wordReader) word(num uint32) ([]byte, error) {
+	if data, ok := w.seen[num]; ok {
+		return data, nil
+	}
 	data := w.words.Get(appendNum(nil, num))
 	if data == nil {
 		return nil, fmt.Errorf("word %d is missing", num)
+	}
+	if w.seen != nil && len(w.seen) < maxSeen {
+		w.seen[num] = data
 	}
 	return data, nil
 }

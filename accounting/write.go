@@ -33,7 +33,7 @@ func newWriter(tx *txn, s *Store) *writer {
 		nodes: tx.Bucket(bucketNodes), downs: tx.Bucket(bucketDowns), capacities: tx.Bucket(bucketCapacity), spans: tx.Bucket(bucketSpans),
 	}
 	w.words.words.FillPercent = 0.95
-	w.reader = wordReader{w.words.words}
+	w.reader = wordReader{words: w.words.words}
 	w.rolls = &roller{rolls: bucket(bucketRolls, 0.9), words: w.words, known: s.known, cal: s.cal, sums: map[rollKey]*rinkpb.KeptRoll{}}
 	return w
 }
