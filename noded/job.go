@@ -162,15 +162,18 @@ func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.
 		return false
 	}
 	j.mu.Lock()
-	if r := j.slices[id]; r != nil {
+	r := j.slices[id]
+	if r != nil {
 		r.spec = spec
 	}
 	j.mu.Unlock()
+	files := a.logFiles(j, r, spec)
 	err := whileTextBusy(ctx, func() error {
 		_, _, err := a.launcher().Launch(ctx, spec)
 		return err
 	})
 	if err == nil {
+		a.logSources(files)
 		a.metered(j, id, step)
 		j.mu.Lock()
 		unwanted, killWait, now := j.ending, j.killWait, j.endNow
@@ -392,6 +395,7 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	}
 	j.mu.Lock()
 	oom := exit.OOMKills > 0 || j.gpuOver
+	a.logEnded(exit.ID)
 	if r != nil {
 		defer r.held.close()
 	}

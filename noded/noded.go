@@ -28,6 +28,7 @@ import (
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/auth"
 	"github.com/runink/rink/noded/launcher"
+	"github.com/runink/rink/noded/logs"
 	"github.com/runink/rink/slice"
 )
 
@@ -75,6 +76,7 @@ type Agent struct {
 
 	shelfMu   sync.Mutex // held while private /tmp directories in memory come and go
 	meter     *meter
+	logs      *logs.Shipper // nil: output goes nowhere but where the job wants it
 	reports   *outbox
 	answers   chan *rinkpb.Report // what the leader asked for and need not be kept
 	ioBook    *ioBook
@@ -173,11 +175,17 @@ func Run(ctx context.Context, opt Options) error {
 	if err != nil {
 		return fmt.Errorf("cannot follow the launcher: %w", err)
 	}
+	if a.logs, err = a.openLogs(); err != nil {
+		return err
+	}
 	if err := a.restore(ctx); err != nil {
 		return err
 	}
 	a.wg.Go(func() { a.follow(ctx, exits) })
 	a.wg.Go(func() { a.meter.run(ctx) })
+	if a.logs != nil {
+		a.wg.Go(func() { a.logs.Run(ctx) })
+	}
 	a.wg.Go(func() { a.gear.watch(ctx, a.reportDevices) })
 	a.wg.Go(func() { a.watchCeilings(ctx) })
 	a.wg.Go(func() { a.lookAtSlices(ctx) })

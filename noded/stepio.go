@@ -207,6 +207,7 @@ func (t *taskIO) pump(p *pump) {
 	for {
 		n, err := p.from.Read(buf)
 		if n > 0 {
+			t.a.logOutput(t, rank, p.stream, buf[:n])
 			t.push(&rinkpb.StepDown{Output: &rinkpb.TaskOutput{Rank: rank, Stream: p.stream, Data: append([]byte(nil), buf[:n]...)}})
 		}
 		late := errors.Is(err, os.ErrDeadlineExceeded)

@@ -126,6 +126,9 @@ type Conf struct {
 	StateEncryptionKeyFile string
 	Slice                  SliceConf
 	SchedulerPolicy        string
+	LogForward             string // where the output of jobs goes too: HOST:PORT, or unix:PATH; "": nowhere
+	LogForwardTag          string
+	LogForwardRoom         int // MB kept on a node while the collector is away
 
 	Nodes      []NodeConf
 	NodeSets   []NodeSetConf

@@ -123,6 +123,9 @@ func ownKeys() []confKey {
 	return append(sliceConfKeys(), []confKey{
 		newer(textKey("CommandSocket", "", func(c *Conf) *string { return &c.CommandSocket })),
 		newer(countKey("GPUHealthyMin", "50", 0, 100, func(c *Conf) *int { return &c.GPUHealthyMin })),
+		newer(textKey("LogForward", "", func(c *Conf) *string { return &c.LogForward })),
+		newer(countKey("LogForwardRoom", "256", 1, 1<<20, func(c *Conf) *int { return &c.LogForwardRoom })),
+		newer(textKey("LogForwardTag", "rink", func(c *Conf) *string { return &c.LogForwardTag })),
 		newer(textKey("JoinTokenFile", "", func(c *Conf) *string { return &c.JoinTokenFile })),
 		newer(textKey("StateEncryptionKeyFile", "", func(c *Conf) *string { return &c.StateEncryptionKeyFile })),
 		newer(confKey{name: "SchedulerPolicy", set: setPolicy, show: func(c *Conf) string { return orNull(c.SchedulerPolicy) }}),
