@@ -333,13 +333,28 @@ func (c *call) reconfigure([]string) {
 	}
 }
 
-// archive and clear are about a database that there is none of here.
+// archive is about a database that there is none of here.
 func (c *call) archive([]string) {
 	c.fail("There is no database to archive: the controllers keep the history themselves.")
 }
 
-func (c *call) clear([]string) {
-	c.fail("There are no counters of a database to clear; see sdiag.")
+func (c *call) clear(words []string) {
+	if len(words) != 1 || !begins("stats", words[0], 1) {
+		c.bare("No valid entity in clear command\nInput line must include, \"Stats\"")
+		return
+	}
+	if !c.controller() {
+		return
+	}
+	ctx, cancel := c.env.Call(callLimit)
+	defer cancel()
+	reply, err := c.client.Diag(ctx, &rinkpb.DiagRequest{Anew: true})
+	if err == nil {
+		err = cli.StatusErr(reply.Status)
+	}
+	if err != nil {
+		c.bare("sacctmgr: error: %s", cli.Reason(cli.CallErr(err)))
+	}
 }
 
 // errno returns Slurm's text for an error.

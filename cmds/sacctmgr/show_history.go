@@ -213,8 +213,37 @@ func (c *call) showReservations(r *request) {
 	c.table(out, rows)
 }
 
+// showStats prints what was asked of the controller, which is what answers here for
+// slurmdbd. Roll-ups have no runs to tell of: they are counted as jobs end.
 func (c *call) showStats(*request) {
-	c.fail("There is no slurmdbd here whose calls could be counted; see sdiag for the controller's.")
+	if !c.controller() {
+		return
+	}
+	ctx, cancel := c.env.Call(callLimit)
+	defer cancel()
+	reply, err := c.client.Diag(ctx, &rinkpb.DiagRequest{})
+	if err == nil {
+		err = cli.StatusErr(reply.Status)
+	}
+	if err != nil {
+		c.bare("sacctmgr: error: %s", cli.Reason(cli.CallErr(err)))
+		return
+	}
+	moment := func(ns int64) string {
+		t := time.Unix(0, ns).In(c.env.Now().Location())
+		return fmt.Sprintf("%s (%d)", t.Format("Mon Jan 02 15:04:05 2006"), t.Unix())
+	}
+	stars := strings.Repeat("*", 67)
+	c.print("%s\nsacctmgr show stats output at %s\nData since                    %s\nAll statistics are in microseconds\n%s\n",
+		stars, moment(reply.Now), moment(reply.Since), stars)
+	table := func(title, format string, list []*rinkpb.RpcCount) {
+		c.print("\nRemote Procedure Call statistics by %s\n", title)
+		for _, r := range list {
+			c.print("\t"+format+" count:%-6d ave_time:%-6d total_time:%d\n", r.Name, r.Id, r.Count, r.Time/max(r.Count, 1), r.Time)
+		}
+	}
+	table("message type", "%-25s(%5d)", reply.ByType)
+	table("user", "%-20s(%10d)", reply.ByUser)
 }
 
 // modifyJob is what Slurm's command does to the records of ended jobs.
