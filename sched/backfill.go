@@ -176,6 +176,7 @@ func (s *Scheduler) hold(p *promise) {
 func (s *Scheduler) unhold(p *promise) {
 	for _, pos := range p.where {
 		r := &s.rooms[pos]
+		s.loosened++
 		r.unpromised(p)
 		s.touch(r)
 	}
@@ -401,6 +402,7 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 		w.slots = make(map[int]slot)
 	}
 	clear(w.slots)
+	w.suited = false
 	cpus := int(need.cpus)
 	seed := func(where []int) {
 		for _, pos := range where {
@@ -421,6 +423,7 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 	case p.views == nil || a.sharing > 1:
 		seed(p.where)
 	default:
+		w.suited = true
 		for _, o := range p.views {
 			if !c.suitsKind(a, o) {
 				continue
@@ -437,9 +440,13 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 		}
 	}
 	one := a.maxNodes == 1
+	w.reached = from
 	tries, patience := 0, instant(0)
 	for len(w.heap) > 0 {
 		at := w.heap[0].at
+		if tries <= maxTries {
+			w.reached = at
+		}
 		grown := false
 		for len(w.heap) > 0 && w.heap[0].at == at {
 			if one && grown && len(w.members) >= maxTies {
@@ -505,7 +512,7 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 // visit looks at a room at a moment: it takes part in what is gathered while it
 // can. It reports whether what is gathered became more.
 func (w *sweep) visit(f *field, a *ask, need *least, r *room, at instant) bool {
-	if !r.open || !a.suits(r.n) {
+	if !r.open || !w.suited && !a.suits(r.n) || w.suited && len(a.excluded) > 0 && a.excluded[r.n.Name] {
 		return false
 	}
 	old, in := w.slots[r.pos]

@@ -21,7 +21,7 @@ type outlook struct {
 	rooms []int // positions, by leaf
 	size  int   // leaves, a power of two
 	cpus  []int32
-	knots []uint32 // moments in seconds; knot k has its row at k*row: ends by CPUs, then beginnings by CPUs and time
+	knots []uint32 // moments in seconds; knot k has its row at k*row: for each step of CPUs the end, then the beginnings by time
 	row   int
 	dirty []int32
 	// What there is from the moment a leaf was looked at on: for each step of time
@@ -56,7 +56,7 @@ func (o *outlook) freeIn(r *room, s *seg) int32 {
 const smallField = 16
 
 // timeSteps are the spans an outlook tells apart.
-var timeSteps = []time.Duration{0, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 24 * time.Hour, 72 * time.Hour}
+var timeSteps = [stride - 1]time.Duration{0, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 24 * time.Hour, 72 * time.Hour}
 
 // cpuSteps are the numbers of CPUs an outlook on nodes of this size tells apart:
 // up to the size itself, since whole nodes are asked for most.
@@ -70,6 +70,10 @@ func cpuSteps(most int) []int32 {
 	}
 	return append(steps, int32(most))
 }
+
+// stride is what a knot says of one step of CPUs: an end, and a beginning for each
+// step of time.
+const stride = 11
 
 const noMoment = math.MaxUint32
 
@@ -95,11 +99,13 @@ func newOutlook(rooms []room, where []int, gres string) *outlook {
 		}
 	}
 	o := &outlook{rooms: where, size: 1 << bits.Len(uint(max(len(where)-1, 0))), cpus: cpuSteps(most), kind: rooms[where[0]].n, name: gres}
-	o.row = len(o.cpus) * (1 + len(timeSteps))
+	o.row = len(o.cpus) * stride
 	o.knots = make([]uint32, 2*o.size*o.row)
 	for k := range 2 * o.size {
-		for i := len(o.cpus); i < o.row; i++ {
-			o.knots[k*o.row+i] = noMoment
+		for i := range o.row {
+			if i%stride != 0 {
+				o.knots[k*o.row+i] = noMoment
+			}
 		}
 	}
 	o.stale = make([]bool, len(where))
@@ -177,20 +183,21 @@ func (o *outlook) fresh(rooms []room, now instant) {
 }
 
 // fewDirty is how many leaves may be out of date.
-const fewDirty = 32
+const fewDirty = 8
 
 // sum works out a knot from the two below it, and reports whether it changed.
 func (o *outlook) sum(k int) bool {
 	to, a, b := o.knot(k), o.knot(2*k), o.knot(2*k+1)
 	changed := false
 	b, to = b[:len(a)], to[:len(a)]
-	for i, x := range a {
-		y := b[i]
-		if i < len(o.cpus) == (y > x) && x != y {
-			x = y // the latest end, the earliest beginning
-		}
-		if to[i] != x {
+	for i := 0; i+stride <= len(a); i += stride {
+		if x := max(a[i], b[i]); to[i] != x { // the latest end
 			to[i], changed = x, true
+		}
+		for k := i + 1; k < i+stride; k++ { // the earliest beginning
+			if x := min(a[k], b[k]); to[k] != x {
+				to[k], changed = x, true
+			}
 		}
 	}
 	return changed
@@ -199,12 +206,12 @@ func (o *outlook) sum(k int) bool {
 // look reads a room's timeline into its leaf.
 func (o *outlook) look(leaf int, r *room) {
 	to := o.knot(o.size + leaf)
-	steps, first := len(timeSteps), len(o.cpus)
-	for i := range to[:first] {
-		to[i] = 0
-	}
-	for i := first; i < len(to); i++ {
+	steps := len(timeSteps)
+	for i := range to {
 		to[i] = noMoment
+		if i%stride == 0 {
+			to[i] = 0
+		}
 	}
 	if !r.open {
 		return
@@ -222,7 +229,7 @@ func (o *outlook) look(leaf int, r *room) {
 		if least > most {
 			break
 		}
-		row := to[first+c*steps : first+(c+1)*steps]
+		row := to[c*stride+1 : (c+1)*stride]
 		next := 0 // the first step of time that has no moment yet
 		for i := 0; i < len(free) && next < steps; {
 			if free[i] < least {
@@ -235,10 +242,10 @@ func (o *outlook) look(leaf int, r *room) {
 			}
 			switch {
 			case from == 0 && i == len(free):
-				to[c] = noMoment
+				to[c*stride] = noMoment
 				next = steps
 			case from == 0:
-				to[c] = segs[i].at.seconds() + 1
+				to[c*stride] = segs[i].at.seconds() + 1
 			default:
 				at := segs[from].at
 				for next < steps && (i == len(free) || segs[i].at-at >= instant(timeSteps[next])) {
@@ -287,15 +294,15 @@ func (o *outlook) tally(last []int32, by int32) {
 // for so long, and no fewer than the CPUs that are free for so long.
 func (o *outlook) room(q question, rooms []room) (nodes int, cpus int64) {
 	steps := len(timeSteps)
-	t := (q.at - len(o.cpus)) % steps
-	nodes, cpus = int(o.nodes[q.cpu*steps+t]), o.spare[t]
+	t := q.at%stride - 1
+	nodes, cpus = int(o.nodes[q.cpu/stride*steps+t]), o.spare[t]
 	for _, leaf := range o.dirty {
 		if r := &rooms[o.rooms[leaf]]; r.open {
 			has := int64(r.cpus)
 			if o.name != "" {
 				has = r.freeOf(o.name)
 			}
-			if has >= int64(o.cpus[q.cpu]) {
+			if has >= int64(o.cpus[q.cpu/stride]) {
 				nodes++
 			}
 			cpus += max(has, 0)
@@ -321,7 +328,7 @@ func (o *outlook) ask(cpus int, d time.Duration) question {
 	for t > 0 && timeSteps[t] > d {
 		t--
 	}
-	return question{cpu: c, at: len(o.cpus) + c*len(timeSteps) + t, d: d}
+	return question{cpu: c * stride, at: c*stride + 1 + t, d: d}
 }
 
 // earliest returns a moment, from or later, before which no node below knot k

@@ -60,7 +60,7 @@ func (f *field) onlyOf(a *ask, r *room) bool {
 
 // suits reports whether a node is of the kind asked for, whatever runs on it.
 func (a *ask) suits(n *Node) bool {
-	return !a.excluded[n.Name] &&
+	return (len(a.excluded) == 0 || !a.excluded[n.Name]) &&
 		n.TmpDisk >= a.tmp &&
 		(a.sockets == 0 || n.Sockets >= a.sockets) &&
 		(a.cores == 0 || n.Cores >= a.cores) &&

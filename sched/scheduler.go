@@ -43,6 +43,7 @@ type Scheduler struct {
 	tentative    []tentative // booked in the present pass
 	giving       giving      // who gives way to whom
 	pass         uint64      // number of the present pass
+	loosened     uint64      // counts what is no longer promised or held
 	opening      uint64      // counts changes of which nodes are in service
 	gained       []int       // rooms that have more to give than the last pass saw
 	gains        gains       // what they have
@@ -74,6 +75,9 @@ type shape struct {
 	dead     []uint64
 	deadAt   uint64
 	deadSpan time.Duration
+	// floors are when there was none before, as of pass floorsAt.
+	floors             []floor
+	floorsAt, floorsOf uint64
 }
 
 // NewScheduler returns a scheduler that knows what the view shows.
@@ -352,6 +356,7 @@ func (s *Scheduler) vacate(j *Job) {
 	for i := range j.Alloc {
 		if pos, ok := s.byName[j.Alloc[i].Node]; ok && holdsNode(j, j.Alloc[i].Node) {
 			r := &s.rooms[pos]
+			s.loosened++
 			s.change(r, func() { r.leave(j.ID) })
 			s.gain(r)
 		}

@@ -10,6 +10,8 @@ type sweep struct {
 	trees   []sweepTree
 	budget  int // looks left; 0: as many as it takes
 	tails   []tail
+	suited  bool    // all rooms are of the kinds asked for
+	reached instant // there is no room before
 }
 
 // sweepTree is an outlook with the question it is asked.

@@ -1,6 +1,9 @@
 package sched
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // within is earliest for a job behind the first, on many nodes: when enough of
 // them have been looked at without success, it is promised nodes after all that
@@ -8,13 +11,49 @@ import "slices"
 // moves forward.
 func (c *cycle) within(a *ask, p *part) (instant, []slot) {
 	c.sweep.budget = behindLooks
-	at, chosen := c.earliest(a, p, c.now)
+	from := max(c.now, c.notBefore(a))
+	at, chosen := c.earliest(a, p, from)
+	c.foundBefore(a, c.sweep.reached)
 	spent := c.sweep.budget < 0
 	c.sweep.budget = 0
 	if chosen != nil || !spent {
 		return at, chosen
 	}
 	return c.afterAll(a, p)
+}
+
+// floor is a moment before which there is no room for requests of a shape that take
+// no less time.
+type floor struct {
+	span time.Duration
+	at   instant
+}
+
+// notBefore is a moment before which there is no room for a request, as the pass has
+// found for others of its shape: since then room was only taken away.
+func (c *cycle) notBefore(a *ask) instant {
+	at := always
+	if sh := a.shape; sh != nil && sh.floorsAt == c.pass && sh.floorsOf == c.loosened {
+		for _, f := range sh.floors {
+			if f.span <= a.span {
+				at = max(at, f.at)
+			}
+		}
+	}
+	return at
+}
+
+// foundBefore notes what notBefore tells.
+func (c *cycle) foundBefore(a *ask, at instant) {
+	sh := a.shape
+	if sh == nil || sh.refs < 2 || at <= c.now {
+		return
+	}
+	if sh.floorsAt != c.pass || sh.floorsOf != c.loosened {
+		sh.floors, sh.floorsAt, sh.floorsOf = sh.floors[:0], c.pass, c.loosened
+	}
+	sh.floors = slices.DeleteFunc(sh.floors, func(f floor) bool { return f.span >= a.span && f.at <= at })
+	sh.floors = append(sh.floors, floor{a.span, at})
 }
 
 // behindLooks is how many nodes are looked at for a promise behind the first.
@@ -53,7 +92,7 @@ func (c *cycle) afterAll(a *ask, p *part) (instant, []slot) {
 		for _, pos := range o.rooms {
 			r := &c.rooms[pos]
 			at := r.line.segs[len(r.line.segs)-1].at
-			if len(best) == n && at >= best[0].at || !r.open || !a.suits(r.n) {
+			if len(best) == n && at >= best[0].at || !r.open || len(a.excluded) > 0 && a.excluded[r.n.Name] {
 				continue
 			}
 			if len(best) < n {
