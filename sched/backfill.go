@@ -554,7 +554,7 @@ func (w *sweep) visit(f *field, a *ask, need *least, r *room, at instant) bool {
 
 // grows reports whether a node that gives so much might give more later.
 func (a *ask) grows(o slot) bool {
-	return !a.whole && a.tpn == 0 && a.maxNodes > 1 && o.tasks < a.tasks || len(a.perJob) > 0
+	return !a.whole && a.tpn == 0 && o.tasks < a.tasks || len(a.perJob) > 0
 }
 
 // inLine returns the gathered rooms in the order of the partition's.

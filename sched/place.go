@@ -41,17 +41,28 @@ func (f *field) look(r *room, d time.Duration) *spare {
 	return &f.left
 }
 
-// onlyOf reports whether all that runs on a node is the request's user's, and
+// onlyOf reports whether all that runs on a node by then is the request's user's, and
 // nothing is promised there while it runs: what is promised to a job that keeps
 // other users off is promised to it alone.
 func (f *field) onlyOf(a *ask, r *room) bool {
 	for i := range r.held {
-		if r.held[i].uid != a.job.UID {
+		if h := &r.held[i]; h.uid != a.job.UID && h.end > f.from {
 			return false
 		}
 	}
 	for i := range r.holds {
 		if h := &r.holds[i]; h.start < f.from.plus(a.span) && h.end > f.from {
+			return false
+		}
+	}
+	return true
+}
+
+// keptFor reports whether all jobs that keep others off a node by then keep only
+// other users off, and are the request's user's.
+func (f *field) keptFor(a *ask, r *room) bool {
+	for i := range r.held {
+		if h := &r.held[i]; h.end > f.from && (h.whole || h.user && h.uid != a.job.UID) {
 			return false
 		}
 	}
@@ -88,7 +99,7 @@ func (f *field) offer(a *ask, r *room, s *spare) (slot, bool) {
 	case a.whole && cpus < r.total && s.cpus >= r.total:
 		return none, false // the partition allows less than a whole node
 	case a.whole && !s.idle,
-		s.kept && (!r.owned || r.uid != a.job.UID),
+		s.kept && !f.keptFor(a, r),
 		a.ownUser && !s.idle && !f.onlyOf(a, r):
 		return none, false
 	}
@@ -329,6 +340,19 @@ func (a *ask) met(t *tally, nodes int) bool {
 // of less weight go first; among equals a run of neighbours that can hold the
 // job, and of those the one with the least to spare, as long as there is one.
 func (a *ask) choose(offers []slot, plan *featurePlan, minNodes int) []slot {
+	chosen := a.chooseFrom(offers, offers, plan, minNodes)
+	if chosen == nil && len(plan.quotas) > 0 {
+		// The first nodes of each kind do not hold it; those with most to give may.
+		rich := slices.Clone(offers)
+		slices.SortStableFunc(rich, func(x, y slot) int { return cmp.Compare(y.tasks, x.tasks) })
+		chosen = a.chooseFrom(rich, offers, plan, minNodes)
+	}
+	return chosen
+}
+
+// chooseFrom is choose with nodes for what the plan counts taken in an order of
+// their own.
+func (a *ask) chooseFrom(counted, offers []slot, plan *featurePlan, minNodes int) []slot {
 	aim := max(a.aim, minNodes)
 	var picked []slot
 	var sum tally
@@ -345,7 +369,7 @@ func (a *ask) choose(offers []slot, plan *featurePlan, minNodes int) []slot {
 	}
 	for _, q := range plan.quotas {
 		n := 0
-		for _, o := range offers {
+		for _, o := range counted {
 			if n < q.count && !taken[o.r.pos] && q.match(o.r.n) {
 				pick(o)
 				n++

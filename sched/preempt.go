@@ -665,5 +665,5 @@ func (c *cycle) roomToResume(a *ask, r *room, cpus int) bool {
 	if a.sharing > 1 {
 		free = s.sharedCPUs(r.total, a.sharing)
 	}
-	return free >= cpus && !(a.whole && !s.idle) && !(s.kept && (!r.owned || r.uid != a.job.UID))
+	return free >= cpus && !(a.whole && !s.idle) && !(s.kept && !c.keptFor(a, r))
 }

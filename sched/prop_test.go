@@ -111,7 +111,11 @@ func TestSchedulerKeepsUp(t *testing.T) {
 // TestQuickPlansKeepPromises plays them with plans that only look at what may
 // start.
 func TestQuickPlansKeepPromises(t *testing.T) {
+	seeds := []int64{3284, 3389, 3426} // which broke it once
 	for seed := range int64(200) {
+		seeds = append(seeds, seed)
+	}
+	for _, seed := range seeds {
 		r := rand.New(rand.NewSource(seed))
 		s, err := randomCluster(r)
 		if err == nil {
