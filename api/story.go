@@ -24,6 +24,12 @@ func StoryToProto(s *sched.Story) *rinkpb.Story {
 				Cpus: Int32(p.Wanted.CPUs), CpusPerNode: Int32(p.Wanted.CPUsPerNode), MemPerNode: int64(p.Wanted.MemPerNode),
 				MemPerCpu: int64(p.Wanted.MemPerCPU), Gres: p.Wanted.Gres, Limit: DurationToProto(p.Wanted.Limit)},
 		}
+		for _, id := range p.Endless {
+			q.Endless = append(q.Endless, uint32(id))
+		}
+		for _, k := range p.Kept {
+			q.Kept = append(q.Kept, &rinkpb.StoryKept{Reservation: k.Reservation, From: TimeToProto(k.From), Until: TimeToProto(k.Until), Nodes: nodesToProto(k.Nodes), Cpus: Int32(k.CPUs)})
+		}
 		for k := range p.Kinds {
 			q.Kinds = append(q.Kinds, kindToProto(&p.Kinds[k]))
 		}
@@ -74,6 +80,12 @@ func StoryFromProto(p *rinkpb.Story) (*sched.Story, error) {
 			Wanted: sched.Wanted{MinNodes: int(w.GetMinNodes()), MaxNodes: int(w.GetMaxNodes()), Tasks: int(w.GetTasks()), CPUs: int(w.GetCpus()),
 				CPUsPerNode: int(w.GetCpusPerNode()), MemPerNode: slurm.MB(w.GetMemPerNode()), MemPerCPU: slurm.MB(w.GetMemPerCpu()), Gres: w.GetGres(),
 				Limit: DurationFromProto(w.GetLimit())},
+		}
+		for _, id := range q.Endless {
+			place.Endless = append(place.Endless, slurm.JobID(id))
+		}
+		for _, k := range q.Kept {
+			place.Kept = append(place.Kept, sched.Kept{Reservation: k.Reservation, From: TimeFromProto(k.From), Until: TimeFromProto(k.Until), Nodes: nodesFromProto(k.Nodes), CPUs: int(k.Cpus)})
 		}
 		for _, k := range q.Kinds {
 			kind := sched.Kind{

@@ -88,6 +88,11 @@ func (c *controller) Explain(ctx context.Context, req *rinkpb.ExplainRequest) (*
 		if private {
 			hideOthers(st)
 		}
+		if c.s.private("reservations") && !c.s.operator(u.UID) {
+			for i := range st.Places {
+				st.Places[i].Kept = nil
+			}
+		}
 		reply.Story = api.StoryToProto(st)
 	case <-ctx.Done():
 		return nil, status.Error(codes.DeadlineExceeded, "the planner did not answer in time")
@@ -99,7 +104,7 @@ func (c *controller) Explain(ctx context.Context, req *rinkpb.ExplainRequest) (*
 func hideOthers(st *sched.Story) {
 	for i := range st.Places {
 		p := &st.Places[i]
-		p.First = nil
+		p.First, p.Endless = nil, nil
 		for k := range p.Kinds {
 			for x := range p.Kinds[k].Promises {
 				p.Kinds[k].Promises[x].Job = 0

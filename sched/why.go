@@ -48,6 +48,10 @@ type Place struct {
 	Promised bool
 	// Never says that the nodes in service could not hold it even if they were idle.
 	Never bool
+	// Endless are jobs without a limit that its start hangs on: Start is not known.
+	Endless []slurm.JobID
+	// Kept is what reservations keep from it while it would run, from now on.
+	Kept []Kept
 	// Switches says that it waits for nodes behind fewer switches, until then.
 	Switches time.Time
 }
@@ -87,7 +91,7 @@ type Kind struct {
 // Promised is room kept for another job.
 type Promised struct {
 	Job   slurm.JobID
-	From  time.Time
+	From  time.Time // zero: that hangs on a job without a limit
 	Nodes []NodeName
 }
 
@@ -163,6 +167,9 @@ func (c *cycle) placeStory(j *Job, it *item, p *part, i int) Place {
 	if it != nil {
 		out.Ahead, out.First = c.ahead(it, p)
 	}
+	c.way.job = nil
+	c.inReservation(a)
+	out.Kept = c.keptFrom(a, p)
 	out.Kinds, out.ReadyTasks = c.kinds(a, p)
 	for i := range out.Kinds {
 		out.ReadyNodes += len(out.Kinds[i].Ready)
@@ -183,6 +190,7 @@ func (c *cycle) placeStory(j *Job, it *item, p *part, i int) Place {
 			}
 		}
 	}
+	c.endless(&out, j)
 	if it != nil && it.wide != 0 && a.switches > 0 {
 		out.Switches = it.wideFrom(a, c.t).time()
 	}
@@ -297,7 +305,7 @@ func (c *cycle) ahead(it *item, p *part) (int, []Ahead) {
 			a.Array = j.Tasks
 		}
 		if k.item.promise != nil {
-			a.Start = k.item.promise.start.time()
+			a.Start = c.inSight(k.item.promise.start)
 		}
 		out = append(out, a)
 	}
@@ -349,7 +357,7 @@ func (c *cycle) sortNode(a *ask, r *room, k *Kind, owner map[*promise]*item) int
 		if x := slices.IndexFunc(k.Promises, func(p Promised) bool { return p.Job == it.job.ID }); x >= 0 {
 			k.Promises[x].Nodes = append(k.Promises[x].Nodes, name)
 		} else {
-			k.Promises = append(k.Promises, Promised{Job: it.job.ID, From: h.start.time(), Nodes: []NodeName{name}})
+			k.Promises = append(k.Promises, Promised{Job: it.job.ID, From: c.inSight(h.start), Nodes: []NodeName{name}})
 		}
 	}
 	switch {
@@ -557,4 +565,15 @@ func (s *Story) Expected() (start time.Time, place *Place) {
 		}
 	}
 	return start, place
+}
+
+// HangsOn are the jobs without a limit that the start hangs on, where nothing else
+// keeps it from being told in any partition.
+func (s *Story) HangsOn() []slurm.JobID {
+	for i := range s.Places {
+		if p := &s.Places[i]; len(p.Endless) > 0 {
+			return p.Endless
+		}
+	}
+	return nil
 }

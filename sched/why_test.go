@@ -93,6 +93,16 @@ func (s *story) why(id string, out *strings.Builder) error {
 			}
 			out.WriteString("\n")
 		}
+		if len(p.Endless) > 0 {
+			fmt.Fprintf(out, "  hangs on %v\n", p.Endless)
+		}
+		for _, k := range p.Kept {
+			fmt.Fprintf(out, "  %s keeps %s from %s to %s", k.Reservation, nodeListText(k.Nodes), s.moment(k.From), s.moment(k.Until))
+			if k.CPUs > 0 {
+				fmt.Fprintf(out, ", %d CPUs", k.CPUs)
+			}
+			out.WriteString("\n")
+		}
 		if !p.Switches.IsZero() {
 			fmt.Fprintf(out, "  waits for fewer switches until %s\n", s.moment(p.Switches))
 		}

@@ -212,6 +212,8 @@ type StoryPlace struct {
 	Switches      int64                  `protobuf:"varint,12,opt,name=switches,proto3" json:"switches,omitempty"`
 	ReadyNodes    int32                  `protobuf:"varint,13,opt,name=ready_nodes,json=readyNodes,proto3" json:"ready_nodes,omitempty"`
 	ReadyTasks    int32                  `protobuf:"varint,14,opt,name=ready_tasks,json=readyTasks,proto3" json:"ready_tasks,omitempty"`
+	Endless       []uint32               `protobuf:"varint,15,rep,packed,name=endless,proto3" json:"endless,omitempty"`
+	Kept          []*StoryKept           `protobuf:"bytes,16,rep,name=kept,proto3" json:"kept,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -344,6 +346,96 @@ func (x *StoryPlace) GetReadyTasks() int32 {
 	return 0
 }
 
+func (x *StoryPlace) GetEndless() []uint32 {
+	if x != nil {
+		return x.Endless
+	}
+	return nil
+}
+
+func (x *StoryPlace) GetKept() []*StoryKept {
+	if x != nil {
+		return x.Kept
+	}
+	return nil
+}
+
+type StoryKept struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reservation   string                 `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	From          int64                  `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
+	Until         int64                  `protobuf:"varint,3,opt,name=until,proto3" json:"until,omitempty"`
+	Nodes         []string               `protobuf:"bytes,4,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Cpus          int32                  `protobuf:"varint,5,opt,name=cpus,proto3" json:"cpus,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoryKept) Reset() {
+	*x = StoryKept{}
+	mi := &file_why_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoryKept) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoryKept) ProtoMessage() {}
+
+func (x *StoryKept) ProtoReflect() protoreflect.Message {
+	mi := &file_why_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoryKept.ProtoReflect.Descriptor instead.
+func (*StoryKept) Descriptor() ([]byte, []int) {
+	return file_why_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *StoryKept) GetReservation() string {
+	if x != nil {
+		return x.Reservation
+	}
+	return ""
+}
+
+func (x *StoryKept) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *StoryKept) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *StoryKept) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *StoryKept) GetCpus() int32 {
+	if x != nil {
+		return x.Cpus
+	}
+	return 0
+}
+
 type StoryWanted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	MinNodes      int32                  `protobuf:"varint,1,opt,name=min_nodes,json=minNodes,proto3" json:"min_nodes,omitempty"`
@@ -361,7 +453,7 @@ type StoryWanted struct {
 
 func (x *StoryWanted) Reset() {
 	*x = StoryWanted{}
-	mi := &file_why_proto_msgTypes[4]
+	mi := &file_why_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -373,7 +465,7 @@ func (x *StoryWanted) String() string {
 func (*StoryWanted) ProtoMessage() {}
 
 func (x *StoryWanted) ProtoReflect() protoreflect.Message {
-	mi := &file_why_proto_msgTypes[4]
+	mi := &file_why_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -386,7 +478,7 @@ func (x *StoryWanted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoryWanted.ProtoReflect.Descriptor instead.
 func (*StoryWanted) Descriptor() ([]byte, []int) {
-	return file_why_proto_rawDescGZIP(), []int{4}
+	return file_why_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StoryWanted) GetMinNodes() int32 {
@@ -475,7 +567,7 @@ type StoryKind struct {
 
 func (x *StoryKind) Reset() {
 	*x = StoryKind{}
-	mi := &file_why_proto_msgTypes[5]
+	mi := &file_why_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -487,7 +579,7 @@ func (x *StoryKind) String() string {
 func (*StoryKind) ProtoMessage() {}
 
 func (x *StoryKind) ProtoReflect() protoreflect.Message {
-	mi := &file_why_proto_msgTypes[5]
+	mi := &file_why_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -500,7 +592,7 @@ func (x *StoryKind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoryKind.ProtoReflect.Descriptor instead.
 func (*StoryKind) Descriptor() ([]byte, []int) {
-	return file_why_proto_rawDescGZIP(), []int{5}
+	return file_why_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StoryKind) GetCpus() int32 {
@@ -619,7 +711,7 @@ type StoryPromised struct {
 
 func (x *StoryPromised) Reset() {
 	*x = StoryPromised{}
-	mi := &file_why_proto_msgTypes[6]
+	mi := &file_why_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -631,7 +723,7 @@ func (x *StoryPromised) String() string {
 func (*StoryPromised) ProtoMessage() {}
 
 func (x *StoryPromised) ProtoReflect() protoreflect.Message {
-	mi := &file_why_proto_msgTypes[6]
+	mi := &file_why_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -644,7 +736,7 @@ func (x *StoryPromised) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoryPromised.ProtoReflect.Descriptor instead.
 func (*StoryPromised) Descriptor() ([]byte, []int) {
-	return file_why_proto_rawDescGZIP(), []int{6}
+	return file_why_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *StoryPromised) GetJob() uint32 {
@@ -684,7 +776,7 @@ type StoryAhead struct {
 
 func (x *StoryAhead) Reset() {
 	*x = StoryAhead{}
-	mi := &file_why_proto_msgTypes[7]
+	mi := &file_why_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -696,7 +788,7 @@ func (x *StoryAhead) String() string {
 func (*StoryAhead) ProtoMessage() {}
 
 func (x *StoryAhead) ProtoReflect() protoreflect.Message {
-	mi := &file_why_proto_msgTypes[7]
+	mi := &file_why_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -709,7 +801,7 @@ func (x *StoryAhead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoryAhead.ProtoReflect.Descriptor instead.
 func (*StoryAhead) Descriptor() ([]byte, []int) {
-	return file_why_proto_rawDescGZIP(), []int{7}
+	return file_why_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StoryAhead) GetJob() uint32 {
@@ -783,7 +875,7 @@ const file_why_proto_rawDesc = "" +
 	"\bStoryBar\x12%\n" +
 	"\x03why\x18\x01 \x01(\v2\x13.runink.v1.StoryWhyR\x03why\x12\x14\n" +
 	"\x05until\x18\x02 \x01(\x03R\x05until\x12\x14\n" +
-	"\x05words\x18\x03 \x01(\tR\x05words\"\xbc\x03\n" +
+	"\x05words\x18\x03 \x01(\tR\x05words\"\x80\x04\n" +
 	"\n" +
 	"StoryPlace\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\tR\tpartition\x12%\n" +
@@ -802,7 +894,15 @@ const file_why_proto_rawDesc = "" +
 	"\vready_nodes\x18\r \x01(\x05R\n" +
 	"readyNodes\x12\x1f\n" +
 	"\vready_tasks\x18\x0e \x01(\x05R\n" +
-	"readyTasks\"\x81\x02\n" +
+	"readyTasks\x12\x18\n" +
+	"\aendless\x18\x0f \x03(\rR\aendless\x12(\n" +
+	"\x04kept\x18\x10 \x03(\v2\x14.runink.v1.StoryKeptR\x04kept\"\x81\x01\n" +
+	"\tStoryKept\x12 \n" +
+	"\vreservation\x18\x01 \x01(\tR\vreservation\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\x03R\x04from\x12\x14\n" +
+	"\x05until\x18\x03 \x01(\x03R\x05until\x12\x14\n" +
+	"\x05nodes\x18\x04 \x03(\tR\x05nodes\x12\x12\n" +
+	"\x04cpus\x18\x05 \x01(\x05R\x04cpus\"\x81\x02\n" +
 	"\vStoryWanted\x12\x1b\n" +
 	"\tmin_nodes\x18\x01 \x01(\x05R\bminNodes\x12\x1b\n" +
 	"\tmax_nodes\x18\x02 \x01(\x05R\bmaxNodes\x12\x14\n" +
@@ -858,37 +958,39 @@ func file_why_proto_rawDescGZIP() []byte {
 	return file_why_proto_rawDescData
 }
 
-var file_why_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_why_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_why_proto_goTypes = []any{
 	(*Story)(nil),         // 0: runink.v1.Story
 	(*StoryWhy)(nil),      // 1: runink.v1.StoryWhy
 	(*StoryBar)(nil),      // 2: runink.v1.StoryBar
 	(*StoryPlace)(nil),    // 3: runink.v1.StoryPlace
-	(*StoryWanted)(nil),   // 4: runink.v1.StoryWanted
-	(*StoryKind)(nil),     // 5: runink.v1.StoryKind
-	(*StoryPromised)(nil), // 6: runink.v1.StoryPromised
-	(*StoryAhead)(nil),    // 7: runink.v1.StoryAhead
-	(*Obstacle)(nil),      // 8: runink.v1.Obstacle
-	(*IndexSet)(nil),      // 9: runink.v1.IndexSet
+	(*StoryKept)(nil),     // 4: runink.v1.StoryKept
+	(*StoryWanted)(nil),   // 5: runink.v1.StoryWanted
+	(*StoryKind)(nil),     // 6: runink.v1.StoryKind
+	(*StoryPromised)(nil), // 7: runink.v1.StoryPromised
+	(*StoryAhead)(nil),    // 8: runink.v1.StoryAhead
+	(*Obstacle)(nil),      // 9: runink.v1.Obstacle
+	(*IndexSet)(nil),      // 10: runink.v1.IndexSet
 }
 var file_why_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Story.bars:type_name -> runink.v1.StoryBar
 	3,  // 1: runink.v1.Story.places:type_name -> runink.v1.StoryPlace
-	8,  // 2: runink.v1.StoryWhy.detail:type_name -> runink.v1.Obstacle
+	9,  // 2: runink.v1.StoryWhy.detail:type_name -> runink.v1.Obstacle
 	1,  // 3: runink.v1.StoryBar.why:type_name -> runink.v1.StoryWhy
 	1,  // 4: runink.v1.StoryPlace.bar:type_name -> runink.v1.StoryWhy
-	4,  // 5: runink.v1.StoryPlace.wanted:type_name -> runink.v1.StoryWanted
-	5,  // 6: runink.v1.StoryPlace.kinds:type_name -> runink.v1.StoryKind
-	7,  // 7: runink.v1.StoryPlace.first:type_name -> runink.v1.StoryAhead
-	8,  // 8: runink.v1.StoryKind.unsuited:type_name -> runink.v1.Obstacle
-	8,  // 9: runink.v1.StoryKind.short:type_name -> runink.v1.Obstacle
-	6,  // 10: runink.v1.StoryKind.promises:type_name -> runink.v1.StoryPromised
-	9,  // 11: runink.v1.StoryAhead.array:type_name -> runink.v1.IndexSet
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	5,  // 5: runink.v1.StoryPlace.wanted:type_name -> runink.v1.StoryWanted
+	6,  // 6: runink.v1.StoryPlace.kinds:type_name -> runink.v1.StoryKind
+	8,  // 7: runink.v1.StoryPlace.first:type_name -> runink.v1.StoryAhead
+	4,  // 8: runink.v1.StoryPlace.kept:type_name -> runink.v1.StoryKept
+	9,  // 9: runink.v1.StoryKind.unsuited:type_name -> runink.v1.Obstacle
+	9,  // 10: runink.v1.StoryKind.short:type_name -> runink.v1.Obstacle
+	7,  // 11: runink.v1.StoryKind.promises:type_name -> runink.v1.StoryPromised
+	10, // 12: runink.v1.StoryAhead.array:type_name -> runink.v1.IndexSet
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_why_proto_init() }
@@ -904,7 +1006,7 @@ func file_why_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_why_proto_rawDesc), len(file_why_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

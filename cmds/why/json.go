@@ -48,20 +48,29 @@ type (
 		Short int64  `json:"short"`
 	}
 	jsonPlace struct {
-		Partition string      `json:"partition"`
-		Nodes     int         `json:"node_count"`
-		Bar       *jsonWhy    `json:"kept_out_by,omitempty"`
-		Never     bool        `json:"never"`
-		Wanted    jsonWanted  `json:"wanted"`
-		Kinds     []jsonKind  `json:"classes"`
-		Ready     int         `json:"ready_nodes"`
-		Tasks     int         `json:"ready_tasks"`
-		Ahead     int         `json:"ahead"`
-		First     []jsonAhead `json:"first_ahead"`
-		Start     int64       `json:"expected_start"`
-		On        string      `json:"expected_nodes"`
-		Promised  bool        `json:"promised"`
-		Switches  int64       `json:"waits_for_switches_until,omitempty"`
+		Partition string        `json:"partition"`
+		Nodes     int           `json:"node_count"`
+		Bar       *jsonWhy      `json:"kept_out_by,omitempty"`
+		Never     bool          `json:"never"`
+		Wanted    jsonWanted    `json:"wanted"`
+		Kinds     []jsonKind    `json:"classes"`
+		Ready     int           `json:"ready_nodes"`
+		Tasks     int           `json:"ready_tasks"`
+		Ahead     int           `json:"ahead"`
+		First     []jsonAhead   `json:"first_ahead"`
+		Start     int64         `json:"expected_start"`
+		On        string        `json:"expected_nodes"`
+		Promised  bool          `json:"promised"`
+		Switches  int64         `json:"waits_for_switches_until,omitempty"`
+		HangsOn   []slurm.JobID `json:"hangs_on_jobs_without_limit,omitempty"`
+		Kept      []jsonKept    `json:"reservations,omitempty"`
+	}
+	jsonKept struct {
+		Name  string `json:"name"`
+		From  int64  `json:"from"`
+		Until int64  `json:"until"`
+		Nodes string `json:"nodes"`
+		CPUs  int    `json:"cpus_per_node,omitempty"` // 0: the whole nodes
 	}
 	jsonWanted struct {
 		MinNodes    int    `json:"min_nodes"`
@@ -164,8 +173,11 @@ func placeData(p *sched.Place) jsonPlace {
 	w := &p.Wanted
 	out := jsonPlace{
 		Partition: string(p.Partition), Nodes: p.Nodes, Never: p.Never, Ready: p.ReadyNodes, Tasks: p.ReadyTasks, Ahead: p.Ahead, Start: stamp(p.Start), On: show.CompressNodes(p.On),
-		Promised: p.Promised, Switches: stamp(p.Switches), Kinds: []jsonKind{}, First: []jsonAhead{},
+		Promised: p.Promised, Switches: stamp(p.Switches), HangsOn: p.Endless, Kinds: []jsonKind{}, First: []jsonAhead{},
 		Wanted: jsonWanted{w.MinNodes, w.MaxNodes, w.Tasks, w.CPUs, w.CPUsPerNode, int64(w.MemPerNode), int64(w.MemPerCPU), w.Gres, seconds(w.Limit)},
+	}
+	for _, k := range p.Kept {
+		out.Kept = append(out.Kept, jsonKept{Name: k.Reservation, From: stamp(k.From), Until: stamp(k.Until), Nodes: show.CompressNodes(k.Nodes), CPUs: k.CPUs})
 	}
 	if !p.Bar.IsZero() {
 		out.Bar = &jsonWhy{p.Bar.Shown(), obstacles(p.Bar.Detail)}

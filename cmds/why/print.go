@@ -58,6 +58,8 @@ func (p *printer) print(a *answer) {
 			how = "promised"
 		}
 		p.line(0, "Expected to start %s on %s in partition %s (%s)", p.v.Time(start, "Unknown"), show.CompressNodes(at.On), at.Partition, how)
+	} else if ids := a.story.HangsOn(); len(ids) > 0 {
+		p.line(0, "When it starts cannot be told: it hangs on %s", endless(ids))
 	} else if len(a.story.Bars) == 0 {
 		p.line(0, "When it starts cannot be told")
 	}
@@ -152,6 +154,16 @@ func (p *printer) place(s *sched.Place) {
 	if s.ReadyNodes > 0 {
 		p.line(1, "ready together: %d nodes for %d of %d tasks%s", s.ReadyNodes, min(s.ReadyTasks, s.Wanted.Tasks), s.Wanted.Tasks, tooFew(s))
 	}
+	for _, k := range s.Kept {
+		what := ""
+		if k.CPUs > 0 {
+			what = fmt.Sprintf("%d CPUs on each of ", k.CPUs)
+		}
+		p.line(1, "reservation %s keeps %s%s from %s until %s", k.Reservation, what, show.CompressNodes(k.Nodes), p.v.Time(k.From, "Unknown"), p.v.Time(k.Until, "Unknown"))
+	}
+	if len(s.Endless) > 0 {
+		p.line(1, "its start hangs on %s", endless(s.Endless))
+	}
 	if !s.Switches.IsZero() {
 		p.line(1, "there is room behind more switches than it asks for; it waits for better until %s", p.v.Time(s.Switches, "Unknown"))
 	}
@@ -164,6 +176,23 @@ func (p *printer) place(s *sched.Place) {
 			p.line(2, "and %d more", more)
 		}
 	}
+}
+
+// endless names jobs that have no time limit.
+func endless(ids []slurm.JobID) string {
+	const most = 5
+	var names []string
+	for _, id := range ids[:min(len(ids), most)] {
+		names = append(names, id.String())
+	}
+	text := "job " + names[0] + ", which has no time limit"
+	if len(names) > 1 {
+		text = "jobs " + strings.Join(names, ", ") + ", which have no time limit"
+	}
+	if more := len(ids) - most; more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	return text
 }
 
 // tooFew says by how much the nodes that are ready fall short.
@@ -235,7 +264,7 @@ func (p *printer) kind(k *sched.Kind) {
 		p.line(2, "full now: %s; closest is %s%s", show.CompressNodes(k.Full), k.Short[0].Where, amounts(k.Short))
 	}
 	if len(k.Taken) > 0 {
-		p.line(2, "free now, but promised to others too soon: %s", show.CompressNodes(k.Taken))
+		p.line(2, "free now, but promised to others or reserved too soon: %s", show.CompressNodes(k.Taken))
 	}
 	if len(k.Ready) > 0 {
 		p.line(2, "ready to take part: %s", show.CompressNodes(k.Ready))
@@ -245,6 +274,6 @@ func (p *printer) kind(k *sched.Kind) {
 		if x.Job == 0 {
 			who = "another job"
 		}
-		p.line(2, "promised to %s from %s: %s", who, p.v.Time(x.From, "Unknown"), show.CompressNodes(x.Nodes))
+		p.line(2, "promised to %s from %s: %s", who, p.v.Time(x.From, "an unknown time on"), show.CompressNodes(x.Nodes))
 	}
 }
