@@ -68,9 +68,10 @@ func (s *Server) term(ctx context.Context, number uint64) {
 		s.triggers.note(happening{on: sched.TriggerOnCtld, kind: kind})
 	}
 	s.log.Info("leads the cluster", "cluster", s.conf.ClusterName)
-	s.sessions.lead(number)
+	began, _ := s.barn.Index()
+	s.sessions.lead(number, began)
 	s.prepareAll()
-	defer s.sessions.lead(0)
+	defer s.sessions.lead(0, 0)
 	if s.opt.Ready != nil {
 		s.opt.Ready()
 		s.opt.Ready = nil
@@ -157,7 +158,7 @@ func (s *Server) act(ctx context.Context, w *barn.Watcher) {
 		}
 		plan := batch.Reset
 		for _, ev := range batch.Events {
-			s.carryOut(ev)
+			s.carryOut(ev, s.sessions.since(batch.Index))
 			plan = plan || matters(ev)
 		}
 		if plan {
@@ -176,17 +177,23 @@ func matters(ev state.Event) bool {
 	return c.Old.State != c.New.State || c.Old.LastSched.Equal(c.New.LastSched)
 }
 
-// carryOut does what an event asks for outside the state. Everything here may
-// be done twice: agents do an order once.
-func (s *Server) carryOut(ev state.Event) {
+// carryOut does what an event asks for outside the state. Orders go out when this
+// controller leads and the event was committed since it does: what came before is
+// in the state that agents are welcomed by, and a log that is read again tells of
+// jobs that are long over.
+func (s *Server) carryOut(ev state.Event, leads bool) {
 	s.diag.happened(ev)
 	switch ev := ev.(type) {
 	case state.JobStarted:
 		s.waits.forget(ev.Job.ID)
-		s.dispatchStart(ev.Job)
+		if leads {
+			s.dispatchStart(ev.Job)
+		}
 	case state.JobChanged:
 		s.waits.notify(ev.New)
-		s.dispatchChange(ev.Old, ev.New)
+		if leads {
+			s.dispatchChange(ev.Old, ev.New)
+		}
 		s.noticePriority(ev)
 	case state.JobPurged:
 		s.waits.forget(ev.Job)
@@ -195,7 +202,9 @@ func (s *Server) carryOut(ev state.Event) {
 	case state.AccountsChanged:
 		s.accounts.Store(ev.New)
 	case state.JobReleased:
-		s.epilogSlurmctld(ev.Job)
+		if leads {
+			s.epilogSlurmctld(ev.Job)
+		}
 	case state.NodeChanged:
 		s.triggers.noticeNode(ev)
 	case state.ConfigChanged:

@@ -50,13 +50,24 @@ func (p *peerLines) dial(name, addr string) (*grpc.ClientConn, error) {
 	}
 	conn, err := grpc.NewClient("passthrough:///"+addr, append(auth.DialOptions(p.self, auth.RoleController, name),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 2 * time.Second}),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: peerBackoff, MinConnectTimeout: 2 * time.Second}))...)
 	if err != nil {
 		return nil, err
 	}
 	p.lines[name] = agentLine{addr, conn}
 	return conn, nil
+}
+
+// drop gives up a connection that does not answer: a network that was cut delivers
+// what is on its way much later than a new line would.
+func (p *peerLines) drop(name string, conn *grpc.ClientConn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lines[name].conn == conn {
+		delete(p.lines, name)
+	}
+	conn.Close()
 }
 
 func (p *peerLines) close() {

@@ -39,6 +39,16 @@ const staleness = 2 * time.Second
 // one, where the caller sets no bound of its own.
 const leaderPatience = time.Minute
 
+// passLimit is how long the leader may take over a quick call that was passed on.
+const passLimit = 3 * time.Second
+
+// slow are calls that may take as long as they like.
+var slow = map[string]bool{
+	rinkpb.Controller_CreateStep_FullMethodName: true, rinkpb.Controller_ImportHistory_FullMethodName: true, rinkpb.Controller_Usage_FullMethodName: true,
+	rinkpb.Controller_StepStats_FullMethodName: true, rinkpb.Controller_Reconfigure_FullMethodName: true, rinkpb.Controller_Explain_FullMethodName: true,
+	rinkpb.Controller_ChangeControllers_FullMethodName: true,
+}
+
 // route says who answers a call.
 type route uint8
 
@@ -390,6 +400,7 @@ func (s *Server) passOn(ctx context.Context, method string, req proto.Message) (
 	if err != nil {
 		return nil, 0, err
 	}
+	l, _ := s.leaders.leader()
 	conn, try, changed, cancel, err := s.lineToLeader(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -402,6 +413,11 @@ func (s *Server) passOn(ctx context.Context, method string, req proto.Message) (
 	}
 	reply := out.New().Interface()
 	var trailer metadata.MD
+	hung := func() bool { return false }
+	if !slow[method] {
+		late := time.AfterFunc(passLimit, cancel)
+		hung = func() bool { return !late.Stop() }
+	}
 	err = conn.Invoke(try, method, req, reply, grpc.Trailer(&trailer))
 	var index uint64
 	for _, v := range trailer.Get(keyIndex) {
@@ -413,6 +429,9 @@ func (s *Server) passOn(ctx context.Context, method string, req proto.Message) (
 	case len(trailer.Get(keyNotTaken)) > 0:
 		return nil, 0, &notTaken{status.Convert(err).Message()}
 	case status.Code(err) == codes.Canceled && ctx.Err() == nil:
+		if hung() {
+			s.peers.drop(l.name, conn)
+		}
 		return nil, 0, status.Error(codes.Unavailable, "the leader was lost while it carried out the request")
 	}
 	return nil, index, err

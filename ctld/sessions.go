@@ -21,6 +21,7 @@ type sessions struct {
 	s       *Server
 	mu      sync.Mutex // guards what follows
 	leading uint64     // the term of this controller's lead; 0: it does not lead
+	began   uint64     // the log entry up to which all was applied when it began to lead
 	byNode  map[sched.NodeName]*session
 }
 
@@ -43,15 +44,23 @@ func newSessions(s *Server) *sessions {
 	return &sessions{s: s, byNode: map[sched.NodeName]*session{}}
 }
 
-// lead says in which term this controller leads; 0: it no longer does, and the
-// agents are sent away to find the one that does.
-func (ss *sessions) lead(term uint64) {
+// lead says in which term this controller leads, and what was applied when it
+// began to; 0: it no longer does, and the agents are sent away to find the one that
+// does.
+func (ss *sessions) lead(term, began uint64) {
 	ss.mu.Lock()
-	ss.leading = term
+	ss.leading, ss.began = term, began
 	ss.mu.Unlock()
 	if term == 0 {
 		ss.closeAll()
 	}
+}
+
+// since reports whether this controller led when a log entry was committed.
+func (ss *sessions) since(index uint64) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.leading != 0 && index > ss.began
 }
 
 func (ss *sessions) closeAll() {

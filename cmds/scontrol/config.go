@@ -103,7 +103,13 @@ func (c *call) showConfig(string) int {
 		b.WriteString(l.String() + "\n")
 	}
 	b.WriteByte('\n')
-	b.WriteString(pingText(c.reply.Controllers))
+	list := c.reply.Controllers
+	ctx, cancel := c.env.Call(10 * time.Second)
+	defer cancel()
+	if reply, err := c.client.GetConfig(ctx, &rinkpb.GetConfigRequest{Ping: true}); err == nil {
+		list = reply.Controllers
+	}
+	b.WriteString(pingText(list))
 	return c.print(b.String())
 }
 

@@ -185,6 +185,7 @@ func keywords() []keyword {
 		{"resume", 3, 1, -1, true, act(rinkpb.ActRequest_RESUME)},
 		{"show", 3, 1, 3, false, (*call).show},
 		{"suspend", 2, 1, -1, true, act(rinkpb.ActRequest_SUSPEND)},
+		{"takeover", 8, 0, 1, true, (*call).takeover},
 		{"top", 3, 1, -1, true, act(rinkpb.ActRequest_TOP)},
 		{"update", 1, 1, -1, true, (*call).update},
 		{"verbose", 4, 0, 0, false, set(func(o *options) { o.verbose, o.quiet = o.verbose+1, false })},
@@ -194,7 +195,7 @@ func keywords() []keyword {
 	}
 	for _, name := range []string{
 		"abort", "fsdampeningfactor", "fairsharedampeningfactor", "getent", "gethost", "listpids", "notify", "pidinfo", "power",
-		"schedloglevel", "setdebug", "setdebugflags", "shutdown", "takeover", "token",
+		"schedloglevel", "setdebug", "setdebugflags", "shutdown", "token",
 	} {
 		list = append(list, keyword{name, len(name), 0, -1, false, func(c *call, _ []string) int {
 			c.env.Errorf("cannot do %q: this cluster's controllers have no such request", name)

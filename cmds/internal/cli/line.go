@@ -33,7 +33,7 @@ const (
 	upLimit = time.Second
 	// tryLimit is how long one try of a quick call may take where there is another
 	// daemon to ask.
-	tryLimit = 8 * time.Second
+	tryLimit = 6 * time.Second
 	// downLimit is how long nobody may answer at all until a command gives up.
 	downLimit = 5 * time.Second
 )
@@ -55,7 +55,7 @@ type line struct {
 var slow = map[string]bool{
 	rinkpb.Controller_CreateStep_FullMethodName: true, rinkpb.Controller_ImportHistory_FullMethodName: true, rinkpb.Controller_Usage_FullMethodName: true,
 	rinkpb.Controller_StepStats_FullMethodName: true, rinkpb.Controller_Reconfigure_FullMethodName: true,
-	rinkpb.Controller_ChangeControllers_FullMethodName: true,
+	rinkpb.Controller_ChangeControllers_FullMethodName: true, rinkpb.Controller_Explain_FullMethodName: true,
 }
 
 // once are calls not made again when it is not known what became of the first try.
