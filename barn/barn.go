@@ -63,11 +63,14 @@ type Options struct {
 	// lag: at most so many, and fewer when they are large; 4096.
 	TrailingRecords uint64
 
-	MaxBatchBytes   int   // proposals are gathered up to this size; 1 MiB
-	MaxProposal     int   // the largest proposal accepted; 64 MiB
-	MinFree         int64 // proposals are refused while the disk has less space; 32 MiB, negative: not looked at
-	NoSync          bool  // do not wait for the disk: for tests only, a crash loses what was acknowledged
-	BatchesInFlight int   // batches handed to Raft and not yet applied; 8
+	MaxBatchBytes int   // proposals are gathered up to this size; 1 MiB
+	MaxProposal   int   // the largest proposal accepted; 64 MiB
+	MinFree       int64 // proposals are refused while the disk has less space; 32 MiB, negative: not looked at
+	NoSync        bool  // do not wait for the disk: for tests only, a crash loses what was acknowledged
+	// A leader whose disk takes longer for a write hands the lead over, when there
+	// is somebody to have it; 1s, negative: never.
+	SlowWrite       time.Duration
+	BatchesInFlight int // batches handed to Raft and not yet applied; 8
 
 	// For tests of this package.
 	transport raft.Transport
@@ -106,6 +109,7 @@ func (o Options) withDefaults() (Options, error) {
 	orDefault(&o.MaxProposal, 64<<20)
 	orDefault(&o.MinFree, 32<<20)
 	orDefault(&o.BatchesInFlight, 8)
+	orDefault(&o.SlowWrite, time.Second)
 	return o, nil
 }
 
@@ -173,7 +177,7 @@ func (e *CompactedError) Is(target error) bool { return target == ErrCompacted }
 //
 // Its goroutines, all ended by Close: Raft's own; collect and commit, which
 // carry proposals (propose.go); lead, which follows the leadership (raft.go);
-// snapshots, which asks for snapshots by size (snapshot.go); a feeder for each
+// snapshots, which asks for snapshots by size (snapshot.go); watchDisk (slow.go); a feeder for each
 // sink (sink.go).
 type Barn struct {
 	o       Options
@@ -182,6 +186,7 @@ type Barn struct {
 	store   *store
 	snaps   *snapshots
 	trans   raft.Transport
+	lines   *lines // to the other controllers; nil without a stream
 	raft    *raft.Raft
 	fsm     *fsm
 	feeders []*feeder
@@ -201,7 +206,7 @@ type Barn struct {
 	closing chan struct{} // closed first of all by Close
 	closed  sync.Once
 	closeOK error
-	own     sync.WaitGroup // collect, commit, lead, snapshots
+	own     sync.WaitGroup // collect, commit, lead, snapshots, watchDisk
 }
 
 // failure is the first fatal error.
@@ -318,7 +323,8 @@ func (b *Barn) start() error {
 	b.fsm.setFeeders(b.feeders)
 	b.proposals.init(b.o.BatchesInFlight)
 	b.running = true
-	b.own.Add(4)
+	b.own.Add(5)
+	go b.watchDisk()
 	go b.collect()
 	go b.commit()
 	go b.lead()
@@ -361,6 +367,9 @@ func (b *Barn) Close() error {
 		}
 		if t, ok := b.trans.(raft.WithClose); ok {
 			errs = append(errs, t.Close())
+		}
+		if b.lines != nil {
+			b.lines.cutOff(true) // those Raft was about to put back
 		}
 		if b.store != nil {
 			errs = append(errs, b.store.close())

@@ -19,8 +19,9 @@ func (b *Barn) startRaft(raftLog *raftLog, known *identity) error {
 	switch {
 	case b.trans != nil:
 	case b.o.Stream != nil:
+		b.lines = &lines{}
 		b.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-			Stream: advertised{b.o.Stream, b.o.Address}, MaxPool: 3, Timeout: b.o.NetworkTimeout, Logger: raftLog,
+			Stream: advertised{b.o.Stream, b.o.Address, b.lines}, MaxPool: 3, Timeout: b.o.NetworkTimeout, Logger: raftLog,
 		})
 	default:
 		_, b.trans = raft.NewInmemTransport(raft.ServerAddress(b.o.Address))
@@ -69,6 +70,16 @@ func (b *Barn) startRaft(raftLog *raftLog, known *identity) error {
 type advertised struct {
 	raft.StreamLayer
 	address string
+	lines   *lines
+}
+
+// Dial tracks the connection, so that it can be cut.
+func (a advertised) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	conn, err := a.StreamLayer.Dial(address, timeout)
+	if err != nil {
+		return nil, err
+	}
+	return a.lines.keep(conn)
 }
 
 func (a advertised) Addr() net.Addr { return peerAddr(a.address) }

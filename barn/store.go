@@ -46,6 +46,7 @@ type store struct {
 	live   atomic.Bool
 	failed atomic.Bool
 	full   atomic.Bool
+	disk   diskWatch
 	keys   Sealer // nil: nothing is sealed
 	level  uint32 // the highest format level it knows
 	// fault, when set by a test, is asked before every write.
@@ -120,6 +121,7 @@ func (s *store) write(op string, f func() error) error {
 	if s.failed.Load() {
 		return fmt.Errorf("cannot %s: the log %q failed before", op, s.path)
 	}
+	defer s.disk.watch()()
 	err := s.guard(func() error {
 		if s.fault != nil {
 			if err := s.fault(op); err != nil {
