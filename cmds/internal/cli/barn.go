@@ -27,10 +27,11 @@ func ConnectBarn(env *Env, name string) (client rinkpb.BarnClient, done func() e
 		pattern = slurm.DefaultCommandSocket
 	}
 	var tried []string
-	for _, sock := range sockets(pattern, cluster) {
-		if strings.Contains(sock, "noded.") || name != "" && !strings.Contains(sock, "ctld."+name) {
-			continue
-		}
+	daemons := []string{"ctld", "ctld.*"}
+	if name != "" {
+		daemons = []string{"ctld." + name}
+	}
+	for _, sock := range sockets(pattern, cluster, daemons...) {
 		if err := answers(sock); err != nil {
 			tried = append(tried, err.Error())
 			continue

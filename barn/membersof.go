@@ -2,6 +2,7 @@ package barn
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 )
 
@@ -12,8 +13,8 @@ func MembersOf(o Options) (list []Server, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
-	if known, err := whose(o.Dir); err != nil || !known.Member {
-		return nil, err
+	if _, err := os.Stat(filepath.Join(o.Dir, logName)); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
 	}
 	lock, err := lockDir(o.Dir)
 	if err != nil {
