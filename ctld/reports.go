@@ -57,6 +57,7 @@ func (s *Server) batchDone(d *rinkpb.JobDone) []state.Command {
 	id := slurm.JobID(d.Job)
 	exit := api.ExitCodeFromProto(d.Exit)
 	st, reason := endState(exit, d.Oom)
+	exit = memoryExit(exit, d.Oom)
 	var cmds []state.Command
 	var live bool
 	var requeueExit, holdExit bool
@@ -97,10 +98,22 @@ func endState(exit sched.ExitCode, oom bool) (slurm.JobState, slurm.Reason) {
 	return slurm.JobCompleted, slurm.ReasonNone
 }
 
+// sigOOM is what Slurm notes as the signal that ended what ran out of memory.
+const sigOOM = 125
+
+// memoryExit is an exit code as it is noted where memory ran out: the kernel's signal,
+// or the code by which a shell tells of it, becomes Slurm's.
+func memoryExit(e sched.ExitCode, oom bool) sched.ExitCode {
+	if oom && (e.Signal == 9 || e.Code == 128+9) {
+		return sched.ExitCode{Signal: sigOOM}
+	}
+	return e
+}
+
 func (s *Server) nodeDone(node sched.NodeName, d *rinkpb.NodeDone) []state.Command {
 	cmds := []state.Command{state.ReleaseNodes{
 		Job: slurm.JobID(d.Job), Restarts: d.Restarts, Nodes: []sched.NodeName{node},
-		Batch: d.Batch, Exit: api.ExitCodeFromProto(d.Exit), Usage: api.UsageFromProto(d.Usage),
+		Batch: d.Batch, Exit: memoryExit(api.ExitCodeFromProto(d.Exit), d.Oom), Usage: api.UsageFromProto(d.Usage),
 	}}
 	if d.Error != "" {
 		drain := slurm.NodeDrain

@@ -113,7 +113,7 @@ func (b *stepBook) done(s *Server, node sched.NodeName, d *rinkpb.StepDone, usag
 	if st == slurm.JobCancelled {
 		killer = p.killedBy
 	}
-	return []state.Command{state.EndStep{Job: key.job, Restarts: d.Restarts, Step: key.step, State: st, Exit: p.worst, Usage: p.usage, KilledBy: killer}}
+	return []state.Command{state.EndStep{Job: key.job, Restarts: d.Restarts, Step: key.step, State: st, Exit: memoryExit(p.worst, p.oom), Usage: p.usage, KilledBy: killer}}
 }
 
 // worse orders exit codes as a step's own is chosen: the highest code, a
