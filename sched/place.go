@@ -91,6 +91,9 @@ func (f *field) offer(a *ask, r *room, s *spare) (slot, bool) {
 	cpus := s.cpus
 	if a.sharing > 1 {
 		cpus = min(s.sharedCPUs(r.total, a.sharing), r.total)
+		if f.resv != nil {
+			cpus = min(cpus, f.unreservedShared(a, r))
+		}
 	}
 	if most := a.part.mostCPUs(r.n); most > 0 {
 		cpus = min(cpus, most-f.usedBy(a, r))

@@ -228,6 +228,30 @@ func (f *field) unreserved(a *ask, r *room, cpus int) (int, bool) {
 	return cpus, true
 }
 
+// unreservedShared returns how many CPUs of a room a request that shares them may
+// have as far as the CPUs go that reservations keep, which nobody shares: at each
+// moment what is kept then counts.
+func (f *field) unreservedShared(a *ask, r *room) int {
+	used := func(name string) int {
+		if f.from > instantOf(f.resv.now) {
+			return 0
+		}
+		return r.usedIn(name)
+	}
+	least, end := r.total*a.sharing, f.from.plus(a.span)
+	segs := r.line.segs
+	for i := r.line.find(f.from); i < len(segs) && segs[i].at < end; i++ {
+		g, until := &segs[i], end
+		if i+1 < len(segs) {
+			until = min(until, segs[i+1].at)
+		}
+		kept := f.resv.keeps(r.n.Name, a.resv, max(g.at, f.from), until, used)
+		own := r.total - int(g.cpus) - int(g.shared)
+		least = min(least, (r.total-own-kept)*a.sharing-int(g.shared))
+	}
+	return least
+}
+
 // usedIn counts the CPUs that jobs of a reservation have in the room.
 func (r *room) usedIn(name string) int {
 	sum := 0
