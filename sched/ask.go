@@ -63,11 +63,18 @@ type ask struct {
 
 // newAsk reads the request of a job for one of its partitions.
 func newAsk(j *Job, p *Partition, t *tuning) *ask {
+	a := &ask{}
+	a.read(j, p, t)
+	return a
+}
+
+// read makes it the request of a job.
+func (a *ask) read(j *Job, p *Partition, t *tuning) {
 	n, spec := &j.Need, j.Spec
 	if spec == nil {
 		spec = &slurm.JobOptions{}
 	}
-	a := &ask{
+	*a = ask{
 		job: j, part: p, span: span(j.TimeLimit),
 		minNodes: max(n.MinNodes, 1), maxNodes: n.MaxNodes,
 		tasks: max(n.Tasks, 1), cpt: max(n.CPUsPerTask, 1), tpn: n.TasksPerNode,
@@ -147,7 +154,6 @@ func newAsk(j *Job, p *Partition, t *tuning) *ask {
 			a.batchHost = func(n *Node) bool { return hasFeatures(c, n) }
 		}
 	}
-	return a
 }
 
 // sharing reads a partition's OverSubscribe: how many jobs may have a CPU at

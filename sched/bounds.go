@@ -38,6 +38,7 @@ func boundsOf(c *slurm.Conf) backfillBounds {
 
 // promiseCount counts the promises there are by what bounds them.
 type promiseCount struct {
+	off    bool // nothing bounds them
 	parts  map[PartitionName]int
 	users  map[uint32]int
 	assocs map[userIn]int
@@ -50,12 +51,16 @@ type userIn struct {
 	in  string
 }
 
-func newPromiseCount() promiseCount {
-	return promiseCount{make(map[PartitionName]int), make(map[uint32]int), make(map[userIn]int), make(map[userIn]int)}
+func newPromiseCount(b backfillBounds) promiseCount {
+	off := b.perPart == 0 && b.perUser == 0 && b.perAssoc == 0 && b.perUserPart == 0 && b.partReserve == 0
+	return promiseCount{off, make(map[PartitionName]int), make(map[uint32]int), make(map[userIn]int), make(map[userIn]int)}
 }
 
 // add counts a promise to a job, or takes it out.
 func (n *promiseCount) add(j *Job, part PartitionName, by int) {
+	if n.off {
+		return
+	}
 	bump(n.parts, part, by)
 	bump(n.users, j.UID, by)
 	bump(n.assocs, userIn{j.UID, j.Account}, by)
@@ -79,6 +84,9 @@ func (c *cycle) mayPromise(j *Job, part PartitionName) bool {
 		return false
 	}
 	n := &c.counts
+	if n.off {
+		return c.looks <= promiseLooks && len(c.promised) < c.t.policy.promises
+	}
 	over := func(have, most int) bool { return most > 0 && have >= most }
 	if over(n.parts[part], b.perPart) || over(n.users[j.UID], b.perUser) || over(n.assocs[userIn{j.UID, j.Account}], b.perAssoc) ||
 		over(n.both[userIn{j.UID, string(part)}], b.perUserPart) {

@@ -127,11 +127,12 @@ func (c *cycle) over() {
 // since the last pass, and those that are promised room where there is more now,
 // since what there is for others leaves their own promise out.
 func (c *cycle) newcomers() {
-	if len(c.arrived) == 0 && len(c.promised) == 0 {
+	list := c.heirs()
+	if len(list) == 0 {
 		return
 	}
 	byLane := make(map[*lane]*lane)
-	for _, it := range c.heirs() {
+	for _, it := range list {
 		if it.gone {
 			continue
 		}
@@ -222,7 +223,8 @@ func (s *Scheduler) newCycle(at time.Time, full bool) *cycle {
 		s.v.Ledger.ReckonShares(at)
 	}
 	c := &s.last
-	*c = cycle{Scheduler: s, now: now, at: at, full: full, cursors: c.cursors[:0], former: c.former[:0]}
+	clear(c.done)
+	*c = cycle{Scheduler: s, now: now, at: at, full: full, cursors: c.cursors[:0], former: c.former[:0], done: c.done}
 	c.free = s.v.LicensesAll.Minus(s.used)
 	return c
 }

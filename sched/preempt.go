@@ -93,6 +93,9 @@ func (c *cycle) giveTurns() {
 	g := &c.giving
 	*g = giving{gone: g.gone, made: g.made, pass: c.pass, rules: preemptRulesOf(c.v.Config)}
 	g.rules.byQuota = c.v.Ledger != nil && c.v.Ledger.reclaims()
+	if len(g.gone)+len(g.made) == 0 {
+		return
+	}
 	for _, id := range slices.Sorted(maps.Keys(g.gone)) {
 		if j := g.gone[id]; j.GaveWay() {
 			g.paused = append(g.paused, j)

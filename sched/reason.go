@@ -199,7 +199,7 @@ func (c *cycle) stockOf(p *part) *stock {
 	if p.stock != nil && p.stock.taken == c.booked {
 		return p.stock
 	}
-	s := &stock{taken: c.booked, gres: map[string]int64{}}
+	s := &stock{taken: c.booked}
 	for _, pos := range p.where {
 		r := &c.rooms[pos]
 		if !r.open {
@@ -211,6 +211,9 @@ func (c *cycle) stockOf(p *part) *stock {
 			s.nodes++
 		}
 		for i := range r.gres {
+			if s.gres == nil {
+				s.gres = make(map[string]int64)
+			}
 			s.gres[r.gres[i].name] += r.gres[i].free
 			if r.gres[i].typ != "" {
 				s.gres[r.gres[i].name+":"+r.gres[i].typ] += r.gres[i].free

@@ -53,6 +53,7 @@ type Scheduler struct {
 	unbarred     bool        // what was barred then may not be any more
 	last         cycle       // the last pass: its memory is used again
 	steps        []cursor    // likewise
+	fresh        ask         // likewise, of the job that is put in line
 	fore         *foresight  // nil: the policy does without
 	pace         pacing      // paced.go
 	stale        bool
@@ -94,7 +95,7 @@ func (s *Scheduler) Load(v View) {
 		items: make(map[slurm.JobID]*item), aside: make(map[slurm.JobID]*Job), lanes: make(map[laneKey]*lane),
 		news: make(map[slurm.JobID]*item), again: make(map[slurm.JobID]instant),
 		holding: make(map[slurm.JobID]*Job, len(v.Running)), runningTasks: maps.Clone(v.RunningTasks),
-		hets: make(map[slurm.JobID][]*Job), shapes: make(map[askKey]*shape), counts: newPromiseCount(), used: v.LicensesUsed, pass: pass, opening: 1}
+		hets: make(map[slurm.JobID][]*Job), shapes: make(map[askKey]*shape), counts: newPromiseCount(boundsOf(conf(v.Config))), used: v.LicensesUsed, pass: pass, opening: 1}
 	if s.runningTasks == nil {
 		s.runningTasks = make(map[slurm.JobID]int)
 	}
@@ -591,10 +592,13 @@ func (s *Scheduler) laneOf(j *Job, it *item, parts []*part) *lane {
 
 // shapeOf returns the shape of a job's request for a partition.
 func (s *Scheduler) shapeOf(j *Job, p *part) *shape {
-	a := newAsk(j, p.p, s.t)
-	key := a.keyed()
+	a := &s.fresh
+	a.read(j, p.p, s.t)
+	key := a.key()
 	sh := s.shapes[key]
 	if sh == nil {
+		kept := key
+		a.kept = &kept
 		sh = &shape{ask: *a, want: a.demand(p)}
 		sh.want.mem = memOf(a, s.t)
 		sh.ask.shape = sh
