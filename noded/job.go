@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -503,7 +502,7 @@ func (a *Agent) maybeFinish(j *job) {
 // forget drops a job from the spool and from memory.
 func (a *Agent) forget(k jobKey) {
 	a.dropTmp(k)
-	if err := os.RemoveAll(a.spool.jobDir(k)); err != nil {
+	if err := a.spool.drop(k, ""); err != nil {
 		a.log.Warn("cannot remove a job's spool", "job", k.job, "error", err)
 	}
 	a.mu.Lock()

@@ -101,6 +101,10 @@ func openSpool(dir string) (*spool, error) {
 		}
 	}
 	s.id = id
+	if err := s.sweep(); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("cannot clear the spool: %w", err)
+	}
 	return s, nil
 }
 
@@ -179,9 +183,32 @@ func (s *spool) has(k jobKey, name string) bool {
 	return err == nil
 }
 
-// drop forgets a job or, with a name, one thing of it.
+// drop forgets a job or, with a name, one thing of it. A job goes all at once: of
+// one that was half removed when the agent died, the order might be left and not
+// that it has been done.
 func (s *spool) drop(k jobKey, name string) error {
-	return os.RemoveAll(filepath.Join(s.jobDir(k), name))
+	if name != "" {
+		return os.RemoveAll(filepath.Join(s.jobDir(k), name))
+	}
+	gone := filepath.Join(s.dir, "jobs", fmt.Sprintf("%s%d.%d", gonePrefix, k.job, k.restarts))
+	if err := os.Rename(s.jobDir(k), gone); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return os.RemoveAll(gone)
+}
+
+// gonePrefix begins the names of jobs that are being removed.
+const gonePrefix = "gone-"
+
+// sweep removes what was being removed when an agent died.
+func (s *spool) sweep() error {
+	left, err := filepath.Glob(filepath.Join(s.dir, "jobs", gonePrefix+"*"))
+	for _, dir := range left {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return err
 }
 
 // list names the jobs in the spool and the steps of each.

@@ -219,3 +219,48 @@ func TestTombstonesForgetTheOldest(t *testing.T) {
 		t.Errorf("%d and %d are remembered, want %d", len(p.at), len(p.order), maxTombstones)
 	}
 }
+
+// A job is removed all at once: what an agent that died left of it is no job.
+func TestWhatIsBeingRemovedIsNoJob(t *testing.T) {
+	dir := t.TempDir()
+	s, err := openSpool(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := jobKey{7, 1}
+	for _, name := range []string{"job", "launch", "done"} {
+		if err := s.put(k, name, &rinkpb.JobDone{Job: 7}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// As far as an agent came that died while it removed the job.
+	if err := os.Rename(s.jobDir(k), filepath.Join(dir, "jobs", gonePrefix+"7.1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "jobs", gonePrefix+"7.1", "done")); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.list(); err != nil || len(list) != 0 {
+		t.Errorf("the spool lists %v, %v", list, err)
+	}
+	s.close()
+	if s, err = openSpool(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if left, err := os.ReadDir(filepath.Join(dir, "jobs")); err != nil || len(left) != 0 {
+		t.Errorf("the spool has %v, %v", left, err)
+	}
+	if err := s.put(k, "job", &rinkpb.JobDone{Job: 7}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.drop(k, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.drop(k, ""); err != nil {
+		t.Errorf("dropping it again: %v", err)
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "jobs")); err != nil || len(left) != 0 {
+		t.Errorf("the spool has %v, %v", left, err)
+	}
+}
