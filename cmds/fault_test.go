@@ -128,6 +128,16 @@ func count(t testing.TB, r *rig, ids map[string]string, res *faultResult) {
 		final := strings.Split(rows[len(rows)-1], "|")
 		byName[final[0]] = append(byName[final[0]], id)
 		res.restarted += len(rows) - 1
+		once := map[string]bool{}
+		for _, row := range rows {
+			f := strings.Split(row, "|")
+			if key := f[2] + " " + f[3]; once[key] {
+				res.differ++
+				t.Errorf("the history has an incarnation of job %s twice: %q", id, rows)
+			} else {
+				once[key] = true
+			}
+		}
 	}
 	for name, id := range ids {
 		rows, ok := book[id]
