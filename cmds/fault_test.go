@@ -83,6 +83,7 @@ func underFaults(t testing.TB, r *rig, seed int64, clients, jobs int, pace time.
 		return err == nil && out == ""
 	})
 	count(t, r, ids, &res)
+	fmt.Fprintf(os.Stderr, "%s: %+v\n", t.Name(), res) // a benchmark that failed reports no figures
 	return res
 }
 
