@@ -3,6 +3,7 @@ package noded
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -101,6 +102,12 @@ func (a *Agent) cage(j *job, iso isolation, spec *slice.Spec) error {
 	for _, b := range iso.Binds {
 		spec.Mounts = append(spec.Mounts, slice.Mount{Source: b.Source, Target: b.Target, ReadOnly: b.ReadOnly})
 	}
+	if iso.Net == "private" {
+		var err error
+		if spec.Network, err = networkOf(iso); err != nil {
+			return err
+		}
+	}
 	spec.ReadOnly, spec.HideProcs = iso.ReadOnly, iso.HideProcs
 	spec.Confine = slice.Confine{NoNewPrivs: iso.NoNewPrivs, DropCaps: iso.DropCaps, KeepCaps: iso.KeepCaps}
 	switch iso.Seccomp {
@@ -110,6 +117,26 @@ func (a *Agent) cage(j *job, iso isolation, spec *slice.Spec) error {
 		spec.Confine.Seccomp = slice.SeccompContainers
 	}
 	return nil
+}
+
+// networkOf is the private network of SliceNet, SliceNetRange and SliceNetAllow.
+func networkOf(iso isolation) (*slice.Network, error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("SliceNet=private needs an agent run by root")
+	}
+	from, err := netip.ParsePrefix(iso.NetRange)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use SliceNetRange: %w", err)
+	}
+	n := &slice.Network{Range: from}
+	for _, d := range iso.NetAllow {
+		to, err := netip.ParsePrefix(d.To)
+		if err != nil {
+			return nil, fmt.Errorf("cannot use SliceNetAllow: %w", err)
+		}
+		n.Allow = append(n.Allow, slice.Destination{To: to.Masked(), Port: d.Port})
+	}
+	return n, nil
 }
 
 // ephemeral has a job run under the user id that was drawn for it, which is an

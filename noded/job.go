@@ -194,7 +194,7 @@ func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.
 	if start != nil {
 		stage = string(start.Stage)
 		switch start.Stage {
-		case slice.StageCgroup, slice.StageFork, slice.StageNamespace, slice.StageMount, slice.StageHostname, slice.StageSetup:
+		case slice.StageCgroup, slice.StageFork, slice.StageNamespace, slice.StageMount, slice.StageHostname, slice.StageNetwork, slice.StageConfine, slice.StageSetup:
 			nodeFault = true
 		}
 	}

@@ -43,6 +43,7 @@ type Host struct {
 
 	users  userSpaces
 	spares spares
+	nets   netSpaces
 }
 
 // Probe finds out which cgroups can be used below parent, by making that
@@ -86,6 +87,7 @@ func Probe(parent string) *Host {
 // be used for slices with cgroups afterwards.
 func (h *Host) Close() {
 	h.spares.close()
+	h.closeNets()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.null.Close()

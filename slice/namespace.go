@@ -9,14 +9,15 @@ import (
 // cloneFlags are the namespaces that the first process is born into. The
 // cgroup namespace is not among them: its root is where a process is at the
 // time, so the tasks make it after they have entered their group. Nor, for a
-// root launcher, is the user namespace (userns.go).
+// root launcher, is the user namespace (userns.go),
+// nor the network, which is made ahead (net.go).
 func cloneFlags(n Namespaces, root bool) uintptr {
 	var f uintptr
 	for _, c := range []struct {
 		on   bool
 		flag uintptr
 	}{{n.PID, unix.CLONE_NEWPID}, {n.Mount, unix.CLONE_NEWNS}, {n.UTS, unix.CLONE_NEWUTS}, {n.IPC, unix.CLONE_NEWIPC},
-		{n.User && !root, unix.CLONE_NEWUSER}, {n.Net, unix.CLONE_NEWNET}} {
+		{n.User && !root, unix.CLONE_NEWUSER}, {n.Net && !root, unix.CLONE_NEWNET}} {
 		if c.on {
 			f |= c.flag
 		}

@@ -23,6 +23,7 @@ type Slice struct {
 	pidns      bool
 	prog       *program // the first process runs in it until it is waited for
 	ctl        *os.File // the first process; read by watch alone once Start is over
+	slot       uint32   // of the addresses of its private network
 	started    time.Time
 
 	launcherPeak uint64 // most memory that this process had before the tasks were made
@@ -376,6 +377,7 @@ func (s *Slice) finish() {
 	if s.group != nil {
 		note(s.group.remove())
 	}
+	s.host.nets.free(s.slot)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -72,6 +72,10 @@ type Spec struct {
 	// Namespaces.Mount; with Namespaces.PID there are none to begin with.
 	HideProcs bool
 
+	// Network is what the slice's own network reaches beside itself; nil is
+	// nothing. Needs Namespaces.Net and a root launcher.
+	Network *Network
+
 	// Confine is what the tasks are kept from.
 	Confine Confine
 
@@ -307,6 +311,14 @@ func (s *Spec) Validate() error {
 	}
 	if s.Inside != nil && !s.Namespaces.User {
 		return invalid("another identity inside without a user namespace")
+	}
+	if s.Network != nil {
+		if !s.Namespaces.Net {
+			return invalid("a private network without a net namespace")
+		}
+		if err := s.Network.validate(); err != nil {
+			return err
+		}
 	}
 	if err := s.Confine.validate(); err != nil {
 		return err

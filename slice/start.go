@@ -53,9 +53,9 @@ type builder struct {
 	ends  []taskEnds // ends that stay with the Slice
 	ctl   *os.File   // the socket to the first process and its tasks
 
-	users *os.File // the user namespace that tasks enter; nil for none
-	enter []op     // the namespaces of Spec.Join
-
+	users  *os.File // the user namespace that tasks enter; nil for none
+	enter  []op     // the namespaces of Spec.Join
+	net    netSpace // none: born into one, or the machine's
 	pid    int
 	shared map[string]int32 // descriptor that an output file of several tasks will have
 
@@ -93,6 +93,8 @@ func (b *builder) abandon() {
 		stop.Stop()
 	}
 	b.p.free()
+	b.close()
+	b.host.nets.free(b.net.slot)
 	for i := range b.ends {
 		b.ends[i].close()
 	}
@@ -130,7 +132,7 @@ func (b *builder) start(ctx context.Context) (*Slice, error) {
 		return nil, err
 	}
 	s := &Slice{
-		id: b.spec.ID, host: b.host, group: b.g, first: b.pid, pidns: b.p.pidns, ctl: b.ctl, prog: b.p, launcherPeak: peak,
+		id: b.spec.ID, host: b.host, group: b.g, first: b.pid, pidns: b.p.pidns, ctl: b.ctl, prog: b.p, slot: b.net.slot, launcherPeak: peak,
 		started: started, ends: b.ends, tasks: make([]taskState, len(b.spec.Tasks)), done: make(chan struct{}),
 		taskEnds: make(chan TaskEnd, len(b.spec.Tasks)),
 	}
@@ -281,6 +283,14 @@ func (b *builder) compile() error {
 	if err := b.joinSlice(); err != nil {
 		return err
 	}
+	if b.spec.Namespaces.Net && b.root {
+		one, err := b.host.netSpace(b.spec.Network)
+		if err != nil {
+			return err
+		}
+		b.net = one
+		b.child = append(b.child, one.file)
+	}
 	b.setupOps()
 	if err := b.mountOps(); err != nil {
 		return err
@@ -332,7 +342,10 @@ func (b *builder) setupOps() {
 	if b.spec.Hostname != "" {
 		add(call(p.label(StageHostname, b.spec.Hostname, -1), unix.SYS_SETHOSTNAME, p.bytes(b.spec.Hostname), uintptr(len(b.spec.Hostname))))
 	}
-	if b.spec.Namespaces.Net {
+	switch {
+	case b.net.file != nil:
+		add(call(p.label(StageNamespace, "net", -1), unix.SYS_SETNS, b.net.file.Fd(), unix.CLONE_NEWNET))
+	case b.spec.Namespaces.Net:
 		add(b.loopbackOps()...)
 	}
 }

@@ -2064,6 +2064,7 @@ type Spec struct {
 	HideProcs     bool                   `protobuf:"varint,20,opt,name=hide_procs,json=hideProcs,proto3" json:"hide_procs,omitempty"`
 	Confine       *Confine               `protobuf:"bytes,21,opt,name=confine,proto3" json:"confine,omitempty"`
 	Root          *Root                  `protobuf:"bytes,22,opt,name=root,proto3" json:"root,omitempty"`
+	Network       *Network               `protobuf:"bytes,23,opt,name=network,proto3" json:"network,omitempty"`
 	Join          int32                  `protobuf:"varint,30,opt,name=join,proto3" json:"join,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2249,6 +2250,13 @@ func (x *Spec) GetConfine() *Confine {
 func (x *Spec) GetRoot() *Root {
 	if x != nil {
 		return x.Root
+	}
+	return nil
+}
+
+func (x *Spec) GetNetwork() *Network {
+	if x != nil {
+		return x.Network
 	}
 	return nil
 }
@@ -2521,6 +2529,112 @@ func (x *Link) GetTo() string {
 	return ""
 }
 
+// Network is a network of the slice's own: addresses out of range, and where it
+// may send to, all IPv4 as ADDRESS/BITS.
+type Network struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Range         string                 `protobuf:"bytes,1,opt,name=range,proto3" json:"range,omitempty"`
+	Allow         []*Destination         `protobuf:"bytes,2,rep,name=allow,proto3" json:"allow,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Network) Reset() {
+	*x = Network{}
+	mi := &file_launcher_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Network) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Network) ProtoMessage() {}
+
+func (x *Network) ProtoReflect() protoreflect.Message {
+	mi := &file_launcher_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Network.ProtoReflect.Descriptor instead.
+func (*Network) Descriptor() ([]byte, []int) {
+	return file_launcher_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Network) GetRange() string {
+	if x != nil {
+		return x.Range
+	}
+	return ""
+}
+
+func (x *Network) GetAllow() []*Destination {
+	if x != nil {
+		return x.Allow
+	}
+	return nil
+}
+
+type Destination struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	To            string                 `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`
+	Port          uint32                 `protobuf:"varint,2,opt,name=port,proto3" json:"port,omitempty"` // 0: all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Destination) Reset() {
+	*x = Destination{}
+	mi := &file_launcher_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Destination) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Destination) ProtoMessage() {}
+
+func (x *Destination) ProtoReflect() protoreflect.Message {
+	mi := &file_launcher_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Destination.ProtoReflect.Descriptor instead.
+func (*Destination) Descriptor() ([]byte, []int) {
+	return file_launcher_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Destination) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *Destination) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
 type Identity struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Uid           uint32                 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
@@ -2531,7 +2645,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_launcher_proto_msgTypes[29]
+	mi := &file_launcher_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2543,7 +2657,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[29]
+	mi := &file_launcher_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2556,7 +2670,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{29}
+	return file_launcher_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Identity) GetUid() uint32 {
@@ -2586,7 +2700,7 @@ type Confine struct {
 
 func (x *Confine) Reset() {
 	*x = Confine{}
-	mi := &file_launcher_proto_msgTypes[30]
+	mi := &file_launcher_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2598,7 +2712,7 @@ func (x *Confine) String() string {
 func (*Confine) ProtoMessage() {}
 
 func (x *Confine) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[30]
+	mi := &file_launcher_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2611,7 +2725,7 @@ func (x *Confine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Confine.ProtoReflect.Descriptor instead.
 func (*Confine) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{30}
+	return file_launcher_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Confine) GetNoNewPrivs() bool {
@@ -2657,7 +2771,7 @@ type Namespaces struct {
 
 func (x *Namespaces) Reset() {
 	*x = Namespaces{}
-	mi := &file_launcher_proto_msgTypes[31]
+	mi := &file_launcher_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2669,7 +2783,7 @@ func (x *Namespaces) String() string {
 func (*Namespaces) ProtoMessage() {}
 
 func (x *Namespaces) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[31]
+	mi := &file_launcher_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2682,7 +2796,7 @@ func (x *Namespaces) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Namespaces.ProtoReflect.Descriptor instead.
 func (*Namespaces) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{31}
+	return file_launcher_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Namespaces) GetPid() bool {
@@ -2745,7 +2859,7 @@ type Mount struct {
 
 func (x *Mount) Reset() {
 	*x = Mount{}
-	mi := &file_launcher_proto_msgTypes[32]
+	mi := &file_launcher_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2757,7 +2871,7 @@ func (x *Mount) String() string {
 func (*Mount) ProtoMessage() {}
 
 func (x *Mount) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[32]
+	mi := &file_launcher_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2770,7 +2884,7 @@ func (x *Mount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mount.ProtoReflect.Descriptor instead.
 func (*Mount) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{32}
+	return file_launcher_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Mount) GetSource() string {
@@ -2805,7 +2919,7 @@ type Cgroup struct {
 
 func (x *Cgroup) Reset() {
 	*x = Cgroup{}
-	mi := &file_launcher_proto_msgTypes[33]
+	mi := &file_launcher_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2817,7 +2931,7 @@ func (x *Cgroup) String() string {
 func (*Cgroup) ProtoMessage() {}
 
 func (x *Cgroup) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[33]
+	mi := &file_launcher_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2830,7 +2944,7 @@ func (x *Cgroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cgroup.ProtoReflect.Descriptor instead.
 func (*Cgroup) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{33}
+	return file_launcher_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Cgroup) GetOn() bool {
@@ -2872,7 +2986,7 @@ type Level struct {
 
 func (x *Level) Reset() {
 	*x = Level{}
-	mi := &file_launcher_proto_msgTypes[34]
+	mi := &file_launcher_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2884,7 +2998,7 @@ func (x *Level) String() string {
 func (*Level) ProtoMessage() {}
 
 func (x *Level) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[34]
+	mi := &file_launcher_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2897,7 +3011,7 @@ func (x *Level) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Level.ProtoReflect.Descriptor instead.
 func (*Level) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{34}
+	return file_launcher_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Level) GetName() string {
@@ -2983,7 +3097,7 @@ type DeviceRule struct {
 
 func (x *DeviceRule) Reset() {
 	*x = DeviceRule{}
-	mi := &file_launcher_proto_msgTypes[35]
+	mi := &file_launcher_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2995,7 +3109,7 @@ func (x *DeviceRule) String() string {
 func (*DeviceRule) ProtoMessage() {}
 
 func (x *DeviceRule) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[35]
+	mi := &file_launcher_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3008,7 +3122,7 @@ func (x *DeviceRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceRule.ProtoReflect.Descriptor instead.
 func (*DeviceRule) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{35}
+	return file_launcher_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DeviceRule) GetAllow() bool {
@@ -3058,7 +3172,7 @@ type Rlimit struct {
 
 func (x *Rlimit) Reset() {
 	*x = Rlimit{}
-	mi := &file_launcher_proto_msgTypes[36]
+	mi := &file_launcher_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3070,7 +3184,7 @@ func (x *Rlimit) String() string {
 func (*Rlimit) ProtoMessage() {}
 
 func (x *Rlimit) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[36]
+	mi := &file_launcher_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3083,7 +3197,7 @@ func (x *Rlimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rlimit.ProtoReflect.Descriptor instead.
 func (*Rlimit) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{36}
+	return file_launcher_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Rlimit) GetResource() int32 {
@@ -3135,7 +3249,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_launcher_proto_msgTypes[37]
+	mi := &file_launcher_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3147,7 +3261,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[37]
+	mi := &file_launcher_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3160,7 +3274,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{37}
+	return file_launcher_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Task) GetArgv() [][]byte {
@@ -3259,7 +3373,7 @@ type Stream struct {
 
 func (x *Stream) Reset() {
 	*x = Stream{}
-	mi := &file_launcher_proto_msgTypes[38]
+	mi := &file_launcher_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3271,7 +3385,7 @@ func (x *Stream) String() string {
 func (*Stream) ProtoMessage() {}
 
 func (x *Stream) ProtoReflect() protoreflect.Message {
-	mi := &file_launcher_proto_msgTypes[38]
+	mi := &file_launcher_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3284,7 +3398,7 @@ func (x *Stream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stream.ProtoReflect.Descriptor instead.
 func (*Stream) Descriptor() ([]byte, []int) {
-	return file_launcher_proto_rawDescGZIP(), []int{38}
+	return file_launcher_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Stream) GetKind() int32 {
@@ -3489,7 +3603,7 @@ const file_launcher_proto_rawDesc = "" +
 	"\x10init_start_ticks\x18\x03 \x01(\x04R\x0einitStartTicks\x12\x17\n" +
 	"\aboot_id\x18\x04 \x01(\tR\x06bootId\x12\x1d\n" +
 	"\n" +
-	"started_ns\x18\x05 \x01(\x03R\tstartedNs\"\xc2\x06\n" +
+	"started_ns\x18\x05 \x01(\x03R\tstartedNs\"\xf9\x06\n" +
 	"\x04Spec\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\rR\x03uid\x12\x10\n" +
@@ -3517,7 +3631,8 @@ const file_launcher_proto_rawDesc = "" +
 	"\n" +
 	"hide_procs\x18\x14 \x01(\bR\thideProcs\x125\n" +
 	"\aconfine\x18\x15 \x01(\v2\x1b.runink.launcher.v1.ConfineR\aconfine\x12,\n" +
-	"\x04root\x18\x16 \x01(\v2\x18.runink.launcher.v1.RootR\x04root\x12\x12\n" +
+	"\x04root\x18\x16 \x01(\v2\x18.runink.launcher.v1.RootR\x04root\x125\n" +
+	"\anetwork\x18\x17 \x01(\v2\x1b.runink.launcher.v1.NetworkR\anetwork\x12\x12\n" +
 	"\x04join\x18\x1e \x01(\x05R\x04joinB\x10\n" +
 	"\x0e_oom_score_adjB\a\n" +
 	"\x05_nice\"\xb3\x02\n" +
@@ -3542,7 +3657,13 @@ const file_launcher_proto_rawDesc = "" +
 	"\boptional\x18\b \x01(\bR\boptional\"*\n" +
 	"\x04Link\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x0e\n" +
-	"\x02to\x18\x02 \x01(\tR\x02to\".\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\"V\n" +
+	"\aNetwork\x12\x14\n" +
+	"\x05range\x18\x01 \x01(\tR\x05range\x125\n" +
+	"\x05allow\x18\x02 \x03(\v2\x1f.runink.launcher.v1.DestinationR\x05allow\"1\n" +
+	"\vDestination\x12\x0e\n" +
+	"\x02to\x18\x01 \x01(\tR\x02to\x12\x12\n" +
+	"\x04port\x18\x02 \x01(\rR\x04port\".\n" +
 	"\bIdentity\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x10\n" +
 	"\x03gid\x18\x02 \x01(\rR\x03gid\"\x7f\n" +
@@ -3631,7 +3752,7 @@ func file_launcher_proto_rawDescGZIP() []byte {
 }
 
 var file_launcher_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_launcher_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_launcher_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_launcher_proto_goTypes = []any{
 	(Error_Code)(0),     // 0: runink.launcher.v1.Error.Code
 	(Signal_Target)(0),  // 1: runink.launcher.v1.Signal.Target
@@ -3664,16 +3785,18 @@ var file_launcher_proto_goTypes = []any{
 	(*Root)(nil),        // 28: runink.launcher.v1.Root
 	(*RootMount)(nil),   // 29: runink.launcher.v1.RootMount
 	(*Link)(nil),        // 30: runink.launcher.v1.Link
-	(*Identity)(nil),    // 31: runink.launcher.v1.Identity
-	(*Confine)(nil),     // 32: runink.launcher.v1.Confine
-	(*Namespaces)(nil),  // 33: runink.launcher.v1.Namespaces
-	(*Mount)(nil),       // 34: runink.launcher.v1.Mount
-	(*Cgroup)(nil),      // 35: runink.launcher.v1.Cgroup
-	(*Level)(nil),       // 36: runink.launcher.v1.Level
-	(*DeviceRule)(nil),  // 37: runink.launcher.v1.DeviceRule
-	(*Rlimit)(nil),      // 38: runink.launcher.v1.Rlimit
-	(*Task)(nil),        // 39: runink.launcher.v1.Task
-	(*Stream)(nil),      // 40: runink.launcher.v1.Stream
+	(*Network)(nil),     // 31: runink.launcher.v1.Network
+	(*Destination)(nil), // 32: runink.launcher.v1.Destination
+	(*Identity)(nil),    // 33: runink.launcher.v1.Identity
+	(*Confine)(nil),     // 34: runink.launcher.v1.Confine
+	(*Namespaces)(nil),  // 35: runink.launcher.v1.Namespaces
+	(*Mount)(nil),       // 36: runink.launcher.v1.Mount
+	(*Cgroup)(nil),      // 37: runink.launcher.v1.Cgroup
+	(*Level)(nil),       // 38: runink.launcher.v1.Level
+	(*DeviceRule)(nil),  // 39: runink.launcher.v1.DeviceRule
+	(*Rlimit)(nil),      // 40: runink.launcher.v1.Rlimit
+	(*Task)(nil),        // 41: runink.launcher.v1.Task
+	(*Stream)(nil),      // 42: runink.launcher.v1.Stream
 }
 var file_launcher_proto_depIdxs = []int32{
 	6,  // 0: runink.launcher.v1.Request.hello:type_name -> runink.launcher.v1.Hello
@@ -3709,27 +3832,29 @@ var file_launcher_proto_depIdxs = []int32{
 	5,  // 30: runink.launcher.v1.Exit.warnings:type_name -> runink.launcher.v1.StartError
 	5,  // 31: runink.launcher.v1.TaskExit.start_error:type_name -> runink.launcher.v1.StartError
 	27, // 32: runink.launcher.v1.Record.spec:type_name -> runink.launcher.v1.Spec
-	33, // 33: runink.launcher.v1.Spec.namespaces:type_name -> runink.launcher.v1.Namespaces
-	34, // 34: runink.launcher.v1.Spec.mounts:type_name -> runink.launcher.v1.Mount
-	35, // 35: runink.launcher.v1.Spec.cgroup:type_name -> runink.launcher.v1.Cgroup
-	38, // 36: runink.launcher.v1.Spec.rlimits:type_name -> runink.launcher.v1.Rlimit
-	39, // 37: runink.launcher.v1.Spec.tasks:type_name -> runink.launcher.v1.Task
-	31, // 38: runink.launcher.v1.Spec.inside:type_name -> runink.launcher.v1.Identity
-	32, // 39: runink.launcher.v1.Spec.confine:type_name -> runink.launcher.v1.Confine
+	35, // 33: runink.launcher.v1.Spec.namespaces:type_name -> runink.launcher.v1.Namespaces
+	36, // 34: runink.launcher.v1.Spec.mounts:type_name -> runink.launcher.v1.Mount
+	37, // 35: runink.launcher.v1.Spec.cgroup:type_name -> runink.launcher.v1.Cgroup
+	40, // 36: runink.launcher.v1.Spec.rlimits:type_name -> runink.launcher.v1.Rlimit
+	41, // 37: runink.launcher.v1.Spec.tasks:type_name -> runink.launcher.v1.Task
+	33, // 38: runink.launcher.v1.Spec.inside:type_name -> runink.launcher.v1.Identity
+	34, // 39: runink.launcher.v1.Spec.confine:type_name -> runink.launcher.v1.Confine
 	28, // 40: runink.launcher.v1.Spec.root:type_name -> runink.launcher.v1.Root
-	29, // 41: runink.launcher.v1.Root.mounts:type_name -> runink.launcher.v1.RootMount
-	30, // 42: runink.launcher.v1.Root.links:type_name -> runink.launcher.v1.Link
-	36, // 43: runink.launcher.v1.Cgroup.levels:type_name -> runink.launcher.v1.Level
-	37, // 44: runink.launcher.v1.Level.devices:type_name -> runink.launcher.v1.DeviceRule
-	40, // 45: runink.launcher.v1.Task.stdin:type_name -> runink.launcher.v1.Stream
-	40, // 46: runink.launcher.v1.Task.stdout:type_name -> runink.launcher.v1.Stream
-	40, // 47: runink.launcher.v1.Task.stderr:type_name -> runink.launcher.v1.Stream
-	38, // 48: runink.launcher.v1.Task.rlimits:type_name -> runink.launcher.v1.Rlimit
-	49, // [49:49] is the sub-list for method output_type
-	49, // [49:49] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	31, // 41: runink.launcher.v1.Spec.network:type_name -> runink.launcher.v1.Network
+	29, // 42: runink.launcher.v1.Root.mounts:type_name -> runink.launcher.v1.RootMount
+	30, // 43: runink.launcher.v1.Root.links:type_name -> runink.launcher.v1.Link
+	32, // 44: runink.launcher.v1.Network.allow:type_name -> runink.launcher.v1.Destination
+	38, // 45: runink.launcher.v1.Cgroup.levels:type_name -> runink.launcher.v1.Level
+	39, // 46: runink.launcher.v1.Level.devices:type_name -> runink.launcher.v1.DeviceRule
+	42, // 47: runink.launcher.v1.Task.stdin:type_name -> runink.launcher.v1.Stream
+	42, // 48: runink.launcher.v1.Task.stdout:type_name -> runink.launcher.v1.Stream
+	42, // 49: runink.launcher.v1.Task.stderr:type_name -> runink.launcher.v1.Stream
+	40, // 50: runink.launcher.v1.Task.rlimits:type_name -> runink.launcher.v1.Rlimit
+	51, // [51:51] is the sub-list for method output_type
+	51, // [51:51] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_launcher_proto_init() }
@@ -3752,14 +3877,14 @@ func file_launcher_proto_init() {
 		(*Request_CloseStdin)(nil),
 	}
 	file_launcher_proto_msgTypes[25].OneofWrappers = []any{}
-	file_launcher_proto_msgTypes[34].OneofWrappers = []any{}
+	file_launcher_proto_msgTypes[36].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_launcher_proto_rawDesc), len(file_launcher_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   39,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

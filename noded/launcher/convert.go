@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"net/netip"
 	"strings"
 	"syscall"
 	"time"
@@ -22,6 +23,12 @@ func specToWire(s *slice.Spec) *launcherpb.Spec {
 		Cgroup: &launcherpb.Cgroup{On: s.Cgroup.On, Parent: s.Cgroup.Parent},
 		Shm:    s.Shm, ReadOnly: s.ReadOnly, HideProcs: s.HideProcs,
 		Confine: &launcherpb.Confine{NoNewPrivs: s.Confine.NoNewPrivs, DropCaps: s.Confine.DropCaps, KeepCaps: s.Confine.KeepCaps, Seccomp: string(s.Confine.Seccomp)},
+	}
+	if n := s.Network; n != nil {
+		w.Network = &launcherpb.Network{Range: n.Range.String()}
+		for _, d := range n.Allow {
+			w.Network.Allow = append(w.Network.Allow, &launcherpb.Destination{To: d.To.String(), Port: uint32(d.Port)})
+		}
 	}
 	if in := s.Inside; in != nil {
 		w.Inside = &launcherpb.Identity{Uid: in.UID, Gid: in.GID}
@@ -59,6 +66,15 @@ func specFromWire(w *launcherpb.Spec) *slice.Spec {
 		Shm:    w.GetShm(), ReadOnly: w.GetReadOnly(), HideProcs: w.GetHideProcs(),
 		Confine: slice.Confine{NoNewPrivs: w.GetConfine().GetNoNewPrivs(), DropCaps: w.GetConfine().GetDropCaps(), KeepCaps: w.GetConfine().GetKeepCaps(),
 			Seccomp: slice.SeccompProfile(w.GetConfine().GetSeccomp())},
+	}
+	if n := w.GetNetwork(); n != nil {
+		// What is no range of addresses is the invalid one, which Validate refuses.
+		s.Network = &slice.Network{}
+		s.Network.Range, _ = netip.ParsePrefix(n.GetRange())
+		for _, d := range n.GetAllow() {
+			to, _ := netip.ParsePrefix(d.GetTo())
+			s.Network.Allow = append(s.Network.Allow, slice.Destination{To: to, Port: uint16(d.GetPort())})
+		}
 	}
 	if in := w.GetInside(); in != nil {
 		s.Inside = &slice.Identity{UID: in.GetUid(), GID: in.GetGid()}

@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"net/netip"
 	"reflect"
 	"testing"
 	"time"
@@ -16,7 +17,8 @@ func TestSpecSurvivesTheWire(t *testing.T) {
 		Cgroup: slice.Cgroup{On: true, Parent: "p", Levels: []slice.Level{{Name: "l", Limits: slice.Limits{CPUs: 1.5, CPUShares: 3, CPUSet: "0-1",
 			MemorySet: "0", MemoryMax: 5, SwapMax: &z, PIDsMax: 6, IOWeight: 7, Devices: []slice.DeviceRule{slice.DenyAllDevices}}}}},
 		Rlimits: []slice.Rlimit{{Resource: 7, Soft: 1, Hard: ^uint64(0), Optional: true}}, OOMScoreAdj: &n, Nice: &n, Pty: slice.Winsize{Rows: 1, Cols: 2},
-		Inside: &slice.Identity{UID: 8, GID: 9}, Shm: -1, Join: 5, Root: &slice.Root{Path: "/r", Image: true, Overlay: true, Scratch: 1, ReadOnly: true,
+		Inside: &slice.Identity{UID: 8, GID: 9}, Shm: -1, Join: 5, Network: &slice.Network{Range: netip.MustParsePrefix("10.0.0.0/8"), Allow: []slice.Destination{{To: netip.MustParsePrefix("1.2.3.4/32"), Port: 5}}},
+		Root: &slice.Root{Path: "/r", Image: true, Overlay: true, Scratch: 1, ReadOnly: true,
 			Mounts: []slice.RootMount{{Type: "bind", Source: "/s", Target: "/t", File: true, Only: true, Flags: 3, Data: "d", Optional: true}},
 			Links:  []slice.Link{{Path: "/l", To: "o"}}, MaskedPaths: []string{"/m"}, ReadOnlyPaths: []string{"/o"}}, ReadOnly: true, HideProcs: true,
 		Confine: slice.Confine{NoNewPrivs: true, DropCaps: true, KeepCaps: []string{"kill"}, Seccomp: slice.SeccompDefault},
