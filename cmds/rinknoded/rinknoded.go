@@ -32,6 +32,7 @@ func Run(env *cli.Env) int {
 			&ucli.StringFlag{Name: "N", Usage: "be the node `NAME` (default: the one whose NodeHostname is this host)"},
 			&ucli.StringFlag{Name: "join", Usage: "join the cluster with the one-time `TOKEN`, or with the one in the file @PATH"},
 			&ucli.BoolFlag{Name: "b", Usage: "report the machine as rebooted with this start, for tests"},
+			&ucli.BoolFlag{Name: "C", Usage: "print this machine as a NodeName line describes it and exit"},
 			&ucli.BoolFlag{Name: "D", Usage: "stay in the foreground, which is always so; for scripts written for slurmd"},
 			&ucli.StringFlag{Name: "L", Usage: "log to `FILE` instead of SlurmdLogFile"},
 			&ucli.BoolFlag{Name: "v", Usage: "log more"},
@@ -49,6 +50,18 @@ func Run(env *cli.Env) int {
 func run(env *cli.Env, c *ucli.Context) error {
 	if c.Bool("V") {
 		fmt.Fprintln(env.Stdout, cli.VersionLine())
+		return nil
+	}
+	if c.Bool("C") {
+		host, err := os.Hostname()
+		if err != nil {
+			return err
+		}
+		text, err := noded.Describe(host)
+		if err != nil {
+			return err
+		}
+		fmt.Fprint(env.Stdout, text)
 		return nil
 	}
 	if c.Args().Len() > 0 {
