@@ -39,6 +39,10 @@ type Options struct {
 	Config  Config
 	Version string
 	Logger  *slog.Logger
+	// Level is what Logger logs from on, for those who may change it; nil: nobody.
+	Level *slog.LevelVar
+	// Shutdown ends the daemon when an operator says so; nil: it cannot be.
+	Shutdown func()
 	// Ready is called once when the controller leads or follows and serves; nil
 	// when nobody wants to know.
 	Ready func()

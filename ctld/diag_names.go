@@ -29,6 +29,7 @@ var messages = map[string]message{
 	"CreateToken": {"RINK_CREATE_TOKEN", 20009}, "Certify": {"RINK_CERTIFY", 20010}, "WaitJob": {"RINK_WAIT_JOB", 20011}, "Join": {"RINK_JOIN", 20012},
 	"GetCrontab": {"REQUEST_CRONTAB", 2200}, "SetCrontab": {"REQUEST_UPDATE_CRONTAB", 2202},
 	"SetTrigger": {"REQUEST_TRIGGER_SET", 2018}, "ListTriggers": {"REQUEST_TRIGGER_GET", 2019}, "ClearTriggers": {"REQUEST_TRIGGER_CLEAR", 2020},
+	"Control": {"REQUEST_SET_DEBUG_LEVEL", 1012},
 	"Explain": {"RINK_EXPLAIN", 20014}, "Standings": {"RINK_STANDINGS", 20015}, "ResetUsage": {"RINK_RESET_USAGE", 20016},
 	"Metrics": {"RINK_METRICS", 20035}, "NodeMetrics": {"RINK_NODE_METRICS", 20036},
 	"Leaders": {"RINK_LEADERS", 20030}, "ListControllers": {"RINK_LIST_CONTROLLERS", 20031}, "ChangeControllers": {"REQUEST_TAKEOVER", 1015},

@@ -3,6 +3,7 @@ package ctld
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -163,11 +164,23 @@ func (c *controller) ListPartitions(ctx context.Context, _ *rinkpb.ListPartition
 		if conf := t.Config(); conf != nil {
 			reply.TrackedTres = conf.Conf.AccountingStorageTRES
 			for _, p := range conf.Partitions {
-				reply.Partitions = append(reply.Partitions, api.PartitionToProto(p))
+				q := api.PartitionToProto(p)
+				if q.PreemptMode == "" {
+					q.PreemptMode = clusterPreemptMode(conf.Conf)
+				}
+				reply.Partitions = append(reply.Partitions, q)
 			}
 		}
 	})
 	return reply, nil
+}
+
+// clusterPreemptMode is how jobs give way in a partition that says nothing of it.
+func clusterPreemptMode(conf *slurm.Conf) string {
+	if conf.PreemptType == "" || strings.EqualFold(conf.PreemptType, "preempt/none") {
+		return ""
+	}
+	return strings.ToUpper(strings.Join(conf.PreemptMode, ","))
 }
 
 // GetConfig returns the configuration in force.

@@ -40,6 +40,10 @@ type Options struct {
 	Config  Config
 	Version string
 	Logger  *slog.Logger
+	// Level is what Logger logs from on, for those who may change it; nil: nobody.
+	Level *slog.LevelVar
+	// Shutdown ends the daemon when an operator says so; nil: it cannot be.
+	Shutdown func()
 	// Ready is called once when the leader has taken the node in.
 	Ready func()
 	// Notice is told, once each, what a person should know of this machine, such

@@ -3,7 +3,9 @@ package noded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"runtime"
 	"strconv"
@@ -14,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/slurm"
 )
 
 // stayConnected keeps the standing line to the leader until ctx ends: the
@@ -152,6 +155,19 @@ func (a *Agent) carryOut(o *rinkpb.Order) {
 		a.checkHealth(work)
 	case *rinkpb.Order_Reboot:
 		a.reboot(work)
+	case *rinkpb.Order_SetLevel:
+		if a.opt.Level != nil {
+			a.opt.Level.Set(slog.Level(slurm.LogLevel(m.SetLevel.Level)))
+		}
+	case *rinkpb.Order_ShutDown:
+		a.log.Info("shut down by an operator")
+		if a.opt.Shutdown != nil {
+			a.opt.Shutdown()
+		}
+	case *rinkpb.Order_Notify:
+		if j := a.find(jobKey{m.Notify.Job, m.Notify.Restarts}); j != nil {
+			a.tellOwner(j, fmt.Sprintf("slurmstepd-%s: error: %s\n", a.conf.Node, m.Notify.Text))
+		}
 	case *rinkpb.Order_Config:
 		a.newConfig(m.Config.Config)
 	}

@@ -100,6 +100,10 @@ func ParseNames(list string) []NameField {
 				f.Right = true
 				spec = spec[1:]
 			}
+			// A minus in front of a width means nothing: what is not right justified is left.
+			if len(spec) > 1 && spec[0] == '-' && digits(spec[1:]) > 0 {
+				spec = spec[1:]
+			}
 			n := digits(spec)
 			f.Width, f.After = columnWidth(spec[:n]), spec[n:]
 		}

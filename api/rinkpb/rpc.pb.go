@@ -90,6 +90,61 @@ func (ActRequest_Action) EnumDescriptor() ([]byte, []int) {
 	return file_rpc_proto_rawDescGZIP(), []int{44, 0}
 }
 
+type ControlRequest_What int32
+
+const (
+	ControlRequest_NONE       ControlRequest_What = 0
+	ControlRequest_SETDEBUG   ControlRequest_What = 1
+	ControlRequest_DEBUGFLAGS ControlRequest_What = 2
+	ControlRequest_SHUTDOWN   ControlRequest_What = 3
+	ControlRequest_NOTIFY     ControlRequest_What = 4
+)
+
+// Enum value maps for ControlRequest_What.
+var (
+	ControlRequest_What_name = map[int32]string{
+		0: "NONE",
+		1: "SETDEBUG",
+		2: "DEBUGFLAGS",
+		3: "SHUTDOWN",
+		4: "NOTIFY",
+	}
+	ControlRequest_What_value = map[string]int32{
+		"NONE":       0,
+		"SETDEBUG":   1,
+		"DEBUGFLAGS": 2,
+		"SHUTDOWN":   3,
+		"NOTIFY":     4,
+	}
+)
+
+func (x ControlRequest_What) Enum() *ControlRequest_What {
+	p := new(ControlRequest_What)
+	*p = x
+	return p
+}
+
+func (x ControlRequest_What) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ControlRequest_What) Descriptor() protoreflect.EnumDescriptor {
+	return file_rpc_proto_enumTypes[1].Descriptor()
+}
+
+func (ControlRequest_What) Type() protoreflect.EnumType {
+	return &file_rpc_proto_enumTypes[1]
+}
+
+func (x ControlRequest_What) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ControlRequest_What.Descriptor instead.
+func (ControlRequest_What) EnumDescriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{52, 0}
+}
+
 type Done struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3466,6 +3521,142 @@ func (x *TriggersReply) GetTriggers() []*Trigger {
 	return nil
 }
 
+type ControlRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	What          ControlRequest_What    `protobuf:"varint,1,opt,name=what,proto3,enum=runink.v1.ControlRequest_What" json:"what,omitempty"`
+	Level         string                 `protobuf:"bytes,2,opt,name=level,proto3" json:"level,omitempty"`
+	Flags         []string               `protobuf:"bytes,3,rep,name=flags,proto3" json:"flags,omitempty"` // +NAME or -NAME
+	Nodes         string                 `protobuf:"bytes,4,opt,name=nodes,proto3" json:"nodes,omitempty"` // SETDEBUG, DEBUGFLAGS: of the agents of these nodes
+	All           bool                   `protobuf:"varint,5,opt,name=all,proto3" json:"all,omitempty"`    // SHUTDOWN: the agents too
+	Job           *JobRef                `protobuf:"bytes,6,opt,name=job,proto3" json:"job,omitempty"`
+	Text          string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"` // NOTIFY
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ControlRequest) Reset() {
+	*x = ControlRequest{}
+	mi := &file_rpc_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ControlRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ControlRequest) ProtoMessage() {}
+
+func (x *ControlRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ControlRequest.ProtoReflect.Descriptor instead.
+func (*ControlRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *ControlRequest) GetWhat() ControlRequest_What {
+	if x != nil {
+		return x.What
+	}
+	return ControlRequest_NONE
+}
+
+func (x *ControlRequest) GetLevel() string {
+	if x != nil {
+		return x.Level
+	}
+	return ""
+}
+
+func (x *ControlRequest) GetFlags() []string {
+	if x != nil {
+		return x.Flags
+	}
+	return nil
+}
+
+func (x *ControlRequest) GetNodes() string {
+	if x != nil {
+		return x.Nodes
+	}
+	return ""
+}
+
+func (x *ControlRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *ControlRequest) GetJob() *JobRef {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *ControlRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+type ControlReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ControlReply) Reset() {
+	*x = ControlReply{}
+	mi := &file_rpc_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ControlReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ControlReply) ProtoMessage() {}
+
+func (x *ControlReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ControlReply.ProtoReflect.Descriptor instead.
+func (*ControlReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *ControlReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
 type UpdateJobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Refs          []*JobRef              `protobuf:"bytes,1,rep,name=refs,proto3" json:"refs,omitempty"`
@@ -3477,7 +3668,7 @@ type UpdateJobRequest struct {
 
 func (x *UpdateJobRequest) Reset() {
 	*x = UpdateJobRequest{}
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3489,7 +3680,7 @@ func (x *UpdateJobRequest) String() string {
 func (*UpdateJobRequest) ProtoMessage() {}
 
 func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3502,7 +3693,7 @@ func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobRequest.ProtoReflect.Descriptor instead.
 func (*UpdateJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *UpdateJobRequest) GetRefs() []*JobRef {
@@ -3537,7 +3728,7 @@ type KeyValue struct {
 
 func (x *KeyValue) Reset() {
 	*x = KeyValue{}
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3549,7 +3740,7 @@ func (x *KeyValue) String() string {
 func (*KeyValue) ProtoMessage() {}
 
 func (x *KeyValue) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3562,7 +3753,7 @@ func (x *KeyValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyValue.ProtoReflect.Descriptor instead.
 func (*KeyValue) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *KeyValue) GetKey() string {
@@ -3596,7 +3787,7 @@ type ModifyNodeRequest struct {
 
 func (x *ModifyNodeRequest) Reset() {
 	*x = ModifyNodeRequest{}
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3608,7 +3799,7 @@ func (x *ModifyNodeRequest) String() string {
 func (*ModifyNodeRequest) ProtoMessage() {}
 
 func (x *ModifyNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3621,7 +3812,7 @@ func (x *ModifyNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyNodeRequest.ProtoReflect.Descriptor instead.
 func (*ModifyNodeRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ModifyNodeRequest) GetNodes() string {
@@ -3651,7 +3842,7 @@ type RebootNodesRequest struct {
 
 func (x *RebootNodesRequest) Reset() {
 	*x = RebootNodesRequest{}
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3663,7 +3854,7 @@ func (x *RebootNodesRequest) String() string {
 func (*RebootNodesRequest) ProtoMessage() {}
 
 func (x *RebootNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3676,7 +3867,7 @@ func (x *RebootNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebootNodesRequest.ProtoReflect.Descriptor instead.
 func (*RebootNodesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *RebootNodesRequest) GetNodes() string {
@@ -3719,7 +3910,7 @@ type ModifyPartitionRequest struct {
 
 func (x *ModifyPartitionRequest) Reset() {
 	*x = ModifyPartitionRequest{}
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3731,7 +3922,7 @@ func (x *ModifyPartitionRequest) String() string {
 func (*ModifyPartitionRequest) ProtoMessage() {}
 
 func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3744,7 +3935,7 @@ func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyPartitionRequest.ProtoReflect.Descriptor instead.
 func (*ModifyPartitionRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ModifyPartitionRequest) GetName() string {
@@ -3783,7 +3974,7 @@ type ReconfigureRequest struct {
 
 func (x *ReconfigureRequest) Reset() {
 	*x = ReconfigureRequest{}
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3795,7 +3986,7 @@ func (x *ReconfigureRequest) String() string {
 func (*ReconfigureRequest) ProtoMessage() {}
 
 func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3808,7 +3999,7 @@ func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconfigureRequest.ProtoReflect.Descriptor instead.
 func (*ReconfigureRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_rawDescGZIP(), []int{59}
 }
 
 type ListReservationsRequest struct {
@@ -3819,7 +4010,7 @@ type ListReservationsRequest struct {
 
 func (x *ListReservationsRequest) Reset() {
 	*x = ListReservationsRequest{}
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3831,7 +4022,7 @@ func (x *ListReservationsRequest) String() string {
 func (*ListReservationsRequest) ProtoMessage() {}
 
 func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3844,7 +4035,7 @@ func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_rawDescGZIP(), []int{60}
 }
 
 type ReservationList struct {
@@ -3857,7 +4048,7 @@ type ReservationList struct {
 
 func (x *ReservationList) Reset() {
 	*x = ReservationList{}
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3869,7 +4060,7 @@ func (x *ReservationList) String() string {
 func (*ReservationList) ProtoMessage() {}
 
 func (x *ReservationList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3882,7 +4073,7 @@ func (x *ReservationList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationList.ProtoReflect.Descriptor instead.
 func (*ReservationList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ReservationList) GetReservations() []*Reservation {
@@ -3913,7 +4104,7 @@ type ModifyReservationRequest struct {
 
 func (x *ModifyReservationRequest) Reset() {
 	*x = ModifyReservationRequest{}
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3925,7 +4116,7 @@ func (x *ModifyReservationRequest) String() string {
 func (*ModifyReservationRequest) ProtoMessage() {}
 
 func (x *ModifyReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3938,7 +4129,7 @@ func (x *ModifyReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyReservationRequest.ProtoReflect.Descriptor instead.
 func (*ModifyReservationRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ModifyReservationRequest) GetName() string {
@@ -3986,7 +4177,7 @@ type ModifyReservationReply struct {
 
 func (x *ModifyReservationReply) Reset() {
 	*x = ModifyReservationReply{}
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3998,7 +4189,7 @@ func (x *ModifyReservationReply) String() string {
 func (*ModifyReservationReply) ProtoMessage() {}
 
 func (x *ModifyReservationReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4011,7 +4202,7 @@ func (x *ModifyReservationReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyReservationReply.ProtoReflect.Descriptor instead.
 func (*ModifyReservationReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ModifyReservationReply) GetStatus() *Status {
@@ -4037,7 +4228,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4049,7 +4240,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4062,7 +4253,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ListAccountsRequest) GetTransactions() bool {
@@ -4090,7 +4281,7 @@ type AccountsReply struct {
 
 func (x *AccountsReply) Reset() {
 	*x = AccountsReply{}
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4102,7 +4293,7 @@ func (x *AccountsReply) String() string {
 func (*AccountsReply) ProtoMessage() {}
 
 func (x *AccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4115,7 +4306,7 @@ func (x *AccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsReply.ProtoReflect.Descriptor instead.
 func (*AccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *AccountsReply) GetTables() *AccountTables {
@@ -4202,7 +4393,7 @@ type AccountAsk struct {
 
 func (x *AccountAsk) Reset() {
 	*x = AccountAsk{}
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4214,7 +4405,7 @@ func (x *AccountAsk) String() string {
 func (*AccountAsk) ProtoMessage() {}
 
 func (x *AccountAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4227,7 +4418,7 @@ func (x *AccountAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountAsk.ProtoReflect.Descriptor instead.
 func (*AccountAsk) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *AccountAsk) GetVerb() string {
@@ -4287,7 +4478,7 @@ type AccountWhere struct {
 
 func (x *AccountWhere) Reset() {
 	*x = AccountWhere{}
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4299,7 +4490,7 @@ func (x *AccountWhere) String() string {
 func (*AccountWhere) ProtoMessage() {}
 
 func (x *AccountWhere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4312,7 +4503,7 @@ func (x *AccountWhere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountWhere.ProtoReflect.Descriptor instead.
 func (*AccountWhere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *AccountWhere) GetAccounts() []string {
@@ -4424,7 +4615,7 @@ type ChangeAccountsRequest struct {
 
 func (x *ChangeAccountsRequest) Reset() {
 	*x = ChangeAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4436,7 +4627,7 @@ func (x *ChangeAccountsRequest) String() string {
 func (*ChangeAccountsRequest) ProtoMessage() {}
 
 func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4449,7 +4640,7 @@ func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ChangeAccountsRequest) GetAsks() []*AccountAsk {
@@ -4477,7 +4668,7 @@ type ChangeAccountsReply struct {
 
 func (x *ChangeAccountsReply) Reset() {
 	*x = ChangeAccountsReply{}
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4489,7 +4680,7 @@ func (x *ChangeAccountsReply) String() string {
 func (*ChangeAccountsReply) ProtoMessage() {}
 
 func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4502,7 +4693,7 @@ func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsReply.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ChangeAccountsReply) GetStatus() *Status {
@@ -4539,7 +4730,7 @@ type AssocRow struct {
 
 func (x *AssocRow) Reset() {
 	*x = AssocRow{}
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4551,7 +4742,7 @@ func (x *AssocRow) String() string {
 func (*AssocRow) ProtoMessage() {}
 
 func (x *AssocRow) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4564,7 +4755,7 @@ func (x *AssocRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocRow.ProtoReflect.Descriptor instead.
 func (*AssocRow) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *AssocRow) GetId() uint32 {
@@ -4616,7 +4807,7 @@ type AccountsOutcome struct {
 
 func (x *AccountsOutcome) Reset() {
 	*x = AccountsOutcome{}
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4628,7 +4819,7 @@ func (x *AccountsOutcome) String() string {
 func (*AccountsOutcome) ProtoMessage() {}
 
 func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4641,7 +4832,7 @@ func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsOutcome.ProtoReflect.Descriptor instead.
 func (*AccountsOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *AccountsOutcome) GetAccounts() []string {
@@ -4700,7 +4891,7 @@ type AccountTrouble struct {
 
 func (x *AccountTrouble) Reset() {
 	*x = AccountTrouble{}
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4712,7 +4903,7 @@ func (x *AccountTrouble) String() string {
 func (*AccountTrouble) ProtoMessage() {}
 
 func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4725,7 +4916,7 @@ func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTrouble.ProtoReflect.Descriptor instead.
 func (*AccountTrouble) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *AccountTrouble) GetKind() uint32 {
@@ -4780,7 +4971,7 @@ type CompleteJobRequest struct {
 
 func (x *CompleteJobRequest) Reset() {
 	*x = CompleteJobRequest{}
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4792,7 +4983,7 @@ func (x *CompleteJobRequest) String() string {
 func (*CompleteJobRequest) ProtoMessage() {}
 
 func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4805,7 +4996,7 @@ func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
 func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *CompleteJobRequest) GetJob() uint32 {
@@ -4845,7 +5036,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4857,7 +5048,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4870,7 +5061,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *HistoryRequest) GetRefs() []*JobRef {
@@ -4990,7 +5181,7 @@ type HistoryPage struct {
 
 func (x *HistoryPage) Reset() {
 	*x = HistoryPage{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5002,7 +5193,7 @@ func (x *HistoryPage) String() string {
 func (*HistoryPage) ProtoMessage() {}
 
 func (x *HistoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5015,7 +5206,7 @@ func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
 func (*HistoryPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *HistoryPage) GetRecords() []*Record {
@@ -5056,7 +5247,7 @@ type QOSNumber struct {
 
 func (x *QOSNumber) Reset() {
 	*x = QOSNumber{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5068,7 +5259,7 @@ func (x *QOSNumber) String() string {
 func (*QOSNumber) ProtoMessage() {}
 
 func (x *QOSNumber) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5081,7 +5272,7 @@ func (x *QOSNumber) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSNumber.ProtoReflect.Descriptor instead.
 func (*QOSNumber) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *QOSNumber) GetName() string {
@@ -5119,7 +5310,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5131,7 +5322,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5144,7 +5335,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Record) GetJob() *Job {
@@ -5243,7 +5434,7 @@ type NodeFact struct {
 
 func (x *NodeFact) Reset() {
 	*x = NodeFact{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5255,7 +5446,7 @@ func (x *NodeFact) String() string {
 func (*NodeFact) ProtoMessage() {}
 
 func (x *NodeFact) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5268,7 +5459,7 @@ func (x *NodeFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeFact.ProtoReflect.Descriptor instead.
 func (*NodeFact) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *NodeFact) GetNode() string {
@@ -5352,7 +5543,7 @@ type ReservationSpan struct {
 
 func (x *ReservationSpan) Reset() {
 	*x = ReservationSpan{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5364,7 +5555,7 @@ func (x *ReservationSpan) String() string {
 func (*ReservationSpan) ProtoMessage() {}
 
 func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5377,7 +5568,7 @@ func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSpan.ProtoReflect.Descriptor instead.
 func (*ReservationSpan) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ReservationSpan) GetId() uint32 {
@@ -5459,7 +5650,7 @@ type UsageRequest struct {
 
 func (x *UsageRequest) Reset() {
 	*x = UsageRequest{}
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5471,7 +5662,7 @@ func (x *UsageRequest) String() string {
 func (*UsageRequest) ProtoMessage() {}
 
 func (x *UsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5484,7 +5675,7 @@ func (x *UsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
 func (*UsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *UsageRequest) GetStart() int64 {
@@ -5562,7 +5753,7 @@ type UsageReply struct {
 
 func (x *UsageReply) Reset() {
 	*x = UsageReply{}
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5574,7 +5765,7 @@ func (x *UsageReply) String() string {
 func (*UsageReply) ProtoMessage() {}
 
 func (x *UsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5587,7 +5778,7 @@ func (x *UsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
 func (*UsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *UsageReply) GetStatus() *Status {
@@ -5684,7 +5875,7 @@ type Party struct {
 
 func (x *Party) Reset() {
 	*x = Party{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5696,7 +5887,7 @@ func (x *Party) String() string {
 func (*Party) ProtoMessage() {}
 
 func (x *Party) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5709,7 +5900,7 @@ func (x *Party) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Party.ProtoReflect.Descriptor instead.
 func (*Party) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Party) GetAccount() string {
@@ -5780,7 +5971,7 @@ type PartyUsage struct {
 
 func (x *PartyUsage) Reset() {
 	*x = PartyUsage{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5792,7 +5983,7 @@ func (x *PartyUsage) String() string {
 func (*PartyUsage) ProtoMessage() {}
 
 func (x *PartyUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5805,7 +5996,7 @@ func (x *PartyUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
 func (*PartyUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *PartyUsage) GetParty() *Party {
@@ -5847,7 +6038,7 @@ type TRESSeconds struct {
 
 func (x *TRESSeconds) Reset() {
 	*x = TRESSeconds{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5859,7 +6050,7 @@ func (x *TRESSeconds) String() string {
 func (*TRESSeconds) ProtoMessage() {}
 
 func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5872,7 +6063,7 @@ func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
 func (*TRESSeconds) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *TRESSeconds) GetTres() string {
@@ -5910,7 +6101,7 @@ type EndedSums struct {
 
 func (x *EndedSums) Reset() {
 	*x = EndedSums{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5922,7 +6113,7 @@ func (x *EndedSums) String() string {
 func (*EndedSums) ProtoMessage() {}
 
 func (x *EndedSums) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5935,7 +6126,7 @@ func (x *EndedSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
 func (*EndedSums) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *EndedSums) GetJobs() int64 {
@@ -6039,7 +6230,7 @@ type ClusterUsage struct {
 
 func (x *ClusterUsage) Reset() {
 	*x = ClusterUsage{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6051,7 +6242,7 @@ func (x *ClusterUsage) String() string {
 func (*ClusterUsage) ProtoMessage() {}
 
 func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6064,7 +6255,7 @@ func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
 func (*ClusterUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *ClusterUsage) GetTres() string {
@@ -6140,7 +6331,7 @@ type ReservationUsage struct {
 
 func (x *ReservationUsage) Reset() {
 	*x = ReservationUsage{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6152,7 +6343,7 @@ func (x *ReservationUsage) String() string {
 func (*ReservationUsage) ProtoMessage() {}
 
 func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6165,7 +6356,7 @@ func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
 func (*ReservationUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ReservationUsage) GetSpan() *ReservationSpan {
@@ -6193,7 +6384,7 @@ type AccountPlace struct {
 
 func (x *AccountPlace) Reset() {
 	*x = AccountPlace{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6205,7 +6396,7 @@ func (x *AccountPlace) String() string {
 func (*AccountPlace) ProtoMessage() {}
 
 func (x *AccountPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6218,7 +6409,7 @@ func (x *AccountPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
 func (*AccountPlace) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *AccountPlace) GetName() string {
@@ -6245,7 +6436,7 @@ type StepStatsRequest struct {
 
 func (x *StepStatsRequest) Reset() {
 	*x = StepStatsRequest{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6257,7 +6448,7 @@ func (x *StepStatsRequest) String() string {
 func (*StepStatsRequest) ProtoMessage() {}
 
 func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6270,7 +6461,7 @@ func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
 func (*StepStatsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *StepStatsRequest) GetRefs() []*JobRef {
@@ -6297,7 +6488,7 @@ type StepStatsReply struct {
 
 func (x *StepStatsReply) Reset() {
 	*x = StepStatsReply{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6309,7 +6500,7 @@ func (x *StepStatsReply) String() string {
 func (*StepStatsReply) ProtoMessage() {}
 
 func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6322,7 +6513,7 @@ func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
 func (*StepStatsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *StepStatsReply) GetSteps() []*StepStat {
@@ -6351,7 +6542,7 @@ type StepStat struct {
 
 func (x *StepStat) Reset() {
 	*x = StepStat{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6363,7 +6554,7 @@ func (x *StepStat) String() string {
 func (*StepStat) ProtoMessage() {}
 
 func (x *StepStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6376,7 +6567,7 @@ func (x *StepStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
 func (*StepStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *StepStat) GetJob() *Job {
@@ -6412,7 +6603,7 @@ type NodeStat struct {
 
 func (x *NodeStat) Reset() {
 	*x = NodeStat{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6424,7 +6615,7 @@ func (x *NodeStat) String() string {
 func (*NodeStat) ProtoMessage() {}
 
 func (x *NodeStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6437,7 +6628,7 @@ func (x *NodeStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
 func (*NodeStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *NodeStat) GetNode() string {
@@ -6479,7 +6670,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6491,7 +6682,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6504,7 +6695,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *Sample) GetJob() uint32 {
@@ -6531,7 +6722,7 @@ type Sampled struct {
 
 func (x *Sampled) Reset() {
 	*x = Sampled{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6543,7 +6734,7 @@ func (x *Sampled) String() string {
 func (*Sampled) ProtoMessage() {}
 
 func (x *Sampled) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6556,7 +6747,7 @@ func (x *Sampled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
 func (*Sampled) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *Sampled) GetAsk() uint64 {
@@ -6586,7 +6777,7 @@ type SliceStat struct {
 
 func (x *SliceStat) Reset() {
 	*x = SliceStat{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6598,7 +6789,7 @@ func (x *SliceStat) String() string {
 func (*SliceStat) ProtoMessage() {}
 
 func (x *SliceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6611,7 +6802,7 @@ func (x *SliceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
 func (*SliceStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *SliceStat) GetJob() uint32 {
@@ -6658,7 +6849,7 @@ type ImportHistoryRequest struct {
 
 func (x *ImportHistoryRequest) Reset() {
 	*x = ImportHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6670,7 +6861,7 @@ func (x *ImportHistoryRequest) String() string {
 func (*ImportHistoryRequest) ProtoMessage() {}
 
 func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6683,7 +6874,7 @@ func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *ImportHistoryRequest) GetRecords() []*Record {
@@ -6705,7 +6896,7 @@ type ImportHistoryReply struct {
 
 func (x *ImportHistoryReply) Reset() {
 	*x = ImportHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6717,7 +6908,7 @@ func (x *ImportHistoryReply) String() string {
 func (*ImportHistoryReply) ProtoMessage() {}
 
 func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6730,7 +6921,7 @@ func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
 func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *ImportHistoryReply) GetStatus() *Status {
@@ -6790,7 +6981,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6802,7 +6993,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6815,7 +7006,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -6977,7 +7168,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6989,7 +7180,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7002,7 +7193,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{97}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -7044,7 +7235,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7056,7 +7247,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7069,7 +7260,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{98}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -7112,7 +7303,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7124,7 +7315,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7137,7 +7328,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{99}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -7227,7 +7418,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7239,7 +7430,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7252,7 +7443,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{100}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -7336,7 +7527,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7348,7 +7539,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7361,7 +7552,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{101}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -7447,7 +7638,7 @@ type PmiShare struct {
 
 func (x *PmiShare) Reset() {
 	*x = PmiShare{}
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7459,7 +7650,7 @@ func (x *PmiShare) String() string {
 func (*PmiShare) ProtoMessage() {}
 
 func (x *PmiShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7472,7 +7663,7 @@ func (x *PmiShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiShare.ProtoReflect.Descriptor instead.
 func (*PmiShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{102}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *PmiShare) GetFence() uint32 {
@@ -7513,7 +7704,7 @@ type PmiKey struct {
 
 func (x *PmiKey) Reset() {
 	*x = PmiKey{}
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7525,7 +7716,7 @@ func (x *PmiKey) String() string {
 func (*PmiKey) ProtoMessage() {}
 
 func (x *PmiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7538,7 +7729,7 @@ func (x *PmiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiKey.ProtoReflect.Descriptor instead.
 func (*PmiKey) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{103}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *PmiKey) GetName() []byte {
@@ -7567,7 +7758,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7579,7 +7770,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7592,7 +7783,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{104}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -7635,7 +7826,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7647,7 +7838,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7660,7 +7851,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -7703,7 +7894,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7715,7 +7906,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7728,7 +7919,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -7772,7 +7963,7 @@ type BcastUp struct {
 
 func (x *BcastUp) Reset() {
 	*x = BcastUp{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7784,7 +7975,7 @@ func (x *BcastUp) String() string {
 func (*BcastUp) ProtoMessage() {}
 
 func (x *BcastUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7797,7 +7988,7 @@ func (x *BcastUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastUp.ProtoReflect.Descriptor instead.
 func (*BcastUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *BcastUp) GetFile() *BcastFile {
@@ -7849,7 +8040,7 @@ type BcastFile struct {
 
 func (x *BcastFile) Reset() {
 	*x = BcastFile{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7861,7 +8052,7 @@ func (x *BcastFile) String() string {
 func (*BcastFile) ProtoMessage() {}
 
 func (x *BcastFile) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7874,7 +8065,7 @@ func (x *BcastFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastFile.ProtoReflect.Descriptor instead.
 func (*BcastFile) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *BcastFile) GetRef() *JobRef {
@@ -7978,7 +8169,7 @@ type BcastReply struct {
 
 func (x *BcastReply) Reset() {
 	*x = BcastReply{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7990,7 +8181,7 @@ func (x *BcastReply) String() string {
 func (*BcastReply) ProtoMessage() {}
 
 func (x *BcastReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8003,7 +8194,7 @@ func (x *BcastReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastReply.ProtoReflect.Descriptor instead.
 func (*BcastReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *BcastReply) GetStatus() *Status {
@@ -8031,7 +8222,7 @@ type BcastOutcome struct {
 
 func (x *BcastOutcome) Reset() {
 	*x = BcastOutcome{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8043,7 +8234,7 @@ func (x *BcastOutcome) String() string {
 func (*BcastOutcome) ProtoMessage() {}
 
 func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8056,7 +8247,7 @@ func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastOutcome.ProtoReflect.Descriptor instead.
 func (*BcastOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *BcastOutcome) GetNode() string {
@@ -8089,7 +8280,7 @@ type DiagRequest struct {
 
 func (x *DiagRequest) Reset() {
 	*x = DiagRequest{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8101,7 +8292,7 @@ func (x *DiagRequest) String() string {
 func (*DiagRequest) ProtoMessage() {}
 
 func (x *DiagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8114,7 +8305,7 @@ func (x *DiagRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagRequest.ProtoReflect.Descriptor instead.
 func (*DiagRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *DiagRequest) GetAnew() bool {
@@ -8159,7 +8350,7 @@ type DiagReply struct {
 
 func (x *DiagReply) Reset() {
 	*x = DiagReply{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8171,7 +8362,7 @@ func (x *DiagReply) String() string {
 func (*DiagReply) ProtoMessage() {}
 
 func (x *DiagReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8184,7 +8375,7 @@ func (x *DiagReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagReply.ProtoReflect.Descriptor instead.
 func (*DiagReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *DiagReply) GetStatus() *Status {
@@ -8391,7 +8582,7 @@ type PlanCount struct {
 
 func (x *PlanCount) Reset() {
 	*x = PlanCount{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8403,7 +8594,7 @@ func (x *PlanCount) String() string {
 func (*PlanCount) ProtoMessage() {}
 
 func (x *PlanCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8416,7 +8607,7 @@ func (x *PlanCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanCount.ProtoReflect.Descriptor instead.
 func (*PlanCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *PlanCount) GetCycles() int64 {
@@ -8522,7 +8713,7 @@ type RpcCount struct {
 
 func (x *RpcCount) Reset() {
 	*x = RpcCount{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8534,7 +8725,7 @@ func (x *RpcCount) String() string {
 func (*RpcCount) ProtoMessage() {}
 
 func (x *RpcCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8547,7 +8738,7 @@ func (x *RpcCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RpcCount.ProtoReflect.Descriptor instead.
 func (*RpcCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *RpcCount) GetName() string {
@@ -8586,7 +8777,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8598,7 +8789,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8611,7 +8802,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 type MetricsReply struct {
@@ -8623,7 +8814,7 @@ type MetricsReply struct {
 
 func (x *MetricsReply) Reset() {
 	*x = MetricsReply{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8635,7 +8826,7 @@ func (x *MetricsReply) String() string {
 func (*MetricsReply) ProtoMessage() {}
 
 func (x *MetricsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8648,7 +8839,7 @@ func (x *MetricsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsReply.ProtoReflect.Descriptor instead.
 func (*MetricsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *MetricsReply) GetText() []byte {
@@ -8669,7 +8860,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8681,7 +8872,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8694,7 +8885,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -8729,7 +8920,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8741,7 +8932,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8754,7 +8945,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -8789,7 +8980,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8801,7 +8992,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8814,7 +9005,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -8850,7 +9041,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8862,7 +9053,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8875,7 +9066,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -8918,7 +9109,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8930,7 +9121,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8943,7 +9134,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -9001,7 +9192,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9013,7 +9204,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9026,7 +9217,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -9254,7 +9445,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9266,7 +9457,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9279,7 +9470,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -9315,7 +9506,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9327,7 +9518,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9340,7 +9531,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -9382,7 +9573,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9394,7 +9585,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9407,7 +9598,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -9441,7 +9632,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9453,7 +9644,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9466,7 +9657,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -9499,7 +9690,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9511,7 +9702,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9524,7 +9715,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -9592,7 +9783,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9604,7 +9795,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9617,7 +9808,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -9684,7 +9875,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9696,7 +9887,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9709,7 +9900,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -9778,7 +9969,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9790,7 +9981,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9803,7 +9994,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -9873,7 +10064,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9885,7 +10076,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9898,7 +10089,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -9925,7 +10116,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9937,7 +10128,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9950,7 +10141,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -9977,7 +10168,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9989,7 +10180,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10002,7 +10193,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -10031,7 +10222,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10043,7 +10234,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10056,7 +10247,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -10107,6 +10298,9 @@ type Order struct {
 	//	*Order_Prolog
 	//	*Order_CheckHealth
 	//	*Order_Reboot
+	//	*Order_SetLevel
+	//	*Order_ShutDown
+	//	*Order_Notify
 	Order         isOrder_Order `protobuf_oneof:"order"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -10114,7 +10308,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10126,7 +10320,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10139,7 +10333,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *Order) GetId() uint64 {
@@ -10271,6 +10465,33 @@ func (x *Order) GetReboot() *Reboot {
 	return nil
 }
 
+func (x *Order) GetSetLevel() *SetLevel {
+	if x != nil {
+		if x, ok := x.Order.(*Order_SetLevel); ok {
+			return x.SetLevel
+		}
+	}
+	return nil
+}
+
+func (x *Order) GetShutDown() *ShutDown {
+	if x != nil {
+		if x, ok := x.Order.(*Order_ShutDown); ok {
+			return x.ShutDown
+		}
+	}
+	return nil
+}
+
+func (x *Order) GetNotify() *NotifyJob {
+	if x != nil {
+		if x, ok := x.Order.(*Order_Notify); ok {
+			return x.Notify
+		}
+	}
+	return nil
+}
+
 type isOrder_Order interface {
 	isOrder_Order()
 }
@@ -10323,6 +10544,18 @@ type Order_Reboot struct {
 	Reboot *Reboot `protobuf:"bytes,24,opt,name=reboot,proto3,oneof"`
 }
 
+type Order_SetLevel struct {
+	SetLevel *SetLevel `protobuf:"bytes,30,opt,name=set_level,json=setLevel,proto3,oneof"`
+}
+
+type Order_ShutDown struct {
+	ShutDown *ShutDown `protobuf:"bytes,31,opt,name=shut_down,json=shutDown,proto3,oneof"`
+}
+
+type Order_Notify struct {
+	Notify *NotifyJob `protobuf:"bytes,32,opt,name=notify,proto3,oneof"`
+}
+
 func (*Order_Welcome) isOrder_Order() {}
 
 func (*Order_Launch) isOrder_Order() {}
@@ -10347,6 +10580,12 @@ func (*Order_CheckHealth) isOrder_Order() {}
 
 func (*Order_Reboot) isOrder_Order() {}
 
+func (*Order_SetLevel) isOrder_Order() {}
+
+func (*Order_ShutDown) isOrder_Order() {}
+
+func (*Order_Notify) isOrder_Order() {}
+
 // Welcome answers Hello: the configuration, and which held jobs are no longer this node's.
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -10361,7 +10600,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10373,7 +10612,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10386,7 +10625,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -10433,7 +10672,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10445,7 +10684,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10458,7 +10697,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -10477,7 +10716,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10489,7 +10728,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10502,7 +10741,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -10524,7 +10763,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10536,7 +10775,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10549,7 +10788,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -10576,7 +10815,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10588,7 +10827,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10601,7 +10840,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -10609,6 +10848,147 @@ func (x *PrologHere) GetHere() *JobHere {
 		return x.Here
 	}
 	return nil
+}
+
+// SetLevel changes what the agent logs; ShutDown ends it, not its jobs; NotifyJob leaves a line in a batch script's error file.
+type SetLevel struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Level         string                 `protobuf:"bytes,1,opt,name=level,proto3" json:"level,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLevel) Reset() {
+	*x = SetLevel{}
+	mi := &file_rpc_proto_msgTypes[143]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLevel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLevel) ProtoMessage() {}
+
+func (x *SetLevel) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[143]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLevel.ProtoReflect.Descriptor instead.
+func (*SetLevel) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{143}
+}
+
+func (x *SetLevel) GetLevel() string {
+	if x != nil {
+		return x.Level
+	}
+	return ""
+}
+
+type ShutDown struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShutDown) Reset() {
+	*x = ShutDown{}
+	mi := &file_rpc_proto_msgTypes[144]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShutDown) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShutDown) ProtoMessage() {}
+
+func (x *ShutDown) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[144]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShutDown.ProtoReflect.Descriptor instead.
+func (*ShutDown) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{144}
+}
+
+type NotifyJob struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Restarts      uint32                 `protobuf:"varint,2,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyJob) Reset() {
+	*x = NotifyJob{}
+	mi := &file_rpc_proto_msgTypes[145]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyJob) ProtoMessage() {}
+
+func (x *NotifyJob) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[145]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyJob.ProtoReflect.Descriptor instead.
+func (*NotifyJob) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{145}
+}
+
+func (x *NotifyJob) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *NotifyJob) GetRestarts() uint32 {
+	if x != nil {
+		return x.Restarts
+	}
+	return 0
+}
+
+func (x *NotifyJob) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
 }
 
 // CheckHealth asks for one run of HealthCheckProgram.
@@ -10620,7 +11000,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10632,7 +11012,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10645,7 +11025,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -10657,7 +11037,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10669,7 +11049,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10682,7 +11062,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -10727,7 +11107,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10739,7 +11119,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10752,7 +11132,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -11007,7 +11387,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11019,7 +11399,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11032,7 +11412,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -11169,7 +11549,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11181,7 +11561,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11194,7 +11574,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -11454,7 +11834,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11466,7 +11846,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11479,7 +11859,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -11526,7 +11906,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11538,7 +11918,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11551,7 +11931,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -11620,7 +12000,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11632,7 +12012,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11645,7 +12025,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -11718,7 +12098,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11730,7 +12110,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11743,7 +12123,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -11782,7 +12162,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11794,7 +12174,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11807,7 +12187,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 type PrioritiesReply struct {
@@ -11821,7 +12201,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11833,7 +12213,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11846,7 +12226,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -11885,7 +12265,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11897,7 +12277,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11910,7 +12290,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -11987,7 +12367,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11999,7 +12379,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12012,7 +12392,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -12138,7 +12518,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12150,7 +12530,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12163,7 +12543,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{154}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -12197,7 +12577,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12209,7 +12589,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12222,7 +12602,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{155}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -12250,7 +12630,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12262,7 +12642,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12275,7 +12655,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{156}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -12323,7 +12703,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12335,7 +12715,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12348,7 +12728,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{157}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -12472,7 +12852,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12484,7 +12864,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12497,7 +12877,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{158}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -12564,7 +12944,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12576,7 +12956,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12589,7 +12969,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{159}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -12653,7 +13033,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12665,7 +13045,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12678,7 +13058,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{160}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -12715,7 +13095,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12727,7 +13107,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12740,7 +13120,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{161}
+	return file_rpc_proto_rawDescGZIP(), []int{166}
 }
 
 func (x *KnownUser) GetName() string {
@@ -12794,7 +13174,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12806,7 +13186,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12819,7 +13199,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{162}
+	return file_rpc_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -12894,7 +13274,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[168]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12906,7 +13286,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[168]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12919,7 +13299,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{163}
+	return file_rpc_proto_rawDescGZIP(), []int{168}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -12989,7 +13369,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[169]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13001,7 +13381,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[169]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13014,7 +13394,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{164}
+	return file_rpc_proto_rawDescGZIP(), []int{169}
 }
 
 func (x *PartStanding) GetName() string {
@@ -13060,7 +13440,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[170]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13072,7 +13452,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[170]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13085,7 +13465,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{165}
+	return file_rpc_proto_rawDescGZIP(), []int{170}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -13239,7 +13619,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[171]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13251,7 +13631,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[171]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13264,7 +13644,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{166}
+	return file_rpc_proto_rawDescGZIP(), []int{171}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -13293,7 +13673,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[172]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13305,7 +13685,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[172]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13318,7 +13698,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{167}
+	return file_rpc_proto_rawDescGZIP(), []int{172}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -13351,7 +13731,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[173]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13363,7 +13743,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[173]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13376,7 +13756,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{168}
+	return file_rpc_proto_rawDescGZIP(), []int{173}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -13662,7 +14042,25 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03uid\x18\x04 \x01(\rR\x03uid\"j\n" +
 	"\rTriggersReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12.\n" +
-	"\btriggers\x18\x02 \x03(\v2\x12.runink.v1.TriggerR\btriggers\"|\n" +
+	"\btriggers\x18\x02 \x03(\v2\x12.runink.v1.TriggerR\btriggers\"\x9b\x02\n" +
+	"\x0eControlRequest\x122\n" +
+	"\x04what\x18\x01 \x01(\x0e2\x1e.runink.v1.ControlRequest.WhatR\x04what\x12\x14\n" +
+	"\x05level\x18\x02 \x01(\tR\x05level\x12\x14\n" +
+	"\x05flags\x18\x03 \x03(\tR\x05flags\x12\x14\n" +
+	"\x05nodes\x18\x04 \x01(\tR\x05nodes\x12\x10\n" +
+	"\x03all\x18\x05 \x01(\bR\x03all\x12#\n" +
+	"\x03job\x18\x06 \x01(\v2\x11.runink.v1.JobRefR\x03job\x12\x12\n" +
+	"\x04text\x18\a \x01(\tR\x04text\"H\n" +
+	"\x04What\x12\b\n" +
+	"\x04NONE\x10\x00\x12\f\n" +
+	"\bSETDEBUG\x10\x01\x12\x0e\n" +
+	"\n" +
+	"DEBUGFLAGS\x10\x02\x12\f\n" +
+	"\bSHUTDOWN\x10\x03\x12\n" +
+	"\n" +
+	"\x06NOTIFY\x10\x04\"9\n" +
+	"\fControlReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\"|\n" +
 	"\x10UpdateJobRequest\x12%\n" +
 	"\x04refs\x18\x01 \x03(\v2\x11.runink.v1.JobRefR\x04refs\x12-\n" +
 	"\achanges\x18\x02 \x03(\v2\x13.runink.v1.KeyValueR\achanges\x12\x12\n" +
@@ -14225,7 +14623,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
 	"\x04step\x18\x03 \x01(\rR\x04step\x12&\n" +
-	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\"\xeb\x04\n" +
+	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\"\x83\x06\n" +
 	"\x05Order\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12.\n" +
@@ -14241,7 +14639,10 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06sample\x18\x15 \x01(\v2\x11.runink.v1.SampleH\x00R\x06sample\x12/\n" +
 	"\x06prolog\x18\x16 \x01(\v2\x15.runink.v1.PrologHereH\x00R\x06prolog\x12;\n" +
 	"\fcheck_health\x18\x17 \x01(\v2\x16.runink.v1.CheckHealthH\x00R\vcheckHealth\x12+\n" +
-	"\x06reboot\x18\x18 \x01(\v2\x11.runink.v1.RebootH\x00R\x06rebootB\a\n" +
+	"\x06reboot\x18\x18 \x01(\v2\x11.runink.v1.RebootH\x00R\x06reboot\x122\n" +
+	"\tset_level\x18\x1e \x01(\v2\x13.runink.v1.SetLevelH\x00R\bsetLevel\x122\n" +
+	"\tshut_down\x18\x1f \x01(\v2\x13.runink.v1.ShutDownH\x00R\bshutDown\x12.\n" +
+	"\x06notify\x18  \x01(\v2\x14.runink.v1.NotifyJobH\x00R\x06notifyB\a\n" +
 	"\x05order\"\xb2\x01\n" +
 	"\aWelcome\x12-\n" +
 	"\x06config\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x06config\x12&\n" +
@@ -14258,7 +14659,15 @@ const file_rpc_proto_rawDesc = "" +
 	"\bparts_of\x18\x02 \x01(\x03R\apartsOf\"4\n" +
 	"\n" +
 	"PrologHere\x12&\n" +
-	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\"\r\n" +
+	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\" \n" +
+	"\bSetLevel\x12\x14\n" +
+	"\x05level\x18\x01 \x01(\tR\x05level\"\n" +
+	"\n" +
+	"\bShutDown\"M\n" +
+	"\tNotifyJob\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
+	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\r\n" +
 	"\vCheckHealth\"\b\n" +
 	"\x06Reboot\"\x84\a\n" +
 	"\aJobHere\x12\x10\n" +
@@ -14544,7 +14953,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x10\n" +
 	"\x03qos\x18\x03 \x03(\tR\x03qos\"<\n" +
 	"\x0fResetUsageReply\x12)\n" +
-	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\xb5\x19\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\xf4\x19\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -14596,7 +15005,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"SetTrigger\x12\x1c.runink.v1.SetTriggerRequest\x1a\x18.runink.v1.TriggersReply\x12H\n" +
 	"\fListTriggers\x12\x1e.runink.v1.ListTriggersRequest\x1a\x18.runink.v1.TriggersReply\x12J\n" +
-	"\rClearTriggers\x12\x1f.runink.v1.ClearTriggersRequest\x1a\x18.runink.v1.TriggersReply\x12F\n" +
+	"\rClearTriggers\x12\x1f.runink.v1.ClearTriggersRequest\x1a\x18.runink.v1.TriggersReply\x12=\n" +
+	"\aControl\x12\x19.runink.v1.ControlRequest\x1a\x17.runink.v1.ControlReply\x12F\n" +
 	"\n" +
 	"ResetUsage\x12\x1c.runink.v1.ResetUsageRequest\x1a\x1a.runink.v1.ResetUsageReply\x12Q\n" +
 	"\x0fListControllers\x12!.runink.v1.ListControllersRequest\x1a\x1b.runink.v1.ControllersReply\x12=\n" +
@@ -14628,506 +15038,520 @@ func file_rpc_proto_rawDescGZIP() []byte {
 	return file_rpc_proto_rawDescData
 }
 
-var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 169)
+var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 174)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
-	(*Done)(nil),                     // 1: runink.v1.Done
-	(*PingRequest)(nil),              // 2: runink.v1.PingRequest
-	(*PingReply)(nil),                // 3: runink.v1.PingReply
-	(*ControllerInfo)(nil),           // 4: runink.v1.ControllerInfo
-	(*ListControllersRequest)(nil),   // 5: runink.v1.ListControllersRequest
-	(*ControllersReply)(nil),         // 6: runink.v1.ControllersReply
-	(*ControllerState)(nil),          // 7: runink.v1.ControllerState
-	(*ChangeControllersRequest)(nil), // 8: runink.v1.ChangeControllersRequest
-	(*ChangeControllersReply)(nil),   // 9: runink.v1.ChangeControllersReply
-	(*EnterRequest)(nil),             // 10: runink.v1.EnterRequest
-	(*EnterReply)(nil),               // 11: runink.v1.EnterReply
-	(*HealthRequest)(nil),            // 12: runink.v1.HealthRequest
-	(*UseTokenRequest)(nil),          // 13: runink.v1.UseTokenRequest
-	(*ControllerHealth)(nil),         // 14: runink.v1.ControllerHealth
-	(*LeadersRequest)(nil),           // 15: runink.v1.LeadersRequest
-	(*LeaderNow)(nil),                // 16: runink.v1.LeaderNow
-	(*SubmitRequest)(nil),            // 17: runink.v1.SubmitRequest
-	(*JobRequest)(nil),               // 18: runink.v1.JobRequest
-	(*SubmitReply)(nil),              // 19: runink.v1.SubmitReply
-	(*Status)(nil),                   // 20: runink.v1.Status
-	(*TestOnlyReply)(nil),            // 21: runink.v1.TestOnlyReply
-	(*WaitJobRequest)(nil),           // 22: runink.v1.WaitJobRequest
-	(*JobRef)(nil),                   // 23: runink.v1.JobRef
-	(*ListJobsRequest)(nil),          // 24: runink.v1.ListJobsRequest
-	(*JobPage)(nil),                  // 25: runink.v1.JobPage
-	(*Expected)(nil),                 // 26: runink.v1.Expected
-	(*ListNodesRequest)(nil),         // 27: runink.v1.ListNodesRequest
-	(*NodeList)(nil),                 // 28: runink.v1.NodeList
-	(*ListPartitionsRequest)(nil),    // 29: runink.v1.ListPartitionsRequest
-	(*PartitionList)(nil),            // 30: runink.v1.PartitionList
-	(*GetConfigRequest)(nil),         // 31: runink.v1.GetConfigRequest
-	(*ConfigReply)(nil),              // 32: runink.v1.ConfigReply
-	(*GetScriptRequest)(nil),         // 33: runink.v1.GetScriptRequest
-	(*GetScriptReply)(nil),           // 34: runink.v1.GetScriptReply
-	(*ListLicensesRequest)(nil),      // 35: runink.v1.ListLicensesRequest
-	(*LicenseInfo)(nil),              // 36: runink.v1.LicenseInfo
-	(*LicenseList)(nil),              // 37: runink.v1.LicenseList
-	(*ExplainRequest)(nil),           // 38: runink.v1.ExplainRequest
-	(*ExplainReply)(nil),             // 39: runink.v1.ExplainReply
-	(*ListRunsRequest)(nil),          // 40: runink.v1.ListRunsRequest
-	(*RunList)(nil),                  // 41: runink.v1.RunList
-	(*CancelRequest)(nil),            // 42: runink.v1.CancelRequest
-	(*ActionReply)(nil),              // 43: runink.v1.ActionReply
-	(*Outcome)(nil),                  // 44: runink.v1.Outcome
-	(*ActRequest)(nil),               // 45: runink.v1.ActRequest
-	(*GetCrontabRequest)(nil),        // 46: runink.v1.GetCrontabRequest
-	(*SetCrontabRequest)(nil),        // 47: runink.v1.SetCrontabRequest
-	(*CrontabReply)(nil),             // 48: runink.v1.CrontabReply
-	(*SetTriggerRequest)(nil),        // 49: runink.v1.SetTriggerRequest
-	(*ListTriggersRequest)(nil),      // 50: runink.v1.ListTriggersRequest
-	(*ClearTriggersRequest)(nil),     // 51: runink.v1.ClearTriggersRequest
-	(*TriggersReply)(nil),            // 52: runink.v1.TriggersReply
-	(*UpdateJobRequest)(nil),         // 53: runink.v1.UpdateJobRequest
-	(*KeyValue)(nil),                 // 54: runink.v1.KeyValue
-	(*ModifyNodeRequest)(nil),        // 55: runink.v1.ModifyNodeRequest
-	(*RebootNodesRequest)(nil),       // 56: runink.v1.RebootNodesRequest
-	(*ModifyPartitionRequest)(nil),   // 57: runink.v1.ModifyPartitionRequest
-	(*ReconfigureRequest)(nil),       // 58: runink.v1.ReconfigureRequest
-	(*ListReservationsRequest)(nil),  // 59: runink.v1.ListReservationsRequest
-	(*ReservationList)(nil),          // 60: runink.v1.ReservationList
-	(*ModifyReservationRequest)(nil), // 61: runink.v1.ModifyReservationRequest
-	(*ModifyReservationReply)(nil),   // 62: runink.v1.ModifyReservationReply
-	(*ListAccountsRequest)(nil),      // 63: runink.v1.ListAccountsRequest
-	(*AccountsReply)(nil),            // 64: runink.v1.AccountsReply
-	(*AccountAsk)(nil),               // 65: runink.v1.AccountAsk
-	(*AccountWhere)(nil),             // 66: runink.v1.AccountWhere
-	(*ChangeAccountsRequest)(nil),    // 67: runink.v1.ChangeAccountsRequest
-	(*ChangeAccountsReply)(nil),      // 68: runink.v1.ChangeAccountsReply
-	(*AssocRow)(nil),                 // 69: runink.v1.AssocRow
-	(*AccountsOutcome)(nil),          // 70: runink.v1.AccountsOutcome
-	(*AccountTrouble)(nil),           // 71: runink.v1.AccountTrouble
-	(*CompleteJobRequest)(nil),       // 72: runink.v1.CompleteJobRequest
-	(*HistoryRequest)(nil),           // 73: runink.v1.HistoryRequest
-	(*HistoryPage)(nil),              // 74: runink.v1.HistoryPage
-	(*QOSNumber)(nil),                // 75: runink.v1.QOSNumber
-	(*Record)(nil),                   // 76: runink.v1.Record
-	(*NodeFact)(nil),                 // 77: runink.v1.NodeFact
-	(*ReservationSpan)(nil),          // 78: runink.v1.ReservationSpan
-	(*UsageRequest)(nil),             // 79: runink.v1.UsageRequest
-	(*UsageReply)(nil),               // 80: runink.v1.UsageReply
-	(*Party)(nil),                    // 81: runink.v1.Party
-	(*PartyUsage)(nil),               // 82: runink.v1.PartyUsage
-	(*TRESSeconds)(nil),              // 83: runink.v1.TRESSeconds
-	(*EndedSums)(nil),                // 84: runink.v1.EndedSums
-	(*ClusterUsage)(nil),             // 85: runink.v1.ClusterUsage
-	(*ReservationUsage)(nil),         // 86: runink.v1.ReservationUsage
-	(*AccountPlace)(nil),             // 87: runink.v1.AccountPlace
-	(*StepStatsRequest)(nil),         // 88: runink.v1.StepStatsRequest
-	(*StepStatsReply)(nil),           // 89: runink.v1.StepStatsReply
-	(*StepStat)(nil),                 // 90: runink.v1.StepStat
-	(*NodeStat)(nil),                 // 91: runink.v1.NodeStat
-	(*Sample)(nil),                   // 92: runink.v1.Sample
-	(*Sampled)(nil),                  // 93: runink.v1.Sampled
-	(*SliceStat)(nil),                // 94: runink.v1.SliceStat
-	(*ImportHistoryRequest)(nil),     // 95: runink.v1.ImportHistoryRequest
-	(*ImportHistoryReply)(nil),       // 96: runink.v1.ImportHistoryReply
-	(*CreateStepRequest)(nil),        // 97: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),          // 98: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),        // 99: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                   // 100: runink.v1.StepUp
-	(*StepAttach)(nil),               // 101: runink.v1.StepAttach
-	(*StepDown)(nil),                 // 102: runink.v1.StepDown
-	(*PmiShare)(nil),                 // 103: runink.v1.PmiShare
-	(*PmiKey)(nil),                   // 104: runink.v1.PmiKey
-	(*TaskOutput)(nil),               // 105: runink.v1.TaskOutput
-	(*TaskStart)(nil),                // 106: runink.v1.TaskStart
-	(*TaskExit)(nil),                 // 107: runink.v1.TaskExit
-	(*BcastUp)(nil),                  // 108: runink.v1.BcastUp
-	(*BcastFile)(nil),                // 109: runink.v1.BcastFile
-	(*BcastReply)(nil),               // 110: runink.v1.BcastReply
-	(*BcastOutcome)(nil),             // 111: runink.v1.BcastOutcome
-	(*DiagRequest)(nil),              // 112: runink.v1.DiagRequest
-	(*DiagReply)(nil),                // 113: runink.v1.DiagReply
-	(*PlanCount)(nil),                // 114: runink.v1.PlanCount
-	(*RpcCount)(nil),                 // 115: runink.v1.RpcCount
-	(*MetricsRequest)(nil),           // 116: runink.v1.MetricsRequest
-	(*MetricsReply)(nil),             // 117: runink.v1.MetricsReply
-	(*CreateTokenRequest)(nil),       // 118: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 119: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 120: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 121: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 122: runink.v1.JoinRequest
-	(*Report)(nil),                   // 123: runink.v1.Report
-	(*Hello)(nil),                    // 124: runink.v1.Hello
-	(*HeldJob)(nil),                  // 125: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 126: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 127: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 128: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 129: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 130: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 131: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 132: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 133: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 134: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 135: runink.v1.StepUsage
-	(*Order)(nil),                    // 136: runink.v1.Order
-	(*Welcome)(nil),                  // 137: runink.v1.Welcome
-	(*Ack)(nil),                      // 138: runink.v1.Ack
-	(*NewConfig)(nil),                // 139: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 140: runink.v1.DeviceFiles
-	(*PrologHere)(nil),               // 141: runink.v1.PrologHere
-	(*CheckHealth)(nil),              // 142: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 143: runink.v1.Reboot
-	(*JobHere)(nil),                  // 144: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 145: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 146: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 147: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 148: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 149: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 150: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 151: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 152: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 153: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 154: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 155: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 156: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 157: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 158: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 159: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 160: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 161: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 162: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 163: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 164: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 165: runink.v1.PartStanding
-	(*Standing)(nil),                 // 166: runink.v1.Standing
-	(*Bounded)(nil),                  // 167: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 168: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 169: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 170: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 171: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 172: runink.v1.IndexSet
-	(*Job)(nil),                      // 173: runink.v1.Job
-	(*Obstacle)(nil),                 // 174: runink.v1.Obstacle
-	(*Node)(nil),                     // 175: runink.v1.Node
-	(*Partition)(nil),                // 176: runink.v1.Partition
-	(*ConfigFile)(nil),               // 177: runink.v1.ConfigFile
-	(*Story)(nil),                    // 178: runink.v1.Story
-	(*RunRecord)(nil),                // 179: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 180: runink.v1.Trigger
-	(*Reservation)(nil),              // 181: runink.v1.Reservation
-	(*AccountTables)(nil),            // 182: runink.v1.AccountTables
-	(*Transaction)(nil),              // 183: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 184: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 185: runink.v1.ExitCode
-	(*Step)(nil),                     // 186: runink.v1.Step
-	(*Usage)(nil),                    // 187: runink.v1.Usage
-	(*SetDevices)(nil),               // 188: runink.v1.SetDevices
-	(*RegisterNode)(nil),             // 189: runink.v1.RegisterNode
-	(*GresAlloc)(nil),                // 190: runink.v1.GresAlloc
+	(ControlRequest_What)(0),         // 1: runink.v1.ControlRequest.What
+	(*Done)(nil),                     // 2: runink.v1.Done
+	(*PingRequest)(nil),              // 3: runink.v1.PingRequest
+	(*PingReply)(nil),                // 4: runink.v1.PingReply
+	(*ControllerInfo)(nil),           // 5: runink.v1.ControllerInfo
+	(*ListControllersRequest)(nil),   // 6: runink.v1.ListControllersRequest
+	(*ControllersReply)(nil),         // 7: runink.v1.ControllersReply
+	(*ControllerState)(nil),          // 8: runink.v1.ControllerState
+	(*ChangeControllersRequest)(nil), // 9: runink.v1.ChangeControllersRequest
+	(*ChangeControllersReply)(nil),   // 10: runink.v1.ChangeControllersReply
+	(*EnterRequest)(nil),             // 11: runink.v1.EnterRequest
+	(*EnterReply)(nil),               // 12: runink.v1.EnterReply
+	(*HealthRequest)(nil),            // 13: runink.v1.HealthRequest
+	(*UseTokenRequest)(nil),          // 14: runink.v1.UseTokenRequest
+	(*ControllerHealth)(nil),         // 15: runink.v1.ControllerHealth
+	(*LeadersRequest)(nil),           // 16: runink.v1.LeadersRequest
+	(*LeaderNow)(nil),                // 17: runink.v1.LeaderNow
+	(*SubmitRequest)(nil),            // 18: runink.v1.SubmitRequest
+	(*JobRequest)(nil),               // 19: runink.v1.JobRequest
+	(*SubmitReply)(nil),              // 20: runink.v1.SubmitReply
+	(*Status)(nil),                   // 21: runink.v1.Status
+	(*TestOnlyReply)(nil),            // 22: runink.v1.TestOnlyReply
+	(*WaitJobRequest)(nil),           // 23: runink.v1.WaitJobRequest
+	(*JobRef)(nil),                   // 24: runink.v1.JobRef
+	(*ListJobsRequest)(nil),          // 25: runink.v1.ListJobsRequest
+	(*JobPage)(nil),                  // 26: runink.v1.JobPage
+	(*Expected)(nil),                 // 27: runink.v1.Expected
+	(*ListNodesRequest)(nil),         // 28: runink.v1.ListNodesRequest
+	(*NodeList)(nil),                 // 29: runink.v1.NodeList
+	(*ListPartitionsRequest)(nil),    // 30: runink.v1.ListPartitionsRequest
+	(*PartitionList)(nil),            // 31: runink.v1.PartitionList
+	(*GetConfigRequest)(nil),         // 32: runink.v1.GetConfigRequest
+	(*ConfigReply)(nil),              // 33: runink.v1.ConfigReply
+	(*GetScriptRequest)(nil),         // 34: runink.v1.GetScriptRequest
+	(*GetScriptReply)(nil),           // 35: runink.v1.GetScriptReply
+	(*ListLicensesRequest)(nil),      // 36: runink.v1.ListLicensesRequest
+	(*LicenseInfo)(nil),              // 37: runink.v1.LicenseInfo
+	(*LicenseList)(nil),              // 38: runink.v1.LicenseList
+	(*ExplainRequest)(nil),           // 39: runink.v1.ExplainRequest
+	(*ExplainReply)(nil),             // 40: runink.v1.ExplainReply
+	(*ListRunsRequest)(nil),          // 41: runink.v1.ListRunsRequest
+	(*RunList)(nil),                  // 42: runink.v1.RunList
+	(*CancelRequest)(nil),            // 43: runink.v1.CancelRequest
+	(*ActionReply)(nil),              // 44: runink.v1.ActionReply
+	(*Outcome)(nil),                  // 45: runink.v1.Outcome
+	(*ActRequest)(nil),               // 46: runink.v1.ActRequest
+	(*GetCrontabRequest)(nil),        // 47: runink.v1.GetCrontabRequest
+	(*SetCrontabRequest)(nil),        // 48: runink.v1.SetCrontabRequest
+	(*CrontabReply)(nil),             // 49: runink.v1.CrontabReply
+	(*SetTriggerRequest)(nil),        // 50: runink.v1.SetTriggerRequest
+	(*ListTriggersRequest)(nil),      // 51: runink.v1.ListTriggersRequest
+	(*ClearTriggersRequest)(nil),     // 52: runink.v1.ClearTriggersRequest
+	(*TriggersReply)(nil),            // 53: runink.v1.TriggersReply
+	(*ControlRequest)(nil),           // 54: runink.v1.ControlRequest
+	(*ControlReply)(nil),             // 55: runink.v1.ControlReply
+	(*UpdateJobRequest)(nil),         // 56: runink.v1.UpdateJobRequest
+	(*KeyValue)(nil),                 // 57: runink.v1.KeyValue
+	(*ModifyNodeRequest)(nil),        // 58: runink.v1.ModifyNodeRequest
+	(*RebootNodesRequest)(nil),       // 59: runink.v1.RebootNodesRequest
+	(*ModifyPartitionRequest)(nil),   // 60: runink.v1.ModifyPartitionRequest
+	(*ReconfigureRequest)(nil),       // 61: runink.v1.ReconfigureRequest
+	(*ListReservationsRequest)(nil),  // 62: runink.v1.ListReservationsRequest
+	(*ReservationList)(nil),          // 63: runink.v1.ReservationList
+	(*ModifyReservationRequest)(nil), // 64: runink.v1.ModifyReservationRequest
+	(*ModifyReservationReply)(nil),   // 65: runink.v1.ModifyReservationReply
+	(*ListAccountsRequest)(nil),      // 66: runink.v1.ListAccountsRequest
+	(*AccountsReply)(nil),            // 67: runink.v1.AccountsReply
+	(*AccountAsk)(nil),               // 68: runink.v1.AccountAsk
+	(*AccountWhere)(nil),             // 69: runink.v1.AccountWhere
+	(*ChangeAccountsRequest)(nil),    // 70: runink.v1.ChangeAccountsRequest
+	(*ChangeAccountsReply)(nil),      // 71: runink.v1.ChangeAccountsReply
+	(*AssocRow)(nil),                 // 72: runink.v1.AssocRow
+	(*AccountsOutcome)(nil),          // 73: runink.v1.AccountsOutcome
+	(*AccountTrouble)(nil),           // 74: runink.v1.AccountTrouble
+	(*CompleteJobRequest)(nil),       // 75: runink.v1.CompleteJobRequest
+	(*HistoryRequest)(nil),           // 76: runink.v1.HistoryRequest
+	(*HistoryPage)(nil),              // 77: runink.v1.HistoryPage
+	(*QOSNumber)(nil),                // 78: runink.v1.QOSNumber
+	(*Record)(nil),                   // 79: runink.v1.Record
+	(*NodeFact)(nil),                 // 80: runink.v1.NodeFact
+	(*ReservationSpan)(nil),          // 81: runink.v1.ReservationSpan
+	(*UsageRequest)(nil),             // 82: runink.v1.UsageRequest
+	(*UsageReply)(nil),               // 83: runink.v1.UsageReply
+	(*Party)(nil),                    // 84: runink.v1.Party
+	(*PartyUsage)(nil),               // 85: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),              // 86: runink.v1.TRESSeconds
+	(*EndedSums)(nil),                // 87: runink.v1.EndedSums
+	(*ClusterUsage)(nil),             // 88: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),         // 89: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),             // 90: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),         // 91: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),           // 92: runink.v1.StepStatsReply
+	(*StepStat)(nil),                 // 93: runink.v1.StepStat
+	(*NodeStat)(nil),                 // 94: runink.v1.NodeStat
+	(*Sample)(nil),                   // 95: runink.v1.Sample
+	(*Sampled)(nil),                  // 96: runink.v1.Sampled
+	(*SliceStat)(nil),                // 97: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),     // 98: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),       // 99: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),        // 100: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),          // 101: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),        // 102: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                   // 103: runink.v1.StepUp
+	(*StepAttach)(nil),               // 104: runink.v1.StepAttach
+	(*StepDown)(nil),                 // 105: runink.v1.StepDown
+	(*PmiShare)(nil),                 // 106: runink.v1.PmiShare
+	(*PmiKey)(nil),                   // 107: runink.v1.PmiKey
+	(*TaskOutput)(nil),               // 108: runink.v1.TaskOutput
+	(*TaskStart)(nil),                // 109: runink.v1.TaskStart
+	(*TaskExit)(nil),                 // 110: runink.v1.TaskExit
+	(*BcastUp)(nil),                  // 111: runink.v1.BcastUp
+	(*BcastFile)(nil),                // 112: runink.v1.BcastFile
+	(*BcastReply)(nil),               // 113: runink.v1.BcastReply
+	(*BcastOutcome)(nil),             // 114: runink.v1.BcastOutcome
+	(*DiagRequest)(nil),              // 115: runink.v1.DiagRequest
+	(*DiagReply)(nil),                // 116: runink.v1.DiagReply
+	(*PlanCount)(nil),                // 117: runink.v1.PlanCount
+	(*RpcCount)(nil),                 // 118: runink.v1.RpcCount
+	(*MetricsRequest)(nil),           // 119: runink.v1.MetricsRequest
+	(*MetricsReply)(nil),             // 120: runink.v1.MetricsReply
+	(*CreateTokenRequest)(nil),       // 121: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 122: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 123: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 124: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 125: runink.v1.JoinRequest
+	(*Report)(nil),                   // 126: runink.v1.Report
+	(*Hello)(nil),                    // 127: runink.v1.Hello
+	(*HeldJob)(nil),                  // 128: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 129: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 130: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 131: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 132: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 133: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 134: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 135: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 136: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 137: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 138: runink.v1.StepUsage
+	(*Order)(nil),                    // 139: runink.v1.Order
+	(*Welcome)(nil),                  // 140: runink.v1.Welcome
+	(*Ack)(nil),                      // 141: runink.v1.Ack
+	(*NewConfig)(nil),                // 142: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 143: runink.v1.DeviceFiles
+	(*PrologHere)(nil),               // 144: runink.v1.PrologHere
+	(*SetLevel)(nil),                 // 145: runink.v1.SetLevel
+	(*ShutDown)(nil),                 // 146: runink.v1.ShutDown
+	(*NotifyJob)(nil),                // 147: runink.v1.NotifyJob
+	(*CheckHealth)(nil),              // 148: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 149: runink.v1.Reboot
+	(*JobHere)(nil),                  // 150: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 151: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 152: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 153: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 154: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 155: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 156: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 157: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 158: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 159: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 160: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 161: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 162: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 163: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 164: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 165: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 166: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 167: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 168: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 169: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 170: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 171: runink.v1.PartStanding
+	(*Standing)(nil),                 // 172: runink.v1.Standing
+	(*Bounded)(nil),                  // 173: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 174: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 175: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 176: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 177: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 178: runink.v1.IndexSet
+	(*Job)(nil),                      // 179: runink.v1.Job
+	(*Obstacle)(nil),                 // 180: runink.v1.Obstacle
+	(*Node)(nil),                     // 181: runink.v1.Node
+	(*Partition)(nil),                // 182: runink.v1.Partition
+	(*ConfigFile)(nil),               // 183: runink.v1.ConfigFile
+	(*Story)(nil),                    // 184: runink.v1.Story
+	(*RunRecord)(nil),                // 185: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 186: runink.v1.Trigger
+	(*Reservation)(nil),              // 187: runink.v1.Reservation
+	(*AccountTables)(nil),            // 188: runink.v1.AccountTables
+	(*Transaction)(nil),              // 189: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 190: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 191: runink.v1.ExitCode
+	(*Step)(nil),                     // 192: runink.v1.Step
+	(*Usage)(nil),                    // 193: runink.v1.Usage
+	(*SetDevices)(nil),               // 194: runink.v1.SetDevices
+	(*RegisterNode)(nil),             // 195: runink.v1.RegisterNode
+	(*GresAlloc)(nil),                // 196: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
-	4,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
-	7,   // 1: runink.v1.ControllersReply.controllers:type_name -> runink.v1.ControllerState
-	14,  // 2: runink.v1.ControllerState.health:type_name -> runink.v1.ControllerHealth
-	20,  // 3: runink.v1.ChangeControllersReply.status:type_name -> runink.v1.Status
-	20,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
-	4,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
-	18,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	170, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	171, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
-	20,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
-	20,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	172, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
-	23,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	173, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
-	26,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
-	20,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	174, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	175, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	176, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	177, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
-	4,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
-	20,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
-	36,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
-	20,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	173, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	178, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	179, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
-	23,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
-	20,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
-	44,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
-	20,  // 30: runink.v1.Outcome.status:type_name -> runink.v1.Status
-	23,  // 31: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
+	5,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
+	8,   // 1: runink.v1.ControllersReply.controllers:type_name -> runink.v1.ControllerState
+	15,  // 2: runink.v1.ControllerState.health:type_name -> runink.v1.ControllerHealth
+	21,  // 3: runink.v1.ChangeControllersReply.status:type_name -> runink.v1.Status
+	21,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
+	5,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
+	19,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
+	176, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	177, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	21,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
+	21,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
+	178, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	24,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
+	179, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	27,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
+	21,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
+	180, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	181, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	182, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	183, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	5,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
+	21,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
+	37,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
+	21,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
+	179, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	184, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	185, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	24,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
+	21,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
+	45,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
+	21,  // 30: runink.v1.Outcome.status:type_name -> runink.v1.Status
+	24,  // 31: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
 	0,   // 32: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
-	18,  // 33: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
-	20,  // 34: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	180, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
-	20,  // 36: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	180, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
-	23,  // 38: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
-	54,  // 39: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
-	54,  // 40: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
-	54,  // 41: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	181, // 42: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
-	54,  // 43: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
-	20,  // 44: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	182, // 45: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	183, // 46: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	184, // 47: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
-	66,  // 48: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
-	54,  // 49: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
-	65,  // 50: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
-	20,  // 51: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
-	70,  // 52: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
-	71,  // 53: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
-	69,  // 54: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
-	69,  // 55: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
-	69,  // 56: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	185, // 57: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
-	23,  // 58: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	76,  // 59: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
-	20,  // 60: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	75,  // 61: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
-	173, // 62: runink.v1.Record.job:type_name -> runink.v1.Job
-	186, // 63: runink.v1.Record.steps:type_name -> runink.v1.Step
-	187, // 64: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	77,  // 65: runink.v1.Record.node:type_name -> runink.v1.NodeFact
-	78,  // 66: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	20,  // 67: runink.v1.UsageReply.status:type_name -> runink.v1.Status
-	82,  // 68: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
-	82,  // 69: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
-	85,  // 70: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
-	86,  // 71: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
-	87,  // 72: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	77,  // 73: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
-	78,  // 74: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
-	81,  // 75: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	83,  // 76: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	84,  // 77: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	78,  // 78: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	83,  // 79: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
-	23,  // 80: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	90,  // 81: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
-	20,  // 82: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	173, // 83: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	186, // 84: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	91,  // 85: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	187, // 86: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	94,  // 87: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	187, // 88: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	76,  // 89: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
-	20,  // 90: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	170, // 91: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	171, // 92: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	20,  // 93: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	186, // 94: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	173, // 95: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	101, // 96: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	103, // 97: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
-	105, // 98: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	106, // 99: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	107, // 100: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	103, // 101: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	104, // 102: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	185, // 103: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	109, // 104: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	23,  // 105: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	144, // 106: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	20,  // 107: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	111, // 108: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	20,  // 109: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	114, // 110: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	114, // 111: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	115, // 112: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	115, // 113: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	115, // 114: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	20,  // 115: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	20,  // 116: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	124, // 117: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	126, // 118: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	127, // 119: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	128, // 120: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	129, // 121: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	130, // 122: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	131, // 123: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	133, // 124: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	134, // 125: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	135, // 126: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	93,  // 127: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	132, // 128: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	188, // 129: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	189, // 130: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	125, // 131: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	185, // 132: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	187, // 133: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	187, // 134: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	185, // 135: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	107, // 136: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	187, // 137: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	20,  // 138: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	187, // 139: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	137, // 140: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	145, // 141: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	146, // 142: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	148, // 143: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	149, // 144: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	138, // 145: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	139, // 146: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	150, // 147: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	92,  // 148: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	141, // 149: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	142, // 150: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	143, // 151: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	177, // 152: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	125, // 153: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	177, // 154: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	144, // 155: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	190, // 156: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	171, // 157: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	140, // 158: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	144, // 159: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	144, // 160: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	147, // 161: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	190, // 162: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	140, // 163: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	153, // 164: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	154, // 165: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	155, // 166: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	155, // 167: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	158, // 168: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	162, // 169: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	163, // 170: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	164, // 171: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	161, // 172: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	158, // 173: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	166, // 174: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	166, // 175: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	165, // 176: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	165, // 177: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	166, // 178: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	167, // 179: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	167, // 180: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	167, // 181: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	167, // 182: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	167, // 183: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	167, // 184: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	167, // 185: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	20,  // 186: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	2,   // 187: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	17,  // 188: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	17,  // 189: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	22,  // 190: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	24,  // 191: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	27,  // 192: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	29,  // 193: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	31,  // 194: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	33,  // 195: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	35,  // 196: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	40,  // 197: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	38,  // 198: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	42,  // 199: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	45,  // 200: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	53,  // 201: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	55,  // 202: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	56,  // 203: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	57,  // 204: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	59,  // 205: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	61,  // 206: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	58,  // 207: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	73,  // 208: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	79,  // 209: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	88,  // 210: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	95,  // 211: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	72,  // 212: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	97,  // 213: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	100, // 214: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	99,  // 215: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	63,  // 216: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	67,  // 217: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	118, // 218: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	120, // 219: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	151, // 220: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	156, // 221: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	112, // 222: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	108, // 223: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	159, // 224: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	46,  // 225: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	47,  // 226: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	49,  // 227: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	50,  // 228: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	51,  // 229: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	168, // 230: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	5,   // 231: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	116, // 232: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	116, // 233: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	8,   // 234: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	10,  // 235: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	12,  // 236: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	13,  // 237: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	122, // 238: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	123, // 239: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	15,  // 240: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	100, // 241: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	108, // 242: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	3,   // 243: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	19,  // 244: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	21,  // 245: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	173, // 246: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	25,  // 247: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	28,  // 248: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	30,  // 249: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	32,  // 250: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	34,  // 251: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	37,  // 252: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	41,  // 253: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	39,  // 254: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	43,  // 255: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	43,  // 256: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	43,  // 257: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	1,   // 258: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	1,   // 259: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	1,   // 260: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	60,  // 261: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	62,  // 262: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	1,   // 263: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	74,  // 264: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	80,  // 265: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	89,  // 266: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	96,  // 267: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	1,   // 268: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	98,  // 269: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	102, // 270: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	1,   // 271: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	64,  // 272: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	68,  // 273: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	119, // 274: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	121, // 275: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	152, // 276: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	157, // 277: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	113, // 278: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	110, // 279: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	160, // 280: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	48,  // 281: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	48,  // 282: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	52,  // 283: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	52,  // 284: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	52,  // 285: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	169, // 286: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	6,   // 287: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	117, // 288: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	117, // 289: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	9,   // 290: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	11,  // 291: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	14,  // 292: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	1,   // 293: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	121, // 294: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	136, // 295: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	16,  // 296: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	102, // 297: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	110, // 298: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	243, // [243:299] is the sub-list for method output_type
-	187, // [187:243] is the sub-list for method input_type
-	187, // [187:187] is the sub-list for extension type_name
-	187, // [187:187] is the sub-list for extension extendee
-	0,   // [0:187] is the sub-list for field type_name
+	19,  // 33: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
+	21,  // 34: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
+	186, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	21,  // 36: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
+	186, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	1,   // 38: runink.v1.ControlRequest.what:type_name -> runink.v1.ControlRequest.What
+	24,  // 39: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
+	21,  // 40: runink.v1.ControlReply.status:type_name -> runink.v1.Status
+	24,  // 41: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
+	57,  // 42: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
+	57,  // 43: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
+	57,  // 44: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
+	187, // 45: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	57,  // 46: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
+	21,  // 47: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
+	188, // 48: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	189, // 49: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	190, // 50: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	69,  // 51: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
+	57,  // 52: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
+	68,  // 53: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
+	21,  // 54: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
+	73,  // 55: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
+	74,  // 56: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
+	72,  // 57: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
+	72,  // 58: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
+	72,  // 59: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
+	191, // 60: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	24,  // 61: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
+	79,  // 62: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	21,  // 63: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
+	78,  // 64: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
+	179, // 65: runink.v1.Record.job:type_name -> runink.v1.Job
+	192, // 66: runink.v1.Record.steps:type_name -> runink.v1.Step
+	193, // 67: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	80,  // 68: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	81,  // 69: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	21,  // 70: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	85,  // 71: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	85,  // 72: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	88,  // 73: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	89,  // 74: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	90,  // 75: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	80,  // 76: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
+	81,  // 77: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
+	84,  // 78: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	86,  // 79: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	87,  // 80: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	81,  // 81: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	86,  // 82: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	24,  // 83: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	93,  // 84: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	21,  // 85: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	179, // 86: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	192, // 87: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	94,  // 88: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	193, // 89: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	97,  // 90: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	193, // 91: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	79,  // 92: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	21,  // 93: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	176, // 94: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	177, // 95: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	21,  // 96: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	192, // 97: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	179, // 98: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	104, // 99: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	106, // 100: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
+	108, // 101: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	109, // 102: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	110, // 103: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	106, // 104: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	107, // 105: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	191, // 106: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	112, // 107: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	24,  // 108: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	150, // 109: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	21,  // 110: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	114, // 111: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	21,  // 112: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	117, // 113: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	117, // 114: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	118, // 115: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	118, // 116: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	118, // 117: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	21,  // 118: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	21,  // 119: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	127, // 120: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	129, // 121: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	130, // 122: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	131, // 123: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	132, // 124: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	133, // 125: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	134, // 126: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	136, // 127: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	137, // 128: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	138, // 129: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	96,  // 130: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	135, // 131: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	194, // 132: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	195, // 133: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	128, // 134: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	191, // 135: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	193, // 136: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	193, // 137: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	191, // 138: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	110, // 139: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	193, // 140: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	21,  // 141: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	193, // 142: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	140, // 143: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	151, // 144: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	152, // 145: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	154, // 146: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	155, // 147: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	141, // 148: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	142, // 149: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	156, // 150: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	95,  // 151: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	144, // 152: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	148, // 153: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	149, // 154: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	145, // 155: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	146, // 156: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	147, // 157: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	183, // 158: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	128, // 159: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	183, // 160: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	150, // 161: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	196, // 162: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	177, // 163: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	143, // 164: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	150, // 165: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	150, // 166: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	153, // 167: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	196, // 168: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	143, // 169: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	159, // 170: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	160, // 171: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	161, // 172: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	161, // 173: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	164, // 174: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	168, // 175: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	169, // 176: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	170, // 177: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	167, // 178: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	164, // 179: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	172, // 180: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	172, // 181: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	171, // 182: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	171, // 183: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	172, // 184: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	173, // 185: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	173, // 186: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	173, // 187: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	173, // 188: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	173, // 189: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	173, // 190: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	173, // 191: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	21,  // 192: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	3,   // 193: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	18,  // 194: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	18,  // 195: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	23,  // 196: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	25,  // 197: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	28,  // 198: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	30,  // 199: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	32,  // 200: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	34,  // 201: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	36,  // 202: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	41,  // 203: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	39,  // 204: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	43,  // 205: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	46,  // 206: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	56,  // 207: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	58,  // 208: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	59,  // 209: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	60,  // 210: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	62,  // 211: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	64,  // 212: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	61,  // 213: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	76,  // 214: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	82,  // 215: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	91,  // 216: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	98,  // 217: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	75,  // 218: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	100, // 219: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	103, // 220: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	102, // 221: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	66,  // 222: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	70,  // 223: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	121, // 224: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	123, // 225: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	157, // 226: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	162, // 227: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	115, // 228: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	111, // 229: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	165, // 230: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	47,  // 231: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	48,  // 232: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	50,  // 233: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	51,  // 234: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	52,  // 235: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	54,  // 236: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
+	174, // 237: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	6,   // 238: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	119, // 239: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	119, // 240: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	9,   // 241: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	11,  // 242: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	13,  // 243: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	14,  // 244: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	125, // 245: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	126, // 246: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	16,  // 247: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	103, // 248: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	111, // 249: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 250: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	20,  // 251: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	22,  // 252: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	179, // 253: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	26,  // 254: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	29,  // 255: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	31,  // 256: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	33,  // 257: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	35,  // 258: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	38,  // 259: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	42,  // 260: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	40,  // 261: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	44,  // 262: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	44,  // 263: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	44,  // 264: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 265: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 266: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 267: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	63,  // 268: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	65,  // 269: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 270: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	77,  // 271: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	83,  // 272: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	92,  // 273: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	99,  // 274: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	2,   // 275: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	101, // 276: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	105, // 277: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 278: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	67,  // 279: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	71,  // 280: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	122, // 281: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	124, // 282: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	158, // 283: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	163, // 284: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	116, // 285: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	113, // 286: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	166, // 287: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	49,  // 288: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	49,  // 289: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	53,  // 290: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	53,  // 291: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	53,  // 292: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	55,  // 293: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	175, // 294: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 295: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	120, // 296: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	120, // 297: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	10,  // 298: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 299: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	15,  // 300: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 301: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	124, // 302: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	139, // 303: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	17,  // 304: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	105, // 305: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	113, // 306: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	250, // [250:307] is the sub-list for method output_type
+	193, // [193:250] is the sub-list for method input_type
+	193, // [193:193] is the sub-list for extension type_name
+	193, // [193:193] is the sub-list for extension extendee
+	0,   // [0:193] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -15138,7 +15562,7 @@ func file_rpc_proto_init() {
 	file_nouns_proto_init()
 	file_log_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[122].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[124].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -15153,7 +15577,7 @@ func file_rpc_proto_init() {
 		(*Report_PrologDone)(nil),
 		(*Report_Devices)(nil),
 	}
-	file_rpc_proto_msgTypes[135].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[137].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -15166,14 +15590,17 @@ func file_rpc_proto_init() {
 		(*Order_Prolog)(nil),
 		(*Order_CheckHealth)(nil),
 		(*Order_Reboot)(nil),
+		(*Order_SetLevel)(nil),
+		(*Order_ShutDown)(nil),
+		(*Order_Notify)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   169,
+			NumEnums:      2,
+			NumMessages:   174,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

@@ -64,6 +64,7 @@ const (
 	Controller_SetTrigger_FullMethodName        = "/runink.v1.Controller/SetTrigger"
 	Controller_ListTriggers_FullMethodName      = "/runink.v1.Controller/ListTriggers"
 	Controller_ClearTriggers_FullMethodName     = "/runink.v1.Controller/ClearTriggers"
+	Controller_Control_FullMethodName           = "/runink.v1.Controller/Control"
 	Controller_ResetUsage_FullMethodName        = "/runink.v1.Controller/ResetUsage"
 	Controller_ListControllers_FullMethodName   = "/runink.v1.Controller/ListControllers"
 	Controller_Metrics_FullMethodName           = "/runink.v1.Controller/Metrics"
@@ -146,6 +147,9 @@ type ControllerClient interface {
 	SetTrigger(ctx context.Context, in *SetTriggerRequest, opts ...grpc.CallOption) (*TriggersReply, error)
 	ListTriggers(ctx context.Context, in *ListTriggersRequest, opts ...grpc.CallOption) (*TriggersReply, error)
 	ClearTriggers(ctx context.Context, in *ClearTriggersRequest, opts ...grpc.CallOption) (*TriggersReply, error)
+	// Control does to the daemons themselves what an operator asks: what they log, that they
+	// stop; and leaves a word for a job's owner.
+	Control(ctx context.Context, in *ControlRequest, opts ...grpc.CallOption) (*ControlReply, error)
 	// ResetUsage forgets what associations and QOS have used.
 	ResetUsage(ctx context.Context, in *ResetUsageRequest, opts ...grpc.CallOption) (*ResetUsageReply, error)
 	// ListControllers tells of each controller whether it answers and how far it is.
@@ -628,6 +632,16 @@ func (c *controllerClient) ClearTriggers(ctx context.Context, in *ClearTriggersR
 	return out, nil
 }
 
+func (c *controllerClient) Control(ctx context.Context, in *ControlRequest, opts ...grpc.CallOption) (*ControlReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ControlReply)
+	err := c.cc.Invoke(ctx, Controller_Control_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controllerClient) ResetUsage(ctx context.Context, in *ResetUsageRequest, opts ...grpc.CallOption) (*ResetUsageReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ResetUsageReply)
@@ -753,6 +767,9 @@ type ControllerServer interface {
 	SetTrigger(context.Context, *SetTriggerRequest) (*TriggersReply, error)
 	ListTriggers(context.Context, *ListTriggersRequest) (*TriggersReply, error)
 	ClearTriggers(context.Context, *ClearTriggersRequest) (*TriggersReply, error)
+	// Control does to the daemons themselves what an operator asks: what they log, that they
+	// stop; and leaves a word for a job's owner.
+	Control(context.Context, *ControlRequest) (*ControlReply, error)
 	// ResetUsage forgets what associations and QOS have used.
 	ResetUsage(context.Context, *ResetUsageRequest) (*ResetUsageReply, error)
 	// ListControllers tells of each controller whether it answers and how far it is.
@@ -900,6 +917,9 @@ func (UnimplementedControllerServer) ListTriggers(context.Context, *ListTriggers
 }
 func (UnimplementedControllerServer) ClearTriggers(context.Context, *ClearTriggersRequest) (*TriggersReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method ClearTriggers not implemented")
+}
+func (UnimplementedControllerServer) Control(context.Context, *ControlRequest) (*ControlReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Control not implemented")
 }
 func (UnimplementedControllerServer) ResetUsage(context.Context, *ResetUsageRequest) (*ResetUsageReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResetUsage not implemented")
@@ -1668,6 +1688,24 @@ func _Controller_ClearTriggers_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Controller_Control_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ControlRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).Control(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_Control_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).Control(ctx, req.(*ControlRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Controller_ResetUsage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ResetUsageRequest)
 	if err := dec(in); err != nil {
@@ -1916,6 +1954,10 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ClearTriggers",
 			Handler:    _Controller_ClearTriggers_Handler,
+		},
+		{
+			MethodName: "Control",
+			Handler:    _Controller_Control_Handler,
 		},
 		{
 			MethodName: "ResetUsage",

@@ -96,7 +96,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 	if c.Bool("v") {
 		level = "debug"
 	}
-	log, closer, err := daemon.Log(filepath.Join(dir, "log", "rink.log"), level, env.Stderr)
+	log, _, closer, err := daemon.Log(filepath.Join(dir, "log", "rink.log"), level, env.Stderr)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 		}
 		wg.Go(func() {
 			err := noded.Run(agents, noded.Options{
-				Config: nc, Version: cli.VersionLine(), Logger: log.With("daemon", "rinknoded"), StopLauncher: true,
+				Config: nc, Version: cli.SurfaceVersion, Logger: log.With("daemon", "rinknoded"), StopLauncher: true,
 				Ready: func() { joined <- struct{}{} }, Notice: said.once,
 			})
 			if err != nil && agents.Err() == nil {

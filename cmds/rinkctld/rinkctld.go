@@ -97,7 +97,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 	if c.IsSet("L") {
 		file = c.String("L")
 	}
-	log, closer, err := daemon.Log(file, level, env.Stderr)
+	log, at, closer, err := daemon.Log(file, level, env.Stderr)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	err = ctld.Run(ctx, ctld.Options{Config: conf, Version: cli.VersionLine(), Logger: log, Reload: hup})
+	err = ctld.Run(ctx, ctld.Options{Config: conf, Version: cli.VersionLine(), Logger: log, Level: at, Shutdown: cancel, Reload: hup})
 	if err != nil {
 		log.Error("stopped", "error", err)
 	}

@@ -107,7 +107,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 	if c.IsSet("L") {
 		file = c.String("L")
 	}
-	log, closer, err := daemon.Log(file, level, env.Stderr)
+	log, at, closer, err := daemon.Log(file, level, env.Stderr)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 	signal.Ignore(syscall.SIGHUP)
 	ctx, cancel := daemon.UntilStopped(context.Background())
 	defer cancel()
-	err = noded.Run(ctx, noded.Options{Config: conf, Version: cli.VersionLine(), Logger: log, StopLauncher: true})
+	err = noded.Run(ctx, noded.Options{Config: conf, Version: cli.SurfaceVersion, Logger: log, Level: at, Shutdown: cancel, StopLauncher: true})
 	if err != nil {
 		log.Error("stopped", "error", err)
 	}

@@ -229,7 +229,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "signal":
 		n, err := slurm.ParseSignalName(value)
 		if err != nil {
-			return fmt.Errorf("%s: error: Unknown job signal: %s", env.Name, value)
+			return fmt.Errorf("Unknown job signal: %s", value)
 		}
 		o.signal = int32(n)
 	case "clusters":

@@ -49,7 +49,16 @@ func parse(env *cli.Env) (*options, error) {
 	if v, ok := env.Lookup("SLURM_CLUSTERS"); ok {
 		o.clusters = v
 	}
-	given, words, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
+	args, flags := env.Args, []string(nil)
+	for i, a := range args {
+		// What follows setdebugflags begins with + or -, and is no option.
+		if len(a) > 8 && strings.HasPrefix("setdebugflags", strings.ToLower(a)) {
+			args, flags = args[:i+1], args[i+1:]
+			break
+		}
+	}
+	given, words, err := slurm.Getopt(env.Name, optionTable(), args, slurm.PermuteWords)
+	words = append(words, flags...)
 	for _, g := range given {
 		o.set(g.Name(), g.Value)
 		if o.done != "" {

@@ -153,6 +153,15 @@ func keywords() []keyword {
 		return func(c *call, _ []string) int { change(c.o); return 0 }
 	}
 	list := []keyword{
+		{"listpids", 5, 0, 2, true, (*call).listPids},
+		{"notify", 1, 2, -1, true, (*call).notify},
+		{"pidinfo", 3, 1, 1, true, (*call).pidInfo},
+		{"power", 2, 1, -1, true, (*call).power},
+		{"schedloglevel", 3, 1, 1, false, (*call).schedLogLevel},
+		{"setdebug", 4, 1, 2, true, (*call).setDebug},
+		{"setdebugflags", 9, 1, -1, true, (*call).setDebugFlags},
+		{"shutdown", 8, 0, 1, true, (*call).shutdown},
+		{"token", 3, 0, 2, false, (*call).token},
 		{"all", 3, 0, 0, false, set(func(o *options) { o.all = true })},
 		{"cluster", 2, 0, 1, true, (*call).setCluster},
 		{"completing", 3, 0, 0, true, (*call).completing},
@@ -194,8 +203,7 @@ func keywords() []keyword {
 		{"write", 5, 1, -1, true, (*call).write},
 	}
 	for _, name := range []string{
-		"abort", "fsdampeningfactor", "fairsharedampeningfactor", "getent", "gethost", "listpids", "notify", "pidinfo", "power",
-		"schedloglevel", "setdebug", "setdebugflags", "shutdown", "token",
+		"abort", "fsdampeningfactor", "fairsharedampeningfactor", "getent", "gethost",
 	} {
 		list = append(list, keyword{name, len(name), 0, -1, false, func(c *call, _ []string) int {
 			c.env.Errorf("cannot do %q: this cluster's controllers have no such request", name)

@@ -40,12 +40,13 @@ func entities() []entity {
 		{"nodes", 1, true, "slurm_load_node error", (*call).showNodes},
 		{"partitions", 1, true, "slurm_load_partitions error", (*call).showPartitions},
 		{"reservations", 1, true, "slurm_load_reservations error", (*call).showReservations},
+		{"slurmd", 6, true, "slurmd error", (*call).showSlurmd},
 		{"steps", 2, true, "slurm_get_job_steps error", (*call).showSteps},
 		{"topology", 1, true, "slurm_load_topo error", (*call).showTopology},
 		{"burstbuffer", 1, false, "", none("No burst buffers")},
 		{"version", 1, false, "", func(c *call, _ string) int { return c.print(cli.VersionLine() + "\n") }},
 	}
-	for _, name := range []string{"bbstat", "dwstat", "frontend", "resources", "slurmd", "topoconf"} {
+	for _, name := range []string{"bbstat", "dwstat", "frontend", "resources", "topoconf"} {
 		list = append(list, entity{name, 3, false, "", func(c *call, _ string) int {
 			c.env.Errorf("cannot show %s: this cluster's controllers have no such request", name)
 			return 1

@@ -16,7 +16,8 @@ type column = show.Column[*view, *group]
 // view is how the rows are looked at.
 type view struct {
 	*show.View
-	exact bool // --exact: rows do not mix nodes of different make
+	exact bool   // --exact: rows do not mix nodes of different make
+	asked string // the cluster, when one was asked for by name
 }
 
 // keyFunc says of a node and its partition what must be the same for two nodes
@@ -99,7 +100,7 @@ func fields() []field {
 		ranged(0, "AllocMem", "ALLOCMEM", func(n *show.Node) int64 { return int64(n.UsedMem) }),
 		partition('S', "AllocNodes", "ALLOCNODES", func(p *sched.Partition) string { return show.List(p.AllocNodes, "all") }),
 		partition('a', "Available", "AVAIL", avail),
-		{column: column{Letter: 'V', Names: []string{"Cluster"}, Header: "CLUSTER", Value: func(v *view, _ *group) string { return v.Cluster }}},
+		{column: column{Letter: 'V', Names: []string{"Cluster"}, Header: "CLUSTER", Value: func(v *view, _ *group) string { return show.Or(v.asked, show.NA) }}},
 		node(0, "Comment", "COMMENT", show.Null, func(_ *view, n *show.Node) string { return show.Or(n.Comment, show.Null) }),
 		ranged('Y', "Cores", "CORES", cores),
 		ranged('c', "CPUs", "CPUS", cpus),

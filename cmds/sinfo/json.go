@@ -15,9 +15,7 @@ func printData(env *cli.Env, o *options, v *view, parts []*sched.Partition, node
 		}
 	}
 	groups := build(o, parts, nodes, keys, true)
-	if err := sortGroups(env, columns(), o.sort, v, groups); err != nil {
-		return err
-	}
+	sortGroups(columns(), o.sort, v, groups)
 	rows := make([]any, len(groups))
 	for i, g := range groups {
 		rows[i] = groupData(v, g)

@@ -89,9 +89,7 @@ func parse(env *cli.Env) (*options, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(words) > 0 {
-		return nil, &usageError{[]string{env.Name + ": error: Unrecognized option: " + words[0], usageText}}
-	}
+	_ = words // words that belong to no option mean nothing, as in Slurm
 	o.settle()
 	return o, nil
 }

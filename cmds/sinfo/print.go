@@ -24,12 +24,14 @@ func printNodes(env *cli.Env, o *options, v *view, parts []*sched.Partition, nod
 		table, unknown = show.Letters(cols, o.format)
 	}
 	for _, u := range unknown {
-		env.Errorf("Invalid node format specification: %s", u)
+		if o.byName {
+			env.Errorf("Invalid job format specification: %s", u)
+		} else {
+			fmt.Fprintf(env.Stderr, "Invalid node format specification: %s\n", u)
+		}
 	}
 	groups := build(o, parts, nodes, keysOf(table, o.exact), table.Shows("PARTITION"))
-	if err := sortGroups(env, cols, o.sort, v, groups); err != nil {
-		return err
-	}
+	sortGroups(cols, o.sort, v, groups)
 	if !o.hasFormat {
 		widen(&table, groups, o.apart)
 	}
@@ -62,13 +64,10 @@ func keysOf(table show.Table[*view, *group], exact bool) []keyFunc {
 
 // sortGroups sorts the rows; #P is the order of the partitions in the
 // configuration.
-func sortGroups(env *cli.Env, cols []column, order string, v *view, groups []*group) error {
+func sortGroups(cols []column, order string, v *view, groups []*group) {
 	byIndex := func(_ *view, a, b *group) int { return cmp.Compare(a.index, b.index) }
-	unknown := show.Sort(cols, v, groups, slurm.ParseSort(order), map[string]func(*view, *group, *group) int{"#P": byIndex, "#R": byIndex})
-	if len(unknown) > 0 {
-		return mistake(env, "Invalid sort specification: %s", unknown[0])
-	}
-	return nil
+	// A letter that is no column does not sort, as in Slurm.
+	show.Sort(cols, v, groups, slurm.ParseSort(order), map[string]func(*view, *group, *group) int{"#P": byIndex, "#R": byIndex})
 }
 
 // widen makes the column of partitions wide enough for the longest name, and in

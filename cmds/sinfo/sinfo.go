@@ -60,7 +60,7 @@ func Run(env *cli.Env) int {
 
 // list asks the controller once and prints what it said.
 func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster string) int {
-	v := &view{View: show.NewView(env), exact: o.exact}
+	v := &view{View: show.NewView(env), exact: o.exact, asked: o.clusters}
 	v.NoConvert, v.Cluster = o.noConvert, cluster
 	if o.reservations {
 		return listReservations(env, o, v, client)

@@ -83,6 +83,7 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient) int {
 		format = o.formatFor(v.w)
 	}
 	table, unknown := show.Letters(columns(), format)
+	table = table.Bare() // sprio leaves out what squeue prints as it is written
 	for _, u := range unknown {
 		env.Errorf("Invalid job format specification: %s", u)
 	}

@@ -203,10 +203,10 @@ func columns() []column {
 		text(0, "system_comment SystemComment", "SYSTEM_COMMENT", func(j *show.Job) string { return j.SystemComment }),
 		asked('J', "Threads", "THREADS_PER_CORE", "*", func(j *show.Job) int { return j.Spec.ThreadsPerCore }),
 		timeLeft(),
-		{Letter: 'l', Names: []string{"TimeLimit"}, Header: "TIME_LIMIT",
+		{Letter: 'l', Names: []string{"TimeLimit"}, Header: "TIME_LIMIT", Whole: true,
 			Value:   func(_ *show.View, j *show.Job) string { return j.Limit() },
 			Compare: show.By(func(_ *show.View, j *show.Job) slurm.Duration { return j.TimeLimit })},
-		{Letter: 'M', Names: []string{"TimeUsed"}, Header: "TIME",
+		{Letter: 'M', Names: []string{"TimeUsed"}, Header: "TIME", Whole: true,
 			Value:   func(v *show.View, j *show.Job) string { return j.TimeUsed(v.Now).Short() },
 			Compare: show.By(func(v *show.View, j *show.Job) slurm.Duration { return j.TimeUsed(v.Now) })},
 		col(0, "Tres tres-alloc", "TRES_ALLOC", func(v *show.View, j *show.Job) string { return v.TRESText(v.TRES(j)) }),
@@ -266,6 +266,7 @@ func minTmpDisk() column {
 
 func timeLeft() column {
 	c := col('L', "TimeLeft", "TIME_LEFT", func(v *show.View, j *show.Job) string { return j.TimeLeft(v.Now) })
+	c.Whole = true
 	c.Compare = show.By(func(v *show.View, j *show.Job) slurm.Duration {
 		if j.TimeLimit == slurm.Unlimited {
 			return j.TimeLimit

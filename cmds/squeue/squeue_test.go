@@ -76,7 +76,7 @@ func TestTables(t *testing.T) {
 			"             JOBID PARTITION     NAME     USER ST          START_TIME  NODES SCHEDNODES           NODELIST(REASON)",
 			"            700003     short    later    alice PD 2035-03-04T13:00:00      1 (null)               (BeginTime)",
 			"            700001     debug a-rather    alice PD                 N/A      1 (null)               (JobHeldUser)")},
-		{"LettersWithTextBetween", three(), []string{"-ho%A|%t|%.3j|%5D|%-", "-j", "700002"}, nil, "700002|R| ok|2    |\n"},
+		{"LettersWithTextBetween", three(), []string{"-ho%A|%t|%.3j|%5D|%-", "-j", "700002"}, nil, "700002|R| ok|2    |%-\n"},
 		{"TextInFrontIsPrinted", three(), []string{"-h", "-o %A|%u", "-t", "R"}, nil, " 700002|alice\n"},
 		{"PercentSignsInARow", three(), []string{"-h", "-o%%i", "-tr"}, nil, "700002\n"},
 		{"NamesAreTwentyWide", three(), []string{"-O", "jobid,STATE,timelimit", "-t", "running"}, nil, lines(
@@ -139,7 +139,7 @@ func TestMistakes(t *testing.T) {
 		{"UnknownOption", []string{"--nosuch"}, "squeue: unrecognized option '--nosuch'\nTry \"squeue --help\" for more information\n", 1},
 		{"StrayWord", []string{"700001"}, "squeue: error: Unrecognized option: 700001\nUsage: squeue", 1},
 		{"UnknownField", []string{"-O", "nosuchfield"}, "squeue: error: Invalid job format specification: nosuchfield\n", 0},
-		{"UnknownLetter", []string{"-o", "%1"}, "squeue: error: Invalid job format specification: 1\n", 0},
+		{"UnknownLetter", []string{"-o", "%1"}, "squeue: error: Invalid job format specification: \n", 0},
 		{"UnknownSortKey", []string{"-S", "i,?"}, "squeue: error: Invalid sort specification: ?\n", 1},
 		{"UnknownNode", []string{"-w", "n9"}, "squeue: error: Invalid node name n9\n", 1},
 	} {

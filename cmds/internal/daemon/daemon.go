@@ -11,8 +11,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"syscall"
+
+	"github.com/runink/rink/slurm"
 )
 
 // UntilStopped returns a context that ends on SIGINT or SIGTERM.
@@ -21,30 +22,23 @@ func UntilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // Log opens a daemon's log: a file when one is configured, stderr otherwise.
-// Level goes by Slurm's words ("info", "debug", "error", or a number).
-func Log(file, level string, stderr io.Writer) (*slog.Logger, io.Closer, error) {
+// Level goes by Slurm's words ("info", "debug", "error", or a number), and may be
+// changed through what is returned.
+func Log(file, level string, stderr io.Writer) (*slog.Logger, *slog.LevelVar, io.Closer, error) {
 	out, closer := stderr, io.Closer(io.NopCloser(nil))
 	if file != "" {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return nil, nil, fmt.Errorf("cannot open the log: %w", err)
+			return nil, nil, nil, fmt.Errorf("cannot open the log: %w", err)
 		}
 		f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
 		if err != nil {
-			return nil, nil, fmt.Errorf("cannot open the log: %w", err)
+			return nil, nil, nil, fmt.Errorf("cannot open the log: %w", err)
 		}
 		out, closer = f, f
 	}
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: levelOf(level)})), closer, nil
-}
-
-func levelOf(word string) slog.Level {
-	switch strings.ToLower(word) {
-	case "quiet", "fatal", "error", "0", "1", "2":
-		return slog.LevelError
-	case "debug", "debug2", "debug3", "debug4", "debug5", "5", "6", "7", "8", "9":
-		return slog.LevelDebug
-	}
-	return slog.LevelInfo
+	var at slog.LevelVar
+	at.Set(slog.Level(slurm.LogLevel(level)))
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: &at})), &at, closer, nil
 }
 
 // PIDFile writes the daemon's process id and returns what removes it. Nothing

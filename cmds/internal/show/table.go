@@ -35,7 +35,7 @@ type piece[V, R any] struct {
 type Table[V, R any] struct{ pieces []piece[V, R] }
 
 // Letters makes a table of a format such as "%.18i %9P". What is no column of
-// it, as written behind its percent sign, is left out and returned.
+// it is printed as it is written, as in Slurm, and its letter returned.
 func Letters[V, R any](columns []Column[V, R], format string) (t Table[V, R], unknown []string) {
 	if format == "%all" {
 		return allLetters(columns), nil
@@ -47,12 +47,28 @@ func Letters[V, R any](columns []Column[V, R], format string) (t Table[V, R], un
 		}
 		c := byLetter(columns, p.Letter)
 		if c == nil {
-			unknown = append(unknown, strings.TrimPrefix(p.Spec, "%"))
+			letter := ""
+			if p.Letter != 0 {
+				letter = string(rune(p.Letter))
+			}
+			unknown = append(unknown, letter)
+			t.pieces = append(t.pieces, piece[V, R]{after: p.Spec})
 			continue
 		}
 		t.pieces = append(t.pieces, piece[V, R]{c, p.Width, p.Right, p.After})
 	}
 	return t, unknown
+}
+
+// Bare is the table without what is no column of it.
+func (t Table[V, R]) Bare() Table[V, R] {
+	out := Table[V, R]{}
+	for _, p := range t.pieces {
+		if p.column != nil || !strings.HasPrefix(p.after, "%") {
+			out.pieces = append(out.pieces, p)
+		}
+	}
+	return out
 }
 
 // allLetters is the format %all: every letter there is, separated by bars.
