@@ -34,6 +34,7 @@ type job struct {
 	finished  bool
 	pauses    uint64          // how often it was told to stop or go on
 	asides    map[string]bool // task prologs and epilogs that run, by slice id
+	begun     bool            // the batch script was begun: once is all there is of an incarnation
 	stepsDone map[uint32]bool // steps that have ended here
 	batch     *rinkpb.JobDone // how the batch script ended here
 	oom       bool
@@ -96,10 +97,12 @@ func (a *Agent) launchJob(ctx context.Context, order *rinkpb.LaunchJob) {
 	}
 	id := batchID(j.key)
 	j.mu.Lock()
-	if j.slices[id] != nil || j.ending {
+	if j.begun || j.ending {
+		// Also when the script has ended, and the rest does not know yet.
 		j.mu.Unlock()
 		return
 	}
+	j.begun = true
 	j.slices[id] = &running{id: id, batch: true}
 	j.mu.Unlock()
 	// The job's own file comes last: with it the order counts as taken.

@@ -84,7 +84,7 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 	if over {
 		j.batch, ending = batch, true
 	}
-	j.ending = ending || reported
+	j.ending, j.begun = ending || reported, launched
 	for _, n := range done {
 		j.stepsDone[n] = true
 	}
