@@ -84,6 +84,7 @@ type Server struct {
 	power      power
 	prologs    *prologBook
 	stopping   context.Context // ends when the server does
+	mails      mailer
 	checks     healthChecks
 	triggers   *triggers
 	asking     asking

@@ -189,12 +189,16 @@ func (s *Server) carryOut(ev state.Event, leads bool) {
 		if leads {
 			s.dispatchStart(ev.Job)
 		}
+		s.mailStarted(ev.Job)
 	case state.JobChanged:
 		s.waits.notify(ev.New)
 		if leads {
 			s.dispatchChange(ev.Old, ev.New)
 		}
 		s.noticePriority(ev)
+		s.mailChanged(ev)
+	case state.JobEnded:
+		s.mailEnded(ev)
 	case state.JobPurged:
 		s.waits.forget(ev.Job)
 	case state.StepEnded:
@@ -238,6 +242,7 @@ func (s *Server) tick(ctx context.Context, now time.Time) {
 	}
 	s.signalWarnings(now)
 	s.warnPreempted(now)
+	s.mailTimes(now)
 	s.powerWork(ctx, now)
 	s.rebootWork(ctx, now)
 	s.checkHealth(now)

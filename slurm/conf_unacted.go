@@ -9,7 +9,7 @@ var unacted = keySet(
 	"AccountingStoreFlags", "BatchStartTimeout", "CompleteWait",
 	"GetEnvTimeout",
 	"InactiveLimit", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
-	"MailDomain", "MailProg", "MaxTasksPerNode", "MessageTimeout", "MpiParams",
+	"MaxTasksPerNode", "MessageTimeout", "MpiParams",
 	"ProctrackType", "PropagatePrioProcess", "PropagateResourceLimits",
 	"PropagateResourceLimitsExcept", "SlurmUser", "SlurmctldAddr",
 	"SlurmctldTimeout", "SlurmdUser", "SrunEpilog", "SrunProlog", "TaskPlugin", "TaskPluginParam", "TmpFS",
