@@ -139,6 +139,12 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 		argvOf = prog
 	}
 	common := mergeStepEnv(req.Env, sched.StepEnv(j, step, opts, conf))
+	if req.AllTasks > 0 {
+		all := fmt.Sprint(req.AllTasks)
+		common = mergeStepEnv(common, []string{
+			"SLURM_NTASKS=" + all, "SLURM_NPROCS=" + all, "SLURM_STEP_NUM_TASKS=" + all, "SLURM_STEP_NODELIST=" + req.AllNodes,
+		})
+	}
 	var nodes []string
 	for _, n := range step.Nodes {
 		nodes = append(nodes, string(n.Node))
@@ -164,7 +170,7 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 			Pty: opts.Step.Pty, Rows: req.PtyRows, Cols: req.PtyCols, Label: opts.Step.Label, TotalTasks: int32(step.Tasks),
 			CpusPerTask: int32(step.CPUsPerTask), Mem: int64(n.Mem), Gres: api.GresAllocsToProto(n.Gres),
 			TaskProlog: opts.Step.TaskProlog, TaskEpilog: opts.Step.TaskEpilog, Stdin: req.Stdin, StdinTask: req.StdinTask,
-			Unbuffered: opts.Step.Unbuffered, StepNodeIndex: int32(i), Cpus: int32(n.CPUs), CpuBind: opts.CPUBind, Mpi: mpiOf(opts, conf), StepNodes: nodes, RankNodes: rankNodes,
+			Unbuffered: opts.Step.Unbuffered, StepNodeIndex: int32(i), Cpus: int32(n.CPUs), CpuBind: opts.CPUBind, Mpi: mpiOf(opts, conf), StepNodes: nodes, RankNodes: rankNodes, RankOffset: req.RankOffset,
 			Container: opts.Container, Chdir: opts.Given["chdir"], Join: req.Join, JoinStep: req.JoinStep,
 		}
 		order.GresFiles, order.Here.GresFiles = s.deviceFiles(n.Node, n.Gres), s.deviceFiles(n.Node, j.Alloc[at].Gres)

@@ -89,7 +89,7 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 	common.Set("SLURM_CPUS_ON_NODE", strconv.Itoa(int(cpus)))
 	var ranks []string
 	for _, t := range order.Tasks {
-		ranks = append(ranks, strconv.Itoa(int(t.Rank)))
+		ranks = append(ranks, strconv.Itoa(int(t.Rank+order.RankOffset)))
 	}
 	common.Set("SLURM_GTIDS", strings.Join(ranks, ","))
 	envs := make([]*taskenv.Env, len(order.Tasks))
@@ -104,7 +104,7 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 	for i, t := range order.Tasks {
 		names := a.fileNames(j, slurm.StepID(order.Step), int(t.Rank), int(order.StepNodeIndex))
 		env := envs[i]
-		env.Set("SLURM_PROCID", strconv.Itoa(int(t.Rank)))
+		env.Set("SLURM_PROCID", strconv.Itoa(int(t.Rank+order.RankOffset)))
 		env.Set("SLURM_LOCALID", strconv.Itoa(int(t.Local)))
 		var socket slice.Task
 		if speaksPMI(order) {

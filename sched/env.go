@@ -135,6 +135,7 @@ func StepEnv(j *Job, s *Step, opts *slurm.JobOptions, cfg *Config) []string {
 	if opts.Given["job-name"] {
 		e.set("SLURM_JOB_NAME", s.Name)
 	}
+	stepAsked(&e, opts)
 	if opts.Step.Label {
 		e.set("SLURM_LABELIO", "1")
 	}
@@ -286,7 +287,14 @@ func distribution(e *env, d string) {
 		e.set("SLURM_DIST_PLANESIZE", d[6:])
 		return
 	}
-	e.given("SLURM_DISTRIBUTION", d)
+	nodes, rest, more := strings.Cut(d, ":")
+	if nodes == "*" {
+		nodes = "block"
+	}
+	if more {
+		nodes += ":" + rest
+	}
+	e.given("SLURM_DISTRIBUTION", strings.ToLower(nodes))
 }
 
 // arbitrary reports whether a distribution leaves it to a list of nodes where

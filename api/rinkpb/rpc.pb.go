@@ -6975,6 +6975,9 @@ type CreateStepRequest struct {
 	DontWait      bool                   `protobuf:"varint,19,opt,name=dont_wait,json=dontWait,proto3" json:"dont_wait,omitempty"`
 	Join          bool                   `protobuf:"varint,40,opt,name=join,proto3" json:"join,omitempty"`
 	JoinStep      int32                  `protobuf:"varint,41,opt,name=join_step,json=joinStep,proto3" json:"join_step,omitempty"` // see LaunchStep
+	RankOffset    int32                  `protobuf:"varint,42,opt,name=rank_offset,json=rankOffset,proto3" json:"rank_offset,omitempty"`
+	AllTasks      int32                  `protobuf:"varint,43,opt,name=all_tasks,json=allTasks,proto3" json:"all_tasks,omitempty"`
+	AllNodes      string                 `protobuf:"bytes,44,opt,name=all_nodes,json=allNodes,proto3" json:"all_nodes,omitempty"` // of all steps that one srun starts on components of a job
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7154,6 +7157,27 @@ func (x *CreateStepRequest) GetJoinStep() int32 {
 		return x.JoinStep
 	}
 	return 0
+}
+
+func (x *CreateStepRequest) GetRankOffset() int32 {
+	if x != nil {
+		return x.RankOffset
+	}
+	return 0
+}
+
+func (x *CreateStepRequest) GetAllTasks() int32 {
+	if x != nil {
+		return x.AllTasks
+	}
+	return 0
+}
+
+func (x *CreateStepRequest) GetAllNodes() string {
+	if x != nil {
+		return x.AllNodes
+	}
+	return ""
 }
 
 type CreateStepReply struct {
@@ -11542,7 +11566,8 @@ type LaunchStep struct {
 	Container     string                 `protobuf:"bytes,40,opt,name=container,proto3" json:"container,omitempty"`
 	Chdir         bool                   `protobuf:"varint,41,opt,name=chdir,proto3" json:"chdir,omitempty"`
 	Join          bool                   `protobuf:"varint,42,opt,name=join,proto3" json:"join,omitempty"`
-	JoinStep      int32                  `protobuf:"varint,43,opt,name=join_step,json=joinStep,proto3" json:"join_step,omitempty"` // into a slice of the job that runs: of a step, or with -1 of the script, or what there is
+	JoinStep      int32                  `protobuf:"varint,43,opt,name=join_step,json=joinStep,proto3" json:"join_step,omitempty"`       // into a slice of the job that runs: of a step, or with -1 of the script, or what there is
+	RankOffset    int32                  `protobuf:"varint,44,opt,name=rank_offset,json=rankOffset,proto3" json:"rank_offset,omitempty"` // what ranks are counted from, where a step is one of several of a heterogeneous job's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -11818,6 +11843,13 @@ func (x *LaunchStep) GetJoin() bool {
 func (x *LaunchStep) GetJoinStep() int32 {
 	if x != nil {
 		return x.JoinStep
+	}
+	return 0
+}
+
+func (x *LaunchStep) GetRankOffset() int32 {
+	if x != nil {
+		return x.RankOffset
 	}
 	return 0
 }
@@ -14335,7 +14367,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x14\n" +
 	"\x05taken\x18\x02 \x01(\x03R\x05taken\x12\x14\n" +
 	"\x05known\x18\x03 \x01(\x03R\x05known\x12\x18\n" +
-	"\acharged\x18\x04 \x01(\x03R\acharged\"\xbd\x04\n" +
+	"\acharged\x18\x04 \x01(\x03R\acharged\"\x98\x05\n" +
 	"\x11CreateStepRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\rR\x03job\x12\x19\n" +
@@ -14361,7 +14393,11 @@ const file_rpc_proto_rawDesc = "" +
 	"stdin_task\x18\x12 \x01(\x05R\tstdinTask\x12\x1b\n" +
 	"\tdont_wait\x18\x13 \x01(\bR\bdontWait\x12\x12\n" +
 	"\x04join\x18( \x01(\bR\x04join\x12\x1b\n" +
-	"\tjoin_step\x18) \x01(\x05R\bjoinStep\"\x9f\x01\n" +
+	"\tjoin_step\x18) \x01(\x05R\bjoinStep\x12\x1f\n" +
+	"\vrank_offset\x18* \x01(\x05R\n" +
+	"rankOffset\x12\x1b\n" +
+	"\tall_tasks\x18+ \x01(\x05R\ballTasks\x12\x1b\n" +
+	"\tall_nodes\x18, \x01(\tR\ballNodes\"\x9f\x01\n" +
 	"\x0fCreateStepReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12#\n" +
 	"\x04step\x18\x02 \x01(\v2\x0f.runink.v1.StepR\x04step\x12 \n" +
@@ -14727,7 +14763,7 @@ const file_rpc_proto_rawDesc = "" +
 	" \x03(\tR\tprologEnv\x12\x1a\n" +
 	"\brequeued\x18\v \x01(\bR\brequeued\x12\x1c\n" +
 	"\tcontainer\x18( \x01(\tR\tcontainer\x12\x14\n" +
-	"\x05chdir\x18) \x01(\bR\x05chdir\"\xcd\a\n" +
+	"\x05chdir\x18) \x01(\bR\x05chdir\"\xee\a\n" +
 	"\n" +
 	"LaunchStep\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x12\n" +
@@ -14774,7 +14810,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\tcontainer\x18( \x01(\tR\tcontainer\x12\x14\n" +
 	"\x05chdir\x18) \x01(\bR\x05chdir\x12\x12\n" +
 	"\x04join\x18* \x01(\bR\x04join\x12\x1b\n" +
-	"\tjoin_step\x18+ \x01(\x05R\bjoinStep\"Z\n" +
+	"\tjoin_step\x18+ \x01(\x05R\bjoinStep\x12\x1f\n" +
+	"\vrank_offset\x18, \x01(\x05R\n" +
+	"rankOffset\"Z\n" +
 	"\bTaskHere\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x14\n" +
 	"\x05local\x18\x02 \x01(\x05R\x05local\x12\x12\n" +

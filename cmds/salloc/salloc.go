@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/submit"
@@ -61,6 +63,13 @@ func Run(env *cli.Env) int {
 	if !submit.OnCluster(env, client, o.Job.Clusters) {
 		return 1
 	}
+	if dir := o.Job.WorkDir; dir != "" {
+		if err := unix.Access(dir, unix.X_OK); err != nil {
+			env.Errorf("chdir(%s): %s", dir, submit.Cause(err))
+			return 1
+		}
+	}
+	asked := env.Now()
 	ctx, stop := signal.NotifyContext(env.Ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	got, err := submit.Allocate(ctx, env, client, comps, quiet, "job")
 	stop()
@@ -76,17 +85,23 @@ func Run(env *cli.Env) int {
 			env.Infof("Job allocation %d has been revoked.", revoked.Job)
 			env.Infof("Job has been cancelled")
 			env.Errorf("Job submit/allocate failed: %s", cli.Reason(err))
+		case errors.As(err, &busy) && busy.Why != 0:
+			env.Infof("Job allocation %d has been revoked.", busy.Job)
+			env.Errorf("Job submit/allocate failed: %s", cli.Reason(err))
 		case errors.As(err, &busy):
 			env.Infof("Job allocation %d has been revoked.", busy.Job)
 			env.Errorf("Unable to allocate resources: %s", cli.Reason(err))
 		default:
 			env.Errorf("Job submit/allocate failed: %s", cli.Reason(err))
 		}
-		return 1
+		return submit.FailureCode(env, err)
 	}
 	id := got.Job.ID
 	if !quiet {
 		env.Infof("Granted job allocation %d", id)
+	}
+	if o.Job.Bell || !o.Job.NoBell && env.Now().Sub(asked) > bellAfter {
+		ring()
 	}
 	if o.Job.NoShell {
 		return 0
@@ -122,8 +137,10 @@ func Run(env *cli.Env) int {
 		relinquish(1, 0)
 		return 1
 	}
-	code, sig := runCommand(env, client, path, argv, vars, got.Job)
-	relinquish(code, sig)
+	code, sig, revoked := runCommand(env, client, path, argv, vars, got.Job, len(line.Rest) == 0)
+	if !revoked {
+		relinquish(code, sig)
+	}
 	switch syscall.Signal(sig) {
 	case 0:
 	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL:
@@ -192,9 +209,10 @@ func allocVars(env *cli.Env, client *cli.Client, got *submit.Allocation) ([]stri
 	return submit.Merge(env.Vars, vars), nil
 }
 
-// runCommand runs the command until it ends. Should the allocation end first,
-// the command is told to go.
-func runCommand(env *cli.Env, client *cli.Client, path string, argv, vars []string, j *sched.Job) (code, sig int) {
+// runCommand runs the command until it ends. Should the allocation end first, a
+// shell on a terminal is told to go, and others are sent what --kill-command
+// says.
+func runCommand(env *cli.Env, client *cli.Client, path string, argv, vars []string, j *sched.Job, shell bool) (code, sig int, gone bool) {
 	cmd := exec.Command(path)
 	cmd.Args, cmd.Env = argv, vars
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = env.Stdin, env.Stdout, env.Stderr
@@ -210,7 +228,7 @@ func runCommand(env *cli.Env, client *cli.Client, path string, argv, vars []stri
 	defer signal.Stop(terminate)
 	if err := cmd.Start(); err != nil {
 		env.Errorf("_fork_command: cannot run %s: %v", argv[0], err)
-		return 1, 0
+		return 1, 0, false
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }() // ends with the command
@@ -229,22 +247,26 @@ func runCommand(env *cli.Env, client *cli.Client, path string, argv, vars []stri
 		case s := <-terminate:
 			cmd.Process.Signal(s)
 		case <-revoked:
-			revoked = nil
+			revoked, gone = nil, true
 			env.Infof("Job allocation %d has been revoked.", j.ID)
-			cmd.Process.Signal(syscall.SIGHUP)
-			go func() { // ends with the command at the latest
-				time.Sleep(2 * time.Second)
-				cmd.Process.Kill()
-			}()
+			switch {
+			case j.Spec != nil && j.Spec.KillCommand != "":
+				if sig, err := slurm.ParseSignalName(j.Spec.KillCommand); err == nil {
+					cmd.Process.Signal(syscall.Signal(sig))
+				}
+			case shell && isTerminal(os.Stdin):
+				cmd.Process.Signal(syscall.SIGHUP)
+				cmd.Process.Signal(syscall.SIGCONT)
+			}
 		case <-done:
 			st, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
 			switch {
 			case !ok:
-				return 1, 0
+				return 1, 0, gone
 			case st.Signaled():
-				return 0, int(st.Signal())
+				return 0, int(st.Signal()), gone
 			}
-			return st.ExitStatus(), 0
+			return st.ExitStatus(), 0, gone
 		}
 	}
 }
@@ -265,4 +287,20 @@ func watchEnd(ctx context.Context, client *cli.Client, id slurm.JobID) bool {
 		}
 	}
 	return false
+}
+
+// bellAfter is how long one waits for an allocation before the terminal rings
+// when it is there.
+const bellAfter = 10 * time.Second
+
+// ring rings the terminal's bell, if output goes to one.
+func ring() {
+	if isTerminal(os.Stdout) {
+		fmt.Fprint(os.Stdout, "\a")
+	}
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }

@@ -74,6 +74,10 @@ func Run(env *cli.Env) int {
 	for i := range comps {
 		job, err := request(env, &comps[i], sc)
 		if err != nil {
+			var bad *slurm.OptionError
+			if errors.As(err, &bad) {
+				return submit.Refused(env, err, exitRefusedHere)
+			}
 			env.Errorf("%v", err)
 			return exitRefusedHere
 		}
@@ -171,7 +175,7 @@ func request(env *cli.Env, o *slurm.CommandOptions, sc *script) (*rinkpb.JobRequ
 	}
 	vars, err := submit.Environment(env, &o.Job)
 	if err != nil {
-		return nil, err
+		return nil, &slurm.OptionError{Lines: []string{env.Name + ": error: " + err.Error()}, Exit: 1}
 	}
 	// Where it was submitted, which --chdir does not change.
 	vars = submit.Merge(vars, []string{"SLURM_SUBMIT_DIR=" + submit.WorkDir(env, ""), submit.PrioProcess()})

@@ -70,7 +70,7 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 			c.nodeOf[int32(r)] = string(n.Node)
 		}
 	}
-	c.out = steps.NewPrinter(files.stdout, files.more, s.o.Job.Step.Label, c.step.Tasks)
+	c.out = steps.NewPrinter(files.stdout, files.more, s.o.Job.Step.Label, max(c.step.Tasks, s.all)).From(s.offset)
 	defer c.out.Flush()
 	ctx, stop := context.WithCancel(s.env.Ctx)
 	defer stop()
@@ -347,7 +347,7 @@ func (c *carrier) tellExits(node string) {
 		if ranks[k] == nil {
 			order = append(order, k)
 		}
-		ranks[k] = append(ranks[k], uint32(r))
+		ranks[k] = append(ranks[k], uint32(int(r)+c.s.offset))
 	}
 	for _, k := range order {
 		c.s.env.Errorf("%s: %s: %s", k.node, taskList(ranks[k]), k.words)
@@ -441,7 +441,7 @@ func (c *carrier) sayStates() {
 				how = "exited abnormally"
 			}
 		}
-		byState[how] = append(byState[how], uint32(r))
+		byState[how] = append(byState[how], uint32(int(r)+c.s.offset))
 	}
 	for _, how := range []string{"running", "exited abnormally", "exited"} {
 		if ranks := byState[how]; len(ranks) > 0 {

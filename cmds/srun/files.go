@@ -8,11 +8,11 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/submit"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
@@ -58,7 +58,7 @@ func (s *run) takeOutputs() *outputs {
 		}
 	}
 	if ownFile(o.Error) {
-		w.errPat, o.Error = o.Error, ""
+		w.errPat, o.Error = o.Error, "all"
 	}
 	return w
 }
@@ -100,7 +100,7 @@ func (s *run) openOutputs(w *outputs, v slurm.FileNameValues) error {
 		}
 		f, err := os.OpenFile(name, flags, 0o666)
 		if err != nil {
-			return nil, fmt.Errorf("Could not open %s file: %s", which, cause(err))
+			return nil, fmt.Errorf("Could not open %s file: %s", which, submit.Cause(err))
 		}
 		w.files = append(w.files, f)
 		return f, nil
@@ -130,16 +130,6 @@ func (w *outputs) close() {
 	for _, f := range w.files {
 		f.Close()
 	}
-}
-
-// cause words what is wrong with a file as the C library does.
-func cause(err error) string {
-	var errno syscall.Errno
-	if !errors.As(err, &errno) {
-		return err.Error()
-	}
-	text := errno.Error()
-	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 // withinJob says in srun's own words what the allocation is too small for. It

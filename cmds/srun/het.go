@@ -1,7 +1,9 @@
 package srun
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -13,6 +15,9 @@ import (
 type part struct {
 	job slurm.JobID
 	o   slurm.CommandOptions
+
+	offset, all int    // the first rank here, and how many there are in all; 0 and 0: the step is alone
+	nodes       string // of all
 }
 
 // partsInside works out the steps of a call within a job: one of that job or,
@@ -30,23 +35,74 @@ func partsInside(env *cli.Env, comps []slurm.CommandOptions, job slurm.JobID) ([
 				groups[i] = i
 			}
 		case groups == nil && len(comps) == 1:
-			parts = append(parts, part{job, comps[k]})
+			parts = append(parts, part{job: job, o: comps[k]})
 			continue
 		case groups == nil:
 			groups = []int{k}
 		}
 		if size == 0 {
-			return nil, fmt.Errorf("Job %d is not a heterogeneous job: it has no component %d", job, groups[len(groups)-1])
+			return nil, errors.New("No directives to start application on any available hetjob components")
 		}
 		for _, g := range groups {
 			id, err := slurm.ParseJobID(env.Getenv("SLURM_JOB_ID_HET_GROUP_" + strconv.Itoa(g)))
 			if err != nil {
-				return nil, fmt.Errorf("Job %d has no component %d: it has %d", job, g, size)
+				return nil, fmt.Errorf("Requested het-group offset exceeds highest hetjob index (%d > %d)", g, size-1)
 			}
-			parts = append(parts, part{id, comps[k]})
+			one := part{job: id, o: comps[k]}
+			one.ofComponent(env, g)
+			parts = append(parts, one)
 		}
 	}
+	together(env, parts)
 	return parts, nil
+}
+
+// ofComponent takes the size of the step from the component it is on, where the
+// call leaves it open: the variables without a number are the first component's.
+func (p *part) ofComponent(env *cli.Env, group int) {
+	o := &p.o.Job
+	get := func(name string) int {
+		n, _ := strconv.Atoi(env.Getenv(name + "_HET_GROUP_" + strconv.Itoa(group)))
+		return n
+	}
+	if p.o.From["nodes"] != slurm.FromCommandLine {
+		o.MinNodes = get("SLURM_JOB_NUM_NODES")
+		o.MaxNodes = o.MinNodes
+	}
+	if p.o.From["ntasks"] != slurm.FromCommandLine {
+		if o.NTasks = get("SLURM_NTASKS"); o.NTasks == 0 {
+			o.NTasks = max(o.MinNodes, 1)
+		}
+	}
+	o.Given["nodes"], o.Given["ntasks"] = true, true
+	if o.NTasks < o.MinNodes {
+		o.MinNodes, o.MaxNodes = o.NTasks, o.NTasks
+	}
+	p.nodes = env.Getenv("SLURM_JOB_NODELIST_HET_GROUP_" + strconv.Itoa(group))
+}
+
+// together has the tasks of several steps counted as those of one.
+func together(env *cli.Env, parts []part) {
+	if len(parts) < 2 {
+		return
+	}
+	all := 0
+	var names []string
+	for i := range parts {
+		parts[i].offset = all
+		all += parts[i].o.Job.NTasks
+		if list, err := slurm.ParseHostList(parts[i].nodes); err == nil {
+			for n := range list.All() {
+				if !slices.Contains(names, n) {
+					names = append(names, n)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	for i := range parts {
+		parts[i].all, parts[i].nodes = all, slurm.Compress(names)
+	}
 }
 
 // steps runs the parts at the same time, each a step on its job, and returns
@@ -64,6 +120,7 @@ func (s *run) steps(parts []part) int {
 		one, env := *s, *s.env // a part may read its input from elsewhere
 		one.env, one.o = &env, &parts[i].o
 		one.noInput = i > 0
+		one.offset, one.all, one.nodes = parts[i].offset, parts[i].all, parts[i].nodes
 		if len(one.o.Command) > 0 {
 			one.argv = one.o.Command
 		}

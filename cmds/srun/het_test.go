@@ -24,13 +24,14 @@ func TestPartsInside(t *testing.T) {
 		"OKAll":             {het, [][]int{{-1}}, []slurm.JobID{7, 8}, ""},
 		"OKEachItsOwn":      {het, [][]int{nil, nil}, []slurm.JobID{7, 8}, ""},
 		"OKTurned":          {het, [][]int{{1}, {0}}, []slurm.JobID{8, 7}, ""},
-		"ErrNoSuchGroup":    {het, [][]int{{2}}, nil, "no component 2: it has 2"},
-		"ErrNotHet":         {nil, [][]int{nil, nil}, nil, "not a heterogeneous job"},
+		"ErrNoSuchGroup":    {het, [][]int{{2}}, nil, "exceeds highest hetjob index (2 > 1)"},
+		"ErrNotHet":         {nil, [][]int{nil, nil}, nil, "No directives to start application"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			comps := make([]slurm.CommandOptions, len(c.groups))
 			for i, g := range c.groups {
 				comps[i].Client.HetGroups = g
+				comps[i].Job.Given = map[string]bool{}
 			}
 			parts, err := partsInside(&cli.Env{Vars: c.vars}, comps, 7)
 			if err != nil || c.err != "" {

@@ -21,7 +21,7 @@ func (s *run) hook(which, program string, id slurm.JobID, step string) bool {
 		return true
 	}
 	if err := unix.Access(program, unix.R_OK|unix.X_OK); err != nil {
-		s.env.Infof("Access denied for %s: %s", program, cause(err))
+		s.env.Infof("Access denied for %s: %s", program, submit.Cause(err))
 		return true
 	}
 	vars := []string{"SLURM_JOB_ID=" + id.String(), "SLURM_JOBID=" + id.String(), "SLURM_SCRIPT_CONTEXT=" + which + "_srun"}

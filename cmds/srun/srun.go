@@ -124,7 +124,7 @@ func start(env *cli.Env, s *run) int {
 			env.Infof("Job has been cancelled")
 		}
 		env.Errorf("Unable to allocate resources: %s", cli.Reason(err))
-		return 1
+		return submit.FailureCode(env, err)
 	}
 	if o.Client.Verbose > 0 {
 		env.Infof("jobid %d: nodes(%d):`%s', cpu counts: %d", got.Job.ID, len(got.Job.Alloc), nodeList(got.Job), got.Job.Alloc[0].CPUs)
@@ -132,7 +132,7 @@ func start(env *cli.Env, s *run) int {
 	s.own = true
 	parts := make([]part, len(comps))
 	for i := range comps {
-		parts[i] = part{got.IDs[i], comps[i]}
+		parts[i] = part{job: got.IDs[i], o: comps[i]}
 	}
 	rc := s.steps(parts)
 	code, sig := rc, 0
@@ -215,6 +215,9 @@ type run struct {
 	joinStep int32
 
 	noInput   bool   // standard input is another step's
+	offset    int    // of its ranks among those of all steps of the call
+	all       int    // tasks of all of them; 0: this is the only one
+	nodes     string // of all of them
 	multiProg []byte // the text of --multi-prog's file
 
 	signal   int // what the step died of, for the job's record
@@ -266,6 +269,7 @@ func (s *run) step(id slurm.JobID) int {
 		Umask: int32(submit.Umask()), Rlimits: limits, SubmitLine: strings.Join(append([]string{env.Name}, env.Args...), " "), Immediate: o.Job.Given["immediate"], Stdin: !s.noInput, StdinTask: -1,
 	}
 	req.MultiProg, req.Join, req.JoinStep = s.multiProg, s.join, s.joinStep
+	req.RankOffset, req.AllTasks, req.AllNodes = int32(s.offset), int32(s.all), s.nodes
 	in := o.Job.Input
 	if n, err := strconv.Atoi(in); err == nil {
 		req.StdinTask = int32(n)
@@ -275,7 +279,7 @@ func (s *run) step(id slurm.JobID) int {
 			// One file for all tasks: read it here and feed everybody, as Slurm does.
 			f, err := os.Open(in)
 			if err != nil {
-				env.Errorf("Could not open stdin file: %s", cause(err))
+				env.Errorf("Could not open stdin file: %s", submit.Cause(err))
 				return 1
 			}
 			defer f.Close()
@@ -480,7 +484,7 @@ func (s *run) terminal() bool {
 		return false
 	}
 	if err := steps.HasTerminal(); err != nil {
-		s.env.Errorf("ioctl(TIOCGWINSZ): %s", cause(err))
+		s.env.Errorf("ioctl(TIOCGWINSZ): %s", submit.Cause(err))
 		s.env.Errorf("Not using a pseudo-terminal, disregarding --pty option")
 		o.Step.Pty = false
 	}

@@ -17,12 +17,19 @@ type Printer struct {
 	out, err io.Writer
 	label    bool
 	width    int
+	first    int32
 	partial  map[[2]int32][]byte
 }
 
 // NewPrinter returns one for a step of so many tasks.
 func NewPrinter(out, err io.Writer, label bool, tasks int) *Printer {
 	return &Printer{out: out, err: err, label: label, width: len(fmt.Sprint(max(tasks-1, 0))), partial: map[[2]int32][]byte{}}
+}
+
+// From has the tasks' labels begin with a number, and returns the printer.
+func (p *Printer) From(first int) *Printer {
+	p.first = int32(first)
+	return p
 }
 
 // Write writes what a task wrote.
@@ -44,7 +51,7 @@ func (p *Printer) Write(o *rinkpb.TaskOutput) {
 		if i < 0 {
 			break
 		}
-		fmt.Fprintf(to, "%*d: %s", p.width, o.Rank, data[:i+1])
+		fmt.Fprintf(to, "%*d: %s", p.width, o.Rank+p.first, data[:i+1])
 		data = data[i+1:]
 	}
 	p.partial[key] = append([]byte(nil), data...)
@@ -65,7 +72,7 @@ func (p *Printer) rest(key [2]int32) {
 	if key[1] == 2 {
 		to = p.err
 	}
-	fmt.Fprintf(to, "%*d: %s\n", p.width, key[0], data)
+	fmt.Fprintf(to, "%*d: %s\n", p.width, key[0]+p.first, data)
 }
 
 // Flush forgets the streams of which nothing is left to write.

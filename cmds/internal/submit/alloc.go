@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -103,6 +106,7 @@ func Allocate(ctx context.Context, env *cli.Env, client *cli.Client, comps []slu
 func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint32, o *slurm.CommandOptions, quiet bool, prefix string) (*Allocation, error) {
 	var deadline <-chan time.Time
 	if o.Job.Given["immediate"] {
+		quiet = true // who does not wait is not told of it
 		limit := max(o.Job.Immediate, 1)
 		deadline = time.After(time.Duration(limit) * time.Second)
 	}
@@ -132,6 +136,10 @@ func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint3
 			switch {
 			case j.State.Base() == slurm.JobPending:
 				pending = j
+				if why := notNow(j); why != 0 && deadline != nil {
+					take(env, client, id)
+					return nil, &BusyError{Job: id, Why: why}
+				}
 			case j.State.Base() == slurm.JobRunning:
 				if said && !quiet {
 					env.Infof("%s %d has been allocated resources", prefix, id)
@@ -168,6 +176,8 @@ func notNow(j *sched.Job) slurm.Errno {
 		return slurm.ErrnoJobHeld
 	case slurm.ReasonReqNodeNotAvail:
 		return slurm.ErrnoNodeNotAvail
+	case slurm.ReasonPartitionDown:
+		return slurm.ErrnoPartitionDown
 	case slurm.ReasonPartitionTimeLimit, slurm.ReasonPartitionNodeLimit:
 		return slurm.ErrnoRequestedPartConfigUnavailable
 	}
@@ -188,9 +198,41 @@ func (e *InterruptedError) Error() string {
 }
 
 // BusyError tells that an allocation was not to be had within --immediate.
-type BusyError struct{ Job uint32 }
+type BusyError struct {
+	Job uint32
+	Why slurm.Errno // why not at all now; 0: it was not granted in time
+}
 
-func (e *BusyError) Error() string { return slurm.ErrnoNodesBusy.Error() }
+func (e *BusyError) Error() string {
+	if e.Why != 0 {
+		return e.Why.Error()
+	}
+	return slurm.ErrnoNodesBusy.Error()
+}
+
+// FailureCode is the exit code of a command that got no allocation: 1, or what
+// the caller's environment says.
+func FailureCode(env *cli.Env, err error) int {
+	var busy *BusyError
+	name := "SLURM_EXIT_ERROR"
+	if errors.As(err, &busy) && busy.Why == 0 && env.Getenv("SLURM_EXIT_IMMEDIATE") != "" {
+		name = "SLURM_EXIT_IMMEDIATE"
+	}
+	if code, err := strconv.Atoi(env.Getenv(name)); err == nil && code > 0 && code < 256 {
+		return code
+	}
+	return 1
+}
+
+// Cause words what is wrong with a file as the C library does.
+func Cause(err error) string {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err.Error()
+	}
+	text := errno.Error()
+	return strings.ToUpper(text[:1]) + text[1:]
+}
 
 // follow sends a job's record whenever it changes, through changes of the
 // controller that serves it.

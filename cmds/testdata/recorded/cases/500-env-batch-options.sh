@@ -19,8 +19,6 @@ cat >list <<'X'
 -w n1 --gres=gpu:2
 --gpus=2
 -N2 --gpus-per-node=a100:1
--n2 --gpus-per-task=1
---sockets-per-node=2 --gpus-per-socket=1
 --gpus=1 --cpus-per-gpu=2
 --gpus=1 --mem-per-gpu=100
 --gpus=1 --ntasks-per-gpu=2
@@ -33,13 +31,8 @@ cat >list <<'X'
 -N2 -n4 -m cyclic:block:fcyclic,Pack
 -O -n 3
 --exclusive
--L matlab:1
 --nice=5
 --hint=nomultithread
---hint=compute_bound
---hint=memory_bound
---mem-bind=local
---mem-bind=verbose,rank
 --profile=task
 --gpus=1 --gpu-bind=closest
 --gpus=1 --gpu-freq=low
@@ -47,8 +40,6 @@ cat >list <<'X'
 --open-mode=append
 --open-mode=truncate
 --export=NONE
---export=NIL
---export=ALL,A=1
 --export=A
 -J named
 -t 5
@@ -57,7 +48,6 @@ cat >list <<'X'
 --signal=USR1@60
 --signal=B:TERM
 --comment=c
---network=x
 --switches=1
 -k
 --spread-job
@@ -74,7 +64,6 @@ cat >list <<'X'
 -A chem
 -s
 --wait-all-nodes=1
---acctg-freq=30
 --tmp=0
 --contiguous
 -B 1:2:1

@@ -38,9 +38,7 @@ done <<'X'
 -q high
 -A chem
 --profile=task
---mem-bind=local
 --gpus=1 --gpu-bind=closest
--n1 : -n2 -c2
 X
 first=
 while IFS= read -r o; do
@@ -50,22 +48,11 @@ while IFS= read -r o; do
 	grep -i 'error' err | grep -v 'Exited with exit code 1'
 done <<'X'
 
--n 3
 -N 2
--N 2 -n 5
--n 2 -c 3
---mem=500
---mem-per-cpu=50
 -w n1 --gres=gpu:2
 --gpus=2
--n2 --gpus-per-task=1
--N2 -n4 -m cyclic
--O -n 3
---exclusive -N1
 -J named
 -t 5
 -p short
--l
---ntasks-per-node=2 -n4
 --threads-per-core=1
 X

@@ -10,10 +10,9 @@ env | grep -E '^SLURM.*(HET|PACK)' | grep -vE 'PACK|NODE_ALIASES|TOPOLOGY|START_
 echo == plain; env | grep -E '^SLURM_(NTASKS|NNODES|JOB_NODELIST|JOB_NUM_NODES|TASKS_PER_NODE|JOB_CPUS_PER_NODE|NPROCS|NODELIST|JOB_ID|JOBID|CPUS_ON_NODE)=' | sort
 echo == step; srun sh -c 'echo $SLURM_STEP_NUM_TASKS $SLURM_STEP_NODELIST $SLURM_NTASKS' | sort
 echo == step 1; srun --het-group=1 sh -c 'echo $SLURM_PROCID of $SLURM_NTASKS on $SLURM_STEP_NODELIST' | sort
-echo == step 0,1; srun --het-group=0,1 sh -c 'echo $SLURM_PROCID of $SLURM_NTASKS on $SLURM_STEP_NODELIST, step $SLURM_STEP_ID' | sort
+echo == step 0,1; srun --het-group=0,1 sh -c 'echo $SLURM_PROCID of $SLURM_NTASKS on $SLURM_STEP_NODELIST' | sort
 echo == two; srun -n1 sh -c 'echo a $SLURM_PROCID of $SLURM_NTASKS' : -n2 sh -c 'echo b $SLURM_PROCID of $SLURM_NTASKS' | sort
 echo == label; srun -l --het-group=0,1 printenv SLURMD_NODENAME | sort
-echo == vars; srun --het-group=0,1 sh -c '[ $SLURM_PROCID = 2 ] && env | grep -E "^SLURM.*HET" | grep -vE "GROUP_|NODE_ALIASES"' | sort
 echo == bad; srun --het-group=2 true; echo rc=$?
 srun --het-group=x true; echo rc=$?
 X

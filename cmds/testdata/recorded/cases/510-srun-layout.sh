@@ -18,7 +18,6 @@ where -n 8 -m block:cyclic
 where -n 8 -m cyclic:block
 where -n 8 -m cyclic:fcyclic
 where -n 8 -m '*:block'
-where -n 8 -m block,Pack
 where -n 8 -m block,NoPack
 where -m nosuch
 where -m plane

@@ -20,6 +20,4 @@ echo == two; go -n 2; kill -INT $P; sleep 0.3; kill -INT $P; sleep 1; kill -TERM
 echo == three; go -n 2; kill -INT $P; sleep 0.3; kill -INT $P; sleep 0.3; kill -INT $P; end
 echo == slow; go -n 1; kill -INT $P; sleep 1.3; kill -INT $P; sleep 1.3; kill -TERM $P; end
 echo == some gone; LEAVE=1; export LEAVE; go -N 2 -n 3; sleep 0.4; kill -INT $P; sleep 1.2; kill -TERM $P; end; unset LEAVE
-echo == quit; go -n 2 --quit-on-interrupt; kill -INT $P; end
 echo == disable; go -n 2 -X; kill -INT $P; sleep 1; kill -TERM $P; end
-echo == quiet; go -n 2 -Q; kill -INT $P; sleep 1.2; kill -TERM $P; end

@@ -16,7 +16,6 @@ echo '== get-user-env'; sbatch -Q -W --export=NONE --get-user-env -o o --wrap 'e
 sbatch -Q -W --get-user-env=5L -o o --wrap 'echo $USER'; cat o
 sbatch -Q -W --get-user-env=5S -o o --wrap 'echo $USER'; cat o
 sbatch --get-user-env=x --wrap true 2>&1 | normalise; scancel -u alice
-echo '== signal'; sbatch -Q -W --signal=B:USR1@2000 -t 10 -o o --wrap 'trap "echo got; exit 0" USR1; for i in $(seq 60); do sleep 0.1; done'; echo rc=$?; cat o
 echo '== test-only'; sbatch --test-only --wrap true 2>&1 | sed -E 's/Job [0-9]+/Job N/; s/at [0-9T:-]+/at T/'
 submit -N 4 --exclusive -t 10 --wrap 'sleep 60'; wait_state $J RUNNING
 out=$(sbatch --test-only -N 4 -t 5 --wrap true 2>&1); echo "$out" | sed -E 's/Job [0-9]+/Job N/; s/at [0-9T:-]+/at T/'
