@@ -33,7 +33,18 @@ type mailer struct {
 	waiting []mail
 	senders int
 	told    map[incarnation]sched.MailEvent // the latest event of a job's time limit that was told
+	arrays  map[arrayEvent]bool             // what was told of arrays as a whole
 }
+
+// arrayEvent is something that is told of an array once: its last tasks may
+// end together, and each then is the last.
+type arrayEvent struct {
+	array slurm.JobID
+	begin bool
+}
+
+// maxArrays bounds what is remembered of arrays; beyond it all is forgotten.
+const maxArrays = 100000
 
 type mail struct {
 	program, subject, to string
@@ -132,6 +143,23 @@ func (s *Server) mail(j *sched.Job, e sched.MailEvent) {
 	case len(all) == 0:
 	case e == sched.MailBegin && !first, (e == sched.MailEnd || e == sched.MailFail) && !last:
 		return
+	}
+	if len(all) > 0 {
+		k := arrayEvent{j.ArrayID, e == sched.MailBegin}
+		s.mails.mu.Lock()
+		again := s.mails.arrays[k]
+		if s.mails.arrays == nil || len(s.mails.arrays) > maxArrays {
+			s.mails.arrays = map[arrayEvent]bool{}
+		}
+		if e == sched.MailBegin || e == sched.MailEnd || e == sched.MailFail {
+			s.mails.arrays[k] = true
+		} else {
+			again = false
+		}
+		s.mails.mu.Unlock()
+		if again {
+			return
+		}
 	}
 	now := time.Now()
 	m := mail{
