@@ -15,7 +15,7 @@ func TestMultiProg(t *testing.T) {
 		{"echo", "master", "0", "of", "4,", "offset", "0"},
 		{"sh", "-c", "echo worker %t"},
 		{"sh", "-c", "echo worker %t"},
-		{"echo", "rest 3", "3", "", "xy"},
+		{"echo", "\"rest", "3\"", "3", "", "xy"}, // double quotes are letters, as in Slurm
 	} {
 		got, err := prog(rank)
 		if err != nil || !slices.Equal(got, want) {
