@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +84,13 @@ func TestScripts(t *testing.T) {
 		Condition: func(cond string) (bool, error) {
 			if cond == "root" {
 				return os.Geteuid() == 0, nil
+			}
+			if cond == "cpuset" { // a cgroup can be held to one of several CPUs
+				v1, _ := os.ReadFile("/proc/cgroups")
+				v2, _ := os.ReadFile("/sys/fs/cgroup/cgroup.controllers")
+				_, err := os.Stat("/sys/fs/cgroup/cpuset/cpuset.cpus")
+				here := err == nil && strings.Contains(string(v1), "cpuset") || slices.Contains(strings.Fields(string(v2)), "cpuset")
+				return here && os.Geteuid() == 0 && runtime.NumCPU() >= 2, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},

@@ -132,7 +132,7 @@ func (a *Agent) placeOf(f *rinkpb.BcastFile) (string, error) {
 			return "", unix.ESRCH
 		}
 		if !a.spool.has(j.key, "job") {
-			if err := a.spool.put(j.key, "job", f.Here); err != nil {
+			if err := a.spool.put(j.key, "job", j.noted(f.Here)); err != nil {
 				return "", err
 			}
 		}

@@ -217,7 +217,7 @@ func (a *Agent) prologHere(ctx context.Context, order *rinkpb.PrologHere) {
 		return
 	}
 	if !a.spool.has(j.key, "job") {
-		if err := a.spool.put(j.key, "job", order.Here); err != nil {
+		if err := a.spool.put(j.key, "job", j.noted(order.Here)); err != nil {
 			a.allocFailed(j, "spool", err)
 			return
 		}
@@ -264,6 +264,7 @@ func (a *Agent) newConfig(files []*rinkpb.ConfigFile) {
 		return
 	}
 	a.gear.configure(list)
+	a.confine.configure(list, conf)
 	a.mu.Lock()
 	a.conf.Conf = conf
 	a.mu.Unlock()

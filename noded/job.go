@@ -73,10 +73,18 @@ func (a *Agent) enter(here *rinkpb.JobHere) *job {
 	j := a.jobs[k]
 	if j == nil {
 		a.drawUID(here)
+		a.confine.choose(k, here)
 		j = newJob(k, here)
 		a.jobs[k] = j
 	}
 	return j
+}
+
+// noted returns an order for the job with what this agent has noted of it, which
+// is kept with the first that came.
+func (j *job) noted(here *rinkpb.JobHere) *rinkpb.JobHere {
+	here.InsideUid, here.CpuSet = j.here.InsideUid, j.here.CpuSet
+	return here
 }
 
 func newJob(k jobKey, here *rinkpb.JobHere) *job {
@@ -108,7 +116,7 @@ func (a *Agent) launchJob(ctx context.Context, order *rinkpb.LaunchJob) {
 	// The job's own file comes last: with it the order counts as taken.
 	err := a.spool.put(j.key, "launch", order)
 	if err == nil {
-		err = a.spool.put(j.key, "job", order.Here)
+		err = a.spool.put(j.key, "job", j.noted(order.Here))
 	}
 	if err != nil {
 		a.launchFailed(j, id, nil, "spool", err, true)
@@ -497,6 +505,7 @@ func (a *Agent) maybeFinish(j *job) {
 				gone.Error = epilogWords
 			}
 		}
+		a.confine.free(j.key) // before anybody may be sent in its place
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_NodeDone{NodeDone: gone}})
 		a.forget(j.key)
 	})

@@ -77,25 +77,26 @@ func (a *Agent) baseSpec(j *job, id string, level string) (*slice.Spec, error) {
 // scontrol show node and the log tell; with yes they are set or the job does
 // not start; with no they are off.
 func (a *Agent) cgroupOf(j *job, iso isolation, level string) (slice.Cgroup, error) {
-	mode := strings.ToLower(iso.Cgroup)
+	mode, off := strings.ToLower(iso.Cgroup), a.cgroupOff
+	if a.confine.off() {
+		off = "cgroup.conf has CgroupPlugin=disabled"
+	}
 	switch mode {
 	case "", "auto":
-		if a.cgroupOff != "" {
+		if off != "" {
 			return slice.Cgroup{}, nil
 		}
 	case "no":
 		return slice.Cgroup{}, nil
 	case "yes":
-		if a.cgroupOff != "" {
-			return slice.Cgroup{}, fmt.Errorf("SliceCgroup=yes, but cgroups cannot be used here: %s", a.cgroupOff)
+		if off != "" {
+			return slice.Cgroup{}, fmt.Errorf("SliceCgroup=yes, but cgroups cannot be used here: %s", off)
 		}
 	default:
 		return slice.Cgroup{}, fmt.Errorf("SliceCgroup: %q is neither yes, no nor auto", iso.Cgroup)
 	}
 	limits := slice.Limits{PIDsMax: int64(iso.Pids), IOWeight: uint64(iso.IOWeight), Devices: a.gear.rules(iso.Devices == "basic", heldByJob(j.here))}
-	if j.here.Mem > 0 {
-		limits.MemoryMax = j.here.Mem << 20
-	}
+	a.confine.limit(&limits, j.here)
 	return slice.Cgroup{
 		On: true, Parent: a.groupParent(),
 		Levels: []slice.Level{{Name: fmt.Sprintf("job_%d.%d", j.key.job, j.key.restarts), Limits: limits}, {Name: level}},

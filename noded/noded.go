@@ -85,6 +85,7 @@ type Agent struct {
 	answers   chan *rinkpb.Report // what the leader asked for and need not be kept
 	ioBook    *ioBook
 	gear      *gear // what devices there are
+	confine   confine
 	host      string
 	cgroupOff string          // why cgroups cannot be used here; "" when they can
 	work      context.Context // ends when Run does; what is begun under it may be taken up again
@@ -141,6 +142,8 @@ func Run(ctx context.Context, opt Options) error {
 	a.gear = findGear(a.log, a.conf.Node)
 	defer a.gear.close()
 	a.gear.configure(a.conf.Files)
+	a.confine.find(a.log, a.conf.Node)
+	a.confine.configure(a.conf.Files, a.conf.Conf)
 	cpus, _, _, _ := cpuTopology()
 	a.meter = newMeter(a.gear.uses, int(cpus))
 	if err := a.findIdentity(ctx); err != nil {

@@ -146,6 +146,7 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 			}
 		}
 	}
+	a.confine.takeUp(k, here)
 	a.mu.Lock()
 	a.jobs[k] = j
 	a.mu.Unlock()

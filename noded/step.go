@@ -25,13 +25,14 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 		j.mu.Unlock()
 		return
 	}
+	a.confine.chooseStep(j, order)
 	r := &running{id: id, step: order}
 	r.io = newTaskIO(a, j, order)
 	j.slices[id] = r
 	j.mu.Unlock()
 	err := a.spool.put(j.key, fmt.Sprintf("step.%d", order.Step), order)
 	if err == nil && !a.spool.has(j.key, "job") {
-		err = a.spool.put(j.key, "job", order.Here)
+		err = a.spool.put(j.key, "job", j.noted(order.Here))
 	}
 	if err != nil {
 		a.launchFailed(j, id, order, "spool", err, false)
@@ -99,7 +100,9 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 	a.gear.tellTasks(envs, heldByStep(order), order.GpuBind, nil, basicDevices(order.Here))
 	// The step is kept from what its job has and it has not.
 	if n := len(spec.Cgroup.Levels); n > 0 {
-		spec.Cgroup.Levels[n-1].Limits.Devices = a.gear.rules(false, heldByStep(order))
+		own := &spec.Cgroup.Levels[n-1].Limits
+		own.Devices = a.gear.rules(false, heldByStep(order))
+		own.CPUSet, own.MemorySet = order.CpuSet, a.confine.memoryNodes(order.CpuSet)
 	}
 	for i, t := range order.Tasks {
 		names := a.fileNames(j, slurm.StepID(order.Step), int(t.Rank), int(order.StepNodeIndex))

@@ -80,7 +80,7 @@ func (g *group) makeV1(c *Cgroup) *StartError {
 		}
 	}
 	if depth["cpuset"] > 0 {
-		if err := g.fillCPUSets(g.levels[roots[g.host.v1["cpuset"]]-1]); err != nil {
+		if err := g.fillCPUSets(c, roots[g.host.v1["cpuset"]]); err != nil {
 			return err
 		}
 	}
@@ -170,12 +170,21 @@ func hasSwap() bool {
 }
 
 // fillCPUSets gives every group from the parent down a set of CPUs and memory
-// nodes, without which no process may enter it: that of the group above.
-func (g *group) fillCPUSets(own string) *StartError {
+// nodes, without which no process may enter it: that of the group above, or its
+// own, since a group cannot be given less than those below it have.
+func (g *group) fillCPUSets(c *Cgroup, depth int) *StartError {
 	root := g.host.v1["cpuset"]
+	limits := map[string]*Limits{} // by directory
+	for i := range depth {
+		limits[filepath.Join(root, g.levels[i])] = &c.Levels[i].Limits
+	}
 	above := root
-	for _, name := range strings.Split(own, "/") {
+	for _, name := range strings.Split(g.levels[depth-1], "/") {
 		dir := filepath.Join(above, name)
+		own := map[string]string{}
+		if l := limits[dir]; l != nil {
+			own["cpuset.cpus"], own["cpuset.mems"] = l.CPUSet, l.MemorySet
+		}
 		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
 			have, err := readControl(filepath.Join(dir, file))
 			if err != nil {
@@ -184,7 +193,10 @@ func (g *group) fillCPUSets(own string) *StartError {
 			if strings.TrimSpace(have) != "" {
 				continue
 			}
-			want, err := readControl(filepath.Join(above, file))
+			want := own[file]
+			if want == "" {
+				want, err = readControl(filepath.Join(above, file))
+			}
 			if err == nil {
 				err = writeValue(filepath.Join(dir, file), strings.TrimSpace(want))
 			}

@@ -42,7 +42,7 @@ const (
 )
 
 var cgroupKeys = []recordKey[CgroupConf]{
-	recText("CgroupMountpoint", func(c *CgroupConf) *string { return &c.Mountpoint }),
+	recText("CgroupMountpoint", func(c *CgroupConf) *string { return &c.Mountpoint }).idle("the agent looks where the system has mounted them"),
 	{name: "CgroupPlugin", set: func(c *CgroupConf, v string) error {
 		switch v = strings.ToLower(v); v {
 		case "autodetect", "cgroup/v2", "disabled":
@@ -63,7 +63,7 @@ var cgroupKeys = []recordKey[CgroupConf]{
 	{name: "EnableExtraControllers", set: func(c *CgroupConf, v string) (err error) {
 		c.ExtraControllers, err = confWords(v, []string{"io", "hugetlb", "pids", "rdma", "misc", "all"})
 		return err
-	}},
+	}, verdict: Ignored, why: "the controllers that are needed are always switched on"},
 	recPercent("AllowedRAMSpace", func(c *CgroupConf) *float64 { return &c.AllowedRAMSpace }),
 	recPercent("AllowedSwapSpace", func(c *CgroupConf) *float64 { return &c.AllowedSwapSpace }),
 	recIdle[CgroupConf]("AllowedKmemSpace", whyKernelMemory),
@@ -78,7 +78,7 @@ var cgroupKeys = []recordKey[CgroupConf]{
 	recIdle[CgroupConf]("MinKmemSpace", whyKernelMemory),
 	recCount("MemorySwappiness", 0, 100, func(c *CgroupConf) *int { return &c.Swappiness }).idle("version 2 has no swappiness for one cgroup"),
 	recMemory("MinRAMSpace", func(c *CgroupConf) *MB { return &c.MinRAMSpace }),
-	recFlag("SignalChildrenProcesses", func(c *CgroupConf) *bool { return &c.SignalAllChildren }),
+	recFlag("SignalChildrenProcesses", func(c *CgroupConf) *bool { return &c.SignalAllChildren }).idle("a signal goes to whom scancel and --signal say"),
 }
 
 // ParseCgroupConf reads cgroup.conf, with the same reports and errors as ParseConf.

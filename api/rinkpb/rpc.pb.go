@@ -11125,6 +11125,7 @@ type JobHere struct {
 	Slice         string                 `protobuf:"bytes,31,opt,name=slice,proto3" json:"slice,omitempty"`                           // slurm.SliceConf as text: how far the job is shut off; namespaces, private_tmp and cgroup are what older controllers say
 	InsideUid     uint32                 `protobuf:"varint,32,opt,name=inside_uid,json=insideUid,proto3" json:"inside_uid,omitempty"` // the agent's own note: the user id it has drawn for the job
 	GresFiles     []*DeviceFiles         `protobuf:"bytes,33,rep,name=gres_files,json=gresFiles,proto3" json:"gres_files,omitempty"`
+	CpuSet        string                 `protobuf:"bytes,34,opt,name=cpu_set,json=cpuSet,proto3" json:"cpu_set,omitempty"` // the agent's own note: the CPUs of the machine it has chosen for the job, a list; "" where it is not held to any
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -11390,6 +11391,13 @@ func (x *JobHere) GetGresFiles() []*DeviceFiles {
 	return nil
 }
 
+func (x *JobHere) GetCpuSet() string {
+	if x != nil {
+		return x.CpuSet
+	}
+	return ""
+}
+
 type LaunchJob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Here          *JobHere               `protobuf:"bytes,1,opt,name=here,proto3" json:"here,omitempty"`
@@ -11568,6 +11576,7 @@ type LaunchStep struct {
 	Join          bool                   `protobuf:"varint,42,opt,name=join,proto3" json:"join,omitempty"`
 	JoinStep      int32                  `protobuf:"varint,43,opt,name=join_step,json=joinStep,proto3" json:"join_step,omitempty"`       // into a slice of the job that runs: of a step, or with -1 of the script, or what there is
 	RankOffset    int32                  `protobuf:"varint,44,opt,name=rank_offset,json=rankOffset,proto3" json:"rank_offset,omitempty"` // what ranks are counted from, where a step is one of several of a heterogeneous job's
+	CpuSet        string                 `protobuf:"bytes,45,opt,name=cpu_set,json=cpuSet,proto3" json:"cpu_set,omitempty"`              // the agent's own note: those of its job's CPUs it has chosen for the step; "" is all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -11852,6 +11861,13 @@ func (x *LaunchStep) GetRankOffset() int32 {
 		return x.RankOffset
 	}
 	return 0
+}
+
+func (x *LaunchStep) GetCpuSet() string {
+	if x != nil {
+		return x.CpuSet
+	}
+	return ""
 }
 
 type TaskHere struct {
@@ -14705,7 +14721,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\"\r\n" +
 	"\vCheckHealth\"\b\n" +
-	"\x06Reboot\"\x84\a\n" +
+	"\x06Reboot\"\x9d\a\n" +
 	"\aJobHere\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x19\n" +
@@ -14747,7 +14763,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"inside_uid\x18  \x01(\rR\tinsideUid\x125\n" +
 	"\n" +
-	"gres_files\x18! \x03(\v2\x16.runink.v1.DeviceFilesR\tgresFiles\"\xd2\x02\n" +
+	"gres_files\x18! \x03(\v2\x16.runink.v1.DeviceFilesR\tgresFiles\x12\x17\n" +
+	"\acpu_set\x18\" \x01(\tR\x06cpuSet\"\xd2\x02\n" +
 	"\tLaunchJob\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\bR\x05batch\x12\x16\n" +
@@ -14763,7 +14780,7 @@ const file_rpc_proto_rawDesc = "" +
 	" \x03(\tR\tprologEnv\x12\x1a\n" +
 	"\brequeued\x18\v \x01(\bR\brequeued\x12\x1c\n" +
 	"\tcontainer\x18( \x01(\tR\tcontainer\x12\x14\n" +
-	"\x05chdir\x18) \x01(\bR\x05chdir\"\xee\a\n" +
+	"\x05chdir\x18) \x01(\bR\x05chdir\"\x87\b\n" +
 	"\n" +
 	"LaunchStep\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x12\n" +
@@ -14812,7 +14829,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04join\x18* \x01(\bR\x04join\x12\x1b\n" +
 	"\tjoin_step\x18+ \x01(\x05R\bjoinStep\x12\x1f\n" +
 	"\vrank_offset\x18, \x01(\x05R\n" +
-	"rankOffset\"Z\n" +
+	"rankOffset\x12\x17\n" +
+	"\acpu_set\x18- \x01(\tR\x06cpuSet\"Z\n" +
 	"\bTaskHere\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x14\n" +
 	"\x05local\x18\x02 \x01(\x05R\x05local\x12\x12\n" +
