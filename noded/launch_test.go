@@ -121,7 +121,7 @@ func TestStreamsOfAStep(t *testing.T) {
 }
 
 func TestEnvironmentOfTasks(t *testing.T) {
-	a := &Agent{gear: &gear{conf: gearConf{envs: gpuEnvs(nil)}}, conf: Config{Node: "n1"}, host: "h", cluster: "c", users: auth.NewUsers(time.Minute)}
+	a := &Agent{gear: &gear{conf: gearConf{envs: gpuEnvs(nil)}}, conf: Config{Node: "n1", Conf: &slurm.Conf{}}, host: "h", cluster: "c", users: auth.NewUsers(time.Minute)}
 	order := step(t, 5, 0, "/", "a", "b")
 	order.Env = []string{"A=1", "SLURM_PROCID=of srun's own", "B=x=y", "A=2", "=bad", "TMPDIR=/scratch", "no"}
 	order.Tasks[1].Env = []string{"A=3", "EXTRA="}

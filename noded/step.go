@@ -3,6 +3,7 @@ package noded
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -104,6 +105,12 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 		own.Devices = a.gear.rules(false, heldByStep(order))
 		own.CPUSet, own.MemorySet = order.CpuSet, a.confine.memoryNodes(order.CpuSet)
 	}
+	cpuLists := make([]string, len(order.Tasks))
+	if slices.Contains(a.liveConf().TaskPlugin, "task/affinity") {
+		if cpuLists, err = a.confine.bind(order, j.here.CpuSet); err != nil {
+			return nil, err
+		}
+	}
 	for i, t := range order.Tasks {
 		names := a.fileNames(j, slurm.StepID(order.Step), int(t.Rank), int(order.StepNodeIndex))
 		env := envs[i]
@@ -124,7 +131,7 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 		}
 		task := slice.Task{
 			Argv: argv, Env: env.List(), PidEnv: taskPidEnv, Dir: order.Cwd, FallbackDir: "/tmp",
-			DirNote: dirNote(order.Cwd, i == 0), SocketEnv: socket.SocketEnv,
+			DirNote: dirNote(order.Cwd, i == 0), SocketEnv: socket.SocketEnv, CPUs: cpuLists[i],
 		}
 		if order.Pty && i == 0 && t.Rank == 0 {
 			pty := slice.Stream{Kind: slice.StreamPTY}

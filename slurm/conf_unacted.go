@@ -12,7 +12,7 @@ var unacted = keySet(
 	"MaxTasksPerNode", "MessageTimeout", "MpiParams",
 	"ProctrackType", "PropagatePrioProcess", "PropagateResourceLimits",
 	"PropagateResourceLimitsExcept", "SlurmUser", "SlurmctldAddr",
-	"SlurmctldTimeout", "SlurmdUser", "SrunEpilog", "SrunProlog", "TaskPlugin", "TaskPluginParam", "TmpFS",
+	"SlurmctldTimeout", "SlurmdUser", "SrunEpilog", "SrunProlog", "TaskPluginParam", "TmpFS",
 	"UnkillableStepProgram",
 	"UnkillableStepTimeout", "WaitTime",
 )
