@@ -269,17 +269,24 @@ func hostile(what, victim string) {
 		signal.Ignore()
 		for range 3 {
 			cmd := exec.Command("/proc/self/exe")
+			cmd.Stdout = os.Stdout
 			cmd.Env = []string{"RINK_HOSTILE=stay-child", "RINK_VICTIM=" + victim}
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-			cmd.Start()
+			if err := cmd.Start(); err != nil {
+				fmt.Println(err)
+			}
 		}
 		fmt.Println("started")
-		select {}
+		for { // with nothing else to wait for, select {} would be a deadlock
+			time.Sleep(time.Hour)
+		}
 	case "stay-child":
 		signal.Ignore()
 		cmd := exec.Command("/bin/sh", "-c", "trap '' TERM HUP INT; : "+victim+"; while :; do sleep 1; done")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-		cmd.Start()
+		if err := cmd.Start(); err != nil {
+			fmt.Println(err)
+		}
 	case "flood":
 		line := []byte(strings.Repeat("flood", 13) + "\n")
 		w := bufio.NewWriterSize(os.Stdout, 1<<16)
@@ -459,7 +466,8 @@ func TestEscapeLeftovers(t *testing.T) {
 	sl := start(t, h, s)
 	for deadline := time.Now().Add(time.Minute); named(mark) < 3; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d leftovers run", named(mark))
+			sl.Kill()
+			t.Fatalf("%d leftovers run: %s", named(mark), outputOf(t, sl))
 		}
 	}
 	sl.Signal(TargetAll, syscall.SIGTERM)

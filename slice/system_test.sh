@@ -3,6 +3,7 @@
 # machine whose cgroups are version 2, as root and as an ordinary user.
 #
 #   KERNEL=/boot/vmlinuz-... slice/system_test.sh
+#   RUN=REGEX    only these tests
 #
 # Needs go, qemu-system-x86_64, cpio, a static busybox, and a kernel with
 # cgroups, namespaces and an initramfs built in, such as Debian's
@@ -32,8 +33,19 @@ echo 'root:x:0:0::/:/bin/sh' >"$root/etc/passwd"
 for p in slice noded/launcher; do
 	CGO_ENABLED=0 go test -c -o "$root/$(basename $p).test" "./$p"
 done
+# A root in the initramfs cannot be left with pivot_root: it is copied to one that can.
 cat >"$root/init" <<'EOF'
 #!/bin/sh
+mount -t tmpfs -o mode=755,size=80% root /mnt
+/bin/busybox cp -a /bin /usr /etc /proc /sys /dev /tmp /main /slice.test /launcher.test /mnt/
+/bin/busybox mkdir /mnt/mnt
+exec /bin/busybox switch_root /mnt /main
+EOF
+cat >"$root/main" <<EOF
+#!/bin/sh
+run='${RUN:-.}'
+EOF
+cat >>"$root/main" <<'EOF'
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
@@ -49,13 +61,13 @@ cat /sys/fs/cgroup/cgroup.controllers
 status=OK
 for t in /slice.test /launcher.test; do
 	cd /
-	$t -test.v -test.timeout 280s >/tmp/log 2>&1 || status=FAILED
+	$t -test.v -test.run "$run" -test.timeout 280s >/tmp/log 2>&1 || status=FAILED
 	grep -E '^ *--- (FAIL|SKIP)|^ {8}[^ ]|^(PASS|FAIL|panic)|_test.go' /tmp/log
 done
 echo "SYSTEM $status"
 /bin/busybox poweroff -f
 EOF
-chmod +x "$root/init"
+chmod +x "$root/init" "$root/main"
 (cd "$root" && find . | cpio -o -H newc 2>/dev/null) >"$dir/initrd"
 timeout "${TIMEOUT:-600}" qemu-system-x86_64 -accel "${ACCEL:-tcg}" -m 1024 -smp 2 -nographic -no-reboot \
 	-kernel "$kernel" -initrd "$dir/initrd" -append "console=ttyS0 quiet panic=-1 ${APPEND:-}" </dev/null | tee "$dir/out"
