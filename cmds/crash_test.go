@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -75,9 +76,11 @@ func (c *cluster) killAll() {
 }
 
 // launchers finds the launchers of this cluster by the spool in their command
-// line.
+// line. The first processes of slices have the same one and are their children:
+// killing one of those before its launcher is killing a job.
 func (c *cluster) launchers() []int {
 	var pids []int
+	found := map[int]bool{}
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, d := range dirs {
 		text, err := os.ReadFile(filepath.Join(d, "cmdline"))
@@ -87,10 +90,19 @@ func (c *cluster) launchers() []int {
 		words := strings.Split(string(text), "\x00")
 		if filepath.Base(words[0]) == "rink-launcher" && strings.Contains(string(text), c.dir) {
 			pid, _ := strconv.Atoi(filepath.Base(d))
-			pids = append(pids, pid)
+			pids, found[pid] = append(pids, pid), true
 		}
 	}
-	return pids
+	return slices.DeleteFunc(pids, func(pid int) bool {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, rest, _ := strings.Cut(string(text), ") ")
+		words := strings.Fields(rest) // the state, then the parent
+		if len(words) < 2 {
+			return true
+		}
+		parent, _ := strconv.Atoi(words[1])
+		return found[parent]
+	})
 }
 
 func (c *cluster) stop() {
