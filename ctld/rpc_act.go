@@ -91,23 +91,17 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 		if j.State.Ended() {
 			return nil, slurm.ErrnoJobFinished
 		}
-		if !pending {
-			return nil, slurm.ErrnoNotPending
-		}
 		by := sched.HeldByUser
 		if op && req.Action == rinkpb.ActRequest_HOLD {
 			by = sched.HeldByAdmin
 		}
-		if j.HeldBy == sched.HeldByAdmin && by == sched.HeldByUser {
+		if j.HeldBy == sched.HeldByAdmin && !op {
 			return nil, nil // a user's hold adds nothing to an operator's
 		}
 		return state.UpdateJob{Job: j.ID, Tasks: tg.tasks, Change: state.JobChange{Hold: &by}}, nil
 	case rinkpb.ActRequest_RELEASE:
 		if j.State.Ended() {
 			return nil, slurm.ErrnoJobFinished
-		}
-		if !pending {
-			return nil, slurm.ErrnoNotPending
 		}
 		if j.HeldBy == sched.HeldByAdmin && !op {
 			return nil, slurm.ErrnoAccessDenied

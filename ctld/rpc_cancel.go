@@ -205,7 +205,7 @@ func (c *controller) cancelOne(t *state.State, req *rinkpb.CancelRequest, tg tar
 	pending := j.State.Base() == slurm.JobPending
 	if req.Signal != 0 && (req.Signal != 9 || req.Batch) && !(pending && req.Signal == 15) {
 		if pending {
-			out.Status = refuse(slurm.ErrnoNotRunning)
+			out.Status = refuse(slurm.ErrnoTransitionStateNoUpdate)
 			return cmds, signals
 		}
 		return cmds, append(signals, func() { c.s.signalJob(j, req.Signal, req.Batch, req.Full) })

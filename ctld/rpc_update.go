@@ -200,6 +200,13 @@ func (up *jobUpdate) word(key, value, op string) error {
 			return slurm.ErrnoAccessDenied
 		}
 		p := uint32(n)
+		if p == 0 { // which is what holding is
+			by := sched.HeldByUser
+			if up.operator {
+				by = sched.HeldByAdmin
+			}
+			up.change.Hold = &by
+		}
 		up.change.Priority = &p
 		up.spec.Priority, up.spec.Given["priority"] = p, p > 0 // and stays so, whatever the factors come to
 	case "jobname", "name":

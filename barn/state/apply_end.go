@@ -195,7 +195,9 @@ func (s *State) describeEnd(j *sched.Job, c EndJob) {
 // toRequeue marks an ended job as one that goes back into the queue.
 func (s *State) toRequeue(j *sched.Job, c EndJob) {
 	j.State |= slurm.JobRequeued
-	j.HeldBy, j.Begin = c.Hold, c.NotBefore
+	if j.Begin = c.NotBefore; c.Hold != sched.HeldByNobody {
+		j.HeldBy = c.Hold // otherwise whoever held it while it ran still does
+	}
 	if c.Special {
 		j.State |= slurm.JobSpecialExit
 	}
@@ -230,6 +232,9 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
 	failed := j.Reason == slurm.ReasonJobLaunchFailure && j.FailedStarts > sched.MaxRequeues(s.config)
 	if failed {
 		hold = sched.HeldByAdmin
+	}
+	if hold == sched.HeldByNobody {
+		hold = j.HeldBy // while it ran
 	}
 	j.State = slurm.JobPending | special
 	j.Restarts++

@@ -85,7 +85,7 @@ func (s *State) checkUpdate(j *sched.Job, ch JobChange) error {
 		return nil
 	}
 	if !j.IsPending() && (ch.Partitions != nil || ch.Need != nil || ch.Deps != nil || ch.DepsAny != nil ||
-		ch.Begin != nil || ch.Hold != nil || ch.TimeMin != nil) {
+		ch.Begin != nil || ch.TimeMin != nil) {
 		return slurm.ErrnoNotPending
 	}
 	switch {
@@ -117,6 +117,17 @@ func (ch JobChange) isZero() bool {
 		ch.TimeMin == nil && ch.Need == nil && ch.Nice == nil && ch.Priority == nil && ch.Hold == nil &&
 		ch.Begin == nil && ch.Requeue == nil && ch.Throttle == nil && ch.Deps == nil && ch.DepsAny == nil &&
 		ch.Reason == nil && ch.ReasonText == nil && ch.Suspend == nil && ch.EndAt == nil && ch.Assoc == nil
+}
+
+// holdReason is the reason of a job that is held, none for one that is not.
+func holdReason(by sched.Holder) slurm.Reason {
+	switch by {
+	case sched.HeldByUser:
+		return slurm.ReasonJobHeldUser
+	case sched.HeldByAdmin:
+		return slurm.ReasonJobHeldAdmin
+	}
+	return slurm.ReasonNone
 }
 
 // checkSuspend says why j cannot be suspended, or resumed.
@@ -234,9 +245,13 @@ func (s *State) change(j sched.Job, ch JobChange) {
 			j.FailedStarts = 0
 			j.State &^= slurm.JobResvDelHold
 		}
+		if !j.IsPending() {
+			// It goes on running, and is held when it comes back into the queue.
+			j.Reason, j.ReasonText = holdReason(j.HeldBy), ""
+		}
 	}
 	put2(&j.Priority, ch.Priority)
-	if j.IsPending() && j.HeldBy != sched.HeldByNobody {
+	if j.HeldBy != sched.HeldByNobody {
 		j.Priority = 0
 	}
 	if ch.TimeLimit != nil {

@@ -54,7 +54,7 @@ func TestUpdateRefusals(t *testing.T) {
 		{"NoPartition", JobChange{Partitions: []sched.PartitionName{}}, slurm.ErrnoInvalidPartition, slurm.ErrnoNotPending, slurm.ErrnoJobFinished},
 		{"Need", JobChange{Need: &sched.Need{}}, 0, slurm.ErrnoNotPending, slurm.ErrnoJobFinished},
 		{"Begin", JobChange{Begin: &began}, 0, slurm.ErrnoNotPending, slurm.ErrnoJobFinished},
-		{"Hold", JobChange{Hold: &user}, 0, slurm.ErrnoNotPending, slurm.ErrnoJobFinished},
+		{"Hold", JobChange{Hold: &user}, 0, 0, slurm.ErrnoJobFinished},
 		{"Deps", JobChange{Deps: &[]sched.Depend{}}, 0, slurm.ErrnoNotPending, slurm.ErrnoJobFinished},
 		{"TimeLimit", JobChange{TimeLimit: ptr(slurm.Duration(60))}, 0, 0, slurm.ErrnoJobFinished},
 		{"NoTimeLimit", JobChange{TimeLimit: ptr(slurm.Duration(0))}, slurm.ErrnoInvalidTimeLimit, slurm.ErrnoInvalidTimeLimit, slurm.ErrnoJobFinished},
@@ -159,7 +159,7 @@ func TestUpdateTasksOfAnArray(t *testing.T) {
 			t.Errorf("record %d is named %q", j.ID, j.Name)
 		}
 	}
-	r.refuse(UpdateJob{Job: a, IsTask: true, Task: 2, Change: JobChange{Hold: ptr(sched.HeldByUser)}}, slurm.ErrnoNotPending)
+	r.refuse(UpdateJob{Job: a, IsTask: true, Task: 2, Change: JobChange{Begin: &began}}, slurm.ErrnoNotPending)
 	r.refuse(UpdateJob{Job: a, IsTask: true, Task: 9, Change: JobChange{Name: ptr("x")}}, slurm.ErrnoInvalidJobID)
 }
 
@@ -202,5 +202,30 @@ func TestSetPriorities(t *testing.T) {
 	}
 	if count[JobChanged](r) != 2 {
 		t.Errorf("events %v", r.events)
+	}
+}
+
+// TestHoldOfARunningJob holds a job that runs, as Slurm does: it goes on, and is held
+// when it comes back into the queue.
+func TestHoldOfARunningJob(t *testing.T) {
+	r := newRig(t)
+	id := r.runs("n1")
+	hold := func(by sched.Holder, ch JobChange) *sched.Job {
+		ch.Hold = &by
+		r.must(UpdateJob{Job: id, Change: ch})
+		return r.job(id)
+	}
+	if j := hold(sched.HeldByUser, JobChange{}); j.State.Base() != slurm.JobRunning || j.Reason != slurm.ReasonJobHeldUser || j.Priority != 0 {
+		t.Errorf("held: %v %v %d", j.State, j.Reason, j.Priority)
+	}
+	if j := hold(sched.HeldByNobody, JobChange{Priority: ptr(uint32(7))}); j.State.Base() != slurm.JobRunning || j.Reason != slurm.ReasonNone || j.Priority != 7 {
+		t.Errorf("released: %v %v %d", j.State, j.Reason, j.Priority)
+	}
+	hold(sched.HeldByUser, JobChange{})
+	j := r.job(id)
+	r.must(EndJob{Job: id, Restarts: j.Restarts, State: slurm.JobCancelled, Requeue: true})
+	r.free(id)
+	if j = r.job(id); !j.IsPending() || j.HeldBy != sched.HeldByUser || j.Reason != slurm.ReasonJobHeldUser || j.Priority != 0 {
+		t.Errorf("back in the queue: %v %v held by %v, priority %d", j.State, j.Reason, j.HeldBy, j.Priority)
 	}
 }

@@ -4,6 +4,7 @@ package scancel
 import (
 	"bufio"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -86,10 +87,20 @@ func Run(env *cli.Env) int {
 			rc = 1
 		default:
 			env.Errorf("Kill job error on job id %s: %s", name, err)
-			rc = 1
+			rc = exitCode(err)
 		}
 	}
 	return rc
+}
+
+// exitCode is what an error ends scancel with: as much of Slurm's number for it as an
+// exit code holds, and 1 for what has none.
+func exitCode(err error) int {
+	var errno slurm.Errno
+	if errors.As(err, &errno) && errno&0xff != 0 {
+		return int(errno & 0xff)
+	}
+	return 1
 }
 
 // forgiven reports whether an outcome is neither a failure nor worth a word
