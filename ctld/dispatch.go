@@ -141,7 +141,8 @@ func gpuEnv(gres []sched.GresAlloc) []string {
 	return out
 }
 
-// jobHere is what the agent of the job's node number i needs to know of it.
+// jobHere is what the agent of the job's node number i needs to know of it. It may be
+// called while the state is being read.
 func (s *Server) jobHere(j *sched.Job, conf *sched.Config, i int) *rinkpb.JobHere {
 	a := j.Alloc[i]
 	h := &rinkpb.JobHere{
@@ -149,7 +150,7 @@ func (s *Server) jobHere(j *sched.Job, conf *sched.Config, i int) *rinkpb.JobHer
 		User: j.User, Group: j.Group, Name: j.Name, Partition: string(j.Partition), Account: j.Account, WorkDir: j.WorkDir,
 		NodeIndex: int32(i), Cpus: int32(a.CPUs), Mem: int64(a.Mem), Gres: api.GresAllocsToProto(a.Gres),
 		TimeLimit: int64(j.TimeLimit), Start: j.Start.UnixNano(), Cluster: conf.Conf.ClusterName,
-		KillWait: int64(s.killWait() / time.Second), Nice: int64(0), Comment: j.Spec.Comment, Constraints: j.Spec.Constraint,
+		KillWait: int64(seconds(conf.Conf.KillWait) / time.Second), Nice: int64(0), Comment: j.Spec.Comment, Constraints: j.Spec.Constraint,
 		Umask: int32(j.Umask), Rlimits: rlimitsToProto(j.Rlimits),
 		Slice:   sliceOf(conf, j.Partition, j.Spec.Isolation),
 		HookEnv: sched.HookEnv(j, conf),
