@@ -175,7 +175,7 @@ func (s *Server) routeUnary(ctx context.Context, req any, info *grpc.UnaryServer
 			}
 			last = err
 		default:
-			reply, index, err := s.passOn(wait, info.FullMethod, req.(proto.Message))
+			reply, index, err := s.passOn(ctx, wait, info.FullMethod, req.(proto.Message))
 			if !s.again(err, once(info.FullMethod, req)) {
 				if index > 0 {
 					s.reach(ctx, index)
@@ -394,8 +394,9 @@ func (s *Server) lineToLeader(ctx context.Context) (*grpc.ClientConn, context.Co
 }
 
 // passOn has the leader answer a call. It returns the log entry that whoever made
-// the call has seen by that.
-func (s *Server) passOn(ctx context.Context, method string, req proto.Message) (any, uint64, error) {
+// the call has seen by that. A line to the leader is waited for as long as wait; the
+// answer may take as long as the call.
+func (s *Server) passOn(ctx, wait context.Context, method string, req proto.Message) (any, uint64, error) {
 	_, out, err := messageTypes(method)
 	if err != nil {
 		return nil, 0, err
@@ -408,7 +409,7 @@ func (s *Server) passOn(ctx context.Context, method string, req proto.Message) (
 	defer cancel()
 	// What is sent on a line that is up, and not answered, is all whose fate is not
 	// known.
-	if err := lineReady(try, conn, changed); err != nil {
+	if err := lineReady(wait, conn, changed); err != nil {
 		return nil, 0, err
 	}
 	reply := out.New().Interface()
@@ -484,12 +485,15 @@ func (s *Server) routeStream(srv any, ss grpc.ServerStream, info *grpc.StreamSer
 
 // passStream passes the leader's answer on, message by message. It reports
 // whether some of it has been.
-func (s *Server) passStream(ctx context.Context, ss grpc.ServerStream, method string, req proto.Message, out protoreflect.MessageType) (bool, error) {
-	conn, try, _, cancel, err := s.lineToLeader(ctx)
+func (s *Server) passStream(wait context.Context, ss grpc.ServerStream, method string, req proto.Message, out protoreflect.MessageType) (bool, error) {
+	conn, try, changed, cancel, err := s.lineToLeader(ss.Context())
 	if err != nil {
 		return false, err
 	}
 	defer cancel()
+	if err := lineReady(wait, conn, changed); err != nil {
+		return false, err
+	}
 	up, err := conn.NewStream(try, &grpc.StreamDesc{ServerStreams: true}, method)
 	if err != nil {
 		return false, err
