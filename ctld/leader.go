@@ -64,6 +64,7 @@ func (s *Server) term(ctx context.Context, number uint64) {
 		}
 	}
 	s.soft.expectAll(s.nodeNames(), time.Now())
+	s.triggers.begin()
 	for _, kind := range []string{"primary_slurmctld_resumed_operation", "primary_slurmctld_resumed_control"} {
 		s.triggers.note(happening{on: sched.TriggerOnCtld, kind: kind})
 	}
@@ -189,16 +190,22 @@ func (s *Server) carryOut(ev state.Event, leads bool) {
 		if leads {
 			s.dispatchStart(ev.Job)
 		}
-		s.mailStarted(ev.Job)
+		if leads {
+			s.mailStarted(ev.Job)
+		}
 	case state.JobChanged:
 		s.waits.notify(ev.New)
 		if leads {
 			s.dispatchChange(ev.Old, ev.New)
 		}
 		s.noticePriority(ev)
-		s.mailChanged(ev)
+		if leads {
+			s.mailChanged(ev)
+		}
 	case state.JobEnded:
-		s.mailEnded(ev)
+		if leads {
+			s.mailEnded(ev)
+		}
 	case state.JobPurged:
 		s.waits.forget(ev.Job)
 	case state.StepEnded:
@@ -210,9 +217,13 @@ func (s *Server) carryOut(ev state.Event, leads bool) {
 			s.epilogSlurmctld(ev.Job)
 		}
 	case state.NodeChanged:
-		s.triggers.noticeNode(ev)
+		if leads {
+			s.triggers.noticeNode(ev)
+		}
 	case state.ConfigChanged:
-		s.triggers.note(happening{on: sched.TriggerOnCtld, kind: "reconfig"})
+		if leads {
+			s.triggers.note(happening{on: sched.TriggerOnCtld, kind: "reconfig"})
+		}
 		s.sessions.broadcastConfig()
 	}
 }

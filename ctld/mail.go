@@ -118,10 +118,10 @@ func (s *Server) mail(j *sched.Job, e sched.MailEvent) {
 	}
 	var conf *sched.Config
 	var all []*sched.Job
-	first, last := true, true
+	first, last, untold := true, true, false
 	s.barn.Read(func(t *state.State) {
 		conf = t.Config()
-		if j.ArrayID == 0 || sched.WantsMail(j, "ARRAY_TASKS") {
+		if conf == nil || conf.Conf == nil || conf.Conf.MailProg == "" || j.ArrayID == 0 || sched.WantsMail(j, "ARRAY_TASKS") {
 			return
 		}
 		for _, task := range t.ArrayJobs(j.ArrayID) {
@@ -134,14 +134,15 @@ func (s *Server) mail(j *sched.Job, e sched.MailEvent) {
 				last = false
 				first = first && task.IsPending()
 			}
+			if untold = e == sched.MailBegin && !first || (e == sched.MailEnd || e == sched.MailFail) && !last; untold {
+				return // most tasks end while others live
+			}
 		}
 	})
 	if conf == nil || conf.Conf == nil || conf.Conf.MailProg == "" {
 		return
 	}
-	switch {
-	case len(all) == 0:
-	case e == sched.MailBegin && !first, (e == sched.MailEnd || e == sched.MailFail) && !last:
+	if untold {
 		return
 	}
 	if len(all) > 0 {

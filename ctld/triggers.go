@@ -60,6 +60,13 @@ func newTriggers() *triggers {
 	return &triggers{idle: map[sched.NodeName]time.Time{}, pulled: map[uint32]time.Time{}, slots: make(chan struct{}, maxPulled)}
 }
 
+// begin forgets what was noted in an earlier term: it was pulled then.
+func (t *triggers) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seen, t.looked = nil, time.Now()
+}
+
 func (t *triggers) note(h happening) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
