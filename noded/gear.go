@@ -280,10 +280,14 @@ func allowFile(path string) (slice.DeviceRule, bool) {
 	return r, true
 }
 
-// basicDevices reports whether a job may open no device but those it was given.
-func basicDevices(here *rinkpb.JobHere) bool {
+// shuts reports whether a slice is kept from the devices it was not given: whether
+// that is a setting, and the slice has the cgroup that holds it to it.
+func (g *gear) shuts(spec *slice.Spec, here *rinkpb.JobHere) bool {
+	g.mu.Lock()
+	fence := g.conf.fence
+	g.mu.Unlock()
 	iso, err := isolationOf(here)
-	return err == nil && iso.Devices == "basic"
+	return spec.Cgroup.On && (fence || err == nil && iso.Devices == "basic")
 }
 
 // given is a GPU that a job or step has.
@@ -331,9 +335,9 @@ func fileNumber(path string) (int, bool) {
 	return n, err == nil
 }
 
-// tell sets the variables that name GPUs. Where the others are shut off (basic, or
-// ConstrainDevices) they are counted from 0, since a library sees no others there.
-func (g *gear) tell(env *taskenv.Env, list []given, see []int, basic bool) {
+// tell sets the variables that name GPUs. Where the others are shut off they are
+// counted from 0, since a library sees no others there.
+func (g *gear) tell(env *taskenv.Env, list []given, see []int, shut bool) {
 	if len(list) == 0 {
 		return
 	}
@@ -346,7 +350,7 @@ func (g *gear) tell(env *taskenv.Env, list []given, see []int, basic bool) {
 		switch {
 		case d.visible != "":
 			names = append(names, d.visible)
-		case conf.fence || basic:
+		case shut:
 			names = append(names, strconv.Itoa(k))
 		default:
 			names = append(names, strconv.Itoa(d.number))
@@ -382,14 +386,14 @@ func tellShare(env *taskenv.Env, gres []held) {
 }
 
 // tellJob names all of a job's GPUs here.
-func (g *gear) tellJob(env *taskenv.Env, gres []held, basic bool) {
+func (g *gear) tellJob(env *taskenv.Env, gres []held, shut bool) {
 	tellShare(env, gres)
 	list := g.gpusOf(gres)
-	g.tell(env, list, everyPlace(len(list)), basic)
+	g.tell(env, list, everyPlace(len(list)), shut)
 }
 
 // tellTasks names to each task of a step the GPUs it is bound to.
-func (g *gear) tellTasks(envs []*taskenv.Env, gres []held, bind string, cpus [][]int, basic bool) {
+func (g *gear) tellTasks(envs []*taskenv.Env, gres []held, bind string, cpus [][]int, shut bool) {
 	list := g.gpusOf(gres)
 	near := make([][]int, len(list))
 	for i, d := range list {
@@ -399,9 +403,9 @@ func (g *gear) tellTasks(envs []*taskenv.Env, gres []held, bind string, cpus [][
 	for i, env := range envs {
 		tellShare(env, gres)
 		if see == nil {
-			g.tell(env, list, everyPlace(len(list)), basic)
+			g.tell(env, list, everyPlace(len(list)), shut)
 		} else {
-			g.tell(env, list, see[i], basic)
+			g.tell(env, list, see[i], shut)
 		}
 	}
 }

@@ -81,13 +81,19 @@ func (a *Agent) cgroupOf(j *job, iso isolation, level string) (slice.Cgroup, err
 	if a.confine.off() {
 		off = "cgroup.conf has CgroupPlugin=disabled"
 	}
+	none := func(why string) (slice.Cgroup, error) {
+		if iso.Devices == "basic" {
+			return slice.Cgroup{}, fmt.Errorf("SliceDevices=basic, but the job has no cgroup to hold it to that: %s", why)
+		}
+		return slice.Cgroup{}, nil
+	}
 	switch mode {
 	case "", "auto":
 		if off != "" {
-			return slice.Cgroup{}, nil
+			return none(off)
 		}
 	case "no":
-		return slice.Cgroup{}, nil
+		return none("SliceCgroup=no")
 	case "yes":
 		if off != "" {
 			return slice.Cgroup{}, fmt.Errorf("SliceCgroup=yes, but cgroups cannot be used here: %s", off)
@@ -167,7 +173,7 @@ func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) 
 	env.Set("SLURM_CPUS_ON_NODE", strconv.Itoa(int(j.here.Cpus)))
 	env.Set("ENVIRONMENT", "BATCH")
 	env.Set("HOSTNAME", a.host)
-	a.gear.tellJob(env, heldByJob(j.here), basicDevices(j.here))
+	a.gear.tellJob(env, heldByJob(j.here), a.gear.shuts(spec, j.here))
 	task.Env = env.List()
 	spec.Tasks = []slice.Task{task}
 	return spec, nil

@@ -98,7 +98,7 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 	for i := range envs {
 		envs[i] = common.Clone()
 	}
-	a.gear.tellTasks(envs, heldByStep(order), order.GpuBind, nil, basicDevices(order.Here))
+	a.gear.tellTasks(envs, heldByStep(order), order.GpuBind, nil, a.gear.shuts(spec, order.Here))
 	// The step is kept from what its job has and it has not.
 	if n := len(spec.Cgroup.Levels); n > 0 {
 		own := &spec.Cgroup.Levels[n-1].Limits
