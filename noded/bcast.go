@@ -20,7 +20,6 @@ import (
 	"github.com/runink/rink/api/lz4"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/auth"
-	"github.com/runink/rink/slice"
 )
 
 // maxBlock bounds a block once it is unpacked.
@@ -136,7 +135,11 @@ func (a *Agent) placeOf(f *rinkpb.BcastFile) (string, error) {
 				return "", err
 			}
 		}
-		dir, err := a.privateTmp(j.key, iso, slice.Identity{UID: f.Here.Uid, GID: f.Here.Gid})
+		owner, err := a.onDisk(f.Here, iso)
+		if err != nil {
+			return "", err
+		}
+		dir, err := a.privateTmp(j.key, iso, owner)
 		if err != nil {
 			return "", err
 		}

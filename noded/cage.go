@@ -142,19 +142,30 @@ func networkOf(iso isolation) (*slice.Network, error) {
 // ephemeral has a job run under the user id that was drawn for it, which is an
 // account of the node outside.
 func (a *Agent) ephemeral(j *job, iso isolation, spec *slice.Spec) error {
-	if iso.Account != "" {
-		u, err := a.users.ByName(iso.Account)
-		if err != nil {
-			return fmt.Errorf("cannot look up the account of SliceIdentity=ephemeral:%s: %w", iso.Account, err)
-		}
-		spec.UID, spec.GID, spec.Groups = u.UID, u.GID, u.Groups
+	owner, err := a.onDisk(j.here, iso)
+	if err != nil {
+		return err
 	}
+	spec.UID, spec.GID = owner.UID, owner.GID
 	if j.here.InsideUid == 0 {
 		return fmt.Errorf("all user ids of SliceUIDs=%d-%d are in use on this node", iso.UIDs[0], iso.UIDs[1])
 	}
 	// Groups would show who it is, and open what the account's others may.
 	spec.Inside, spec.Groups = &slice.Identity{UID: j.here.InsideUid, GID: j.here.InsideUid}, nil
 	return nil
+}
+
+// onDisk is who owns what a job leaves on the node: its user, or the account of an
+// ephemeral one.
+func (a *Agent) onDisk(here *rinkpb.JobHere, iso isolation) (slice.Identity, error) {
+	if !iso.Ephemeral || iso.Account == "" {
+		return slice.Identity{UID: here.Uid, GID: here.Gid}, nil
+	}
+	u, err := a.users.ByName(iso.Account)
+	if err != nil {
+		return slice.Identity{}, fmt.Errorf("cannot look up the account of SliceIdentity=ephemeral:%s: %w", iso.Account, err)
+	}
+	return slice.Identity{UID: u.UID, GID: u.GID}, nil
 }
 
 // drawUID notes the user id of an ephemeral job in its order, which is kept for
