@@ -1,6 +1,7 @@
 package noded
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,6 +52,11 @@ func (t *taskIO) newMPI() *mpiEnd {
 	if err != nil {
 		t.a.log.Warn("what MPI tasks say is not kept for a restart of the agent", "slice", t.id, "error", err)
 	}
+	if journal != nil {
+		if err := cutTorn(path); err != nil {
+			t.a.log.Warn("what MPI tasks say may not be read by a restarted agent", "slice", t.id, "error", err)
+		}
+	}
 	m := &mpiEnd{journal: journal}
 	conf := pmi.Config{
 		Name: pmiName(order), NodeOf: order.RankNodes, Node: order.StepNodeIndex, Nodes: len(order.StepNodes),
@@ -73,6 +79,20 @@ func (t *taskIO) newMPI() *mpiEnd {
 		t.a.log.Warn("what MPI tasks said before the agent was restarted is lost", "slice", t.id, "error", err)
 	}
 	return m
+}
+
+// cutTorn cuts a last line off that is not whole, which another agent died over: what
+// is appended would be read as its end.
+func cutTorn(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	whole := bytes.LastIndexByte(text, '\n') + 1
+	if whole == len(text) {
+		return nil
+	}
+	return os.Truncate(path, int64(whole))
 }
 
 // maxShare is how many bytes of keys go in one message between nodes.

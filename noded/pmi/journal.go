@@ -65,6 +65,7 @@ func (s *Server) Replay(from io.Reader) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.replays = true
+	defer func() { s.replays = false }() // also when it is not whole: tasks wait for answers
 	r := bufio.NewReader(from)
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
@@ -98,7 +99,7 @@ func (s *Server) Replay(from io.Reader) error {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
 	}
-	s.replays = false
+	s.replays = false // what is handed on now goes out
 	if s.conf.Nodes > 1 && len(s.local) > 0 && s.allIn() {
 		s.close()
 	}
