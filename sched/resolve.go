@@ -97,6 +97,9 @@ func (r *resolver) node(name NodeName) *Node {
 
 // allowed refuses what only operators may ask for.
 func (r *resolver) allowed() error {
+	if r.o.Step.X11 != "" {
+		return refuse(slurm.ErrnoX11NotAvail, "displays are not forwarded")
+	}
 	if r.req.Operator {
 		return nil
 	}

@@ -111,7 +111,12 @@ func keysItoP() []confKey {
 				return secondsText(c.PrologEpilogTimeout)
 			}},
 		programKey("PrologSlurmctld", func(c *Conf) *string { return &c.PrologSlurmctld }),
-		{name: "PrologFlags", set: setPrologFlags, show: func(c *Conf) string { return orNull(strings.Join(c.PrologFlags, ",")) }},
+		{name: "PrologFlags", set: setPrologFlags, rules: []paramRule{
+			{name: "Alloc", verdict: Honoured}, {name: "Contain", verdict: Honoured}, {name: "DeferBatch", verdict: Honoured}, {name: "NoHold", verdict: Honoured},
+			{name: "ForceRequeueOnFail", verdict: Honoured}, {name: "Serial", verdict: Honoured},
+			{name: "RunInJob", verdict: Ignored, why: "prologs run beside the job, not in it"},
+			{name: "X11", verdict: Ignored, why: "displays are not forwarded: --x11 is refused"},
+		}, show: func(c *Conf) string { return orNull(strings.Join(c.PrologFlags, ",")) }},
 		newer(secondsKey("PrologTimeout", "", func(c *Conf) *Duration { return &c.PrologTimeout })),
 		countKey("PropagatePrioProcess", "0", 0, 2, func(c *Conf) *int { return &c.PropagatePrioProcess }),
 		{name: "PropagateResourceLimits", def: "ALL",
