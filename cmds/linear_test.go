@@ -110,6 +110,8 @@ func jobStep(s jobIs, verb string, saw jobSaw) []jobIs {
 			return []jobIs{s}
 		case waits:
 			return []jobIs{to(after)}
+		case s.is == "running": // it is noted, and the job goes on
+			return []jobIs{s}
 		}
 		return nil
 	case "cancel":
