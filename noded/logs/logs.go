@@ -96,6 +96,8 @@ type Shipper struct {
 	more chan struct{} // holds one signal that there is a segment to send
 	wake chan struct{} // holds one signal that the batch is large
 
+	flushing sync.Mutex // held while a segment is written
+
 	mu      sync.Mutex // guards all below
 	cursors map[string]int64
 	sources map[string]*followed
@@ -145,7 +147,11 @@ func New(opt Options) (*Shipper, error) {
 
 func (s *Shipper) load() error {
 	if err := s.read("cursors", &s.cursors); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		// The segments say most of it again; an agent starts without the rest.
+		s.opt.Log.Error("how far files were read cannot be read, and some of them may be passed on again", "error", err)
+		path := filepath.Join(s.opt.Dir, "cursors")
+		os.Rename(path, path+".bad")
+		s.cursors = map[string]int64{}
 	}
 	list, err := os.ReadDir(s.opt.Dir)
 	if err != nil {
@@ -332,28 +338,40 @@ func (s *Shipper) addLocked(r record, id string, cursor int64) {
 	}
 }
 
-// flush puts the batch on disk as a segment.
+// flush puts the batch on disk as a segment. Output goes on being taken while the
+// disk works.
 func (s *Shipper) flush() {
+	s.flushing.Lock() // segments are written in turn
+	defer s.flushing.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.batch.Records) == 0 {
+	batch, size := s.batch, s.size
+	name := fmt.Sprintf("%016x.seg", s.next)
+	s.batch, s.size = segment{Cursors: map[string]int64{}}, 0
+	s.mu.Unlock()
+	if len(batch.Records) == 0 {
 		return
 	}
-	name := fmt.Sprintf("%016x.seg", s.next)
-	n, err := s.write(name, s.batch)
+	n, err := s.write(name, batch)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err != nil {
 		s.opt.Log.Error("cannot keep logs", "error", err)
-		return // tried again with the next
+		// It is tried again with the next.
+		s.batch.Records = append(batch.Records, s.batch.Records...)
+		for id, at := range batch.Cursors {
+			s.batch.Cursors[id] = max(s.batch.Cursors[id], at)
+		}
+		s.size += size
+		return
 	}
 	s.next++
 	s.held += n
 	s.queue = append(s.queue, name)
-	for id, at := range s.batch.Cursors {
+	for id, at := range batch.Cursors {
 		if s.sources[id] != nil {
 			s.cursors[id] = max(s.cursors[id], at)
 		}
 	}
-	s.batch, s.size = segment{Cursors: map[string]int64{}}, 0
 	select {
 	case s.more <- struct{}{}:
 	default:

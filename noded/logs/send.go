@@ -136,6 +136,9 @@ func (s *Shipper) sent(name string, seg *segment, why error) error {
 	path := filepath.Join(s.opt.Dir, name)
 	if why != nil {
 		s.opt.Log.Error("a segment of logs is left out", "segment", name, "error", why)
+		if info, err := os.Stat(path); err == nil {
+			s.held -= info.Size()
+		}
 		os.Rename(path, path+".bad")
 	} else {
 		if _, err := s.write("cursors", s.cursors); err != nil {
