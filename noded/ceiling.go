@@ -130,7 +130,7 @@ func (a *Agent) tellOwner(j *job, text string) {
 		return
 	}
 	a.wg.Go(func() { // ends when the file system answers
-		if err := appendAs(j.here.Uid, j.here.Gid, note, text); err != nil {
+		if err := a.appendAs(j.here, note, text); err != nil {
 			a.log.Debug("cannot leave a word", "file", note, "error", err)
 		}
 	})

@@ -182,7 +182,7 @@ func (r *running) lastWord(a *Agent, j *job, killWait time.Duration, why string)
 	text := fmt.Sprintf("slurmstepd: error: *** JOB %d ON %s CANCELLED AT %s %s***\n",
 		j.key.job, a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), spaced(why))
 	written := make(chan error, 1)
-	go func() { written <- appendAs(j.here.Uid, j.here.Gid, r.note, text) }() // ends when the file system answers
+	go func() { written <- a.appendAs(j.here, r.note, text) }() // ends when the file system answers
 	select {
 	case err := <-written:
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -20,7 +19,7 @@ import (
 // execWords is neverRanWords with the program named as it was looked for, in a
 // task's directory, and, when it is a script, with the interpreter that is not
 // there.
-func (j *job) execWords(e *slice.StartError, dir string) string {
+func (a *Agent) execWords(j *job, e *slice.StartError, dir string) string {
 	if e.Stage != slice.StageExec || !strings.Contains(e.Path, "/") {
 		return neverRanWords(e)
 	}
@@ -29,7 +28,7 @@ func (j *job) execWords(e *slice.StartError, dir string) string {
 		named.Path = dir + "/" + e.Path // as it was given: Slurm does not shorten it
 	}
 	if e.Errno == syscall.ENOENT {
-		if line := firstLineAs(j.here.Uid, j.here.Gid, named.Path); strings.HasPrefix(line, "#!") {
+		if line := a.firstLineAs(j.here, named.Path); strings.HasPrefix(line, "#!") {
 			program, _, _ := strings.Cut(strings.TrimSpace(line[2:]), " ")
 			named.Path = fmt.Sprintf("bad interpreter(%s)", program)
 		}
@@ -37,18 +36,15 @@ func (j *job) execWords(e *slice.StartError, dir string) string {
 	return neverRanWords(&named)
 }
 
-// firstLineAs reads the first line of a regular file with a user's own rights;
-// "" when that cannot be done, or not soon.
-func firstLineAs(uid, gid uint32, path string) string {
+// firstLineAs reads the first line of a regular file with the rights of a job's
+// user; "" when that cannot be done, or not soon.
+func (a *Agent) firstLineAs(here *rinkpb.JobHere, path string) string {
+	r, err := a.rightsOf(here)
+	if err != nil {
+		return ""
+	}
 	result := make(chan string, 1)
-	go func() { // ends when the file system answers; the thread, whose identity changed, ends with it
-		runtime.LockOSThread()
-		if os.Geteuid() == 0 {
-			unix.SetfsgidRetGid(int(gid))
-			unix.SetfsuidRetUid(int(uid))
-		}
-		result <- firstLine(path)
-	}()
+	go r.do(func() error { result <- firstLine(path); return nil }) // ends when the file system answers
 	select {
 	case line := <-result:
 		return line
@@ -86,7 +82,7 @@ func (a *Agent) scriptFailed(j *job, id string, e *slice.StartError) {
 	j.mu.Unlock()
 	if note != "" {
 		written := make(chan error, 1)
-		go func() { written <- appendAs(j.here.Uid, j.here.Gid, note, j.execWords(e, j.here.WorkDir)+"\n") }() // ends when the file system answers
+		go func() { written <- a.appendAs(j.here, note, a.execWords(j, e, j.here.WorkDir)+"\n") }() // ends when the file system answers
 		select {
 		case err := <-written:
 			if err != nil {

@@ -267,7 +267,7 @@ func (a *Agent) neverStarted(j *job, id string, step *rinkpb.LaunchStep) {
 func (a *Agent) tasksFailed(j *job, id string, step *rinkpb.LaunchStep, e *slice.StartError) {
 	words := make([]string, len(step.Tasks))
 	for i := range words {
-		words[i] = j.execWords(e, step.Cwd)
+		words[i] = a.execWords(j, e, step.Cwd)
 	}
 	a.stepOver(j, id, step, neverRan(e), words, e.Error())
 }
@@ -359,7 +359,7 @@ func (a *Agent) taskEnded(ctx context.Context, id string, end slice.TaskEnd) {
 		}
 	}
 	if end.Exit.StartError != nil {
-		r.io.queue(&rinkpb.StepDown{Messages: []string{j.execWords(end.Exit.StartError, r.step.Cwd)}})
+		r.io.queue(&rinkpb.StepDown{Messages: []string{a.execWords(j, end.Exit.StartError, r.step.Cwd)}})
 	} else {
 		told.Core = end.Exit.Status.CoreDump()
 	}

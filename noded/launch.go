@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -234,19 +233,14 @@ func (a *Agent) fileNames(j *job, step slurm.StepID, rank, nodeIndex int) slurm.
 	}
 }
 
-// appendAs appends text to a file with a user's own rights on the file system,
-// and only to a regular file of theirs: the path is the user's to choose.
-func appendAs(uid, gid uint32, path, text string) error {
-	result := make(chan error, 1)
-	go func() { // ends at once; the thread, whose identity changed, ends with it
-		runtime.LockOSThread()
-		if os.Geteuid() == 0 {
-			unix.SetfsgidRetGid(int(gid))
-			unix.SetfsuidRetUid(int(uid))
-		}
-		result <- appendTo(uid, path, text)
-	}()
-	return <-result
+// appendAs appends text to a file with the rights of a job's user on the file
+// system, and only to a regular file of theirs: the path is the user's to choose.
+func (a *Agent) appendAs(here *rinkpb.JobHere, path, text string) error {
+	r, err := a.rightsOf(here)
+	if err != nil {
+		return err
+	}
+	return r.do(func() error { return appendTo(here.Uid, path, text) })
 }
 
 func appendTo(uid uint32, path, text string) error {

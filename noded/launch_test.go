@@ -184,10 +184,11 @@ func TestExitOfTasks(t *testing.T) {
 
 func TestLastWordOnlyInAFileOfTheUsers(t *testing.T) {
 	dir := t.TempDir()
-	uid, gid := uint32(os.Getuid()), uint32(os.Getgid())
+	a := &Agent{users: auth.NewUsers(time.Minute)}
+	me := &rinkpb.JobHere{Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid())}
 	good := filepath.Join(dir, "out")
 	os.WriteFile(good, []byte("before\n"), 0o644)
-	if err := appendAs(uid, gid, good, "word\n"); err != nil {
+	if err := a.appendAs(me, good, "word\n"); err != nil {
 		t.Error(err)
 	}
 	if text, _ := os.ReadFile(good); string(text) != "before\nword\n" {
@@ -197,14 +198,14 @@ func TestLastWordOnlyInAFileOfTheUsers(t *testing.T) {
 	if err := syscall.Mkfifo(fifo, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := appendAs(uid, gid, fifo, "word\n"); err == nil {
+	if err := a.appendAs(me, fifo, "word\n"); err == nil {
 		t.Error("a fifo was written to")
 	}
-	if err := appendAs(uid, gid, filepath.Join(dir, "none"), "word\n"); !errors.Is(err, os.ErrNotExist) {
+	if err := a.appendAs(me, filepath.Join(dir, "none"), "word\n"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	if os.Geteuid() == 0 {
-		if err := appendAs(65534, 65534, good, "word\n"); err == nil {
+		if err := a.appendAs(&rinkpb.JobHere{Uid: 65534, Gid: 65534}, good, "word\n"); err == nil {
 			t.Error("another user's file was written to")
 		}
 	}
