@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runink/rink/api/launcherpb"
 	"github.com/runink/rink/slice"
 )
 
@@ -161,8 +162,8 @@ func TestSliceFromLaunchToForget(t *testing.T) {
 	if err := cl.Shutdown(t.Context(), false); !errors.Is(err, ErrBusy) {
 		t.Errorf("shutdown over a live slice: %v", err)
 	}
-	if _, err := os.Stat(c.Spool + "/1.batch.run"); err != nil {
-		t.Errorf("record of the live slice: %v", err)
+	if runs, exits := recorded(t, c.Spool); len(runs) != 1 || runs[0].GetSpec().GetId() != "1.batch" || runs[0].GetInitPid() == 0 || len(exits) != 0 {
+		t.Errorf("records of the live slice: %v %v", runs, exits)
 	}
 	f, err := cl.Attach(t.Context(), "1.batch")
 	if err != nil {
@@ -173,8 +174,8 @@ func TestSliceFromLaunchToForget(t *testing.T) {
 	if e.ID != "1.batch" || e.Tasks[0].Status.ExitStatus() != 4 || e.Killed || e.Lost || e.Note != "" || e.Ended.Before(e.Started) {
 		t.Errorf("exit %+v", e)
 	}
-	if _, err := os.Stat(c.Spool + "/1.batch.exit"); err != nil {
-		t.Errorf("record of the exit: %v", err)
+	if runs, exits := recorded(t, c.Spool); len(runs) != 0 || len(exits) != 1 || exits[0].GetSlice() != "1.batch" {
+		t.Errorf("records of the exit: %v %v", runs, exits)
 	}
 	if got, err := io.ReadAll(f[0].Stdout); string(got) != "said hello\n" {
 		t.Errorf("output %q, %v", got, err)
@@ -524,23 +525,24 @@ func TestBrokenRecordsAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the launcher ends", func() bool { _, err := cl.Info(t.Context()); return err != nil })
-	for name, text := range map[string]string{"torn.exit": "\x0a\xff", ".new.half.exit": "x", "torn.run": "\xff\xff\xff"} {
-		if err := os.WriteFile(filepath.Join(c.Spool, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	run, err := frame(kindRun, "run", &launcherpb.Record{Spec: &launcherpb.Spec{Id: "run"}, BootId: "another"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Whole, then what nothing ever wrote.
+	if err := os.WriteFile(filepath.Join(c.Spool, journalName), append(run, "neither length nor check"...), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	again, err := Connect(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	if list, err := again.List(t.Context()); err != nil || len(list) != 0 {
+	if list, err := again.List(t.Context()); err != nil || len(list) != 1 || list[0].ID != "run" || list[0].Exit == nil || !list[0].Exit.Lost {
 		t.Errorf("list %v, %v", list, err)
 	}
-	for name, there := range map[string]bool{"torn.exit": true, "torn.run": true, ".new.half.exit": false} {
-		if _, err := os.Stat(filepath.Join(c.Spool, name)); (err == nil) != there {
-			t.Errorf("%s: %v", name, err)
-		}
+	if text, err := os.ReadFile(filepath.Join(c.Spool, journalName+".bad")); err != nil || !bytes.HasSuffix(text, []byte("neither length nor check")) {
+		t.Errorf("what could not be read: %q, %v", text, err)
 	}
 }
 

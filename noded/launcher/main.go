@@ -74,7 +74,7 @@ func run(dir, socket, parent string) error {
 	}
 	defer l.Close()
 
-	s := &server{spool: spool{dir}, host: slice.Probe(parent), started: time.Now(), uid: os.Geteuid(),
+	s := &server{host: slice.Probe(parent), started: time.Now(), uid: os.Geteuid(),
 		quit: make(chan struct{}), slices: map[string]*entry{}, subs: map[*subscriber]bool{}}
 	defer s.host.Close()
 	if err := s.host.AdoptOrphans(); err != nil {
@@ -83,9 +83,10 @@ func run(dir, socket, parent string) error {
 	if s.host.Off != "" {
 		log.Printf("cgroups are off: %s", s.host.Off)
 	}
-	if err := s.restore(); err != nil {
+	if err := s.restore(dir); err != nil {
 		return err
 	}
+	defer s.records.close()
 	debug.FreeOSMemory()
 	go s.accept(l) // stops when the listener is closed
 	go s.home(dir) // stops with the process

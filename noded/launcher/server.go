@@ -21,7 +21,7 @@ const protocol = 1
 
 // server owns the slices.
 type server struct {
-	spool   spool
+	records *journal
 	host    *slice.Host
 	started time.Time
 	uid     int
@@ -43,6 +43,8 @@ type entry struct {
 	slice *slice.Slice        // nil while starting, and for one of a former launcher
 	exit  *slice.Exit         // guarded by server.mu
 	ends  []*launcherpb.Event // tasks that have ended while the slice is live; guarded by server.mu
+
+	forgotten bool // guarded by server.mu
 }
 
 // subscriber is a connection that is told of exits. The queue has no bound
@@ -52,15 +54,16 @@ type subscriber struct {
 	wake  chan struct{}
 }
 
-// restore takes over what former launchers have left.
-func (s *server) restore() error {
-	runs, exits, broken, err := s.spool.load()
+// restore takes over what former launchers have left in the spool.
+func (s *server) restore(dir string) error {
+	records, runs, exits, trouble, err := openJournal(dir)
+	if trouble != nil {
+		log.Printf("records cannot be read: %v", trouble)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot read the spool: %w", err)
 	}
-	for name, err := range broken {
-		log.Printf("record %s cannot be read and is left: %v", name, err)
-	}
+	s.records = records
 	for _, x := range exits {
 		e := exitFromWire(x)
 		s.slices[e.ID] = &entry{id: e.ID, ready: closedChan(), exit: e}
@@ -68,21 +71,12 @@ func (s *server) restore() error {
 	var wg sync.WaitGroup
 	for _, r := range runs {
 		id := r.GetSpec().GetId()
-		if !slice.ValidID(id) {
-			log.Printf("record of slice %q is left: the name cannot be right", id)
-			continue
-		}
-		if _, ended := s.slices[id]; ended {
-			s.spool.remove(id + runSuffix) // its exit was written last
-			continue
-		}
 		wg.Go(func() {
 			e := lost(s.host, r)
 			log.Printf("slice %s is lost: %s", id, e.Note)
-			if err := s.spool.write(id+exitSuffix, exitToWire(e)); err != nil {
+			if err := s.records.add(kindExit, id, exitToWire(e)); err != nil {
 				log.Print(err)
 			}
-			s.spool.remove(id + runSuffix)
 			s.mu.Lock()
 			s.slices[id] = &entry{id: id, ready: closedChan(), exit: e}
 			s.mu.Unlock()
@@ -358,24 +352,23 @@ func (s *server) launch(spec *slice.Spec) (*launcherpb.Response, error) {
 // the first process after it: a launcher that dies between the two leaves a
 // slice that its successor reports as lost, not one that is started again.
 func (s *server) start(e *entry, spec *slice.Spec) error {
-	record, err := s.spool.begin(spec.ID+runSuffix, runRecord(spec))
-	if err != nil {
+	if err := s.records.add(kindRun, spec.ID, runRecord(spec)); err != nil {
 		return err
 	}
-	defer record.Close()
 	if spec.OOMScoreAdj == nil && ownOOMScoreAdj != normalOOMScoreAdj {
 		spec.OOMScoreAdj = &normalOOMScoreAdj
 	}
 	sl, err := s.host.Start(context.Background(), spec)
 	if err != nil {
-		if rerr := s.spool.remove(spec.ID + runSuffix); rerr != nil {
-			log.Printf("slice %s: %v", spec.ID, rerr)
+		if rerr := s.records.add(kindForget, spec.ID, nil); rerr != nil {
+			log.Print(rerr)
 		}
 		return err
 	}
 	e.slice = sl
-	if err := note(record, sl); err != nil {
-		log.Printf("slice %s: %v", spec.ID, err)
+	pid, ticks := sl.FirstPid()
+	if err := s.records.add(kindNote, spec.ID, &launcherpb.Record{InitPid: int32(pid), InitStartTicks: ticks, StartedNs: sl.Started().UnixNano()}); err != nil {
+		log.Print(err)
 	}
 	return nil
 }
@@ -390,14 +383,12 @@ func (s *server) watch(e *entry) {
 		s.mu.Unlock()
 	}
 	exit := e.slice.Wait()
-	if err := s.spool.write(e.id+exitSuffix, exitToWire(&exit)); err != nil {
-		log.Printf("slice %s: %v", e.id, err)
+	if err := s.records.add(kindExit, e.id, exitToWire(&exit)); err != nil {
+		log.Print(err)
 		if exit.Note != "" {
 			exit.Note += "; "
 		}
 		exit.Note += err.Error()
-	} else if err := s.spool.remove(e.id + runSuffix); err != nil {
-		log.Printf("slice %s: %v", e.id, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -474,12 +465,22 @@ func (s *server) forget(id string) error {
 		s.mu.Unlock()
 		return fmt.Errorf("slice %q has not ended: %w", id, ErrBusy)
 	}
-	delete(s.slices, id)
+	if e.forgotten {
+		s.mu.Unlock()
+		return fmt.Errorf("slice %q: %w", id, ErrNotFound)
+	}
+	e.forgotten = true
 	s.mu.Unlock()
 	if e.slice != nil {
 		e.slice.CloseFiles()
 	}
-	return errors.Join(s.spool.remove(id+exitSuffix), s.spool.remove(id+runSuffix))
+	// Before the name is free: the record of another slice of that name must
+	// come after this one.
+	err := s.records.add(kindForget, id, nil)
+	s.mu.Lock()
+	delete(s.slices, id)
+	s.mu.Unlock()
+	return err
 }
 
 func (s *server) attach(id string) (*launcherpb.Response, []*os.File, error) {
