@@ -71,11 +71,13 @@ type Options struct {
 	// is somebody to have it; 1s, negative: never.
 	SlowWrite       time.Duration
 	BatchesInFlight int // batches handed to Raft and not yet applied; 8
+	// WriteFault, for tests, is asked before each write of the log, named as people
+	// read it: its error is what the disk says. nil: nobody.
+	WriteFault func(op string) error
 
 	// For tests of this package.
 	transport raft.Transport
 	now       func() time.Time
-	fault     func(op string) error
 	level     uint32                     // FormatLevel
 	levelOf   func(state.Command) uint32 // of a command
 }
@@ -295,7 +297,7 @@ func (b *Barn) start() error {
 		return err
 	}
 	b.store.level, b.store.keys = b.o.readsLevel(), b.o.Keys
-	b.store.fail, b.store.closing, b.store.fault = b.fail, b.closing, b.o.fault
+	b.store.fail, b.store.closing, b.store.fault = b.fail, b.closing, b.o.WriteFault
 	b.store.snapshot = b.snaps.index.Load
 	b.store.onFull = func(full bool, err error) {
 		if full {

@@ -261,7 +261,7 @@ func TestFullDisk(t *testing.T) {
 	room := make(chan struct{}) // closed: no longer
 	o := options(t, t.TempDir())
 	o.HeartbeatTimeout, o.ElectionTimeout, o.LeaderLease = 100*time.Millisecond, 100*time.Millisecond, 50*time.Millisecond
-	o.fault = func(op string) error {
+	o.WriteFault = func(op string) error {
 		select {
 		case <-room:
 			return nil
@@ -313,7 +313,7 @@ func TestCloseOnAFullDisk(t *testing.T) {
 	o := options(t, t.TempDir())
 	o.HeartbeatTimeout, o.ElectionTimeout, o.LeaderLease = 100*time.Millisecond, 100*time.Millisecond, 50*time.Millisecond
 	full := make(chan struct{})
-	o.fault = func(string) error {
+	o.WriteFault = func(string) error {
 		select {
 		case <-full:
 			return syscall.ENOSPC
@@ -343,7 +343,7 @@ func TestCloseOnAFullDisk(t *testing.T) {
 func TestBrokenDiskFails(t *testing.T) {
 	o := options(t, t.TempDir())
 	broken := make(chan struct{})
-	o.fault = func(string) error {
+	o.WriteFault = func(string) error {
 		select {
 		case <-broken:
 			return syscall.EIO

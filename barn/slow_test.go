@@ -47,7 +47,7 @@ func TestSlowDiskGivesUpTheLead(t *testing.T) {
 			release := make(chan struct{})
 			c := newTCPCluster(t, 3, func(i int, o *Options) {
 				o.SlowWrite = 300 * time.Millisecond
-				o.fault = func(string) error {
+				o.WriteFault = func(string) error {
 					if slow[i].Load() {
 						if hang {
 							<-release
@@ -90,7 +90,7 @@ func TestSlowDiskAlone(t *testing.T) {
 	var slow atomic.Bool
 	o := options(t, t.TempDir())
 	o.SlowWrite = 20 * time.Millisecond
-	o.fault = func(string) error {
+	o.WriteFault = func(string) error {
 		if slow.Load() {
 			time.Sleep(100 * time.Millisecond)
 		}

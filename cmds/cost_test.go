@@ -68,11 +68,11 @@ func (r *rig) controllerCPU(b *testing.B) float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ticks := 0
-	for name, cmd := range r.procs {
+	for name, p := range r.procs {
 		if name[0] != 'c' {
 			continue
 		}
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 		if err != nil {
 			b.Fatal(err)
 		}

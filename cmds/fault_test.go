@@ -1,8 +1,8 @@
 package cmds_test
 
 import (
+	"context"
 	"fmt"
-	"math/rand"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,11 +29,29 @@ echo "$SLURM_JOB_ID.${SLURM_RESTART_COUNT:-0}" >>%s/started/$SLURMD_NODENAME
 // faultResult is what came of a run under faults.
 type faultResult struct {
 	accepted, failed, lost, duplicated, startedTwice, unended, differ, restarted int
+	took                                                                         time.Duration
+	faults                                                                       *injected
 }
+
+func (f faultResult) String() string {
+	return fmt.Sprintf("%d accepted, %d refused, %d lost, %d duplicated, %d started twice, %d without an end, %d histories differ, %d restarted, in %v; faults: %v",
+		f.accepted, f.failed, f.lost, f.duplicated, f.startedTwice, f.unended, f.differ, f.restarted, f.took, f.faults)
+}
+
+// What bounds a run under faults: how long clients may submit, and how long the queue
+// may take to drain when nothing is wrong any more.
+const (
+	submitLimit = 40 * time.Minute
+	drainLimit  = 15 * time.Minute
+)
 
 // underFaults has clients submit jobs while faults go on, and counts.
 func underFaults(t testing.TB, r *rig, seed int64, clients, jobs int, pace time.Duration, faults []fault) faultResult {
 	t.Helper()
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), submitLimit)
+	defer cancel()
+	r.ctx = ctx
 	if err := os.MkdirAll(filepath.Join(r.dir, "started"), 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +68,7 @@ func underFaults(t testing.TB, r *rig, seed int64, clients, jobs int, pace time.
 		wg.Go(func() {
 			for {
 				n := next.Add(1)
-				if n > int64(jobs) {
+				if n > int64(jobs) || ctx.Err() != nil {
 					return
 				}
 				name := fmt.Sprintf("s%d", n)
@@ -71,19 +89,20 @@ func underFaults(t testing.TB, r *rig, seed int64, clients, jobs int, pace time.
 	}
 	stop := make(chan struct{})
 	var hurt sync.WaitGroup
-	for i, kind := range []byte{'c', 'n'} { // of controllers and of agents, at once
-		hurt.Go(func() { inflict(r, rand.New(rand.NewSource(seed+int64(i))), kind, faults, stop) })
-	}
+	hurt.Go(func() { res.faults = inflict(r, seed, faults, stop) })
 	wg.Wait()
 	close(stop)
 	hurt.Wait()
+	r.ctx = context.Background()
 	res.accepted = len(ids)
-	r.until(10*time.Minute, "the queue drains", func() bool {
+	r.say("%d submissions accepted; nothing is wrong any more", res.accepted)
+	r.until(drainLimit, "the queue drains", func() bool {
 		out, err := r.do("squeue", "-h", "-o", "%i %T %r")
 		return err == nil && out == ""
 	})
 	count(t, r, ids, &res)
-	fmt.Fprintf(os.Stderr, "%s: %+v\n", t.Name(), res) // a benchmark that failed reports no figures
+	res.took = time.Since(began).Round(time.Second)
+	fmt.Fprintf(os.Stderr, "%s: %v\n", t.Name(), res) // a benchmark that failed reports no figures
 	return res
 }
 
@@ -204,141 +223,6 @@ func difference(a, b map[string][]string) string {
 	return ""
 }
 
-// fault is one thing that goes wrong for a while, with a controller or an agent.
-type fault struct {
-	name string
-	kind byte // 'c' a controller, 'n' an agent
-	nets bool // wants namespaces
-	do   func(r *rig, rnd *rand.Rand)
-}
-
-func (r *rig) anyOf(rnd *rand.Rand, kind byte) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var names []string
-	for name := range r.procs {
-		if name[0] == kind {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names[rnd.Intn(len(names))]
-}
-
-func (r *rig) leading(rnd *rand.Rand) string {
-	if l := r.leader(); l != "" {
-		return l
-	}
-	return r.anyOf(rnd, 'c')
-}
-
-// cutOff isolates name from all others of those kinds, in the directions asked for.
-func (r *rig) cutOff(name string, out, in bool, how func(from, to string)) {
-	r.mu.Lock()
-	var others []string
-	for other := range r.procs {
-		if other != name {
-			others = append(others, other)
-		}
-	}
-	r.mu.Unlock()
-	for _, other := range others {
-		if out {
-			how(name, other)
-		}
-		if in {
-			how(other, name)
-		}
-	}
-}
-
-func between(rnd *rand.Rand, least, most time.Duration) time.Duration {
-	return least + time.Duration(rnd.Int63n(int64(most-least)))
-}
-
-var allFaults = []fault{
-	{"leader killed", 'c', false, func(r *rig, rnd *rand.Rand) {
-		r.kill(r.leading(rnd), between(rnd, 200*time.Millisecond, 3*time.Second))
-	}},
-	{"controller killed", 'c', false, func(r *rig, rnd *rand.Rand) {
-		r.kill(r.anyOf(rnd, 'c'), between(rnd, 200*time.Millisecond, 3*time.Second))
-	}},
-	{"leader stopped", 'c', false, func(r *rig, rnd *rand.Rand) {
-		name := r.leading(rnd)
-		r.signal(name, syscall.SIGSTOP)
-		time.Sleep(between(rnd, 800*time.Millisecond, 4*time.Second)) // longer than its lease
-		r.signal(name, syscall.SIGCONT)
-	}},
-	{"controller slow", 'c', false, func(r *rig, rnd *rand.Rand) {
-		name := r.anyOf(rnd, 'c')
-		for range 12 { // what it sends comes late, and in heaps
-			r.signal(name, syscall.SIGSTOP)
-			time.Sleep(between(rnd, 20*time.Millisecond, 150*time.Millisecond))
-			r.signal(name, syscall.SIGCONT)
-			time.Sleep(between(rnd, 10*time.Millisecond, 60*time.Millisecond))
-		}
-	}},
-	{"leader cut off", 'c', true, func(r *rig, rnd *rand.Rand) {
-		name := r.leading(rnd)
-		r.cutOff(name, true, true, r.cut)
-		time.Sleep(between(rnd, time.Second, 5*time.Second))
-		r.cutOff(name, true, true, r.mend)
-	}},
-	{"leader not heard", 'c', true, func(r *rig, rnd *rand.Rand) {
-		name := r.leading(rnd)
-		r.cutOff(name, true, false, r.cut)
-		time.Sleep(between(rnd, time.Second, 5*time.Second))
-		r.cutOff(name, true, false, r.mend)
-	}},
-	{"controller hears nothing", 'c', true, func(r *rig, rnd *rand.Rand) {
-		name := r.anyOf(rnd, 'c')
-		r.cutOff(name, false, true, r.cut)
-		time.Sleep(between(rnd, time.Second, 5*time.Second))
-		r.cutOff(name, false, true, r.mend)
-	}},
-	{"agent killed", 'n', false, func(r *rig, rnd *rand.Rand) {
-		r.kill(r.anyOf(rnd, 'n'), between(rnd, 200*time.Millisecond, 3*time.Second))
-	}},
-	{"agent stopped", 'n', false, func(r *rig, rnd *rand.Rand) {
-		name := r.anyOf(rnd, 'n')
-		r.signal(name, syscall.SIGSTOP)
-		time.Sleep(between(rnd, time.Second, 14*time.Second)) // at times longer than SlurmdTimeout
-		r.signal(name, syscall.SIGCONT)
-	}},
-	{"agent cut off", 'n', true, func(r *rig, rnd *rand.Rand) {
-		name := r.anyOf(rnd, 'n')
-		r.cutOff(name, true, true, r.cut)
-		time.Sleep(between(rnd, time.Second, 14*time.Second))
-		r.cutOff(name, true, true, r.mend)
-	}},
-	{"agent not heard", 'n', true, func(r *rig, rnd *rand.Rand) {
-		name := r.anyOf(rnd, 'n')
-		r.cutOff(name, true, false, r.cut)
-		time.Sleep(between(rnd, time.Second, 14*time.Second))
-		r.cutOff(name, true, false, r.mend)
-	}},
-}
-
-// inflict has one fault after the other, with pauses, until it is told to stop.
-func inflict(r *rig, rnd *rand.Rand, kind byte, faults []fault, stop <-chan struct{}) {
-	var list []fault
-	for _, f := range faults {
-		if f.kind == kind && (r.spaces || !f.nets) {
-			list = append(list, f)
-		}
-	}
-	for len(list) > 0 {
-		select {
-		case <-stop:
-			return
-		case <-time.After(between(rnd, 500*time.Millisecond, 3*time.Second)):
-		}
-		f := list[rnd.Intn(len(list))]
-		r.t.Logf("%s: %s", time.Now().Format("15:04:05.000"), f.name)
-		f.do(r, rnd)
-	}
-}
-
 // seedOf is where the dice of a run begin: RINK_FAULT_SEED, or the clock.
 func seedOf(t testing.TB) int64 {
 	seed := time.Now().UnixNano() % 1_000_000
@@ -359,7 +243,7 @@ func TestFaults(t *testing.T) {
 	seed := seedOf(t)
 	r := newRig(t, rigOptions{controllers: 3, agents: 2, cpus: 32, more: faultMore, spaces: os.Geteuid() == 0})
 	res := underFaults(t, r, seed, 4, 120, 400*time.Millisecond, allFaults)
-	t.Logf("%+v", res)
+	t.Logf("%v", res)
 	if res.accepted != 120 {
 		t.Errorf("%d of 120 submissions were accepted", res.accepted)
 	}
@@ -385,6 +269,13 @@ func BenchmarkFaultAll(b *testing.B) {
 		} {
 			b.ReportMetric(float64(v), name+"=jobs")
 		}
+		for name, n := range res.faults.times {
+			b.ReportMetric(float64(n), "fault_"+strings.ReplaceAll(name, " ", "_")+"=times")
+		}
+		if never := res.faults.missing(r, allFaults); len(never) > 0 && jobs >= 5000 {
+			b.Errorf("there was no %s", strings.Join(never, ", "))
+		}
+		b.ReportMetric(res.took.Seconds(), "took=s")
 		b.ReportMetric(float64(seed), "seed=")
 	}
 }

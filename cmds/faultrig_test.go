@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,11 +35,22 @@ type rig struct {
 	conf   string
 	spaces bool // namespaces: the network can be cut
 	net    string
+	// detours are ways on which packets are late; nil without namespaces.
+	detours *detours
+	ctx     context.Context // of the commands that are run
 
-	mu    sync.Mutex // guards procs and down
-	procs map[string]*exec.Cmd
-	down  map[string]bool // not to be started again
-	wg    sync.WaitGroup
+	mu       sync.Mutex // guards what follows
+	procs    map[string]*process
+	claimed  map[string]bool // by a fault
+	stopping bool
+	wg       sync.WaitGroup
+}
+
+// process is a controller or an agent that was started.
+type process struct {
+	cmd    *exec.Cmd
+	done   chan struct{} // closed when it has ended
+	mayEnd bool          // somebody sees to it that it ends
 }
 
 // rigOptions are what a rig is to be like.
@@ -60,8 +72,11 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		t.Fatal(err)
 	}
 	os.Chmod(dir, 0o755)
-	r := &rig{t: t, dir: dir, conf: filepath.Join(dir, "slurm.conf"), procs: map[string]*exec.Cmd{}, down: map[string]bool{}}
+	r := &rig{t: t, dir: dir, conf: filepath.Join(dir, "slurm.conf"), procs: map[string]*process{}, claimed: map[string]bool{}, ctx: context.Background()}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Mkdir(filepath.Join(dir, "disks"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if o.spaces {
 		r.makeSpaces(o)
 	}
@@ -187,23 +202,31 @@ func (r *rig) makeSpaces(o rigOptions) {
 			run("ip -n "+hub+" link set "+port+" master br0 up"), run("ip -n "+ns+" addr add "+r.addrOf(name)+"/24 dev eth0"),
 			run("ip -n "+ns+" link set eth0 up"), run("ip -n "+ns+" link set lo up"))
 	}
+	if err == nil {
+		at := map[string]netip.Addr{}
+		for _, name := range names {
+			at[r.space(name)] = netip.MustParseAddr(r.addrOf(name))
+		}
+		r.detours, err = newDetours(at)
+	}
 	if err != nil {
 		r.spaces = false
-		r.t.Logf("no network namespaces: links are not cut (%v)", err)
+		r.t.Logf("no network namespaces: links are not cut, nor late (%v)", err)
+		return
 	}
+	r.t.Cleanup(r.detours.close)
 }
 
 // cut drops what from sends to to, one way; mend lets it pass again.
-func (r *rig) cut(from, to string) {
-	exec.Command("ip", "-n", r.space(from), "route", "add", "blackhole", r.addrOf(to)+"/32").Run()
+func (r *rig) cut(from, to string) error {
+	return exec.Command("ip", "-n", r.space(from), "route", "add", "blackhole", r.addrOf(to)+"/32", "metric", dropMetric).Run()
 }
 
-func (r *rig) mend(from, to string) {
-	exec.Command("ip", "-n", r.space(from), "route", "del", "blackhole", r.addrOf(to)+"/32").Run()
+func (r *rig) mend(from, to string) error {
+	return exec.Command("ip", "-n", r.space(from), "route", "del", "blackhole", r.addrOf(to)+"/32", "metric", dropMetric).Run()
 }
 
-// start starts a controller or an agent and has it started again when it ends,
-// unless it is down.
+// start starts a controller or an agent. One that ends by itself is an error.
 func (r *rig) start(name string) {
 	r.t.Helper()
 	if err := r.launch(name); err != nil {
@@ -234,49 +257,56 @@ func (r *rig) launch(name string) error {
 		return err
 	}
 	defer errs.Close()
-	cmd := &exec.Cmd{Path: path, Args: args, Env: os.Environ(), Stderr: errs, Dir: r.dir}
+	env := append(os.Environ(), diskFaults+"="+filepath.Join(r.dir, "disks"))
+	p := &process{cmd: &exec.Cmd{Path: path, Args: args, Env: env, Stderr: errs, Dir: r.dir}, done: make(chan struct{})}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := cmd.Start(); err != nil {
+	if r.stopping {
+		return nil
+	}
+	if err := p.cmd.Start(); err != nil {
 		return err
 	}
-	r.procs[name] = cmd
-	r.wg.Go(func() { cmd.Wait() }) // ends with the process
+	r.procs[name] = p
+	r.wg.Go(func() { // ends with the process
+		err := p.cmd.Wait()
+		close(p.done)
+		r.mu.Lock()
+		expected := p.mayEnd || r.stopping
+		r.mu.Unlock()
+		if !expected {
+			said, _ := os.ReadFile(filepath.Join(r.dir, name+".err"))
+			r.t.Errorf("%s ended by itself: %v: %s", name, err, said[max(0, len(said)-3000):])
+		}
+	})
 	return nil
 }
 
-// kill ends a process with SIGKILL and starts it again some time later.
-func (r *rig) kill(name string, back time.Duration) {
-	r.signal(name, syscall.SIGKILL)
-	time.Sleep(back)
-	if err := r.launch(name); err != nil {
-		r.t.Error(err)
-	}
-}
-
-func (r *rig) signal(name string, sig syscall.Signal) {
+func (r *rig) signal(name string, sig syscall.Signal) *process {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.procs[name].Process.Signal(sig)
+	p := r.procs[name]
+	p.mayEnd = p.mayEnd || sig == syscall.SIGKILL
+	p.cmd.Process.Signal(sig)
+	return p
 }
 
 // stop ends everything, the launchers too.
 func (r *rig) stop() {
-	if r.t.Failed() {
+	if keep := os.Getenv("RINK_FAULT_LOGS"); keep != "" {
 		for _, pattern := range []string{"*.log", "*.err"} {
 			files, _ := filepath.Glob(filepath.Join(r.dir, pattern))
 			for _, f := range files {
 				text, _ := os.ReadFile(f)
-				if keep := os.Getenv("RINK_FAULT_LOGS"); keep != "" {
-					os.WriteFile(filepath.Join(keep, filepath.Base(f)), text, 0o644)
-				}
+				os.WriteFile(filepath.Join(keep, filepath.Base(f)), text, 0o644)
 			}
 		}
 	}
 	r.mu.Lock()
-	for _, cmd := range r.procs {
-		cmd.Process.Signal(syscall.SIGCONT)
-		cmd.Process.Signal(syscall.SIGKILL)
+	r.stopping = true
+	for _, p := range r.procs {
+		p.cmd.Process.Signal(syscall.SIGCONT)
+		p.cmd.Process.Signal(syscall.SIGKILL)
 	}
 	r.mu.Unlock()
 	r.wg.Wait()
@@ -290,7 +320,7 @@ func (r *rig) stop() {
 func (r *rig) env(name string, stdout, stderr io.Writer, args ...string) *cli.Env {
 	return &cli.Env{
 		Name: name, Args: args, Stdin: strings.NewReader(""), Stdout: stdout, Stderr: stderr,
-		Vars: []string{"RINK_CONF=" + r.conf, "PATH=" + os.Getenv("PATH"), "HOME=/tmp"}, Now: time.Now, Ctx: context.Background(),
+		Vars: []string{"RINK_CONF=" + r.conf, "PATH=" + os.Getenv("PATH"), "HOME=/tmp"}, Now: time.Now, Ctx: r.ctx,
 	}
 }
 

@@ -228,7 +228,8 @@ func TestLinearizable(t *testing.T) {
 	}
 	stop := make(chan struct{})
 	var hurt sync.WaitGroup
-	hurt.Go(func() { inflict(r, rand.New(rand.NewSource(seed)), 'c', allFaults, stop) })
+	var done *injected
+	hurt.Go(func() { done = inflict(r, seed, allFaults, stop) })
 	wg.Wait()
 	close(stop)
 	hurt.Wait()
@@ -257,7 +258,7 @@ func TestLinearizable(t *testing.T) {
 			counts["unknown"]++
 		}
 	}
-	t.Logf("%d operations on %d jobs: %v", len(history), len(born), counts)
+	t.Logf("%d operations on %d jobs: %v; faults: %v", len(history), len(born), counts, done)
 	if result == porcupine.Illegal {
 		t.Log(illegalParts(history, began.UnixNano()))
 	}

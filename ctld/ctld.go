@@ -49,6 +49,8 @@ type Options struct {
 	// Reload asks, each time it yields, for the configuration files to be read
 	// again, as scontrol reconfigure does; nil never.
 	Reload <-chan os.Signal
+	// WriteFault is barn.Options.WriteFault, for tests.
+	WriteFault func(op string) error
 }
 
 // Server is one controller.
@@ -251,6 +253,7 @@ func (s *Server) bringUp(ctx context.Context, dir string) (err error) {
 		Cluster: s.conf.ClusterName, Bootstrap: s.founds(dir), Sinks: []barn.Sink{sink}, Logger: s.log,
 		Stream:           watchedStream{auth.NewRaftLayer(s.wire, s.self, s.opt.Config.Address, s.nameAt), s.lostLine},
 		HeartbeatTimeout: lostLeader, ElectionTimeout: lostLeader, LeaderLease: lostQuorum, NetworkTimeout: peerTimeout,
+		WriteFault: s.opt.WriteFault,
 	})
 	if err != nil {
 		s.store.Close()

@@ -18,7 +18,11 @@ import (
 )
 
 // Run is the command.
-func Run(env *cli.Env) int {
+func Run(env *cli.Env) int { return RunOn(env, nil) }
+
+// RunOn is Run on a disk that may fail: writeFault is what it says to each write of
+// the log (ctld.Options), for tests.
+func RunOn(env *cli.Env, writeFault func(op string) error) int {
 	app := &ucli.App{
 		Name: "rinkctld", Usage: "a controller of a cluster", UsageText: "rinkctld [options]\nrinkctld [options] join TOKEN|@PATH   get this controller its part in the cluster, and exit", HideHelpCommand: true, HideVersion: true,
 		Writer: env.Stdout, ErrWriter: env.Stderr,
@@ -33,7 +37,7 @@ func Run(env *cli.Env) int {
 			&ucli.BoolFlag{Name: "v", Usage: "log more"},
 			&ucli.BoolFlag{Name: "V", Usage: "print the version and exit"},
 		},
-		Action: func(c *ucli.Context) error { return run(env, c) },
+		Action: func(c *ucli.Context) error { return run(env, c, writeFault) },
 	}
 	if err := app.Run(append([]string{"rinkctld"}, env.Args...)); err != nil {
 		env.Errorf("%v", err)
@@ -42,7 +46,7 @@ func Run(env *cli.Env) int {
 	return 0
 }
 
-func run(env *cli.Env, c *ucli.Context) error {
+func run(env *cli.Env, c *ucli.Context, writeFault func(op string) error) error {
 	if c.Bool("V") {
 		fmt.Fprintln(env.Stdout, cli.VersionLine())
 		return nil
@@ -113,7 +117,7 @@ func run(env *cli.Env, c *ucli.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	err = ctld.Run(ctx, ctld.Options{Config: conf, Version: cli.VersionLine(), Logger: log, Level: at, Shutdown: cancel, Reload: hup})
+	err = ctld.Run(ctx, ctld.Options{Config: conf, Version: cli.VersionLine(), Logger: log, Level: at, Shutdown: cancel, Reload: hup, WriteFault: writeFault})
 	if err != nil {
 		log.Error("stopped", "error", err)
 	}
