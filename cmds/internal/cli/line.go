@@ -176,15 +176,17 @@ func (l *line) Invoke(ctx context.Context, method string, req, reply any, opts .
 		if err == nil {
 			heard = time.Now()
 			try, cancel := ctx, context.CancelFunc(func() {})
-			if len(l.socks) > 1 && !slow[method] {
+			limited := len(l.socks) > 1 && !slow[method]
+			if limited {
 				try, cancel = context.WithTimeout(ctx, tryLimit)
 			}
 			var trailer metadata.MD
 			err = conn.Invoke(l.outgoing(try), method, req, reply, append(opts[:len(opts):len(opts)], grpc.Trailer(&trailer))...)
-			hung := try.Err() != nil && ctx.Err() == nil
 			cancel()
 			l.saw(trailer)
 			code := status.Code(err)
+			// The other side may see that the try's time is over before this one does.
+			hung := limited && ctx.Err() == nil
 			if code != codes.Unavailable && !(hung && code == codes.DeadlineExceeded) {
 				return err
 			}
