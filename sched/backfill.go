@@ -151,7 +151,7 @@ func (c *cycle) promise(it *item, a *ask, at instant, alloc []NodeAlloc) {
 		pos := c.byName[n.Node]
 		r := &c.rooms[pos]
 		p.where[i], p.nodes[i] = pos, n.Node
-		p.loads[i] = load{cpus: n.CPUs, mem: n.Mem, gres: r.gresCounts(n.Gres), block: a.whole || a.ownUser, strict: a.sharing <= 1}
+		p.loads[i] = load{cpus: n.CPUs, mem: n.Mem, gres: r.promisedGres(a, n.Gres, at, p.end), block: a.whole || a.ownUser, strict: a.sharing <= 1}
 		if a.sharing > 1 {
 			p.loads[i].shared = n.CPUs
 		}

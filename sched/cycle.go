@@ -347,8 +347,20 @@ func (c *cycle) barred(e entry) bool {
 	if w.IsZero() {
 		return false
 	}
+	c.forgo(e)
 	c.note(e, w, due, nil)
 	return true
+}
+
+// forgo takes back what is promised to a job in a partition in which something else
+// than room keeps it: it would stand in the way of others and not start. Where
+// promises are kept it has until its own falls due.
+func (c *cycle) forgo(e entry) {
+	p := e.item.promise
+	if p == nil || p.part != e.part.p.Name || c.t.policy.keepsPromises && p.start > c.now {
+		return
+	}
+	c.lift(e.item)
 }
 
 // missingLicenses names the licences a job waits for.

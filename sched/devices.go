@@ -271,3 +271,49 @@ func GPUBind(o *slurm.JobOptions) string {
 	}
 	return ""
 }
+
+// promisedGres counts by shelf what is to be kept of a node's generic resources for a
+// request from one moment until another, list being what it is to be given: on
+// shelves that have it then. A node that a request for the whole job takes none of is
+// kept one, since it must have one free to be chosen.
+func (r *room) promisedGres(a *ask, list []GresAlloc, from, to instant) []int64 {
+	counts := r.gresCounts(list)
+	if len(r.gres) == 0 || counts == nil && len(a.perJob) == 0 {
+		return counts
+	}
+	var s spare
+	r.line.least(from, to, &s)
+	if r.shares {
+		return counts // parts go by the GPUs they lie on
+	}
+	for i := range counts {
+		for k := range r.gres {
+			if more := min(counts[i]-s.gres[i], s.gres[k]-counts[k]); k != i && more > 0 && r.gres[k].name == r.gres[i].name {
+				counts[i], counts[k] = counts[i]-more, counts[k]+more
+			}
+		}
+	}
+	some := int64(0)
+	for _, g := range a.perJob {
+		for i := range counts {
+			if r.gres[i].name == g.Name && (g.Type == "" || g.Type == r.gres[i].typ) {
+				some += counts[i]
+			}
+		}
+	}
+	if some > 0 || len(a.perJob) == 0 {
+		return counts
+	}
+	if counts == nil {
+		counts = make([]int64, len(r.gres))
+	}
+	for _, g := range a.perJob {
+		for i := range counts {
+			if r.gres[i].name == g.Name && (g.Type == "" || g.Type == r.gres[i].typ) && s.gres[i] > counts[i] {
+				counts[i]++
+				return counts
+			}
+		}
+	}
+	return counts
+}

@@ -350,6 +350,9 @@ func (a *ask) choose(offers []slot, plan *featurePlan, minNodes int) []slot {
 		slices.SortStableFunc(rich, func(x, y slot) int { return cmp.Compare(y.tasks, x.tasks) })
 		chosen = a.chooseFrom(rich, offers, plan, minNodes)
 	}
+	if chosen == nil {
+		chosen = a.mixed(offers, plan, minNodes)
+	}
 	return chosen
 }
 

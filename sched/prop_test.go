@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"math/rand"
+	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +21,7 @@ import (
 // the job at the head of the line is never told a later start than before, and
 // starts by then; and once nothing more is submitted, everything starts.
 func TestAnyQueueKeepsItsPromises(t *testing.T) {
-	for seed := range int64(80) {
+	for _, seed := range seeds(80, 1717, 9997) {
 		r := rand.New(rand.NewSource(seed))
 		s, err := randomCluster(r)
 		if err == nil {
@@ -32,6 +34,18 @@ func TestAnyQueueKeepsItsPromises(t *testing.T) {
 			t.Errorf("seed %d: %v", seed, err)
 		}
 	}
+}
+
+// seeds are those which broke it once, and the first so many: or as many as
+// RINK_SEEDS says, to look further.
+func seeds(first int64, broken ...int64) []int64 {
+	if n, err := strconv.ParseInt(os.Getenv("RINK_SEEDS"), 10, 64); err == nil {
+		first = n
+	}
+	for seed := range first {
+		broken = append(broken, seed)
+	}
+	return broken
 }
 
 // follower is a scheduler that is told of what happens in a story.
@@ -79,7 +93,7 @@ func (f *follower) catchUp() {
 // TestSchedulerKeepsUp plays the same queues with a scheduler that is told of
 // every change: what it plans is what one that looks at everything anew does.
 func TestSchedulerKeepsUp(t *testing.T) {
-	for seed := range int64(80) {
+	for _, seed := range seeds(80) {
 		r := rand.New(rand.NewSource(seed))
 		s, err := randomCluster(r)
 		if err == nil {
@@ -111,11 +125,7 @@ func TestSchedulerKeepsUp(t *testing.T) {
 // TestQuickPlansKeepPromises plays them with plans that only look at what may
 // start.
 func TestQuickPlansKeepPromises(t *testing.T) {
-	seeds := []int64{3284, 3389, 3426, 5035, 5149} // which broke it once
-	for seed := range int64(200) {
-		seeds = append(seeds, seed)
-	}
-	for _, seed := range seeds {
+	for _, seed := range seeds(200, 3284, 3389, 3426, 5035, 5149, 7158, 7461, 9492, 11084, 16625, 18449) {
 		r := rand.New(rand.NewSource(seed))
 		s, err := randomCluster(r)
 		if err == nil {

@@ -119,16 +119,22 @@ func (g *gains) fresh(c *cycle) {
 }
 
 // heirs adds to the jobs that came since the last pass those whose promise falls due,
-// and those that are promised room on a node that has more to give and might begin
+// which is taken back, since what is left of it may be in the way of one ahead of
+// them, and those that are promised room on a node that has more to give and might begin
 // at once: what there is for others leaves their own promise out.
 func (c *cycle) heirs() []*item {
 	if c.t.policy.keepsPromises || len(c.promised) == 0 {
 		return c.arrived
 	}
 	all := c.unbarred || len(c.gained) > manyGains
-	for _, it := range c.promised {
-		if it.promise.start <= c.now || all && c.mayInherit(it) {
+	for i := len(c.promised) - 1; i >= 0; i-- {
+		it := c.promised[i]
+		due := it.promise.start <= c.now
+		if due || all && c.mayInherit(it) {
 			c.inherits(it)
+		}
+		if due && !c.roomMade(it.job) {
+			c.lift(it)
 		}
 	}
 	if all {
