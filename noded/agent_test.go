@@ -48,7 +48,7 @@ func startAgent(t *testing.T, dir string) *rig {
 	if a.spool, err = openSpool(dir); err != nil {
 		t.Fatal(err)
 	}
-	if a.reports, err = openOutbox(filepath.Join(dir, "reports")); err != nil {
+	if a.reports, _, err = openOutbox(filepath.Join(dir, "outbox")); err != nil {
 		t.Fatal(err)
 	}
 	if a.box, err = launcher.Connect(ctx, launcher.Config{Spool: filepath.Join(dir, "launcher"), Parent: a.groupParent()}); err != nil {

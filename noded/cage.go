@@ -192,8 +192,11 @@ func (a *Agent) drawUID(here *rinkpb.JobHere) {
 // privateTmp returns the directory that is a job's /tmp, and makes it: on the
 // node's disk, or in memory.
 func (a *Agent) privateTmp(k jobKey, iso isolation, owner slice.Identity) (string, error) {
-	dir := filepath.Join(a.spool.jobDir(k), "tmp")
 	if iso.TmpSize <= 0 {
+		dir, err := a.spool.file(k, "tmp")
+		if err != nil {
+			return "", err
+		}
 		return dir, userDir(dir, owner.UID, owner.GID)
 	}
 	if os.Geteuid() != 0 {
@@ -205,7 +208,7 @@ func (a *Agent) privateTmp(k jobKey, iso isolation, owner slice.Identity) (strin
 	if err != nil {
 		return "", err
 	}
-	dir = filepath.Join(shelf, fmt.Sprintf("%d.%d", k.job, k.restarts))
+	dir := filepath.Join(shelf, k.group())
 	err = os.Mkdir(dir, 0o700)
 	if errors.Is(err, os.ErrExist) && mounted(dir) {
 		return dir, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -438,8 +437,11 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 		}}})
 	case batch:
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_Done{Done: done}})
-		// Without a directory the job is over and forgotten meanwhile.
-		if err := a.spool.put(k, "done", done); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		// Without an order the job is over and forgotten meanwhile.
+		if !a.spool.has(k, "job") {
+			break
+		}
+		if err := a.spool.put(k, "done", done); err != nil {
 			a.log.Error("cannot keep how a job ended", "job", k.job, "error", err)
 		}
 	default:

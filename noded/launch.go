@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -204,7 +203,10 @@ const taskPidEnv = "SLURM_TASK_PID"
 // keepScript writes the batch script where the job's user can read it and
 // nobody else.
 func (a *Agent) keepScript(j *job, text []byte, uid, gid uint32) (string, error) {
-	path := filepath.Join(a.spool.jobDir(j.key), "slurm_script")
+	path, err := a.spool.file(j.key, "slurm_script")
+	if err != nil {
+		return "", err
+	}
 	if err := writeWhole(path, text, 0o500); err != nil {
 		return "", err
 	}

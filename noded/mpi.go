@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"google.golang.org/grpc/codes"
@@ -47,8 +46,11 @@ func (t *taskIO) newMPI() *mpiEnd {
 	if !speaksPMI(order) {
 		return nil
 	}
-	path := filepath.Join(t.a.spool.jobDir(t.job.key), fmt.Sprintf("pmi.%d", order.Step))
-	journal, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	path, err := t.a.spool.file(t.job.key, fmt.Sprintf("pmi.%d", order.Step))
+	var journal *os.File
+	if err == nil {
+		journal, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	}
 	if err != nil {
 		t.a.log.Warn("what MPI tasks say is not kept for a restart of the agent", "slice", t.id, "error", err)
 	}

@@ -120,8 +120,13 @@ func Run(ctx context.Context, opt Options) error {
 	if a.fence, err = openFence(a.conf.Spool); err != nil {
 		return err
 	}
-	if a.reports, err = openOutbox(filepath.Join(a.conf.Spool, "reports")); err != nil {
+	var trouble error
+	if a.reports, trouble, err = openOutbox(filepath.Join(a.conf.Spool, "outbox")); err != nil {
 		return err
+	}
+	defer a.reports.close()
+	if trouble = errors.Join(a.spool.trouble, trouble); trouble != nil {
+		a.log.Error("what a former agent kept is not all readable", "error", trouble)
 	}
 	if a.box, err = launcher.Connect(ctx, launcher.Config{
 		Spool: filepath.Join(a.conf.Spool, "launcher"), Parent: a.groupParent(),

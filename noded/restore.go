@@ -3,7 +3,6 @@ package noded
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -14,10 +13,7 @@ import (
 // restore takes up again what was here before this agent: jobs in the spool,
 // and slices the launcher still has or whose end nobody has taken.
 func (a *Agent) restore(ctx context.Context) error {
-	list, err := a.spool.list()
-	if err != nil {
-		return err
-	}
+	list := a.spool.list()
 	states, err := a.launcher().List(ctx)
 	if err != nil {
 		return fmt.Errorf("cannot ask the launcher what runs: %w", err)
@@ -46,7 +42,7 @@ func (a *Agent) restore(ctx context.Context) error {
 			// Should the leader hold it for running here, it sends the orders again;
 			// what does run is found by them.
 			a.log.Error("cannot take up a job", "job", k.job, "error", err)
-			os.RemoveAll(a.spool.jobDir(k))
+			a.spool.drop(k, "")
 		}
 	}
 	a.sweepShelf()

@@ -18,31 +18,35 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/noded/journal"
 )
 
 // spool is the agent's directory: what it was ordered and has not finished.
 //
 //	id                  the spool's id and the boot it belongs to
 //	lock                held by the agent that uses the spool
-//	jobs/J.R/job        the JobHere of job J's incarnation R
-//	jobs/J.R/launch     the LaunchJob, on the batch host
-//	jobs/J.R/step.N     the LaunchStep of step N
-//	jobs/J.R/prologed   there when the Prolog has run
-//	jobs/J.R/ending     the EndJobHere that ends the job, once it is to end
-//	jobs/J.R/done       the JobDone of the batch script, once it has ended
-//	jobs/J.R/slurm_script the batch script, as it is executed
-//	jobs/J.R/tmp        what the job sees as /tmp, when that is private
-//	reports/SEQ         reports not yet acknowledged
+//	records             a journal, with a group J.R for job J's incarnation R:
+//	  job               its JobHere
+//	  launch            the LaunchJob, on the batch host
+//	  step.N            the LaunchStep of step N
+//	  prologed          there when the Prolog has run
+//	  ending            the EndJobHere that ends the job, once it is to end
+//	  done              the JobDone of the batch script, once it has ended
+//	jobs/J.R            what has to be a file, for a job that has such:
+//	  slurm_script      the batch script, as it is executed
+//	  tmp               what the job sees as /tmp, when that is private
+//	  pmi.N             what the MPI tasks of step N told each other
+//	outbox              a journal of the reports not yet acknowledged
 //
-// Files are written aside and renamed. They are not synced to disk: a machine
-// that loses power loses its jobs too, and the boot id tells.
+// Nothing is synced to disk: a machine that loses power loses its jobs too, and
+// the boot id tells.
 type spool struct {
-	dir  string
-	id   string
-	lock *os.File
+	dir     string
+	id      string
+	lock    *os.File
+	records *journal.Journal
+	trouble error // with what a former agent kept, to be told of
 }
-
-const maxSpoolFile = 64 << 20
 
 // lockPatience is how long the spool's lock is waited for: an agent that was
 // just killed holds it until the kernel has taken the process apart.
@@ -88,9 +92,13 @@ func openSpool(dir string) (*spool, error) {
 	id, of, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
 	if id == "" || of != bootID {
 		// A new spool, or one from before a reboot: whatever it lists is gone.
-		if err := clearDir(filepath.Join(dir, "jobs")); err != nil {
+		err := os.Remove(filepath.Join(dir, "records"))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		if err := errors.Join(err, clearDir(filepath.Join(dir, "jobs"))); err != nil {
 			lock.Close()
-			return nil, err
+			return nil, fmt.Errorf("cannot clear the spool: %w", err)
 		}
 		raw := make([]byte, 16)
 		rand.Read(raw)
@@ -101,14 +109,21 @@ func openSpool(dir string) (*spool, error) {
 		}
 	}
 	s.id = id
-	if err := s.sweep(); err != nil {
+	if s.records, s.trouble, err = journal.Open(filepath.Join(dir, "records")); err != nil {
 		lock.Close()
+		return nil, fmt.Errorf("cannot open the spool's records: %w", err)
+	}
+	if err := s.sweep(); err != nil {
+		s.close()
 		return nil, fmt.Errorf("cannot clear the spool: %w", err)
 	}
 	return s, nil
 }
 
-func (s *spool) close() { s.lock.Close() }
+func (s *spool) close() {
+	s.records.Close()
+	s.lock.Close()
+}
 
 func clearDir(dir string) error {
 	list, err := os.ReadDir(dir)
@@ -117,7 +132,7 @@ func clearDir(dir string) error {
 	}
 	for _, e := range list {
 		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return fmt.Errorf("cannot clear the spool: %w", err)
+			return err
 		}
 	}
 	return nil
@@ -137,152 +152,142 @@ func writeWhole(path string, data []byte, mode fs.FileMode) error {
 	return nil
 }
 
-func (s *spool) jobDir(k jobKey) string {
-	return filepath.Join(s.dir, "jobs", fmt.Sprintf("%d.%d", k.job, k.restarts))
+// group is a job's name in the records and under jobs.
+func (k jobKey) group() string { return fmt.Sprintf("%d.%d", k.job, k.restarts) }
+
+// parseGroup is the job of a group's name.
+func parseGroup(name string) (jobKey, bool) {
+	jobText, restartText, ok := strings.Cut(name, ".")
+	id, err1 := strconv.ParseUint(jobText, 10, 32)
+	restarts, err2 := strconv.ParseUint(restartText, 10, 32)
+	k := jobKey{uint32(id), uint32(restarts)}
+	return k, ok && err1 == nil && err2 == nil && k.group() == name
 }
 
-// put keeps a message under a name in a job's directory.
+func (s *spool) jobDir(k jobKey) string { return filepath.Join(s.dir, "jobs", k.group()) }
+
+// file is the path of a job's file, in its directory, which is made.
+func (s *spool) file(k jobKey, name string) (string, error) {
+	dir := s.jobDir(k)
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("cannot make a job's directory: %w", err)
+	}
+	return filepath.Join(dir, name), nil
+}
+
+// put keeps a message under a name for a job.
 func (s *spool) put(k jobKey, name string, m proto.Message) error {
 	data, err := proto.Marshal(m)
 	if err != nil {
 		return err
 	}
-	dir := s.jobDir(k)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("cannot make a job's spool: %w", err)
-	}
-	return writeWhole(filepath.Join(dir, name), data, 0o600)
+	return s.records.Put(k.group(), name, data)
 }
 
 // get reads what put kept; false when there is none.
 func (s *spool) get(k jobKey, name string, m proto.Message) (bool, error) {
-	path := filepath.Join(s.jobDir(k), name)
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if info.Size() > maxSpoolFile {
-		return false, fmt.Errorf("spool file %s is larger than %d bytes", path, maxSpoolFile)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
+	data, ok, err := s.records.Get(k.group(), name)
+	if err != nil || !ok {
 		return false, err
 	}
 	if err := proto.Unmarshal(data, m); err != nil {
-		return false, fmt.Errorf("spool file %s is corrupt: %w", path, err)
+		return false, fmt.Errorf("the record %s of job %s in %s is corrupt: %w", name, k.group(), s.dir, err)
 	}
 	return true, nil
 }
 
 // has reports whether put kept something under a name.
-func (s *spool) has(k jobKey, name string) bool {
-	_, err := os.Stat(filepath.Join(s.jobDir(k), name))
-	return err == nil
-}
+func (s *spool) has(k jobKey, name string) bool { return s.records.Has(k.group(), name) }
 
-// drop forgets a job or, with a name, one thing of it. A job goes all at once: of
-// one that was half removed when the agent died, the order might be left and not
-// that it has been done.
+// drop forgets a job with its files or, with a name, one record of it. The
+// records of a job go all at once: of one that was half removed when the agent
+// died, the order might be left and not that it has been done.
 func (s *spool) drop(k jobKey, name string) error {
+	err := s.records.Drop(k.group(), name)
 	if name != "" {
-		return os.RemoveAll(filepath.Join(s.jobDir(k), name))
-	}
-	gone := filepath.Join(s.dir, "jobs", fmt.Sprintf("%s%d.%d", gonePrefix, k.job, k.restarts))
-	if err := os.Rename(s.jobDir(k), gone); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
 		return err
 	}
-	return os.RemoveAll(gone)
+	return errors.Join(err, os.RemoveAll(s.jobDir(k)))
 }
 
-// gonePrefix begins the names of jobs that are being removed.
-const gonePrefix = "gone-"
-
-// sweep removes what was being removed when an agent died.
+// sweep removes the files of jobs that were being removed when an agent died.
 func (s *spool) sweep() error {
-	left, err := filepath.Glob(filepath.Join(s.dir, "jobs", gonePrefix+"*"))
-	for _, dir := range left {
-		err = errors.Join(err, os.RemoveAll(dir))
+	dirs, err := os.ReadDir(filepath.Join(s.dir, "jobs"))
+	kept := map[string]bool{}
+	for _, g := range s.records.Groups() {
+		kept[g] = true
+	}
+	for _, d := range dirs {
+		if !kept[d.Name()] {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(s.dir, "jobs", d.Name())))
+		}
 	}
 	return err
 }
 
 // list names the jobs in the spool and the steps of each.
-func (s *spool) list() (map[jobKey][]uint32, error) {
+func (s *spool) list() map[jobKey][]uint32 {
 	out := map[jobKey][]uint32{}
-	dirs, err := os.ReadDir(filepath.Join(s.dir, "jobs"))
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the spool: %w", err)
-	}
-	for _, d := range dirs {
-		jobText, restartText, ok := strings.Cut(d.Name(), ".")
-		id, err1 := strconv.ParseUint(jobText, 10, 32)
-		restarts, err2 := strconv.ParseUint(restartText, 10, 32)
-		if !ok || err1 != nil || err2 != nil {
+	for _, g := range s.records.Groups() {
+		k, ok := parseGroup(g)
+		if !ok {
 			continue
 		}
-		k := jobKey{uint32(id), uint32(restarts)}
 		out[k] = nil
-		files, err := os.ReadDir(filepath.Join(s.dir, "jobs", d.Name()))
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the spool: %w", err)
-		}
-		for _, f := range files {
-			if n, ok := strings.CutPrefix(f.Name(), "step."); ok {
+		for _, name := range s.records.Names(g) {
+			if n, ok := strings.CutPrefix(name, "step."); ok {
 				if step, err := strconv.ParseUint(n, 10, 32); err == nil {
 					out[k] = append(out[k], uint32(step))
 				}
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
 // outbox holds the reports the leader has not acknowledged, in order, on disk
 // and in memory.
 type outbox struct {
-	dir  string
+	kept *journal.Journal
 	mu   sync.Mutex // guards all below
 	list []*rinkpb.Report
 	last uint64
 	more chan struct{} // holds one signal that list grew
 }
 
-func openOutbox(dir string) (*outbox, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make the spool of reports: %w", err)
+// outboxGroup is what the kept reports are under, by their numbers.
+const outboxGroup = "report"
+
+// openOutbox takes up what is kept at path. What cannot be read is told of in
+// trouble and left out: the rest has to reach the leader all the same.
+func openOutbox(path string) (o *outbox, trouble, err error) {
+	o = &outbox{more: make(chan struct{}, 1)}
+	if o.kept, trouble, err = journal.Open(path); err != nil {
+		return nil, trouble, fmt.Errorf("cannot open the kept reports: %w", err)
 	}
-	o := &outbox{dir: dir, more: make(chan struct{}, 1)}
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the spool of reports: %w", err)
-	}
-	for _, f := range files {
-		path := filepath.Join(dir, f.Name())
-		if strings.HasSuffix(f.Name(), ".new") {
-			os.Remove(path)
-			continue
-		}
-		data, err := os.ReadFile(path)
+	for _, name := range o.kept.Names(outboxGroup) {
+		data, _, err := o.kept.Get(outboxGroup, name)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read a kept report: %w", err)
+			o.close()
+			return nil, trouble, err
 		}
 		r := &rinkpb.Report{}
-		if err := proto.Unmarshal(data, r); err != nil || r.Seq == 0 {
-			return nil, fmt.Errorf("kept report %s is corrupt", path)
+		if err := proto.Unmarshal(data, r); err != nil || seqName(r.Seq) != name {
+			trouble = errors.Join(trouble, fmt.Errorf("kept report %s in %s is corrupt and is left out", name, path))
+			continue
 		}
 		o.list = append(o.list, r)
 	}
-	sort.Slice(o.list, func(i, j int) bool { return o.list[i].Seq < o.list[j].Seq })
 	if n := len(o.list); n > 0 {
 		o.last = o.list[n-1].Seq
 	}
-	return o, nil
+	return o, trouble, nil
 }
+
+func (o *outbox) close() { o.kept.Close() }
+
+// seqName puts a report's number so that names sort as numbers do.
+func seqName(seq uint64) string { return fmt.Sprintf("%020d", seq) }
 
 // add numbers a report, keeps it and has it sent. One that the disk does not
 // take is sent all the same, and lost with the agent. Numbers grow over
@@ -295,14 +300,12 @@ func (o *outbox) add(r *rinkpb.Report) error {
 	if err != nil {
 		return err
 	}
-	err = writeWhole(o.path(r.Seq), data, 0o600)
+	err = o.kept.Put(outboxGroup, seqName(r.Seq), data)
 	o.last = r.Seq
 	o.list = append(o.list, r)
 	o.signal()
 	return err
 }
-
-func (o *outbox) path(seq uint64) string { return filepath.Join(o.dir, fmt.Sprintf("%020d", seq)) }
 
 // signal needs o.mu held or a single owner.
 func (o *outbox) signal() {
@@ -320,13 +323,18 @@ func (o *outbox) after(seq uint64) []*rinkpb.Report {
 	return append([]*rinkpb.Report(nil), o.list[i:]...)
 }
 
-// acked forgets the reports up to seq.
+// acked forgets the reports up to seq. One that the disk does not let go of is
+// told the leader again by the next agent, which does no harm.
 func (o *outbox) acked(seq uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	i := sort.Search(len(o.list), func(i int) bool { return o.list[i].Seq > seq })
-	for _, r := range o.list[:i] {
-		os.Remove(o.path(r.Seq))
+	if i > 0 && i == len(o.list) {
+		o.kept.Drop(outboxGroup, "")
+	} else {
+		for _, r := range o.list[:i] {
+			o.kept.Drop(outboxGroup, seqName(r.Seq))
+		}
 	}
 	o.list = append([]*rinkpb.Report(nil), o.list[i:]...)
 }

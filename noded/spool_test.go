@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/noded/journal"
 )
 
 func done(job uint32) *rinkpb.Report {
@@ -37,7 +38,7 @@ func same[T comparable](a, b []T) bool {
 
 func TestReportsStayInOrderUntilAcknowledgedAlsoOverARestart(t *testing.T) {
 	dir := t.TempDir()
-	o, err := openOutbox(dir)
+	o, _, err := openOutbox(filepath.Join(dir, "outbox"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestReportsStayInOrderUntilAcknowledgedAlsoOverARestart(t *testing.T) {
 	if got := jobsOf(o.after(list[18].Seq)); !same(got, []uint32{20}) {
 		t.Errorf("after the 19th: %v, want the 20th", got)
 	}
-	again, err := openOutbox(dir)
+	again, _, err := openOutbox(filepath.Join(dir, "outbox"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,20 +74,19 @@ func TestReportsStayInOrderUntilAcknowledgedAlsoOverARestart(t *testing.T) {
 		t.Errorf("about %v", about)
 	}
 	again.acked(1 << 63)
-	if files, _ := os.ReadDir(dir); len(files) != 0 {
-		t.Errorf("%d files are left although all is acknowledged", len(files))
+	again.close()
+	if last, _, err := openOutbox(filepath.Join(dir, "outbox")); err != nil || len(last.after(0)) != 0 {
+		t.Errorf("%d are left although all is acknowledged, %v", len(last.after(0)), err)
 	}
 }
 
 func TestReportIsSentThoughTheDiskTakesNone(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "reports")
-	o, err := openOutbox(dir)
+	dir := t.TempDir()
+	o, _, err := openOutbox(filepath.Join(dir, "outbox"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
-	}
+	o.close()
 	if err := o.add(done(1)); err == nil {
 		t.Error("no error")
 	}
@@ -95,34 +95,35 @@ func TestReportIsSentThoughTheDiskTakesNone(t *testing.T) {
 	}
 }
 
-func TestBrokenReportIsNamed(t *testing.T) {
+func TestBrokenReportIsNamedAndTheRestIsSent(t *testing.T) {
 	noSeq, err := proto.Marshal(done(1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string][]byte{"noise": []byte("\xff\xff\xff"), "without a number": noSeq, "empty": {}} {
-		dir := t.TempDir()
-		path := filepath.Join(dir, "00000000000000000007")
-		if err := os.WriteFile(path, text, 0o600); err != nil {
+	for what, text := range map[string][]byte{"noise": []byte("\xff\xff\xff"), "without a number": noSeq, "empty": {}} {
+		path := filepath.Join(t.TempDir(), "outbox")
+		j, _, err := journal.Open(path)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openOutbox(dir); err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: error %v, want one that names %s", name, err, path)
+		good := done(8)
+		good.Seq = 8
+		data, _ := proto.Marshal(good)
+		j.Put(outboxGroup, seqName(7), text)
+		j.Put(outboxGroup, seqName(8), data)
+		j.Close()
+		o, trouble, err := openOutbox(path)
+		if err != nil || trouble == nil || !strings.Contains(trouble.Error(), seqName(7)) || !strings.Contains(trouble.Error(), path) {
+			t.Errorf("%s: %v, %v, want words that name %s and the report", what, trouble, err, path)
 		}
-	}
-	dir := t.TempDir()
-	half := filepath.Join(dir, "00000000000000000008.new")
-	os.WriteFile(half, []byte("\xff"), 0o600)
-	if o, err := openOutbox(dir); err != nil || len(o.after(0)) != 0 {
-		t.Errorf("a report cut off half written: %v", err)
-	}
-	if _, err := os.Stat(half); err == nil {
-		t.Error("what was cut off half written is still there")
+		if got := jobsOf(o.after(0)); !same(got, []uint32{8}) {
+			t.Errorf("%s: kept %v", what, got)
+		}
 	}
 }
 
 func TestStepsAboutAreThoseThatEnded(t *testing.T) {
-	o, err := openOutbox(t.TempDir())
+	o, _, err := openOutbox(filepath.Join(t.TempDir(), "outbox"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,18 +167,19 @@ func TestSpoolKeepsWhatWasOrdered(t *testing.T) {
 	if s.id != id {
 		t.Errorf("the spool's id is %s after a restart of the agent, was %s", s.id, id)
 	}
-	list, err := s.list()
-	if err != nil || len(list) != 1 || !same(list[k], []uint32{0, 4294967292}) {
-		t.Errorf("list %v %v", list, err)
+	if list := s.list(); len(list) != 1 || !same(list[k], []uint32{0, 4294967292}) {
+		t.Errorf("list %v", list)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "jobs", "nothing")); err == nil {
+		t.Error("what is no job's is still there")
 	}
 	got := &rinkpb.JobHere{}
 	if ok, err := s.get(k, "step.0", got); !ok || err != nil || got.Name != "step.0" {
 		t.Errorf("got %v %v %v", got, ok, err)
 	}
-	path := filepath.Join(s.jobDir(k), "job")
-	os.WriteFile(path, []byte("\xff\xff"), 0o600)
-	if _, err := s.get(k, "job", got); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("a corrupt file: %v, want an error that names %s", err, path)
+	s.records.Put(k.group(), "job", []byte("\xff\xff"))
+	if _, err := s.get(k, "job", got); err == nil || !strings.Contains(err.Error(), "record job of job 4000000000.3 in "+dir) {
+		t.Errorf("a corrupt record: %v, want an error that names it", err)
 	}
 	s.drop(k, "step.0")
 	if s.has(k, "step.0") || !s.has(k, "job") {
@@ -192,6 +194,9 @@ func TestSpoolOfAnotherBootIsEmptied(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.put(jobKey{1, 0}, "job", &rinkpb.JobHere{Job: 1})
+	if _, err := s.file(jobKey{1, 0}, "slurm_script"); err != nil {
+		t.Fatal(err)
+	}
 	s.close()
 	if err := os.WriteFile(filepath.Join(dir, "id"), []byte(s.id+" another-boot\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -201,8 +206,11 @@ func TestSpoolOfAnotherBootIsEmptied(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.close()
-	if list, err := again.list(); err != nil || len(list) != 0 || again.id == s.id || again.id == "" {
-		t.Errorf("after a reboot: jobs %v (%v), id %q, was %q", list, err, again.id, s.id)
+	if list := again.list(); len(list) != 0 || again.id == s.id || again.id == "" {
+		t.Errorf("after a reboot: jobs %v, id %q, was %q", list, again.id, s.id)
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "jobs")); err != nil || len(left) != 0 {
+		t.Errorf("after a reboot: files %v, %v", left, err)
 	}
 }
 
@@ -220,7 +228,8 @@ func TestTombstonesForgetTheOldest(t *testing.T) {
 	}
 }
 
-// A job is removed all at once: what an agent that died left of it is no job.
+// A job is removed all at once: the files an agent that died left of it are
+// nobody's.
 func TestWhatIsBeingRemovedIsNoJob(t *testing.T) {
 	dir := t.TempDir()
 	s, err := openSpool(dir)
@@ -233,15 +242,19 @@ func TestWhatIsBeingRemovedIsNoJob(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	script, err := s.file(k, "slurm_script")
+	if err == nil {
+		err = os.WriteFile(script, []byte("#!/bin/sh\n"), 0o500)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	// As far as an agent came that died while it removed the job.
-	if err := os.Rename(s.jobDir(k), filepath.Join(dir, "jobs", gonePrefix+"7.1")); err != nil {
+	if err := s.records.Drop(k.group(), ""); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(dir, "jobs", gonePrefix+"7.1", "done")); err != nil {
-		t.Fatal(err)
-	}
-	if list, err := s.list(); err != nil || len(list) != 0 {
-		t.Errorf("the spool lists %v, %v", list, err)
+	if list := s.list(); len(list) != 0 {
+		t.Errorf("the spool lists %v", list)
 	}
 	s.close()
 	if s, err = openSpool(dir); err != nil {
@@ -254,13 +267,12 @@ func TestWhatIsBeingRemovedIsNoJob(t *testing.T) {
 	if err := s.put(k, "job", &rinkpb.JobDone{Job: 7}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.drop(k, ""); err != nil {
-		t.Fatal(err)
+	for range 2 { // the second time it is no longer there
+		if err := s.drop(k, ""); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := s.drop(k, ""); err != nil {
-		t.Errorf("dropping it again: %v", err)
-	}
-	if left, err := os.ReadDir(filepath.Join(dir, "jobs")); err != nil || len(left) != 0 {
-		t.Errorf("the spool has %v, %v", left, err)
+	if list := s.list(); len(list) != 0 {
+		t.Errorf("the spool lists %v", list)
 	}
 }

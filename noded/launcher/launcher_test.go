@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/runink/rink/api/launcherpb"
+	"github.com/runink/rink/noded/journal"
 	"github.com/runink/rink/slice"
 )
 
@@ -519,20 +520,52 @@ func TestForcedShutdownRecordsTheKilled(t *testing.T) {
 	}
 }
 
+// recorded is what a launcher that comes next would read, from a copy.
+func recorded(t *testing.T, spool string) ([]*launcherpb.Record, []*launcherpb.Exit) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(spool, "records"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "records")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j, trouble, err := journal.Open(path)
+	if err != nil || trouble != nil {
+		t.Fatal(err, trouble)
+	}
+	defer j.Close()
+	runs, exits, trouble := records{j}.load()
+	if trouble != nil {
+		t.Fatal(trouble)
+	}
+	return runs, exits
+}
+
 func TestBrokenRecordsAreLeftAlone(t *testing.T) {
 	cl, c := rig(t)
 	if err := cl.Shutdown(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the launcher ends", func() bool { _, err := cl.Info(t.Context()); return err != nil })
-	run, err := frame(kindRun, "run", &launcherpb.Record{Spec: &launcherpb.Spec{Id: "run"}, BootId: "another"})
+	path := filepath.Join(c.Spool, "records")
+	j, _, err := journal.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Whole, then what nothing ever wrote.
-	if err := os.WriteFile(filepath.Join(c.Spool, journalName), append(run, "neither length nor check"...), 0o600); err != nil {
+	book := records{j}
+	book.put("run", recordRun, &launcherpb.Record{Spec: &launcherpb.Spec{Id: "run"}, BootId: "another"})
+	book.Put("torn", recordExit, []byte("\x0a\xff"))
+	book.put("misnamed", recordRun, &launcherpb.Record{Spec: &launcherpb.Spec{Id: "other"}})
+	j.Close()
+	// And then what nothing ever wrote.
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
+	f.WriteString("neither length nor check")
+	f.Close()
 	again, err := Connect(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -541,7 +574,7 @@ func TestBrokenRecordsAreLeftAlone(t *testing.T) {
 	if list, err := again.List(t.Context()); err != nil || len(list) != 1 || list[0].ID != "run" || list[0].Exit == nil || !list[0].Exit.Lost {
 		t.Errorf("list %v, %v", list, err)
 	}
-	if text, err := os.ReadFile(filepath.Join(c.Spool, journalName+".bad")); err != nil || !bytes.HasSuffix(text, []byte("neither length nor check")) {
+	if text, err := os.ReadFile(path + ".bad"); err != nil || !bytes.HasSuffix(text, []byte("neither length nor check")) {
 		t.Errorf("what could not be read: %q, %v", text, err)
 	}
 }

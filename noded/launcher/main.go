@@ -86,7 +86,7 @@ func run(dir, socket, parent string) error {
 	if err := s.restore(dir); err != nil {
 		return err
 	}
-	defer s.records.close()
+	defer s.records.Close()
 	debug.FreeOSMemory()
 	go s.accept(l) // stops when the listener is closed
 	go s.home(dir) // stops with the process

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/runink/rink/api/launcherpb"
+	"github.com/runink/rink/noded/journal"
 	"github.com/runink/rink/slice"
 )
 
@@ -21,7 +23,7 @@ const protocol = 1
 
 // server owns the slices.
 type server struct {
-	records *journal
+	records records
 	host    *slice.Host
 	started time.Time
 	uid     int
@@ -56,14 +58,15 @@ type subscriber struct {
 
 // restore takes over what former launchers have left in the spool.
 func (s *server) restore(dir string) error {
-	records, runs, exits, trouble, err := openJournal(dir)
-	if trouble != nil {
-		log.Printf("records cannot be read: %v", trouble)
-	}
+	file, trouble, err := journal.Open(filepath.Join(dir, "records"))
 	if err != nil {
-		return fmt.Errorf("cannot read the spool: %w", err)
+		return fmt.Errorf("cannot read the spool: %w", errors.Join(trouble, err))
 	}
-	s.records = records
+	s.records = records{file}
+	runs, exits, more := s.records.load()
+	if trouble = errors.Join(trouble, more); trouble != nil {
+		log.Printf("records cannot be read and are left: %v", trouble)
+	}
 	for _, x := range exits {
 		e := exitFromWire(x)
 		s.slices[e.ID] = &entry{id: e.ID, ready: closedChan(), exit: e}
@@ -74,7 +77,7 @@ func (s *server) restore(dir string) error {
 		wg.Go(func() {
 			e := lost(s.host, r)
 			log.Printf("slice %s is lost: %s", id, e.Note)
-			if err := s.records.add(kindExit, id, exitToWire(e)); err != nil {
+			if err := s.records.put(id, recordExit, exitToWire(e)); err != nil {
 				log.Print(err)
 			}
 			s.mu.Lock()
@@ -352,7 +355,7 @@ func (s *server) launch(spec *slice.Spec) (*launcherpb.Response, error) {
 // the first process after it: a launcher that dies between the two leaves a
 // slice that its successor reports as lost, not one that is started again.
 func (s *server) start(e *entry, spec *slice.Spec) error {
-	if err := s.records.add(kindRun, spec.ID, runRecord(spec)); err != nil {
+	if err := s.records.put(spec.ID, recordRun, runRecord(spec)); err != nil {
 		return err
 	}
 	if spec.OOMScoreAdj == nil && ownOOMScoreAdj != normalOOMScoreAdj {
@@ -360,14 +363,14 @@ func (s *server) start(e *entry, spec *slice.Spec) error {
 	}
 	sl, err := s.host.Start(context.Background(), spec)
 	if err != nil {
-		if rerr := s.records.add(kindForget, spec.ID, nil); rerr != nil {
+		if rerr := s.records.Drop(spec.ID, ""); rerr != nil {
 			log.Print(rerr)
 		}
 		return err
 	}
 	e.slice = sl
 	pid, ticks := sl.FirstPid()
-	if err := s.records.add(kindNote, spec.ID, &launcherpb.Record{InitPid: int32(pid), InitStartTicks: ticks, StartedNs: sl.Started().UnixNano()}); err != nil {
+	if err := s.records.put(spec.ID, recordInit, &launcherpb.Record{InitPid: int32(pid), InitStartTicks: ticks, StartedNs: sl.Started().UnixNano()}); err != nil {
 		log.Print(err)
 	}
 	return nil
@@ -383,7 +386,7 @@ func (s *server) watch(e *entry) {
 		s.mu.Unlock()
 	}
 	exit := e.slice.Wait()
-	if err := s.records.add(kindExit, e.id, exitToWire(&exit)); err != nil {
+	if err := s.records.put(e.id, recordExit, exitToWire(&exit)); err != nil {
 		log.Print(err)
 		if exit.Note != "" {
 			exit.Note += "; "
@@ -476,7 +479,7 @@ func (s *server) forget(id string) error {
 	}
 	// Before the name is free: the record of another slice of that name must
 	// come after this one.
-	err := s.records.add(kindForget, id, nil)
+	err := s.records.Drop(id, "")
 	s.mu.Lock()
 	delete(s.slices, id)
 	s.mu.Unlock()
