@@ -27,7 +27,11 @@ func (c *controller) ListJobs(req *rinkpb.ListJobsRequest, stream rinkpb.Control
 	}
 	var jobs []*sched.Job
 	var failed error
+	var nodeCPUs int
 	c.s.barn.Read(func(t *state.State) {
+		for _, n := range t.Nodes() {
+			nodeCPUs = max(nodeCPUs, n.CPUs)
+		}
 		if len(req.Refs) == 0 {
 			if req.Ended {
 				jobs = slices.Collect(t.Jobs())
@@ -63,7 +67,7 @@ func (c *controller) ListJobs(req *rinkpb.ListJobsRequest, stream rinkpb.Control
 		}
 	})
 	now := time.Now().UnixNano()
-	page := &rinkpb.JobPage{Now: now}
+	page := &rinkpb.JobPage{Now: now, NodeCpus: uint32(nodeCPUs)}
 	for _, j := range jobs {
 		if !wanted(j, req) {
 			continue

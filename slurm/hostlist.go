@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"math"
@@ -178,6 +179,16 @@ func padding(digits string) int {
 		return len(digits)
 	}
 	return 0
+}
+
+// CompareHosts is the order of two host names: by what stands before the number
+// at their end, then by that number.
+func CompareHosts(a, b string) int {
+	x, y := splitHost(a), splitHost(b)
+	if n := strings.Compare(x.prefix, y.prefix); n != 0 {
+		return n
+	}
+	return cmp.Compare(x.lo, y.lo)
 }
 
 // splitHost takes the number off the end of a name.

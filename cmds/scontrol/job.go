@@ -191,11 +191,7 @@ func (c *call) jobPlace(r *record, j *show.Job) {
 		}
 		r.put("BatchHost", j.BatchHost())
 	}
-	nodes := v.Count(int64(j.NodeCount()))
-	if j.IsPending() && j.Spec.MaxNodes > 0 {
-		nodes += "-" + v.Count(int64(j.Spec.MaxNodes))
-	}
-	r.line("NumNodes", nodes, "NumCPUs", v.Count(int64(j.CPUs())), "NumTasks", strconv.Itoa(max(1, j.Need.Tasks)),
+	r.line("NumNodes", j.NodesAsked(v), "NumCPUs", v.Count(int64(j.CPUs())), "NumTasks", strconv.Itoa(max(1, j.Need.Tasks)),
 		"CPUs/Task", strconv.Itoa(max(1, j.Need.CPUsPerTask)),
 		"ReqB:S:C:T", "0:0:"+show.CountOr(j.Spec.CoresPerSocket, "*")+":"+show.CountOr(j.Spec.ThreadsPerCore, "*"))
 	r.line("TRES", show.Or(v.TRES(j).String(), show.Null))

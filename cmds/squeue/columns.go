@@ -97,7 +97,7 @@ func columns() []column {
 		constant(0, "AssocId", "ASSOC_ID", show.NA),
 		plain(0, "BatchFlag", "BATCH_FLAG", func(j *show.Job) string { return show.Flag(j.Batch) }),
 		plain('B', "BatchHost", "EXEC_HOST", func(j *show.Job) string { return show.Or(j.BatchHost(), "n/a") }),
-		constant(0, "BoardsPerNode", "BOARDS_PER_NODE", show.NA),
+		constant(0, "BoardsPerNode", "BOARDS_PER_NODE", "0"),
 		text(0, "BurstBuffer", "BURST_BUFFER", func(j *show.Job) string { return j.Spec.BurstBuffer }),
 		constant(0, "BurstBufferState", "BURST_BUFFER_STATE", show.Null),
 		col(0, "Cluster", "CLUSTER", func(v *show.View, _ *show.Job) string { return v.Cluster }),
@@ -140,21 +140,21 @@ func columns() []column {
 		text('W', "Licenses", "LICENSES", func(j *show.Job) string { return j.Spec.Licenses }),
 		text(0, "LicensesAlloc", "LICENSES_ALLOC", func(j *show.Job) string { return j.LicensesUsed.String() }),
 		number(0, "MaxCPUs", "MAX_CPUS", func(j *show.Job) int64 { return int64(j.CPUs()) }),
-		number(0, "MaxNodes", "MAX_NODES", func(j *show.Job) int64 { return int64(j.Spec.MaxNodes) }),
+		number(0, "MaxNodes", "MAX_NODES", func(j *show.Job) int64 { return int64(j.MostNodes()) }),
 		plain(0, "mem-per-tres", "MEM_PER_TRES", func(j *show.Job) string { return perGPU(int(j.Spec.MemPerGPU)) }),
-		plain(0, "MCSLabel", "MCSLABEL", func(j *show.Job) string { return show.Or(j.Spec.MCSLabel, show.NA) }),
+		plain(0, "MCSLabel", "MCSLABEL", func(j *show.Job) string { return show.Or(j.Spec.MCSLabel, show.Null) }),
 		number('c', "MinCPUs", "MIN_CPUS", func(j *show.Job) int64 { return int64(j.MinCPUs()) }),
 		minMemory(),
-		plain(0, "MinTime", "TIME_MIN", func(j *show.Job) string { return timeMin(j) }),
+		plain(0, "MinTime", "TIME_MIN", func(j *show.Job) string { return j.TimeMin.Short() }),
 		minTmpDisk(),
 		text('j', "Name", "NAME", func(j *show.Job) string { return j.Name }),
 		text(0, "Network", "NETWORK", func(j *show.Job) string { return j.Spec.Network }),
 		number('y', "Nice", "NICE", func(j *show.Job) int64 { return int64(j.Nice) }),
 		nodes('N', "NodeList", "NODELIST", (*show.Job).NodeText),
 		asked(0, "NTPerCore", "NTASKS_PER_CORE", show.NA, func(j *show.Job) int { return j.Spec.NTasksPerCore }),
-		asked(0, "NTPerNode", "NTASKS_PER_NODE", show.NA, func(j *show.Job) int { return j.Spec.NTasksPerNode }),
+		number(0, "NTPerNode", "NTASKS_PER_NODE", func(j *show.Job) int64 { return int64(j.Spec.NTasksPerNode) }),
 		asked(0, "NTPerSocket", "NTASKS_PER_SOCKET", show.NA, func(j *show.Job) int { return j.Spec.NTasksPerSocket }),
-		constant(0, "NTPerBoard", "NTASKS_PER_BOARD", show.NA),
+		constant(0, "NTPerBoard", "NTASKS_PER_BOARD", "0"),
 		count('C', "NumCPUs", "CPUS", (*show.Job).CPUs),
 		count('D', "NumNodes", "NODES", (*show.Job).NodeCount),
 		number(0, "NumTasks", "TASKS", func(j *show.Job) int64 { return int64(max(1, j.Need.Tasks)) }),
@@ -168,7 +168,7 @@ func columns() []column {
 		{Letter: 'p', Names: []string{"Priority"}, Header: "PRIORITY", Compare: byPriority,
 			Value: func(_ *show.View, j *show.Job) string { return show.PriorityFraction(j.Priority) }},
 		number('Q', "PriorityLong", "PRIORITY", func(j *show.Job) int64 { return int64(j.Priority) }),
-		text(0, "Profile", "PROFILE", func(j *show.Job) string { return j.Spec.Profile }),
+		plain(0, "Profile", "PROFILE", func(j *show.Job) string { return show.Or(j.Spec.Profile, "NotSet") }),
 		text('q', "QOS", "QOS", func(j *show.Job) string { return j.QOS }),
 		plain('r', "Reason", "REASON", (*show.Job).ReasonText),
 		nodes('R', "ReasonList", "NODELIST(REASON)", (*show.Job).NodesOrReason),
@@ -190,7 +190,7 @@ func columns() []column {
 		constant(0, "SiblingsViableRaw", "VIALBLE_SIBLINGS_RAW", "NA"),
 		constant('s', "SLUID", "SLUID", show.NA),
 		asked('H', "Sockets", "SOCKETS_PER_NODE", "*", func(j *show.Job) int { return j.Spec.SocketsPerNode }),
-		constant(0, "SPerBoard", "SOCKETS_PER_BOARD", show.NA),
+		constant(0, "SPerBoard", "SOCKETS_PER_BOARD", "0"),
 		moment('S', "StartTime", "START_TIME", func(v *show.View, j *show.Job) time.Time { return j.StartAt(v.Now) }),
 		{Letter: 'T', Names: []string{"State"}, Header: "STATE",
 			Value:   func(_ *show.View, j *show.Job) string { return j.State.String() },
@@ -334,13 +334,6 @@ func lastSched(j *show.Job) time.Time {
 		return j.Submit
 	}
 	return j.LastSched
-}
-
-func timeMin(j *show.Job) string {
-	if j.TimeMin == 0 {
-		return show.NA
-	}
-	return j.TimeMin.Short()
 }
 
 // pendingTime is how many seconds the job waited, or has been waiting.

@@ -2,6 +2,7 @@ package squeue
 
 import (
 	"fmt"
+	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,15 +30,19 @@ type options struct {
 	ran                                                      timeRange
 	run                                                      string
 
-	format    string
-	byName    bool // format is one of names
-	hasFormat bool
-	sort      string
+	format                  string
+	byName                  bool // format is one of names
+	hasFormat               bool
+	typed                   bool // the environment is read, the command line is next
+	typedFormat, typedNames bool // --format, --Format on the command line
+	sort                    string
+	hasSort                 bool
 
 	all, array, perPartition, noHeader, noConvert bool
 	long, start, onlyState                        bool
 	iterate                                       int
 	clusters                                      string
+	hasClusters                                   bool
 	verbose                                       int
 	encoding                                      string // json or yaml; "" is a table
 	done                                          string // text to print instead of a listing
@@ -59,7 +64,7 @@ func optionTable() []slurm.OptionSpec {
 		spec(0, none, "only-job-state"), spec('p', must, "partition", "partitions"), spec('P', none, "priority"), spec('q', must, "qos"),
 		spec('R', must, "reservation"), spec(0, must, "run"), spec(0, must, "running-over"), spec(0, must, "running-under"),
 		spec(0, none, "sibling", "sib"), spec('S', must, "sort"), spec(0, none, "start"), spec('t', must, "states", "state"),
-		spec('s', may, "steps"), spec(0, none, "usage"), spec('u', must, "users", "user"), spec('v', none, "verbose"), spec('V', none, "version"),
+		spec('s', may, "steps"), spec(0, none, "usage"), spec('u', must, "user", "users"), spec('v', none, "verbose"), spec('V', none, "version"),
 		spec(0, may, "yaml"),
 	}
 }
@@ -80,8 +85,9 @@ func parse(env *cli.Env) (*options, error) {
 	if err := o.environment(env); err != nil {
 		return nil, err
 	}
-	given, words, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
-	for _, g := range given {
+	o.typed = true
+	options, words, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
+	for _, g := range options {
 		if err := o.set(env, g.Name(), g.Value, g.HasValue); err != nil {
 			return nil, err
 		}
@@ -107,16 +113,22 @@ func parse(env *cli.Env) (*options, error) {
 	if len(words) > 0 {
 		return nil, &usageError{[]string{env.Name + ": error: Unrecognized option: " + words[0], usageText}}
 	}
+	if o.long && o.typedFormat {
+		return nil, &usageError{[]string{env.Name + ": fatal: Options -o(--format) and -l(--long) are mutually exclusive. Please remove one and retry."}}
+	}
 	o.settle()
 	return o, nil
 }
+
+// given is a list that was asked for: an empty one, unlike none, lets nothing through.
+func given(list string) []string { return append([]string{}, show.Words(list)...) }
 
 // environment takes over the variables that stand for options.
 func (o *options) environment(env *cli.Env) error {
 	for _, v := range []struct{ name, option string }{
 		{"SQUEUE_ACCOUNT", "accounts"}, {"SQUEUE_ALL", "all"}, {"SQUEUE_ARRAY", "array"}, {"SQUEUE_FORMAT", "format"}, {"SQUEUE_FORMAT2", "Format"},
 		{"SQUEUE_LICENSES", "licenses"}, {"SQUEUE_NAMES", "name"}, {"SQUEUE_PARTITION", "partition"}, {"SQUEUE_PRIORITY", "priority"},
-		{"SQUEUE_QOS", "qos"}, {"SQUEUE_SORT", "sort"}, {"SQUEUE_STATES", "states"}, {"SQUEUE_USERS", "users"}, {"SLURM_CLUSTERS", "clusters"},
+		{"SQUEUE_QOS", "qos"}, {"SQUEUE_SORT", "sort"}, {"SQUEUE_STATES", "states"}, {"SQUEUE_USERS", "user"}, {"SLURM_CLUSTERS", "clusters"},
 		{"SLURM_JSON", "json"}, {"SLURM_YAML", "yaml"},
 	} {
 		if value, ok := env.Lookup(v.name); ok {
@@ -132,7 +144,7 @@ func (o *options) environment(env *cli.Env) error {
 func (o *options) set(env *cli.Env, name, value string, hasValue bool) error {
 	switch name {
 	case "accounts", "U":
-		o.accounts = show.Words(value)
+		o.accounts = given(strings.ToLower(value))
 	case "all":
 		o.all = true
 	case "hide":
@@ -140,14 +152,20 @@ func (o *options) set(env *cli.Env, name, value string, hasValue bool) error {
 	case "array", "array-unique":
 		o.array = true
 	case "clusters":
-		o.clusters = value
+		o.clusters, o.hasClusters = value, true
 	case "federation", "local", "sibling", "expand-patterns":
 		// One cluster is all there is to show, and file names are always shown with
 		// their patterns filled in.
 	case "Format":
-		o.format, o.byName, o.hasFormat = value, true, true
+		if o.typed && o.typedFormat {
+			return mistake(env, "-O (--Format) is incompatible with -o (--format)")
+		}
+		o.format, o.byName, o.hasFormat, o.typedNames = value, true, true, o.typed
 	case "format":
-		o.format, o.byName, o.hasFormat = value, false, true
+		if o.typed && o.typedNames {
+			return mistake(env, "-o (--format) is incompatible with -O (--Format)")
+		}
+		o.format, o.byName, o.hasFormat, o.typedFormat = value, false, true, o.typed
 	case "help":
 		o.done = helpText
 	case "usage":
@@ -165,7 +183,7 @@ func (o *options) set(env *cli.Env, name, value string, hasValue bool) error {
 	case "iterate":
 		n, err := strconv.Atoi(value)
 		if err != nil || n <= 0 {
-			return mistake(env, "--iterate=%s", value)
+			return mistake(env, "--iterate=%s\n", value)
 		}
 		o.iterate = n
 	case "jobs":
@@ -202,15 +220,15 @@ func (o *options) set(env *cli.Env, name, value string, hasValue bool) error {
 	case "priority":
 		o.perPartition = true
 	case "qos":
-		o.qos = show.Words(value)
+		o.qos = given(strings.ToLower(value))
 	case "reservation":
-		o.reservations = show.Words(value)
+		o.reservations = given(value)
 	case "run":
 		o.run = value
 	case "running-over", "running-under":
 		return o.setRange(env, name, value)
 	case "sort":
-		o.sort = value
+		o.sort, o.hasSort = value, true
 	case "start":
 		o.start = true
 	case "states":
@@ -220,7 +238,7 @@ func (o *options) set(env *cli.Env, name, value string, hasValue bool) error {
 		if hasValue {
 			return o.setSteps(env, value)
 		}
-	case "users":
+	case "user":
 		o.setUsers(env, value)
 	case "verbose":
 		o.verbose++
@@ -229,15 +247,24 @@ func (o *options) set(env *cli.Env, name, value string, hasValue bool) error {
 }
 
 func (o *options) setJobs(env *cli.Env, list string) error {
+	// What stands behind a blank is not read, as in Slurm.
+	list, _, _ = strings.Cut(list, " ")
 	refs, err := parseRefs(env, list)
-	o.jobs, o.hasJobs = refs, true
+	o.jobs, o.hasJobs = append([]slurm.JobRef{}, refs...), true
 	return err
 }
 
 func (o *options) setSteps(env *cli.Env, list string) error {
-	refs, err := parseRefs(env, list)
-	o.stepRefs, o.steps = refs, true
-	return err
+	for _, word := range show.Words(list) {
+		ref, err := slurm.ParseJobRef(word)
+		if err != nil || !ref.HasStep {
+			id, _, _ := strings.Cut(word, ".")
+			return mistake(env, "Invalid job_step id: %s.??", id)
+		}
+		o.stepRefs = append(o.stepRefs, ref)
+	}
+	o.steps = true
+	return nil
 }
 
 // parseRefs reads job ids; the error names the one that is none.
@@ -267,7 +294,7 @@ func (o *options) setStates(env *cli.Env, list string) error {
 		}
 	}
 	e := mistake(env, "Invalid job state specified: %s", list).(*usageError)
-	e.lines = append(e.lines, env.Name+": error: Valid job states include: "+strings.Join(slurm.JobStateNames(), ","))
+	e.lines = append(e.lines, env.Name+": error: Valid job states include: "+strings.Join(slurm.JobStateNames(), ",")+"\n")
 	return e
 }
 
@@ -277,8 +304,8 @@ func (o *options) setUsers(env *cli.Env, list string) {
 	o.users, o.hasUsers = nil, true
 	for _, name := range show.Words(list) {
 		uid, err := cli.LookupUID(strings.TrimSpace(name))
-		if err != nil {
-			env.Errorf("Invalid user: %s", name)
+		if _, unknown := user.LookupId(strconv.FormatUint(uint64(uid), 10)); err != nil || unknown != nil {
+			env.Errorf("Invalid user: %s\n", name)
 			continue
 		}
 		o.users = append(o.users, uid)
@@ -330,7 +357,7 @@ func (o *options) settle() {
 			o.format = defaultFormat
 		}
 	}
-	if o.sort == "" {
+	if !o.hasSort {
 		switch {
 		case o.steps:
 			o.sort = stepSort

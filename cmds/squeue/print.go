@@ -14,7 +14,7 @@ import (
 
 // keep returns the row for what the options want of a job, nil for nothing.
 func (o *options) keep(v *show.View, j *show.Job) *show.Job {
-	if len(o.jobs) > 0 {
+	if o.jobs != nil {
 		if j = show.Select(j, o.jobs); j == nil {
 			return nil
 		}
@@ -22,19 +22,24 @@ func (o *options) keep(v *show.View, j *show.Job) *show.Job {
 	if !o.states.Match(j.State) || o.hasUsers && !slices.Contains(o.users, j.UID) || o.notMe && j.UID == o.me {
 		return nil
 	}
-	if len(o.accounts) > 0 && !slices.Contains(o.accounts, j.Account) || len(o.names) > 0 && !slices.Contains(o.names, j.Name) ||
-		len(o.qos) > 0 && !slices.Contains(o.qos, j.QOS) || len(o.partitions) > 0 && !j.InPartition(o.partitions) ||
+	if o.accounts != nil && !slices.Contains(o.accounts, j.Account) || len(o.names) > 0 && !slices.Contains(o.names, j.Name) ||
+		o.qos != nil && !slices.Contains(o.qos, j.QOS) || len(o.partitions) > 0 && !j.InPartition(o.partitions) ||
 		o.run != "" && j.Run != o.run || !o.ran.holds(j, v.Now) {
 		return nil
 	}
-	if len(o.reservations) > 0 && !shares(o.reservations, show.Words(j.ReservationName())) ||
+	if o.reservations != nil && !shares(o.reservations, show.Words(j.ReservationName())) ||
 		len(o.licenses) > 0 && !shares(o.licenses, licenseNames(j.Spec.Licenses)) {
 		return nil
 	}
-	if o.hasNodes && !slices.ContainsFunc(j.HeldNodes(), func(n sched.NodeName) bool { return slices.Contains(o.nodes, string(n)) }) {
+	if !o.onNodes(j.HeldNodes()) {
 		return nil
 	}
 	return j
+}
+
+// onNodes reports whether one of the nodes is asked for, or none is.
+func (o *options) onNodes(nodes []sched.NodeName) bool {
+	return !o.hasNodes || slices.ContainsFunc(nodes, func(n sched.NodeName) bool { return slices.Contains(o.nodes, string(n)) })
 }
 
 func shares(want, have []string) bool {
@@ -75,9 +80,7 @@ func printJobs(env *cli.Env, o *options, v *show.View, list []*show.Job) error {
 			}
 		}
 	}
-	// Jobs that no key tells apart stand in the order of age, the newest first.
-	slices.Reverse(rows)
-	if err := sortRows(env, columns(), o.sort, v, rows); err != nil {
+	if err := sortJobs(env, o.sort, v, rows); err != nil {
 		return err
 	}
 	w := bufio.NewWriterSize(env.Stdout, 1<<16)
@@ -128,14 +131,12 @@ func printSteps(env *cli.Env, o *options, v *show.View, list []*show.Job) error 
 	var rows []*step
 	for _, j := range list {
 		for _, one := range show.Steps(j) {
-			if o.keepStep(one) && o.keep(v, j) != nil {
+			if o.keepStep(one) && o.keep(v, j) != nil && o.onNodes(one.HeldNodes()) {
 				rows = append(rows, one)
 			}
 		}
 	}
-	if err := sortRows(env, stepColumns(), o.sort, v, rows); err != nil {
-		return err
-	}
+	sortSteps(env, o.sort, v, rows)
 	w := bufio.NewWriterSize(env.Stdout, 1<<16)
 	heading(w, o, v)
 	if !o.noHeader {
@@ -158,13 +159,6 @@ func (o *options) keepStep(s *step) bool {
 		}
 	}
 	return false
-}
-
-func sortRows[R any](env *cli.Env, columns []show.Column[*show.View, R], order string, v *show.View, rows []R) error {
-	if unknown := show.Sort(columns, v, rows, slurm.ParseSort(order), nil); len(unknown) > 0 {
-		return mistake(env, "Invalid sort specification: %s", unknown[0])
-	}
-	return nil
 }
 
 // heading is what stands over the headers: the date of a long or repeated

@@ -38,9 +38,10 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	defer client.Close()
-	if o.clusters != "" {
-		if other := show.Cluster(o.clusters, client.Cluster); other != "" {
+	if o.hasClusters {
+		if other := show.Cluster(o.clusters, client.Cluster); other != "" || o.clusters == "" {
 			env.Errorf("No cluster '%s' known by database.", other)
+			env.Errorf("'%s' can't be reached now, or it is an invalid entry for --cluster.  Use 'sacctmgr list clusters' to see available clusters.", o.clusters)
 			return 1
 		}
 	}
@@ -86,6 +87,9 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 		asked <- answer{}
 	}
 	jobs, err := show.Jobs(env, client, o.request())
+	if errors.Is(err, slurm.ErrnoInvalidJobID) && len(o.stepRefs) > 0 {
+		err = nil // steps of a job that is not there are no steps
+	}
 	if err != nil {
 		return fail(env, err)
 	}
@@ -145,10 +149,10 @@ func (o *options) request() *rinkpb.ListJobsRequest {
 	return req
 }
 
-// needsPlan reports whether what is printed tells when jobs are expected to
-// start.
+// needsPlan reports whether it matters when jobs are expected to start: that is
+// printed, and it is the order of what nothing else tells apart.
 func (o *options) needsPlan() bool {
-	return o.start || o.encoding != "" || o.shows("START_TIME", "END_TIME", "SCHEDNODES") || containsLetter(o.sort, "SeY")
+	return !o.onlyState && !o.steps
 }
 
 func (o *options) needsWeights() bool { return o.encoding != "" || !o.steps && o.shows("TRES_ALLOC") }
@@ -160,17 +164,6 @@ func (o *options) shows(headers ...string) bool {
 	}
 	t, _ := show.Letters(columns(), o.format)
 	return t.Shows(headers...)
-}
-
-func containsLetter(sort, letters string) bool {
-	for _, k := range slurm.ParseSort(sort) {
-		for _, l := range letters {
-			if k.Name == string(l) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // checkNodes refuses names of --nodelist that are no node's.

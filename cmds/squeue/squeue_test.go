@@ -278,7 +278,7 @@ func TestAskedOfTheController(t *testing.T) {
 	c := three()
 	run(t, c, []string{"-u", "3001", "-j", "700001_[1-3],700001_7,700002"})
 	run(t, c, []string{"-t", "all", "-a", "-o", "%S"})
-	if got := c.Asked[0]; len(got.Refs) != 2 || len(got.Uids) != 1 || got.Ended || got.Plan {
+	if got := c.Asked[0]; len(got.Refs) != 2 || len(got.Uids) != 1 || got.Ended || !got.Plan {
 		t.Errorf("first request %v", got)
 	}
 	if got := c.Asked[1]; !got.Ended || !got.Hidden || !got.Plan {

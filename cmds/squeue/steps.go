@@ -27,7 +27,7 @@ func stepColumns() []stepColumn {
 	constant := func(names, header, value string) stepColumn {
 		return stepText(0, names, header, func(*step) string { return value })
 	}
-	gres := func(s *step) string { return show.Or(s.Gres.Display(), show.NA) }
+	gres := func(s *step) string { return show.Or(s.Gres.Display(), show.Null) }
 	list := []stepColumn{
 		stepText(0, "ArrayJobId", "ARRAY_JOB_ID", func(s *step) string { return s.Job.ArrayJobID().String() }),
 		stepCol(0, "ArrayTaskId", "ARRAY_TASK_ID", func(v *show.View, s *step) string { return v.ArrayTask(s.Job) }),
@@ -63,9 +63,8 @@ func stepColumns() []stepColumn {
 			}},
 		stepText('j', "StepName", "NAME", func(s *step) string { return s.Name }),
 		stepText('t', "StepState", "STATE", func(s *step) string { return s.State.String() }),
-		{Letter: 'l', Names: []string{"TimeLimit"}, Header: "TIME_LIMIT",
-			Value:   func(_ *show.View, s *step) string { return s.Job.Limit() },
-			Compare: show.By(func(_ *show.View, s *step) slurm.Duration { return s.Job.TimeLimit })},
+		// A step has no limit of its own: its job's ends it.
+		stepText('l', "TimeLimit", "TIME_LIMIT", func(*step) string { return slurm.Unlimited.Short() }),
 		{Letter: 'M', Names: []string{"TimeUsed"}, Header: "TIME",
 			Value:   func(v *show.View, s *step) string { return s.TimeUsed(v.Now).Short() },
 			Compare: show.By(func(v *show.View, s *step) slurm.Duration { return s.TimeUsed(v.Now) })},

@@ -33,6 +33,7 @@ func Jobs(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.ListJobsRequ
 	var list []*Job
 	at := map[slurm.JobID]int{}
 	expected := map[slurm.JobID]*rinkpb.Expected{}
+	var nodeCPUs int
 	for {
 		page, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -41,6 +42,7 @@ func Jobs(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.ListJobsRequ
 		if err != nil {
 			return nil, cli.CallErr(err)
 		}
+		nodeCPUs = max(nodeCPUs, int(page.NodeCpus))
 		for _, p := range page.Jobs {
 			j, err := api.JobFromProto(p)
 			if err != nil {
@@ -61,6 +63,7 @@ func Jobs(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.ListJobsRequ
 		}
 	}
 	for _, j := range list {
+		j.nodeCPUs = nodeCPUs
 		if e := expected[j.ID]; e != nil {
 			j.Expected = api.TimeFromProto(e.Start)
 			for _, n := range e.Nodes {

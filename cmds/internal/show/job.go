@@ -26,6 +26,8 @@ type Job struct {
 	// Shown is the partition the row is about when there is a row for each of a
 	// pending job's partitions; "" when there is one for all.
 	Shown sched.PartitionName
+	// nodeCPUs are the CPUs of the largest node there is, 0 when nobody said.
+	nodeCPUs int
 }
 
 // NewJob is the row for a whole record.
@@ -203,7 +205,44 @@ func (j *Job) NodeCount() int {
 	if n := len(j.HeldNodes()); n > 0 {
 		return n
 	}
-	return max(1, j.Need.MinNodes)
+	return j.wantedNodes()
+}
+
+// wantedNodes is how many nodes a job that waits is said to want: what it asked
+// for, and no fewer than its tasks fill when each has a node's CPUs to itself
+// for as many as go on one. A job that asks for a number of tasks of several
+// CPUs each counts a node more for what does not fill one, as Slurm has it.
+func (j *Job) wantedNodes() int {
+	least := max(1, j.Need.MinNodes)
+	switch {
+	case j.nodeCPUs == 0 || j.Spec.NTasksPerNode > 0 || !j.IsPending():
+		return least
+	case j.Need.CPUsPerTask > 1 && j.Spec.Given["ntasks"]:
+		n := max(least, j.Need.CPUs/j.nodeCPUs)
+		if j.Need.CPUs%j.nodeCPUs > 0 {
+			n++
+		}
+		return n
+	}
+	return max(least, (j.Need.Tasks+j.nodeCPUs-1)/j.nodeCPUs)
+}
+
+// MostNodes returns the most nodes the job takes; what it is said to want when it
+// named no bound.
+func (j *Job) MostNodes() int {
+	if j.Spec.MaxNodes > 0 {
+		return j.Spec.MaxNodes
+	}
+	return j.wantedNodes()
+}
+
+// NodesAsked prints the number of nodes the job has; of one that waits and named
+// a bound, the least and the most.
+func (j *Job) NodesAsked(v *View) string {
+	if j.IsPending() && j.Spec.MaxNodes > 0 {
+		return v.Count(int64(max(1, j.Need.MinNodes))) + "-" + v.Count(int64(j.Spec.MaxNodes))
+	}
+	return v.Count(int64(j.NodeCount()))
 }
 
 // NodeText prints the nodes in ranges, nothing for none.

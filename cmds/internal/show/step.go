@@ -20,16 +20,16 @@ func Steps(j *Job) []*Step {
 		return nil
 	}
 	var list []*Step
-	for _, s := range j.Job.Steps {
-		if !s.State.Ended() {
-			list = append(list, &Step{s, j})
-		}
+	if j.Extern && len(j.Alloc) > 0 {
+		list = append(list, &Step{ExternStep(j.Job), j})
 	}
 	if j.Batch && !j.BatchDone && len(j.Alloc) > 0 {
 		list = append(list, &Step{BatchStep(j.Job), j})
 	}
-	if j.Extern && len(j.Alloc) > 0 {
-		list = append(list, &Step{ExternStep(j.Job), j})
+	for _, s := range j.Job.Steps {
+		if !s.State.Ended() {
+			list = append(list, &Step{s, j})
+		}
 	}
 	return list
 }
@@ -63,14 +63,17 @@ func ExternStep(j *sched.Job) *sched.Step {
 // StepID prints job.step, the job as users see it.
 func (v *View) StepID(s *Step) string { return v.ID(s.Job) + "." + s.ID.String() }
 
-// NodeText prints the step's nodes in ranges.
-func (s *Step) NodeText() string {
+// HeldNodes returns the nodes the step runs on.
+func (s *Step) HeldNodes() []sched.NodeName {
 	names := make([]sched.NodeName, len(s.Nodes))
 	for i, n := range s.Nodes {
 		names[i] = n.Node
 	}
-	return CompressNodes(names)
+	return names
 }
+
+// NodeText prints the step's nodes in ranges.
+func (s *Step) NodeText() string { return CompressNodes(s.HeldNodes()) }
 
 // CPUs returns how many CPUs the step has.
 func (s *Step) CPUs() int {
