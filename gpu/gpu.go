@@ -51,6 +51,7 @@ type Instance struct {
 	Profile string // such as 1g.10gb
 	Memory  int64  // MiB
 	GI, CI  int    // the driver's numbers of its GPU instance and compute instance
+	Start   int    // the slice of the GPU's memory it begins at
 	// Files are the device files that open it, beside that of the GPU; nil: not
 	// told.
 	Files []string

@@ -21,4 +21,12 @@ func (*Library) GPUs() ([]gpu.GPU, error)                 { return nil, ErrNone 
 func (*Library) Uses() ([]Use, error)                     { return nil, ErrNone }
 func (*Library) Signs() ([]Signs, error)                  { return nil, ErrNone }
 func (*Library) Processes() ([]Process, error)            { return nil, ErrNone }
+func (*Library) Profiles(string) []gpu.Profile            { return nil }
+func (*Library) Whole(string) error                       { return ErrNone }
+func (*Library) ResetClocks(string) error                 { return ErrNone }
+func (*Library) Fabric() (gpu.Fabric, bool)               { return gpu.Fabric{}, false }
 func (*Library) Watch(context.Context, func(Event)) error { return ErrNone }
+
+func (*Library) Cut(string, []string) ([]gpu.Instance, error)   { return nil, ErrNone }
+func (*Library) Instances(string) ([]gpu.Instance, error)       { return nil, ErrNone }
+func (*Library) SetClocks(string, gpu.Clocks) (int, int, error) { return 0, 0, ErrNone }

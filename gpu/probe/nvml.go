@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,7 +36,7 @@ var optional = []string{
 	"nvmlDeviceGetNvLinkRemotePciInfo_v2", "nvmlDeviceGetTopologyCommonAncestor", "nvmlDeviceGetUtilizationRates", "nvmlDeviceGetTotalEnergyConsumption",
 	"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetMPSComputeRunningProcesses_v3", "nvmlDeviceGetRemappedRows", "nvmlDeviceGetTotalEccErrors",
 	"nvmlDeviceGetTemperature", "nvmlDeviceGetPowerUsage", "nvmlDeviceGetCurrentClocksEventReasons", "nvmlEventSetCreate", "nvmlEventSetFree",
-	"nvmlEventSetWait_v2", "nvmlDeviceRegisterEvents",
+	"nvmlEventSetWait_v2", "nvmlDeviceRegisterEvents", "nvmlDeviceGetGpuInstanceProfileInfoV", "nvmlDeviceGetGpuFabricInfoV",
 }
 
 // has reports whether a library has a call, in this version or the first one.
@@ -68,6 +69,9 @@ func open(lib nvml.Interface, proc string) (*Library, error) {
 			}
 		}
 		for _, name := range optional {
+			l.lacks[name] = !has(lib, name)
+		}
+		for _, name := range slices.Concat(cutting, clocking) {
 			l.lacks[name] = !has(lib, name)
 		}
 		return l, nil
@@ -220,6 +224,13 @@ func (l *Library) instances(d nvml.Device, g gpu.GPU) []gpu.Instance {
 		in.Memory = int64(a.MemorySizeMB)
 		in.Profile = profile(m, a)
 		in.Files = l.instanceFiles(g.Minor, in.GI, in.CI)
+		if l.can("nvmlDeviceGetGpuInstanceById", "nvmlGpuInstanceGetInfo") {
+			if gi, ret := d.GetGpuInstanceById(in.GI); ret == nvml.SUCCESS {
+				if info, ret := gi.GetInfo(); ret == nvml.SUCCESS {
+					in.Start = int(info.Placement.Start)
+				}
+			}
+		}
 		out = append(out, in)
 	}
 	return out
@@ -230,7 +241,7 @@ func (l *Library) instances(d nvml.Device, g gpu.GPU) []gpu.Instance {
 func profile(m nvml.Device, a nvml.DeviceAttributes) string {
 	if name, ret := m.GetName(); ret == nvml.SUCCESS {
 		if _, p, ok := strings.Cut(name, " MIG "); ok {
-			return strings.TrimSpace(p)
+			return strings.ReplaceAll(strings.TrimSpace(p), "+", ".")
 		}
 	}
 	p := fmt.Sprintf("%dg.%dgb", a.GpuInstanceSliceCount, (a.MemorySizeMB+1023)/1024)

@@ -195,3 +195,110 @@ func TestLibrary(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
+
+const cuttable = `driver 550.54.15 12040
+gpu 0 uuid=GPU-a name=NVIDIA_A100-SXM4-80GB pci=00000000:07:00.0 memory=81920 cut=1 clocks=1 fabric=0102030405060708090a0b0c0d0e0f10 clique=7
+gpu 1 uuid=GPU-b name=NVIDIA_A100-SXM4-80GB pci=00000000:0A:00.0 memory=81920 cut=1 stuck=1 fabric=0102030405060708090a0b0c0d0e0f10 clique=7
+gpu 2 uuid=GPU-c name=NVIDIA_A100-SXM4-80GB pci=00000000:47:00.0 memory=81920 fabric=0102030405060708090a0b0c0d0e0f10 clique=7
+`
+
+// openFake opens a library that tells of a description.
+func openFake(t *testing.T, text string) (l *Library, desc string) {
+	t.Helper()
+	dir := probetest.Build(t)
+	desc = filepath.Join(dir, "description")
+	t.Setenv(probetest.Variable, desc)
+	probetest.Describe(t, desc, text)
+	l, err := open(nvml.New(nvml.WithLibraryPath(filepath.Join(dir, "libnvidia-ml.so.1"))), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	return l, desc
+}
+
+// TestCut cuts a GPU into instances, into others, and makes it whole again.
+func TestCut(t *testing.T) {
+	l, desc := openFake(t, cuttable)
+	var names []string
+	for _, p := range l.Profiles("GPU-a") {
+		names = append(names, p.Name)
+	}
+	if want := []string{"1g.10gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb", "1g.10gb.me", "1g.20gb"}; !reflect.DeepEqual(names, want) {
+		t.Errorf("profiles %v", names)
+	}
+	if got := l.Profiles("GPU-c"); got != nil {
+		t.Errorf("a GPU that cannot be cut has %v", got)
+	}
+	for _, want := range [][]string{{"1g.10gb", "1g.10gb"}, {"1g.10gb", "3g.40gb", "2g.20gb"}, {"7g.80gb"}} {
+		list, err := l.Cut("GPU-a", want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range list {
+			got = append(got, m.Profile)
+		}
+		if !gpu.SameInstances(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+	// What was made is found again by who comes later.
+	again, err := open(nvml.New(nvml.WithLibraryPath(filepath.Join(filepath.Dir(desc), "libnvidia-ml.so.1"))), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := again.GPUs(); err != nil || !list[0].MIG || len(list[0].Instances) != 1 || list[1].MIG {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if err := l.Whole("GPU-a"); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := l.GPUs(); err != nil || list[0].MIG || list[0].Instances != nil {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if _, err := l.Cut("GPU-a", []string{"4g.40gb", "4g.40gb"}); err == nil || !strings.Contains(err.Error(), "they do not fit") {
+		t.Errorf("what does not fit: %v", err)
+	}
+	if _, err := l.Cut("GPU-b", []string{"1g.10gb"}); !errors.Is(err, ErrReset) {
+		t.Errorf("a GPU that would need a reset: %v", err)
+	}
+	probetest.Describe(t, desc, cuttable+"process 0 4242 512\n")
+	if _, err := l.Cut("GPU-a", []string{"1g.10gb"}); err == nil || !strings.Contains(err.Error(), "MIG mode") {
+		t.Errorf("a GPU in use: %v", err)
+	}
+}
+
+func TestClocks(t *testing.T) {
+	l, _ := openFake(t, cuttable)
+	for _, c := range []struct {
+		ask              gpu.Clocks
+		memory, graphics int
+	}{
+		{gpu.Clocks{Graphics: "low"}, 1593, 210},
+		{gpu.Clocks{Graphics: "highm1", Memory: "low"}, 877, 1395},
+		{gpu.Clocks{Graphics: "800", Memory: "1000"}, 877, 810},
+	} {
+		m, g, err := l.SetClocks("GPU-a", c.ask)
+		if err != nil || m != c.memory || g != c.graphics {
+			t.Errorf("%+v: %d, %d, %v", c.ask, m, g, err)
+		}
+	}
+	if err := l.ResetClocks("GPU-a"); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := l.SetClocks("GPU-b", gpu.Clocks{Graphics: "low"}); err == nil {
+		t.Error("clocks that cannot be set were")
+	}
+}
+
+func TestFabric(t *testing.T) {
+	l, desc := openFake(t, cuttable)
+	if f, ok := l.Fabric(); !ok || f != (gpu.Fabric{Cluster: "0102030405060708090a0b0c0d0e0f10", Clique: 7}) {
+		t.Errorf("%+v, %v", f, ok)
+	}
+	probetest.Describe(t, desc, strings.Replace(cuttable, "clique=7", "clique=8", 1))
+	if f, ok := l.Fabric(); ok {
+		t.Errorf("GPUs of two cliques are of %+v", f)
+	}
+}

@@ -16,6 +16,9 @@ import (
 //go:embed testdata/nvml.c
 var source []byte
 
+//go:embed testdata/change.c
+var changes []byte // what a program may change, which nvml.c includes
+
 // Variable names the environment variable that names the description file. Its
 // format is told at the top of testdata/nvml.c.
 const Variable = "NVML_DESCRIPTION"
@@ -39,7 +42,7 @@ func Build(t testing.TB) (dir string) {
 	// go-nvml wraps the handles for Go's sake; in C they are what is wrapped.
 	header = wrapped.ReplaceAll(header, []byte("typedef $1 $2;"))
 	dir = t.TempDir()
-	for name, text := range map[string][]byte{"nvml.h": header, "nvml.c": source} {
+	for name, text := range map[string][]byte{"nvml.h": header, "nvml.c": source, "change.c": changes} {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 			t.Fatal(err)
 		}

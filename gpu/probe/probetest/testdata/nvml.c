@@ -3,7 +3,8 @@
  * whenever it has changed, so that a test can break a GPU while jobs run. Its lines:
  *
  *   driver 550.54.15 12040
- *   gpu N key=value...      uuid name minor pci memory numa cpus mig lost util used energy temp remapfailed uncorrected throttle
+ *   gpu N key=value...      uuid name minor pci memory numa cpus mig lost util used energy temp remapfailed uncorrected throttle,
+ *                           fabric (32 hexadecimal digits) clique, and cut die stuck clocks: see change.c
  *   link A B N              N NVLinks between two GPUs
  *   path A B LEVEL          what they have in common, as nvmlGpuTopologyLevel_t has it
  *   instance GPU GI CI UUID PROFILE MEMORY
@@ -29,7 +30,9 @@ enum { GPUS = 16, INSTANCES = 56, PROCESSES = 256, XIDS = 64 };
 
 struct nvmlDevice_st {
 	int known, index, minor, numa, mig, lost, util, temp, remap_failed;
-	char uuid[96], name[96], pci[32], cpus[64];
+	int cut, die, stuck, clocks, clique, made;
+	unsigned memory_clock, graphics_clock; /* that were set; 0: none were */
+	char uuid[96], name[96], pci[32], cpus[64], fabric[33];
 	unsigned long long memory, used, energy, uncorrected, throttle;
 	/* of an instance */
 	nvmlDevice_t parent;
@@ -77,6 +80,12 @@ static void gpu_line(char *rest)
 		else if (!strcmp(part, "name")) word(g->name, sizeof g->name, v);
 		else if (!strcmp(part, "pci")) snprintf(g->pci, sizeof g->pci, "%s", v);
 		else if (!strcmp(part, "cpus")) snprintf(g->cpus, sizeof g->cpus, "%s", v);
+		else if (!strcmp(part, "fabric")) snprintf(g->fabric, sizeof g->fabric, "%s", v);
+		else if (!strcmp(part, "clique")) g->clique = atoi(v);
+		else if (!strcmp(part, "cut")) g->cut = atoi(v);
+		else if (!strcmp(part, "die")) g->die = atoi(v);
+		else if (!strcmp(part, "stuck")) g->stuck = atoi(v);
+		else if (!strcmp(part, "clocks")) g->clocks = atoi(v);
 		else if (!strcmp(part, "minor")) g->minor = atoi(v);
 		else if (!strcmp(part, "numa")) g->numa = atoi(v);
 		else if (!strcmp(part, "mig")) g->mig = atoi(v);
@@ -91,6 +100,9 @@ static void gpu_line(char *rest)
 		else if (!strcmp(part, "throttle")) g->throttle = strtoull(v, NULL, 0);
 	}
 }
+
+static void restore(void);
+static void show_made(void);
 
 /* load reads the description when it has changed; lock is held. */
 static int load(void)
@@ -137,6 +149,8 @@ static int load(void)
 		}
 	}
 	fclose(f);
+	restore();
+	show_made();
 	return 1;
 }
 
@@ -144,6 +158,8 @@ static int load(void)
 #define LEAVE(r) do { nvmlReturn_t r_ = (r); pthread_mutex_unlock(&lock); return r_; } while (0)
 #define DEVICE(d) do { ENTER; if (!(d) || !(d)->known) LEAVE(NVML_ERROR_INVALID_ARGUMENT); if ((d)->lost) LEAVE(NVML_ERROR_GPU_IS_LOST); } while (0)
 #define WHOLE(d) do { DEVICE(d); if ((d)->parent) LEAVE(NVML_ERROR_NOT_SUPPORTED); } while (0)
+
+#include "change.c"
 
 nvmlReturn_t nvmlInit_v2(void) { ENTER; LEAVE(NVML_SUCCESS); }
 nvmlReturn_t nvmlShutdown(void) { return NVML_SUCCESS; }
@@ -171,6 +187,19 @@ nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned i, nvmlDevice_t *d)
 		LEAVE(NVML_ERROR_GPU_IS_LOST);
 	*d = &gpus[i];
 	LEAVE(NVML_SUCCESS);
+}
+
+nvmlReturn_t nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *d)
+{
+	ENTER;
+	for (int i = 0; i < n_gpus; i++)
+		if (gpus[i].known && !strcmp(gpus[i].uuid, uuid)) {
+			if (gpus[i].lost)
+				LEAVE(NVML_ERROR_GPU_IS_LOST);
+			*d = &gpus[i];
+			LEAVE(NVML_SUCCESS);
+		}
+	LEAVE(NVML_ERROR_NOT_FOUND);
 }
 
 nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t d, unsigned *i) { ENTER; *i = d->index; LEAVE(NVML_SUCCESS); }
