@@ -24,6 +24,7 @@ func NodeToProto(n *sched.Node) *rinkpb.Node {
 		CompletingJobs: Int32(n.CompletingJobs), ExclusiveUser: n.ExclusiveUser, ExclusiveBy: uint32(n.ExclusiveBy),
 		PowerAt: TimeToProto(n.PowerAt), NextState: uint32(n.NextState), AutoDetect: n.AutoDetect,
 	}
+	p.Shapes, p.Cuts, p.Fabric = ShapesToProto(n.Shapes), CutsToProto(n.Cuts), n.Fabric
 	for i := range n.Found {
 		p.Found = append(p.Found, NodeGresToProto(&n.Found[i]))
 	}
@@ -91,6 +92,7 @@ func NodeFromProto(p *rinkpb.Node) (*sched.Node, error) {
 			}
 		}
 	}
+	n.Shapes, n.Cuts, n.Fabric = ShapesFromProto(p.Shapes), CutsFromProto(p.Cuts), p.Fabric
 	if len(p.Running) > 0 {
 		n.Running = make([]slurm.JobID, len(p.Running))
 		for i, id := range p.Running {
@@ -108,8 +110,9 @@ func NodeGresToProto(g *sched.NodeGres) *rinkpb.NodeGres {
 	}
 	p.Numbers, p.Found = numbersToProto(g.Numbers), g.Found
 	for _, s := range g.Sick {
-		p.Sick = append(p.Sick, &rinkpb.SickDevice{Number: Int32(s.Number), Why: s.Why})
+		p.Sick = append(p.Sick, &rinkpb.SickDevice{Number: Int32(s.Number), Why: s.Why, Cut: s.Cut})
 	}
+	p.Made = Int32(g.Made)
 	return p
 }
 
@@ -141,8 +144,9 @@ func NodeGresFromProto(p *rinkpb.NodeGres) (sched.NodeGres, error) {
 	}
 	g.Numbers, g.Found = numbersFromProto(p.GetNumbers()), p.GetFound()
 	for _, s := range p.GetSick() {
-		g.Sick = append(g.Sick, sched.SickDevice{Number: int(s.GetNumber()), Why: s.GetWhy()})
+		g.Sick = append(g.Sick, sched.SickDevice{Number: int(s.GetNumber()), Why: s.GetWhy(), Cut: s.GetCut()})
 	}
+	g.Made = int(p.GetMade())
 	return g, nil
 }
 

@@ -106,6 +106,12 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 			d.Sick = append(d.Sick, &rinkpb.SickFile{File: f.File, Why: f.Why, Missing: f.Missing})
 		}
 		e.Cmd = &rinkpb.Entry_SetDevices{SetDevices: d}
+	case state.CutGPU:
+		e.Cmd = &rinkpb.Entry_CutGpu{CutGpu: &rinkpb.CutGPU{Node: string(c.Node), File: c.File, Profiles: c.Profiles}}
+	case state.NoteCut:
+		e.Cmd = &rinkpb.Entry_NoteCut{NoteCut: &rinkpb.NoteCut{
+			Node: string(c.Node), File: c.File, Made: api.CutPartsToProto(c.Made), Whole: c.Whole, Error: c.Error,
+		}}
 	case state.DropReservation:
 		e.Cmd = &rinkpb.Entry_DropReservation{DropReservation: &rinkpb.DropReservation{Name: c.Name, Id: c.ID, Over: c.Over}}
 	case state.UseToken:
@@ -242,6 +248,11 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 			d.Sick = append(d.Sick, sched.SickFile{File: f.GetFile(), Why: f.GetWhy(), Missing: f.GetMissing()})
 		}
 		return d, nil
+	case *rinkpb.Entry_CutGpu:
+		c := m.CutGpu
+		return state.CutGPU{Node: sched.NodeName(c.GetNode()), File: c.GetFile(), Profiles: c.GetProfiles()}, nil
+	case *rinkpb.Entry_NoteCut:
+		return NoteCutFromProto(m.NoteCut), nil
 	case *rinkpb.Entry_DropReservation:
 		d := m.DropReservation
 		return state.DropReservation{Name: d.GetName(), ID: d.GetId(), Over: d.GetOver()}, nil
@@ -461,7 +472,16 @@ func registerToProto(c state.RegisterNode) *rinkpb.RegisterNode {
 	for i := range c.Gres {
 		m.Gres = append(m.Gres, api.NodeGresToProto(&c.Gres[i]))
 	}
+	m.Shapes, m.Cuts, m.Fabric = api.ShapesToProto(c.Shapes), api.CutsToProto(c.Cuts), c.Fabric
 	return m
+}
+
+// NoteCutFromProto reads what an agent made of a GPU, as it stands in its report and in
+// the log.
+func NoteCutFromProto(m *rinkpb.NoteCut) state.NoteCut {
+	return state.NoteCut{
+		Node: sched.NodeName(m.GetNode()), File: m.GetFile(), Made: api.CutPartsFromProto(m.GetMade()), Whole: m.GetWhole(), Error: m.GetError(),
+	}
 }
 
 // RegisterNodeFromProto reads what a node's agent found, as it stands in its
@@ -482,6 +502,7 @@ func RegisterNodeFromProto(m *rinkpb.RegisterNode) (state.RegisterNode, error) {
 		}
 		c.Gres = append(c.Gres, g)
 	}
+	c.Shapes, c.Cuts, c.Fabric = api.ShapesFromProto(m.GetShapes()), api.CutsFromProto(m.GetCuts()), m.GetFabric()
 	return c, nil
 }
 

@@ -37,7 +37,7 @@ func commands() []state.Command {
 		state.PreemptJobs{}, state.ResumeJobs{}, state.PowerNodes{}, state.ShrinkJob{}, state.BeginJob{},
 		state.ResetUsage{},
 		state.SetReservation{}, state.DropReservation{},
-		state.Mark{}, state.RaiseFormat{}, state.SetDevices{},
+		state.Mark{}, state.RaiseFormat{}, state.SetDevices{}, state.CutGPU{}, state.NoteCut{},
 		state.SetCrontab{}, state.DropCron{}, state.SetTrigger{}, state.DropTriggers{},
 	}
 }

@@ -53,6 +53,10 @@ for g in 6 7; do for gi in 1 2; do for at in gi$gi gi$gi/ci0; do
 	cap=$((cap+1)); d=/proc/driver/nvidia/capabilities/gpu$g/mig/$at; mkdir -p $d
 	printf 'DeviceFileMinor: %d\nDeviceFileMode: 292\n' $cap >$d/access; mknod -m 666 "$1/nvidia-caps/nvidia-cap$cap" c 240 $cap
 done; done; done
+for g in 0 1; do for gi in 1 2 3 4 5 6 7; do for at in gi$gi gi$gi/ci0; do
+	cap=$((cap+1)); d=/proc/driver/nvidia/capabilities/gpu$g/mig/$at; mkdir -p $d
+	printf 'DeviceFileMinor: %d\nDeviceFileMode: 292\n' $cap >$d/access; mknod -m 666 "$1/nvidia-caps/nvidia-cap$cap" c 240 $cap
+done; done; done
 mount --rbind "$1" /dev
 shift
 exec "$@"
@@ -62,10 +66,20 @@ exec "$@"
 // GPUs of its own.
 type gpuCluster struct {
 	cluster
-	desc [2]string
+	desc   [2]string
+	agents [2]*exec.Cmd
+	start  func(i int) // an agent
 }
 
-func startGPUs(t *testing.T) *gpuCluster {
+// gpuSetup is what a cluster with GPUs is to be like.
+type gpuSetup struct {
+	describe   func(node int) string // the GPUs of a node, from 1
+	gres       string                // what slurm.conf says of each node
+	conf, herd string                // more lines, and more of the partition's
+	env        []string              // more of the agents' environment
+}
+
+func startGPUs(t *testing.T, setup gpuSetup) *gpuCluster {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("device files and the devices cgroup need root")
@@ -114,19 +128,19 @@ SelectTypeParameters=CR_CPU_Memory
 DefMemPerCPU=10
 KillWait=2
 SliceNamespaces=pid,mount,ipc
-GresTypes=gpu,shard
+GresTypes=gpu,shard,mps
 `, host, ports[0], c.dir)
 	for i := range 2 {
-		conf += fmt.Sprintf("NodeName=g%d NodeHostname=%s NodeAddr=127.0.0.1 Port=%d CPUs=16 RealMemory=8000 Gres=gpu:a100:6,gpu:1g.10gb:4,shard:48\n", i+1, host, ports[i+1])
+		conf += fmt.Sprintf("NodeName=g%d NodeHostname=%s NodeAddr=127.0.0.1 Port=%d CPUs=16 RealMemory=8000 Gres=%s\n", i+1, host, ports[i+1], setup.gres)
 	}
-	conf += "PartitionName=debug Nodes=ALL Default=YES State=UP\n"
+	conf += setup.conf + "PartitionName=debug Nodes=ALL Default=YES State=UP " + setup.herd + "\n"
 	c.conf = write("slurm.conf", conf)
 	write("gres.conf", "AutoDetect=nvml\n")
 	write("cgroup.conf", "ConstrainDevices=yes\n")
 	script := write("devices.sh", gpuDevices)
 	for i := range c.desc {
 		c.desc[i] = filepath.Join(c.dir, fmt.Sprintf("gpus%d", i+1))
-		probetest.Describe(t, c.desc[i], gpuDescription())
+		probetest.Describe(t, c.desc[i], setup.describe(i+1))
 	}
 	find := func(name string) string {
 		path, err := exec.LookPath(name)
@@ -160,11 +174,17 @@ GresTypes=gpu,shard
 		}
 	})
 	run(exec.Command(find("rinkctld"), "-D", "-f", c.conf))
-	for i := range c.desc {
-		cmd := exec.Command("unshare", "-m", "sh", script, filepath.Join(c.dir, fmt.Sprintf("dev%d", i+1)),
+	started := 0 // each agent in a place of its own
+	c.start = func(i int) {
+		started++
+		cmd := exec.Command("unshare", "-m", "sh", script, filepath.Join(c.dir, fmt.Sprintf("dev%d.%d", i+1, started)),
 			find("rinknoded"), "-D", "-f", c.conf, "-N", fmt.Sprintf("g%d", i+1))
-		cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+lib, probetest.Variable+"="+c.desc[i])
+		cmd.Env = append(append(os.Environ(), "LD_LIBRARY_PATH="+lib, probetest.Variable+"="+c.desc[i]), setup.env...)
 		run(cmd)
+		c.agents[i] = cmd
+	}
+	for i := range c.desc {
+		c.start(i)
 	}
 	c.wait("sinfo", "idle 2", "-h", "-o", "%t %D")
 	return c
@@ -186,14 +206,14 @@ func (c *gpuCluster) wait(name, text string, args ...string) string {
 
 // sees says which devices can be opened: one that has no driver behind it answers
 // "No such device or address", one behind the fence "Operation not permitted".
-const sees = `for d in /dev/nvidia? /dev/nvidia-caps/*; do
+const sees = `for d in /dev/nvidia? /dev/nvidia-caps/nvidia-cap2[1-8]; do
 	m=$( (: <$d) 2>&1 ); case $m in *"not permitted"*) ;; *"No such device"*) s="$s${d##*/} ";; *) echo "$d: $m";; esac
 done; echo "$s"; `
 
 // TestGPUs runs jobs on two agents that find eight GPUs each through NVML's binary
 // interface: they see and can open exactly what they were given.
 func TestGPUs(t *testing.T) {
-	c := startGPUs(t)
+	c := startGPUs(t, gpuSetup{describe: func(int) string { return gpuDescription() }, gres: "gpu:a100:6,gpu:1g.10gb:4,shard:48"})
 	run := func(args ...string) string {
 		t.Helper()
 		return c.must("srun", args...)

@@ -84,6 +84,7 @@ type Server struct {
 	loop       *loop
 	soft       *softFacts
 	power      power
+	cuts       cuts
 	prologs    *prologBook
 	stopping   context.Context // ends when the server does
 	mails      mailer

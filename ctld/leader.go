@@ -255,6 +255,7 @@ func (s *Server) tick(ctx context.Context, now time.Time) {
 	s.warnPreempted(now)
 	s.mailTimes(now)
 	s.powerWork(ctx, now)
+	s.cutWork(ctx, now)
 	s.rebootWork(ctx, now)
 	s.checkHealth(now)
 	s.pullTriggers(ctx)

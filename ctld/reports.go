@@ -36,6 +36,8 @@ func (s *Server) reported(sess *session, r *rinkpb.Report) []state.Command {
 		return s.health(sess.node, m.Health)
 	case *rinkpb.Report_Devices:
 		return devices(sess.node, m.Devices)
+	case *rinkpb.Report_Cut:
+		return s.cuts.noted(s, sess.node, m.Cut)
 	case *rinkpb.Report_Usage:
 		s.soft.used(sess.node, m.Usage)
 	case *rinkpb.Report_Sampled:
@@ -251,6 +253,7 @@ func (s *Server) welcome(ctx context.Context, sess *session, hello *rinkpb.Hello
 			sess.push(&rinkpb.Order{Order: &rinkpb.Order_Suspend{Suspend: &rinkpb.SuspendJob{Job: uint32(j.ID), Restarts: j.Restarts}}})
 		}
 	}
+	s.cuts.again(sess)
 	s.log.Info("node joined", "node", sess.node, "jobs", len(hello.Jobs), "dropped", len(drop))
 	return nil
 }
@@ -293,6 +296,10 @@ func foundOn(p *rinkpb.RegisterNode) (state.RegisterNode, error) {
 			return r, err
 		}
 		r.Gres = append(r.Gres, one)
+	}
+	r.Shapes, r.Cuts, r.Fabric = api.ShapesFromProto(p.Shapes), api.CutsFromProto(p.Cuts), p.Fabric
+	if most := max(len(r.Shapes), len(r.Cuts)); most > maxGPUs {
+		return r, fmt.Errorf("%d GPUs", most)
 	}
 	return r, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,13 +32,20 @@ type gear struct {
 	node  string
 	lib   *probe.Library // nil: there are no GPUs to ask about
 	gpus  []gpu.GPU      // as they were when the agent came up
-	units []gpu.Unit
+	units []gpu.Unit     // and what could be given then
+	// profiles are what a GPU can be cut into, by its UUID.
+	profiles  map[string][]gpu.Profile
+	record    string     // the file that tells what was changed of the GPUs
+	reshaping sync.Mutex // held while a GPU is cut or made whole
 
-	mu     sync.Mutex // guards all below
-	conf   gearConf
-	health []gpu.Health
-	told   []*rinkpb.SickFile // what was reported last
-	once   bool               // something was
+	mu      sync.Mutex // guards all below
+	changed *rinkpb.ChangedGPUs
+	made    map[string][]gpu.Unit // the instances made on demand, by the UUID of their GPU
+	anew    context.CancelFunc    // has the driver be listened to anew
+	conf    gearConf
+	health  []gpu.Health
+	told    []*rinkpb.SickFile // what was reported last
+	once    bool               // something was
 }
 
 // gearConf is what the configuration says of this node's devices.
@@ -48,8 +56,9 @@ type gearConf struct {
 }
 
 // findGear asks the machine about its GPUs. No driver is normal and said once.
-func findGear(log *slog.Logger, node string) *gear {
-	g := &gear{log: log, node: node, conf: gearConf{envs: gpuEnvs(nil)}}
+func findGear(log *slog.Logger, node, spool string) *gear {
+	g := &gear{log: log, node: node, conf: gearConf{envs: gpuEnvs(nil)}, profiles: map[string][]gpu.Profile{}, record: filepath.Join(spool, changedGPUs)}
+	g.readChanged()
 	lib, err := probe.Open()
 	if err == nil {
 		g.gpus, err = lib.GPUs()
@@ -66,6 +75,7 @@ func findGear(log *slog.Logger, node string) *gear {
 		return g
 	}
 	g.lib = lib
+	g.findReshaped()
 	g.units = gpu.Units(g.gpus)
 	g.health = make([]gpu.Health, len(g.gpus))
 	v := lib.Versions()
@@ -253,7 +263,7 @@ func (g *gear) rules(basic bool, given []held) []slice.DeviceRule {
 	for _, files := range conf.files {
 		each(files, shut)
 	}
-	for _, u := range g.units {
+	for _, u := range g.all() {
 		each(u.Files, shut)
 	}
 	return rules
@@ -311,8 +321,7 @@ func (g *gear) gpusOf(list []held) []given {
 			if a.files != nil {
 				files = a.files[k]
 			}
-			if at := slices.IndexFunc(g.units, func(u gpu.Unit) bool { return u.Files == files }); at >= 0 {
-				u := g.units[at]
+			if u, ok := g.unit(files); ok {
 				one.visible, one.cpus, one.uuid = u.Visible, g.gpus[u.GPU].CPUs, cmp.Or(u.Visible, g.gpus[u.GPU].UUID)
 			} else if n, ok := fileNumber(files); ok {
 				one.number = n
@@ -425,11 +434,11 @@ func (g *gear) indexes(list []held) []int {
 		for k, number := range a.index {
 			i := int(number)
 			if a.files != nil {
-				at := slices.IndexFunc(g.units, func(u gpu.Unit) bool { return u.Files == a.files[k] })
-				if at < 0 {
+				u, ok := g.unit(a.files[k])
+				if !ok {
 					continue
 				}
-				i = g.units[at].GPU
+				i = u.GPU
 			}
 			if a.isGPU() && !slices.Contains(out, i) {
 				out = append(out, i)
@@ -459,7 +468,7 @@ func (g *gear) watch(ctx context.Context, report func([]*rinkpb.SickFile)) {
 	defer wg.Wait()
 	if g.lib != nil {
 		wg.Go(func() {
-			err := g.lib.Watch(ctx, func(e probe.Event) {
+			err := g.listen(ctx, func(e probe.Event) {
 				g.log.Warn("the driver tells of an error", "gpu", e.GPU, "xid", e.XID)
 				g.mu.Lock()
 				if e.GPU >= 0 && e.GPU < len(g.health) {
@@ -488,6 +497,32 @@ func (g *gear) watch(ctx context.Context, report func([]*rinkpb.SickFile)) {
 		case <-now:
 		case <-ticker.C:
 		}
+	}
+}
+
+// listen has the driver tell of errors until ctx ends, anew whenever a GPU was reset.
+func (g *gear) listen(ctx context.Context, tell func(probe.Event)) error {
+	for ctx.Err() == nil {
+		once, cancel := context.WithCancel(ctx)
+		g.mu.Lock()
+		g.anew = cancel
+		g.mu.Unlock()
+		err := g.lib.Watch(once, tell)
+		stopped := once.Err() != nil
+		cancel()
+		if err != nil && !stopped {
+			return err
+		}
+	}
+	return nil
+}
+
+// renew has the driver be listened to anew: what was reset is not heard any more.
+func (g *gear) renew() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.anew != nil {
+		g.anew()
 	}
 }
 

@@ -144,7 +144,7 @@ func Run(ctx context.Context, opt Options) error {
 			opt.Notice("cgroup limits are off: " + a.cgroupOff)
 		}
 	}
-	a.gear = findGear(a.log, a.conf.Node)
+	a.gear = findGear(a.log, a.conf.Node, a.conf.Spool)
 	defer a.gear.close()
 	a.gear.configure(a.conf.Files)
 	a.confine.find(a.log, a.conf.Node)

@@ -151,6 +151,8 @@ func (a *Agent) carryOut(o *rinkpb.Order) {
 		a.sample(m.Sample)
 	case *rinkpb.Order_Prolog:
 		a.prologHere(work, m.Prolog)
+	case *rinkpb.Order_Cut:
+		a.wg.Go(func() { a.reshape(m.Cut) }) // ends when the driver answers
 	case *rinkpb.Order_CheckHealth:
 		a.checkHealth(work)
 	case *rinkpb.Order_Reboot:
@@ -235,7 +237,7 @@ func heartbeat() *rinkpb.Report {
 func (a *Agent) found() *rinkpb.RegisterNode {
 	f := &rinkpb.RegisterNode{
 		Node: a.conf.Node, Version: a.opt.Version, AgentStart: a.started.UnixNano(), SpoolId: a.spool.id, Boards: 1, Up: true,
-		Arch: machine(), Os: kernel(), Gres: a.gear.found(),
+		Arch: machine(), Os: kernel(), Gres: a.gear.found(), Shapes: a.gear.shapes(), Cuts: a.gear.cuts(), Fabric: a.gear.fabric(),
 	}
 	f.Cpus, f.Sockets, f.Cores, f.Threads = cpuTopology()
 	var info syscall.Sysinfo_t

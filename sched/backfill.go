@@ -631,7 +631,7 @@ func (c *cycle) couldRunAny(a *ask, p *part) bool {
 			if o.opened == 0 || !c.suitsKind(a, o) {
 				continue
 			}
-			r := emptyRoom(o.kind.well(), 0)
+			r := emptyRoom(o.kind.atBest(c.t.cfg, p.p), 0)
 			r.open = true
 			if got, ok := empty.offer(a, &r, empty.look(&r, a.span)); ok {
 				for range min(o.opened, a.maxNodes-sum.nodes, max(a.tasks, a.minNodes)) {
@@ -651,7 +651,7 @@ func (c *cycle) couldRunOn(a *ask, p *part, resv *ResvView) bool {
 	order := slices.Sorted(slices.Values(p.where))
 	empty := field{t: c.t, rooms: make([]room, len(order)), from: c.now, at: c.now, resv: resv}
 	for i, pos := range order {
-		empty.rooms[i] = emptyRoom(c.rooms[pos].n.well(), i)
+		empty.rooms[i] = emptyRoom(c.rooms[pos].n.atBest(c.t.cfg, p.p), i)
 		empty.rooms[i].open = c.rooms[pos].open
 	}
 	where := make([]int, len(order))

@@ -203,7 +203,7 @@ func (c *checker) node(config *Config, t *tallied) {
 	}
 	var used []GresAlloc
 	for _, g := range t.gres {
-		if err := n.GresFits(used, g); err != nil {
+		if err := n.well().GresFits(used, g); err != nil { // what a job has may fail under it
 			c.errs = append(c.errs, fmt.Errorf("node %s: %w", n.Name, err))
 		}
 		used = AddGres(used, g)

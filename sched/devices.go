@@ -137,7 +137,7 @@ func WithSick(gres []NodeGres, sick []SickFile) []NodeGres {
 	for i := range out {
 		g := &out[i]
 		g.Sick = nil
-		for k, files := range g.Files {
+		for k, files := range g.Files[:g.plain()] {
 			for _, s := range sick {
 				if slices.Contains(strings.Split(files, ","), s.File) {
 					g.Sick = append(g.Sick, SickDevice{Number: g.Number(k), Why: s.Why})
@@ -166,7 +166,7 @@ func SickFiles(gres []NodeGres) []SickFile {
 	for i := range gres {
 		g := &gres[i]
 		for _, s := range g.Sick {
-			if k := g.Place(s.Number); k >= 0 && k < len(g.Files) {
+			if k := g.Place(s.Number); k >= 0 && k < g.plain() && !s.Cut {
 				file, _, _ := strings.Cut(g.Files[k], ",")
 				out = append(out, SickFile{File: file, Why: s.Why})
 			}
@@ -194,7 +194,12 @@ func SickReason(gres []NodeGres, sick []SickFile, least int) string {
 			names = append(names, g.Name)
 		}
 		total[g.Name] += g.Count
-		well[g.Name] += g.Count - int64(len(g.Sick))
+		well[g.Name] += g.Count
+		for _, s := range g.Sick {
+			if !s.Cut {
+				well[g.Name]--
+			}
+		}
 	}
 	missing := slices.ContainsFunc(sick, func(s SickFile) bool { return s.Missing })
 	for _, name := range names {

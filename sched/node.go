@@ -30,6 +30,8 @@ type Node struct {
 	Arch, OS, Version    string
 	BootTime, AgentStart time.Time
 	Found                []NodeGres // the devices its agent found: see WithFound
+	Shapes               []Shape    // the GPUs that can be cut into instances
+	Fabric               string     // names the GPUs of which nodes NVLinks tie together; "": none
 	SpoolID              string     // names the agent's spool; a new one means running work is lost
 	Registered           bool
 
@@ -41,6 +43,8 @@ type Node struct {
 	LastBusy   time.Time
 	PowerAt    time.Time       // when it was told to go off, to come up or to reboot last; zero: never
 	NextState  slurm.NodeState // what it is to be after the reboot asked for: DOWN, RESUME (in service), or 0, as it was
+
+	Cuts []Cut // the GPUs that are cut on demand, in the order that was decided
 
 	// Held by jobs.
 	UsedCPUs       int
@@ -76,12 +80,14 @@ type NodeGres struct {
 	Found bool
 	// Sick are the devices that are not to be used, in order.
 	Sick []SickDevice
+	Made int // the last so many devices are instances made on demand
 }
 
 // SickDevice is a device that its driver does not vouch for, and why.
 type SickDevice struct {
 	Number int
 	Why    string
+	Cut    bool // nothing is wrong with it: it is cut into instances
 }
 
 // Number returns the number on the node of the device at a place of the entry.

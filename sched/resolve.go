@@ -547,7 +547,7 @@ func (r *resolver) fits(p *Partition) bool {
 			if !a.suits(n) || !a.plans[0].allows(n) {
 				continue
 			}
-			room := emptyRoom(n.well(), 0)
+			room := emptyRoom(n.atBest(r.cfg, p), 0)
 			if o, ok := f.offer(a, &room, f.look(&room, 0)); ok {
 				if sum.add(o); a.met(&sum, a.minNodes) {
 					return true
@@ -559,7 +559,7 @@ func (r *resolver) fits(p *Partition) bool {
 		}
 	}
 	for n := range r.nodesOf(p) {
-		f.rooms = append(f.rooms, emptyRoom(n.well(), 0))
+		f.rooms = append(f.rooms, emptyRoom(n.atBest(r.cfg, p), 0))
 	}
 	slices.SortFunc(f.rooms, func(a, b room) int { return cmp.Compare(a.n.Index, b.n.Index) })
 	for i := range f.rooms {

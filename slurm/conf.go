@@ -106,7 +106,8 @@ type Conf struct {
 	SrunProlog, SrunEpilog                     string
 	HealthCheckProgram                         string
 	HealthCheckInterval, HealthCheckTimeout    Duration
-	GPUHealthyMin                              int // percent of a node's GPUs
+	GPUHealthyMin                              int      // percent of a node's GPUs
+	MIGIdleTime                                Duration // after which a GPU that was cut on demand is made whole
 	HealthCheckNodeState                       []string
 	RebootProgram                              string
 	ResumeProgram, ResumeFailProgram           string

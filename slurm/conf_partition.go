@@ -2,6 +2,7 @@ package slurm
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,7 +36,8 @@ type PartitionConf struct {
 	AllowQOS, DenyQOS           []string
 	AllowGroups, AllocNodes     []string
 	QOS                         string
-	Quota                       string // ours: what ParseQuota reads
+	Quota                       string   // ours: what ParseQuota reads
+	MIGProfiles                 []string // ours: what idle GPUs may be cut into for its jobs, or "all"
 	RootOnly, ReqResv, Hidden   bool
 	DisableRootJobs             bool
 
@@ -107,6 +109,7 @@ var partitionKeys = append(slicePartitionKeys(), []recordKey[PartitionConf]{
 	recTime("MaxTime", func(p *PartitionConf) *Duration { return &p.MaxTime }),
 	recCount("MinNodes", 0, maxNodeCount, func(p *PartitionConf) *int { return &p.MinNodes }),
 	recText("Nodes", func(p *PartitionConf) *string { return &p.NodesText }),
+	{name: "MIGProfiles", set: setMIGProfiles},
 	{name: "OverSubscribe", set: setOverSubscribe},
 	{name: "Shared", set: setOverSubscribe},
 	recSpan("OverTimeLimit", 60, func(p *PartitionConf) *Duration { return &p.OverTimeLimit }),
@@ -347,3 +350,18 @@ func (p *confParser) nodesOf(text string, known map[string]bool, depth int) (Hos
 	}
 	return HostListOf(names...).Unique(), nil
 }
+
+// setMIGProfiles reads the names of profiles, such as 1g.10gb, or all.
+func setMIGProfiles(p *PartitionConf, v string) error {
+	p.MIGProfiles = nil
+	for word := range strings.SplitSeq(strings.ToLower(v), ",") {
+		word = strings.TrimSpace(word)
+		if word != "all" && !migProfile.MatchString(word) {
+			return fmt.Errorf("%q is no profile of a GPU's instances: want one such as 1g.10gb, or all", word)
+		}
+		p.MIGProfiles = append(p.MIGProfiles, word)
+	}
+	return nil
+}
+
+var migProfile = regexp.MustCompile(`^(\d+c\.)?\d+g\.\d+gb(\.[a-z]+)*$`)

@@ -171,6 +171,8 @@ type Entry struct {
 	//	*Entry_Mark
 	//	*Entry_RaiseFormat
 	//	*Entry_SetDevices
+	//	*Entry_CutGpu
+	//	*Entry_NoteCut
 	//	*Entry_SetCrontab
 	//	*Entry_DropCron
 	//	*Entry_SetTrigger
@@ -492,6 +494,24 @@ func (x *Entry) GetSetDevices() *SetDevices {
 	return nil
 }
 
+func (x *Entry) GetCutGpu() *CutGPU {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_CutGpu); ok {
+			return x.CutGpu
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetNoteCut() *NoteCut {
+	if x != nil {
+		if x, ok := x.Cmd.(*Entry_NoteCut); ok {
+			return x.NoteCut
+		}
+	}
+	return nil
+}
+
 func (x *Entry) GetSetCrontab() *SetCrontab {
 	if x != nil {
 		if x, ok := x.Cmd.(*Entry_SetCrontab); ok {
@@ -648,6 +668,14 @@ type Entry_SetDevices struct {
 	SetDevices *SetDevices `protobuf:"bytes,102,opt,name=set_devices,json=setDevices,proto3,oneof"`
 }
 
+type Entry_CutGpu struct {
+	CutGpu *CutGPU `protobuf:"bytes,103,opt,name=cut_gpu,json=cutGpu,proto3,oneof"`
+}
+
+type Entry_NoteCut struct {
+	NoteCut *NoteCut `protobuf:"bytes,104,opt,name=note_cut,json=noteCut,proto3,oneof"`
+}
+
 type Entry_SetCrontab struct {
 	SetCrontab *SetCrontab `protobuf:"bytes,110,opt,name=set_crontab,json=setCrontab,proto3,oneof"`
 }
@@ -721,6 +749,10 @@ func (*Entry_Mark) isEntry_Cmd() {}
 func (*Entry_RaiseFormat) isEntry_Cmd() {}
 
 func (*Entry_SetDevices) isEntry_Cmd() {}
+
+func (*Entry_CutGpu) isEntry_Cmd() {}
+
+func (*Entry_NoteCut) isEntry_Cmd() {}
 
 func (*Entry_SetCrontab) isEntry_Cmd() {}
 
@@ -2310,6 +2342,9 @@ type RegisterNode struct {
 	Gres          []*NodeGres            `protobuf:"bytes,15,rep,name=gres,proto3" json:"gres,omitempty"`
 	Up            bool                   `protobuf:"varint,16,opt,name=up,proto3" json:"up,omitempty"`
 	Reason        string                 `protobuf:"bytes,17,opt,name=reason,proto3" json:"reason,omitempty"`
+	Shapes        []*Shape               `protobuf:"bytes,18,rep,name=shapes,proto3" json:"shapes,omitempty"`
+	Cuts          []*Cut                 `protobuf:"bytes,19,rep,name=cuts,proto3" json:"cuts,omitempty"`
+	Fabric        string                 `protobuf:"bytes,20,opt,name=fabric,proto3" json:"fabric,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2459,6 +2494,27 @@ func (x *RegisterNode) GetUp() bool {
 func (x *RegisterNode) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *RegisterNode) GetShapes() []*Shape {
+	if x != nil {
+		return x.Shapes
+	}
+	return nil
+}
+
+func (x *RegisterNode) GetCuts() []*Cut {
+	if x != nil {
+		return x.Cuts
+	}
+	return nil
+}
+
+func (x *RegisterNode) GetFabric() string {
+	if x != nil {
+		return x.Fabric
 	}
 	return ""
 }
@@ -3704,6 +3760,142 @@ func (x *SickFile) GetMissing() bool {
 	return false
 }
 
+type CutGPU struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	File          string                 `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
+	Profiles      []string               `protobuf:"bytes,3,rep,name=profiles,proto3" json:"profiles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CutGPU) Reset() {
+	*x = CutGPU{}
+	mi := &file_log_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CutGPU) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CutGPU) ProtoMessage() {}
+
+func (x *CutGPU) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CutGPU.ProtoReflect.Descriptor instead.
+func (*CutGPU) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *CutGPU) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *CutGPU) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *CutGPU) GetProfiles() []string {
+	if x != nil {
+		return x.Profiles
+	}
+	return nil
+}
+
+type NoteCut struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	File          string                 `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
+	Made          []*CutPart             `protobuf:"bytes,3,rep,name=made,proto3" json:"made,omitempty"`
+	Whole         bool                   `protobuf:"varint,4,opt,name=whole,proto3" json:"whole,omitempty"`
+	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NoteCut) Reset() {
+	*x = NoteCut{}
+	mi := &file_log_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NoteCut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NoteCut) ProtoMessage() {}
+
+func (x *NoteCut) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NoteCut.ProtoReflect.Descriptor instead.
+func (*NoteCut) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *NoteCut) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *NoteCut) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *NoteCut) GetMade() []*CutPart {
+	if x != nil {
+		return x.Made
+	}
+	return nil
+}
+
+func (x *NoteCut) GetWhole() bool {
+	if x != nil {
+		return x.Whole
+	}
+	return false
+}
+
+func (x *NoteCut) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 type SetDevices struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -3714,7 +3906,7 @@ type SetDevices struct {
 
 func (x *SetDevices) Reset() {
 	*x = SetDevices{}
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3726,7 +3918,7 @@ func (x *SetDevices) String() string {
 func (*SetDevices) ProtoMessage() {}
 
 func (x *SetDevices) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3739,7 +3931,7 @@ func (x *SetDevices) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDevices.ProtoReflect.Descriptor instead.
 func (*SetDevices) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{45}
+	return file_log_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SetDevices) GetNode() string {
@@ -3767,7 +3959,7 @@ type DropReservation struct {
 
 func (x *DropReservation) Reset() {
 	*x = DropReservation{}
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3779,7 +3971,7 @@ func (x *DropReservation) String() string {
 func (*DropReservation) ProtoMessage() {}
 
 func (x *DropReservation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3792,7 +3984,7 @@ func (x *DropReservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropReservation.ProtoReflect.Descriptor instead.
 func (*DropReservation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{46}
+	return file_log_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *DropReservation) GetName() string {
@@ -3829,7 +4021,7 @@ type SetCrontab struct {
 
 func (x *SetCrontab) Reset() {
 	*x = SetCrontab{}
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3841,7 +4033,7 @@ func (x *SetCrontab) String() string {
 func (*SetCrontab) ProtoMessage() {}
 
 func (x *SetCrontab) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3854,7 +4046,7 @@ func (x *SetCrontab) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCrontab.ProtoReflect.Descriptor instead.
 func (*SetCrontab) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{47}
+	return file_log_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SetCrontab) GetUid() uint32 {
@@ -3894,7 +4086,7 @@ type DropCron struct {
 
 func (x *DropCron) Reset() {
 	*x = DropCron{}
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3906,7 +4098,7 @@ func (x *DropCron) String() string {
 func (*DropCron) ProtoMessage() {}
 
 func (x *DropCron) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3919,7 +4111,7 @@ func (x *DropCron) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropCron.ProtoReflect.Descriptor instead.
 func (*DropCron) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{48}
+	return file_log_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *DropCron) GetJob() uint32 {
@@ -3938,7 +4130,7 @@ type SetTrigger struct {
 
 func (x *SetTrigger) Reset() {
 	*x = SetTrigger{}
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3950,7 +4142,7 @@ func (x *SetTrigger) String() string {
 func (*SetTrigger) ProtoMessage() {}
 
 func (x *SetTrigger) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3963,7 +4155,7 @@ func (x *SetTrigger) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTrigger.ProtoReflect.Descriptor instead.
 func (*SetTrigger) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{49}
+	return file_log_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SetTrigger) GetTrigger() *Trigger {
@@ -3982,7 +4174,7 @@ type DropTriggers struct {
 
 func (x *DropTriggers) Reset() {
 	*x = DropTriggers{}
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3994,7 +4186,7 @@ func (x *DropTriggers) String() string {
 func (*DropTriggers) ProtoMessage() {}
 
 func (x *DropTriggers) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4007,7 +4199,7 @@ func (x *DropTriggers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropTriggers.ProtoReflect.Descriptor instead.
 func (*DropTriggers) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{50}
+	return file_log_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *DropTriggers) GetIds() []uint32 {
@@ -4028,7 +4220,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4040,7 +4232,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4053,7 +4245,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{51}
+	return file_log_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *UseToken) GetHash() string {
@@ -4108,7 +4300,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[52]
+	mi := &file_log_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4120,7 +4312,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[52]
+	mi := &file_log_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4133,7 +4325,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{52}
+	return file_log_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -4443,7 +4635,7 @@ type SnapshotHead struct {
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[53]
+	mi := &file_log_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4455,7 +4647,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[53]
+	mi := &file_log_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4468,7 +4660,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{53}
+	return file_log_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -4563,7 +4755,7 @@ type Spent struct {
 
 func (x *Spent) Reset() {
 	*x = Spent{}
-	mi := &file_log_proto_msgTypes[54]
+	mi := &file_log_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4575,7 +4767,7 @@ func (x *Spent) String() string {
 func (*Spent) ProtoMessage() {}
 
 func (x *Spent) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[54]
+	mi := &file_log_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4588,7 +4780,7 @@ func (x *Spent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spent.ProtoReflect.Descriptor instead.
 func (*Spent) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{54}
+	return file_log_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Spent) GetEpoch() int64 {
@@ -4645,7 +4837,7 @@ type SpentRow struct {
 
 func (x *SpentRow) Reset() {
 	*x = SpentRow{}
-	mi := &file_log_proto_msgTypes[55]
+	mi := &file_log_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4657,7 +4849,7 @@ func (x *SpentRow) String() string {
 func (*SpentRow) ProtoMessage() {}
 
 func (x *SpentRow) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[55]
+	mi := &file_log_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4670,7 +4862,7 @@ func (x *SpentRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpentRow.ProtoReflect.Descriptor instead.
 func (*SpentRow) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{55}
+	return file_log_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SpentRow) GetAssoc() uint32 {
@@ -4713,7 +4905,7 @@ type Crontab struct {
 
 func (x *Crontab) Reset() {
 	*x = Crontab{}
-	mi := &file_log_proto_msgTypes[56]
+	mi := &file_log_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4725,7 +4917,7 @@ func (x *Crontab) String() string {
 func (*Crontab) ProtoMessage() {}
 
 func (x *Crontab) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[56]
+	mi := &file_log_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4738,7 +4930,7 @@ func (x *Crontab) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Crontab.ProtoReflect.Descriptor instead.
 func (*Crontab) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{56}
+	return file_log_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Crontab) GetUid() uint32 {
@@ -4781,7 +4973,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[57]
+	mi := &file_log_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4793,7 +4985,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[57]
+	mi := &file_log_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4806,7 +4998,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{57}
+	return file_log_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -4849,7 +5041,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[58]
+	mi := &file_log_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4861,7 +5053,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[58]
+	mi := &file_log_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4874,7 +5066,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{58}
+	return file_log_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *StepKey) GetKey() string {
@@ -4917,7 +5109,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[59]
+	mi := &file_log_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4929,7 +5121,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[59]
+	mi := &file_log_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4942,7 +5134,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{59}
+	return file_log_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -4980,7 +5172,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[60]
+	mi := &file_log_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4992,7 +5184,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[60]
+	mi := &file_log_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5005,7 +5197,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{60}
+	return file_log_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *RunRecord) GetId() string {
@@ -5060,7 +5252,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[61]
+	mi := &file_log_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5072,7 +5264,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[61]
+	mi := &file_log_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5085,7 +5277,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{61}
+	return file_log_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -5113,7 +5305,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05Actor\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x16\n" +
-	"\x06system\x18\x03 \x01(\bR\x06system\"\xb5\x0f\n" +
+	"\x06system\x18\x03 \x01(\bR\x06system\"\x94\x10\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x05actor\x18\x02 \x01(\v2\x10.runink.v1.ActorR\x05actor\x128\n" +
@@ -5157,7 +5349,9 @@ const file_log_proto_rawDesc = "" +
 	"\x04mark\x18d \x01(\v2\x0f.runink.v1.MarkH\x00R\x04mark\x12;\n" +
 	"\fraise_format\x18e \x01(\v2\x16.runink.v1.RaiseFormatH\x00R\vraiseFormat\x128\n" +
 	"\vset_devices\x18f \x01(\v2\x15.runink.v1.SetDevicesH\x00R\n" +
-	"setDevices\x128\n" +
+	"setDevices\x12,\n" +
+	"\acut_gpu\x18g \x01(\v2\x11.runink.v1.CutGPUH\x00R\x06cutGpu\x12/\n" +
+	"\bnote_cut\x18h \x01(\v2\x12.runink.v1.NoteCutH\x00R\anoteCut\x128\n" +
 	"\vset_crontab\x18n \x01(\v2\x15.runink.v1.SetCrontabH\x00R\n" +
 	"setCrontab\x122\n" +
 	"\tdrop_cron\x18o \x01(\v2\x13.runink.v1.DropCronH\x00R\bdropCron\x128\n" +
@@ -5323,7 +5517,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05state\x18\x04 \x01(\rR\x05state\x12'\n" +
 	"\x04exit\x18\x05 \x01(\v2\x13.runink.v1.ExitCodeR\x04exit\x12&\n" +
 	"\x05usage\x18\x06 \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x1b\n" +
-	"\tkilled_by\x18\x1e \x01(\rR\bkilledBy\"\xb3\x03\n" +
+	"\tkilled_by\x18\x1e \x01(\rR\bkilledBy\"\x99\x04\n" +
 	"\fRegisterNode\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04arch\x18\x02 \x01(\tR\x04arch\x12\x0e\n" +
@@ -5343,7 +5537,10 @@ const file_log_proto_rawDesc = "" +
 	"\btmp_disk\x18\x0e \x01(\x03R\atmpDisk\x12'\n" +
 	"\x04gres\x18\x0f \x03(\v2\x13.runink.v1.NodeGresR\x04gres\x12\x0e\n" +
 	"\x02up\x18\x10 \x01(\bR\x02up\x12\x16\n" +
-	"\x06reason\x18\x11 \x01(\tR\x06reason\"\x1a\n" +
+	"\x06reason\x18\x11 \x01(\tR\x06reason\x12(\n" +
+	"\x06shapes\x18\x12 \x03(\v2\x10.runink.v1.ShapeR\x06shapes\x12\"\n" +
+	"\x04cuts\x18\x13 \x03(\v2\x0e.runink.v1.CutR\x04cuts\x12\x16\n" +
+	"\x06fabric\x18\x14 \x01(\tR\x06fabric\"\x1a\n" +
 	"\n" +
 	"StringList\x12\f\n" +
 	"\x01v\x18\x01 \x03(\tR\x01v\"\x93\x03\n" +
@@ -5443,7 +5640,17 @@ const file_log_proto_rawDesc = "" +
 	"\bSickFile\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x10\n" +
 	"\x03why\x18\x02 \x01(\tR\x03why\x12\x18\n" +
-	"\amissing\x18\x03 \x01(\bR\amissing\"I\n" +
+	"\amissing\x18\x03 \x01(\bR\amissing\"L\n" +
+	"\x06CutGPU\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
+	"\x04file\x18\x02 \x01(\tR\x04file\x12\x1a\n" +
+	"\bprofiles\x18\x03 \x03(\tR\bprofiles\"\x85\x01\n" +
+	"\aNoteCut\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
+	"\x04file\x18\x02 \x01(\tR\x04file\x12&\n" +
+	"\x04made\x18\x03 \x03(\v2\x12.runink.v1.CutPartR\x04made\x12\x14\n" +
+	"\x05whole\x18\x04 \x01(\bR\x05whole\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"I\n" +
 	"\n" +
 	"SetDevices\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12'\n" +
@@ -5558,7 +5765,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
@@ -5605,40 +5812,45 @@ var file_log_proto_goTypes = []any{
 	(*ResetUsage)(nil),      // 42: runink.v1.ResetUsage
 	(*SetReservation)(nil),  // 43: runink.v1.SetReservation
 	(*SickFile)(nil),        // 44: runink.v1.SickFile
-	(*SetDevices)(nil),      // 45: runink.v1.SetDevices
-	(*DropReservation)(nil), // 46: runink.v1.DropReservation
-	(*SetCrontab)(nil),      // 47: runink.v1.SetCrontab
-	(*DropCron)(nil),        // 48: runink.v1.DropCron
-	(*SetTrigger)(nil),      // 49: runink.v1.SetTrigger
-	(*DropTriggers)(nil),    // 50: runink.v1.DropTriggers
-	(*UseToken)(nil),        // 51: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 52: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 53: runink.v1.SnapshotHead
-	(*Spent)(nil),           // 54: runink.v1.Spent
-	(*SpentRow)(nil),        // 55: runink.v1.SpentRow
-	(*Crontab)(nil),         // 56: runink.v1.Crontab
-	(*SubmitKey)(nil),       // 57: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 58: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 59: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 60: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 61: runink.v1.SnapshotEnd
-	(*TRESItem)(nil),        // 62: runink.v1.TRESItem
-	(*Job)(nil),             // 63: runink.v1.Job
-	(*NodeAlloc)(nil),       // 64: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 65: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 66: runink.v1.ExitCode
-	(*Usage)(nil),           // 67: runink.v1.Usage
-	(*DependTerm)(nil),      // 68: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 69: runink.v1.JobOptions
-	(*Need)(nil),            // 70: runink.v1.Need
-	(*Step)(nil),            // 71: runink.v1.Step
-	(*NodeGres)(nil),        // 72: runink.v1.NodeGres
-	(*Partition)(nil),       // 73: runink.v1.Partition
-	(*AccountTables)(nil),   // 74: runink.v1.AccountTables
-	(*Transaction)(nil),     // 75: runink.v1.Transaction
-	(*Reservation)(nil),     // 76: runink.v1.Reservation
-	(*Trigger)(nil),         // 77: runink.v1.Trigger
-	(*Node)(nil),            // 78: runink.v1.Node
+	(*CutGPU)(nil),          // 45: runink.v1.CutGPU
+	(*NoteCut)(nil),         // 46: runink.v1.NoteCut
+	(*SetDevices)(nil),      // 47: runink.v1.SetDevices
+	(*DropReservation)(nil), // 48: runink.v1.DropReservation
+	(*SetCrontab)(nil),      // 49: runink.v1.SetCrontab
+	(*DropCron)(nil),        // 50: runink.v1.DropCron
+	(*SetTrigger)(nil),      // 51: runink.v1.SetTrigger
+	(*DropTriggers)(nil),    // 52: runink.v1.DropTriggers
+	(*UseToken)(nil),        // 53: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 54: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 55: runink.v1.SnapshotHead
+	(*Spent)(nil),           // 56: runink.v1.Spent
+	(*SpentRow)(nil),        // 57: runink.v1.SpentRow
+	(*Crontab)(nil),         // 58: runink.v1.Crontab
+	(*SubmitKey)(nil),       // 59: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 60: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 61: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 62: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 63: runink.v1.SnapshotEnd
+	(*TRESItem)(nil),        // 64: runink.v1.TRESItem
+	(*Job)(nil),             // 65: runink.v1.Job
+	(*NodeAlloc)(nil),       // 66: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 67: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 68: runink.v1.ExitCode
+	(*Usage)(nil),           // 69: runink.v1.Usage
+	(*DependTerm)(nil),      // 70: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 71: runink.v1.JobOptions
+	(*Need)(nil),            // 72: runink.v1.Need
+	(*Step)(nil),            // 73: runink.v1.Step
+	(*NodeGres)(nil),        // 74: runink.v1.NodeGres
+	(*Shape)(nil),           // 75: runink.v1.Shape
+	(*Cut)(nil),             // 76: runink.v1.Cut
+	(*Partition)(nil),       // 77: runink.v1.Partition
+	(*AccountTables)(nil),   // 78: runink.v1.AccountTables
+	(*Transaction)(nil),     // 79: runink.v1.Transaction
+	(*Reservation)(nil),     // 80: runink.v1.Reservation
+	(*CutPart)(nil),         // 81: runink.v1.CutPart
+	(*Trigger)(nil),         // 82: runink.v1.Trigger
+	(*Node)(nil),            // 83: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
@@ -5658,7 +5870,7 @@ var file_log_proto_depIdxs = []int32{
 	29, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
 	30, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
 	33, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	51, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	53, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
 	3,  // 18: runink.v1.Entry.import_history:type_name -> runink.v1.ImportHistory
 	35, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
 	37, // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
@@ -5668,76 +5880,81 @@ var file_log_proto_depIdxs = []int32{
 	42, // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
 	26, // 25: runink.v1.Entry.begin_job:type_name -> runink.v1.BeginJob
 	43, // 26: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
-	46, // 27: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
+	48, // 27: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
 	31, // 28: runink.v1.Entry.mark:type_name -> runink.v1.Mark
 	32, // 29: runink.v1.Entry.raise_format:type_name -> runink.v1.RaiseFormat
-	45, // 30: runink.v1.Entry.set_devices:type_name -> runink.v1.SetDevices
-	47, // 31: runink.v1.Entry.set_crontab:type_name -> runink.v1.SetCrontab
-	48, // 32: runink.v1.Entry.drop_cron:type_name -> runink.v1.DropCron
-	49, // 33: runink.v1.Entry.set_trigger:type_name -> runink.v1.SetTrigger
-	50, // 34: runink.v1.Entry.drop_triggers:type_name -> runink.v1.DropTriggers
-	4,  // 35: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
-	62, // 36: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
-	63, // 37: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
-	5,  // 38: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
-	6,  // 39: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
-	7,  // 40: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	64, // 41: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
-	9,  // 42: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
-	11, // 43: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
-	12, // 44: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	65, // 45: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	66, // 46: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	67, // 47: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	66, // 48: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	65, // 49: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	18, // 50: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	68, // 51: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	69, // 52: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	70, // 53: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	17, // 54: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	19, // 55: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	71, // 56: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	66, // 57: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	67, // 58: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	72, // 59: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	24, // 60: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	73, // 61: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	28, // 62: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	74, // 63: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	34, // 64: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	75, // 65: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	64, // 66: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
-	36, // 67: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
-	38, // 68: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
-	76, // 69: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
-	44, // 70: runink.v1.SetDevices.sick:type_name -> runink.v1.SickFile
-	8,  // 71: runink.v1.SetCrontab.submit:type_name -> runink.v1.SubmitJobs
-	77, // 72: runink.v1.SetTrigger.trigger:type_name -> runink.v1.Trigger
-	53, // 73: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	63, // 74: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	78, // 75: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	73, // 76: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	5,  // 77: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	28, // 78: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	57, // 79: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	33, // 80: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	60, // 81: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	61, // 82: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	58, // 83: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	59, // 84: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	74, // 85: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	75, // 86: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	54, // 87: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
-	76, // 88: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
-	56, // 89: runink.v1.SnapshotPart.crontab:type_name -> runink.v1.Crontab
-	77, // 90: runink.v1.SnapshotPart.trigger:type_name -> runink.v1.Trigger
-	55, // 91: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
-	92, // [92:92] is the sub-list for method output_type
-	92, // [92:92] is the sub-list for method input_type
-	92, // [92:92] is the sub-list for extension type_name
-	92, // [92:92] is the sub-list for extension extendee
-	0,  // [0:92] is the sub-list for field type_name
+	47, // 30: runink.v1.Entry.set_devices:type_name -> runink.v1.SetDevices
+	45, // 31: runink.v1.Entry.cut_gpu:type_name -> runink.v1.CutGPU
+	46, // 32: runink.v1.Entry.note_cut:type_name -> runink.v1.NoteCut
+	49, // 33: runink.v1.Entry.set_crontab:type_name -> runink.v1.SetCrontab
+	50, // 34: runink.v1.Entry.drop_cron:type_name -> runink.v1.DropCron
+	51, // 35: runink.v1.Entry.set_trigger:type_name -> runink.v1.SetTrigger
+	52, // 36: runink.v1.Entry.drop_triggers:type_name -> runink.v1.DropTriggers
+	4,  // 37: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
+	64, // 38: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
+	65, // 39: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	5,  // 40: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
+	6,  // 41: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
+	7,  // 42: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
+	66, // 43: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	9,  // 44: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
+	11, // 45: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
+	12, // 46: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
+	67, // 47: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	68, // 48: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	69, // 49: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	68, // 50: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	67, // 51: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	18, // 52: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	70, // 53: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	71, // 54: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	72, // 55: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	17, // 56: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	19, // 57: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	73, // 58: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	68, // 59: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	69, // 60: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	74, // 61: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	75, // 62: runink.v1.RegisterNode.shapes:type_name -> runink.v1.Shape
+	76, // 63: runink.v1.RegisterNode.cuts:type_name -> runink.v1.Cut
+	24, // 64: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	77, // 65: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	28, // 66: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	78, // 67: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	34, // 68: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	79, // 69: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	66, // 70: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
+	36, // 71: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
+	38, // 72: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
+	80, // 73: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
+	81, // 74: runink.v1.NoteCut.made:type_name -> runink.v1.CutPart
+	44, // 75: runink.v1.SetDevices.sick:type_name -> runink.v1.SickFile
+	8,  // 76: runink.v1.SetCrontab.submit:type_name -> runink.v1.SubmitJobs
+	82, // 77: runink.v1.SetTrigger.trigger:type_name -> runink.v1.Trigger
+	55, // 78: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	65, // 79: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	83, // 80: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	77, // 81: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	5,  // 82: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	28, // 83: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	59, // 84: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	33, // 85: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	62, // 86: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	63, // 87: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	60, // 88: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	61, // 89: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	78, // 90: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	79, // 91: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	56, // 92: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
+	80, // 93: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
+	58, // 94: runink.v1.SnapshotPart.crontab:type_name -> runink.v1.Crontab
+	82, // 95: runink.v1.SnapshotPart.trigger:type_name -> runink.v1.Trigger
+	57, // 96: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
+	97, // [97:97] is the sub-list for method output_type
+	97, // [97:97] is the sub-list for method input_type
+	97, // [97:97] is the sub-list for extension type_name
+	97, // [97:97] is the sub-list for extension extendee
+	0,  // [0:97] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -5776,6 +5993,8 @@ func file_log_proto_init() {
 		(*Entry_Mark)(nil),
 		(*Entry_RaiseFormat)(nil),
 		(*Entry_SetDevices)(nil),
+		(*Entry_CutGpu)(nil),
+		(*Entry_NoteCut)(nil),
 		(*Entry_SetCrontab)(nil),
 		(*Entry_DropCron)(nil),
 		(*Entry_SetTrigger)(nil),
@@ -5783,7 +6002,7 @@ func file_log_proto_init() {
 	}
 	file_log_proto_msgTypes[18].OneofWrappers = []any{}
 	file_log_proto_msgTypes[25].OneofWrappers = []any{}
-	file_log_proto_msgTypes[52].OneofWrappers = []any{
+	file_log_proto_msgTypes[54].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -5809,7 +6028,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   62,
+			NumMessages:   64,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

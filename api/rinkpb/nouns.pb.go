@@ -3474,6 +3474,7 @@ type NodeGres struct {
 	Numbers       []int32                `protobuf:"varint,12,rep,packed,name=numbers,proto3" json:"numbers,omitempty"`
 	Sick          []*SickDevice          `protobuf:"bytes,13,rep,name=sick,proto3" json:"sick,omitempty"`
 	Found         bool                   `protobuf:"varint,14,opt,name=found,proto3" json:"found,omitempty"`
+	Made          int32                  `protobuf:"varint,15,opt,name=made,proto3" json:"made,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3578,10 +3579,18 @@ func (x *NodeGres) GetFound() bool {
 	return false
 }
 
+func (x *NodeGres) GetMade() int32 {
+	if x != nil {
+		return x.Made
+	}
+	return 0
+}
+
 type SickDevice struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        int32                  `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
 	Why           string                 `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	Cut           bool                   `protobuf:"varint,3,opt,name=cut,proto3" json:"cut,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3630,6 +3639,306 @@ func (x *SickDevice) GetWhy() string {
 	return ""
 }
 
+func (x *SickDevice) GetCut() bool {
+	if x != nil {
+		return x.Cut
+	}
+	return false
+}
+
+// Shape is a GPU that can be cut, and into what; Cut one that is.
+type Shape struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Profiles      []*CutProfile          `protobuf:"bytes,2,rep,name=profiles,proto3" json:"profiles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Shape) Reset() {
+	*x = Shape{}
+	mi := &file_nouns_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Shape) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Shape) ProtoMessage() {}
+
+func (x *Shape) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Shape.ProtoReflect.Descriptor instead.
+func (*Shape) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Shape) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *Shape) GetProfiles() []*CutProfile {
+	if x != nil {
+		return x.Profiles
+	}
+	return nil
+}
+
+type CutProfile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Memory        int64                  `protobuf:"varint,2,opt,name=memory,proto3" json:"memory,omitempty"`
+	Spans         []*CutSpan             `protobuf:"bytes,3,rep,name=spans,proto3" json:"spans,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CutProfile) Reset() {
+	*x = CutProfile{}
+	mi := &file_nouns_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CutProfile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CutProfile) ProtoMessage() {}
+
+func (x *CutProfile) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CutProfile.ProtoReflect.Descriptor instead.
+func (*CutProfile) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CutProfile) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CutProfile) GetMemory() int64 {
+	if x != nil {
+		return x.Memory
+	}
+	return 0
+}
+
+func (x *CutProfile) GetSpans() []*CutSpan {
+	if x != nil {
+		return x.Spans
+	}
+	return nil
+}
+
+type CutSpan struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Start         int32                  `protobuf:"varint,1,opt,name=start,proto3" json:"start,omitempty"`
+	Size          int32                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CutSpan) Reset() {
+	*x = CutSpan{}
+	mi := &file_nouns_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CutSpan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CutSpan) ProtoMessage() {}
+
+func (x *CutSpan) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CutSpan.ProtoReflect.Descriptor instead.
+func (*CutSpan) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *CutSpan) GetStart() int32 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *CutSpan) GetSize() int32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+type Cut struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Profiles      []string               `protobuf:"bytes,2,rep,name=profiles,proto3" json:"profiles,omitempty"`
+	Made          []*CutPart             `protobuf:"bytes,3,rep,name=made,proto3" json:"made,omitempty"`
+	Why           string                 `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cut) Reset() {
+	*x = Cut{}
+	mi := &file_nouns_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cut) ProtoMessage() {}
+
+func (x *Cut) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cut.ProtoReflect.Descriptor instead.
+func (*Cut) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Cut) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *Cut) GetProfiles() []string {
+	if x != nil {
+		return x.Profiles
+	}
+	return nil
+}
+
+func (x *Cut) GetMade() []*CutPart {
+	if x != nil {
+		return x.Made
+	}
+	return nil
+}
+
+func (x *Cut) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+type CutPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Profile       string                 `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
+	Files         string                 `protobuf:"bytes,2,opt,name=files,proto3" json:"files,omitempty"`
+	Number        int32                  `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CutPart) Reset() {
+	*x = CutPart{}
+	mi := &file_nouns_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CutPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CutPart) ProtoMessage() {}
+
+func (x *CutPart) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CutPart.ProtoReflect.Descriptor instead.
+func (*CutPart) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *CutPart) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+func (x *CutPart) GetFiles() string {
+	if x != nil {
+		return x.Files
+	}
+	return ""
+}
+
+func (x *CutPart) GetNumber() int32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
 type DeviceLinks struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	To            []int32                `protobuf:"varint,1,rep,packed,name=to,proto3" json:"to,omitempty"`
@@ -3639,7 +3948,7 @@ type DeviceLinks struct {
 
 func (x *DeviceLinks) Reset() {
 	*x = DeviceLinks{}
-	mi := &file_nouns_proto_msgTypes[20]
+	mi := &file_nouns_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3651,7 +3960,7 @@ func (x *DeviceLinks) String() string {
 func (*DeviceLinks) ProtoMessage() {}
 
 func (x *DeviceLinks) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[20]
+	mi := &file_nouns_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3664,7 +3973,7 @@ func (x *DeviceLinks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceLinks.ProtoReflect.Descriptor instead.
 func (*DeviceLinks) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{20}
+	return file_nouns_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeviceLinks) GetTo() []int32 {
@@ -3719,6 +4028,9 @@ type Node struct {
 	NextState      uint32                 `protobuf:"varint,46,opt,name=next_state,json=nextState,proto3" json:"next_state,omitempty"`
 	AutoDetect     string                 `protobuf:"bytes,48,opt,name=auto_detect,json=autoDetect,proto3" json:"auto_detect,omitempty"`
 	Found          []*NodeGres            `protobuf:"bytes,47,rep,name=found,proto3" json:"found,omitempty"`
+	Shapes         []*Shape               `protobuf:"bytes,80,rep,name=shapes,proto3" json:"shapes,omitempty"`
+	Cuts           []*Cut                 `protobuf:"bytes,81,rep,name=cuts,proto3" json:"cuts,omitempty"`
+	Fabric         string                 `protobuf:"bytes,82,opt,name=fabric,proto3" json:"fabric,omitempty"`
 	// Soft facts, not part of the replicated state.
 	LoadKnown     bool    `protobuf:"varint,50,opt,name=load_known,json=loadKnown,proto3" json:"load_known,omitempty"`
 	CpuLoad       float64 `protobuf:"fixed64,51,opt,name=cpu_load,json=cpuLoad,proto3" json:"cpu_load,omitempty"`
@@ -3731,7 +4043,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_nouns_proto_msgTypes[21]
+	mi := &file_nouns_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3743,7 +4055,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[21]
+	mi := &file_nouns_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3756,7 +4068,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{21}
+	return file_nouns_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Node) GetName() string {
@@ -4053,6 +4365,27 @@ func (x *Node) GetFound() []*NodeGres {
 	return nil
 }
 
+func (x *Node) GetShapes() []*Shape {
+	if x != nil {
+		return x.Shapes
+	}
+	return nil
+}
+
+func (x *Node) GetCuts() []*Cut {
+	if x != nil {
+		return x.Cuts
+	}
+	return nil
+}
+
+func (x *Node) GetFabric() string {
+	if x != nil {
+		return x.Fabric
+	}
+	return ""
+}
+
 func (x *Node) GetLoadKnown() bool {
 	if x != nil {
 		return x.LoadKnown
@@ -4140,7 +4473,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_nouns_proto_msgTypes[22]
+	mi := &file_nouns_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4152,7 +4485,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[22]
+	mi := &file_nouns_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4165,7 +4498,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{22}
+	return file_nouns_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Partition) GetName() string {
@@ -4481,7 +4814,7 @@ type TRESItem struct {
 
 func (x *TRESItem) Reset() {
 	*x = TRESItem{}
-	mi := &file_nouns_proto_msgTypes[23]
+	mi := &file_nouns_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4493,7 +4826,7 @@ func (x *TRESItem) String() string {
 func (*TRESItem) ProtoMessage() {}
 
 func (x *TRESItem) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[23]
+	mi := &file_nouns_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4506,7 +4839,7 @@ func (x *TRESItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESItem.ProtoReflect.Descriptor instead.
 func (*TRESItem) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{23}
+	return file_nouns_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *TRESItem) GetType() string {
@@ -4563,7 +4896,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_nouns_proto_msgTypes[24]
+	mi := &file_nouns_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4575,7 +4908,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[24]
+	mi := &file_nouns_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4588,7 +4921,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{24}
+	return file_nouns_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Limits) GetGrpTres() []*TRESItem {
@@ -4778,7 +5111,7 @@ type AccountTables struct {
 
 func (x *AccountTables) Reset() {
 	*x = AccountTables{}
-	mi := &file_nouns_proto_msgTypes[25]
+	mi := &file_nouns_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4790,7 +5123,7 @@ func (x *AccountTables) String() string {
 func (*AccountTables) ProtoMessage() {}
 
 func (x *AccountTables) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[25]
+	mi := &file_nouns_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4803,7 +5136,7 @@ func (x *AccountTables) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTables.ProtoReflect.Descriptor instead.
 func (*AccountTables) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{25}
+	return file_nouns_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AccountTables) GetAccounts() []*Account {
@@ -4889,7 +5222,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_nouns_proto_msgTypes[26]
+	mi := &file_nouns_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4901,7 +5234,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[26]
+	mi := &file_nouns_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4914,7 +5247,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{26}
+	return file_nouns_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Account) GetName() string {
@@ -4965,7 +5298,7 @@ type AccountUser struct {
 
 func (x *AccountUser) Reset() {
 	*x = AccountUser{}
-	mi := &file_nouns_proto_msgTypes[27]
+	mi := &file_nouns_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4977,7 +5310,7 @@ func (x *AccountUser) String() string {
 func (*AccountUser) ProtoMessage() {}
 
 func (x *AccountUser) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[27]
+	mi := &file_nouns_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4990,7 +5323,7 @@ func (x *AccountUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountUser.ProtoReflect.Descriptor instead.
 func (*AccountUser) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{27}
+	return file_nouns_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AccountUser) GetName() string {
@@ -5038,7 +5371,7 @@ type WCKey struct {
 
 func (x *WCKey) Reset() {
 	*x = WCKey{}
-	mi := &file_nouns_proto_msgTypes[28]
+	mi := &file_nouns_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5050,7 +5383,7 @@ func (x *WCKey) String() string {
 func (*WCKey) ProtoMessage() {}
 
 func (x *WCKey) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[28]
+	mi := &file_nouns_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5063,7 +5396,7 @@ func (x *WCKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WCKey.ProtoReflect.Descriptor instead.
 func (*WCKey) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{28}
+	return file_nouns_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WCKey) GetId() uint32 {
@@ -5104,7 +5437,7 @@ type Assoc struct {
 
 func (x *Assoc) Reset() {
 	*x = Assoc{}
-	mi := &file_nouns_proto_msgTypes[29]
+	mi := &file_nouns_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5116,7 +5449,7 @@ func (x *Assoc) String() string {
 func (*Assoc) ProtoMessage() {}
 
 func (x *Assoc) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[29]
+	mi := &file_nouns_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5129,7 +5462,7 @@ func (x *Assoc) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assoc.ProtoReflect.Descriptor instead.
 func (*Assoc) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{29}
+	return file_nouns_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Assoc) GetId() uint32 {
@@ -5265,7 +5598,7 @@ type QOS struct {
 
 func (x *QOS) Reset() {
 	*x = QOS{}
-	mi := &file_nouns_proto_msgTypes[30]
+	mi := &file_nouns_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5277,7 +5610,7 @@ func (x *QOS) String() string {
 func (*QOS) ProtoMessage() {}
 
 func (x *QOS) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[30]
+	mi := &file_nouns_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5290,7 +5623,7 @@ func (x *QOS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOS.ProtoReflect.Descriptor instead.
 func (*QOS) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{30}
+	return file_nouns_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *QOS) GetId() uint32 {
@@ -5395,7 +5728,7 @@ type TRESKind struct {
 
 func (x *TRESKind) Reset() {
 	*x = TRESKind{}
-	mi := &file_nouns_proto_msgTypes[31]
+	mi := &file_nouns_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5407,7 +5740,7 @@ func (x *TRESKind) String() string {
 func (*TRESKind) ProtoMessage() {}
 
 func (x *TRESKind) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[31]
+	mi := &file_nouns_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5420,7 +5753,7 @@ func (x *TRESKind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESKind.ProtoReflect.Descriptor instead.
 func (*TRESKind) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{31}
+	return file_nouns_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *TRESKind) GetId() uint32 {
@@ -5461,7 +5794,7 @@ type Transaction struct {
 
 func (x *Transaction) Reset() {
 	*x = Transaction{}
-	mi := &file_nouns_proto_msgTypes[32]
+	mi := &file_nouns_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5473,7 +5806,7 @@ func (x *Transaction) String() string {
 func (*Transaction) ProtoMessage() {}
 
 func (x *Transaction) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[32]
+	mi := &file_nouns_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5486,7 +5819,7 @@ func (x *Transaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transaction.ProtoReflect.Descriptor instead.
 func (*Transaction) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{32}
+	return file_nouns_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Transaction) GetId() uint32 {
@@ -5587,7 +5920,7 @@ type Reservation struct {
 
 func (x *Reservation) Reset() {
 	*x = Reservation{}
-	mi := &file_nouns_proto_msgTypes[33]
+	mi := &file_nouns_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5599,7 +5932,7 @@ func (x *Reservation) String() string {
 func (*Reservation) ProtoMessage() {}
 
 func (x *Reservation) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[33]
+	mi := &file_nouns_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5612,7 +5945,7 @@ func (x *Reservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
 func (*Reservation) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{33}
+	return file_nouns_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Reservation) GetName() string {
@@ -5808,7 +6141,7 @@ type ReservedCores struct {
 
 func (x *ReservedCores) Reset() {
 	*x = ReservedCores{}
-	mi := &file_nouns_proto_msgTypes[34]
+	mi := &file_nouns_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5820,7 +6153,7 @@ func (x *ReservedCores) String() string {
 func (*ReservedCores) ProtoMessage() {}
 
 func (x *ReservedCores) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[34]
+	mi := &file_nouns_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5833,7 +6166,7 @@ func (x *ReservedCores) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservedCores.ProtoReflect.Descriptor instead.
 func (*ReservedCores) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{34}
+	return file_nouns_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ReservedCores) GetNode() string {
@@ -6296,7 +6629,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\vsubmit_line\x18\x0e \x01(\tR\n" +
 	"submitLine\x12&\n" +
 	"\x05usage\x18\x0f \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x1b\n" +
-	"\tkilled_by\x18\x1e \x01(\rR\bkilledBy\"\x91\x02\n" +
+	"\tkilled_by\x18\x1e \x01(\rR\bkilledBy\"\xa5\x02\n" +
 	"\bNodeGres\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
@@ -6308,14 +6641,35 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04near\x18\v \x03(\x05R\x04near\x12\x18\n" +
 	"\anumbers\x18\f \x03(\x05R\anumbers\x12)\n" +
 	"\x04sick\x18\r \x03(\v2\x15.runink.v1.SickDeviceR\x04sick\x12\x14\n" +
-	"\x05found\x18\x0e \x01(\bR\x05found\"6\n" +
+	"\x05found\x18\x0e \x01(\bR\x05found\x12\x12\n" +
+	"\x04made\x18\x0f \x01(\x05R\x04made\"H\n" +
 	"\n" +
 	"SickDevice\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x10\n" +
-	"\x03why\x18\x02 \x01(\tR\x03why\"\x1d\n" +
-	"\vDeviceLinks\x12\x0e\n" +
-	"\x02to\x18\x01 \x03(\x05R\x02to\"\xbd\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\x12\x10\n" +
+	"\x03cut\x18\x03 \x01(\bR\x03cut\"N\n" +
+	"\x05Shape\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x121\n" +
+	"\bprofiles\x18\x02 \x03(\v2\x15.runink.v1.CutProfileR\bprofiles\"b\n" +
 	"\n" +
+	"CutProfile\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06memory\x18\x02 \x01(\x03R\x06memory\x12(\n" +
+	"\x05spans\x18\x03 \x03(\v2\x12.runink.v1.CutSpanR\x05spans\"3\n" +
+	"\aCutSpan\x12\x14\n" +
+	"\x05start\x18\x01 \x01(\x05R\x05start\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x05R\x04size\"o\n" +
+	"\x03Cut\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x1a\n" +
+	"\bprofiles\x18\x02 \x03(\tR\bprofiles\x12&\n" +
+	"\x04made\x18\x03 \x03(\v2\x12.runink.v1.CutPartR\x04made\x12\x10\n" +
+	"\x03why\x18\x04 \x01(\tR\x03why\"Q\n" +
+	"\aCutPart\x12\x18\n" +
+	"\aprofile\x18\x01 \x01(\tR\aprofile\x12\x14\n" +
+	"\x05files\x18\x02 \x01(\tR\x05files\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\x05R\x06number\"\x1d\n" +
+	"\vDeviceLinks\x12\x0e\n" +
+	"\x02to\x18\x01 \x03(\x05R\x02to\"\xa3\v\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bhostname\x18\x02 \x01(\tR\bhostname\x12\x12\n" +
@@ -6367,7 +6721,10 @@ const file_nouns_proto_rawDesc = "" +
 	"next_state\x18. \x01(\rR\tnextState\x12\x1f\n" +
 	"\vauto_detect\x180 \x01(\tR\n" +
 	"autoDetect\x12)\n" +
-	"\x05found\x18/ \x03(\v2\x13.runink.v1.NodeGresR\x05found\x12\x1d\n" +
+	"\x05found\x18/ \x03(\v2\x13.runink.v1.NodeGresR\x05found\x12(\n" +
+	"\x06shapes\x18P \x03(\v2\x10.runink.v1.ShapeR\x06shapes\x12\"\n" +
+	"\x04cuts\x18Q \x03(\v2\x0e.runink.v1.CutR\x04cuts\x12\x16\n" +
+	"\x06fabric\x18R \x01(\tR\x06fabric\x12\x1d\n" +
 	"\n" +
 	"load_known\x182 \x01(\bR\tloadKnown\x12\x19\n" +
 	"\bcpu_load\x183 \x01(\x01R\acpuLoad\x12\x19\n" +
@@ -6582,7 +6939,7 @@ func file_nouns_proto_rawDescGZIP() []byte {
 	return file_nouns_proto_rawDescData
 }
 
-var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_nouns_proto_goTypes = []any{
 	(*GresItem)(nil),      // 0: runink.v1.GresItem
 	(*GresAlloc)(nil),     // 1: runink.v1.GresAlloc
@@ -6604,21 +6961,26 @@ var file_nouns_proto_goTypes = []any{
 	(*Step)(nil),          // 17: runink.v1.Step
 	(*NodeGres)(nil),      // 18: runink.v1.NodeGres
 	(*SickDevice)(nil),    // 19: runink.v1.SickDevice
-	(*DeviceLinks)(nil),   // 20: runink.v1.DeviceLinks
-	(*Node)(nil),          // 21: runink.v1.Node
-	(*Partition)(nil),     // 22: runink.v1.Partition
-	(*TRESItem)(nil),      // 23: runink.v1.TRESItem
-	(*Limits)(nil),        // 24: runink.v1.Limits
-	(*AccountTables)(nil), // 25: runink.v1.AccountTables
-	(*Account)(nil),       // 26: runink.v1.Account
-	(*AccountUser)(nil),   // 27: runink.v1.AccountUser
-	(*WCKey)(nil),         // 28: runink.v1.WCKey
-	(*Assoc)(nil),         // 29: runink.v1.Assoc
-	(*QOS)(nil),           // 30: runink.v1.QOS
-	(*TRESKind)(nil),      // 31: runink.v1.TRESKind
-	(*Transaction)(nil),   // 32: runink.v1.Transaction
-	(*Reservation)(nil),   // 33: runink.v1.Reservation
-	(*ReservedCores)(nil), // 34: runink.v1.ReservedCores
+	(*Shape)(nil),         // 20: runink.v1.Shape
+	(*CutProfile)(nil),    // 21: runink.v1.CutProfile
+	(*CutSpan)(nil),       // 22: runink.v1.CutSpan
+	(*Cut)(nil),           // 23: runink.v1.Cut
+	(*CutPart)(nil),       // 24: runink.v1.CutPart
+	(*DeviceLinks)(nil),   // 25: runink.v1.DeviceLinks
+	(*Node)(nil),          // 26: runink.v1.Node
+	(*Partition)(nil),     // 27: runink.v1.Partition
+	(*TRESItem)(nil),      // 28: runink.v1.TRESItem
+	(*Limits)(nil),        // 29: runink.v1.Limits
+	(*AccountTables)(nil), // 30: runink.v1.AccountTables
+	(*Account)(nil),       // 31: runink.v1.Account
+	(*AccountUser)(nil),   // 32: runink.v1.AccountUser
+	(*WCKey)(nil),         // 33: runink.v1.WCKey
+	(*Assoc)(nil),         // 34: runink.v1.Assoc
+	(*QOS)(nil),           // 35: runink.v1.QOS
+	(*TRESKind)(nil),      // 36: runink.v1.TRESKind
+	(*Transaction)(nil),   // 37: runink.v1.Transaction
+	(*Reservation)(nil),   // 38: runink.v1.Reservation
+	(*ReservedCores)(nil), // 39: runink.v1.ReservedCores
 }
 var file_nouns_proto_depIdxs = []int32{
 	0,  // 0: runink.v1.JobOptions.gres:type_name -> runink.v1.GresItem
@@ -6663,39 +7025,44 @@ var file_nouns_proto_depIdxs = []int32{
 	0,  // 39: runink.v1.Step.gres:type_name -> runink.v1.GresItem
 	6,  // 40: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
 	15, // 41: runink.v1.Step.usage:type_name -> runink.v1.Usage
-	20, // 42: runink.v1.NodeGres.links:type_name -> runink.v1.DeviceLinks
+	25, // 42: runink.v1.NodeGres.links:type_name -> runink.v1.DeviceLinks
 	19, // 43: runink.v1.NodeGres.sick:type_name -> runink.v1.SickDevice
-	18, // 44: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
-	1,  // 45: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
-	18, // 46: runink.v1.Node.found:type_name -> runink.v1.NodeGres
-	23, // 47: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
-	23, // 48: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
-	23, // 49: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
-	23, // 50: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
-	23, // 51: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
-	23, // 52: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
-	23, // 53: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
-	23, // 54: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
-	23, // 55: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
-	23, // 56: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
-	23, // 57: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
-	26, // 58: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
-	27, // 59: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
-	29, // 60: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
-	30, // 61: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
-	31, // 62: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
-	28, // 63: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
-	24, // 64: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
-	24, // 65: runink.v1.QOS.limits:type_name -> runink.v1.Limits
-	34, // 66: runink.v1.Reservation.cores:type_name -> runink.v1.ReservedCores
-	3,  // 67: runink.v1.Reservation.licenses:type_name -> runink.v1.License
-	23, // 68: runink.v1.Reservation.tres:type_name -> runink.v1.TRESItem
-	2,  // 69: runink.v1.ReservedCores.cores:type_name -> runink.v1.IndexSet
-	70, // [70:70] is the sub-list for method output_type
-	70, // [70:70] is the sub-list for method input_type
-	70, // [70:70] is the sub-list for extension type_name
-	70, // [70:70] is the sub-list for extension extendee
-	0,  // [0:70] is the sub-list for field type_name
+	21, // 44: runink.v1.Shape.profiles:type_name -> runink.v1.CutProfile
+	22, // 45: runink.v1.CutProfile.spans:type_name -> runink.v1.CutSpan
+	24, // 46: runink.v1.Cut.made:type_name -> runink.v1.CutPart
+	18, // 47: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
+	1,  // 48: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
+	18, // 49: runink.v1.Node.found:type_name -> runink.v1.NodeGres
+	20, // 50: runink.v1.Node.shapes:type_name -> runink.v1.Shape
+	23, // 51: runink.v1.Node.cuts:type_name -> runink.v1.Cut
+	28, // 52: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
+	28, // 53: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
+	28, // 54: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
+	28, // 55: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
+	28, // 56: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
+	28, // 57: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
+	28, // 58: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
+	28, // 59: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
+	28, // 60: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
+	28, // 61: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
+	28, // 62: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
+	31, // 63: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
+	32, // 64: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
+	34, // 65: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
+	35, // 66: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
+	36, // 67: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
+	33, // 68: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
+	29, // 69: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
+	29, // 70: runink.v1.QOS.limits:type_name -> runink.v1.Limits
+	39, // 71: runink.v1.Reservation.cores:type_name -> runink.v1.ReservedCores
+	3,  // 72: runink.v1.Reservation.licenses:type_name -> runink.v1.License
+	28, // 73: runink.v1.Reservation.tres:type_name -> runink.v1.TRESItem
+	2,  // 74: runink.v1.ReservedCores.cores:type_name -> runink.v1.IndexSet
+	75, // [75:75] is the sub-list for method output_type
+	75, // [75:75] is the sub-list for method input_type
+	75, // [75:75] is the sub-list for extension type_name
+	75, // [75:75] is the sub-list for extension extendee
+	0,  // [0:75] is the sub-list for field type_name
 }
 
 func init() { file_nouns_proto_init() }
@@ -6709,7 +7076,7 @@ func file_nouns_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_nouns_proto_rawDesc), len(file_nouns_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   35,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

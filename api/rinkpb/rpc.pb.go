@@ -9217,6 +9217,7 @@ type Report struct {
 	//	*Report_Sampled
 	//	*Report_PrologDone
 	//	*Report_Devices
+	//	*Report_Cut
 	Report        isReport_Report `protobuf_oneof:"report"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -9383,6 +9384,15 @@ func (x *Report) GetDevices() *SetDevices {
 	return nil
 }
 
+func (x *Report) GetCut() *NoteCut {
+	if x != nil {
+		if x, ok := x.Report.(*Report_Cut); ok {
+			return x.Cut
+		}
+	}
+	return nil
+}
+
 type isReport_Report interface {
 	isReport_Report()
 }
@@ -9439,6 +9449,10 @@ type Report_Devices struct {
 	Devices *SetDevices `protobuf:"bytes,23,opt,name=devices,proto3,oneof"`
 }
 
+type Report_Cut struct {
+	Cut *NoteCut `protobuf:"bytes,24,opt,name=cut,proto3,oneof"`
+}
+
 func (*Report_Hello) isReport_Report() {}
 
 func (*Report_Heartbeat) isReport_Report() {}
@@ -9464,6 +9478,8 @@ func (*Report_Sampled) isReport_Report() {}
 func (*Report_PrologDone) isReport_Report() {}
 
 func (*Report_Devices) isReport_Report() {}
+
+func (*Report_Cut) isReport_Report() {}
 
 // Hello opens a session: what the machine is, and what is here.
 type Hello struct {
@@ -10330,6 +10346,7 @@ type Order struct {
 	//	*Order_Prolog
 	//	*Order_CheckHealth
 	//	*Order_Reboot
+	//	*Order_Cut
 	//	*Order_SetLevel
 	//	*Order_ShutDown
 	//	*Order_Notify
@@ -10497,6 +10514,15 @@ func (x *Order) GetReboot() *Reboot {
 	return nil
 }
 
+func (x *Order) GetCut() *CutGPU {
+	if x != nil {
+		if x, ok := x.Order.(*Order_Cut); ok {
+			return x.Cut
+		}
+	}
+	return nil
+}
+
 func (x *Order) GetSetLevel() *SetLevel {
 	if x != nil {
 		if x, ok := x.Order.(*Order_SetLevel); ok {
@@ -10576,6 +10602,10 @@ type Order_Reboot struct {
 	Reboot *Reboot `protobuf:"bytes,24,opt,name=reboot,proto3,oneof"`
 }
 
+type Order_Cut struct {
+	Cut *CutGPU `protobuf:"bytes,25,opt,name=cut,proto3,oneof"`
+}
+
 type Order_SetLevel struct {
 	SetLevel *SetLevel `protobuf:"bytes,30,opt,name=set_level,json=setLevel,proto3,oneof"`
 }
@@ -10611,6 +10641,8 @@ func (*Order_Prolog) isOrder_Order() {}
 func (*Order_CheckHealth) isOrder_Order() {}
 
 func (*Order_Reboot) isOrder_Order() {}
+
+func (*Order_Cut) isOrder_Order() {}
 
 func (*Order_SetLevel) isOrder_Order() {}
 
@@ -10837,6 +10869,119 @@ func (x *DeviceFiles) GetPartsOf() int64 {
 	return 0
 }
 
+// ChangedGPUs is what an agent keeps of what it changed of its GPUs: the UUIDs of those it cut, and the clocks it set.
+type ChangedGPUs struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cut           []string               `protobuf:"bytes,1,rep,name=cut,proto3" json:"cut,omitempty"`
+	Clocks        []*SetClocks           `protobuf:"bytes,2,rep,name=clocks,proto3" json:"clocks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangedGPUs) Reset() {
+	*x = ChangedGPUs{}
+	mi := &file_rpc_proto_msgTypes[142]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangedGPUs) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangedGPUs) ProtoMessage() {}
+
+func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[142]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangedGPUs.ProtoReflect.Descriptor instead.
+func (*ChangedGPUs) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{142}
+}
+
+func (x *ChangedGPUs) GetCut() []string {
+	if x != nil {
+		return x.Cut
+	}
+	return nil
+}
+
+func (x *ChangedGPUs) GetClocks() []*SetClocks {
+	if x != nil {
+		return x.Clocks
+	}
+	return nil
+}
+
+type SetClocks struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uuid          string                 `protobuf:"bytes,1,opt,name=uuid,proto3" json:"uuid,omitempty"`
+	Slice         string                 `protobuf:"bytes,2,opt,name=slice,proto3" json:"slice,omitempty"`
+	Freq          string                 `protobuf:"bytes,3,opt,name=freq,proto3" json:"freq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetClocks) Reset() {
+	*x = SetClocks{}
+	mi := &file_rpc_proto_msgTypes[143]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetClocks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetClocks) ProtoMessage() {}
+
+func (x *SetClocks) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[143]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetClocks.ProtoReflect.Descriptor instead.
+func (*SetClocks) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{143}
+}
+
+func (x *SetClocks) GetUuid() string {
+	if x != nil {
+		return x.Uuid
+	}
+	return ""
+}
+
+func (x *SetClocks) GetSlice() string {
+	if x != nil {
+		return x.Slice
+	}
+	return ""
+}
+
+func (x *SetClocks) GetFreq() string {
+	if x != nil {
+		return x.Freq
+	}
+	return ""
+}
+
 // PrologHere asks for a job's prolog before anything of it is launched.
 type PrologHere struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -10847,7 +10992,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10859,7 +11004,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10872,7 +11017,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -10892,7 +11037,7 @@ type SetLevel struct {
 
 func (x *SetLevel) Reset() {
 	*x = SetLevel{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10904,7 +11049,7 @@ func (x *SetLevel) String() string {
 func (*SetLevel) ProtoMessage() {}
 
 func (x *SetLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10917,7 +11062,7 @@ func (x *SetLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLevel.ProtoReflect.Descriptor instead.
 func (*SetLevel) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *SetLevel) GetLevel() string {
@@ -10935,7 +11080,7 @@ type ShutDown struct {
 
 func (x *ShutDown) Reset() {
 	*x = ShutDown{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10947,7 +11092,7 @@ func (x *ShutDown) String() string {
 func (*ShutDown) ProtoMessage() {}
 
 func (x *ShutDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10960,7 +11105,7 @@ func (x *ShutDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutDown.ProtoReflect.Descriptor instead.
 func (*ShutDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 type NotifyJob struct {
@@ -10974,7 +11119,7 @@ type NotifyJob struct {
 
 func (x *NotifyJob) Reset() {
 	*x = NotifyJob{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10986,7 +11131,7 @@ func (x *NotifyJob) String() string {
 func (*NotifyJob) ProtoMessage() {}
 
 func (x *NotifyJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10999,7 +11144,7 @@ func (x *NotifyJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyJob.ProtoReflect.Descriptor instead.
 func (*NotifyJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *NotifyJob) GetJob() uint32 {
@@ -11032,7 +11177,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11044,7 +11189,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11057,7 +11202,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -11069,7 +11214,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11081,7 +11226,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11094,7 +11239,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -11140,7 +11285,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11152,7 +11297,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11165,7 +11310,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -11427,7 +11572,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11439,7 +11584,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11452,7 +11597,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -11584,6 +11729,7 @@ type LaunchStep struct {
 	Join          bool                   `protobuf:"varint,42,opt,name=join,proto3" json:"join,omitempty"`
 	JoinStep      int32                  `protobuf:"varint,43,opt,name=join_step,json=joinStep,proto3" json:"join_step,omitempty"`       // into a slice of the job that runs: of a step, or with -1 of the script, or what there is
 	RankOffset    int32                  `protobuf:"varint,44,opt,name=rank_offset,json=rankOffset,proto3" json:"rank_offset,omitempty"` // what ranks are counted from, where a step is one of several of a heterogeneous job's
+	GpuFreq       string                 `protobuf:"bytes,46,opt,name=gpu_freq,json=gpuFreq,proto3" json:"gpu_freq,omitempty"`           // --gpu-freq, or what GpuFreqDef says; "": clocks are left as they are
 	CpuSet        string                 `protobuf:"bytes,45,opt,name=cpu_set,json=cpuSet,proto3" json:"cpu_set,omitempty"`              // the agent's own note: those of its job's CPUs it has chosen for the step; "" is all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -11591,7 +11737,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11603,7 +11749,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11616,7 +11762,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -11871,6 +12017,13 @@ func (x *LaunchStep) GetRankOffset() int32 {
 	return 0
 }
 
+func (x *LaunchStep) GetGpuFreq() string {
+	if x != nil {
+		return x.GpuFreq
+	}
+	return ""
+}
+
 func (x *LaunchStep) GetCpuSet() string {
 	if x != nil {
 		return x.CpuSet
@@ -11890,7 +12043,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11902,7 +12055,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11915,7 +12068,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -11962,7 +12115,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11974,7 +12127,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11987,7 +12140,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -12056,7 +12209,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12068,7 +12221,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12081,7 +12234,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -12154,7 +12307,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12166,7 +12319,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12179,7 +12332,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{154}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -12218,7 +12371,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12230,7 +12383,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12243,7 +12396,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{155}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 type PrioritiesReply struct {
@@ -12257,7 +12410,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12269,7 +12422,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12282,7 +12435,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{156}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -12321,7 +12474,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12333,7 +12486,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12346,7 +12499,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{157}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -12423,7 +12576,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12435,7 +12588,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12448,7 +12601,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{158}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -12574,7 +12727,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12586,7 +12739,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12599,7 +12752,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{159}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -12633,7 +12786,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12645,7 +12798,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12658,7 +12811,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{160}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -12686,7 +12839,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12698,7 +12851,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12711,7 +12864,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{161}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -12759,7 +12912,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12771,7 +12924,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12784,7 +12937,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{162}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -12908,7 +13061,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12920,7 +13073,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12933,7 +13086,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{163}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -13000,7 +13153,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13012,7 +13165,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13025,7 +13178,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{164}
+	return file_rpc_proto_rawDescGZIP(), []int{166}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -13089,7 +13242,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13101,7 +13254,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13114,7 +13267,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{165}
+	return file_rpc_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -13151,7 +13304,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[168]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13163,7 +13316,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[168]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13176,7 +13329,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{166}
+	return file_rpc_proto_rawDescGZIP(), []int{168}
 }
 
 func (x *KnownUser) GetName() string {
@@ -13230,7 +13383,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[169]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13242,7 +13395,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[169]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13255,7 +13408,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{167}
+	return file_rpc_proto_rawDescGZIP(), []int{169}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -13330,7 +13483,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[170]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13342,7 +13495,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[170]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13355,7 +13508,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{168}
+	return file_rpc_proto_rawDescGZIP(), []int{170}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -13425,7 +13578,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[171]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13437,7 +13590,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[171]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13450,7 +13603,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{169}
+	return file_rpc_proto_rawDescGZIP(), []int{171}
 }
 
 func (x *PartStanding) GetName() string {
@@ -13496,7 +13649,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[172]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13508,7 +13661,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[172]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13521,7 +13674,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{170}
+	return file_rpc_proto_rawDescGZIP(), []int{172}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -13675,7 +13828,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[173]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13687,7 +13840,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[173]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13700,7 +13853,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{171}
+	return file_rpc_proto_rawDescGZIP(), []int{173}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -13729,7 +13882,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[174]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13741,7 +13894,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[174]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13754,7 +13907,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{172}
+	return file_rpc_proto_rawDescGZIP(), []int{174}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -13787,7 +13940,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[175]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13799,7 +13952,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[175]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13812,7 +13965,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{173}
+	return file_rpc_proto_rawDescGZIP(), []int{175}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -14601,7 +14754,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x10\n" +
-	"\x03csr\x18\x04 \x01(\fR\x03csr\"\xad\x05\n" +
+	"\x03csr\x18\x04 \x01(\fR\x03csr\"\xd5\x05\n" +
 	"\x06Report\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12(\n" +
 	"\x05hello\x18\x02 \x01(\v2\x10.runink.v1.HelloH\x00R\x05hello\x124\n" +
@@ -14618,7 +14771,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\asampled\x18\x15 \x01(\v2\x12.runink.v1.SampledH\x00R\asampled\x128\n" +
 	"\vprolog_done\x18\x16 \x01(\v2\x15.runink.v1.PrologDoneH\x00R\n" +
 	"prologDone\x121\n" +
-	"\adevices\x18\x17 \x01(\v2\x15.runink.v1.SetDevicesH\x00R\adevicesB\b\n" +
+	"\adevices\x18\x17 \x01(\v2\x15.runink.v1.SetDevicesH\x00R\adevices\x12&\n" +
+	"\x03cut\x18\x18 \x01(\v2\x12.runink.v1.NoteCutH\x00R\x03cutB\b\n" +
 	"\x06report\"y\n" +
 	"\x05Hello\x12-\n" +
 	"\x05found\x18\x01 \x01(\v2\x17.runink.v1.RegisterNodeR\x05found\x12&\n" +
@@ -14684,7 +14838,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
 	"\x04step\x18\x03 \x01(\rR\x04step\x12&\n" +
-	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\"\x83\x06\n" +
+	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\"\xaa\x06\n" +
 	"\x05Order\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12.\n" +
@@ -14700,7 +14854,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06sample\x18\x15 \x01(\v2\x11.runink.v1.SampleH\x00R\x06sample\x12/\n" +
 	"\x06prolog\x18\x16 \x01(\v2\x15.runink.v1.PrologHereH\x00R\x06prolog\x12;\n" +
 	"\fcheck_health\x18\x17 \x01(\v2\x16.runink.v1.CheckHealthH\x00R\vcheckHealth\x12+\n" +
-	"\x06reboot\x18\x18 \x01(\v2\x11.runink.v1.RebootH\x00R\x06reboot\x122\n" +
+	"\x06reboot\x18\x18 \x01(\v2\x11.runink.v1.RebootH\x00R\x06reboot\x12%\n" +
+	"\x03cut\x18\x19 \x01(\v2\x11.runink.v1.CutGPUH\x00R\x03cut\x122\n" +
 	"\tset_level\x18\x1e \x01(\v2\x13.runink.v1.SetLevelH\x00R\bsetLevel\x122\n" +
 	"\tshut_down\x18\x1f \x01(\v2\x13.runink.v1.ShutDownH\x00R\bshutDown\x12.\n" +
 	"\x06notify\x18  \x01(\v2\x14.runink.v1.NotifyJobH\x00R\x06notifyB\a\n" +
@@ -14717,7 +14872,14 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06config\x18\x01 \x03(\v2\x15.runink.v1.ConfigFileR\x06config\">\n" +
 	"\vDeviceFiles\x12\x14\n" +
 	"\x05files\x18\x01 \x03(\tR\x05files\x12\x19\n" +
-	"\bparts_of\x18\x02 \x01(\x03R\apartsOf\"4\n" +
+	"\bparts_of\x18\x02 \x01(\x03R\apartsOf\"M\n" +
+	"\vChangedGPUs\x12\x10\n" +
+	"\x03cut\x18\x01 \x03(\tR\x03cut\x12,\n" +
+	"\x06clocks\x18\x02 \x03(\v2\x14.runink.v1.SetClocksR\x06clocks\"I\n" +
+	"\tSetClocks\x12\x12\n" +
+	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x14\n" +
+	"\x05slice\x18\x02 \x01(\tR\x05slice\x12\x12\n" +
+	"\x04freq\x18\x03 \x01(\tR\x04freq\"4\n" +
 	"\n" +
 	"PrologHere\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\" \n" +
@@ -14789,7 +14951,7 @@ const file_rpc_proto_rawDesc = "" +
 	" \x03(\tR\tprologEnv\x12\x1a\n" +
 	"\brequeued\x18\v \x01(\bR\brequeued\x12\x1c\n" +
 	"\tcontainer\x18( \x01(\tR\tcontainer\x12\x14\n" +
-	"\x05chdir\x18) \x01(\bR\x05chdir\"\x87\b\n" +
+	"\x05chdir\x18) \x01(\bR\x05chdir\"\xa2\b\n" +
 	"\n" +
 	"LaunchStep\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x12\n" +
@@ -14838,7 +15000,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04join\x18* \x01(\bR\x04join\x12\x1b\n" +
 	"\tjoin_step\x18+ \x01(\x05R\bjoinStep\x12\x1f\n" +
 	"\vrank_offset\x18, \x01(\x05R\n" +
-	"rankOffset\x12\x17\n" +
+	"rankOffset\x12\x19\n" +
+	"\bgpu_freq\x18. \x01(\tR\agpuFreq\x12\x17\n" +
 	"\acpu_set\x18- \x01(\tR\x06cpuSet\"Z\n" +
 	"\bTaskHere\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x14\n" +
@@ -15104,7 +15267,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 174)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 176)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(ControlRequest_What)(0),         // 1: runink.v1.ControlRequest.What
@@ -15250,59 +15413,63 @@ var file_rpc_proto_goTypes = []any{
 	(*Ack)(nil),                      // 141: runink.v1.Ack
 	(*NewConfig)(nil),                // 142: runink.v1.NewConfig
 	(*DeviceFiles)(nil),              // 143: runink.v1.DeviceFiles
-	(*PrologHere)(nil),               // 144: runink.v1.PrologHere
-	(*SetLevel)(nil),                 // 145: runink.v1.SetLevel
-	(*ShutDown)(nil),                 // 146: runink.v1.ShutDown
-	(*NotifyJob)(nil),                // 147: runink.v1.NotifyJob
-	(*CheckHealth)(nil),              // 148: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 149: runink.v1.Reboot
-	(*JobHere)(nil),                  // 150: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 151: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 152: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 153: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 154: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 155: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 156: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 157: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 158: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 159: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 160: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 161: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 162: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 163: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 164: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 165: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 166: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 167: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 168: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 169: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 170: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 171: runink.v1.PartStanding
-	(*Standing)(nil),                 // 172: runink.v1.Standing
-	(*Bounded)(nil),                  // 173: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 174: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 175: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 176: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 177: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 178: runink.v1.IndexSet
-	(*Job)(nil),                      // 179: runink.v1.Job
-	(*Obstacle)(nil),                 // 180: runink.v1.Obstacle
-	(*Node)(nil),                     // 181: runink.v1.Node
-	(*Partition)(nil),                // 182: runink.v1.Partition
-	(*ConfigFile)(nil),               // 183: runink.v1.ConfigFile
-	(*Story)(nil),                    // 184: runink.v1.Story
-	(*RunRecord)(nil),                // 185: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 186: runink.v1.Trigger
-	(*Reservation)(nil),              // 187: runink.v1.Reservation
-	(*AccountTables)(nil),            // 188: runink.v1.AccountTables
-	(*Transaction)(nil),              // 189: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 190: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 191: runink.v1.ExitCode
-	(*Step)(nil),                     // 192: runink.v1.Step
-	(*Usage)(nil),                    // 193: runink.v1.Usage
-	(*SetDevices)(nil),               // 194: runink.v1.SetDevices
-	(*RegisterNode)(nil),             // 195: runink.v1.RegisterNode
-	(*GresAlloc)(nil),                // 196: runink.v1.GresAlloc
+	(*ChangedGPUs)(nil),              // 144: runink.v1.ChangedGPUs
+	(*SetClocks)(nil),                // 145: runink.v1.SetClocks
+	(*PrologHere)(nil),               // 146: runink.v1.PrologHere
+	(*SetLevel)(nil),                 // 147: runink.v1.SetLevel
+	(*ShutDown)(nil),                 // 148: runink.v1.ShutDown
+	(*NotifyJob)(nil),                // 149: runink.v1.NotifyJob
+	(*CheckHealth)(nil),              // 150: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 151: runink.v1.Reboot
+	(*JobHere)(nil),                  // 152: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 153: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 154: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 155: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 156: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 157: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 158: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 159: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 160: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 161: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 162: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 163: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 164: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 165: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 166: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 167: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 168: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 169: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 170: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 171: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 172: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 173: runink.v1.PartStanding
+	(*Standing)(nil),                 // 174: runink.v1.Standing
+	(*Bounded)(nil),                  // 175: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 176: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 177: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 178: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 179: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 180: runink.v1.IndexSet
+	(*Job)(nil),                      // 181: runink.v1.Job
+	(*Obstacle)(nil),                 // 182: runink.v1.Obstacle
+	(*Node)(nil),                     // 183: runink.v1.Node
+	(*Partition)(nil),                // 184: runink.v1.Partition
+	(*ConfigFile)(nil),               // 185: runink.v1.ConfigFile
+	(*Story)(nil),                    // 186: runink.v1.Story
+	(*RunRecord)(nil),                // 187: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 188: runink.v1.Trigger
+	(*Reservation)(nil),              // 189: runink.v1.Reservation
+	(*AccountTables)(nil),            // 190: runink.v1.AccountTables
+	(*Transaction)(nil),              // 191: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 192: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 193: runink.v1.ExitCode
+	(*Step)(nil),                     // 194: runink.v1.Step
+	(*Usage)(nil),                    // 195: runink.v1.Usage
+	(*SetDevices)(nil),               // 196: runink.v1.SetDevices
+	(*NoteCut)(nil),                  // 197: runink.v1.NoteCut
+	(*RegisterNode)(nil),             // 198: runink.v1.RegisterNode
+	(*CutGPU)(nil),                   // 199: runink.v1.CutGPU
+	(*GresAlloc)(nil),                // 200: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	5,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
@@ -15312,26 +15479,26 @@ var file_rpc_proto_depIdxs = []int32{
 	21,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
 	5,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
 	19,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	176, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	177, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	178, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	179, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	21,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	21,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	178, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	180, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	24,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	179, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	181, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	27,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	21,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	180, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	181, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	182, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	183, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	182, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	183, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	184, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	185, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	5,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	21,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	37,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	21,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	179, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	184, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	185, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	181, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	186, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	187, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	24,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	21,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	45,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -15340,9 +15507,9 @@ var file_rpc_proto_depIdxs = []int32{
 	0,   // 32: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
 	19,  // 33: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
 	21,  // 34: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	186, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	188, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
 	21,  // 36: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	186, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	188, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
 	1,   // 38: runink.v1.ControlRequest.what:type_name -> runink.v1.ControlRequest.What
 	24,  // 39: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
 	21,  // 40: runink.v1.ControlReply.status:type_name -> runink.v1.Status
@@ -15350,12 +15517,12 @@ var file_rpc_proto_depIdxs = []int32{
 	57,  // 42: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	57,  // 43: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	57,  // 44: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	187, // 45: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	189, // 45: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	57,  // 46: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	21,  // 47: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	188, // 48: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	189, // 49: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	190, // 50: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	190, // 48: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	191, // 49: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	192, // 50: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	69,  // 51: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	57,  // 52: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	68,  // 53: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -15365,14 +15532,14 @@ var file_rpc_proto_depIdxs = []int32{
 	72,  // 57: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	72,  // 58: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
 	72,  // 59: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	191, // 60: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	193, // 60: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	24,  // 61: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	79,  // 62: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	21,  // 63: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
 	78,  // 64: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
-	179, // 65: runink.v1.Record.job:type_name -> runink.v1.Job
-	192, // 66: runink.v1.Record.steps:type_name -> runink.v1.Step
-	193, // 67: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	181, // 65: runink.v1.Record.job:type_name -> runink.v1.Job
+	194, // 66: runink.v1.Record.steps:type_name -> runink.v1.Step
+	195, // 67: runink.v1.Record.batch:type_name -> runink.v1.Usage
 	80,  // 68: runink.v1.Record.node:type_name -> runink.v1.NodeFact
 	81,  // 69: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
 	21,  // 70: runink.v1.UsageReply.status:type_name -> runink.v1.Status
@@ -15391,19 +15558,19 @@ var file_rpc_proto_depIdxs = []int32{
 	24,  // 83: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
 	93,  // 84: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
 	21,  // 85: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	179, // 86: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	192, // 87: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	181, // 86: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	194, // 87: runink.v1.StepStat.step:type_name -> runink.v1.Step
 	94,  // 88: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	193, // 89: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	195, // 89: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
 	97,  // 90: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	193, // 91: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	195, // 91: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
 	79,  // 92: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
 	21,  // 93: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	176, // 94: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	177, // 95: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	178, // 94: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	179, // 95: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	21,  // 96: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	192, // 97: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	179, // 98: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	194, // 97: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	181, // 98: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
 	104, // 99: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
 	106, // 100: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
 	108, // 101: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
@@ -15411,10 +15578,10 @@ var file_rpc_proto_depIdxs = []int32{
 	110, // 103: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
 	106, // 104: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
 	107, // 105: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	191, // 106: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	193, // 106: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
 	112, // 107: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
 	24,  // 108: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	150, // 109: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	152, // 109: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
 	21,  // 110: runink.v1.BcastReply.status:type_name -> runink.v1.Status
 	114, // 111: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
 	21,  // 112: runink.v1.DiagReply.status:type_name -> runink.v1.Status
@@ -15437,186 +15604,189 @@ var file_rpc_proto_depIdxs = []int32{
 	138, // 129: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
 	96,  // 130: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
 	135, // 131: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	194, // 132: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	195, // 133: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	128, // 134: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	191, // 135: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	193, // 136: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	193, // 137: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	191, // 138: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	110, // 139: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	193, // 140: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	21,  // 141: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	193, // 142: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	140, // 143: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	151, // 144: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	152, // 145: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	154, // 146: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	155, // 147: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	141, // 148: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	142, // 149: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	156, // 150: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	95,  // 151: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	144, // 152: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	148, // 153: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	149, // 154: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	145, // 155: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
-	146, // 156: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
-	147, // 157: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
-	183, // 158: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	128, // 159: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	183, // 160: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	150, // 161: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	196, // 162: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	177, // 163: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	143, // 164: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	150, // 165: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	150, // 166: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	153, // 167: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	196, // 168: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	143, // 169: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	159, // 170: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	160, // 171: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	161, // 172: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	161, // 173: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	164, // 174: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	168, // 175: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	169, // 176: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	170, // 177: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	167, // 178: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	164, // 179: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	172, // 180: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	172, // 181: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	171, // 182: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	171, // 183: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	172, // 184: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	173, // 185: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	173, // 186: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	173, // 187: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	173, // 188: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	173, // 189: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	173, // 190: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	173, // 191: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	21,  // 192: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	3,   // 193: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	18,  // 194: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	18,  // 195: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	23,  // 196: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	25,  // 197: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	28,  // 198: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	30,  // 199: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	32,  // 200: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	34,  // 201: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	36,  // 202: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	41,  // 203: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	39,  // 204: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	43,  // 205: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	46,  // 206: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	56,  // 207: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	58,  // 208: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	59,  // 209: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	60,  // 210: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	62,  // 211: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	64,  // 212: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	61,  // 213: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	76,  // 214: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	82,  // 215: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	91,  // 216: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	98,  // 217: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	75,  // 218: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	100, // 219: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	103, // 220: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	102, // 221: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	66,  // 222: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	70,  // 223: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	121, // 224: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	123, // 225: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	157, // 226: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	162, // 227: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	115, // 228: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	111, // 229: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	165, // 230: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	47,  // 231: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	48,  // 232: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	50,  // 233: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	51,  // 234: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	52,  // 235: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	54,  // 236: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
-	174, // 237: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	6,   // 238: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	119, // 239: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	119, // 240: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	9,   // 241: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	11,  // 242: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	13,  // 243: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	14,  // 244: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	125, // 245: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	126, // 246: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	16,  // 247: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	103, // 248: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	111, // 249: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	4,   // 250: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	20,  // 251: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	22,  // 252: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	179, // 253: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	26,  // 254: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	29,  // 255: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	31,  // 256: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	33,  // 257: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	35,  // 258: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	38,  // 259: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	42,  // 260: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	40,  // 261: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	44,  // 262: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	44,  // 263: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	44,  // 264: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	2,   // 265: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	2,   // 266: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	2,   // 267: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	63,  // 268: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	65,  // 269: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	2,   // 270: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	77,  // 271: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	83,  // 272: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	92,  // 273: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	99,  // 274: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	2,   // 275: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	101, // 276: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	105, // 277: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	2,   // 278: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	67,  // 279: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	71,  // 280: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	122, // 281: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	124, // 282: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	158, // 283: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	163, // 284: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	116, // 285: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	113, // 286: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	166, // 287: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	49,  // 288: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	49,  // 289: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	53,  // 290: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	53,  // 291: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	53,  // 292: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	55,  // 293: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
-	175, // 294: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	7,   // 295: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	120, // 296: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	120, // 297: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	10,  // 298: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	12,  // 299: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	15,  // 300: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	2,   // 301: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	124, // 302: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	139, // 303: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	17,  // 304: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	105, // 305: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	113, // 306: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	250, // [250:307] is the sub-list for method output_type
-	193, // [193:250] is the sub-list for method input_type
-	193, // [193:193] is the sub-list for extension type_name
-	193, // [193:193] is the sub-list for extension extendee
-	0,   // [0:193] is the sub-list for field type_name
+	196, // 132: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	197, // 133: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
+	198, // 134: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	128, // 135: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	193, // 136: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	195, // 137: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	195, // 138: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	193, // 139: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	110, // 140: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	195, // 141: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	21,  // 142: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	195, // 143: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	140, // 144: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	153, // 145: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	154, // 146: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	156, // 147: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	157, // 148: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	141, // 149: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	142, // 150: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	158, // 151: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	95,  // 152: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	146, // 153: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	150, // 154: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	151, // 155: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	199, // 156: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
+	147, // 157: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	148, // 158: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	149, // 159: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	185, // 160: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	128, // 161: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	185, // 162: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	145, // 163: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
+	152, // 164: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	200, // 165: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	179, // 166: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	143, // 167: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	152, // 168: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	152, // 169: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	155, // 170: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	200, // 171: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	143, // 172: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	161, // 173: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	162, // 174: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	163, // 175: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	163, // 176: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	166, // 177: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	170, // 178: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	171, // 179: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	172, // 180: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	169, // 181: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	166, // 182: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	174, // 183: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	174, // 184: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	173, // 185: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	173, // 186: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	174, // 187: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	175, // 188: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	175, // 189: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	175, // 190: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	175, // 191: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	175, // 192: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	175, // 193: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	175, // 194: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	21,  // 195: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	3,   // 196: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	18,  // 197: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	18,  // 198: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	23,  // 199: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	25,  // 200: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	28,  // 201: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	30,  // 202: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	32,  // 203: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	34,  // 204: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	36,  // 205: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	41,  // 206: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	39,  // 207: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	43,  // 208: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	46,  // 209: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	56,  // 210: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	58,  // 211: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	59,  // 212: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	60,  // 213: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	62,  // 214: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	64,  // 215: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	61,  // 216: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	76,  // 217: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	82,  // 218: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	91,  // 219: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	98,  // 220: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	75,  // 221: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	100, // 222: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	103, // 223: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	102, // 224: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	66,  // 225: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	70,  // 226: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	121, // 227: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	123, // 228: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	159, // 229: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	164, // 230: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	115, // 231: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	111, // 232: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	167, // 233: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	47,  // 234: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	48,  // 235: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	50,  // 236: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	51,  // 237: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	52,  // 238: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	54,  // 239: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
+	176, // 240: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	6,   // 241: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	119, // 242: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	119, // 243: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	9,   // 244: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	11,  // 245: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	13,  // 246: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	14,  // 247: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	125, // 248: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	126, // 249: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	16,  // 250: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	103, // 251: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	111, // 252: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 253: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	20,  // 254: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	22,  // 255: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	181, // 256: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	26,  // 257: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	29,  // 258: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	31,  // 259: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	33,  // 260: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	35,  // 261: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	38,  // 262: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	42,  // 263: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	40,  // 264: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	44,  // 265: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	44,  // 266: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	44,  // 267: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 268: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 269: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 270: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	63,  // 271: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	65,  // 272: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 273: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	77,  // 274: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	83,  // 275: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	92,  // 276: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	99,  // 277: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	2,   // 278: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	101, // 279: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	105, // 280: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 281: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	67,  // 282: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	71,  // 283: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	122, // 284: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	124, // 285: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	160, // 286: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	165, // 287: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	116, // 288: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	113, // 289: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	168, // 290: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	49,  // 291: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	49,  // 292: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	53,  // 293: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	53,  // 294: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	53,  // 295: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	55,  // 296: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	177, // 297: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 298: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	120, // 299: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	120, // 300: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	10,  // 301: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 302: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	15,  // 303: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 304: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	124, // 305: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	139, // 306: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	17,  // 307: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	105, // 308: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	113, // 309: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	253, // [253:310] is the sub-list for method output_type
+	196, // [196:253] is the sub-list for method input_type
+	196, // [196:196] is the sub-list for extension type_name
+	196, // [196:196] is the sub-list for extension extendee
+	0,   // [0:196] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -15641,6 +15811,7 @@ func file_rpc_proto_init() {
 		(*Report_Sampled)(nil),
 		(*Report_PrologDone)(nil),
 		(*Report_Devices)(nil),
+		(*Report_Cut)(nil),
 	}
 	file_rpc_proto_msgTypes[137].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
@@ -15655,6 +15826,7 @@ func file_rpc_proto_init() {
 		(*Order_Prolog)(nil),
 		(*Order_CheckHealth)(nil),
 		(*Order_Reboot)(nil),
+		(*Order_Cut)(nil),
 		(*Order_SetLevel)(nil),
 		(*Order_ShutDown)(nil),
 		(*Order_Notify)(nil),
@@ -15665,7 +15837,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   174,
+			NumMessages:   176,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

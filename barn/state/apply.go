@@ -45,6 +45,10 @@ func (s *State) dispatch(cmd Command) Result {
 		return refusal(s.registerNode(c))
 	case SetDevices:
 		return refusal(s.setDevices(c))
+	case CutGPU:
+		return refusal(s.cutGPU(c))
+	case NoteCut:
+		return refusal(s.noteCut(c))
 	case UpdateNode:
 		return refusal(s.updateNode(c))
 	case UpdatePartition:

@@ -92,8 +92,8 @@ func keepNode(n, old *sched.Node) *sched.Node {
 	c.UsedCPUs, c.UsedMem, c.UsedGres = old.UsedCPUs, old.UsedMem, old.UsedGres
 	c.Running, c.CompletingJobs = old.Running, old.CompletingJobs
 	c.ExclusiveBy, c.ExclusiveUser = old.ExclusiveBy, old.ExclusiveUser
-	c.Found = old.Found
-	c.Gres = sched.WithSick(c.WithFound(c.Found), sched.SickFiles(old.Gres))
+	c.Found, c.Shapes, c.Cuts, c.Fabric = old.Found, old.Shapes, old.Cuts, old.Fabric
+	c.Gres = c.Outfit(sched.SickFiles(old.Gres))
 	if n.State.Base() == slurm.NodeFuture && len(old.Running) == 0 {
 		c.State = n.State
 	} else if old.State.Base() == slurm.NodeFuture {
@@ -116,8 +116,10 @@ func shrunk(n *sched.Node, config *sched.Config) error {
 	case config.TracksMemory && n.UsedMem > n.Memory:
 		return fmt.Errorf("node %s has %d MB of memory and its jobs have %d: %w", n.Name, n.Memory, n.UsedMem, slurm.ErrnoNodesBusy)
 	}
+	well := *n // what a job has may fail under it
+	well.Gres = sched.WithSick(n.Gres, nil)
 	for _, g := range n.UsedGres {
-		if err := n.GresFits(nil, g); err != nil {
+		if err := well.GresFits(nil, g); err != nil {
 			return fmt.Errorf("node %s: jobs %v use it: %w", n.Name, n.Running, err)
 		}
 	}

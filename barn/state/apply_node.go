@@ -28,8 +28,9 @@ func (s *State) registerNode(c RegisterNode) error {
 	n.Arch, n.OS, n.Version = c.Arch, c.OS, c.Version
 	n.BootTime, n.AgentStart, n.SpoolID = c.BootTime, c.AgentStart, c.SpoolID
 	n.Registered = true
-	n.Found = c.Gres
-	n.Gres = n.WithFound(n.Found)
+	n.Found, n.Shapes, n.Fabric = c.Gres, c.Shapes, c.Fabric
+	n.Cuts = cutsAsFound(old, c.Cuts)
+	n.Gres = n.Outfit(sched.SickFiles(n.Gres))
 	if n.State.Has(slurm.NodeRebootIssued) {
 		// Times of boot are known to the second.
 		if !n.BootTime.Add(2 * time.Second).After(n.PowerAt) {
@@ -96,7 +97,7 @@ func (s *State) setDevices(c SetDevices) error {
 		return fmt.Errorf("cannot set the devices of node %q: %w", c.Node, slurm.ErrnoInvalidNodeName)
 	}
 	n := *old
-	n.Gres = sched.WithSick(n.Gres, c.Sick)
+	n.Gres = n.Outfit(c.Sick)
 	least := 0
 	if s.config.Conf != nil {
 		least = s.config.Conf.GPUHealthyMin

@@ -166,6 +166,9 @@ type RegisterNode struct {
 	CPUs, Boards, Sockets, Cores, Threads int // as found on the machine
 	Memory, TmpDisk                       slurm.MB
 	Gres                                  []sched.NodeGres
+	Shapes                                []sched.Shape // the GPUs that can be cut
+	Cuts                                  []sched.Cut   // and those that are, on demand
+	Fabric                                string
 	// Up puts the node into service (DOWN for lack of contact ends); otherwise
 	// it goes DOWN or drains with Reason.
 	Up     bool
@@ -227,6 +230,24 @@ type SetReservation struct {
 type SetDevices struct {
 	Node sched.NodeName
 	Sick []sched.SickFile
+}
+
+// CutGPU says that an idle GPU is to be cut into instances, or with none to be made
+// whole again. Until its agent has told that it is done it is given to nobody.
+type CutGPU struct {
+	Node     sched.NodeName
+	File     string // opens the GPU
+	Profiles []string
+}
+
+// NoteCut records what an agent made of a GPU: the instances, or that it is whole, and
+// what went wrong if something did.
+type NoteCut struct {
+	Node  sched.NodeName
+	File  string
+	Made  []sched.CutPart
+	Whole bool
+	Error string
 }
 
 // DropReservation deletes a reservation. Over says that its time is up: jobs that
@@ -340,6 +361,8 @@ func (AddToken) command()        {}
 func (SetReservation) command()  {}
 func (DropReservation) command() {}
 func (SetDevices) command()      {}
+func (CutGPU) command()          {}
+func (NoteCut) command()         {}
 func (UseToken) command()        {}
 func (EditAccounts) command()    {}
 func (PreemptJobs) command()     {}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -359,6 +360,15 @@ func TestDevicesOutOfService(t *testing.T) {
 	if n := set(file(1)); n.State.Has(slurm.NodeDrain) || n.Reason != "" {
 		t.Errorf("with one of four again: %v %q", n.State, n.Reason)
 	}
+	// What fails under a job keeps no configuration from coming into force.
+	files := r.s.ConfigFiles()
+	has := r.on(r.submit(), 1, "n5")
+	has.Alloc[0].Gres = []sched.GresAlloc{{Name: "gpu", Type: "a100", Count: 1, Index: []int{3}}}
+	r.must(StartJobs{[]sched.Start{has}})
+	set(file(3))
+	r.must(SetConfig{Files: files})
+	r.must(EndJob{Job: has.Job, State: slurm.JobCompleted})
+	r.must(ReleaseNodes{Job: has.Job, Nodes: []sched.NodeName{"n5"}})
 	// A person's drain is not ours to end.
 	reason := "look at the fan"
 	r.must(UpdateNode{Nodes: []sched.NodeName{"n5"}, Set: slurm.NodeDrain, Reason: &reason})
@@ -367,4 +377,64 @@ func TestDevicesOutOfService(t *testing.T) {
 		t.Errorf("drained by a person: %v %q", n.State, n.Reason)
 	}
 	r.refuse(SetDevices{Node: "nowhere"}, slurm.ErrnoInvalidNodeName)
+}
+
+// TestGPUsAreCut follows a GPU that is cut on demand, found otherwise by its agent, and
+// made whole.
+func TestGPUsAreCut(t *testing.T) {
+	r := newRig(t)
+	file := r.s.Node("n5").Gres[0].Files[1]
+	var shape sched.Shape
+	if err := json.Unmarshal([]byte(`{"Profiles": [{"Name": "1g.10gb", "Spans": [{"Start": 0, "Size": 1}, {"Start": 1, "Size": 1}]}]}`), &shape); err != nil {
+		t.Fatal(err)
+	}
+	shape.File = file
+	reg := RegisterNode{Node: "n5", SpoolID: "s", Up: true, Shapes: []sched.Shape{shape}}
+	r.must(reg)
+	two := []string{"1g.10gb", "1g.10gb"}
+	made := []sched.CutPart{{Profile: "1g.10gb", Files: file + ",/dev/cap1", Number: 10}, {Profile: "1g.10gb", Files: file + ",/dev/cap2", Number: 11}}
+	r.refuse(CutGPU{Node: "nowhere", File: file, Profiles: two}, slurm.ErrnoInvalidNodeName)
+	r.refuse(CutGPU{Node: "n5", File: file}, slurm.ErrnoNodesBusy) // it is whole
+	r.refuse(CutGPU{Node: "n5", File: file, Profiles: append(two, "1g.10gb")}, slurm.ErrnoNodesBusy)
+	r.refuse(NoteCut{Node: "n5", File: file, Whole: true}, slurm.ErrnoInvalidGres)
+	r.must(CutGPU{Node: "n5", File: file, Profiles: two})
+	take := func(typ string, x int) StartJobs {
+		s := r.on(r.submit(), 1, "n5")
+		s.Alloc[0].Gres = []sched.GresAlloc{{Name: "gpu", Type: typ, Count: 1, Index: []int{x}}}
+		return StartJobs{[]sched.Start{s}}
+	}
+	r.refuse(take("a100", 1), slurm.ErrnoNodesBusy)
+	r.must(NoteCut{Node: "n5", File: file, Made: made})
+	first := take("1g.10gb", 11)
+	r.must(first)
+	last := first.Starts[0].Job
+	r.refuse(take("1g.10gb", 11), slurm.ErrnoNodesBusy)
+	r.refuse(CutGPU{Node: "n5", File: file}, slurm.ErrnoNodesBusy) // somebody has one
+
+	// The agent comes anew: what it finds is as it was, then something else, then whole.
+	reg.Cuts = []sched.Cut{{File: file, Made: made}}
+	r.must(reg)
+	if n := r.s.Node("n5"); len(n.Cuts) != 1 || len(n.Cuts[0].Made) != 2 || len(n.Gres) != 2 {
+		t.Errorf("found as it was: %+v %+v", n.Cuts, n.Gres)
+	}
+	reg.Cuts = []sched.Cut{{File: file, Made: made[:1]}}
+	r.must(reg)
+	if n := r.s.Node("n5"); len(n.Cuts) != 1 || n.Cuts[0].Why == "" || len(n.Gres) != 2 || len(n.Gres[1].Sick) != 2 {
+		t.Errorf("found half cut while a job is there: %+v %+v", n.Cuts, n.Gres)
+	}
+	r.must(EndJob{Job: last, State: slurm.JobCompleted})
+	r.must(ReleaseNodes{Job: last, Nodes: []sched.NodeName{"n5"}})
+	r.must(reg)
+	if n := r.s.Node("n5"); len(n.Cuts) != 1 || n.Cuts[0].Made != nil || len(n.Gres) != 1 {
+		t.Errorf("found half cut: %+v %+v", n.Cuts, n.Gres)
+	}
+	r.must(NoteCut{Node: "n5", File: file, Whole: true, Error: "it cannot be"})
+	if n := r.s.Node("n5"); n.Cuts != nil && len(n.Cuts) > 0 || n.Gres[0].Sick != nil {
+		t.Errorf("whole: %+v %+v", n.Cuts, n.Gres)
+	}
+	// One nobody wants cut is noted, to be made whole.
+	r.must(reg)
+	if n := r.s.Node("n5"); len(n.Cuts) != 1 || n.Cuts[0].Profiles != nil || n.Gres[0].Sick == nil {
+		t.Errorf("cut by nobody's wish: %+v %+v", n.Cuts, n.Gres)
+	}
 }
