@@ -69,6 +69,9 @@ func (c *cycle) reserve(e entry) {
 		return
 	}
 	old := c.raise(it)
+	if !first && old == nil {
+		c.promises++
+	}
 	defer func() {
 		if first && len(c.former) > 0 {
 			c.replace(it, p.p.Name)
@@ -428,14 +431,26 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 			if !c.suitsKind(a, o) {
 				continue
 			}
-			o, cpus := a.scarce(o, cpus)
+			if a.whole {
+				cpus = int(o.cpus[len(o.cpus)-1])
+			}
 			o.fresh(c.rooms, c.now)
-			w.trees = append(w.trees, sweepTree{o, o.ask(cpus, a.span)})
-			if at := o.earliest(1, o.ask(cpus, a.span), from); at != never {
-				w.push(sweepItem{at, int32(len(w.trees) - 1), 1})
+			t := sweepTree{o: o, q: o.ask(cpus, a.span)}
+			if g, count := a.scarce(o, cpus); g != o {
+				g.fresh(c.rooms, c.now)
+				t.gres, t.ofGres = g, g.ask(count, a.span)
+				for _, leaf := range g.dirty {
+					if !o.stale[leaf] {
+						w.push(sweepItem{from, -1, int32(o.rooms[leaf])})
+					}
+				}
 			}
 			for _, leaf := range o.dirty {
 				w.push(sweepItem{from, -1, int32(o.rooms[leaf])})
+			}
+			w.trees = append(w.trees, t)
+			if at := t.earliest(1, from); at != never {
+				w.push(sweepItem{at, int32(len(w.trees) - 1), 1})
 			}
 		}
 	}
@@ -454,12 +469,13 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 			}
 			x := w.pop()
 			if x.view >= 0 {
-				o, q := w.trees[x.view].o, w.trees[x.view].q
+				tree := &w.trees[x.view]
+				o := tree.o
 				// Down to the leaf that is first; the others wait on the heap.
 				k := int(x.knot)
 				for k < o.size {
 					first, second := 2*k, 2*k+1
-					t, u := o.earliest(first, q, at), o.earliest(second, q, at)
+					t, u := tree.earliest(first, at), tree.earliest(second, at)
 					if u < t {
 						first, second, t, u = second, first, u, t
 					}
@@ -479,7 +495,7 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 					continue
 				}
 				leaf := k - o.size
-				if leaf >= len(o.rooms) || o.stale[leaf] {
+				if leaf >= len(o.rooms) || tree.isStale(leaf) {
 					continue
 				}
 				x = sweepItem{at, -1, int32(o.rooms[leaf])}

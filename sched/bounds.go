@@ -73,12 +73,21 @@ func bump[K comparable](m map[K]int, k K, by int) {
 	}
 }
 
+// quickPromises is how many jobs behind the first a quick plan newly promises room at
+// most, besides those whose promise fell due, and after how many looks at nodes it
+// does not any more: what starts comes first, and the next full plan promises the
+// rest.
+const quickPromises, quickLooks = 2, 1000
+
 // mayPromise reports whether the bounds let a job behind the first be promised
 // room.
 func (c *cycle) mayPromise(j *Job, part PartitionName) bool {
 	b := &c.t.bounds
 	if c.t.policy.everyPromise {
 		return true
+	}
+	if !c.full && (c.promises >= quickPromises || c.looks > quickLooks) {
+		return false
 	}
 	if b.minAge > 0 && c.at.Sub(j.Submit) < b.minAge || b.minPriority > 0 && j.Priority < b.minPriority {
 		return false

@@ -192,6 +192,7 @@ type cycle struct {
 	done      map[*Job]bool        // jobs that started with all their tasks
 	begun     map[*Job]int         // tasks started of arrays
 	booked    int                  // allocations made
+	promises  int                  // made to jobs behind the first that had none
 	tests     int                  // requests that room was looked for
 	behind    int                  // starts behind a job that waits
 	calming   bool                 // jobs found calm are noted
@@ -233,7 +234,7 @@ func (s *Scheduler) newCycle(at time.Time, full bool) *cycle {
 func (c *cycle) line() {
 	for _, p := range c.parts {
 		if p != nil {
-			p.failed, p.turned, p.stock, p.asOf, p.refused = false, false, nil, 0, p.refused[:0]
+			p.failed, p.turned, p.gres, p.asOf, p.refused = false, false, nil, 0, p.refused[:0]
 			if p.spread {
 				c.emptiestFirst(p.where)
 			}

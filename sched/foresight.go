@@ -22,9 +22,10 @@ type foresight struct {
 	gres   int64
 	jobs   map[slurm.JobID]*foreseen // in line and running
 	order  int64                     // of arrival
-	stale  map[string]bool           // users, or limits, whose jobs are to be foreseen anew
+	groups map[string]*cohort        // by user, or by limit
 	ranked instant                   // when the machine was surveyed last
-	turn   int                       // the lane to be ranked next
+	turn   int                       // the lane whose jobs are ranked next
+	chunk  int                       // and which of its chunks
 	turned instant                   // when that was done last
 	list   []*item                   // reused
 	busy   int                       // units in use
@@ -40,6 +41,14 @@ type foreseen struct {
 	seq    int64
 	since  int64 // in line since, seconds
 	start  int64 // running since; 0: it waits
+	among  *cohort
+	asOf   uint32 // among.ends when it was foreseen
+}
+
+// cohort is jobs that are foreseen anew when one of them ends.
+type cohort struct {
+	jobs int
+	ends uint32
 }
 
 // rankEvery is how often at most the machine is surveyed while the queue is long.
@@ -49,7 +58,7 @@ func newForesight(pred *Predictor) *foresight {
 	if pred == nil {
 		pred = NewPredictor()
 	}
-	return &foresight{turned: always, pred: pred, jobs: make(map[slurm.JobID]*foreseen), stale: make(map[string]bool), ranked: always}
+	return &foresight{turned: always, pred: pred, jobs: make(map[slurm.JobID]*foreseen), groups: make(map[string]*cohort), ranked: always}
 }
 
 // measure takes stock of the machine.
@@ -121,10 +130,34 @@ func (f *foresight) at(t time.Time) int64 {
 	return now
 }
 
+// look is the first look at a job.
+func (f *foresight) look(j *Job, nodes int) *foreseen {
+	x := &foreseen{asked: askedBy(j), share: f.shareOf(j, nodes), tasks: 1}
+	x.expect = f.pred.Predict(x.asked)
+	x.units = max(int(math.Ceil(x.share*float64(f.units)-1e-9)), 1)
+	key := x.asked.key()
+	if x.among = f.groups[key]; x.among == nil {
+		x.among = &cohort{}
+		f.groups[key] = x.among
+	}
+	x.among.jobs++
+	x.asOf = x.among.ends
+	f.jobs[j.ID] = x
+	return x
+}
+
+// forget is the last of a job.
+func (f *foresight) forget(id slurm.JobID, x *foreseen) {
+	delete(f.jobs, id)
+	if x.among.jobs--; x.among.jobs == 0 {
+		delete(f.groups, x.asked.key())
+	}
+}
+
 // arrived tells of a job that is in line from now on.
 func (f *foresight) arrived(it *item, nodes int) {
 	j := it.job
-	if f.jobs[j.ID] != nil {
+	if it.fore = f.jobs[j.ID]; it.fore != nil {
 		return
 	}
 	since := eligibleSince(j)
@@ -132,11 +165,10 @@ func (f *foresight) arrived(it *item, nodes int) {
 		since = j.Submit
 	}
 	now := f.at(since)
-	x := &foreseen{asked: askedBy(j), share: f.shareOf(j, nodes), tasks: 1, seq: f.order, since: since.Unix()}
+	x := f.look(j, nodes)
+	x.seq, x.since = f.order, since.Unix()
 	f.order++
-	x.units = max(int(math.Ceil(x.share*float64(f.units)-1e-9)), 1)
-	x.expect = f.pred.Predict(x.asked)
-	f.jobs[j.ID] = x
+	it.fore = x
 	if j.IsArrayRest() {
 		x.tasks = j.Tasks.Len()
 		return // its tasks are seen when they run
@@ -149,7 +181,7 @@ func (f *foresight) arrived(it *item, nodes int) {
 func (f *foresight) left(id slurm.JobID) {
 	if x := f.jobs[id]; x != nil && x.start == 0 {
 		f.twin.Withdrawn(int64(id))
-		delete(f.jobs, id)
+		f.forget(id, x)
 	}
 }
 
@@ -157,10 +189,7 @@ func (f *foresight) left(id slurm.JobID) {
 func (f *foresight) began(j *Job, nodes int) {
 	x := f.jobs[j.ID]
 	if x == nil {
-		x = &foreseen{asked: askedBy(j), share: f.shareOf(j, nodes), tasks: 1}
-		x.expect = f.pred.Predict(x.asked)
-		x.units = max(int(math.Ceil(x.share*float64(f.units)-1e-9)), 1)
-		f.jobs[j.ID] = x
+		x = f.look(j, nodes)
 	}
 	if x.start == 0 {
 		x.start = max(j.Start.Unix(), 1)
@@ -184,10 +213,10 @@ func (f *foresight) ended(j, now *Job) {
 	f.twin.Ended(int64(j.ID), run)
 	f.pace.Ended(x.share, x.expect.Mean, run)
 	f.pred.Observe(x.asked, run)
-	f.stale[x.asked.key()] = true
+	x.among.ends++
 	f.busy -= x.units
 	f.twin.busy = min(f.busy, f.units)
-	delete(f.jobs, j.ID)
+	f.forget(j.ID, x)
 }
 
 // Learn tells the scheduler of a job that ended before it was there, so that it
@@ -214,7 +243,7 @@ func (s *Scheduler) foresee(old, now *Job) {
 }
 
 // rank puts those that wait in order, as it is at this moment: all of a short
-// queue, and of a long one what came and a lane or two, in turn.
+// queue, and of a long one what came and some hundred others, in turn.
 func (c *cycle) rank() {
 	f := c.fore
 	if f == nil {
@@ -230,7 +259,6 @@ func (c *cycle) rank() {
 		for _, l := range c.order {
 			f.rankLane(l, now)
 		}
-		clear(f.stale)
 		return
 	}
 	for _, it := range c.arrived {
@@ -242,15 +270,20 @@ func (c *cycle) rank() {
 		return
 	}
 	f.turned = c.now
-	for seen, n := 0, 0; n < len(c.order) && seen < rankAtOnce; n++ {
+	for seen, lanes := 0, 0; seen < rankAtOnce && lanes < len(c.order); {
 		if f.turn >= len(c.order) {
-			f.turn = 0
-			clear(f.stale) // all lanes have seen them
+			f.turn, f.chunk = 0, 0
 		}
 		l := c.order[f.turn]
-		f.turn++
-		seen += l.n
-		f.rankLane(l, now)
+		if f.chunk >= len(l.chunks) {
+			f.turn, f.chunk = f.turn+1, 0
+			lanes++
+			continue
+		}
+		seen += len(l.chunks[f.chunk].items)
+		if f.rankChunk(l, f.chunk, now) {
+			f.chunk++
+		}
 	}
 }
 
@@ -285,19 +318,69 @@ func (f *foresight) rankLane(l *lane, now int64) {
 	f.list = list
 	moved := false
 	for i, it := range list {
-		x := f.jobs[it.job.ID]
-		if x == nil {
-			continue
-		}
-		if len(f.stale) > 0 && f.stale[x.asked.key()] {
-			x.expect.Typical = f.pred.Predict(x.asked).Typical
-		}
-		it.place, it.rank = f.placeOf(x, now)
+		f.renew(it, now)
 		moved = moved || i > 0 && list[i-1].compare(it) > 0
 	}
 	if moved {
 		l.refill(list)
 	}
+}
+
+// renew gives a job the place that it has at a moment.
+func (f *foresight) renew(it *item, now int64) {
+	x := it.fore
+	if x == nil {
+		return
+	}
+	if x.asOf != x.among.ends {
+		x.asOf, x.expect.Typical = x.among.ends, f.pred.Predict(x.asked).Typical
+	}
+	it.place, it.rank = f.placeOf(x, now)
+}
+
+// rankChunk puts the jobs of a chunk where they belong now. Those that belong
+// elsewhere in the lane are moved there; the lane stays in order throughout. It
+// reports whether the chunk is still there.
+func (f *foresight) rankChunk(l *lane, at int, now int64) bool {
+	c := l.chunks[at]
+	for _, it := range c.items {
+		f.renew(it, now)
+	}
+	if !slices.IsSortedFunc(c.items, l.compare) {
+		slices.SortFunc(c.items, l.compare)
+	}
+	from, to := 0, len(c.items)
+	if at > 0 {
+		before := l.chunks[at-1].items
+		for last := before[len(before)-1]; from < to && l.compare(last, c.items[from]) > 0; {
+			from++
+		}
+	}
+	if at+1 < len(l.chunks) {
+		for first := l.chunks[at+1].items[0]; to > from && l.compare(c.items[to-1], first) > 0; {
+			to--
+		}
+	}
+	moving := append(append(f.list[:0], c.items[:from]...), c.items[to:]...)
+	f.list = moving
+	n := copy(c.items, c.items[from:to])
+	clear(c.items[n:])
+	c.items = c.items[:n]
+	l.n -= len(moving)
+	if n == 0 {
+		l.chunks = slices.Delete(l.chunks, at, at+1)
+	} else {
+		c.wants = c.wants[:n]
+		for i, it := range c.items {
+			c.wants[i] = it.want
+		}
+		c.sum()
+		c.fussy = fussy(c.wants)
+	}
+	for _, it := range moving {
+		l.insert(it)
+	}
+	return n > 0
 }
 
 // placeOf is a job's tier, the first highest, and its place in it.
@@ -308,7 +391,7 @@ func (f *foresight) placeOf(x *foreseen, now int64) (uint8, float64) {
 
 // rerank puts one item where it belongs.
 func (c *cycle) rerank(it *item, now int64) {
-	x := c.fore.jobs[it.job.ID]
+	x := it.fore
 	if x == nil || it.lane == nil {
 		return
 	}

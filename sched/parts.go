@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+
+	"github.com/runink/rink/slurm"
 )
 
 // part is a partition as the scheduler works with it.
@@ -23,14 +25,15 @@ type part struct {
 	byFree []int32 // how many have so many CPUs free
 	most   int     // no node has more
 	total  int     // CPUs together
+	mem    int64   // memory together, in MB
 	some   int     // nodes with any
 	idle   int     // nodes with no job
 
 	spread bool // the emptiest nodes go first
 	// failed is set once in a pass a job is in line for resources here.
 	failed  bool
-	turned  bool // the rest of its line goes by length
-	stock   *stock
+	turned  bool   // the rest of its line goes by length
+	gres    *stock // what was counted of generic resources
 	now     supply // as of asOf
 	refused []refusal
 	asOf    int // what was booked in the pass, and one; 0: never
@@ -74,7 +77,7 @@ func newPart(conf *Partition, f *field, byName map[NodeName]int, t *tuning) *par
 			if r := &f.rooms[pos]; r.open {
 				g.put(at, r.cpus)
 				p.open++
-				p.count(r, r.cpus, len(r.held) == 0, 1)
+				p.count(r.cpus, r.mem, len(r.held) == 0, 1)
 			}
 		}
 	}
@@ -83,8 +86,9 @@ func newPart(conf *Partition, f *field, byName map[NodeName]int, t *tuning) *par
 }
 
 // count adds (by 1) or takes out (by -1) what a node in service has free.
-func (p *part) count(r *room, cpus int, idle bool, by int) {
+func (p *part) count(cpus int, mem slurm.MB, idle bool, by int) {
 	free := max(cpus, 0)
+	p.mem += int64(by) * int64(mem)
 	for len(p.byFree) <= free {
 		p.byFree = append(p.byFree, 0)
 	}
@@ -106,7 +110,7 @@ func (s *Scheduler) leaveRungs(r *room) {
 	for _, at := range r.spots {
 		at.rung.drop(at.at, r.cpus)
 		at.rung.part.open--
-		at.rung.part.count(r, r.cpus, len(r.held) == 0, -1)
+		at.rung.part.count(r.cpus, r.mem, len(r.held) == 0, -1)
 	}
 	for _, at := range r.seats {
 		at.o.opened--
@@ -118,7 +122,7 @@ func (s *Scheduler) joinRungs(r *room) {
 	for _, at := range r.spots {
 		at.rung.put(at.at, r.cpus)
 		at.rung.part.open++
-		at.rung.part.count(r, r.cpus, len(r.held) == 0, 1)
+		at.rung.part.count(r.cpus, r.mem, len(r.held) == 0, 1)
 	}
 	for _, at := range r.seats {
 		at.o.opened++

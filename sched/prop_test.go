@@ -176,18 +176,20 @@ func (s *Scheduler) check() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.parts)) {
 		p := s.parts[name]
-		total, idle, open := 0, 0, 0
+		total, idle, open, mem := 0, 0, 0, int64(0)
 		for _, pos := range p.where {
 			if r := &s.rooms[pos]; r.open {
 				open++
 				total += max(r.cpus, 0)
+				mem += int64(r.mem)
 				if len(r.held) == 0 {
 					idle++
 				}
 			}
 		}
-		if p.total != total || p.idle != idle || p.open != open {
-			return fmt.Errorf("partition %s counts %d CPUs free, %d nodes idle of %d, should be %d, %d of %d", name, p.total, p.idle, p.open, total, idle, open)
+		if p.total != total || p.idle != idle || p.open != open || p.mem != mem {
+			return fmt.Errorf("partition %s counts %d CPUs and %d MB free, %d nodes idle of %d, should be %d, %d, %d of %d", name, p.total, p.mem, p.idle, p.open,
+				total, mem, idle, open)
 		}
 	}
 	n, promises := 0, 0
@@ -199,6 +201,11 @@ func (s *Scheduler) check() error {
 			want := newChunk(c.items)
 			if !slices.Equal(want.wants, c.wants) || want.least != c.least || want.fussy != c.fussy || len(c.items) > chunkSize {
 				return fmt.Errorf("chunk %d of %q has %d jobs that take at least %+v, should be %+v", at, l.key.parts, len(c.items), c.least, want.least)
+			}
+			if at > 0 {
+				if before := l.chunks[at-1].items; before[len(before)-1].compare(c.items[0]) >= 0 {
+					return fmt.Errorf("chunk %d of %q is not behind the one before it", at, l.key.parts)
+				}
 			}
 			for i, it := range c.items {
 				if i > 0 && c.items[i-1].compare(it) >= 0 || s.items[it.job.ID] != it {

@@ -22,11 +22,12 @@ type item struct {
 	// promise is the room it is promised; nil for none.
 	promise *promise
 	told    told
-	wide    instant // since when it could start behind more switches than it asks for; 0: not yet
-	fresh   bool    // has never been told anything
-	visited uint64  // the last pass that looked at it
-	seen    uint64  // for which partitions of its lane, a bit each
-	gone    bool    // out of line
+	wide    instant   // since when it could start behind more switches than it asks for; 0: not yet
+	fresh   bool      // has never been told anything
+	visited uint64    // the last pass that looked at it
+	seen    uint64    // for which partitions of its lane, a bit each
+	gone    bool      // out of line
+	fore    *foreseen // what the default policy sees of it; nil elsewhere
 }
 
 // told is what was said of a job last.
@@ -151,6 +152,11 @@ func (l *lane) add(it *item) {
 	if !l.byLimit {
 		it.lane = l
 	}
+	l.insert(it)
+}
+
+// insert puts an item where it belongs in this lane alone.
+func (l *lane) insert(it *item) {
 	l.n++
 	at, in := l.place(it)
 	if at == len(l.chunks) {

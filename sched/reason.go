@@ -184,59 +184,47 @@ func sortedNodeList(names []NodeName) string {
 	return slurm.HostListOf(list...).Sorted().String()
 }
 
-// stock is what the nodes in service of a partition have free together.
+// stock is what the nodes in service of a partition have free of generic resources
+// together, by name and by name:type.
 type stock struct {
 	taken int // how much was booked in the cycle when it was counted
-	cpus  int64
-	mem   int64
-	nodes int64 // on which nothing runs
-	gres  map[string]int64
+	of    map[string]int64
 }
 
-// stockOf counts what a partition has free. It is counted again only after
+// gresOf counts what a partition has free of them. It is counted again only after
 // something was booked.
-func (c *cycle) stockOf(p *part) *stock {
-	if p.stock != nil && p.stock.taken == c.booked {
-		return p.stock
+func (c *cycle) gresOf(p *part) map[string]int64 {
+	if p.gres != nil && p.gres.taken == c.booked {
+		return p.gres.of
 	}
-	s := &stock{taken: c.booked}
+	of := make(map[string]int64)
 	for _, pos := range p.where {
 		r := &c.rooms[pos]
-		if !r.open {
-			continue
-		}
-		s.cpus += int64(r.cpus)
-		s.mem += int64(r.mem)
-		if len(r.held) == 0 {
-			s.nodes++
-		}
 		for i := range r.gres {
-			if s.gres == nil {
-				s.gres = make(map[string]int64)
-			}
-			s.gres[r.gres[i].name] += r.gres[i].free
-			if r.gres[i].typ != "" {
-				s.gres[r.gres[i].name+":"+r.gres[i].typ] += r.gres[i].free
+			if g := &r.gres[i]; r.open {
+				of[g.name] += g.free
+				if g.typ != "" {
+					of[g.name+":"+g.typ] += g.free
+				}
 			}
 		}
 	}
-	p.stock = s
-	return s
+	p.gres = &stock{c.booked, of}
+	return of
 }
 
 // lacking names what a request that found no room is short of in a partition:
 // CPUs, memory or generic resources, or else whole nodes.
 func (c *cycle) lacking(a *ask, p *part) []Obstacle {
-	s := c.stockOf(p)
 	var out []Obstacle
 	add := func(what string, asked, there int64) {
 		if asked > there {
 			out = append(out, Obstacle{What: what, Where: string(p.p.Name), Asked: asked, There: there})
 		}
 	}
-	add("cpus", int64(max(a.tasks*a.cpt, a.minNodes)), s.cpus)
+	add("cpus", int64(max(a.tasks*a.cpt, a.minNodes)), int64(p.total))
 	if c.t.memory {
-		add("mem", int64(max(a.memCPU*slurm.MB(a.tasks*a.cpt), a.memNode*slurm.MB(a.minNodes))), s.mem)
+		add("mem", int64(max(a.memCPU*slurm.MB(a.tasks*a.cpt), a.memNode*slurm.MB(a.minNodes))), p.mem)
 	}
 	for _, list := range []struct {
 		gres  slurm.Gres
@@ -244,11 +232,11 @@ func (c *cycle) lacking(a *ask, p *part) []Obstacle {
 	}{{a.perNode, a.minNodes}, {a.perTask, a.tasks}, {a.perJob, 1}} {
 		for _, g := range list.gres {
 			name := strings.TrimSuffix(g.Name+":"+g.Type, ":")
-			add("gres/"+name, g.Count*int64(list.times), s.gres[name])
+			add("gres/"+name, g.Count*int64(list.times), c.gresOf(p)[name])
 		}
 	}
 	if len(out) == 0 {
-		out = append(out, Obstacle{What: "idle nodes", Where: string(p.p.Name), Asked: int64(a.minNodes), There: s.nodes})
+		out = append(out, Obstacle{What: "idle nodes", Where: string(p.p.Name), Asked: int64(a.minNodes), There: int64(p.idle)})
 	}
 	return out
 }

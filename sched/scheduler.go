@@ -375,12 +375,12 @@ func (s *Scheduler) gain(r *room) {
 
 // change does something to a room and keeps what is known of it in step.
 func (s *Scheduler) change(r *room, do func()) {
-	before, idle := r.cpus, len(r.held) == 0
+	before, mem, idle := r.cpus, r.mem, len(r.held) == 0
 	do()
-	if r.open && (r.cpus != before || idle != (len(r.held) == 0)) {
+	if r.open && (r.cpus != before || r.mem != mem || idle != (len(r.held) == 0)) {
 		for _, at := range r.spots {
-			at.rung.part.count(r, before, idle, -1)
-			at.rung.part.count(r, r.cpus, len(r.held) == 0, 1)
+			at.rung.part.count(before, mem, idle, -1)
+			at.rung.part.count(r.cpus, r.mem, len(r.held) == 0, 1)
 			at.rung.drop(at.at, before)
 			at.rung.put(at.at, r.cpus)
 		}
@@ -525,7 +525,7 @@ func (s *Scheduler) enter(j *Job) bool {
 		if multifactor(s.v.Config) || specOf(j).Given["priority"] {
 			it.first = float64(j.Priority)
 		}
-		if x := f.jobs[j.ID]; x != nil {
+		if x := it.fore; x != nil {
 			it.place, it.rank = f.placeOf(x, max(x.since, f.twin.now))
 		}
 	}

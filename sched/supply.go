@@ -135,6 +135,7 @@ func (c *cycle) heirs() []*item {
 		}
 		if due && !c.roomMade(it.job) {
 			c.lift(it)
+			c.promises-- // it may have another
 		}
 	}
 	if all {

@@ -14,10 +14,28 @@ type sweep struct {
 	reached instant // there is no room before
 }
 
-// sweepTree is an outlook with the question it is asked.
+// sweepTree is an outlook with the question it is asked; where generic resources are
+// asked for besides, that on these with its own: both know the same nodes by the same
+// leaves.
 type sweepTree struct {
-	o *outlook
-	q question
+	o      *outlook
+	q      question
+	gres   *outlook // nil: none
+	ofGres question
+}
+
+// earliest is outlook.earliest of both.
+func (t *sweepTree) earliest(k int, from instant) instant {
+	at := t.o.earliest(k, t.q, from)
+	if t.gres != nil && at != never {
+		at = max(at, t.gres.earliest(k, t.ofGres, from))
+	}
+	return at
+}
+
+// isStale reports whether what they say of a leaf may not hold.
+func (t *sweepTree) isStale(leaf int) bool {
+	return t.o.stale[leaf] || t.gres != nil && t.gres.stale[leaf]
 }
 
 // sweepItem is a room, or a knot of an outlook, with the moment at which it is

@@ -195,25 +195,40 @@ func (t *Twin) fill() {
 		t.begin(t.queue[n])
 		n++
 	}
-	t.queue = slices.Delete(t.queue, 0, n)
+	clear(t.queue[:n])
+	t.queue = t.queue[n:]
 	if len(t.queue) == 0 || t.free == 0 {
 		return
 	}
 	shadow, extra := t.shadow(t.queue[0].units)
-	looked := 0
-	t.queue = slices.DeleteFunc(t.queue, func(q *twinJob) bool {
-		if looked++; looked == 1 || looked > twinLooks || q.units > t.free {
-			return false
+	window := t.queue[:min(len(t.queue), twinLooks)]
+	begun := 0
+	for _, q := range window[1:] {
+		if q.units > t.free {
+			continue
 		}
 		if t.now+q.limit > shadow {
 			if q.units > extra {
-				return false
+				continue
 			}
 			extra -= q.units
 		}
 		t.begin(q)
-		return true
-	})
+		begun++
+	}
+	if begun == 0 {
+		return
+	}
+	// Those that wait on close up to the rest behind them: it is long.
+	to := len(window)
+	for i := len(window) - 1; i >= 0; i-- {
+		if q := window[i]; q.state == twinWaits {
+			to--
+			window[to] = q
+		}
+	}
+	clear(window[:to])
+	t.queue = t.queue[to:]
 }
 
 // shadow is when so many units will be free if all run to their limits, and how
