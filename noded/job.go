@@ -415,6 +415,7 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	}
 	usage := usageOf(exit, ranks)
 	a.meter.end(exit.ID, usage)
+	a.gear.clearClocks(exit.ID)
 	j.mu.Lock()
 	delete(j.slices, exit.ID)
 	j.oom = j.oom || oom

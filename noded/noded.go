@@ -193,6 +193,7 @@ func Run(ctx context.Context, opt Options) error {
 	if err := a.restore(ctx); err != nil {
 		return err
 	}
+	a.sweepClocks()
 	a.wg.Go(func() { a.follow(ctx, exits) })
 	a.wg.Go(func() { a.meter.run(ctx) })
 	if a.logs != nil {

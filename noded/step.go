@@ -61,8 +61,13 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 			a.launchFailed(j, id, order, "container", err, false)
 			return
 		}
+		if told := a.gear.setClocks(id, order); told != "" {
+			r.io.queue(&rinkpb.StepDown{Messages: []string{told}})
+		}
 		if a.startSlice(ctx, j, id, order, spec) {
 			r.io.attach(ctx)
+		} else if ctx.Err() == nil {
+			a.gear.clearClocks(id)
 		}
 	})
 }
@@ -94,6 +99,9 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 		ranks = append(ranks, strconv.Itoa(int(t.Rank+order.RankOffset)))
 	}
 	common.Set("SLURM_GTIDS", strings.Join(ranks, ","))
+	if order.GpuFreq != "" {
+		common.Set("SLURMD_TRES_FREQ", "gpu:"+order.GpuFreq)
+	}
 	envs := make([]*taskenv.Env, len(order.Tasks))
 	for i := range envs {
 		envs[i] = common.Clone()

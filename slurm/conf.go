@@ -107,6 +107,7 @@ type Conf struct {
 	HealthCheckProgram                         string
 	HealthCheckInterval, HealthCheckTimeout    Duration
 	GPUHealthyMin                              int      // percent of a node's GPUs
+	GPUFreqDef                                 string   // clocks of the GPUs of steps that do not say; "": they are left as they are
 	MIGIdleTime                                Duration // after which a GPU that was cut on demand is made whole
 	HealthCheckNodeState                       []string
 	RebootProgram                              string

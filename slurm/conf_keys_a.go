@@ -1,6 +1,9 @@
 package slurm
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // confKeys is the whole table, in the order of scontrol show config.
 func confKeys() []confKey {
@@ -101,7 +104,7 @@ func keysAtoH() []confKey {
 		weightKey("FirstJobId", "1", func(c *Conf) *uint32 { return &c.FirstJobID }),
 		secondsKey("GetEnvTimeout", "2", func(c *Conf) *Duration { return &c.GetEnvTimeout }),
 		wordsKey("GresTypes", "", "(null)", nil, func(c *Conf) *[]string { return &c.GresTypes }),
-		idleKey("GpuFreqDef", "high,memory=high", "GPU clocks are left as they are"),
+		confKey{name: "GpuFreqDef", set: setGPUFreqDef, show: func(c *Conf) string { return cmp.Or(c.GPUFreqDef, "high,memory=high") }},
 		idleKey("GroupUpdateForce", "1", "groups are looked up when they are needed"),
 		idleKey("GroupUpdateTime", "600 sec", "groups are looked up when they are needed"),
 		newer(idleKey("HashPlugin", "", whyIdentity)),

@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -32,7 +33,7 @@ func placeRows() []optionRow {
 		{names: "exclusive", arg: OptionalArg, cmds: allCommands, env: env3("EXCLUSIVE"), tier: 1, once: true, set: setExclusive},
 		{names: "gpu-bind", arg: RequiredArg, cmds: allCommands, env: env3("GPU_BIND"), tier: 2, once: true, set: setGPUBind},
 		{names: "gpu-freq", arg: RequiredArg, cmds: allCommands, env: env3("GPU_FREQ"), once: true,
-			idle: "GPU clocks are left as they are", set: setGPUFreq},
+			set: setGPUFreq},
 		{names: "hint", arg: RequiredArg, cmds: allCommands,
 			env: envNames{"SLURM_HINT SBATCH_HINT", "SLURM_HINT SALLOC_HINT", "SLURM_HINT"}, tier: 2, once: true, set: setHint},
 		{names: "isolation", arg: RequiredArg, cmds: allCommands, env: env3("ISOLATION"), tier: 3, once: true,
@@ -183,23 +184,39 @@ func setGPUBind(r *optionReader, value string, _ bool) error {
 
 // setGPUFreq checks [type=]value[,...][,verbose] and keeps it as given.
 func setGPUFreq(r *optionReader, value string, _ bool) error {
-	for _, item := range strings.Split(value, ",") {
+	if !isGPUFreq(value) {
+		return r.errorf(255, "Invalid --gpu-freq argument: gpu:%s", value)
+	}
+	r.job().GPUFreq = value
+	return nil
+}
+
+// isGPUFreq reports whether value is one that --gpu-freq takes.
+func isGPUFreq(value string) bool {
+	for item := range strings.SplitSeq(value, ",") {
 		word := strings.ToLower(item)
 		if word == "verbose" {
 			continue
 		}
 		if kind, rest, ok := strings.Cut(word, "="); ok {
 			if kind != "memory" {
-				word = ""
-			} else {
-				word = rest
+				return false
 			}
+			word = rest
 		}
 		if _, err := strconv.ParseUint(word, 10, 31); err != nil && !freqWord(word) {
-			return r.errorf(255, "Invalid --gpu-freq argument: gpu:%s", value)
+			return false
 		}
 	}
-	r.job().GPUFreq = value
+	return true
+}
+
+// setGPUFreqDef takes the clocks of steps that do not say.
+func setGPUFreqDef(c *Conf, v string) error {
+	if !isGPUFreq(v) {
+		return fmt.Errorf("%q is no clock of GPUs: want [memory=]low, medium, high, highm1 or a number of MHz", v)
+	}
+	c.GPUFreqDef = v
 	return nil
 }
 
