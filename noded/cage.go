@@ -102,6 +102,10 @@ func (a *Agent) cage(j *job, iso isolation, spec *slice.Spec) error {
 	for _, b := range iso.Binds {
 		spec.Mounts = append(spec.Mounts, slice.Mount{Source: b.Source, Target: b.Target, ReadOnly: b.ReadOnly})
 	}
+	if iso.ns.Mount && a.wantsMPS(j) {
+		dir := a.mpsDir(j.key) // also where the rest is read-only, or hidden
+		spec.Mounts = append(spec.Mounts, slice.Mount{Source: dir, Target: dir})
+	}
 	if iso.Net == "private" {
 		var err error
 		if spec.Network, err = networkOf(iso); err != nil {

@@ -32,6 +32,7 @@ type job struct {
 	endNow    bool                // when ending: KILL at once
 	finished  bool
 	pauses    uint64          // how often it was told to stop or go on
+	mps       *mpsDaemon      // nil: it has none
 	asides    map[string]bool // task prologs and epilogs that run, by slice id
 	begun     bool            // the batch script was begun: once is all there is of an incarnation
 	stepsDone map[uint32]bool // steps that have ended here
@@ -132,6 +133,12 @@ func (a *Agent) startBatch(ctx context.Context, j *job, order *rinkpb.LaunchJob)
 			return // the agent stops
 		}
 		a.launchFailed(j, id, nil, "prolog", err, true)
+		return
+	}
+	if err := a.readyMPS(ctx, j); err != nil {
+		if ctx.Err() == nil {
+			a.launchFailed(j, id, nil, "mps", err, true)
+		}
 		return
 	}
 	spec, err := a.batchSpec(j, order)
@@ -499,6 +506,7 @@ func (a *Agent) maybeFinish(j *job) {
 	ran := j.prologed != nil
 	j.mu.Unlock()
 	a.wg.Go(func() {
+		a.endMPS(j)
 		if ran {
 			err := a.epilog(a.work, j)
 			if a.work.Err() != nil {

@@ -172,6 +172,7 @@ func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) 
 	env.Set("ENVIRONMENT", "BATCH")
 	env.Set("HOSTNAME", a.host)
 	a.gear.tellJob(env, heldByJob(j.here), a.gear.shuts(spec, j.here))
+	a.tellMPS(env, j)
 	task.Env = env.List()
 	spec.Tasks = []slice.Task{task}
 	return spec, nil

@@ -3,6 +3,7 @@ package noded
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -31,7 +32,7 @@ func (a *Agent) restore(ctx context.Context) error {
 		}
 	}
 	for id, s := range known {
-		if _, _, _, ok := parseSliceID(id); !ok && s.Live {
+		if _, _, _, ok := parseSliceID(id); !ok && s.Live && !strings.HasSuffix(id, mpsEnd) {
 			if err := a.launcher().Kill(ctx, id); err != nil { // a task prolog's: it is run again
 				a.log.Warn("cannot kill a slice", "slice", id, "error", err)
 			}
@@ -141,6 +142,9 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 				a.log.Warn("the task epilog of a step cannot run", "slice", id, "error", err)
 			}
 		}
+	}
+	if known[mpsID(k)].Live {
+		a.takeUpMPS(j)
 	}
 	a.confine.takeUp(k, here)
 	a.mu.Lock()

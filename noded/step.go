@@ -47,6 +47,12 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 			a.launchFailed(j, id, order, "prolog", err, true)
 			return
 		}
+		if err := a.readyMPS(ctx, j); err != nil {
+			if ctx.Err() == nil {
+				a.launchFailed(j, id, order, "mps", err, true)
+			}
+			return
+		}
 		spec, err := a.stepSpec(j, order)
 		if err != nil {
 			a.launchFailed(j, id, order, "setup", err, false)
@@ -107,6 +113,9 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 		envs[i] = common.Clone()
 	}
 	a.gear.tellTasks(envs, heldByStep(order), order.GpuBind, nil, a.gear.shuts(spec, order.Here))
+	for _, env := range envs {
+		a.tellMPS(env, j)
+	}
 	// The step is kept from what its job has and it has not.
 	if n := len(spec.Cgroup.Levels); n > 0 {
 		own := &spec.Cgroup.Levels[n-1].Limits
