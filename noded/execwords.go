@@ -68,16 +68,34 @@ func firstLine(path string) string {
 	return string(line)
 }
 
-// scriptFailed ends a job whose script could not be executed: its user's fault,
-// told in its output and as the script's own end.
+// sigStreams is what Slurm notes as the signal that ended a script whose files
+// could not be opened.
+const sigStreams = 53
+
+// isStream reports whether what failed was the opening of a task's files.
+func isStream(s slice.Stage) bool {
+	return s == slice.StageStdin || s == slice.StageStdout || s == slice.StageStderr
+}
+
+// scriptEnd is the exit code of a script that never ran.
+func scriptEnd(e *slice.StartError) *rinkpb.ExitCode {
+	if isStream(e.Stage) {
+		return &rinkpb.ExitCode{Signal: sigStreams}
+	}
+	return neverRan(e)
+}
+
+// scriptFailed ends a job whose script could not be executed, or the files of
+// which could not be opened: its user's fault, told as the script's own end
+// and, where there is one, in its output.
 func (a *Agent) scriptFailed(j *job, id string, e *slice.StartError) {
 	j.mu.Lock()
 	note := ""
-	if r := j.slices[id]; r != nil {
+	if r := j.slices[id]; r != nil && !isStream(e.Stage) {
 		note = r.note
 	}
 	delete(j.slices, id)
-	done := &rinkpb.JobDone{Job: j.key.job, Restarts: j.key.restarts, Exit: neverRan(e), Usage: &rinkpb.Usage{}, At: time.Now().UnixNano(), Error: e.Error()}
+	done := &rinkpb.JobDone{Job: j.key.job, Restarts: j.key.restarts, Exit: scriptEnd(e), Usage: &rinkpb.Usage{}, At: time.Now().UnixNano(), Error: e.Error()}
 	j.batch = done
 	j.mu.Unlock()
 	if note != "" {

@@ -215,7 +215,7 @@ func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.
 			nodeFault = true
 		}
 	}
-	if step == nil && start != nil && start.Stage == slice.StageExec {
+	if step == nil && start != nil && (start.Stage == slice.StageExec || isStream(start.Stage)) {
 		a.scriptFailed(j, id, start)
 		return false
 	}

@@ -178,11 +178,19 @@ func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) 
 	return spec, nil
 }
 
-// batchStreams says where the streams of a batch script go.
+// batchStreams says where the streams of a batch script go: below the directory
+// the job was to run in, wherever it does.
 func (a *Agent) batchStreams(j *job, order *rinkpb.LaunchJob, task *slice.Task) {
 	names := a.fileNames(j, slurm.StepBatch, 0, 0)
+	expand := func(pattern string) string {
+		path := slurm.ExpandFileName(pattern, names)
+		if !filepath.IsAbs(path) && filepath.IsAbs(j.here.WorkDir) {
+			path = filepath.Join(j.here.WorkDir, path)
+		}
+		return path
+	}
 	if order.Input != "" && order.Input != "/dev/null" {
-		task.Stdin = slice.Stream{Kind: slice.StreamFile, Path: slurm.ExpandFileName(order.Input, names)}
+		task.Stdin = slice.Stream{Kind: slice.StreamFile, Path: expand(order.Input)}
 	}
 	out := order.Output
 	if out == "" {
@@ -191,10 +199,10 @@ func (a *Agent) batchStreams(j *job, order *rinkpb.LaunchJob, task *slice.Task) 
 			out = "slurm-%A_%a.out"
 		}
 	}
-	task.Stdout = slice.Stream{Kind: slice.StreamFile, Path: slurm.ExpandFileName(out, names), Append: order.Append}
+	task.Stdout = slice.Stream{Kind: slice.StreamFile, Path: expand(out), Append: order.Append}
 	task.Stderr = slice.Stream{Kind: slice.StreamStdout}
-	if order.Error != "" && slurm.ExpandFileName(order.Error, names) != task.Stdout.Path {
-		task.Stderr = slice.Stream{Kind: slice.StreamFile, Path: slurm.ExpandFileName(order.Error, names), Append: order.Append}
+	if order.Error != "" && expand(order.Error) != task.Stdout.Path {
+		task.Stderr = slice.Stream{Kind: slice.StreamFile, Path: expand(order.Error), Append: order.Append}
 	}
 }
 

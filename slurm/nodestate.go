@@ -280,8 +280,9 @@ func ParseNodeStates(s string) (NodeStateFilter, error) {
 	return f, nil
 }
 
-// Match reports whether a node in that state is asked for. Of a node that is
-// being drained, what is partly in use counts as allocated, as in sinfo.
+// Match reports whether a node in that state is asked for. As in sinfo, what is
+// partly in use counts as allocated, and of a node that is being drained not as
+// mixed.
 func (f NodeStateFilter) Match(s NodeState) bool {
 	if f.all {
 		return true
@@ -312,11 +313,10 @@ func (t nodeTest) holds(s NodeState) bool {
 	if !t.base {
 		return s.Has(t.state)
 	}
-	base := s.Base()
-	if base == NodeMixed && s.Has(NodeDrain) {
-		base = NodeAllocated
+	if s.Base() == NodeMixed {
+		return t.state == NodeAllocated || t.state == NodeMixed && !s.Has(NodeDrain)
 	}
-	return base == t.state
+	return s.Base() == t.state
 }
 
 // IsEmpty reports whether no state was named.

@@ -249,12 +249,12 @@ func TestNodeState(t *testing.T) {
 }
 
 // TestNodeStateFilterAsSinfo has the nodes of a cluster on which n1 is partly in
-// use and draining, n2 in use, n3 drained, n4 down.
+// use and draining, n2 in use, n3 drained, n4 down, n5 partly in use.
 func TestNodeStateFilterAsSinfo(t *testing.T) {
-	nodes := []NodeState{NodeMixed | NodeDrain, NodeAllocated, NodeIdle | NodeDrain, NodeDown}
+	nodes := []NodeState{NodeMixed | NodeDrain, NodeAllocated, NodeIdle | NodeDrain, NodeDown, NodeMixed}
 	for in, want := range map[string]string{
-		"drain": "n1 n3", "down": "n4", "alloc": "n1 n2", "mix": "", "idle": "n3", "drained,draining": "n1 n3", "DRNG": "n1", "drained": "n3", "all": "n1 n2 n3 n4",
-		"~down": "n1 n2 n3", "idle&drain": "n3", "idle+drain": "n3", "drain&~idle": "n1", "down,alloc": "n1 n2 n4", "": "", "resv": "", "fail": "", "failing,reboot,boot": "",
+		"drain": "n1 n3", "down": "n4", "alloc": "n1 n2 n5", "mix": "n5", "idle": "n3", "drained,draining": "n1 n3", "DRNG": "n1", "drained": "n3", "all": "n1 n2 n3 n4 n5",
+		"~down": "n1 n2 n3 n5", "idle&drain": "n3", "idle+drain": "n3", "drain&~idle": "n1", "down,alloc": "n1 n2 n4 n5", "": "", "resv": "", "fail": "", "failing,reboot,boot": "",
 	} {
 		f, err := ParseNodeStates(in)
 		if err != nil {
