@@ -153,6 +153,9 @@ func (s *State) endChecked(old *sched.Job, c EndJob) {
 	case old.IsPending():
 		j.State, j.End, j.Eligible = c.State.Base(), s.at, old.Eligible
 		s.describeEnd(&j, c)
+		if c.Reason == slurm.ReasonNone { // it keeps saying what it waited for
+			j.Reason, j.ReasonText = old.Reason, old.ReasonText
+		}
 		s.set(&j)
 		s.events = append(s.events, JobEnded{Job: &j, At: s.at})
 		return

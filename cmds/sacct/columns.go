@@ -314,10 +314,14 @@ func (v *view) tres(t slurm.TRES) string {
 	return strings.Join(words, ",")
 }
 
-// reason is why a job waited last.
+// reason is why a job waited last. That it waited for its turn does not reach
+// Slurm's database before the job starts.
 func reason(_ *view, r *row) string {
-	if !r.job.Start.IsZero() {
+	switch {
+	case !r.job.Start.IsZero():
 		return r.job.WaitedFor.String()
+	case r.job.HasEnded() && (r.job.Reason == slurm.ReasonResources || r.job.Reason == slurm.ReasonPriority):
+		return slurm.ReasonNone.String()
 	}
 	return r.job.ReasonText()
 }

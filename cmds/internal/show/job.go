@@ -300,9 +300,12 @@ func (j *Job) NodesOrReason() string {
 	return j.NodeText()
 }
 
-// StartAt returns when the job started or is expected to; zero: not known.
+// StartAt returns when the job started or is expected to; zero: not known. Of a
+// job that ended before it started, Slurm says that it started when it ended.
 func (j *Job) StartAt(now time.Time) time.Time {
 	switch {
+	case j.HasEnded() && j.Start.IsZero():
+		return j.End
 	case !j.IsPending():
 		return j.Start
 	case !j.Expected.IsZero():
