@@ -36,6 +36,10 @@ func columnsOf(env *cli.Env, format string) ([]column, error) {
 			continue
 		}
 		f, ok := find(list, a.Name)
+		if left, found := strings.CutSuffix(strings.ToLower(a.Name), "gres"); found && !ok && (left == "alloc" || left == "req") {
+			name := strings.ToUpper(left[:1]) + left[1:]
+			return nil, &fatal{env.Name + ": fatal: " + name + "GRES has been removed, please use " + name + "TRES"}
+		}
 		if !ok {
 			return nil, mistake(env, "Invalid field requested: \"%s\"", a.Name)
 		}

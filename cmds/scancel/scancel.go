@@ -73,24 +73,46 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	for _, out := range reply.Outcomes {
-		name, err := out.What, cli.StatusErr(out.Status)
-		switch {
-		case err == nil:
-			if o.verbose > 0 {
-				env.Infof("Terminating job %s", name)
-			}
-		case o.forgiven(err):
-			if o.verbose > 0 {
-				env.Errorf("Kill job error on job id %s: %s", name, err)
-			}
-		case cli.Is(err, slurm.ErrnoInvalidJobID) && o.quiet:
-			rc = 1
-		default:
-			env.Errorf("Kill job error on job id %s: %s", name, err)
-			rc = exitCode(err)
-		}
+		rc = max(rc, o.tell(env, out.What, cli.StatusErr(out.Status)))
 	}
 	return rc
+}
+
+// tell says what became of a job or step, and returns what that leaves for an
+// exit code.
+func (o *options) tell(env *cli.Env, name string, err error) int {
+	noun := "job id"
+	if strings.Contains(name, ".") {
+		noun = "job step id"
+	}
+	if o.verbose > 0 && !o.quiet && (err == nil || !o.lookedUp()) {
+		what, _ := strings.CutSuffix(noun, " id")
+		what = strings.TrimPrefix(what, "job ")
+		if o.batch {
+			what = "batch " + what
+		}
+		if o.signal != 0 {
+			env.Infof("Signal %d to %s %s", o.signal, what, name)
+		} else {
+			env.Infof("Terminating %s %s", what, name)
+		}
+	}
+	switch {
+	case err == nil:
+		return 0
+	case o.lookedUp() && (cli.Is(err, slurm.ErrnoAlreadyDone) || cli.Is(err, slurm.ErrnoInvalidJobID)):
+		if !o.quiet {
+			env.Errorf("Kill job error on %s %s: %s", noun, name, slurm.ErrnoInvalidJobID)
+		}
+		return 1
+	case o.forgiven(err):
+		if o.verbose > 0 && !o.quiet {
+			env.Errorf("Kill job error on %s %s: %s", noun, name, err)
+		}
+		return 0
+	}
+	env.Errorf("Kill job error on %s %s: %s", noun, name, err)
+	return exitCode(err)
 }
 
 // exitCode is what an error ends scancel with: as much of Slurm's number for it as an
@@ -105,17 +127,15 @@ func exitCode(err error) int {
 
 // forgiven reports whether an outcome is neither a failure nor worth a word
 // unless asked for: ending what has ended and, when jobs are named and nothing
-// else is said of them, ending what never was. A filter, a step or a question
-// to the user makes the named jobs be looked up first, and then they must exist.
+// else is said of them, ending what never was. A filter, a signal, a step or a
+// question to the user makes the named jobs be looked up first, and then they
+// must exist and not have ended.
 func (o *options) forgiven(err error) bool {
-	if cli.Is(err, slurm.ErrnoAlreadyDone) {
-		return true
-	}
-	return cli.Is(err, slurm.ErrnoInvalidJobID) && !o.lookedUp()
+	return cli.Is(err, slurm.ErrnoAlreadyDone) || cli.Is(err, slurm.ErrnoInvalidJobID)
 }
 
 func (o *options) lookedUp() bool {
-	return o.filtered || o.interactive || slices.ContainsFunc(o.refs, func(r slurm.JobRef) bool { return r.HasStep })
+	return o.filtered || o.batch || o.signal != 0 || o.interactive || slices.ContainsFunc(o.refs, func(r slurm.JobRef) bool { return r.HasStep })
 }
 
 // options are what the command line asks for.
@@ -232,7 +252,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		for _, w := range strings.Split(value, ",") {
 			st, err := slurm.ParseJobState(w)
 			if err != nil || st.Base() != slurm.JobPending && st.Base() != slurm.JobRunning && st.Base() != slurm.JobSuspended {
-				return fmt.Errorf("%s: error: Invalid job state specified: %s", env.Name, w)
+				return fmt.Errorf("Invalid job state specified: %s\nValid job states are PENDING, RUNNING, and SUSPENDED", value)
 			}
 			o.states = append(o.states, uint32(st.Base()))
 		}
@@ -296,7 +316,11 @@ func (o *options) confirm(env *cli.Env, client *cli.Client, req *rinkpb.CancelRe
 		if len(jobs) == 0 && ref != nil {
 			rc = 1
 			if !o.quiet {
-				env.Errorf("Kill job error on job id %s: %s", api.JobRefFromProto(ref), slurm.ErrnoInvalidJobID)
+				noun := "job id"
+				if ref.HasStep {
+					noun = "job step id"
+				}
+				env.Errorf("Kill job error on %s %s: %s", noun, api.JobRefFromProto(ref), slurm.ErrnoInvalidJobID)
 			}
 		}
 		for _, j := range jobs {

@@ -109,8 +109,8 @@ func (c *call) hostNames(list string) int {
 			}
 		}
 		if list == "" {
-			c.env.Errorf("no host list is given, and SLURM_JOB_NODELIST is not set")
-			return 1
+			c.env.Errorf("host list is empty")
+			return 0 // as Slurm's
 		}
 	}
 	hosts, err := slurm.ParseHostList(list)
