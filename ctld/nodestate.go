@@ -63,7 +63,9 @@ func (c nodeStateChange) mayChange(conf *sched.Config, n *sched.Node, word strin
 	case "resume":
 		const out = slurm.NodeDrain | slurm.NodeFail | slurm.NodeInvalidReg | slurm.NodePowerDown
 		return n.State.Base() == slurm.NodeDown || n.State.Base() == slurm.NodeFuture || n.State&out != 0
-	case "undrain", "drain", "draining", "drained", "fail", "failing", "down", "idle", "noresp":
+	case "idle":
+		return len(n.Running) == 0
+	case "undrain", "drain", "draining", "drained", "fail", "failing", "down", "noresp":
 		return true
 	}
 	if c.set&power != 0 {
@@ -81,7 +83,7 @@ func nodeUpdates(t *state.State, up state.UpdateNode, c nodeStateChange, word st
 	if strings.EqualFold(word, "resume") {
 		up.Clear |= slurm.NodePowerDown
 	}
-	if c.mute {
+	if c.mute || c.base != nil && *c.base == slurm.NodeIdle {
 		up.Reason = nil
 	}
 	names := up.Nodes
@@ -119,4 +121,52 @@ func nodeUpdates(t *state.State, up state.UpdateNode, c nodeStateChange, word st
 		}
 	}
 	return cmds, err
+}
+
+// reasons parts a change of a reason alone: only nodes that are out of use have one.
+func (c *controller) reasons(up state.UpdateNode) []state.Command {
+	out, well := up, up
+	out.Nodes, well.Nodes, well.Reason = nil, nil, nil
+	c.s.barn.Read(func(t *state.State) {
+		for _, name := range up.Nodes {
+			n := t.Node(name)
+			if n.State.Base() == slurm.NodeDown || n.State.Has(slurm.NodeDrain) || n.State.Has(slurm.NodeFail) {
+				out.Nodes = append(out.Nodes, name)
+			} else {
+				well.Nodes = append(well.Nodes, name)
+			}
+		}
+	})
+	var cmds []state.Command
+	for _, one := range []state.UpdateNode{out, well} {
+		if len(one.Nodes) > 0 {
+			cmds = append(cmds, one)
+		}
+	}
+	return cmds
+}
+
+// sameGres refuses generic resources other than those the nodes have: how many
+// there are is what their agents found and the configuration says.
+func (c *controller) sameGres(nodes []sched.NodeName, list string) error {
+	want, err := slurm.ParseGres(list)
+	if err != nil && !strings.EqualFold(list, "none") {
+		return slurm.ErrnoInvalidGres
+	}
+	same := true
+	c.s.barn.Read(func(t *state.State) {
+		for _, name := range nodes {
+			have := t.Node(name).Gres
+			same = same && len(have) == len(want)
+			for i := 0; same && i < len(have); i++ {
+				same = slices.ContainsFunc(want, func(g slurm.GresItem) bool {
+					return g.Name == have[i].Name && (g.Type == "" || g.Type == have[i].Type) && g.Count == have[i].Count
+				})
+			}
+		}
+	})
+	if !same {
+		return slurm.ErrnoInvalidGres
+	}
+	return nil
 }

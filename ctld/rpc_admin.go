@@ -75,6 +75,10 @@ func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeReque
 				features = strings.Split(value, ",")
 			}
 			up.Features = &features
+		case "gres":
+			if err := c.sameGres(up.Nodes, value); err != nil {
+				return nil, invalid(err)
+			}
 		case "comment":
 			up.Comment = &value
 		case "extra":
@@ -87,6 +91,9 @@ func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeReque
 		return nil, invalid(fmt.Errorf("You must specify a reason when DOWNING or DRAINING a node. Request denied"))
 	}
 	cmds := []state.Command{up}
+	if word == "" && up.Reason != nil {
+		cmds = c.reasons(up)
+	}
 	var impossible error
 	if word != "" {
 		c.s.barn.Read(func(t *state.State) { cmds, impossible = nodeUpdates(t, up, change, word, time.Now()) })

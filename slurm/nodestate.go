@@ -155,7 +155,7 @@ func (s NodeState) show(short bool) string {
 		return word("DRAINING", "DRNG") + sign
 	case s.Has(NodeDrain):
 		return word("DRAINED", "DRAIN") + sign
-	case s.Has(NodeFail) && s.busy():
+	case s.Has(NodeFail) && (base == NodeAllocated || s.Has(NodeCompleting)): // not when only partly in use
 		return word("FAILING", "FAILG") + star
 	case s.Has(NodeFail):
 		return "FAIL" + star
@@ -223,6 +223,19 @@ func NodeStateNames() []string {
 		"power_up", "power_down", "powering_up", "powering_down", "powered_down"}
 }
 
+// nodeStatePrefix returns the first name of a state that begins with word.
+func nodeStatePrefix(word string) (string, bool) {
+	if word == "" {
+		return "", false
+	}
+	for _, name := range NodeStateNames() {
+		if strings.HasPrefix(name, word) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
 // nodeTest is one word of a NodeStateFilter.
 type nodeTest struct {
 	not   bool
@@ -267,7 +280,12 @@ func ParseNodeStates(s string) (NodeStateFilter, error) {
 			default:
 				var ok bool
 				if t.state, t.base, ok = nodeStateWord(part); !ok {
-					return NodeStateFilter{}, badNodeState(part)
+					if t.word, ok = nodeStatePrefix(word); !ok {
+						return NodeStateFilter{}, badNodeState(part)
+					}
+					if t.state, t.base, ok = nodeStateWord(t.word); ok {
+						t.word = ""
+					}
 				}
 			}
 			tests = append(tests, t)

@@ -35,8 +35,8 @@ func (c *call) showNodes(list string) int {
 	byName := map[string]*show.Node{}
 	var all []*show.Node
 	for _, n := range nodes {
-		byName[string(n.Name)] = n
-		if len(names) > 0 || c.o.future || n.State.Base() != slurm.NodeFuture {
+		if c.o.future || n.State.Base() != slurm.NodeFuture {
+			byName[string(n.Name)] = n
 			all = append(all, n)
 		}
 	}

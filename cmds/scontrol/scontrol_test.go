@@ -438,7 +438,7 @@ func TestUpdateJob(t *testing.T) {
 		{"UnknownKey", []string{"jobid=7", "nosuch=1"}, "Update of this parameter is not supported: nosuch=1\nRequest aborted\n", "", 1},
 		{"BeginTimeIsNone", []string{"jobid=7", "begintime=now"}, "Update of this parameter is not supported: begintime=now\nRequest aborted\n", "", 1},
 		{"NotAJob", []string{"jobid=abc", "qos=x"}, "Invalid job id specified for job abc\n", "", 1},
-		{"NoEntity", []string{"qos=x"}, "No valid entity in update command\nInput line must include \"NodeName\", \"PartitionName\" or \"JobId\"\n", "", 1},
+		{"NoEntity", []string{"qos=x"}, "No valid entity in update command\nInput line must include \"NodeName\", \"PartitionName\", \"Reservation\", \"JobId\", or \"SlurmctldDebug\"\n", "", 1},
 		{"OfAReservation", []string{"reservationname=r1", "jobid=7"}, "", "reservationname=r1 ", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -471,7 +471,7 @@ func TestUpdateNodesAndPartitions(t *testing.T) {
 		{"update nodename=n1 state=down", "You must specify a reason when DOWNING or DRAINING a node. Request denied\n", 1},
 		{"update nodename=n1 state=res", "", 0},
 		{"update nodename=n1 state=nosuch", "Invalid input: state=nosuch\nRequest aborted\nValid states are: NoResp DRAIN FAIL FUTURE RESUME POWER_DOWN POWER_UP UNDRAIN\nNot all states are valid given a node's prior state\n", 1},
-		{"update nodename=n1 nosuch=1", "Invalid input: nosuch=1\nRequest aborted\n", 1},
+		{"update nodename=n1 nosuch=1", "Update of this parameter is not supported: nosuch=1\nRequest aborted\n", 1},
 		{"update partitionname=debug state=down maxtime=60", "", 0},
 		{"update partition debug nodes-=n2", "", 0},
 		{"create partitionname=new nodes=n1", "", 0},

@@ -78,7 +78,7 @@ func (c *call) update(args []string) int {
 		return c.updateJobs("", value, rest)
 	}
 	fmt.Fprintln(c.env.Stderr, "No valid entity in update command")
-	fmt.Fprintln(c.env.Stderr, `Input line must include "NodeName", "PartitionName" or "JobId"`)
+	fmt.Fprintln(c.env.Stderr, `Input line must include "NodeName", "PartitionName", "Reservation", "JobId", or "SlurmctldDebug"`)
 	return 1
 }
 
@@ -222,19 +222,25 @@ func utc(t time.Time) string { return "uts" + strconv.FormatInt(t.Unix(), 10) }
 
 // updateNodes changes nodes.
 func (c *call) updateNodes(nodes string, changes []*rinkpb.KeyValue) int {
-	known := map[string]string{
-		"state": "state", "reason": "reason", "weight": "weight", "features": "availablefeatures", "availablefeatures": "availablefeatures",
-		"activefeatures": "activefeatures", "comment": "comment", "extra": "extra",
-	}
 	req := &rinkpb.ModifyNodeRequest{Nodes: nodes}
 	state, reason := "", ""
 	for _, kv := range changes {
-		key := strings.ToLower(kv.Key)
-		if known[key] == "" || kv.Op != "=" {
-			return c.badInput(kv)
+		key := nodeKey(kv.Key)
+		if key == "" || kv.Op != "=" {
+			return c.unsupported(kv)
 		}
 		value := kv.Value
 		switch key {
+		case "weight":
+			n, err := strconv.ParseInt(value, 10, 64)
+			switch {
+			case err != nil:
+				c.env.Errorf("Weight value (%s) is not a valid number", value)
+				continue
+			case n < 0:
+				c.env.Errorf("Weight value (%s) is less than zero", value)
+				continue
+			}
 		case "state":
 			if state = nodeState(value); state == "" {
 				fmt.Fprintf(c.env.Stderr, "Invalid input: %s=%s\nRequest aborted\nValid states are: %s\nNot all states are valid given a node's prior state\n", kv.Key, value,
@@ -245,7 +251,7 @@ func (c *call) updateNodes(nodes string, changes []*rinkpb.KeyValue) int {
 		case "reason":
 			reason = value
 		}
-		req.Changes = append(req.Changes, &rinkpb.KeyValue{Key: known[key], Value: value, Op: kv.Op})
+		req.Changes = append(req.Changes, &rinkpb.KeyValue{Key: key, Value: value, Op: kv.Op})
 	}
 	if (state == "down" || state == "drain" || state == "fail") && reason == "" {
 		fmt.Fprintln(c.env.Stderr, "You must specify a reason when DOWNING or DRAINING a node. Request denied")
@@ -263,16 +269,31 @@ func (c *call) updateNodes(nodes string, changes []*rinkpb.KeyValue) int {
 	return 0
 }
 
+// nodeKeys are what may be changed of a node, and how many letters of it are enough.
+var nodeKeys = []struct {
+	name    string
+	letters int
+	as      string
+}{
+	{"ActiveFeatures", 3, ""}, {"AvailableFeatures", 3, ""}, {"Comment", 3, ""}, {"Extra", 1, ""}, {"Features", 1, "availablefeatures"}, {"Gres", 1, ""},
+	{"Reason", 1, ""}, {"State", 1, ""}, {"Weight", 1, ""},
+}
+
+// nodeKey returns the name under which the controller knows a key of a node, ""
+// when it is none.
+func nodeKey(word string) string {
+	for _, k := range nodeKeys {
+		if len(word) >= k.letters && len(word) <= len(k.name) && strings.EqualFold(k.name[:len(word)], word) {
+			return show.Or(k.as, strings.ToLower(k.name))
+		}
+	}
+	return ""
+}
+
 // nodeState returns the state a word, perhaps cut short, asks for, "" when there
 // is none.
 func nodeState(word string) string {
 	word = strings.ToLower(word)
-	switch word {
-	case "drained", "draining":
-		return "drain"
-	case "failing":
-		return "fail"
-	}
 	if word == "power_down" || word == "power_up" {
 		return word
 	}

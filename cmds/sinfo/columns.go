@@ -41,7 +41,11 @@ type field struct {
 	key  keyFunc
 }
 
-func (f field) whole() field { f.Whole = true; return f }
+// wholeHeader leaves the header as it is where the value is cut.
+func (f field) wholeHeader() field { f.WholeHeader = true; return f }
+
+// starred keeps the star behind a name that is cut.
+func (f field) starred() field { f.Star = true; return f }
 
 // partition is a field that belongs to the partition.
 func partition(letter byte, names, header string, value func(*sched.Partition) string) field {
@@ -97,7 +101,7 @@ func fields() []field {
 	cores := func(n *show.Node) int64 { return int64(n.Cores) }
 	threads := func(n *show.Node) int64 { return int64(n.Threads) }
 	list := []field{
-		ranged(0, "AllocMem", "ALLOCMEM", func(n *show.Node) int64 { return int64(n.UsedMem) }),
+		node(0, "AllocMem", "ALLOCMEM", "0", func(_ *view, n *show.Node) string { return strconv.FormatInt(int64(n.UsedMem), 10) }),
 		partition('S', "AllocNodes", "ALLOCNODES", func(p *sched.Partition) string { return show.List(p.AllocNodes, "all") }),
 		partition('a', "Available", "AVAIL", avail),
 		{column: column{Letter: 'V', Names: []string{"Cluster"}, Header: "CLUSTER", Value: func(v *view, _ *group) string { return show.Or(v.asked, show.NA) }}},
@@ -126,7 +130,7 @@ func fields() []field {
 			Value:   func(_ *view, g *group) string { return strconv.Itoa(len(g.nodes)) },
 			Compare: show.By(func(_ *view, g *group) int { return len(g.nodes) })}},
 		partition('h', "OverSubscribe Share", "OVERSUBSCRIBE", func(p *sched.Partition) string { return show.Or(p.OverSubscribe, "NO") }),
-		partition('P', "Partition", "PARTITION", starred),
+		partition('P', "Partition", "PARTITION", starred).starred(),
 		partition('R', "PartitionName", "PARTITION", func(p *sched.Partition) string { return string(p.Name) }),
 		node(0, "Port", "PORT", "", func(_ *view, n *show.Node) string { return strconv.Itoa(n.Port) }),
 		partition('M', "PreemptMode", "PREEMPT_MODE", func(p *sched.Partition) string { return show.Or(p.PreemptMode, "OFF") }),
@@ -143,7 +147,12 @@ func fields() []field {
 			return fmt.Sprintf("%d:%d:%d", n.Sockets, n.Cores, n.Threads)
 		}},
 		state('t', "StateCompact", "STATE", func(s slurm.NodeState) string { return s.Short() }),
-		state(0, "StateComplete", "STATECOMPLETE", slurm.NodeState.String),
+		state(0, "StateComplete", "STATECOMPLETE", func(s slurm.NodeState) string {
+			if s.Base() == slurm.NodeMixed && s.Has(slurm.NodeDrain) {
+				s = s.Flags() | slurm.NodeAllocated // what is being drained is not told apart
+			}
+			return s.String()
+		}),
 		state('T', "StateLong State", "STATE", func(s slurm.NodeState) string { return s.Long() }),
 		ranged('Z', "Threads", "THREADS", threads),
 		partition('l', "Time", "TIMELIMIT", func(p *sched.Partition) string { return limit(p.MaxTime) }),
@@ -177,7 +186,7 @@ func nodeList() field {
 				return cmp.Compare(len(x), len(y))
 			}
 			return show.CompareNames(x[0], y[0])
-		}}}.whole()
+		}}}.wholeHeader()
 }
 
 // state is a field that words a node's state.

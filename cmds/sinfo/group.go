@@ -155,11 +155,11 @@ func (o *options) wants(n *show.Node) bool {
 	if o.hasNodes && !slices.Contains(o.nodes, string(n.Name)) {
 		return false
 	}
-	return o.states.IsEmpty() || o.states.Match(state)
+	return o.states.IsEmpty() && !o.hasStates || o.states.Match(state)
 }
 
 func (o *options) wantsPartition(p *sched.Partition) bool {
-	if len(o.partitions) > 0 {
+	if o.partitions != nil {
 		return slices.Contains(o.partitions, string(p.Name))
 	}
 	return o.all || !p.Hidden || o.me == 0

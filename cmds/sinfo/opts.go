@@ -29,6 +29,9 @@ type options struct {
 	byName    bool
 	hasFormat bool
 	sort      string
+	hasSort   bool
+
+	typed, typedFormat bool // the command line is being read; --format stood there
 
 	noHeader, noConvert bool
 	iterate             int
@@ -77,6 +80,7 @@ func parse(env *cli.Env) (*options, error) {
 			}
 		}
 	}
+	o.typed = true
 	given, words, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
 	for _, g := range given {
 		if err := o.set(env, g.Name(), g.Value); err != nil {
@@ -90,6 +94,9 @@ func parse(env *cli.Env) (*options, error) {
 		return nil, err
 	}
 	_ = words // words that belong to no option mean nothing, as in Slurm
+	if o.long && o.typedFormat {
+		return nil, &usageError{[]string{env.Name + ": fatal: Options -o(--format) and -l(--long) are mutually exclusive. Please remove one and retry."}}
+	}
 	o.settle()
 	return o, nil
 }
@@ -109,7 +116,8 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "federation", "local":
 		// One cluster is all there is to show.
 	case "format", "Format":
-		o.format, o.byName, o.hasFormat = value, name == "Format", true
+		o.format, o.byName, o.hasFormat = value, o.byName || name == "Format", true
+		o.typedFormat = o.typedFormat || o.typed && name == "format"
 	case "future":
 		o.future = true
 	case "help":
@@ -129,7 +137,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "iterate":
 		n, err := strconv.Atoi(value)
 		if err != nil || n <= 0 {
-			return mistake(env, "--iterate=%s", value)
+			return mistake(env, "Error: invalid entry for --iterate=%s", value)
 		}
 		o.iterate = n
 	case "json", "yaml":
@@ -151,13 +159,13 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "noheader":
 		o.noHeader = true
 	case "partition":
-		o.partitions, o.all = show.Words(value), true
+		o.partitions, o.all = append([]string{}, show.Words(value)...), true
 	case "reservation":
 		o.reservations = true
 	case "responding":
 		o.responding = true
 	case "sort":
-		o.sort = value
+		o.sort, o.hasSort = value, true
 	case "states":
 		return o.setStates(env, value)
 	case "summarize":
@@ -167,6 +175,10 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	}
 	return nil
 }
+
+// validStates is what Slurm names when a state is none, which is not all it takes.
+const validStates = "unknown,down,idle,allocated,?,mixed,future,drain,drained,draining,no_respond,reserved,perfctrs,cloud,completing," +
+	"powering_down,powered_down,power_down,powering_up,fail,maint,reboot,reboot^,unknown"
 
 func (o *options) setStates(env *cli.Env, list string) error {
 	f, err := slurm.ParseNodeStates(list)
@@ -181,7 +193,7 @@ func (o *options) setStates(env *cli.Env, list string) error {
 		}
 	}
 	e := mistake(env, "Bad state string: \"%s\"", list).(*usageError)
-	e.lines = append(e.lines, env.Name+": error: Valid node states are: all,"+strings.Join(slurm.NodeStateNames(), ","))
+	e.lines = append(e.lines, env.Name+": error: valid states: "+validStates)
 	return e
 }
 
@@ -208,21 +220,21 @@ func (o *options) settle() {
 		switch {
 		case o.summary:
 			o.format = summaryFormat
-		case o.reasons && o.long:
-			o.format = longReasonFormat
-		case o.reasons:
-			o.format = reasonFormat
 		case o.apart && o.long:
 			o.format = longNodeFormat
 		case o.apart:
 			o.format = nodeFormat
+		case o.reasons && o.long:
+			o.format = longReasonFormat
+		case o.reasons:
+			o.format = reasonFormat
 		case o.long:
 			o.format = longFormat
 		default:
 			o.format = defaultFormat
 		}
 	}
-	if o.sort == "" {
+	if !o.hasSort {
 		o.sort = defaultSort
 		if o.apart {
 			o.sort = nodeSort

@@ -10,7 +10,6 @@ import (
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/sched"
-	"github.com/runink/rink/slurm"
 )
 
 // printNodes prints the table of partitions and nodes.
@@ -62,12 +61,36 @@ func keysOf(table show.Table[*view, *group], exact bool) []keyFunc {
 	return keys
 }
 
-// sortGroups sorts the rows; #P is the order of the partitions in the
-// configuration.
+// sortGroups sorts the rows by the letters of order, the last first, whatever
+// stands between them; #P is the order of the partitions in the configuration,
+// which has no other direction.
 func sortGroups(cols []column, order string, v *view, groups []*group) {
-	byIndex := func(_ *view, a, b *group) int { return cmp.Compare(a.index, b.index) }
-	// A letter that is no column does not sort, as in Slurm.
-	show.Sort(cols, v, groups, slurm.ParseSort(order), map[string]func(*view, *group, *group) int{"#P": byIndex, "#R": byIndex})
+	for i := len(order) - 1; i >= 0; i-- {
+		before := byte(0)
+		if i > 0 {
+			before = order[i-1]
+		}
+		compare := func(a, b *group) int { return cmp.Compare(a.index, b.index) }
+		if c := order[i]; before != '#' || c != 'P' && c != 'R' {
+			k := slices.IndexFunc(cols, func(col column) bool { return col.Letter == c })
+			// A letter that is no column, and these two, sort nothing and are not refused.
+			if k < 0 || c == 'C' || c == 'G' {
+				continue
+			}
+			compare = func(a, b *group) int {
+				if cols[k].Compare != nil {
+					return cols[k].Compare(v, a, b)
+				}
+				return strings.Compare(cols[k].Value(v, a), cols[k].Value(v, b))
+			}
+		}
+		slices.SortStableFunc(groups, func(a, b *group) int {
+			if before == '-' {
+				return -compare(a, b)
+			}
+			return compare(a, b)
+		})
+	}
 }
 
 // widen makes the column of partitions wide enough for the longest name, and in

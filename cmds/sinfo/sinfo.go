@@ -37,6 +37,7 @@ func Run(env *cli.Env) int {
 	if o.clusters != "" {
 		if other := show.Cluster(o.clusters, client.Cluster); other != "" {
 			env.Errorf("No cluster '%s' known by database.", other)
+			env.Errorf("'%s' can't be reached now, or it is an invalid entry for --cluster.  Use 'sacctmgr list clusters' to see available clusters.", o.clusters)
 			return 1
 		}
 	}

@@ -21,6 +21,9 @@ type Column[V, R any] struct {
 	// Whole says that a right justified value is not cut at the column's width, as
 	// Slurm has it for lists of nodes.
 	Whole bool
+	// WholeHeader says so of the header, and Star that a * at the end of a value
+	// is kept when the value is cut.
+	WholeHeader, Star bool
 }
 
 // piece is a column as a format asks for it.
@@ -147,7 +150,7 @@ func (t *Table[V, R]) Widen(width int, headers ...string) {
 func (t *Table[V, R]) Header(w *bufio.Writer) {
 	for _, p := range t.pieces {
 		if p.column != nil {
-			pad(w, p.column.Header, p.width, p.right, false)
+			pad(w, p.column.Header, p.width, p.right, p.column.WholeHeader)
 		}
 		w.WriteString(p.after)
 	}
@@ -158,7 +161,11 @@ func (t *Table[V, R]) Header(w *bufio.Writer) {
 func (t *Table[V, R]) Row(w *bufio.Writer, v V, r R) {
 	for _, p := range t.pieces {
 		if p.column != nil {
-			pad(w, p.column.Value(v, r), p.width, p.right, p.column.Whole)
+			value := p.column.Value(v, r)
+			if p.column.Star && p.width > 0 && len(value) > p.width && strings.HasSuffix(value, "*") {
+				value = value[:p.width-1] + "*"
+			}
+			pad(w, value, p.width, p.right, p.column.Whole)
 		}
 		w.WriteString(p.after)
 	}
