@@ -121,26 +121,31 @@ func (c *controller) ModifyPartition(ctx context.Context, req *rinkpb.ModifyPart
 		return nil, err
 	}
 	if !c.s.administers(u.UID) {
-		return nil, invalid(slurm.ErrnoAccessDenied)
+		return nil, invalid(slurm.ErrnoUserIDMissing)
 	}
 	var p *sched.Partition
 	var nodes []*sched.Node
+	var accounts *sched.Accounts
 	c.s.barn.Read(func(t *state.State) {
-		p, nodes = t.Config().Partition(sched.PartitionName(req.Name)), t.Nodes()
+		p, nodes, accounts = t.Config().Partition(sched.PartitionName(req.Name)), t.Nodes(), t.Accounts()
 	})
 	switch {
 	case p == nil && !req.Create:
 		return nil, invalid(slurm.ErrnoInvalidPartition)
 	case p != nil && req.Create:
-		return nil, invalid(fmt.Errorf("Partition already exists: %s", req.Name))
+		return nil, invalid(slurm.ErrnoInvalidPartition)
 	}
 	var next sched.Partition
 	if p != nil {
 		next = *p
 	} else {
 		next = sched.DefaultPartition(sched.PartitionName(req.Name))
+		next.MinNodes = 1
 	}
 	for _, w := range req.Changes {
+		if w.Key == "qos" && w.Value != "" && accounts != nil && accounts.QOS[w.Value] == nil {
+			return nil, invalid(slurm.ErrnoInvalidQOS)
+		}
 		if err := sched.ChangePartition(&next, w.Key, w.Value, nodes); err != nil {
 			return nil, invalid(err)
 		}

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -97,7 +98,11 @@ func ChangePartition(p *Partition, key, value string, nodes []*Node) error {
 		}
 		p.Quota = q.String()
 	case "gracetime":
-		return limit(&p.GraceTime)
+		n, err := strconv.ParseUint(value, 10, 31)
+		if err != nil {
+			return limit(&p.GraceTime)
+		}
+		p.GraceTime = slurm.Duration(n) // plain numbers are seconds
 	case "overtimelimit":
 		return limit(&p.OverTimeLimit)
 	case "minnodes":
@@ -110,7 +115,12 @@ func ChangePartition(p *Partition, key, value string, nodes []*Node) error {
 		return count(&p.MaxCPUsPerSocket)
 	case "exclusivetopo":
 		return flag(&p.ExclusiveTopo)
-	case "priority", "prioritytier":
+	case "priority":
+		if err := number(&p.PriorityTier); err != nil {
+			return err
+		}
+		p.PriorityJobFactor = p.PriorityTier
+	case "prioritytier":
 		return number(&p.PriorityTier)
 	case "priorityjobfactor":
 		return number(&p.PriorityJobFactor)
@@ -158,6 +168,26 @@ func ChangePartition(p *Partition, key, value string, nodes []*Node) error {
 		p.AllocNodes = words()
 	case "qos":
 		p.QOS = value
+	case "jobdefaults":
+		var list []string
+		for item := range strings.SplitSeq(value, ",") {
+			name, text, _ := strings.Cut(item, "=")
+			n, err := strconv.ParseUint(text, 10, 32)
+			i := slices.IndexFunc([]string{"DefCpuPerGPU", "DefMemPerGPU"}, func(s string) bool { return strings.EqualFold(s, name) })
+			switch {
+			case value == "":
+			case err != nil || i < 0:
+				return slurm.ErrnoInvalidJobDefaults
+			default:
+				list = append(list, fmt.Sprintf("%s=%d", []string{"DefCpuPerGPU", "DefMemPerGPU"}[i], n))
+			}
+		}
+		p.JobDefaults = strings.Join(list, ",")
+	case "tresbillingweights":
+		if _, err := slurm.ParseBillingWeights(value); err != nil && value != "" {
+			return slurm.ErrnoInvalidTRESBillingWeights
+		}
+		p.BillingWeights = value
 	case "alternate":
 		p.Alternate = value
 	default:

@@ -52,7 +52,7 @@ func Resolve(req Request, cfg *Config, nodes []*Node, now time.Time) (*Job, []st
 		Umask: req.Umask, Rlimits: req.Rlimits, Submit: now, State: slurm.JobPending, Scheduler: "Main",
 	}
 	for _, step := range []func() error{
-		r.allowed, r.names, r.partitions, r.account, r.times, r.array, r.where, r.size, r.devices, r.memory, r.shape, r.licenses, r.possible, r.begin,
+		r.allowed, r.names, r.partitions, r.account, r.reserved, r.times, r.array, r.where, r.size, r.devices, r.memory, r.shape, r.licenses, r.possible, r.begin,
 	} {
 		if err := step(); err != nil {
 			lines := r.lines
@@ -158,8 +158,11 @@ func (r *resolver) names() error {
 	default:
 		j.Requeue = conf(r.cfg).JobRequeue
 	}
-	return r.req.Resv.check(j, r.req.Groups)
+	return nil
 }
+
+// reserved refuses reservations that are not there or do not let the job in.
+func (r *resolver) reserved() error { return r.req.Resv.check(r.job, r.req.Groups) }
 
 // partitions finds the partitions asked for, or the default one, and leaves out
 // those the user may not use, if there are others.

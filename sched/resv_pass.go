@@ -326,9 +326,9 @@ func (c *cycle) whyOff(a *ask, p *part) Why {
 	if by == nil || c.couldRunOn(a, p, c.resv) {
 		return Why{}
 	}
-	text := slurm.ReasonReqNodeNotAvail.String() + ", Reserved for maintenance"
-	if !by.Has(slurm.ResvMaint) && by.Active(c.at) {
-		text = slurm.ReasonReqNodeNotAvail.String() + ", May be reserved for other job"
+	text := slurm.ReasonReqNodeNotAvail.String() + ", May be reserved for other job"
+	if by.Has(slurm.ResvMaint) {
+		text = slurm.ReasonReqNodeNotAvail.String() + ", Reserved for maintenance"
 	}
 	return Why{Reason: slurm.ReasonReqNodeNotAvail, Text: text}
 }

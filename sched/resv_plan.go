@@ -124,6 +124,11 @@ func (d *resvDraft) times() error {
 // kind refuses flags and amounts that do not go together.
 func (d *resvDraft) kind() error {
 	r := &d.r
+	for _, l := range r.Licenses.Items {
+		if d.v.LicensesAll.Get(l.FullName()) == 0 {
+			return refuse(slurm.ErrnoInvalidLicenses, "there is no licence %s", l.FullName())
+		}
+	}
 	nodes := d.named || d.count > 0 || len(d.counts) > 0 || d.cores > 0 || len(r.Nodes) > 0
 	switch {
 	case r.Has(slurm.ResvTimeFloat) && r.Repeats():
@@ -134,8 +139,6 @@ func (d *resvDraft) kind() error {
 		return refuse(slurm.ErrnoReservationInvalid, "neither nodes nor licences")
 	case !nodes && !d.all && !r.Has(slurm.ResvAnyNodes):
 		return refuse(slurm.ErrnoReservationInvalid, "licences without nodes, and not flagged so")
-	case nodes && r.Has(slurm.ResvAnyNodes) && r.Licenses.IsZero():
-		return refuse(slurm.ErrnoReservationInvalid, "any nodes without licences")
 	case r.Has(slurm.ResvPartNodes) && (r.Partition == "" || d.old == nil && !d.all):
 		return refuse(slurm.ErrnoReservationInvalid, "the nodes of a partition without the partition, or without all of them")
 	case len(d.coresEach) > 0 && d.named && len(d.coresEach) > 1 && len(d.coresEach) != len(r.Nodes):
@@ -208,7 +211,9 @@ func (d *resvDraft) byNumber(part *Partition, constraint slurm.Constraint) error
 	for _, n := range d.counts {
 		count += n
 	}
-	r.Flags &^= slurm.ResvSpecNodes
+	if d.old == nil {
+		r.Flags &^= slurm.ResvSpecNodes // it stays with one whose nodes were named before
+	}
 	r.NodeCnt = count
 	// Who asks for more than there is gets what there is, as in Slurm.
 	want := count

@@ -39,7 +39,7 @@ func newResvDraft(v View, old *Reservation, now time.Time) *resvDraft {
 func (d *resvDraft) word(w ResvWord) error {
 	r := &d.r
 	bad := func(code slurm.Errno) error { return refuse(code, "%s%s%s", w.Key, w.Op, w.Value) }
-	if w.Op != "=" && w.Key != "users" && w.Key != "accounts" && w.Key != "groups" && w.Key != "qos" && w.Key != "flags" {
+	if w.Op != "=" && w.Key != "duration" && w.Key != "users" && w.Key != "accounts" && w.Key != "groups" && w.Key != "qos" && w.Key != "flags" {
 		return bad(slurm.ErrnoReservationInvalid)
 	}
 	switch w.Key {
@@ -59,6 +59,11 @@ func (d *resvDraft) word(w ResvWord) error {
 		length, err := slurm.ParseDuration(w.Value)
 		if err != nil || length <= 0 {
 			return bad(slurm.ErrnoInvalidTime)
+		}
+		if was := slurm.Duration(r.End.Sub(r.Start) / time.Second); w.Op == "+=" {
+			length += was
+		} else if w.Op == "-=" {
+			length = max(0, was-length)
 		}
 		r.Duration = length
 	case "flags":

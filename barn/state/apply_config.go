@@ -136,7 +136,7 @@ func (s *State) updatePartition(c UpdatePartition) error {
 			return fmt.Errorf("cannot delete partition %q: %w", name, slurm.ErrnoInvalidPartition)
 		}
 		if id := s.userOf(name); id != 0 {
-			return fmt.Errorf("cannot delete partition %s: job %d is in it: %w", name, id, slurm.ErrnoPartitionInUse)
+			return slurm.ErrnoPartitionInUse
 		}
 		s.setPartitions(without(s.config.Partitions, func(p *sched.Partition) bool { return p == old }))
 		return nil

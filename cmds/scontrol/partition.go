@@ -1,10 +1,12 @@
 package scontrol
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
@@ -12,7 +14,7 @@ import (
 
 // showPartitions is "show partition [NAME]".
 func (c *call) showPartitions(name string) int {
-	parts, err := show.Partitions(c.env, c.client)
+	parts, err := c.view.LoadPartitions(c.env, c.client)
 	if err != nil {
 		return c.failed("slurm_load_partitions error", err)
 	}
@@ -24,17 +26,21 @@ func (c *call) showPartitions(name string) int {
 	for _, n := range nodes {
 		byName[n.Name] = n
 	}
+	licenses, err := c.trackedLicenses()
+	if err != nil {
+		return c.failed("slurm_load_partitions error", err)
+	}
 	var b strings.Builder
 	var data []any
 	for _, p := range parts {
-		if name != "" && string(p.Name) != name || name == "" && p.Hidden && !c.o.seesAll() {
+		if name != "" && string(p.Name) != name || p.Hidden && !c.o.seesAll() {
 			continue
 		}
 		if c.o.encoding != "" {
-			data = append(data, partitionData(p, byName))
+			data = append(data, partitionData(p, byName, licenses))
 			continue
 		}
-		b.WriteString(c.partitionRecord(p, byName))
+		b.WriteString(c.partitionRecord(p, byName, licenses))
 	}
 	switch {
 	case c.o.encoding != "":
@@ -48,7 +54,7 @@ func (c *call) showPartitions(name string) int {
 }
 
 // total adds up what the nodes of a partition have.
-func total(p *sched.Partition, nodes map[sched.NodeName]*show.Node) (cpus, count int, tres slurm.TRES) {
+func total(p *sched.Partition, nodes map[sched.NodeName]*show.Node, licenses slurm.TRES) (cpus, count int, tres slurm.TRES) {
 	for _, name := range p.Nodes {
 		n := nodes[name]
 		if n == nil {
@@ -61,7 +67,30 @@ func total(p *sched.Partition, nodes map[sched.NodeName]*show.Node) (cpus, count
 	if count > 0 {
 		tres = tres.With("node", int64(count))
 	}
-	return cpus, count, tres
+	return cpus, count, append(tres, licenses...)
+}
+
+// trackedLicenses are the licences that AccountingStorageTRES names; they belong
+// to every partition.
+func (c *call) trackedLicenses() (slurm.TRES, error) {
+	if !slices.ContainsFunc(c.view.Tracked, func(key string) bool { return strings.HasPrefix(strings.ToLower(key), "license/") }) {
+		return nil, nil
+	}
+	ctx, cancel := c.env.Call(show.CallLimit())
+	defer cancel()
+	reply, err := c.client.ListLicenses(ctx, &rinkpb.ListLicensesRequest{})
+	if err != nil {
+		return nil, cli.CallErr(err)
+	}
+	var out slurm.TRES
+	for _, key := range c.view.Tracked {
+		typ, name, _ := strings.Cut(key, "/")
+		i := slices.IndexFunc(reply.Licenses, func(l *rinkpb.LicenseInfo) bool { return l.Name == name })
+		if strings.EqualFold(typ, "license") && i >= 0 {
+			out = append(out, slurm.TRESItem{Type: "license", Name: name, Count: int64(reply.Licenses[i].Total)})
+		}
+	}
+	return out, nil
 }
 
 // herds are how the partitions with a quota stand; nobody knows when the controller
@@ -81,8 +110,8 @@ func (c *call) herds() map[string]*rinkpb.HerdStanding {
 }
 
 // partitionRecord is the record of a partition.
-func (c *call) partitionRecord(p *sched.Partition, nodes map[sched.NodeName]*show.Node) string {
-	cpus, count, tres := total(p, nodes)
+func (c *call) partitionRecord(p *sched.Partition, nodes map[sched.NodeName]*show.Node, licenses slurm.TRES) string {
+	cpus, count, tres := total(p, nodes, licenses)
 	r := newRecord(c.o.oneLine)
 	r.put("PartitionName", string(p.Name))
 	accounts, accountList := "AllowAccounts", p.AllowAccounts
@@ -159,8 +188,8 @@ func memory(which string, perCPU, perNode slurm.MB) (key, value string) {
 }
 
 // partitionData is everything known of a partition.
-func partitionData(p *sched.Partition, nodes map[sched.NodeName]*show.Node) show.Object {
-	cpus, count, tres := total(p, nodes)
+func partitionData(p *sched.Partition, nodes map[sched.NodeName]*show.Node, licenses slurm.TRES) show.Object {
+	cpus, count, tres := total(p, nodes, licenses)
 	list := func(names []string) string { return strings.Join(names, ",") }
 	return show.Object{
 		{Key: "name", Value: string(p.Name)},

@@ -43,6 +43,7 @@ type resvWords struct {
 	req        *rinkpb.ModifyReservationRequest
 	given      map[string]bool
 	start, end time.Time
+	length     time.Duration
 	flags      slurm.ResvFlags
 	all        bool // all nodes
 }
@@ -55,6 +56,7 @@ func (c *call) readReservation(words []string, verb string) (w *resvWords, ok bo
 		c.env.Errorf("%s  No reservation %s.", fmt.Sprintf(format, args...), verb)
 		return nil, false
 	}
+	seen := map[string]bool{}
 	for i, word := range words {
 		kv := pairs([]string{word})[0]
 		key := resvKey(kv.Key)
@@ -70,6 +72,11 @@ func (c *call) readReservation(words []string, verb string) (w *resvWords, ok bo
 			return refuse("Unknown parameter %s.", word)
 		}
 		value := kv.Value
+		if seen[key] && (key == "users" || key == "accounts" || key == "groups") {
+			c.env.Errorf("Parameter %s specified more than once", word)
+			return nil, false
+		}
+		seen[key] = true
 		switch key {
 		case "reservationname":
 			w.req.Name = value
@@ -87,9 +94,11 @@ func (c *call) readReservation(words []string, verb string) (w *resvWords, ok bo
 			}
 			value = utc(at)
 		case "duration":
-			if d, err := slurm.ParseDuration(value); err != nil || d < 0 {
+			d, err := slurm.ParseDuration(value)
+			if err != nil || d < 0 {
 				return refuse("Invalid duration %s.", word)
 			}
+			w.length = time.Duration(d) * time.Second
 		case "maxstartdelay":
 			if _, err := slurm.ParseDuration(value); err != nil {
 				return refuse("Invalid duration %s.", word)
@@ -116,6 +125,10 @@ func (c *call) readReservation(words []string, verb string) (w *resvWords, ok bo
 				return refuse("Invalid TRES value %s.", word)
 			}
 			for _, item := range t {
+				if !slices.Contains([]string{"cpu", "mem", "node", "license", "gres", "energy", "billing", "bb", "fs", "vmem", "pages"}, item.Type) {
+					c.env.Errorf("couldn't identify configured TRES '%s'", item.Key())
+					return nil, false
+				}
 				if item.Type != "cpu" && item.Type != "node" && item.Type != "license" {
 					c.env.Errorf("TRES type '%s' not supported with reservations", item.Key())
 					return nil, false
@@ -145,6 +158,8 @@ func (c *call) createReservation(words []string) int {
 		missing = "A start time must be given."
 	case !g["duration"] && !g["endtime"]:
 		missing = "An end time or duration must be given."
+	case g["endtime"] && g["duration"] && w.length != 0 && !w.start.Add(w.length).Equal(w.end):
+		missing = "StartTime + Duration does not equal EndTime."
 	case g["endtime"] && w.start.After(w.end):
 		missing = "Start time cannot be after end time."
 	case w.flags.Has(slurm.ResvPartNodes) && !(g["partitionname"] && w.all):
@@ -187,11 +202,12 @@ func (c *call) updateReservation(words []string) int {
 	return c.say(0, "Reservation updated.")
 }
 
-// deleteReservation is "delete ReservationName=NAME".
-func (c *call) deleteReservation(word string) int {
+// deleteReservation is "delete ReservationName=NAME"; typed is the first of the
+// words as they stood.
+func (c *call) deleteReservation(word, typed string) int {
 	_, name, _ := strings.Cut(word, "=")
 	if _, err := c.modifyReservation(&rinkpb.ModifyReservationRequest{Name: name, Delete: true}); err != nil {
-		return c.failed("delete_reservation "+word, err)
+		return c.failed("delete_reservation "+typed, err)
 	}
 	return 0
 }

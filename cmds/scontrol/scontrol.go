@@ -222,8 +222,8 @@ func (c *call) do(words []string) int {
 	}
 	args := words[1:]
 	switch {
-	case len(args) < k.min && k.name == "update":
-		fmt.Fprintln(c.env.Stderr, "too few arguments for update keyword")
+	case len(args) < k.min && (k.name == "update" || k.name == "create" || k.name == "delete"):
+		fmt.Fprintf(c.env.Stderr, "too few arguments for %s keyword\n", k.name)
 		return 1
 	case len(args) < k.min:
 		fmt.Fprintf(c.env.Stderr, "too few arguments for keyword:%s\n", words[0])

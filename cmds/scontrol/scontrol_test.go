@@ -305,7 +305,7 @@ func TestShowPartition(t *testing.T) {
 	if got, code := run(t, c, []string{"show", "part"}); got != want || code != 0 {
 		t.Errorf("exit status %d, printed\n%s\nwant\n%s", code, got, want)
 	}
-	got, _ := run(t, c, []string{"show", "partition", "chem", "-o"})
+	got, _ := run(t, c, []string{"-a", "show", "partition", "chem", "-o"})
 	for _, part := range []string{"PartitionName=chem AllowGroups=ALL AllowAccounts=chem ", "AllocNodes=ALL Alternate=debug Default=NO ", "DefaultTime=00:10:00 ", "MaxTime=01:00:00 ",
 		"OverTimeLimit=5 ", "Hidden=YES", "DefMemPerCPU=100 MaxMemPerNode=UNLIMITED"} {
 		if !strings.Contains(got, part) {

@@ -2,7 +2,6 @@ package scontrol
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -307,111 +306,4 @@ func nodeState(word string) string {
 		}
 	}
 	return ""
-}
-
-func (c *call) badInput(kv *rinkpb.KeyValue) int {
-	fmt.Fprintf(c.env.Stderr, "Invalid input: %s%s%s\nRequest aborted\n", kv.Key, kv.Op, kv.Value)
-	return 1
-}
-
-// create is "create PartitionName=NAME KEY=VALUE...".
-func (c *call) create(args []string) int {
-	if isReservation(args[0]) {
-		return c.createReservation(args)
-	}
-	if len(args) > 1 && !strings.Contains(args[0], "=") && !strings.Contains(args[1], "=") {
-		args = append([]string{args[0] + "=" + args[1]}, args[2:]...)
-	}
-	list := pairs(args)
-	if value, rest, ok := target(list, "partitionname", "partition"); ok {
-		return c.modifyPartition(&rinkpb.ModifyPartitionRequest{Name: value, Create: true}, rest)
-	}
-	return c.noSuchEntity("create", args[0])
-}
-
-// remove is "delete PartitionName=NAME".
-func (c *call) remove(args []string) int {
-	if len(args) == 2 && !strings.Contains(args[0], "=") {
-		args = []string{args[0] + "=" + args[1]}
-	}
-	if value, rest, ok := target(pairs(args), "partitionname", "partition"); ok && len(rest) == 0 {
-		return c.modifyPartition(&rinkpb.ModifyPartitionRequest{Name: value, Delete: true}, nil)
-	}
-	if isReservation(args[0]) && len(args) == 1 {
-		return c.deleteReservation(args[0])
-	}
-	return c.noSuchEntity("delete", args[0])
-}
-
-func (c *call) noSuchEntity(what, word string) int {
-	entity, _, _ := strings.Cut(word, "=")
-	fmt.Fprintf(c.env.Stderr, "invalid entity:%s for keyword:%s\n", entity, what)
-	return 1
-}
-
-// modifyPartition changes, creates or deletes a partition.
-func (c *call) modifyPartition(req *rinkpb.ModifyPartitionRequest, changes []*rinkpb.KeyValue) int {
-	what := "slurm_update error"
-	switch {
-	case req.Create:
-		what = "Error creating the partition"
-	case req.Delete:
-		what = "slurm_delete_partition error"
-	}
-	for _, kv := range changes {
-		key, value := strings.ToLower(kv.Key), kv.Value
-		switch {
-		case kv.Op == "=":
-		case key == "nodes" && kv.Op != "" && !req.Create:
-			var err error
-			if value, err = c.changedNodes(req.Name, kv.Op, value); err != nil {
-				return c.failed(what, err)
-			}
-		default:
-			return c.badInput(kv)
-		}
-		req.Changes = append(req.Changes, &rinkpb.KeyValue{Key: key, Value: value, Op: "="})
-	}
-	if len(req.Changes) == 0 && !req.Delete && !req.Create {
-		fmt.Fprintln(c.env.Stderr, "No changes specified")
-		return 1
-	}
-	ctx, cancel := c.env.Call(show.CallLimit())
-	defer cancel()
-	if _, err := c.client.ModifyPartition(ctx, req); err != nil {
-		return c.failed(what, cli.CallErr(err))
-	}
-	return 0
-}
-
-// changedNodes is what the nodes of a partition are with some more or fewer.
-func (c *call) changedNodes(name, op, list string) (string, error) {
-	hosts, err := slurm.ParseHostList(list)
-	if err != nil {
-		return "", slurm.ErrnoInvalidNodeName
-	}
-	parts, err := show.Partitions(c.env, c.client)
-	if err != nil {
-		return "", err
-	}
-	for _, p := range parts {
-		if string(p.Name) != name {
-			continue
-		}
-		var nodes []string
-		for _, n := range p.Nodes {
-			if op == "+=" || !hosts.Contains(string(n)) {
-				nodes = append(nodes, string(n))
-			}
-		}
-		if op == "+=" {
-			for host := range hosts.All() {
-				if !slices.Contains(nodes, host) {
-					nodes = append(nodes, host)
-				}
-			}
-		}
-		return slurm.HostListOf(nodes...).Sorted().String(), nil
-	}
-	return "", slurm.ErrnoInvalidPartition
 }

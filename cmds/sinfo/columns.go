@@ -147,12 +147,7 @@ func fields() []field {
 			return fmt.Sprintf("%d:%d:%d", n.Sockets, n.Cores, n.Threads)
 		}},
 		state('t', "StateCompact", "STATE", func(s slurm.NodeState) string { return s.Short() }),
-		state(0, "StateComplete", "STATECOMPLETE", func(s slurm.NodeState) string {
-			if s.Base() == slurm.NodeMixed && s.Has(slurm.NodeDrain) {
-				s = s.Flags() | slurm.NodeAllocated // what is being drained is not told apart
-			}
-			return s.String()
-		}),
+		state(0, "StateComplete", "STATECOMPLETE", slurm.NodeState.String),
 		state('T', "StateLong State", "STATE", func(s slurm.NodeState) string { return s.Long() }),
 		ranged('Z', "Threads", "THREADS", threads),
 		partition('l', "Time", "TIMELIMIT", func(p *sched.Partition) string { return limit(p.MaxTime) }),
@@ -189,9 +184,18 @@ func nodeList() field {
 		}}}.wholeHeader()
 }
 
+// coarse is the state as sinfo tells it: what is drained or reserved is not told
+// to be in use in part only.
+func coarse(s slurm.NodeState) slurm.NodeState {
+	if s.Base() == slurm.NodeMixed && s&(slurm.NodeDrain|slurm.NodeReserved|slurm.NodeMaint) != 0 {
+		return s.Flags() | slurm.NodeAllocated
+	}
+	return s
+}
+
 // state is a field that words a node's state.
 func state(letter byte, names, header string, word func(slurm.NodeState) string) field {
-	f := node(letter, names, header, "n/a", func(_ *view, n *show.Node) string { return strings.ToLower(word(n.NodeState())) })
+	f := node(letter, names, header, "n/a", func(_ *view, n *show.Node) string { return strings.ToLower(word(coarse(n.NodeState()))) })
 	f.Compare = show.By(func(_ *view, g *group) uint64 {
 		if n := g.first(); n != nil {
 			return show.StateRank(n.NodeState())

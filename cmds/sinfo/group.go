@@ -155,7 +155,7 @@ func (o *options) wants(n *show.Node) bool {
 	if o.hasNodes && !slices.Contains(o.nodes, string(n.Name)) {
 		return false
 	}
-	return o.states.IsEmpty() && !o.hasStates || o.states.Match(state)
+	return o.states.IsEmpty() && !o.hasStates || o.states.Match(coarse(state))
 }
 
 func (o *options) wantsPartition(p *sched.Partition) bool {

@@ -80,7 +80,7 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 	asked := make(chan answer, 1)
 	if hides := !o.all && o.me != 0; hides || o.needsWeights() {
 		go func() {
-			parts, err := show.Partitions(env, client)
+			parts, err := v.LoadPartitions(env, client)
 			asked <- answer{parts, err}
 		}()
 	} else {
@@ -97,7 +97,6 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 	if got.err != nil {
 		return fail(env, got.err)
 	}
-	v.SetWeights(got.parts)
 	if !o.all && o.me != 0 {
 		hidden := show.Hidden(got.parts)
 		jobs = slices.DeleteFunc(jobs, func(j *show.Job) bool { return j.InHidden(hidden) })
