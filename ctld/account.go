@@ -161,11 +161,16 @@ func (c *controller) History(req *rinkpb.HistoryRequest, stream rinkpb.Controlle
 	for _, q := range c.s.accounts.Load().Tables().QOS {
 		page.Qos = append(page.Qos, &rinkpb.QOSNumber{Name: q.Name, Id: q.ID})
 	}
+	comments := slices.Contains(c.s.liveConf().AccountingStoreFlags, "job_comment")
 	for rec, err := range c.s.store.Query(f, slices.Values(records)) {
 		if err != nil {
 			return err
 		}
 		rec.Cluster = c.s.conf.ClusterName
+		if spec := rec.Job.GetSpec(); !comments && spec.GetComment() != "" {
+			rec.Job.Spec = proto.Clone(spec).(*rinkpb.JobOptions) // it may be others' too
+			rec.Job.Spec.Comment = ""
+		}
 		page.Records = append(page.Records, rec)
 		if len(page.Records) == pageSize {
 			if err := stream.Send(page); err != nil {

@@ -233,6 +233,15 @@ func (c *controller) GetScript(ctx context.Context, req *rinkpb.GetScriptRequest
 		return &rinkpb.GetScriptReply{Status: refuse(slurm.ErrnoJobScriptMissing)}, nil
 	}
 	reply := &rinkpb.GetScriptReply{Status: &rinkpb.Status{}, Script: script}
+	if req.Accounting {
+		kept := c.s.liveConf().AccountingStoreFlags
+		if !slices.Contains(kept, "job_script") {
+			reply.Script = nil
+		}
+		if !slices.Contains(kept, "job_env") {
+			req.Env = false
+		}
+	}
 	if req.Env {
 		reply.Env = splitEnv(env)
 	}

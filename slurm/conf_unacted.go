@@ -6,7 +6,7 @@ import "strings"
 // on yet: they are reported as ignored, not as honoured. A test of rinkctld
 // holds this list against what the other rooms read.
 var unacted = keySet(
-	"AccountingStoreFlags", "BatchStartTimeout", "CompleteWait",
+	"BatchStartTimeout", "CompleteWait",
 	"GetEnvTimeout",
 	"InactiveLimit", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
 	"MaxTasksPerNode", "MessageTimeout", "MpiParams",

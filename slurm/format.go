@@ -147,7 +147,8 @@ type AcctField struct {
 }
 
 // ParseAcctFields reads names separated by commas, each perhaps with %width or
-// %-width behind it.
+// %-width behind it. Slurm reads of a width what is a number at its beginning,
+// and so does this: without one the column's own width holds.
 func ParseAcctFields(list string) ([]AcctField, error) {
 	var out []AcctField
 	for item := range strings.SplitSeq(list, ",") {
@@ -158,8 +159,9 @@ func ParseAcctFields(list string) ([]AcctField, error) {
 		f := AcctField{Name: name}
 		if has {
 			width, f.Left = strings.CutPrefix(width, "-")
+			width = width[:len(width)-len(strings.TrimLeft(width, "0123456789"))]
 			n, ok := parseUint(width, maxWidth)
-			if !ok || name == "" {
+			if !ok && width != "" || name == "" {
 				return nil, &SyntaxError{Input: item, What: "a column", Why: "want name[%[-]width]"}
 			}
 			f.Width = int(n)

@@ -93,7 +93,10 @@ func TestParseAcctFields(t *testing.T) {
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	for _, in := range []string{"JobID%", "JobID%x", "JobID%--3", "%5", "JobID%99999999", "a%5%6"} {
+	if got, err := ParseAcctFields("JobID%,JobID%x,State%-5x,State%3.4"); err != nil || !slices.Equal(got, []AcctField{{Name: "JobID"}, {Name: "JobID"}, {Name: "State", Width: 5, Left: true}, {Name: "State", Width: 3}}) {
+		t.Errorf("widths with something behind them: got %+v, %v", got, err)
+	}
+	for _, in := range []string{"%5", "JobID%99999999"} {
 		if got, err := ParseAcctFields(in); err == nil {
 			t.Errorf("ParseAcctFields(%q) = %+v, want it refused", in, got)
 		}

@@ -70,6 +70,9 @@ func (p *timeParser) parse() (time.Time, bool) {
 	if p.word("now") {
 		return p.relative()
 	}
+	if rest := p.text[p.pos:]; len(rest) > 3 && strings.EqualFold(rest[:3], "now") {
+		return p.fail(p.pos + 3)
+	}
 	if p.word("uts") {
 		return p.epoch()
 	}
@@ -77,8 +80,7 @@ func (p *timeParser) parse() (time.Time, bool) {
 		p.blanks()
 		// A T or a dash may stand between the day and the time.
 		if !first && p.pos < len(p.text) && (p.text[p.pos] == 'T' || p.text[p.pos] == '-') {
-			p.pos++
-			if p.pos == len(p.text) {
+			if p.pos++; p.pos == len(p.text) && (p.text[p.pos-2] < '0' || p.text[p.pos-2] > '9') {
 				return p.fail(p.pos - 1)
 			}
 			p.blanks()
@@ -237,7 +239,7 @@ func (p *timeParser) number() bool {
 		ok = !p.hasDay && p.monthDay(next)
 	case k == 4 && next == '-':
 		ok = !p.hasDay && p.iso()
-	case k == 4 || k == 6:
+	case k >= 3:
 		ok = !p.hasDay && p.packed(k)
 	default:
 		p.fail(start + min(k, 2))
@@ -260,6 +262,15 @@ func (p *timeParser) field(lo, hi int) (int, bool) {
 	return n, true
 }
 
+// twoDigits takes minutes or seconds, which one digit is too little for.
+func (p *timeParser) twoDigits() (int, bool) {
+	if digits(p.text[p.pos:]) == 1 {
+		p.bad = p.pos + 1
+		return 0, false
+	}
+	return p.field(0, 59)
+}
+
 func (p *timeParser) next(c byte) bool {
 	if p.pos < len(p.text) && p.text[p.pos] == c {
 		p.pos++
@@ -274,11 +285,11 @@ func (p *timeParser) clock() bool {
 		return false
 	}
 	p.pos++
-	if p.minute, ok = p.field(0, 59); !ok {
+	if p.minute, ok = p.twoDigits(); !ok {
 		return false
 	}
 	if p.next(':') {
-		if p.second, ok = p.field(0, 59); !ok {
+		if p.second, ok = p.twoDigits(); !ok {
 			return false
 		}
 	}
@@ -354,13 +365,21 @@ func (p *timeParser) iso() bool {
 	return true
 }
 
-// packed reads MMDD or MMDDYY.
+// packed reads MMDD, MMD or MMDDYY out of k digits.
 func (p *timeParser) packed(k int) bool {
 	d := p.text[p.pos : p.pos+k]
 	p.month, _ = strconv.Atoi(d[:2])
-	p.day, _ = strconv.Atoi(d[2:4])
-	if p.month < 1 || p.month > 12 || p.day < 1 || p.day > 31 {
+	if p.month < 1 || p.month > 12 {
 		p.bad = p.pos
+		return false
+	}
+	p.day, _ = strconv.Atoi(d[2:min(4, k)])
+	switch {
+	case p.day < 1 || p.day > 31:
+		p.bad = p.pos + 2
+		return false
+	case k == 5 || k > 6:
+		p.bad = p.pos + k
 		return false
 	}
 	if k == 6 {

@@ -2288,6 +2288,7 @@ type GetScriptRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
 	Env           bool                   `protobuf:"varint,2,opt,name=env,proto3" json:"env,omitempty"`
+	Accounting    bool                   `protobuf:"varint,3,opt,name=accounting,proto3" json:"accounting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2332,6 +2333,13 @@ func (x *GetScriptRequest) GetJob() uint32 {
 func (x *GetScriptRequest) GetEnv() bool {
 	if x != nil {
 		return x.Env
+	}
+	return false
+}
+
+func (x *GetScriptRequest) GetAccounting() bool {
+	if x != nil {
+		return x.Accounting
 	}
 	return false
 }
@@ -14148,10 +14156,13 @@ const file_rpc_proto_rawDesc = "" +
 	"\aversion\x18\x03 \x01(\tR\aversion\x12;\n" +
 	"\vcontrollers\x18\x04 \x03(\v2\x19.runink.v1.ControllerInfoR\vcontrollers\x12\x19\n" +
 	"\bnext_job\x18\x05 \x01(\rR\anextJob\x12\x10\n" +
-	"\x03now\x18\x06 \x01(\x03R\x03now\"6\n" +
+	"\x03now\x18\x06 \x01(\x03R\x03now\"V\n" +
 	"\x10GetScriptRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x10\n" +
-	"\x03env\x18\x02 \x01(\bR\x03env\"e\n" +
+	"\x03env\x18\x02 \x01(\bR\x03env\x12\x1e\n" +
+	"\n" +
+	"accounting\x18\x03 \x01(\bR\n" +
+	"accounting\"e\n" +
 	"\x0eGetScriptReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x16\n" +
 	"\x06script\x18\x02 \x01(\fR\x06script\x12\x10\n" +

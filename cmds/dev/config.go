@@ -107,6 +107,7 @@ func invent(dir string, s settings) ([]byte, error) {
 	place(&b, dir, host, s.Controllers, ports[0])
 	b.WriteString("SlurmdParameters=config_overrides\nReturnToService=2\nSelectType=select/cons_tres\nSelectTypeParameters=CR_CPU_Memory\n")
 	b.WriteString("DefMemPerCPU=100\nMaxArraySize=200001\nMaxJobCount=500000\nKillWait=5\nScronParameters=enable\n")
+	b.WriteString("AccountingStoreFlags=job_comment,job_env,job_extra,job_script\n")
 	b.WriteString("SliceNamespaces=pid,mount,ipc\n")
 	if s.Gres != "" {
 		gres, err := slurm.ParseGres(s.Gres)

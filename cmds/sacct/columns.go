@@ -97,6 +97,9 @@ func fields() []field {
 		for _, s := range r.steps {
 			n += s.Usage.Energy
 		}
+		if n == 0 {
+			return ""
+		}
 		return strconv.FormatInt(n, 10)
 	}
 	list := []field{
@@ -180,8 +183,8 @@ func fields() []field {
 		none("OriginalSLUID", 14),
 		ofJob("OverSubscribe", 14, func(_ *view, r *row) string { return r.job.Sharing() }),
 		ofJob("Partition", 10, func(_ *view, r *row) string { return r.job.PartitionText() }),
-		ofJob("Planned", 10, func(v *view, r *row) string { return r.planned(v).String() }),
-		ofJob("PlannedCPU", 10, func(v *view, r *row) string { return (r.planned(v) * slurm.Duration(max(1, r.job.Need.CPUs))).String() }),
+		ofJob("Planned", 10, func(v *view, r *row) string { return r.waited(v, 1) }),
+		ofJob("PlannedCPU", 10, func(v *view, r *row) string { return r.waited(v, max(1, r.job.Need.CPUs)) }),
 		ofJob("PlannedCPURAW", 13, func(v *view, r *row) string {
 			return strconv.FormatInt(int64(r.planned(v))*int64(max(1, r.job.Need.CPUs)), 10)
 		}),
@@ -347,6 +350,11 @@ func priority(j *show.Job) uint32 {
 	return j.Priority
 }
 
+// jobFlags are the words of --flags.
+func jobFlags() []string {
+	return []string{"SchedSubmit", "SchedMain", "SchedBackfill", "StartRecieved", "NotSet", "None"}
+}
+
 func exclusive(j *show.Job) string {
 	switch {
 	case j.Spec.Exclusive == "user" || j.Spec.Exclusive == "mcs" || j.Spec.Exclusive == "topo":
@@ -361,7 +369,7 @@ func exclusive(j *show.Job) string {
 func flags(j *show.Job) string {
 	switch {
 	case j.Start.IsZero():
-		return ""
+		return "StartRecieved" // the word is Slurm's: that it was submitted is known
 	case j.Scheduler == "Backfill":
 		return "SchedBackfill,StartRecieved"
 	}

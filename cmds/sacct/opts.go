@@ -1,8 +1,10 @@
 package sacct
 
 import (
+	"errors"
 	"fmt"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +36,7 @@ type options struct {
 	script, variables                                   bool
 
 	format      string
+	fields      bool // -o or -b was given
 	brief, long bool
 	completion  bool
 	delimiter   string
@@ -107,11 +110,15 @@ func parse(env *cli.Env) (*options, error) {
 			return o, nil
 		}
 	}
-	if err != nil {
-		return nil, err
+	if wrong := (*slurm.OptionError)(nil); errors.As(err, &wrong) {
+		return nil, &fatal{wrong.Lines[0]} // without the hint at --help that other commands give
 	}
 	if len(words) > 0 {
-		return nil, &fatal{fmt.Sprintf("%s: error: Unknown arguments:\n%s: error:  %s", env.Name, env.Name, strings.Join(words, " "))}
+		text := env.Name + ": error: Unknown arguments:"
+		for _, word := range words {
+			text += "\n" + env.Name + ": error:  " + word
+		}
+		return nil, &fatal{text}
 	}
 	return o, o.settle(env)
 }
@@ -130,16 +137,14 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		o.expand = true
 	case "associations":
 		for _, word := range show.Words(value) {
-			n, err := strconv.ParseUint(word, 10, 32)
-			if err != nil {
-				return mistake(env, "Invalid association id: %s", word)
-			}
+			n, _ := strconv.ParseUint(word, 10, 32) // what is none names none: there is no 0
 			o.assocs = append(o.assocs, sched.AssocID(n))
 		}
 	case "batch-script":
 		o.script = true
 	case "brief":
 		o.brief = true
+		o.addFormat(briefFormat)
 	case "clusters":
 		o.clusters = value
 	case "completion":
@@ -164,14 +169,19 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		case "no":
 			o.wholeHet = "no"
 		default:
-			return &fatal{fmt.Sprintf("%s: fatal: Invalid --whole-hetjob specification '%s'", env.Name, value)}
+			return mistake(env, "Invalid --whole-hetjob value \"%s\". Valid values: [yes|no].", value)
 		}
 	case "file":
-		return mistake(env, "cannot read %s: this cluster writes no job completion log", value)
+		return &fatal{value + " is not a valid file"} // no log of completed jobs is written
 	case "flags":
-		o.flags = append(o.flags, show.Words(value)...)
+		for _, word := range show.Words(value) {
+			if !slices.ContainsFunc(jobFlags(), func(f string) bool { return strings.EqualFold(f, word) }) {
+				return mistake(env, "str_2_job_flags: Invalid job flag %s", word)
+			}
+			o.flags = append(o.flags, word)
+		}
 	case "format":
-		o.format, o.brief, o.long = value, false, false
+		o.addFormat(value)
 	case "group":
 		return o.setGroups(env, value)
 	case "help":
@@ -183,7 +193,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "helpstate":
 		o.done = strings.Join(slurm.JobStateNames(), "\n") + "\n"
 	case "jobs":
-		return o.setJobs(value)
+		return o.setJobs(env.Name, value)
 	case "json", "yaml":
 		o.encoding = name
 	case "long":
@@ -251,35 +261,40 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	return nil
 }
 
-// setJobs takes job ids; they add up over several options.
-func (o *options) setJobs(list string) error {
-	o.hasJobs = true
-	refs, err := slurm.ParseJobRefs(list)
-	if err != nil {
-		for _, word := range show.Words(list) {
-			if _, err := slurm.ParseJobRef(word); err != nil {
-				return &fatal{"sacct: fatal: Bad job/step specified: " + word}
-			}
-		}
-		return &fatal{"sacct: fatal: Bad job/step specified: " + list}
+// addFormat takes fields; those of several -o and -b add up, and what the
+// environment asked for gives way to them.
+func (o *options) addFormat(list string) {
+	if o.fields && o.format != "" {
+		list = o.format + "," + list
 	}
-	o.jobs = append(o.jobs, refs...)
-	return nil
+	o.format, o.fields = list, true
 }
 
 func (o *options) setStates(env *cli.Env, list string) error {
 	for _, word := range show.Words(list) {
-		if word = strings.TrimSpace(word); strings.EqualFold(word, "all") {
+		if strings.EqualFold(word, "all") {
 			o.states = nil
 			continue
 		}
 		state, err := slurm.ParseJobState(word)
-		if err != nil {
+		switch {
+		case err != nil:
 			return &fatal{fmt.Sprintf("%s: fatal: unrecognized job state value '%s'", env.Name, word)}
+		case !accounted(state):
+			return &fatal{fmt.Sprintf("%s: fatal: job state %s is not supported / accounted", env.Name, word)}
 		}
 		o.states = append(o.states, state)
 	}
 	return nil
+}
+
+// accounted reports whether accounting knows jobs in a state.
+func accounted(s slurm.JobState) bool {
+	switch s.Flags() {
+	case 0, slurm.JobResizing, slurm.JobRequeued, slurm.JobRevoked:
+		return true
+	}
+	return false
 }
 
 func (o *options) setUsers(env *cli.Env, list string) error {
@@ -308,7 +323,7 @@ func (o *options) setGroups(env *cli.Env, list string) error {
 func (o *options) setTime(env *cli.Env, name, value string) error {
 	t, err := slurm.ParseTime(value, env.Now(), true)
 	if err != nil {
-		return &fatal{"Invalid time specification (pos=0): " + value}
+		return &fatal{err.Error()}
 	}
 	if name == "starttime" {
 		o.start, o.hasStart = t, true
@@ -325,11 +340,11 @@ func (o *options) setSpan(env *cli.Env, s *span, name, value string) error {
 	if err == nil && ranged {
 		b, err = strconv.Atoi(high)
 	}
-	if err != nil || a < 0 || b < a {
+	if err != nil || a < 0 || b < 0 {
 		what := map[string]string{"ncpus": "cpu", "nnodes": "node"}[name]
 		return mistake(env, "Invalid numeric value %q for requested %s range.", value, what)
 	}
-	*s = span{a, b, true}
+	*s = span{a, b, b > 0} // none at all is not asked for
 	return nil
 }
 
@@ -342,22 +357,17 @@ const (
 		"reqcpufreqmax,reqcpufreqgov,reqmem,consumedenergy,maxdiskread,maxdiskreadnode,maxdiskreadtask,avediskread,maxdiskwrite,maxdiskwritenode," +
 		"maxdiskwritetask,avediskwrite,reqtres,alloctres,tresusageinave,tresusageinmax,tresusageinmaxnode,tresusageinmaxtask,tresusageinmin," +
 		"tresusageinminnode,tresusageinmintask,tresusageintot,tresusageoutmax,tresusageoutmaxnode,tresusageoutmaxtask,tresusageoutave,tresusageouttot"
-	doneFormat      = "jobid,uid,jobname,partition,nnodes,nodelist,state,end"
-	doneBriefFormat = "jobid,uid,state"
-	doneLongFormat  = "jobid,uid,jobname,partition,nnodes,nodelist,state,start,end,timelimit"
 )
 
 // settle fills in what follows from the options taken together.
 func (o *options) settle(env *cli.Env) error {
 	switch {
-	case o.completion && o.brief:
-		o.format = doneBriefFormat
-	case o.completion && o.long:
-		o.format = doneLongFormat
-	case o.completion && o.format == "":
-		o.format = doneFormat
-	case o.brief:
-		o.format = briefFormat
+	case o.completion:
+		return &fatal{"Slurm job completion is disabled"} // JobCompType is of no effect here
+	case o.long && o.fields && !o.brief:
+		return &fatal{env.Name + ": fatal: Options -o(--format) and -l(--long) are mutually exclusive. Please remove one and retry."}
+	case o.long && o.fields:
+		o.format += "," + longFormat
 	case o.long:
 		o.format = longFormat
 	case o.format == "":
@@ -375,8 +385,19 @@ func (o *options) settle(env *cli.Env) error {
 		y, m, d := now.Date()
 		o.start = time.Date(y, m, d, 0, 0, 0, 0, now.Location())
 	}
-	if !o.hasEnd {
+	switch {
+	case o.hasEnd:
+	case o.hasStart && len(o.states) > 0:
+		o.end, o.hasEnd = o.start, true // those that were in a state at that moment
+	default:
 		o.end = now
+	}
+	if len(o.jobs) == 0 && (o.script || o.variables) {
+		what := "environment"
+		if o.script {
+			what = "scripts"
+		}
+		return &fatal{fmt.Sprintf("%s: fatal: When requesting job %s you must also request specific jobs with the '-j' option.", env.Name, what)}
 	}
 	if !o.start.IsZero() && o.start.After(o.end) {
 		return mistake(env, "Start time (%s) requested is after end time (%s).", o.start.Format("2006-01-02T15:04:05"), o.end.Format("2006-01-02T15:04:05"))

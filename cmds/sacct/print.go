@@ -28,6 +28,12 @@ func columnsOf(env *cli.Env, format string) ([]column, error) {
 		return nil, mistake(env, "Invalid field requested: \"%s\"", format)
 	}
 	var out []column
+	// A field has one width: one given anywhere holds for all columns of it.
+	type shape struct {
+		width int
+		left  bool
+	}
+	shapes := map[string]shape{}
 	for _, a := range asked {
 		if strings.EqualFold(a.Name, "all") {
 			for _, f := range list {
@@ -43,11 +49,15 @@ func columnsOf(env *cli.Env, format string) ([]column, error) {
 		if !ok {
 			return nil, mistake(env, "Invalid field requested: \"%s\"", a.Name)
 		}
-		c := column{f, f.width, f.left}
 		if a.Width > 0 {
-			c.width, c.left = a.Width, a.Left
+			shapes[f.name] = shape{a.Width, a.Left}
 		}
-		out = append(out, c)
+		out = append(out, column{f, f.width, f.left})
+	}
+	for i := range out {
+		if s, ok := shapes[out[i].name]; ok {
+			out[i].width, out[i].left = s.width, s.left
+		}
 	}
 	return out, nil
 }
@@ -184,7 +194,12 @@ func (t *table) header() {
 	if t.o.noHeader {
 		return
 	}
-	t.line(func(c *column) string { return c.name })
+	t.line(func(c *column) string {
+		if t.o.parsable == 0 && len(c.name) > c.width {
+			return c.name[:c.width] // cut, without the + that values get
+		}
+		return c.name
+	})
 	if t.o.parsable == 0 {
 		for _, c := range t.columns {
 			for range c.width {

@@ -36,7 +36,8 @@ func newRecord(p *rinkpb.Record) (*record, error) {
 	}
 	r := &record{job: show.NewJob(j), cluster: p.Cluster, requeued: p.Requeued, index: p.Index, billing: p.Billing}
 	batch := api.UsageFromProto(p.Batch)
-	if j.Batch && !j.Start.IsZero() && len(j.Alloc) > 0 {
+	// The script is the first component's alone.
+	if j.Batch && !j.Start.IsZero() && len(j.Alloc) > 0 && (j.HetID == 0 || j.HetOffset == 0) {
 		r.steps = append(r.steps, batchStep(j, batch, p.Batch != nil))
 	}
 	if j.Extern && !j.Start.IsZero() && len(j.Alloc) > 0 {
@@ -266,18 +267,19 @@ func (r *row) usage() *show.StepUse {
 	return show.UseOf(r.step)
 }
 
-// limit is the job's time limit; one that waits and did not ask for any has yet to
-// be given its partition's, 0.
+// limit is the job's time limit; one that never started and did not ask for any
+// was not given its partition's, 0.
 func (r *row) limit() slurm.Duration {
-	if r.job.IsPending() && r.job.Spec.TimeLimit == 0 {
+	if r.job.Start.IsZero() && r.job.Spec.TimeLimit == 0 {
 		return 0
 	}
 	return r.job.TimeLimit
 }
 
-// cpus is what the row holds or held of CPUs, or asks for while it waits.
+// cpus is what the row holds or held of CPUs, or asks for while it waits and
+// asked for when it never started.
 func (r *row) cpus() int {
-	if n := r.allocCPUs(); n > 0 || r.step != nil || r.job.HasEnded() {
+	if n := r.allocCPUs(); n > 0 || r.step != nil || !r.job.Start.IsZero() {
 		return n
 	}
 	return max(1, r.job.Need.CPUs)
@@ -289,4 +291,13 @@ func (r *row) tasks() int64 { return int64(max(1, r.step.Tasks)) }
 // seconds is a span of time in seconds and microseconds.
 func seconds(d time.Duration) show.Object {
 	return show.Object{{Key: "seconds", Value: int64(d / time.Second)}, {Key: "microseconds", Value: int64(d % time.Second / time.Microsecond)}}
+}
+
+// waited prints how long the job waited, for so many CPUs; of one that was
+// cancelled before it could have started there is no such time.
+func (r *row) waited(v *view, cpus int) string {
+	if j := r.job; j.Start.IsZero() && j.HasEnded() && !j.Eligible.IsZero() && j.End.Unix() < j.Eligible.Unix() {
+		return "INVALID"
+	}
+	return (r.planned(v) * slurm.Duration(cpus)).String()
 }

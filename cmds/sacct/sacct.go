@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -47,11 +48,63 @@ func Run(env *cli.Env) int {
 	defer client.Close()
 	if o.clusters != "" {
 		if other := show.Cluster(o.clusters, client.Cluster); other != "" {
-			env.Errorf("No cluster '%s' known by database.", other)
+			return nothing(env, o) // Slurm's finds no jobs there, and does not say that there is no such cluster
+		}
+	}
+	if len(o.qos) > 0 {
+		if err := checkQOS(env, o, client.ControllerClient); err != nil {
+			if wrong := (*fatal)(nil); errors.As(err, &wrong) {
+				fmt.Fprintln(env.Stderr, err)
+			} else {
+				env.Errorf("%s", cli.Reason(err))
+			}
 			return 1
 		}
 	}
 	return list(env, o, client.ControllerClient, client.Cluster)
+}
+
+// nothing prints what there is to print without any job.
+func nothing(env *cli.Env, o *options) int {
+	columns, err := columnsOf(env, o.format)
+	if err != nil {
+		fmt.Fprintln(env.Stderr, err)
+		return 1
+	}
+	w := bufio.NewWriter(env.Stdout)
+	(&table{w: w, o: o, columns: columns}).header()
+	if err := w.Flush(); err != nil {
+		env.Errorf("%v", err)
+		return 1
+	}
+	return 0
+}
+
+// checkQOS refuses QOS that there are none of.
+func checkQOS(env *cli.Env, o *options, client rinkpb.ControllerClient) error {
+	ctx, cancel := env.Call(show.CallLimit())
+	defer cancel()
+	reply, err := client.ListAccounts(ctx, &rinkpb.ListAccountsRequest{})
+	if err != nil {
+		return cli.CallErr(err)
+	}
+	var known []string
+	ids := map[string]string{}
+	for _, q := range reply.Tables.GetQos() {
+		known = append(known, q.Name)
+		ids[strconv.FormatUint(uint64(q.Id), 10)] = q.Name
+	}
+	for i, name := range o.qos {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if byID, ok := ids[name]; ok {
+			name = byID
+		}
+		if !slices.Contains(known, name) {
+			return &fatal{fmt.Sprintf("%s: error: You gave a bad qos '%s'. Valid QOS's are %s\n%s: fatal: problem processing qos list", env.Name, name, strings.Join(known, ","), env.Name)}
+		}
+		o.qos[i] = name
+	}
+	return nil
 }
 
 // sortAtMost is how many records are put in order before they are printed.
@@ -90,7 +143,7 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 			}
 		case o.script || o.variables:
 			if len(rows) > 0 {
-				return o.printScript(env, w, client, r)
+				return o.printScript(env, w, client, v.ID(r.job), r)
 			}
 		default:
 			for _, line := range rows {
@@ -209,10 +262,10 @@ func history(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.HistoryRe
 }
 
 // printScript prints the script or the environment a job was submitted with.
-func (o *options) printScript(env *cli.Env, w io.Writer, client rinkpb.ControllerClient, r *record) error {
+func (o *options) printScript(env *cli.Env, w io.Writer, client rinkpb.ControllerClient, id string, r *record) error {
 	ctx, cancel := env.Call(show.CallLimit())
 	defer cancel()
-	reply, err := client.GetScript(ctx, &rinkpb.GetScriptRequest{Job: uint32(r.job.ID), Env: o.variables})
+	reply, err := client.GetScript(ctx, &rinkpb.GetScriptRequest{Job: uint32(r.job.ID), Env: o.variables, Accounting: true})
 	if err == nil {
 		err = cli.StatusErr(reply.Status)
 	}
@@ -225,14 +278,14 @@ func (o *options) printScript(env *cli.Env, w io.Writer, client rinkpb.Controlle
 		if err == nil && len(reply.Script) > 0 {
 			text = string(reply.Script)
 		}
-		fmt.Fprintf(w, "Batch Script for %d\n%s\n%s\n", r.job.ID, rule, text)
+		fmt.Fprintf(w, "Batch Script for %s\n%s\n%s\n", id, rule, text)
 	}
 	if o.variables {
 		text := "NONE\n"
 		if err == nil && len(reply.Env) > 0 {
 			text = strings.Join(reply.Env, "\n") + "\n"
 		}
-		fmt.Fprintf(w, "Environment used for %d (must be batch to display)\n%s\n%s\n", r.job.ID, rule, text)
+		fmt.Fprintf(w, "Environment used for %s (must be batch to display)\n%s\n%s\n", id, rule, text)
 	}
 	return nil
 }

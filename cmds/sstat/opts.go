@@ -1,6 +1,7 @@
 package sstat
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -79,8 +80,8 @@ func parse(env *cli.Env) (*options, error) {
 			return o, nil
 		}
 	}
-	if err != nil {
-		return nil, err
+	if wrong := (*slurm.OptionError)(nil); errors.As(err, &wrong) {
+		return nil, &fatal{wrong.Lines[0]} // without the hint at --help that other commands give
 	}
 	for _, word := range words {
 		if err := o.setJobs(word); err != nil {
