@@ -56,6 +56,9 @@ func (w *writer) record(b batch, r *rinkpb.Record) error {
 	if b.imported {
 		index = r.Index
 	}
+	if r.Amend != nil {
+		return w.amend(k, index, r.Amend)
+	}
 	usage := r.Batch
 	if usage == nil {
 		usage = r.Job.BatchUsage
@@ -115,6 +118,10 @@ func (w *writer) job(b batch, k jobKey, index uint64, r *rinkpb.Record, usage *r
 			}
 			if usage == nil {
 				usage = was.Batch
+			}
+			if a := was.Job.GetAmend(); a != nil && r.Job.Amend == nil {
+				r.Job = proto.Clone(r.Job).(*rinkpb.Job)
+				amendJob(r.Job, a)
 			}
 			if gone := placeOf(was.Job); gone != place {
 				if err := w.unplace(k, gone); err != nil {

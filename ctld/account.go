@@ -167,7 +167,7 @@ func (c *controller) History(req *rinkpb.HistoryRequest, stream rinkpb.Controlle
 			return err
 		}
 		rec.Cluster = c.s.conf.ClusterName
-		if spec := rec.Job.GetSpec(); !comments && spec.GetComment() != "" {
+		if spec := rec.Job.GetSpec(); !comments && spec.GetComment() != "" && rec.Job.GetAmend().GetComment() == "" {
 			rec.Job.Spec = proto.Clone(spec).(*rinkpb.JobOptions) // it may be others' too
 			rec.Job.Spec.Comment = ""
 		}

@@ -24,7 +24,7 @@ var messages = map[string]message{
 	"ListReservations": {"REQUEST_RESERVATION_INFO", 2024}, "ModifyReservation": {"REQUEST_UPDATE_RESERVATION", 3009},
 	"Act": {"REQUEST_UPDATE_JOB", 3001}, "Diag": {"REQUEST_STATS_INFO", 2035}, "Session": {"MESSAGE_NODE_REGISTRATION_STATUS", 1002}, "Bcast": {"REQUEST_JOB_SBCAST_CRED", 4023},
 	"ListLicenses": {"RINK_LIST_LICENSES", 20001}, "ListRuns": {"RINK_LIST_RUNS", 20002}, "History": {"RINK_HISTORY", 20003},
-	"Usage": {"RINK_USAGE", 20004}, "StepStats": {"RINK_STEP_STATS", 20005}, "ImportHistory": {"RINK_IMPORT_HISTORY", 20006},
+	"Usage": {"RINK_USAGE", 20004}, "StepStats": {"RINK_STEP_STATS", 20005}, "ImportHistory": {"RINK_IMPORT_HISTORY", 20006}, "AmendHistory": {"RINK_AMEND_HISTORY", 20046},
 	"StepIO": {"RINK_STEP_IO", 20007}, "ListAccounts": {"RINK_LIST_ACCOUNTS", 20008}, "ChangeAccounts": {"ACCOUNTING_UPDATE_MSG", 10001},
 	"CreateToken": {"RINK_CREATE_TOKEN", 20009}, "Certify": {"RINK_CERTIFY", 20010}, "WaitJob": {"RINK_WAIT_JOB", 20011}, "Join": {"RINK_JOIN", 20012},
 	"GetCrontab": {"REQUEST_CRONTAB", 2200}, "SetCrontab": {"REQUEST_UPDATE_CRONTAB", 2202},

@@ -125,6 +125,8 @@ func (p *accountPlan) addAccounts() error {
 	if above == nil {
 		return &AccountTrouble{Code: slurm.ErrnoInvalidParentAccount, Kind: TroubleNoParent, Name: parent}
 	}
+	var added []*Assoc
+	defer func() { asNamed(added) }()
 	for _, name := range lowered(p.ask.Names) {
 		if p.a.Accounts[name] != nil {
 			continue
@@ -136,6 +138,7 @@ func (p *accountPlan) addAccounts() error {
 		acc := &Account{Name: name, Description: cmp.Or(own["Description"].Value, name), Organization: cmp.Or(own["Organization"].Value, org)}
 		p.accounts[name] = acc
 		v := p.newAssoc(AssocKey{Account: name}, above.ID)
+		added = append(added, v)
 		for _, w := range words {
 			if err := p.setAssoc(v, w); err != nil {
 				return err
@@ -228,11 +231,17 @@ func (p *accountPlan) addUserTo(name string, accounts, partitions []string) []*A
 				added = append(added, p.newAssoc(key, p.a.Own(account).ID))
 			}
 		}
-		for i, j := first, len(added)-1; i < j; i, j = i+1, j-1 {
-			added[i].Place, added[j].Place = added[j].Place, added[i].Place
-		}
+		asNamed(added[first:])
 	}
 	return added
+}
+
+// asNamed has siblings that were added together stand in the order in which they
+// were named: of those that come one by one the last stands first.
+func asNamed(added []*Assoc) {
+	for i, j := 0, len(added)-1; i < j; i, j = i+1, j-1 {
+		added[i].Place, added[j].Place = added[j].Place, added[i].Place
+	}
 }
 
 // addWCKeys gives a user wckeys, and the default one.
@@ -263,15 +272,15 @@ func (p *accountPlan) setDefaultAccount(u *AccountUser, account string) {
 	}
 }
 
-// adminLevel reads AdminLevel=, of which a beginning is enough.
+// adminLevel reads AdminLevel=, of which Slurm looks at the first letter alone.
 func adminLevel(word string) AdminLevel {
 	w := strings.ToLower(word)
 	switch {
 	case w == "":
 		return AdminNone
-	case strings.HasPrefix("operator", w):
+	case w[0] == 'o':
 		return AdminOperator
-	case strings.HasPrefix("administrator", w), strings.HasPrefix("superuser", w):
+	case w[0] == 'a' || w[0] == 's': // administrator, superuser
 		return AdminAdministrator
 	}
 	return AdminNone

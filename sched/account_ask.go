@@ -72,6 +72,8 @@ const (
 	TroubleTaken                                 // the name is another's
 	TroubleNoConditions                          // everything would go
 	TroubleUnknown                               // a word that means nothing here
+	TroubleOwnAlone                              // people change their own default account and wckey, nobody else's
+	TroubleNothingAllowed                        // nothing of what is to be changed is theirs to change
 )
 
 func (e *AccountTrouble) Error() string {
@@ -277,7 +279,7 @@ func (w *AccountWhere) MatchesAssoc(a *Accounts, v *Assoc) bool {
 	if !hasFold(w.Accounts, v.Key.Account) || len(w.IDs) > 0 && !slices.Contains(w.IDs, uint32(v.ID)) {
 		return false
 	}
-	if len(w.Users) > 0 && (v.Key.User == "" || !hasFold(w.Users, v.Key.User)) {
+	if len(w.Users) > 0 && !(v.Key.User == "" && slices.Contains(w.Users, "")) && (v.Key.User == "" || !hasFold(w.Users, v.Key.User)) {
 		return false
 	}
 	if len(w.Partitions) > 0 && (v.Key.Partition == "" || !hasFold(w.Partitions, string(v.Key.Partition))) {
@@ -296,7 +298,8 @@ func (w *AccountWhere) matchesQOS(a *Accounts, v *Assoc) bool {
 	if len(w.DefaultQOS) > 0 && !hasFold(w.DefaultQOS, cmp.Or(a.DefaultQOSOf(v), "\x00")) {
 		return false
 	}
-	return len(w.QOS) == 0 || slices.ContainsFunc(a.QOSOf(v), func(q string) bool { return hasFold(w.QOS, q) })
+	// What is inherited is not looked at.
+	return len(w.QOS) == 0 || slices.ContainsFunc(v.QOS, func(q string) bool { return hasFold(w.QOS, strings.TrimLeft(q, "+-")) })
 }
 
 // MatchesQOS reports whether a QOS is meant.

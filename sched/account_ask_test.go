@@ -293,7 +293,7 @@ func TestUsersLeaveTheirAccounts(t *testing.T) {
 
 func TestMayAsk(t *testing.T) {
 	k := science(t)
-	k.must("add coordinator alice account=chem", "add user olga account=physics AdminLevel=Operator")
+	k.must("add account organic Parent=chem", "add coordinator alice account=chem", "add user olga account=physics AdminLevel=Operator")
 	for _, c := range []struct {
 		name, user, line string
 		level            AdminLevel
@@ -310,6 +310,9 @@ func TestMayAsk(t *testing.T) {
 		{"ErrCoordinatorLevel", "alice", "add user carol account=chem AdminLevel=Operator", AdminNone, false},
 		{"OKCoordinatorLimits", "alice", "modify user bob set MaxJobs=3", AdminNone, true},
 		{"ErrCoordinatorOwnAccount", "alice", "modify account chem set MaxJobs=3", AdminNone, false},
+		{"OKCoordinatorLimitsBelow", "alice", "modify account organic set MaxJobs=3", AdminNone, true},
+		{"ErrCoordinatorDescribesBelow", "alice", "modify account organic set Description=x", AdminNone, false},
+		{"OKUserDefaultQOS", "alice", "modify user alice set DefaultQOS=normal", AdminNone, true},
 		{"OKCoordinatorBelow", "alice", "add account sub Parent=chem", AdminNone, true},
 		{"ErrCoordinatorBeside", "alice", "add account sub", AdminNone, false},
 		{"OKCoordinatorDeletes", "alice", "delete user where user=bob account=chem", AdminNone, true},

@@ -19,7 +19,7 @@ func (a *Accounts) MayAsk(user string, level AdminLevel, ask AccountAsk, out Acc
 		return denied
 	}
 	for _, w := range ask.Set {
-		if w.Key == "AdminLevel" && adminLevel(w.Value) > level {
+		if w.Key == "AdminLevel" && adminLevel(w.Value) > level && !(level < AdminOperator && ask.Verb == "modify") {
 			return denied
 		}
 	}
@@ -48,6 +48,18 @@ func (a *Accounts) MayAsk(user string, level AdminLevel, ask AccountAsk, out Acc
 		}
 		for _, row := range out.Assocs {
 			if !mine(row.Account) {
+				return denied
+			}
+		}
+		return nil
+	case "modify account":
+		// Limits of what is below what they coordinate; what an account is stays the
+		// operators'.
+		if len(out.Accounts) > 0 || len(out.Assocs) == 0 {
+			return denied
+		}
+		for _, row := range out.Assocs {
+			if row.Parent == "" || !mine(row.Parent) {
 				return denied
 			}
 		}
@@ -81,8 +93,15 @@ func (a *Accounts) MayAsk(user string, level AdminLevel, ask AccountAsk, out Acc
 // mayModifyUsers is MayAsk for the limits of users, which coordinators may change,
 // and for what users may change of themselves.
 func (a *Accounts) mayModifyUsers(user string, ask AccountAsk, out AccountsOutcome) error {
+	// Of what limits them people choose their default QOS alone; the rest of such a
+	// change is passed over.
+	chooses := slices.ContainsFunc(ask.Set, func(w AccountWord) bool { return w.Key == "DefaultQOS" })
 	for _, row := range out.Assocs {
-		if !a.Coordinates(user, row.Account) {
+		switch {
+		case a.Coordinates(user, row.Account) || chooses && row.User == user && len(ask.Set) == 1:
+		case row.User == user:
+			return &AccountTrouble{Code: slurm.ErrnoAccessDenied, Kind: TroubleNothingAllowed, Name: user}
+		default:
 			return slurm.ErrnoAccessDenied
 		}
 	}
@@ -91,7 +110,10 @@ func (a *Accounts) mayModifyUsers(user string, ask AccountAsk, out AccountsOutco
 			continue
 		}
 		own := w.Key == "DefaultAccount" || w.Key == "DefaultWCKey"
-		if !own || len(out.Users) != 1 || out.Users[0] != user {
+		switch self := len(out.Users) == 1 && out.Users[0] == user; {
+		case self && !own:
+			return &AccountTrouble{Code: slurm.ErrnoAccessDenied, Kind: TroubleOwnAlone, Name: user}
+		case !self:
 			return slurm.ErrnoAccessDenied
 		}
 	}

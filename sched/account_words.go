@@ -387,6 +387,14 @@ func (a *Accounts) tresValue(def *WordDef, w AccountWord) (slurm.TRES, error) {
 			return nil, badWord(w, "slurmdb_format_tres_str: no TRES id found for %s", part)
 		case !a.KnownTRES(key):
 			return nil, badWord(w, "slurmdb_format_tres_str: no TRES known by type %s", key)
+		case strings.HasSuffix(part, "="):
+			return nil, badWord(w, "slurmdb_format_tres_str: no value given for TRES %s", part)
+		default:
+			// What follows a number is its unit.
+			amount := part[len(key)+1:]
+			if unit := strings.TrimLeft(strings.TrimPrefix(amount, "-"), "0123456789."); unit != "" && !strings.Contains("KMGTP", strings.ToUpper(unit[:1])) {
+				return nil, badWord(w, "Invalid unit type '%s'. Possible options are 'KMGTP'", unit)
+			}
 		}
 	}
 	list, err := slurm.ParseTRES(text)

@@ -2260,6 +2260,7 @@ type Job struct {
 	ResvId           uint32                 `protobuf:"varint,121,opt,name=resv_id,json=resvId,proto3" json:"resv_id,omitempty"`
 	WaitedFor        uint32                 `protobuf:"varint,140,opt,name=waited_for,json=waitedFor,proto3" json:"waited_for,omitempty"`
 	Extern           bool                   `protobuf:"varint,141,opt,name=extern,proto3" json:"extern,omitempty"`
+	Amend            *JobAmend              `protobuf:"bytes,160,opt,name=amend,proto3" json:"amend,omitempty"` // what was changed of its record after its end
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2882,6 +2883,90 @@ func (x *Job) GetExtern() bool {
 	return false
 }
 
+func (x *Job) GetAmend() *JobAmend {
+	if x != nil {
+		return x.Amend
+	}
+	return nil
+}
+
+// JobAmend is what somebody changed of the record of an ended job.
+type JobAmend struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Comment       *string                `protobuf:"bytes,1,opt,name=comment,proto3,oneof" json:"comment,omitempty"`
+	AdminComment  *string                `protobuf:"bytes,2,opt,name=admin_comment,json=adminComment,proto3,oneof" json:"admin_comment,omitempty"`
+	SystemComment *string                `protobuf:"bytes,3,opt,name=system_comment,json=systemComment,proto3,oneof" json:"system_comment,omitempty"`
+	DerivedExit   *ExitCode              `protobuf:"bytes,4,opt,name=derived_exit,json=derivedExit,proto3" json:"derived_exit,omitempty"`
+	Wckey         *string                `protobuf:"bytes,5,opt,name=wckey,proto3,oneof" json:"wckey,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobAmend) Reset() {
+	*x = JobAmend{}
+	mi := &file_nouns_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobAmend) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobAmend) ProtoMessage() {}
+
+func (x *JobAmend) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobAmend.ProtoReflect.Descriptor instead.
+func (*JobAmend) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *JobAmend) GetComment() string {
+	if x != nil && x.Comment != nil {
+		return *x.Comment
+	}
+	return ""
+}
+
+func (x *JobAmend) GetAdminComment() string {
+	if x != nil && x.AdminComment != nil {
+		return *x.AdminComment
+	}
+	return ""
+}
+
+func (x *JobAmend) GetSystemComment() string {
+	if x != nil && x.SystemComment != nil {
+		return *x.SystemComment
+	}
+	return ""
+}
+
+func (x *JobAmend) GetDerivedExit() *ExitCode {
+	if x != nil {
+		return x.DerivedExit
+	}
+	return nil
+}
+
+func (x *JobAmend) GetWckey() string {
+	if x != nil && x.Wckey != nil {
+		return *x.Wckey
+	}
+	return ""
+}
+
 type Rlimit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -2893,7 +2978,7 @@ type Rlimit struct {
 
 func (x *Rlimit) Reset() {
 	*x = Rlimit{}
-	mi := &file_nouns_proto_msgTypes[13]
+	mi := &file_nouns_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2905,7 +2990,7 @@ func (x *Rlimit) String() string {
 func (*Rlimit) ProtoMessage() {}
 
 func (x *Rlimit) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[13]
+	mi := &file_nouns_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2918,7 +3003,7 @@ func (x *Rlimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rlimit.ProtoReflect.Descriptor instead.
 func (*Rlimit) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{13}
+	return file_nouns_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Rlimit) GetName() string {
@@ -2955,7 +3040,7 @@ type StepNode struct {
 
 func (x *StepNode) Reset() {
 	*x = StepNode{}
-	mi := &file_nouns_proto_msgTypes[14]
+	mi := &file_nouns_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2967,7 +3052,7 @@ func (x *StepNode) String() string {
 func (*StepNode) ProtoMessage() {}
 
 func (x *StepNode) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[14]
+	mi := &file_nouns_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2980,7 +3065,7 @@ func (x *StepNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepNode.ProtoReflect.Descriptor instead.
 func (*StepNode) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{14}
+	return file_nouns_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StepNode) GetNode() string {
@@ -3049,7 +3134,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_nouns_proto_msgTypes[15]
+	mi := &file_nouns_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3061,7 +3146,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[15]
+	mi := &file_nouns_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3074,7 +3159,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{15}
+	return file_nouns_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Usage) GetUserCpu() int64 {
@@ -3249,7 +3334,7 @@ type OfTask struct {
 
 func (x *OfTask) Reset() {
 	*x = OfTask{}
-	mi := &file_nouns_proto_msgTypes[16]
+	mi := &file_nouns_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3261,7 +3346,7 @@ func (x *OfTask) String() string {
 func (*OfTask) ProtoMessage() {}
 
 func (x *OfTask) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[16]
+	mi := &file_nouns_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3274,7 +3359,7 @@ func (x *OfTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfTask.ProtoReflect.Descriptor instead.
 func (*OfTask) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{16}
+	return file_nouns_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *OfTask) GetAmount() int64 {
@@ -3322,7 +3407,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_nouns_proto_msgTypes[17]
+	mi := &file_nouns_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3334,7 +3419,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[17]
+	mi := &file_nouns_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3347,7 +3432,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{17}
+	return file_nouns_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Step) GetId() uint32 {
@@ -3481,7 +3566,7 @@ type NodeGres struct {
 
 func (x *NodeGres) Reset() {
 	*x = NodeGres{}
-	mi := &file_nouns_proto_msgTypes[18]
+	mi := &file_nouns_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3493,7 +3578,7 @@ func (x *NodeGres) String() string {
 func (*NodeGres) ProtoMessage() {}
 
 func (x *NodeGres) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[18]
+	mi := &file_nouns_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3506,7 +3591,7 @@ func (x *NodeGres) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeGres.ProtoReflect.Descriptor instead.
 func (*NodeGres) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{18}
+	return file_nouns_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *NodeGres) GetName() string {
@@ -3597,7 +3682,7 @@ type SickDevice struct {
 
 func (x *SickDevice) Reset() {
 	*x = SickDevice{}
-	mi := &file_nouns_proto_msgTypes[19]
+	mi := &file_nouns_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3609,7 +3694,7 @@ func (x *SickDevice) String() string {
 func (*SickDevice) ProtoMessage() {}
 
 func (x *SickDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[19]
+	mi := &file_nouns_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3622,7 +3707,7 @@ func (x *SickDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SickDevice.ProtoReflect.Descriptor instead.
 func (*SickDevice) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{19}
+	return file_nouns_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SickDevice) GetNumber() int32 {
@@ -3657,7 +3742,7 @@ type Shape struct {
 
 func (x *Shape) Reset() {
 	*x = Shape{}
-	mi := &file_nouns_proto_msgTypes[20]
+	mi := &file_nouns_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3669,7 +3754,7 @@ func (x *Shape) String() string {
 func (*Shape) ProtoMessage() {}
 
 func (x *Shape) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[20]
+	mi := &file_nouns_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3682,7 +3767,7 @@ func (x *Shape) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shape.ProtoReflect.Descriptor instead.
 func (*Shape) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{20}
+	return file_nouns_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Shape) GetFile() string {
@@ -3710,7 +3795,7 @@ type CutProfile struct {
 
 func (x *CutProfile) Reset() {
 	*x = CutProfile{}
-	mi := &file_nouns_proto_msgTypes[21]
+	mi := &file_nouns_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3722,7 +3807,7 @@ func (x *CutProfile) String() string {
 func (*CutProfile) ProtoMessage() {}
 
 func (x *CutProfile) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[21]
+	mi := &file_nouns_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3735,7 +3820,7 @@ func (x *CutProfile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CutProfile.ProtoReflect.Descriptor instead.
 func (*CutProfile) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{21}
+	return file_nouns_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CutProfile) GetName() string {
@@ -3769,7 +3854,7 @@ type CutSpan struct {
 
 func (x *CutSpan) Reset() {
 	*x = CutSpan{}
-	mi := &file_nouns_proto_msgTypes[22]
+	mi := &file_nouns_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3781,7 +3866,7 @@ func (x *CutSpan) String() string {
 func (*CutSpan) ProtoMessage() {}
 
 func (x *CutSpan) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[22]
+	mi := &file_nouns_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3794,7 +3879,7 @@ func (x *CutSpan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CutSpan.ProtoReflect.Descriptor instead.
 func (*CutSpan) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{22}
+	return file_nouns_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CutSpan) GetStart() int32 {
@@ -3823,7 +3908,7 @@ type Cut struct {
 
 func (x *Cut) Reset() {
 	*x = Cut{}
-	mi := &file_nouns_proto_msgTypes[23]
+	mi := &file_nouns_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3835,7 +3920,7 @@ func (x *Cut) String() string {
 func (*Cut) ProtoMessage() {}
 
 func (x *Cut) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[23]
+	mi := &file_nouns_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3848,7 +3933,7 @@ func (x *Cut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cut.ProtoReflect.Descriptor instead.
 func (*Cut) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{23}
+	return file_nouns_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Cut) GetFile() string {
@@ -3890,7 +3975,7 @@ type CutPart struct {
 
 func (x *CutPart) Reset() {
 	*x = CutPart{}
-	mi := &file_nouns_proto_msgTypes[24]
+	mi := &file_nouns_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3902,7 +3987,7 @@ func (x *CutPart) String() string {
 func (*CutPart) ProtoMessage() {}
 
 func (x *CutPart) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[24]
+	mi := &file_nouns_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3915,7 +4000,7 @@ func (x *CutPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CutPart.ProtoReflect.Descriptor instead.
 func (*CutPart) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{24}
+	return file_nouns_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CutPart) GetProfile() string {
@@ -3948,7 +4033,7 @@ type DeviceLinks struct {
 
 func (x *DeviceLinks) Reset() {
 	*x = DeviceLinks{}
-	mi := &file_nouns_proto_msgTypes[25]
+	mi := &file_nouns_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3960,7 +4045,7 @@ func (x *DeviceLinks) String() string {
 func (*DeviceLinks) ProtoMessage() {}
 
 func (x *DeviceLinks) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[25]
+	mi := &file_nouns_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3973,7 +4058,7 @@ func (x *DeviceLinks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceLinks.ProtoReflect.Descriptor instead.
 func (*DeviceLinks) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{25}
+	return file_nouns_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeviceLinks) GetTo() []int32 {
@@ -4043,7 +4128,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_nouns_proto_msgTypes[26]
+	mi := &file_nouns_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4055,7 +4140,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[26]
+	mi := &file_nouns_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4068,7 +4153,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{26}
+	return file_nouns_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Node) GetName() string {
@@ -4473,7 +4558,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_nouns_proto_msgTypes[27]
+	mi := &file_nouns_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4485,7 +4570,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[27]
+	mi := &file_nouns_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4498,7 +4583,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{27}
+	return file_nouns_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Partition) GetName() string {
@@ -4814,7 +4899,7 @@ type TRESItem struct {
 
 func (x *TRESItem) Reset() {
 	*x = TRESItem{}
-	mi := &file_nouns_proto_msgTypes[28]
+	mi := &file_nouns_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4826,7 +4911,7 @@ func (x *TRESItem) String() string {
 func (*TRESItem) ProtoMessage() {}
 
 func (x *TRESItem) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[28]
+	mi := &file_nouns_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4839,7 +4924,7 @@ func (x *TRESItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESItem.ProtoReflect.Descriptor instead.
 func (*TRESItem) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{28}
+	return file_nouns_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TRESItem) GetType() string {
@@ -4896,7 +4981,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_nouns_proto_msgTypes[29]
+	mi := &file_nouns_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4908,7 +4993,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[29]
+	mi := &file_nouns_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4921,7 +5006,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{29}
+	return file_nouns_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Limits) GetGrpTres() []*TRESItem {
@@ -5111,7 +5196,7 @@ type AccountTables struct {
 
 func (x *AccountTables) Reset() {
 	*x = AccountTables{}
-	mi := &file_nouns_proto_msgTypes[30]
+	mi := &file_nouns_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5123,7 +5208,7 @@ func (x *AccountTables) String() string {
 func (*AccountTables) ProtoMessage() {}
 
 func (x *AccountTables) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[30]
+	mi := &file_nouns_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5136,7 +5221,7 @@ func (x *AccountTables) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTables.ProtoReflect.Descriptor instead.
 func (*AccountTables) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{30}
+	return file_nouns_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AccountTables) GetAccounts() []*Account {
@@ -5222,7 +5307,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_nouns_proto_msgTypes[31]
+	mi := &file_nouns_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5234,7 +5319,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[31]
+	mi := &file_nouns_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5247,7 +5332,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{31}
+	return file_nouns_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Account) GetName() string {
@@ -5298,7 +5383,7 @@ type AccountUser struct {
 
 func (x *AccountUser) Reset() {
 	*x = AccountUser{}
-	mi := &file_nouns_proto_msgTypes[32]
+	mi := &file_nouns_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5310,7 +5395,7 @@ func (x *AccountUser) String() string {
 func (*AccountUser) ProtoMessage() {}
 
 func (x *AccountUser) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[32]
+	mi := &file_nouns_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5323,7 +5408,7 @@ func (x *AccountUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountUser.ProtoReflect.Descriptor instead.
 func (*AccountUser) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{32}
+	return file_nouns_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *AccountUser) GetName() string {
@@ -5371,7 +5456,7 @@ type WCKey struct {
 
 func (x *WCKey) Reset() {
 	*x = WCKey{}
-	mi := &file_nouns_proto_msgTypes[33]
+	mi := &file_nouns_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5383,7 +5468,7 @@ func (x *WCKey) String() string {
 func (*WCKey) ProtoMessage() {}
 
 func (x *WCKey) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[33]
+	mi := &file_nouns_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5396,7 +5481,7 @@ func (x *WCKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WCKey.ProtoReflect.Descriptor instead.
 func (*WCKey) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{33}
+	return file_nouns_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *WCKey) GetId() uint32 {
@@ -5437,7 +5522,7 @@ type Assoc struct {
 
 func (x *Assoc) Reset() {
 	*x = Assoc{}
-	mi := &file_nouns_proto_msgTypes[34]
+	mi := &file_nouns_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5449,7 +5534,7 @@ func (x *Assoc) String() string {
 func (*Assoc) ProtoMessage() {}
 
 func (x *Assoc) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[34]
+	mi := &file_nouns_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5462,7 +5547,7 @@ func (x *Assoc) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assoc.ProtoReflect.Descriptor instead.
 func (*Assoc) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{34}
+	return file_nouns_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Assoc) GetId() uint32 {
@@ -5598,7 +5683,7 @@ type QOS struct {
 
 func (x *QOS) Reset() {
 	*x = QOS{}
-	mi := &file_nouns_proto_msgTypes[35]
+	mi := &file_nouns_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5610,7 +5695,7 @@ func (x *QOS) String() string {
 func (*QOS) ProtoMessage() {}
 
 func (x *QOS) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[35]
+	mi := &file_nouns_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5623,7 +5708,7 @@ func (x *QOS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOS.ProtoReflect.Descriptor instead.
 func (*QOS) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{35}
+	return file_nouns_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *QOS) GetId() uint32 {
@@ -5728,7 +5813,7 @@ type TRESKind struct {
 
 func (x *TRESKind) Reset() {
 	*x = TRESKind{}
-	mi := &file_nouns_proto_msgTypes[36]
+	mi := &file_nouns_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5740,7 +5825,7 @@ func (x *TRESKind) String() string {
 func (*TRESKind) ProtoMessage() {}
 
 func (x *TRESKind) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[36]
+	mi := &file_nouns_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5753,7 +5838,7 @@ func (x *TRESKind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESKind.ProtoReflect.Descriptor instead.
 func (*TRESKind) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{36}
+	return file_nouns_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *TRESKind) GetId() uint32 {
@@ -5794,7 +5879,7 @@ type Transaction struct {
 
 func (x *Transaction) Reset() {
 	*x = Transaction{}
-	mi := &file_nouns_proto_msgTypes[37]
+	mi := &file_nouns_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5806,7 +5891,7 @@ func (x *Transaction) String() string {
 func (*Transaction) ProtoMessage() {}
 
 func (x *Transaction) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[37]
+	mi := &file_nouns_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5819,7 +5904,7 @@ func (x *Transaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transaction.ProtoReflect.Descriptor instead.
 func (*Transaction) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{37}
+	return file_nouns_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Transaction) GetId() uint32 {
@@ -5920,7 +6005,7 @@ type Reservation struct {
 
 func (x *Reservation) Reset() {
 	*x = Reservation{}
-	mi := &file_nouns_proto_msgTypes[38]
+	mi := &file_nouns_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5932,7 +6017,7 @@ func (x *Reservation) String() string {
 func (*Reservation) ProtoMessage() {}
 
 func (x *Reservation) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[38]
+	mi := &file_nouns_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5945,7 +6030,7 @@ func (x *Reservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
 func (*Reservation) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{38}
+	return file_nouns_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Reservation) GetName() string {
@@ -6141,7 +6226,7 @@ type ReservedCores struct {
 
 func (x *ReservedCores) Reset() {
 	*x = ReservedCores{}
-	mi := &file_nouns_proto_msgTypes[39]
+	mi := &file_nouns_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6153,7 +6238,7 @@ func (x *ReservedCores) String() string {
 func (*ReservedCores) ProtoMessage() {}
 
 func (x *ReservedCores) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[39]
+	mi := &file_nouns_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6166,7 +6251,7 @@ func (x *ReservedCores) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservedCores.ProtoReflect.Descriptor instead.
 func (*ReservedCores) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{39}
+	return file_nouns_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ReservedCores) GetNode() string {
@@ -6460,7 +6545,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05tasks\x18\x04 \x01(\x05R\x05tasks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\x9a\x14\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xc6\x14\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x19\n" +
 	"\barray_id\x18\x02 \x01(\rR\aarrayId\x12\x17\n" +
@@ -6564,7 +6649,19 @@ const file_nouns_proto_rawDesc = "" +
 	"\aresv_id\x18y \x01(\rR\x06resvId\x12\x1e\n" +
 	"\n" +
 	"waited_for\x18\x8c\x01 \x01(\rR\twaitedFor\x12\x17\n" +
-	"\x06extern\x18\x8d\x01 \x01(\bR\x06extern\"D\n" +
+	"\x06extern\x18\x8d\x01 \x01(\bR\x06extern\x12*\n" +
+	"\x05amend\x18\xa0\x01 \x01(\v2\x13.runink.v1.JobAmendR\x05amend\"\x8d\x02\n" +
+	"\bJobAmend\x12\x1d\n" +
+	"\acomment\x18\x01 \x01(\tH\x00R\acomment\x88\x01\x01\x12(\n" +
+	"\radmin_comment\x18\x02 \x01(\tH\x01R\fadminComment\x88\x01\x01\x12*\n" +
+	"\x0esystem_comment\x18\x03 \x01(\tH\x02R\rsystemComment\x88\x01\x01\x126\n" +
+	"\fderived_exit\x18\x04 \x01(\v2\x13.runink.v1.ExitCodeR\vderivedExit\x12\x19\n" +
+	"\x05wckey\x18\x05 \x01(\tH\x03R\x05wckey\x88\x01\x01B\n" +
+	"\n" +
+	"\b_commentB\x10\n" +
+	"\x0e_admin_commentB\x11\n" +
+	"\x0f_system_commentB\b\n" +
+	"\x06_wckey\"D\n" +
 	"\x06Rlimit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
@@ -6939,7 +7036,7 @@ func file_nouns_proto_rawDescGZIP() []byte {
 	return file_nouns_proto_rawDescData
 }
 
-var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_nouns_proto_goTypes = []any{
 	(*GresItem)(nil),      // 0: runink.v1.GresItem
 	(*GresAlloc)(nil),     // 1: runink.v1.GresAlloc
@@ -6954,33 +7051,34 @@ var file_nouns_proto_goTypes = []any{
 	(*Need)(nil),          // 10: runink.v1.Need
 	(*NodeAlloc)(nil),     // 11: runink.v1.NodeAlloc
 	(*Job)(nil),           // 12: runink.v1.Job
-	(*Rlimit)(nil),        // 13: runink.v1.Rlimit
-	(*StepNode)(nil),      // 14: runink.v1.StepNode
-	(*Usage)(nil),         // 15: runink.v1.Usage
-	(*OfTask)(nil),        // 16: runink.v1.OfTask
-	(*Step)(nil),          // 17: runink.v1.Step
-	(*NodeGres)(nil),      // 18: runink.v1.NodeGres
-	(*SickDevice)(nil),    // 19: runink.v1.SickDevice
-	(*Shape)(nil),         // 20: runink.v1.Shape
-	(*CutProfile)(nil),    // 21: runink.v1.CutProfile
-	(*CutSpan)(nil),       // 22: runink.v1.CutSpan
-	(*Cut)(nil),           // 23: runink.v1.Cut
-	(*CutPart)(nil),       // 24: runink.v1.CutPart
-	(*DeviceLinks)(nil),   // 25: runink.v1.DeviceLinks
-	(*Node)(nil),          // 26: runink.v1.Node
-	(*Partition)(nil),     // 27: runink.v1.Partition
-	(*TRESItem)(nil),      // 28: runink.v1.TRESItem
-	(*Limits)(nil),        // 29: runink.v1.Limits
-	(*AccountTables)(nil), // 30: runink.v1.AccountTables
-	(*Account)(nil),       // 31: runink.v1.Account
-	(*AccountUser)(nil),   // 32: runink.v1.AccountUser
-	(*WCKey)(nil),         // 33: runink.v1.WCKey
-	(*Assoc)(nil),         // 34: runink.v1.Assoc
-	(*QOS)(nil),           // 35: runink.v1.QOS
-	(*TRESKind)(nil),      // 36: runink.v1.TRESKind
-	(*Transaction)(nil),   // 37: runink.v1.Transaction
-	(*Reservation)(nil),   // 38: runink.v1.Reservation
-	(*ReservedCores)(nil), // 39: runink.v1.ReservedCores
+	(*JobAmend)(nil),      // 13: runink.v1.JobAmend
+	(*Rlimit)(nil),        // 14: runink.v1.Rlimit
+	(*StepNode)(nil),      // 15: runink.v1.StepNode
+	(*Usage)(nil),         // 16: runink.v1.Usage
+	(*OfTask)(nil),        // 17: runink.v1.OfTask
+	(*Step)(nil),          // 18: runink.v1.Step
+	(*NodeGres)(nil),      // 19: runink.v1.NodeGres
+	(*SickDevice)(nil),    // 20: runink.v1.SickDevice
+	(*Shape)(nil),         // 21: runink.v1.Shape
+	(*CutProfile)(nil),    // 22: runink.v1.CutProfile
+	(*CutSpan)(nil),       // 23: runink.v1.CutSpan
+	(*Cut)(nil),           // 24: runink.v1.Cut
+	(*CutPart)(nil),       // 25: runink.v1.CutPart
+	(*DeviceLinks)(nil),   // 26: runink.v1.DeviceLinks
+	(*Node)(nil),          // 27: runink.v1.Node
+	(*Partition)(nil),     // 28: runink.v1.Partition
+	(*TRESItem)(nil),      // 29: runink.v1.TRESItem
+	(*Limits)(nil),        // 30: runink.v1.Limits
+	(*AccountTables)(nil), // 31: runink.v1.AccountTables
+	(*Account)(nil),       // 32: runink.v1.Account
+	(*AccountUser)(nil),   // 33: runink.v1.AccountUser
+	(*WCKey)(nil),         // 34: runink.v1.WCKey
+	(*Assoc)(nil),         // 35: runink.v1.Assoc
+	(*QOS)(nil),           // 36: runink.v1.QOS
+	(*TRESKind)(nil),      // 37: runink.v1.TRESKind
+	(*Transaction)(nil),   // 38: runink.v1.Transaction
+	(*Reservation)(nil),   // 39: runink.v1.Reservation
+	(*ReservedCores)(nil), // 40: runink.v1.ReservedCores
 }
 var file_nouns_proto_depIdxs = []int32{
 	0,  // 0: runink.v1.JobOptions.gres:type_name -> runink.v1.GresItem
@@ -7006,63 +7104,65 @@ var file_nouns_proto_depIdxs = []int32{
 	6,  // 20: runink.v1.Job.exit_code:type_name -> runink.v1.ExitCode
 	6,  // 21: runink.v1.Job.derived_exit:type_name -> runink.v1.ExitCode
 	3,  // 22: runink.v1.Job.licenses_used:type_name -> runink.v1.License
-	17, // 23: runink.v1.Job.steps:type_name -> runink.v1.Step
-	13, // 24: runink.v1.Job.rlimits:type_name -> runink.v1.Rlimit
+	18, // 23: runink.v1.Job.steps:type_name -> runink.v1.Step
+	14, // 24: runink.v1.Job.rlimits:type_name -> runink.v1.Rlimit
 	6,  // 25: runink.v1.Job.batch_exit:type_name -> runink.v1.ExitCode
-	15, // 26: runink.v1.Job.batch_usage:type_name -> runink.v1.Usage
+	16, // 26: runink.v1.Job.batch_usage:type_name -> runink.v1.Usage
 	11, // 27: runink.v1.Job.room_on:type_name -> runink.v1.NodeAlloc
-	1,  // 28: runink.v1.StepNode.gres:type_name -> runink.v1.GresAlloc
-	16, // 29: runink.v1.Usage.cpu_min:type_name -> runink.v1.OfTask
-	16, // 30: runink.v1.Usage.cpu_max:type_name -> runink.v1.OfTask
-	16, // 31: runink.v1.Usage.rss_min:type_name -> runink.v1.OfTask
-	16, // 32: runink.v1.Usage.pages_min:type_name -> runink.v1.OfTask
-	16, // 33: runink.v1.Usage.pages_max:type_name -> runink.v1.OfTask
-	16, // 34: runink.v1.Usage.read_min:type_name -> runink.v1.OfTask
-	16, // 35: runink.v1.Usage.read_max:type_name -> runink.v1.OfTask
-	16, // 36: runink.v1.Usage.write_min:type_name -> runink.v1.OfTask
-	16, // 37: runink.v1.Usage.write_max:type_name -> runink.v1.OfTask
-	14, // 38: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
-	0,  // 39: runink.v1.Step.gres:type_name -> runink.v1.GresItem
-	6,  // 40: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
-	15, // 41: runink.v1.Step.usage:type_name -> runink.v1.Usage
-	25, // 42: runink.v1.NodeGres.links:type_name -> runink.v1.DeviceLinks
-	19, // 43: runink.v1.NodeGres.sick:type_name -> runink.v1.SickDevice
-	21, // 44: runink.v1.Shape.profiles:type_name -> runink.v1.CutProfile
-	22, // 45: runink.v1.CutProfile.spans:type_name -> runink.v1.CutSpan
-	24, // 46: runink.v1.Cut.made:type_name -> runink.v1.CutPart
-	18, // 47: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
-	1,  // 48: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
-	18, // 49: runink.v1.Node.found:type_name -> runink.v1.NodeGres
-	20, // 50: runink.v1.Node.shapes:type_name -> runink.v1.Shape
-	23, // 51: runink.v1.Node.cuts:type_name -> runink.v1.Cut
-	28, // 52: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
-	28, // 53: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
-	28, // 54: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
-	28, // 55: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
-	28, // 56: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
-	28, // 57: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
-	28, // 58: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
-	28, // 59: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
-	28, // 60: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
-	28, // 61: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
-	28, // 62: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
-	31, // 63: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
-	32, // 64: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
-	34, // 65: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
-	35, // 66: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
-	36, // 67: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
-	33, // 68: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
-	29, // 69: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
-	29, // 70: runink.v1.QOS.limits:type_name -> runink.v1.Limits
-	39, // 71: runink.v1.Reservation.cores:type_name -> runink.v1.ReservedCores
-	3,  // 72: runink.v1.Reservation.licenses:type_name -> runink.v1.License
-	28, // 73: runink.v1.Reservation.tres:type_name -> runink.v1.TRESItem
-	2,  // 74: runink.v1.ReservedCores.cores:type_name -> runink.v1.IndexSet
-	75, // [75:75] is the sub-list for method output_type
-	75, // [75:75] is the sub-list for method input_type
-	75, // [75:75] is the sub-list for extension type_name
-	75, // [75:75] is the sub-list for extension extendee
-	0,  // [0:75] is the sub-list for field type_name
+	13, // 28: runink.v1.Job.amend:type_name -> runink.v1.JobAmend
+	6,  // 29: runink.v1.JobAmend.derived_exit:type_name -> runink.v1.ExitCode
+	1,  // 30: runink.v1.StepNode.gres:type_name -> runink.v1.GresAlloc
+	17, // 31: runink.v1.Usage.cpu_min:type_name -> runink.v1.OfTask
+	17, // 32: runink.v1.Usage.cpu_max:type_name -> runink.v1.OfTask
+	17, // 33: runink.v1.Usage.rss_min:type_name -> runink.v1.OfTask
+	17, // 34: runink.v1.Usage.pages_min:type_name -> runink.v1.OfTask
+	17, // 35: runink.v1.Usage.pages_max:type_name -> runink.v1.OfTask
+	17, // 36: runink.v1.Usage.read_min:type_name -> runink.v1.OfTask
+	17, // 37: runink.v1.Usage.read_max:type_name -> runink.v1.OfTask
+	17, // 38: runink.v1.Usage.write_min:type_name -> runink.v1.OfTask
+	17, // 39: runink.v1.Usage.write_max:type_name -> runink.v1.OfTask
+	15, // 40: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
+	0,  // 41: runink.v1.Step.gres:type_name -> runink.v1.GresItem
+	6,  // 42: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
+	16, // 43: runink.v1.Step.usage:type_name -> runink.v1.Usage
+	26, // 44: runink.v1.NodeGres.links:type_name -> runink.v1.DeviceLinks
+	20, // 45: runink.v1.NodeGres.sick:type_name -> runink.v1.SickDevice
+	22, // 46: runink.v1.Shape.profiles:type_name -> runink.v1.CutProfile
+	23, // 47: runink.v1.CutProfile.spans:type_name -> runink.v1.CutSpan
+	25, // 48: runink.v1.Cut.made:type_name -> runink.v1.CutPart
+	19, // 49: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
+	1,  // 50: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
+	19, // 51: runink.v1.Node.found:type_name -> runink.v1.NodeGres
+	21, // 52: runink.v1.Node.shapes:type_name -> runink.v1.Shape
+	24, // 53: runink.v1.Node.cuts:type_name -> runink.v1.Cut
+	29, // 54: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
+	29, // 55: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
+	29, // 56: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
+	29, // 57: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
+	29, // 58: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
+	29, // 59: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
+	29, // 60: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
+	29, // 61: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
+	29, // 62: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
+	29, // 63: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
+	29, // 64: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
+	32, // 65: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
+	33, // 66: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
+	35, // 67: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
+	36, // 68: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
+	37, // 69: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
+	34, // 70: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
+	30, // 71: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
+	30, // 72: runink.v1.QOS.limits:type_name -> runink.v1.Limits
+	40, // 73: runink.v1.Reservation.cores:type_name -> runink.v1.ReservedCores
+	3,  // 74: runink.v1.Reservation.licenses:type_name -> runink.v1.License
+	29, // 75: runink.v1.Reservation.tres:type_name -> runink.v1.TRESItem
+	2,  // 76: runink.v1.ReservedCores.cores:type_name -> runink.v1.IndexSet
+	77, // [77:77] is the sub-list for method output_type
+	77, // [77:77] is the sub-list for method input_type
+	77, // [77:77] is the sub-list for extension type_name
+	77, // [77:77] is the sub-list for extension extendee
+	0,  // [0:77] is the sub-list for field type_name
 }
 
 func init() { file_nouns_proto_init() }
@@ -7070,13 +7170,14 @@ func file_nouns_proto_init() {
 	if File_nouns_proto != nil {
 		return
 	}
+	file_nouns_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_nouns_proto_rawDesc), len(file_nouns_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -5320,6 +5320,7 @@ type Record struct {
 	Node          *NodeFact              `protobuf:"bytes,9,opt,name=node,proto3" json:"node,omitempty"`                // in place of a job
 	Reservation   *ReservationSpan       `protobuf:"bytes,10,opt,name=reservation,proto3" json:"reservation,omitempty"` // in place of a job
 	Imported      bool                   `protobuf:"varint,11,opt,name=imported,proto3" json:"imported,omitempty"`      // it ran elsewhere; one that is here already stays
+	Amend         *JobAmend              `protobuf:"bytes,12,opt,name=amend,proto3" json:"amend,omitempty"`             // of the job nothing but its key: the record that is here is changed so
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5429,6 +5430,13 @@ func (x *Record) GetImported() bool {
 		return x.Imported
 	}
 	return false
+}
+
+func (x *Record) GetAmend() *JobAmend {
+	if x != nil {
+		return x.Amend
+	}
+	return nil
 }
 
 // NodeFact is what a node is from a time on: what it has, and whether it can be
@@ -5650,6 +5658,171 @@ func (x *ReservationSpan) GetIndex() uint64 {
 	return 0
 }
 
+// AmendHistoryRequest changes the records of ended jobs.
+type AmendHistoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Where         *HistoryRequest        `protobuf:"bytes,1,opt,name=where,proto3" json:"where,omitempty"`
+	Set           *JobAmend              `protobuf:"bytes,2,opt,name=set,proto3" json:"set,omitempty"`
+	DryRun        bool                   `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AmendHistoryRequest) Reset() {
+	*x = AmendHistoryRequest{}
+	mi := &file_rpc_proto_msgTypes[80]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AmendHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AmendHistoryRequest) ProtoMessage() {}
+
+func (x *AmendHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[80]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AmendHistoryRequest.ProtoReflect.Descriptor instead.
+func (*AmendHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{80}
+}
+
+func (x *AmendHistoryRequest) GetWhere() *HistoryRequest {
+	if x != nil {
+		return x.Where
+	}
+	return nil
+}
+
+func (x *AmendHistoryRequest) GetSet() *JobAmend {
+	if x != nil {
+		return x.Set
+	}
+	return nil
+}
+
+func (x *AmendHistoryRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type AmendHistoryReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Jobs          []*AmendedJob          `protobuf:"bytes,2,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AmendHistoryReply) Reset() {
+	*x = AmendHistoryReply{}
+	mi := &file_rpc_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AmendHistoryReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AmendHistoryReply) ProtoMessage() {}
+
+func (x *AmendHistoryReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AmendHistoryReply.ProtoReflect.Descriptor instead.
+func (*AmendHistoryReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *AmendHistoryReply) GetStatus() *Status {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *AmendHistoryReply) GetJobs() []*AmendedJob {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+type AmendedJob struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	Submit        int64                  `protobuf:"varint,2,opt,name=submit,proto3" json:"submit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AmendedJob) Reset() {
+	*x = AmendedJob{}
+	mi := &file_rpc_proto_msgTypes[82]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AmendedJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AmendedJob) ProtoMessage() {}
+
+func (x *AmendedJob) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[82]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AmendedJob.ProtoReflect.Descriptor instead.
+func (*AmendedJob) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{82}
+}
+
+func (x *AmendedJob) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *AmendedJob) GetSubmit() int64 {
+	if x != nil {
+		return x.Submit
+	}
+	return 0
+}
+
 type UsageRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Start         int64                  `protobuf:"varint,1,opt,name=start,proto3" json:"start,omitempty"`
@@ -5666,7 +5839,7 @@ type UsageRequest struct {
 
 func (x *UsageRequest) Reset() {
 	*x = UsageRequest{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5678,7 +5851,7 @@ func (x *UsageRequest) String() string {
 func (*UsageRequest) ProtoMessage() {}
 
 func (x *UsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5691,7 +5864,7 @@ func (x *UsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
 func (*UsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *UsageRequest) GetStart() int64 {
@@ -5769,7 +5942,7 @@ type UsageReply struct {
 
 func (x *UsageReply) Reset() {
 	*x = UsageReply{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5781,7 +5954,7 @@ func (x *UsageReply) String() string {
 func (*UsageReply) ProtoMessage() {}
 
 func (x *UsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5794,7 +5967,7 @@ func (x *UsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
 func (*UsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *UsageReply) GetStatus() *Status {
@@ -5891,7 +6064,7 @@ type Party struct {
 
 func (x *Party) Reset() {
 	*x = Party{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5903,7 +6076,7 @@ func (x *Party) String() string {
 func (*Party) ProtoMessage() {}
 
 func (x *Party) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5916,7 +6089,7 @@ func (x *Party) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Party.ProtoReflect.Descriptor instead.
 func (*Party) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *Party) GetAccount() string {
@@ -5987,7 +6160,7 @@ type PartyUsage struct {
 
 func (x *PartyUsage) Reset() {
 	*x = PartyUsage{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5999,7 +6172,7 @@ func (x *PartyUsage) String() string {
 func (*PartyUsage) ProtoMessage() {}
 
 func (x *PartyUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6012,7 +6185,7 @@ func (x *PartyUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
 func (*PartyUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *PartyUsage) GetParty() *Party {
@@ -6054,7 +6227,7 @@ type TRESSeconds struct {
 
 func (x *TRESSeconds) Reset() {
 	*x = TRESSeconds{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6066,7 +6239,7 @@ func (x *TRESSeconds) String() string {
 func (*TRESSeconds) ProtoMessage() {}
 
 func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6079,7 +6252,7 @@ func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
 func (*TRESSeconds) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *TRESSeconds) GetTres() string {
@@ -6117,7 +6290,7 @@ type EndedSums struct {
 
 func (x *EndedSums) Reset() {
 	*x = EndedSums{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6129,7 +6302,7 @@ func (x *EndedSums) String() string {
 func (*EndedSums) ProtoMessage() {}
 
 func (x *EndedSums) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6142,7 +6315,7 @@ func (x *EndedSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
 func (*EndedSums) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *EndedSums) GetJobs() int64 {
@@ -6246,7 +6419,7 @@ type ClusterUsage struct {
 
 func (x *ClusterUsage) Reset() {
 	*x = ClusterUsage{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6258,7 +6431,7 @@ func (x *ClusterUsage) String() string {
 func (*ClusterUsage) ProtoMessage() {}
 
 func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6271,7 +6444,7 @@ func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
 func (*ClusterUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *ClusterUsage) GetTres() string {
@@ -6347,7 +6520,7 @@ type ReservationUsage struct {
 
 func (x *ReservationUsage) Reset() {
 	*x = ReservationUsage{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6359,7 +6532,7 @@ func (x *ReservationUsage) String() string {
 func (*ReservationUsage) ProtoMessage() {}
 
 func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6372,7 +6545,7 @@ func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
 func (*ReservationUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *ReservationUsage) GetSpan() *ReservationSpan {
@@ -6400,7 +6573,7 @@ type AccountPlace struct {
 
 func (x *AccountPlace) Reset() {
 	*x = AccountPlace{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6412,7 +6585,7 @@ func (x *AccountPlace) String() string {
 func (*AccountPlace) ProtoMessage() {}
 
 func (x *AccountPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6425,7 +6598,7 @@ func (x *AccountPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
 func (*AccountPlace) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *AccountPlace) GetName() string {
@@ -6452,7 +6625,7 @@ type StepStatsRequest struct {
 
 func (x *StepStatsRequest) Reset() {
 	*x = StepStatsRequest{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6464,7 +6637,7 @@ func (x *StepStatsRequest) String() string {
 func (*StepStatsRequest) ProtoMessage() {}
 
 func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6477,7 +6650,7 @@ func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
 func (*StepStatsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *StepStatsRequest) GetRefs() []*JobRef {
@@ -6504,7 +6677,7 @@ type StepStatsReply struct {
 
 func (x *StepStatsReply) Reset() {
 	*x = StepStatsReply{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6516,7 +6689,7 @@ func (x *StepStatsReply) String() string {
 func (*StepStatsReply) ProtoMessage() {}
 
 func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6529,7 +6702,7 @@ func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
 func (*StepStatsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *StepStatsReply) GetSteps() []*StepStat {
@@ -6558,7 +6731,7 @@ type StepStat struct {
 
 func (x *StepStat) Reset() {
 	*x = StepStat{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6570,7 +6743,7 @@ func (x *StepStat) String() string {
 func (*StepStat) ProtoMessage() {}
 
 func (x *StepStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6583,7 +6756,7 @@ func (x *StepStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
 func (*StepStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *StepStat) GetJob() *Job {
@@ -6619,7 +6792,7 @@ type NodeStat struct {
 
 func (x *NodeStat) Reset() {
 	*x = NodeStat{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6631,7 +6804,7 @@ func (x *NodeStat) String() string {
 func (*NodeStat) ProtoMessage() {}
 
 func (x *NodeStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6644,7 +6817,7 @@ func (x *NodeStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
 func (*NodeStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *NodeStat) GetNode() string {
@@ -6686,7 +6859,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6698,7 +6871,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6711,7 +6884,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *Sample) GetJob() uint32 {
@@ -6738,7 +6911,7 @@ type Sampled struct {
 
 func (x *Sampled) Reset() {
 	*x = Sampled{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6750,7 +6923,7 @@ func (x *Sampled) String() string {
 func (*Sampled) ProtoMessage() {}
 
 func (x *Sampled) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6763,7 +6936,7 @@ func (x *Sampled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
 func (*Sampled) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *Sampled) GetAsk() uint64 {
@@ -6793,7 +6966,7 @@ type SliceStat struct {
 
 func (x *SliceStat) Reset() {
 	*x = SliceStat{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6805,7 +6978,7 @@ func (x *SliceStat) String() string {
 func (*SliceStat) ProtoMessage() {}
 
 func (x *SliceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6818,7 +6991,7 @@ func (x *SliceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
 func (*SliceStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *SliceStat) GetJob() uint32 {
@@ -6865,7 +7038,7 @@ type ImportHistoryRequest struct {
 
 func (x *ImportHistoryRequest) Reset() {
 	*x = ImportHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6877,7 +7050,7 @@ func (x *ImportHistoryRequest) String() string {
 func (*ImportHistoryRequest) ProtoMessage() {}
 
 func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6890,7 +7063,7 @@ func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *ImportHistoryRequest) GetRecords() []*Record {
@@ -6912,7 +7085,7 @@ type ImportHistoryReply struct {
 
 func (x *ImportHistoryReply) Reset() {
 	*x = ImportHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6924,7 +7097,7 @@ func (x *ImportHistoryReply) String() string {
 func (*ImportHistoryReply) ProtoMessage() {}
 
 func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6937,7 +7110,7 @@ func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
 func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{97}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *ImportHistoryReply) GetStatus() *Status {
@@ -7000,7 +7173,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7012,7 +7185,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7025,7 +7198,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{98}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -7208,7 +7381,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7220,7 +7393,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7233,7 +7406,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{99}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -7275,7 +7448,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7287,7 +7460,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7300,7 +7473,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{100}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -7343,7 +7516,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7355,7 +7528,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7368,7 +7541,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{101}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -7458,7 +7631,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7470,7 +7643,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7483,7 +7656,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{102}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -7567,7 +7740,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7579,7 +7752,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7592,7 +7765,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{103}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -7678,7 +7851,7 @@ type PmiShare struct {
 
 func (x *PmiShare) Reset() {
 	*x = PmiShare{}
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7690,7 +7863,7 @@ func (x *PmiShare) String() string {
 func (*PmiShare) ProtoMessage() {}
 
 func (x *PmiShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7703,7 +7876,7 @@ func (x *PmiShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiShare.ProtoReflect.Descriptor instead.
 func (*PmiShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{104}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *PmiShare) GetFence() uint32 {
@@ -7744,7 +7917,7 @@ type PmiKey struct {
 
 func (x *PmiKey) Reset() {
 	*x = PmiKey{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7756,7 +7929,7 @@ func (x *PmiKey) String() string {
 func (*PmiKey) ProtoMessage() {}
 
 func (x *PmiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7769,7 +7942,7 @@ func (x *PmiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiKey.ProtoReflect.Descriptor instead.
 func (*PmiKey) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *PmiKey) GetName() []byte {
@@ -7798,7 +7971,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7810,7 +7983,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7823,7 +7996,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -7866,7 +8039,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7878,7 +8051,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7891,7 +8064,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -7934,7 +8107,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7946,7 +8119,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7959,7 +8132,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -8003,7 +8176,7 @@ type BcastUp struct {
 
 func (x *BcastUp) Reset() {
 	*x = BcastUp{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8015,7 +8188,7 @@ func (x *BcastUp) String() string {
 func (*BcastUp) ProtoMessage() {}
 
 func (x *BcastUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8028,7 +8201,7 @@ func (x *BcastUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastUp.ProtoReflect.Descriptor instead.
 func (*BcastUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *BcastUp) GetFile() *BcastFile {
@@ -8080,7 +8253,7 @@ type BcastFile struct {
 
 func (x *BcastFile) Reset() {
 	*x = BcastFile{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8092,7 +8265,7 @@ func (x *BcastFile) String() string {
 func (*BcastFile) ProtoMessage() {}
 
 func (x *BcastFile) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8105,7 +8278,7 @@ func (x *BcastFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastFile.ProtoReflect.Descriptor instead.
 func (*BcastFile) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *BcastFile) GetRef() *JobRef {
@@ -8209,7 +8382,7 @@ type BcastReply struct {
 
 func (x *BcastReply) Reset() {
 	*x = BcastReply{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8221,7 +8394,7 @@ func (x *BcastReply) String() string {
 func (*BcastReply) ProtoMessage() {}
 
 func (x *BcastReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8234,7 +8407,7 @@ func (x *BcastReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastReply.ProtoReflect.Descriptor instead.
 func (*BcastReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *BcastReply) GetStatus() *Status {
@@ -8262,7 +8435,7 @@ type BcastOutcome struct {
 
 func (x *BcastOutcome) Reset() {
 	*x = BcastOutcome{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8274,7 +8447,7 @@ func (x *BcastOutcome) String() string {
 func (*BcastOutcome) ProtoMessage() {}
 
 func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8287,7 +8460,7 @@ func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastOutcome.ProtoReflect.Descriptor instead.
 func (*BcastOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *BcastOutcome) GetNode() string {
@@ -8320,7 +8493,7 @@ type DiagRequest struct {
 
 func (x *DiagRequest) Reset() {
 	*x = DiagRequest{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8332,7 +8505,7 @@ func (x *DiagRequest) String() string {
 func (*DiagRequest) ProtoMessage() {}
 
 func (x *DiagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8345,7 +8518,7 @@ func (x *DiagRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagRequest.ProtoReflect.Descriptor instead.
 func (*DiagRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *DiagRequest) GetAnew() bool {
@@ -8390,7 +8563,7 @@ type DiagReply struct {
 
 func (x *DiagReply) Reset() {
 	*x = DiagReply{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8402,7 +8575,7 @@ func (x *DiagReply) String() string {
 func (*DiagReply) ProtoMessage() {}
 
 func (x *DiagReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8415,7 +8588,7 @@ func (x *DiagReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagReply.ProtoReflect.Descriptor instead.
 func (*DiagReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *DiagReply) GetStatus() *Status {
@@ -8622,7 +8795,7 @@ type PlanCount struct {
 
 func (x *PlanCount) Reset() {
 	*x = PlanCount{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8634,7 +8807,7 @@ func (x *PlanCount) String() string {
 func (*PlanCount) ProtoMessage() {}
 
 func (x *PlanCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8647,7 +8820,7 @@ func (x *PlanCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanCount.ProtoReflect.Descriptor instead.
 func (*PlanCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *PlanCount) GetCycles() int64 {
@@ -8753,7 +8926,7 @@ type RpcCount struct {
 
 func (x *RpcCount) Reset() {
 	*x = RpcCount{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8765,7 +8938,7 @@ func (x *RpcCount) String() string {
 func (*RpcCount) ProtoMessage() {}
 
 func (x *RpcCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8778,7 +8951,7 @@ func (x *RpcCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RpcCount.ProtoReflect.Descriptor instead.
 func (*RpcCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *RpcCount) GetName() string {
@@ -8817,7 +8990,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8829,7 +9002,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8842,7 +9015,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 type MetricsReply struct {
@@ -8854,7 +9027,7 @@ type MetricsReply struct {
 
 func (x *MetricsReply) Reset() {
 	*x = MetricsReply{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8866,7 +9039,7 @@ func (x *MetricsReply) String() string {
 func (*MetricsReply) ProtoMessage() {}
 
 func (x *MetricsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8879,7 +9052,7 @@ func (x *MetricsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsReply.ProtoReflect.Descriptor instead.
 func (*MetricsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *MetricsReply) GetText() []byte {
@@ -8900,7 +9073,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8912,7 +9085,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8925,7 +9098,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -8960,7 +9133,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8972,7 +9145,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8985,7 +9158,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -9020,7 +9193,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9032,7 +9205,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9045,7 +9218,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -9081,7 +9254,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9093,7 +9266,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9106,7 +9279,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -9149,7 +9322,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9161,7 +9334,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9174,7 +9347,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -9233,7 +9406,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9245,7 +9418,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9258,7 +9431,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -9501,7 +9674,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9513,7 +9686,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9526,7 +9699,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -9562,7 +9735,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9574,7 +9747,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9587,7 +9760,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -9629,7 +9802,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9641,7 +9814,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9654,7 +9827,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -9688,7 +9861,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9700,7 +9873,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9713,7 +9886,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -9746,7 +9919,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9758,7 +9931,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9771,7 +9944,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -9839,7 +10012,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9851,7 +10024,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9864,7 +10037,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -9931,7 +10104,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9943,7 +10116,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9956,7 +10129,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -10025,7 +10198,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10037,7 +10210,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10050,7 +10223,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -10120,7 +10293,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10132,7 +10305,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10145,7 +10318,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -10172,7 +10345,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10184,7 +10357,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10197,7 +10370,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -10224,7 +10397,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10236,7 +10409,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10249,7 +10422,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -10278,7 +10451,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10290,7 +10463,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10303,7 +10476,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -10365,7 +10538,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10377,7 +10550,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10390,7 +10563,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *Order) GetId() uint64 {
@@ -10672,7 +10845,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10684,7 +10857,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10697,7 +10870,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -10744,7 +10917,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10756,7 +10929,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10769,7 +10942,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -10788,7 +10961,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10800,7 +10973,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10813,7 +10986,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -10835,7 +11008,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10847,7 +11020,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10860,7 +11033,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -10888,7 +11061,7 @@ type ChangedGPUs struct {
 
 func (x *ChangedGPUs) Reset() {
 	*x = ChangedGPUs{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10900,7 +11073,7 @@ func (x *ChangedGPUs) String() string {
 func (*ChangedGPUs) ProtoMessage() {}
 
 func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10913,7 +11086,7 @@ func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangedGPUs.ProtoReflect.Descriptor instead.
 func (*ChangedGPUs) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *ChangedGPUs) GetCut() []string {
@@ -10941,7 +11114,7 @@ type SetClocks struct {
 
 func (x *SetClocks) Reset() {
 	*x = SetClocks{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10953,7 +11126,7 @@ func (x *SetClocks) String() string {
 func (*SetClocks) ProtoMessage() {}
 
 func (x *SetClocks) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10966,7 +11139,7 @@ func (x *SetClocks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetClocks.ProtoReflect.Descriptor instead.
 func (*SetClocks) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *SetClocks) GetUuid() string {
@@ -11000,7 +11173,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11012,7 +11185,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11025,7 +11198,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -11045,7 +11218,7 @@ type SetLevel struct {
 
 func (x *SetLevel) Reset() {
 	*x = SetLevel{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11057,7 +11230,7 @@ func (x *SetLevel) String() string {
 func (*SetLevel) ProtoMessage() {}
 
 func (x *SetLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11070,7 +11243,7 @@ func (x *SetLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLevel.ProtoReflect.Descriptor instead.
 func (*SetLevel) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *SetLevel) GetLevel() string {
@@ -11088,7 +11261,7 @@ type ShutDown struct {
 
 func (x *ShutDown) Reset() {
 	*x = ShutDown{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11100,7 +11273,7 @@ func (x *ShutDown) String() string {
 func (*ShutDown) ProtoMessage() {}
 
 func (x *ShutDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11113,7 +11286,7 @@ func (x *ShutDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutDown.ProtoReflect.Descriptor instead.
 func (*ShutDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 type NotifyJob struct {
@@ -11127,7 +11300,7 @@ type NotifyJob struct {
 
 func (x *NotifyJob) Reset() {
 	*x = NotifyJob{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11139,7 +11312,7 @@ func (x *NotifyJob) String() string {
 func (*NotifyJob) ProtoMessage() {}
 
 func (x *NotifyJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11152,7 +11325,7 @@ func (x *NotifyJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyJob.ProtoReflect.Descriptor instead.
 func (*NotifyJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *NotifyJob) GetJob() uint32 {
@@ -11185,7 +11358,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11197,7 +11370,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11210,7 +11383,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -11222,7 +11395,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11234,7 +11407,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11247,7 +11420,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -11293,7 +11466,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11305,7 +11478,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11318,7 +11491,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -11580,7 +11753,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11592,7 +11765,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11605,7 +11778,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -11745,7 +11918,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11757,7 +11930,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11770,7 +11943,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -12051,7 +12224,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12063,7 +12236,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12076,7 +12249,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -12123,7 +12296,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12135,7 +12308,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12148,7 +12321,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{154}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -12217,7 +12390,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12229,7 +12402,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12242,7 +12415,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{155}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -12315,7 +12488,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12327,7 +12500,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12340,7 +12513,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{156}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -12379,7 +12552,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12391,7 +12564,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12404,7 +12577,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{157}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 type PrioritiesReply struct {
@@ -12418,7 +12591,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12430,7 +12603,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12443,7 +12616,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{158}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -12482,7 +12655,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12494,7 +12667,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12507,7 +12680,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{159}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -12584,7 +12757,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12596,7 +12769,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12609,7 +12782,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{160}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -12735,7 +12908,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12747,7 +12920,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12760,7 +12933,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{161}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -12794,7 +12967,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12806,7 +12979,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12819,7 +12992,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{162}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -12847,7 +13020,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12859,7 +13032,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12872,7 +13045,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{163}
+	return file_rpc_proto_rawDescGZIP(), []int{166}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -12920,7 +13093,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12932,7 +13105,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12945,7 +13118,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{164}
+	return file_rpc_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -13069,7 +13242,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[168]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13081,7 +13254,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[168]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13094,7 +13267,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{165}
+	return file_rpc_proto_rawDescGZIP(), []int{168}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -13161,7 +13334,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[169]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13173,7 +13346,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[169]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13186,7 +13359,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{166}
+	return file_rpc_proto_rawDescGZIP(), []int{169}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -13250,7 +13423,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[170]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13262,7 +13435,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[170]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13275,7 +13448,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{167}
+	return file_rpc_proto_rawDescGZIP(), []int{170}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -13312,7 +13485,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[171]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13324,7 +13497,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[171]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13337,7 +13510,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{168}
+	return file_rpc_proto_rawDescGZIP(), []int{171}
 }
 
 func (x *KnownUser) GetName() string {
@@ -13391,7 +13564,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[172]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13403,7 +13576,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[172]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13416,7 +13589,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{169}
+	return file_rpc_proto_rawDescGZIP(), []int{172}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -13491,7 +13664,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[173]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13503,7 +13676,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[173]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13516,7 +13689,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{170}
+	return file_rpc_proto_rawDescGZIP(), []int{173}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -13586,7 +13759,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[174]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13598,7 +13771,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[174]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13611,7 +13784,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{171}
+	return file_rpc_proto_rawDescGZIP(), []int{174}
 }
 
 func (x *PartStanding) GetName() string {
@@ -13657,7 +13830,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[175]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13669,7 +13842,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[175]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13682,7 +13855,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{172}
+	return file_rpc_proto_rawDescGZIP(), []int{175}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -13836,7 +14009,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[176]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13848,7 +14021,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[176]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13861,7 +14034,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{173}
+	return file_rpc_proto_rawDescGZIP(), []int{176}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -13890,7 +14063,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[177]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13902,7 +14075,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[177]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13915,7 +14088,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{174}
+	return file_rpc_proto_rawDescGZIP(), []int{177}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -13948,7 +14121,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[178]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13960,7 +14133,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[178]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13973,7 +14146,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{175}
+	return file_rpc_proto_rawDescGZIP(), []int{178}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -14418,7 +14591,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03qos\x18\x04 \x03(\v2\x14.runink.v1.QOSNumberR\x03qos\"/\n" +
 	"\tQOSNumber\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\rR\x02id\"\xf6\x02\n" +
+	"\x02id\x18\x02 \x01(\rR\x02id\"\xa1\x03\n" +
 	"\x06Record\x12 \n" +
 	"\x03job\x18\x01 \x01(\v2\x0e.runink.v1.JobR\x03job\x12%\n" +
 	"\x05steps\x18\x02 \x03(\v2\x0f.runink.v1.StepR\x05steps\x12\x14\n" +
@@ -14431,7 +14604,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04node\x18\t \x01(\v2\x13.runink.v1.NodeFactR\x04node\x12<\n" +
 	"\vreservation\x18\n" +
 	" \x01(\v2\x1a.runink.v1.ReservationSpanR\vreservation\x12\x1a\n" +
-	"\bimported\x18\v \x01(\bR\bimported\"\xc6\x01\n" +
+	"\bimported\x18\v \x01(\bR\bimported\x12)\n" +
+	"\x05amend\x18\f \x01(\v2\x13.runink.v1.JobAmendR\x05amend\"\xc6\x01\n" +
 	"\bNodeFact\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
 	"\x05start\x18\x02 \x01(\x03R\x05start\x12\x10\n" +
@@ -14451,7 +14625,18 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04tres\x18\x06 \x01(\tR\x04tres\x12\x14\n" +
 	"\x05flags\x18\a \x03(\tR\x05flags\x12\"\n" +
 	"\fassociations\x18\b \x01(\tR\fassociations\x12\x14\n" +
-	"\x05index\x18\t \x01(\x04R\x05index\"\xd2\x01\n" +
+	"\x05index\x18\t \x01(\x04R\x05index\"\x86\x01\n" +
+	"\x13AmendHistoryRequest\x12/\n" +
+	"\x05where\x18\x01 \x01(\v2\x19.runink.v1.HistoryRequestR\x05where\x12%\n" +
+	"\x03set\x18\x02 \x01(\v2\x13.runink.v1.JobAmendR\x03set\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\"i\n" +
+	"\x11AmendHistoryReply\x12)\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12)\n" +
+	"\x04jobs\x18\x02 \x03(\v2\x15.runink.v1.AmendedJobR\x04jobs\"6\n" +
+	"\n" +
+	"AmendedJob\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\x12\x16\n" +
+	"\x06submit\x18\x02 \x01(\x03R\x06submit\"\xd2\x01\n" +
 	"\fUsageRequest\x12\x14\n" +
 	"\x05start\x18\x01 \x01(\x03R\x05start\x12\x10\n" +
 	"\x03end\x18\x02 \x01(\x03R\x03end\x12\x18\n" +
@@ -15192,7 +15377,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x10\n" +
 	"\x03qos\x18\x03 \x03(\tR\x03qos\"<\n" +
 	"\x0fResetUsageReply\x12)\n" +
-	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\xf4\x19\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\xc2\x1a\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -15220,7 +15405,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\aHistory\x12\x19.runink.v1.HistoryRequest\x1a\x16.runink.v1.HistoryPage0\x01\x127\n" +
 	"\x05Usage\x12\x17.runink.v1.UsageRequest\x1a\x15.runink.v1.UsageReply\x12C\n" +
 	"\tStepStats\x12\x1b.runink.v1.StepStatsRequest\x1a\x19.runink.v1.StepStatsReply\x12O\n" +
-	"\rImportHistory\x12\x1f.runink.v1.ImportHistoryRequest\x1a\x1d.runink.v1.ImportHistoryReply\x12=\n" +
+	"\rImportHistory\x12\x1f.runink.v1.ImportHistoryRequest\x1a\x1d.runink.v1.ImportHistoryReply\x12L\n" +
+	"\fAmendHistory\x12\x1e.runink.v1.AmendHistoryRequest\x1a\x1c.runink.v1.AmendHistoryReply\x12=\n" +
 	"\vCompleteJob\x12\x1d.runink.v1.CompleteJobRequest\x1a\x0f.runink.v1.Done\x12F\n" +
 	"\n" +
 	"CreateStep\x12\x1c.runink.v1.CreateStepRequest\x1a\x1a.runink.v1.CreateStepReply\x124\n" +
@@ -15278,7 +15464,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 176)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 179)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(ControlRequest_What)(0),         // 1: runink.v1.ControlRequest.What
@@ -15362,125 +15548,129 @@ var file_rpc_proto_goTypes = []any{
 	(*Record)(nil),                   // 79: runink.v1.Record
 	(*NodeFact)(nil),                 // 80: runink.v1.NodeFact
 	(*ReservationSpan)(nil),          // 81: runink.v1.ReservationSpan
-	(*UsageRequest)(nil),             // 82: runink.v1.UsageRequest
-	(*UsageReply)(nil),               // 83: runink.v1.UsageReply
-	(*Party)(nil),                    // 84: runink.v1.Party
-	(*PartyUsage)(nil),               // 85: runink.v1.PartyUsage
-	(*TRESSeconds)(nil),              // 86: runink.v1.TRESSeconds
-	(*EndedSums)(nil),                // 87: runink.v1.EndedSums
-	(*ClusterUsage)(nil),             // 88: runink.v1.ClusterUsage
-	(*ReservationUsage)(nil),         // 89: runink.v1.ReservationUsage
-	(*AccountPlace)(nil),             // 90: runink.v1.AccountPlace
-	(*StepStatsRequest)(nil),         // 91: runink.v1.StepStatsRequest
-	(*StepStatsReply)(nil),           // 92: runink.v1.StepStatsReply
-	(*StepStat)(nil),                 // 93: runink.v1.StepStat
-	(*NodeStat)(nil),                 // 94: runink.v1.NodeStat
-	(*Sample)(nil),                   // 95: runink.v1.Sample
-	(*Sampled)(nil),                  // 96: runink.v1.Sampled
-	(*SliceStat)(nil),                // 97: runink.v1.SliceStat
-	(*ImportHistoryRequest)(nil),     // 98: runink.v1.ImportHistoryRequest
-	(*ImportHistoryReply)(nil),       // 99: runink.v1.ImportHistoryReply
-	(*CreateStepRequest)(nil),        // 100: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),          // 101: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),        // 102: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                   // 103: runink.v1.StepUp
-	(*StepAttach)(nil),               // 104: runink.v1.StepAttach
-	(*StepDown)(nil),                 // 105: runink.v1.StepDown
-	(*PmiShare)(nil),                 // 106: runink.v1.PmiShare
-	(*PmiKey)(nil),                   // 107: runink.v1.PmiKey
-	(*TaskOutput)(nil),               // 108: runink.v1.TaskOutput
-	(*TaskStart)(nil),                // 109: runink.v1.TaskStart
-	(*TaskExit)(nil),                 // 110: runink.v1.TaskExit
-	(*BcastUp)(nil),                  // 111: runink.v1.BcastUp
-	(*BcastFile)(nil),                // 112: runink.v1.BcastFile
-	(*BcastReply)(nil),               // 113: runink.v1.BcastReply
-	(*BcastOutcome)(nil),             // 114: runink.v1.BcastOutcome
-	(*DiagRequest)(nil),              // 115: runink.v1.DiagRequest
-	(*DiagReply)(nil),                // 116: runink.v1.DiagReply
-	(*PlanCount)(nil),                // 117: runink.v1.PlanCount
-	(*RpcCount)(nil),                 // 118: runink.v1.RpcCount
-	(*MetricsRequest)(nil),           // 119: runink.v1.MetricsRequest
-	(*MetricsReply)(nil),             // 120: runink.v1.MetricsReply
-	(*CreateTokenRequest)(nil),       // 121: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 122: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 123: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 124: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 125: runink.v1.JoinRequest
-	(*Report)(nil),                   // 126: runink.v1.Report
-	(*Hello)(nil),                    // 127: runink.v1.Hello
-	(*HeldJob)(nil),                  // 128: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 129: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 130: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 131: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 132: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 133: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 134: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 135: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 136: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 137: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 138: runink.v1.StepUsage
-	(*Order)(nil),                    // 139: runink.v1.Order
-	(*Welcome)(nil),                  // 140: runink.v1.Welcome
-	(*Ack)(nil),                      // 141: runink.v1.Ack
-	(*NewConfig)(nil),                // 142: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 143: runink.v1.DeviceFiles
-	(*ChangedGPUs)(nil),              // 144: runink.v1.ChangedGPUs
-	(*SetClocks)(nil),                // 145: runink.v1.SetClocks
-	(*PrologHere)(nil),               // 146: runink.v1.PrologHere
-	(*SetLevel)(nil),                 // 147: runink.v1.SetLevel
-	(*ShutDown)(nil),                 // 148: runink.v1.ShutDown
-	(*NotifyJob)(nil),                // 149: runink.v1.NotifyJob
-	(*CheckHealth)(nil),              // 150: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 151: runink.v1.Reboot
-	(*JobHere)(nil),                  // 152: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 153: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 154: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 155: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 156: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 157: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 158: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 159: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 160: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 161: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 162: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 163: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 164: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 165: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 166: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 167: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 168: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 169: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 170: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 171: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 172: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 173: runink.v1.PartStanding
-	(*Standing)(nil),                 // 174: runink.v1.Standing
-	(*Bounded)(nil),                  // 175: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 176: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 177: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 178: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 179: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 180: runink.v1.IndexSet
-	(*Job)(nil),                      // 181: runink.v1.Job
-	(*Obstacle)(nil),                 // 182: runink.v1.Obstacle
-	(*Node)(nil),                     // 183: runink.v1.Node
-	(*Partition)(nil),                // 184: runink.v1.Partition
-	(*ConfigFile)(nil),               // 185: runink.v1.ConfigFile
-	(*Story)(nil),                    // 186: runink.v1.Story
-	(*RunRecord)(nil),                // 187: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 188: runink.v1.Trigger
-	(*Reservation)(nil),              // 189: runink.v1.Reservation
-	(*AccountTables)(nil),            // 190: runink.v1.AccountTables
-	(*Transaction)(nil),              // 191: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 192: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 193: runink.v1.ExitCode
-	(*Step)(nil),                     // 194: runink.v1.Step
-	(*Usage)(nil),                    // 195: runink.v1.Usage
-	(*SetDevices)(nil),               // 196: runink.v1.SetDevices
-	(*NoteCut)(nil),                  // 197: runink.v1.NoteCut
-	(*RegisterNode)(nil),             // 198: runink.v1.RegisterNode
-	(*CutGPU)(nil),                   // 199: runink.v1.CutGPU
-	(*GresAlloc)(nil),                // 200: runink.v1.GresAlloc
+	(*AmendHistoryRequest)(nil),      // 82: runink.v1.AmendHistoryRequest
+	(*AmendHistoryReply)(nil),        // 83: runink.v1.AmendHistoryReply
+	(*AmendedJob)(nil),               // 84: runink.v1.AmendedJob
+	(*UsageRequest)(nil),             // 85: runink.v1.UsageRequest
+	(*UsageReply)(nil),               // 86: runink.v1.UsageReply
+	(*Party)(nil),                    // 87: runink.v1.Party
+	(*PartyUsage)(nil),               // 88: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),              // 89: runink.v1.TRESSeconds
+	(*EndedSums)(nil),                // 90: runink.v1.EndedSums
+	(*ClusterUsage)(nil),             // 91: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),         // 92: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),             // 93: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),         // 94: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),           // 95: runink.v1.StepStatsReply
+	(*StepStat)(nil),                 // 96: runink.v1.StepStat
+	(*NodeStat)(nil),                 // 97: runink.v1.NodeStat
+	(*Sample)(nil),                   // 98: runink.v1.Sample
+	(*Sampled)(nil),                  // 99: runink.v1.Sampled
+	(*SliceStat)(nil),                // 100: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),     // 101: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),       // 102: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),        // 103: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),          // 104: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),        // 105: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                   // 106: runink.v1.StepUp
+	(*StepAttach)(nil),               // 107: runink.v1.StepAttach
+	(*StepDown)(nil),                 // 108: runink.v1.StepDown
+	(*PmiShare)(nil),                 // 109: runink.v1.PmiShare
+	(*PmiKey)(nil),                   // 110: runink.v1.PmiKey
+	(*TaskOutput)(nil),               // 111: runink.v1.TaskOutput
+	(*TaskStart)(nil),                // 112: runink.v1.TaskStart
+	(*TaskExit)(nil),                 // 113: runink.v1.TaskExit
+	(*BcastUp)(nil),                  // 114: runink.v1.BcastUp
+	(*BcastFile)(nil),                // 115: runink.v1.BcastFile
+	(*BcastReply)(nil),               // 116: runink.v1.BcastReply
+	(*BcastOutcome)(nil),             // 117: runink.v1.BcastOutcome
+	(*DiagRequest)(nil),              // 118: runink.v1.DiagRequest
+	(*DiagReply)(nil),                // 119: runink.v1.DiagReply
+	(*PlanCount)(nil),                // 120: runink.v1.PlanCount
+	(*RpcCount)(nil),                 // 121: runink.v1.RpcCount
+	(*MetricsRequest)(nil),           // 122: runink.v1.MetricsRequest
+	(*MetricsReply)(nil),             // 123: runink.v1.MetricsReply
+	(*CreateTokenRequest)(nil),       // 124: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 125: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 126: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 127: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 128: runink.v1.JoinRequest
+	(*Report)(nil),                   // 129: runink.v1.Report
+	(*Hello)(nil),                    // 130: runink.v1.Hello
+	(*HeldJob)(nil),                  // 131: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 132: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 133: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 134: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 135: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 136: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 137: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 138: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 139: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 140: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 141: runink.v1.StepUsage
+	(*Order)(nil),                    // 142: runink.v1.Order
+	(*Welcome)(nil),                  // 143: runink.v1.Welcome
+	(*Ack)(nil),                      // 144: runink.v1.Ack
+	(*NewConfig)(nil),                // 145: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 146: runink.v1.DeviceFiles
+	(*ChangedGPUs)(nil),              // 147: runink.v1.ChangedGPUs
+	(*SetClocks)(nil),                // 148: runink.v1.SetClocks
+	(*PrologHere)(nil),               // 149: runink.v1.PrologHere
+	(*SetLevel)(nil),                 // 150: runink.v1.SetLevel
+	(*ShutDown)(nil),                 // 151: runink.v1.ShutDown
+	(*NotifyJob)(nil),                // 152: runink.v1.NotifyJob
+	(*CheckHealth)(nil),              // 153: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 154: runink.v1.Reboot
+	(*JobHere)(nil),                  // 155: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 156: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 157: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 158: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 159: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 160: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 161: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 162: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 163: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 164: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 165: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 166: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 167: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 168: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 169: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 170: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 171: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 172: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 173: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 174: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 175: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 176: runink.v1.PartStanding
+	(*Standing)(nil),                 // 177: runink.v1.Standing
+	(*Bounded)(nil),                  // 178: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 179: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 180: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 181: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 182: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 183: runink.v1.IndexSet
+	(*Job)(nil),                      // 184: runink.v1.Job
+	(*Obstacle)(nil),                 // 185: runink.v1.Obstacle
+	(*Node)(nil),                     // 186: runink.v1.Node
+	(*Partition)(nil),                // 187: runink.v1.Partition
+	(*ConfigFile)(nil),               // 188: runink.v1.ConfigFile
+	(*Story)(nil),                    // 189: runink.v1.Story
+	(*RunRecord)(nil),                // 190: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 191: runink.v1.Trigger
+	(*Reservation)(nil),              // 192: runink.v1.Reservation
+	(*AccountTables)(nil),            // 193: runink.v1.AccountTables
+	(*Transaction)(nil),              // 194: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 195: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 196: runink.v1.ExitCode
+	(*Step)(nil),                     // 197: runink.v1.Step
+	(*Usage)(nil),                    // 198: runink.v1.Usage
+	(*JobAmend)(nil),                 // 199: runink.v1.JobAmend
+	(*SetDevices)(nil),               // 200: runink.v1.SetDevices
+	(*NoteCut)(nil),                  // 201: runink.v1.NoteCut
+	(*RegisterNode)(nil),             // 202: runink.v1.RegisterNode
+	(*CutGPU)(nil),                   // 203: runink.v1.CutGPU
+	(*GresAlloc)(nil),                // 204: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	5,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
@@ -15490,26 +15680,26 @@ var file_rpc_proto_depIdxs = []int32{
 	21,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
 	5,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
 	19,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	178, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	179, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	181, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	182, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	21,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	21,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	180, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	183, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	24,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	181, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	184, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	27,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	21,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	182, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	183, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	184, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	185, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	185, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	186, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	187, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	188, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	5,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	21,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	37,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	21,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	181, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	186, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	187, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	184, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	189, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	190, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	24,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	21,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	45,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -15518,9 +15708,9 @@ var file_rpc_proto_depIdxs = []int32{
 	0,   // 32: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
 	19,  // 33: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
 	21,  // 34: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	188, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	191, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
 	21,  // 36: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	188, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	191, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
 	1,   // 38: runink.v1.ControlRequest.what:type_name -> runink.v1.ControlRequest.What
 	24,  // 39: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
 	21,  // 40: runink.v1.ControlReply.status:type_name -> runink.v1.Status
@@ -15528,12 +15718,12 @@ var file_rpc_proto_depIdxs = []int32{
 	57,  // 42: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	57,  // 43: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	57,  // 44: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	189, // 45: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	192, // 45: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	57,  // 46: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	21,  // 47: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	190, // 48: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	191, // 49: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	192, // 50: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	193, // 48: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	194, // 49: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	195, // 50: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	69,  // 51: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	57,  // 52: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	68,  // 53: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -15543,261 +15733,268 @@ var file_rpc_proto_depIdxs = []int32{
 	72,  // 57: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	72,  // 58: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
 	72,  // 59: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	193, // 60: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	196, // 60: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	24,  // 61: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	79,  // 62: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	21,  // 63: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
 	78,  // 64: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
-	181, // 65: runink.v1.Record.job:type_name -> runink.v1.Job
-	194, // 66: runink.v1.Record.steps:type_name -> runink.v1.Step
-	195, // 67: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	184, // 65: runink.v1.Record.job:type_name -> runink.v1.Job
+	197, // 66: runink.v1.Record.steps:type_name -> runink.v1.Step
+	198, // 67: runink.v1.Record.batch:type_name -> runink.v1.Usage
 	80,  // 68: runink.v1.Record.node:type_name -> runink.v1.NodeFact
 	81,  // 69: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	21,  // 70: runink.v1.UsageReply.status:type_name -> runink.v1.Status
-	85,  // 71: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
-	85,  // 72: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
-	88,  // 73: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
-	89,  // 74: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
-	90,  // 75: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	80,  // 76: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
-	81,  // 77: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
-	84,  // 78: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	86,  // 79: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	87,  // 80: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	81,  // 81: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	86,  // 82: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
-	24,  // 83: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	93,  // 84: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
-	21,  // 85: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	181, // 86: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	194, // 87: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	94,  // 88: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	195, // 89: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	97,  // 90: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	195, // 91: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	79,  // 92: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
-	21,  // 93: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	178, // 94: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	179, // 95: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	21,  // 96: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	194, // 97: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	181, // 98: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	104, // 99: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	106, // 100: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
-	108, // 101: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	109, // 102: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	110, // 103: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	106, // 104: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	107, // 105: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	193, // 106: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	112, // 107: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	24,  // 108: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	152, // 109: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	21,  // 110: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	114, // 111: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	21,  // 112: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	117, // 113: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	117, // 114: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	118, // 115: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	118, // 116: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	118, // 117: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	21,  // 118: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	21,  // 119: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	127, // 120: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	129, // 121: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	130, // 122: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	131, // 123: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	132, // 124: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	133, // 125: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	134, // 126: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	136, // 127: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	137, // 128: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	138, // 129: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	96,  // 130: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	135, // 131: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	196, // 132: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	197, // 133: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
-	198, // 134: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	128, // 135: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	193, // 136: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	195, // 137: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	195, // 138: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	193, // 139: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	110, // 140: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	195, // 141: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	21,  // 142: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	195, // 143: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	140, // 144: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	153, // 145: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	154, // 146: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	156, // 147: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	157, // 148: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	141, // 149: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	142, // 150: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	158, // 151: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	95,  // 152: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	146, // 153: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	150, // 154: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	151, // 155: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	199, // 156: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
-	147, // 157: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
-	148, // 158: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
-	149, // 159: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
-	185, // 160: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	128, // 161: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	185, // 162: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	145, // 163: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
-	152, // 164: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	200, // 165: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	179, // 166: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	143, // 167: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	152, // 168: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	152, // 169: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	155, // 170: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	200, // 171: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	143, // 172: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	161, // 173: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	162, // 174: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	163, // 175: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	163, // 176: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	166, // 177: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	170, // 178: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	171, // 179: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	172, // 180: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	169, // 181: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	166, // 182: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	174, // 183: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	174, // 184: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	173, // 185: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	173, // 186: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	174, // 187: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	175, // 188: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	175, // 189: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	175, // 190: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	175, // 191: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	175, // 192: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	175, // 193: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	175, // 194: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	21,  // 195: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	3,   // 196: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	18,  // 197: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	18,  // 198: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	23,  // 199: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	25,  // 200: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	28,  // 201: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	30,  // 202: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	32,  // 203: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	34,  // 204: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	36,  // 205: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	41,  // 206: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	39,  // 207: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	43,  // 208: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	46,  // 209: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	56,  // 210: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	58,  // 211: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	59,  // 212: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	60,  // 213: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	62,  // 214: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	64,  // 215: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	61,  // 216: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	76,  // 217: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	82,  // 218: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	91,  // 219: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	98,  // 220: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	75,  // 221: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	100, // 222: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	103, // 223: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	102, // 224: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	66,  // 225: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	70,  // 226: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	121, // 227: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	123, // 228: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	159, // 229: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	164, // 230: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	115, // 231: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	111, // 232: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	167, // 233: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	47,  // 234: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	48,  // 235: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	50,  // 236: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	51,  // 237: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	52,  // 238: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	54,  // 239: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
-	176, // 240: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	6,   // 241: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	119, // 242: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	119, // 243: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	9,   // 244: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	11,  // 245: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	13,  // 246: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	14,  // 247: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	125, // 248: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	126, // 249: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	16,  // 250: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	103, // 251: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	111, // 252: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	4,   // 253: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	20,  // 254: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	22,  // 255: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	181, // 256: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	26,  // 257: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	29,  // 258: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	31,  // 259: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	33,  // 260: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	35,  // 261: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	38,  // 262: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	42,  // 263: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	40,  // 264: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	44,  // 265: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	44,  // 266: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	44,  // 267: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	2,   // 268: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	2,   // 269: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	2,   // 270: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	63,  // 271: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	65,  // 272: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	2,   // 273: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	77,  // 274: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	83,  // 275: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	92,  // 276: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	99,  // 277: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	2,   // 278: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	101, // 279: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	105, // 280: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	2,   // 281: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	67,  // 282: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	71,  // 283: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	122, // 284: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	124, // 285: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	160, // 286: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	165, // 287: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	116, // 288: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	113, // 289: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	168, // 290: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	49,  // 291: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	49,  // 292: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	53,  // 293: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	53,  // 294: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	53,  // 295: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	55,  // 296: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
-	177, // 297: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	7,   // 298: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	120, // 299: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	120, // 300: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	10,  // 301: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	12,  // 302: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	15,  // 303: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	2,   // 304: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	124, // 305: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	139, // 306: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	17,  // 307: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	105, // 308: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	113, // 309: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	253, // [253:310] is the sub-list for method output_type
-	196, // [196:253] is the sub-list for method input_type
-	196, // [196:196] is the sub-list for extension type_name
-	196, // [196:196] is the sub-list for extension extendee
-	0,   // [0:196] is the sub-list for field type_name
+	199, // 70: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
+	76,  // 71: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
+	199, // 72: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
+	21,  // 73: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
+	84,  // 74: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
+	21,  // 75: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	88,  // 76: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	88,  // 77: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	91,  // 78: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	92,  // 79: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	93,  // 80: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	80,  // 81: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
+	81,  // 82: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
+	87,  // 83: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	89,  // 84: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	90,  // 85: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	81,  // 86: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	89,  // 87: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	24,  // 88: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	96,  // 89: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	21,  // 90: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	184, // 91: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	197, // 92: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	97,  // 93: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	198, // 94: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	100, // 95: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	198, // 96: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	79,  // 97: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	21,  // 98: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	181, // 99: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	182, // 100: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	21,  // 101: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	197, // 102: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	184, // 103: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	107, // 104: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	109, // 105: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
+	111, // 106: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	112, // 107: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	113, // 108: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	109, // 109: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	110, // 110: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	196, // 111: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	115, // 112: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	24,  // 113: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	155, // 114: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	21,  // 115: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	117, // 116: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	21,  // 117: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	120, // 118: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	120, // 119: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	121, // 120: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	121, // 121: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	121, // 122: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	21,  // 123: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	21,  // 124: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	130, // 125: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	132, // 126: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	133, // 127: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	134, // 128: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	135, // 129: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	136, // 130: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	137, // 131: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	139, // 132: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	140, // 133: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	141, // 134: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	99,  // 135: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	138, // 136: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	200, // 137: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	201, // 138: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
+	202, // 139: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	131, // 140: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	196, // 141: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	198, // 142: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	198, // 143: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	196, // 144: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	113, // 145: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	198, // 146: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	21,  // 147: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	198, // 148: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	143, // 149: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	156, // 150: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	157, // 151: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	159, // 152: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	160, // 153: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	144, // 154: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	145, // 155: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	161, // 156: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	98,  // 157: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	149, // 158: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	153, // 159: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	154, // 160: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	203, // 161: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
+	150, // 162: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	151, // 163: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	152, // 164: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	188, // 165: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	131, // 166: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	188, // 167: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	148, // 168: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
+	155, // 169: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	204, // 170: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	182, // 171: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	146, // 172: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	155, // 173: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	155, // 174: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	158, // 175: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	204, // 176: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	146, // 177: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	164, // 178: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	165, // 179: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	166, // 180: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	166, // 181: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	169, // 182: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	173, // 183: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	174, // 184: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	175, // 185: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	172, // 186: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	169, // 187: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	177, // 188: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	177, // 189: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	176, // 190: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	176, // 191: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	177, // 192: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	178, // 193: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	178, // 194: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	178, // 195: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	178, // 196: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	178, // 197: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	178, // 198: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	178, // 199: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	21,  // 200: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	3,   // 201: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	18,  // 202: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	18,  // 203: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	23,  // 204: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	25,  // 205: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	28,  // 206: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	30,  // 207: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	32,  // 208: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	34,  // 209: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	36,  // 210: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	41,  // 211: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	39,  // 212: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	43,  // 213: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	46,  // 214: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	56,  // 215: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	58,  // 216: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	59,  // 217: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	60,  // 218: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	62,  // 219: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	64,  // 220: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	61,  // 221: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	76,  // 222: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	85,  // 223: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	94,  // 224: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	101, // 225: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	82,  // 226: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
+	75,  // 227: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	103, // 228: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	106, // 229: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	105, // 230: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	66,  // 231: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	70,  // 232: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	124, // 233: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	126, // 234: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	162, // 235: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	167, // 236: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	118, // 237: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	114, // 238: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	170, // 239: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	47,  // 240: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	48,  // 241: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	50,  // 242: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	51,  // 243: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	52,  // 244: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	54,  // 245: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
+	179, // 246: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	6,   // 247: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	122, // 248: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	122, // 249: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	9,   // 250: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	11,  // 251: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	13,  // 252: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	14,  // 253: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	128, // 254: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	129, // 255: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	16,  // 256: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	106, // 257: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	114, // 258: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 259: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	20,  // 260: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	22,  // 261: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	184, // 262: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	26,  // 263: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	29,  // 264: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	31,  // 265: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	33,  // 266: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	35,  // 267: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	38,  // 268: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	42,  // 269: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	40,  // 270: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	44,  // 271: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	44,  // 272: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	44,  // 273: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 274: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 275: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 276: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	63,  // 277: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	65,  // 278: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 279: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	77,  // 280: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	86,  // 281: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	95,  // 282: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	102, // 283: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	83,  // 284: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
+	2,   // 285: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	104, // 286: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	108, // 287: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 288: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	67,  // 289: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	71,  // 290: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	125, // 291: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	127, // 292: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	163, // 293: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	168, // 294: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	119, // 295: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	116, // 296: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	171, // 297: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	49,  // 298: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	49,  // 299: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	53,  // 300: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	53,  // 301: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	53,  // 302: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	55,  // 303: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	180, // 304: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 305: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	123, // 306: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	123, // 307: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	10,  // 308: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 309: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	15,  // 310: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 311: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	127, // 312: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	142, // 313: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	17,  // 314: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	108, // 315: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	116, // 316: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	259, // [259:317] is the sub-list for method output_type
+	201, // [201:259] is the sub-list for method input_type
+	201, // [201:201] is the sub-list for extension type_name
+	201, // [201:201] is the sub-list for extension extendee
+	0,   // [0:201] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -15808,7 +16005,7 @@ func file_rpc_proto_init() {
 	file_nouns_proto_init()
 	file_log_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[124].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[127].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -15824,7 +16021,7 @@ func file_rpc_proto_init() {
 		(*Report_Devices)(nil),
 		(*Report_Cut)(nil),
 	}
-	file_rpc_proto_msgTypes[137].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[140].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -15848,7 +16045,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   176,
+			NumMessages:   179,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

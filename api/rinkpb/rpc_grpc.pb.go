@@ -46,6 +46,7 @@ const (
 	Controller_Usage_FullMethodName             = "/runink.v1.Controller/Usage"
 	Controller_StepStats_FullMethodName         = "/runink.v1.Controller/StepStats"
 	Controller_ImportHistory_FullMethodName     = "/runink.v1.Controller/ImportHistory"
+	Controller_AmendHistory_FullMethodName      = "/runink.v1.Controller/AmendHistory"
 	Controller_CompleteJob_FullMethodName       = "/runink.v1.Controller/CompleteJob"
 	Controller_CreateStep_FullMethodName        = "/runink.v1.Controller/CreateStep"
 	Controller_StepIO_FullMethodName            = "/runink.v1.Controller/StepIO"
@@ -113,6 +114,8 @@ type ControllerClient interface {
 	StepStats(ctx context.Context, in *StepStatsRequest, opts ...grpc.CallOption) (*StepStatsReply, error)
 	// ImportHistory takes records of jobs that ran elsewhere into the history.
 	ImportHistory(ctx context.Context, in *ImportHistoryRequest, opts ...grpc.CallOption) (*ImportHistoryReply, error)
+	// AmendHistory changes what is kept of ended jobs, or with dry_run says of which.
+	AmendHistory(ctx context.Context, in *AmendHistoryRequest, opts ...grpc.CallOption) (*AmendHistoryReply, error)
 	// CompleteJob ends an allocation whose command has ended.
 	CompleteJob(ctx context.Context, in *CompleteJobRequest, opts ...grpc.CallOption) (*Done, error)
 	// CreateStep places a step in a job's allocation, waiting for room when asked,
@@ -446,6 +449,16 @@ func (c *controllerClient) ImportHistory(ctx context.Context, in *ImportHistoryR
 	return out, nil
 }
 
+func (c *controllerClient) AmendHistory(ctx context.Context, in *AmendHistoryRequest, opts ...grpc.CallOption) (*AmendHistoryReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AmendHistoryReply)
+	err := c.cc.Invoke(ctx, Controller_AmendHistory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controllerClient) CompleteJob(ctx context.Context, in *CompleteJobRequest, opts ...grpc.CallOption) (*Done, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Done)
@@ -733,6 +746,8 @@ type ControllerServer interface {
 	StepStats(context.Context, *StepStatsRequest) (*StepStatsReply, error)
 	// ImportHistory takes records of jobs that ran elsewhere into the history.
 	ImportHistory(context.Context, *ImportHistoryRequest) (*ImportHistoryReply, error)
+	// AmendHistory changes what is kept of ended jobs, or with dry_run says of which.
+	AmendHistory(context.Context, *AmendHistoryRequest) (*AmendHistoryReply, error)
 	// CompleteJob ends an allocation whose command has ended.
 	CompleteJob(context.Context, *CompleteJobRequest) (*Done, error)
 	// CreateStep places a step in a job's allocation, waiting for room when asked,
@@ -863,6 +878,9 @@ func (UnimplementedControllerServer) StepStats(context.Context, *StepStatsReques
 }
 func (UnimplementedControllerServer) ImportHistory(context.Context, *ImportHistoryRequest) (*ImportHistoryReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method ImportHistory not implemented")
+}
+func (UnimplementedControllerServer) AmendHistory(context.Context, *AmendHistoryRequest) (*AmendHistoryReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method AmendHistory not implemented")
 }
 func (UnimplementedControllerServer) CompleteJob(context.Context, *CompleteJobRequest) (*Done, error) {
 	return nil, status.Error(codes.Unimplemented, "method CompleteJob not implemented")
@@ -1386,6 +1404,24 @@ func _Controller_ImportHistory_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Controller_AmendHistory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AmendHistoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).AmendHistory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_AmendHistory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).AmendHistory(ctx, req.(*AmendHistoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Controller_CompleteJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CompleteJobRequest)
 	if err := dec(in); err != nil {
@@ -1890,6 +1926,10 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ImportHistory",
 			Handler:    _Controller_ImportHistory_Handler,
+		},
+		{
+			MethodName: "AmendHistory",
+			Handler:    _Controller_AmendHistory_Handler,
 		},
 		{
 			MethodName: "CompleteJob",

@@ -42,7 +42,7 @@ func (c *call) add(words []string) {
 		return
 	}
 	r := newRequest(entity)
-	r.out = true
+	r.out, r.adding = true, true
 	limits, first := false, words[1:]
 	for i, w := range first {
 		key, _, _, ok := cut(w)
@@ -53,7 +53,7 @@ func (c *call) add(words []string) {
 			if err := r.takeWhere(w); err != nil {
 				r.say(fmt.Errorf(" Unknown option: %s\n Use keyword 'where' to modify condition", w))
 			}
-			limits = limits || entity == "user" && !begins("Clusters", key, 1)
+			limits = limits || entity == "user" && !begins("Clusters", key, 1) && !begins("Names", key, 1) && !begins("Users", key, 1)
 		default:
 			n := len(r.set)
 			r.say(r.takeSet(w, cl.Accounts))
@@ -210,6 +210,7 @@ func (c *call) addUsers(cl *cluster, r *request, limits bool) {
 			}
 		}
 	}
+	c.names = r.names
 	ask := sched.AccountAsk{Verb: "add", Entity: "user", Names: r.names, Where: r.where, Set: r.set}
 	show := func(out sched.AccountsOutcome) bool {
 		if len(out.Assocs)+len(out.Users) == 0 {
@@ -380,7 +381,7 @@ func (c *call) modify(words []string) {
 	r := newRequest(entity)
 	r.out = entity == "qos"
 	setting := false
-	var usage []string
+	var usage, bare []string
 	for _, w := range words[1:] {
 		switch {
 		case strings.EqualFold(w, "where"):
@@ -389,10 +390,20 @@ func (c *call) modify(words []string) {
 			setting = true
 		case setting && entity != "cluster" && isRawUsage(w):
 			usage = append(usage, w)
+		case setting && !strings.Contains(w, "="):
+			bare = append(bare, w)
 		case setting:
 			r.say(r.takeSet(w, cl.Accounts))
 		default:
 			r.say(r.takeWhere(w))
+		}
+	}
+	for _, w := range bare {
+		switch entity {
+		case "account":
+			r.say(errors.New(" Can't modify the name of an account"))
+		case "user":
+			r.say(fmt.Errorf(" Bad format on %s: End your option with an '=' sign", w))
 		}
 	}
 	if c.complain(r) {
@@ -407,6 +418,7 @@ func (c *call) modify(words []string) {
 		return
 	}
 	if r.set = slices.DeleteFunc(r.set, noLevel); len(r.set) == 0 {
+		c.warn("sacctmgr: accounting_storage/slurmdbd: acct_storage_p_modify_users: Request didn't affect anything or your user doesn't have privilege to perform this action")
 		c.print(" Nothing modified\n")
 		c.code = 1
 		return
@@ -420,7 +432,7 @@ func (c *call) modify(words []string) {
 
 // noLevel reports whether a word sets a level that there is not.
 func noLevel(w sched.AccountWord) bool {
-	return w.Key == "AdminLevel" && sched.ParseAdminLevel(w.Value) == sched.AdminNone && !begins("None", w.Value, 1)
+	return w.Key == "AdminLevel" && sched.ParseAdminLevel(w.Value) == sched.AdminNone && !strings.HasPrefix(strings.ToLower(w.Value), "n")
 }
 
 // printModified lists what a modification is about.

@@ -294,6 +294,8 @@ func entityOwnName(r *row) string {
 		return r.qos.Name
 	case r.tres != nil:
 		return r.tres.Name
+	case r.acc != nil:
+		return r.acc.Name
 	}
 	return r.text["name"]
 }

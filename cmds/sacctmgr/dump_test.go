@@ -76,7 +76,7 @@ func TestFilesThatAreNoDumps(t *testing.T) {
 		{"ErrOption", "Cluster - 'ref'\nAccount - 'a':Colour=red\n", "line 2: Unknown option: Colour"},
 		{"ErrValue", "Cluster - 'ref'\nAccount - 'a':MaxJobs=x\n", "line 2: Invalid value for MaxJobs (x)"},
 		{"ErrQOS", "Cluster - 'ref'\nAccount - 'a':QOS='nosuch'\n", "You gave a bad qos 'nosuch'"},
-		{"ErrParent", "Cluster - 'ref'\nParent - 'nosuch'\nAccount - 'a'\n", "line 3"},
+		{"ErrParent", "Cluster - 'ref'\nParent - 'nosuch'\nAccount - 'a'\n", "line(2)"},
 		{"ErrOtherCluster", "Cluster - 'other'\nAccount - 'a'\n", "of cluster ref alone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

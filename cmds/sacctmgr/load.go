@@ -1,6 +1,7 @@
 package sacctmgr
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -61,7 +62,7 @@ func readDump(text string) (list []dumped, err error) {
 		list = append(list, d)
 	}
 	if len(list) == 0 || list[0].kind != "cluster" {
-		return nil, fmt.Errorf("You need to specify a cluster name first in your file")
+		return nil, fmt.Errorf("You need to specify a cluster name first with 'Cluster - $NAME' in your file")
 	}
 	return list, nil
 }
@@ -123,7 +124,7 @@ func (c *call) load(words []string) {
 		}
 	}
 	if file == "" {
-		c.fail("Need a filename to load")
+		c.fail("No filename given, specify one with file=''")
 		return
 	}
 	text, err := os.ReadFile(file)
@@ -134,6 +135,7 @@ func (c *call) load(words []string) {
 	list, err := readDump(string(text))
 	if err != nil {
 		c.bare("sacctmgr: error: %v", err)
+		c.print(" Nothing new added.\n")
 		return
 	}
 	cl := c.fetch(false)
@@ -152,6 +154,9 @@ func (c *call) load(words []string) {
 	asks, report, err := loadAsks(cl, list, clean)
 	if err != nil {
 		c.bare("%v", err)
+		if errors.Is(err, errNoParent) {
+			c.print(" Nothing new added.\n")
+		}
 		return
 	}
 	if len(asks) == 0 {
@@ -171,7 +176,7 @@ func (c *call) load(words []string) {
 		return
 	}
 	if !c.o.quiet {
-		c.warn("sacctmgr: Done adding cluster in usec=%d", c.env.Now().Sub(began).Microseconds())
+		c.print("sacctmgr: Done adding cluster in usec=%d\n", c.env.Now().Sub(began).Microseconds())
 	}
 }
 

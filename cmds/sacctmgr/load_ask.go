@@ -1,6 +1,7 @@
 package sacctmgr
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type loader struct {
 	changed         []string
 	accounts, users []*sched.Assoc
 	newUsers        []string
+	newAccounts     []string
 }
 
 // loadAsks turns a dump into changes; report prints what they are.
@@ -30,6 +32,9 @@ func loadAsks(cl *cluster, list []dumped, clean bool) ([]sched.AccountAsk, func(
 		}
 	}
 	for _, d := range list {
+		if d.kind != "cluster" && l.now.Accounts[d.parent] == nil {
+			return nil, nil, &noParent{d.line - 1, d.parent}
+		}
 		if err := l.take(d, clean); err != nil {
 			return nil, nil, fmt.Errorf(" line %d: %w", d.line, err)
 		}
@@ -39,6 +44,21 @@ func loadAsks(cl *cluster, list []dumped, clean bool) ([]sched.AccountAsk, func(
 	}
 	return l.asks, l.report, nil
 }
+
+// errNoParent is what a noParent is.
+var errNoParent = errors.New("no such parent")
+
+// noParent is a parent that the file names before there is such an account.
+type noParent struct {
+	line int
+	name string
+}
+
+func (e *noParent) Error() string {
+	return fmt.Sprintf(" line(%d) You need to add this parent (%s) as a child before you can add children to it.", e.line, e.name)
+}
+
+func (e *noParent) Is(target error) bool { return target == errNoParent }
 
 // do adds a change and makes it in the picture.
 func (l *loader) do(ask sched.AccountAsk) error {
@@ -66,6 +86,7 @@ func (l *loader) do(ask sched.AccountAsk) error {
 	}
 	if ask.Verb == "add" {
 		l.newUsers = append(l.newUsers, out.Users...)
+		l.newAccounts = append(l.newAccounts, out.Accounts...)
 	}
 	return nil
 }
@@ -319,9 +340,19 @@ func (l *loader) report(c *call) {
 	for _, line := range l.changed {
 		c.print("%s\n", line)
 	}
-	if len(l.newUsers) > 0 {
+	shown := &cluster{Accounts: l.now, reply: l.cl.reply, name: l.cl.name}
+	if len(l.newAccounts) > 0 {
 		var rows []*row
-		shown := &cluster{Accounts: l.now, reply: l.cl.reply, name: l.cl.name}
+		for _, name := range l.newAccounts {
+			rows = append(rows, &row{cl: shown, acc: l.now.Accounts[name]})
+		}
+		c.section("Accounts", []string{"Name", "Description", "Organization", "QOSLevel"}, rows, 51)
+	}
+	users := func() {
+		if len(l.newUsers) == 0 {
+			return
+		}
+		var rows []*row
 		for _, name := range l.newUsers {
 			rows = append(rows, &row{cl: shown, user: l.now.Users[name]})
 		}
@@ -338,6 +369,7 @@ func (l *loader) report(c *call) {
 	if len(l.accounts) > 0 {
 		c.section("Account Associations", append([]string{"Account", "ParentName"}, limits...), rowsOf(l.accounts), 62)
 	}
+	users()
 	if len(l.users) > 0 {
 		c.section("User Associations", append([]string{"User", "Account"}, limits...), rowsOf(l.users), 62)
 	}
@@ -348,7 +380,7 @@ func (c *call) section(title string, names []string, rows []*row, rule int) {
 	c.print("%s\n", title)
 	out, _ := fields(names)
 	for i := range out {
-		if out[i].name == "Name" {
+		if out[i].name == "Name" && title == "Users" {
 			out[i].value = userName
 		}
 	}

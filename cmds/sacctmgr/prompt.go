@@ -26,6 +26,9 @@ func (c *call) sure(question string) bool {
 		return true
 	}
 	c.print("%s (You have 30 seconds to decide)\n(N/y): ", question)
+	if c.flush() != nil {
+		return false // nobody can be asked
+	}
 	late := time.After(patience)
 	for {
 		// Reading cannot be called off; a question that nobody answers ends the
@@ -58,6 +61,9 @@ func (c *call) sure(question string) bool {
 			return false
 		}
 		c.print("Y or N please\n(N/y): ")
+		if c.flush() != nil {
+			return false
+		}
 	}
 }
 

@@ -31,10 +31,12 @@ type call struct {
 	in      *bufio.Reader
 	client  rinkpb.ControllerClient // nil until something needs the controller
 	connect func() (rinkpb.ControllerClient, error)
+	flush   func() error // what stdout was told goes out
 	view    *show.View
 	code    int
 	last    []string // the words of the command before, for !!
 	over    bool     // an interactive session was told to end
+	names   []string // what the command at hand is about
 	adding  bool     // the command at hand adds
 	// forgiven says that what went wrong leaves the exit status at 0, as in Slurm.
 	forgiven bool
@@ -69,12 +71,32 @@ func Run(env *cli.Env) int {
 }
 
 func newCall(env *cli.Env, o *options, connect func() (rinkpb.ControllerClient, error)) *call {
-	return &call{env: env, o: o, in: bufio.NewReader(env.Stdin), connect: connect, view: show.NewView(env)}
+	// Unless a person reads along, what goes to stdout is kept until the end or a
+	// question, so that in one file it stands behind what went wrong, as Slurm's does.
+	held := *env
+	out := bufio.NewWriterSize(env.Stdout, 4096)
+	flush := out.Flush
+	if isCharDevice(env.Stdout) {
+		flush = func() error { return nil }
+	} else {
+		held.Stdout = out
+	}
+	env = &held
+	return &call{flush: flush, env: env, o: o, in: bufio.NewReader(env.Stdin), connect: connect, view: show.NewView(env)}
 }
 
 // run does what the words say, or what is typed line by line when there are
-// none.
+// none; it returns the exit status.
 func (c *call) run() int {
+	code := c.work()
+	if err := c.flush(); err != nil && code == 0 {
+		c.env.Errorf("%v", err)
+		code = 1
+	}
+	return code
+}
+
+func (c *call) work() int {
 	if len(c.o.words) > 0 {
 		c.do(c.o.words)
 		return c.code
@@ -100,8 +122,10 @@ func (c *call) run() int {
 
 // isTerminal reports whether a person types, so that what is typed can be seen
 // already.
-func isTerminal(env *cli.Env) bool {
-	f, ok := env.Stdin.(*os.File)
+func isTerminal(env *cli.Env) bool { return isCharDevice(env.Stdin) }
+
+func isCharDevice(stream any) bool {
+	f, ok := stream.(*os.File)
 	if !ok {
 		return false
 	}

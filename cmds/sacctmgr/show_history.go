@@ -245,8 +245,3 @@ func (c *call) showStats(*request) {
 	table("message type", "%-25s(%5d)", reply.ByType)
 	table("user", "%-20s(%10d)", reply.ByUser)
 }
-
-// modifyJob is what Slurm's command does to the records of ended jobs.
-func (c *call) modifyJob([]string) {
-	c.fail("Records of ended jobs cannot be changed: the history is what the log says.")
-}

@@ -2,6 +2,8 @@ package sacctmgr
 
 import (
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/sched"
@@ -12,12 +14,20 @@ import (
 func (c *call) trouble(cl *cluster, err error, p *rinkpb.AccountTrouble, entity string) {
 	var t *sched.AccountTrouble
 	var bad *sched.BadWord
+	errors.As(err, &t)
 	switch {
 	case errors.As(err, &bad):
 		c.bare("%s", bad.Text)
 		return
 	case errors.Is(err, slurm.ErrnoQOSPreemptionLoop):
 		c.bare("sacctmgr: error: %s\n Error with request: %s", errno(err), errno(err))
+		return
+	case denied(err) && t != nil && t.Kind == sched.TroubleOwnAlone:
+		c.bare("sacctmgr: error: You can only change your own default account, default wckey nothing else\n Error with request: %s", errno(slurm.ErrnoAccessDenied))
+		return
+	case denied(err) && t != nil && t.Kind == sched.TroubleNothingAllowed:
+		c.bare("sacctmgr: accounting_storage/slurmdbd: acct_storage_p_modify_assocs: Request didn't affect anything or your user doesn't have privilege to perform this action")
+		c.print(" Nothing modified\n")
 		return
 	case denied(err):
 		c.bare("sacctmgr: error: Your user doesn't have privilege to perform this action\n Error with request: %s", errno(err))
@@ -32,7 +42,12 @@ func (c *call) trouble(cl *cluster, err error, p *rinkpb.AccountTrouble, entity 
 		case "coordinator":
 			c.fail("You specified a non-existent account '%s'.", t.Name)
 		default:
-			c.fail("This account '%s' doesn't exist.\n        Contact your admin to add this account.\n No associations or wckeys created.", t.Name)
+			c.fail("This account '%s' doesn't exist.\n        Contact your admin to add this account.", t.Name)
+			if slices.ContainsFunc(c.names, func(n string) bool { return cl.Users[strings.ToLower(n)] != nil }) {
+				c.print(" Nothing new added.\n")
+			} else {
+				c.fail("No associations or wckeys created.")
+			}
 		}
 	case sched.TroubleNoParent:
 		if entity == "account" && p.GetAsk() == 0 && cl.Accounts.Accounts[t.Name] == nil && c.adding {
@@ -70,7 +85,7 @@ func (c *call) rowsInTheWay(cl *cluster, t *sched.AccountTrouble, p *rinkpb.Acco
 	case sched.TroubleDefaultAccount:
 		c.fail("Error with request: You can not remove the default account of a user")
 		for _, row := range t.Rows {
-			c.fail(" C = %-15.15s A = %-10.10s U = %-9.9s", cl.name, row.Account, row.User)
+			c.fail(" C = %-15.15s A = %-10.10s U = %-9s", cl.name, row.Account, row.User)
 		}
 		c.fail("Please either remove the accounts listed above from list and resubmit,\n or change these users' default accounts to remove the account(s).\n Changes Discarded")
 	case sched.TroubleDefaultQOS:

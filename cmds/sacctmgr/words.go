@@ -1,6 +1,7 @@
 package sacctmgr
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,8 +20,9 @@ type request struct {
 	flags  map[string]bool   // withassoc, tree, ...
 	more   map[string]string // conditions of the rarer entities: start, actor, nodes, ...
 
-	wrong []string // what is said of words that mean nothing
-	out   bool     // it is said on stdout, as Slurm does for QOS
+	wrong  []string // what is said of words that mean nothing
+	adding bool
+	out    bool // it is said on stdout, as Slurm does for QOS
 }
 
 func newRequest(entity string) *request {
@@ -89,7 +91,12 @@ func ids(r *request, value string) error {
 func conditions(entity string) []condition {
 	names := list(func(r *request) *[]string { return &r.names })
 	accounts := list(func(r *request) *[]string { return &r.where.Accounts })
-	users := list(func(r *request) *[]string { return &r.where.Users })
+	users := func(r *request, value string) error {
+		if r.where.Users = append(r.where.Users, parts(value)...); value == "" {
+			r.where.Users = append(r.where.Users, "") // what is no user's: accounts alone
+		}
+		return nil
+	}
 	common := []condition{
 		{"Format", 1, format}, {"Clusters", 1, list(func(r *request) *[]string { return &r.where.Clusters })},
 		{"WithDeleted", 5, flag("withdeleted")},
@@ -254,6 +261,9 @@ func (r *request) badValue(err, unknown error, def *sched.WordDef) error {
 	}
 	if def.Name == "Preempt" {
 		return fmt.Errorf("%s", text)
+	}
+	if r.entity == "qos" && r.adding {
+		return errors.New(text)
 	}
 	return fmt.Errorf("%s\n%w", text, unknown)
 }
