@@ -59,7 +59,7 @@ func conversions() []conversion {
 	return []conversion{
 		wrap("Story", StoryToProto, StoryFromProto),
 		wrap("JobOptions", JobOptionsToProto, JobOptionsFromProto),
-		wrap("Job", JobToProto, JobFromProto),
+		wrap("Job", JobToProto, JobFromProto, "amend"), // of history alone
 		wrap("Step", StepToProto, StepFromProto),
 		wrap("Node", NodeToProto, NodeFromProto, "load_known", "cpu_load", "free_mem", "connected", "reservation"),
 		wrap("Partition", PartitionToProto, PartitionFromProto, "slice_namespaces", "slice_private_tmp"),
