@@ -228,9 +228,24 @@ func (a *Agent) signal(ctx context.Context, o *rinkpb.SignalJob) {
 		} else if id == batchID(k) {
 			target = batchTarget
 		}
-		if err := a.launcher().Signal(ctx, id, target, syscall.Signal(o.Signal)); err != nil && !errors.Is(err, launcher.ErrNotFound) {
-			a.log.Warn("cannot signal a slice", "slice", id, "signal", o.Signal, "error", err)
+		a.signalSlice(ctx, j, id, earlySignal{syscall.Signal(o.Signal), target})
+	}
+}
+
+// signalSlice signals a slice, or keeps the signal for one that is still being
+// started: whoever sends it knows of the slice, and does not send it again.
+func (a *Agent) signalSlice(ctx context.Context, j *job, id string, e earlySignal) {
+	j.mu.Lock()
+	if r := j.slices[id]; r != nil && !r.up {
+		if len(r.early) < maxEarly {
+			r.early = append(r.early, e)
 		}
+		j.mu.Unlock()
+		return
+	}
+	j.mu.Unlock()
+	if err := a.launcher().Signal(ctx, id, e.target, e.sig); err != nil && !errors.Is(err, launcher.ErrNotFound) {
+		a.log.Warn("cannot signal a slice", "slice", id, "signal", e.sig, "error", err)
 	}
 }
 

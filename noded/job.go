@@ -53,7 +53,18 @@ type running struct {
 	held      *contained         // what its container needs
 	spec      *slice.Spec        // as started by this agent, for the task epilogs
 	endedByUs bool               // it is to end, also when it is only being started
+	up        bool               // this agent has started it
+	early     []earlySignal      // what came before it was up, to be sent then
 }
+
+// earlySignal is a signal for a slice that was still being started.
+type earlySignal struct {
+	sig    syscall.Signal
+	target slice.Target
+}
+
+// maxEarly bounds the signals kept for a slice that is being started.
+const maxEarly = 64
 
 func batchID(k jobKey) string { return fmt.Sprintf("%d.%d.batch", k.job, k.restarts) }
 
@@ -193,10 +204,17 @@ func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.
 		a.metered(j, id, step)
 		j.mu.Lock()
 		unwanted, killWait, now := j.ending, j.killWait, j.endNow
-		if r := j.slices[id]; r != nil && r.endedByUs {
-			unwanted, now = true, true
+		var early []earlySignal
+		if r := j.slices[id]; r != nil {
+			if r.endedByUs {
+				unwanted, now = true, true
+			}
+			r.up, early, r.early = true, r.early, nil
 		}
 		j.mu.Unlock()
+		for _, e := range early {
+			a.signalSlice(ctx, j, id, e)
+		}
 		if unwanted { // the order to end came while it started, and may have missed it
 			a.wg.Go(func() { a.endSlices([]string{id}, killWait, now) })
 		}

@@ -93,7 +93,7 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 	}
 	start := false
 	if launched && !over {
-		r := &running{id: id, batch: true}
+		r := &running{id: id, batch: true, up: true}
 		var task slice.Task
 		task.Dir = here.WorkDir
 		a.batchStreams(j, launch, &task)
@@ -128,7 +128,7 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 			a.spool.drop(k, fmt.Sprintf("step.%d", n))
 			continue
 		}
-		r := &running{id: id, step: step}
+		r := &running{id: id, step: step, up: true}
 		r.io = newTaskIO(a, j, step)
 		j.slices[id] = r
 		a.metered(j, id, step)
