@@ -161,7 +161,7 @@ func (r *rig) listen(t *testing.T, job, n uint32) <-chan []*rinkpb.StepDown {
 	out := make(chan []*rinkpb.StepDown, 1)
 	go func() { // ends with the step or the test
 		var got []*rinkpb.StepDown
-		io.serve(t.Context(), func(m *rinkpb.StepDown) error { got = append(got, m); return nil })
+		io.serve(t.Context(), 0, func(m *rinkpb.StepDown) error { got = append(got, m); io.taken(m.Seq); return nil })
 		out <- got
 	}()
 	return out
@@ -281,7 +281,7 @@ func TestTaskEndIsToldAfterItsOutputAndBeforeTheOthersEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	events := make(chan *rinkpb.StepDown, 100)
-	go io.serve(t.Context(), func(m *rinkpb.StepDown) error { events <- m; return nil }) // ends with the test
+	go io.serve(t.Context(), 0, func(m *rinkpb.StepDown) error { events <- m; io.taken(m.Seq); return nil }) // ends with the test
 	var text string
 	for done := false; !done; {
 		select {

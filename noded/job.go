@@ -444,6 +444,7 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	j.mu.Lock()
 	delete(j.slices, exit.ID)
 	j.oom = j.oom || oom
+	again := j.stepsDone[step] // a former agent reported it
 	switch {
 	case !batch:
 		j.stepsDone[step] = true
@@ -456,6 +457,7 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	}
 	done := j.batch
 	j.mu.Unlock()
+	var ends []*rinkpb.TaskExit
 	switch {
 	case exit.Lost && batch:
 		a.report(&rinkpb.Report{Report: &rinkpb.Report_Failed{Failed: &rinkpb.LaunchFailed{
@@ -492,14 +494,26 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 			j.derived = max(j.derived, t.Exit.GetCode())
 			j.mu.Unlock()
 		}
-		a.report(&rinkpb.Report{Report: &rinkpb.Report_StepDone{StepDone: done}})
-		if r != nil && r.io != nil {
-			r.io.sliceEnded(done.Tasks)
+		ends = done.Tasks
+		if !again {
+			a.report(&rinkpb.Report{Report: &rinkpb.Report_StepDone{StepDone: done}})
 		}
-		a.spool.drop(k, fmt.Sprintf("step.%d", step))
 	}
-	if err := a.launcher().Forget(ctx, exit.ID); err != nil && ctx.Err() == nil && !errors.Is(err, launcher.ErrNotFound) {
-		a.log.Warn("the launcher does not forget a slice", "slice", exit.ID, "error", err)
+	forget := func() {
+		if !batch {
+			a.spool.drop(k, fmt.Sprintf("step.%d", step))
+		}
+		if err := a.launcher().Forget(a.work, exit.ID); err != nil && a.work.Err() == nil && !errors.Is(err, launcher.ErrNotFound) {
+			a.log.Warn("the launcher does not forget a slice", "slice", exit.ID, "error", err)
+		}
+	}
+	if !batch && r != nil && r.io != nil {
+		// The launcher has the pipes, for the next agent too, until srun has what
+		// was written into them.
+		r.io.sliceEnded(ends)
+		r.io.whenOver(forget)
+	} else {
+		forget()
 	}
 	if batch {
 		a.endJob(j, 0, true, "") // the script's end is the job's: what is left of it goes

@@ -46,6 +46,9 @@ func (a *Agent) restore(ctx context.Context) error {
 			a.spool.drop(k, "")
 		}
 	}
+	if err := a.spool.sweepOutput(a.ioBook.has); err != nil {
+		a.log.Warn("cannot remove output that was kept for an srun", "error", err)
+	}
 	a.sweepShelf()
 	return nil
 }
@@ -123,7 +126,7 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 		if err != nil {
 			a.log.Error("cannot take up a step", "slice", id, "error", err)
 		}
-		if !ok || !there || j.stepsDone[n] {
+		if !ok || !there {
 			// The leader sends the order again if the step did not start.
 			a.spool.drop(k, fmt.Sprintf("step.%d", n))
 			continue

@@ -36,6 +36,8 @@ import (
 //	  slurm_script      the batch script, as it is executed
 //	  tmp               what the job sees as /tmp, when that is private
 //	  pmi.N             what the MPI tasks of step N told each other
+//	output              a journal of what srun is to have of a step's output, and
+//	                    output.d with the bytes of it, a file a step
 //	outbox              a journal of the reports not yet acknowledged
 //
 // Nothing is synced to disk: a machine that loses power loses its jobs too, and
@@ -45,6 +47,7 @@ type spool struct {
 	id      string
 	lock    *os.File
 	records *journal.Journal
+	output  *journal.Journal
 	trouble error // with what a former agent kept, to be told of
 }
 
@@ -63,8 +66,10 @@ func flockSoon(f *os.File) error {
 }
 
 func openSpool(dir string) (*spool, error) {
-	if err := os.MkdirAll(filepath.Join(dir, "jobs"), 0o755); err != nil {
-		return nil, fmt.Errorf("cannot make SlurmdSpoolDir: %w", err)
+	for name, mode := range map[string]fs.FileMode{"jobs": 0o755, "output.d": 0o700} {
+		if err := os.MkdirAll(filepath.Join(dir, name), mode); err != nil {
+			return nil, fmt.Errorf("cannot make SlurmdSpoolDir: %w", err)
+		}
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
@@ -92,9 +97,11 @@ func openSpool(dir string) (*spool, error) {
 	id, of, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
 	if id == "" || of != bootID {
 		// A new spool, or one from before a reboot: whatever it lists is gone.
-		err := os.Remove(filepath.Join(dir, "records"))
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
+		var err error
+		for _, name := range []string{"records", "output"} {
+			if rerr := os.Remove(filepath.Join(dir, name)); !errors.Is(rerr, fs.ErrNotExist) {
+				err = errors.Join(err, rerr)
+			}
 		}
 		if err := errors.Join(err, clearDir(filepath.Join(dir, "jobs"))); err != nil {
 			lock.Close()
@@ -113,6 +120,13 @@ func openSpool(dir string) (*spool, error) {
 		lock.Close()
 		return nil, fmt.Errorf("cannot open the spool's records: %w", err)
 	}
+	var trouble error
+	if s.output, trouble, err = journal.Open(filepath.Join(dir, "output")); err != nil {
+		s.records.Close()
+		lock.Close()
+		return nil, fmt.Errorf("cannot open the spool's output: %w", err)
+	}
+	s.trouble = errors.Join(s.trouble, trouble)
 	if err := s.sweep(); err != nil {
 		s.close()
 		return nil, fmt.Errorf("cannot clear the spool: %w", err)
@@ -122,6 +136,7 @@ func openSpool(dir string) (*spool, error) {
 
 func (s *spool) close() {
 	s.records.Close()
+	s.output.Close()
 	s.lock.Close()
 }
 
@@ -150,6 +165,25 @@ func writeWhole(path string, data []byte, mode fs.FileMode) error {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
 	return nil
+}
+
+// outputFile is where the output of a slice is kept that its srun does not have.
+func (s *spool) outputFile(slice string) string { return filepath.Join(s.dir, "output.d", slice) }
+
+// sweepOutput removes what is kept of slices that are no more.
+func (s *spool) sweepOutput(there func(slice string) bool) error {
+	for _, g := range s.output.Groups() {
+		if !there(g) {
+			s.output.Drop(g, "")
+		}
+	}
+	files, err := os.ReadDir(filepath.Join(s.dir, "output.d"))
+	for _, f := range files {
+		if !there(f.Name()) {
+			err = errors.Join(err, os.Remove(s.outputFile(f.Name())))
+		}
+	}
+	return err
 }
 
 // group is a job's name in the records and under jobs.

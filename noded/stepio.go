@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -37,15 +38,15 @@ type taskIO struct {
 	attached bool // files is final
 	files    []slice.Files
 	early    []*rinkpb.StepUp
-	events   []*rinkpb.StepDown // for the client: kept until it took them
-	tasks    []taskEnd          // in the order of order.Tasks
-	readers  int                // pumps whose pipe may have more
-	ended    bool               // the slice has ended, and every task has an exit
-	aborted  bool               // srun was told that the step is being ended
-	worded   bool               // and what Slurm writes then
-	done     bool               // exits and output are complete
-	over     bool               // the client has been told
-	heard    []*rinkpb.StepDown // ends of tasks that a client was told
+	out      outgoing
+	tasks    []taskEnd // in the order of order.Tasks
+	readers  int       // pumps whose pipe may have more
+	ended    bool      // the slice has ended, and every task has an exit
+	aborted  bool      // srun was told that the step is being ended
+	worded   bool      // and what Slurm writes then
+	done     bool      // exits and output are complete
+	over     bool      // the client has it all, or is waited for no longer
+	last     []func()  // what is done then
 	wake     chan struct{}
 	attended chan struct{} // closed when a client is attached
 
@@ -59,6 +60,7 @@ type taskIO struct {
 // taskEnd is how far one task is.
 type taskEnd struct {
 	pumps []*pump
+	pty   bool             // its output comes from a terminal
 	exit  *rinkpb.TaskExit // nil while it runs
 	told  bool
 }
@@ -71,13 +73,13 @@ type pump struct {
 	spent  bool // at the end of the pipe, or nothing came after the task's end; guarded by taskIO.mu
 }
 
-// ioClient is one attached srun.
-type ioClient struct{ gone chan struct{} }
-
 func newTaskIO(a *Agent, j *job, order *rinkpb.LaunchStep) *taskIO {
 	t := &taskIO{
 		a: a, job: j, order: order, id: stepSliceID(j.key, order.Step), tasks: make([]taskEnd, len(order.Tasks)),
 		wake: make(chan struct{}, 1), attended: make(chan struct{}),
+	}
+	if err := t.out.open(a.spool.output, t.id, a.spool.outputFile(t.id)); err != nil {
+		a.log.Error("output that a former agent kept for srun cannot be read", "slice", t.id, "error", err)
 	}
 	t.mpi = t.newMPI()
 	a.ioBook.add(t)
@@ -87,8 +89,8 @@ func newTaskIO(a *Agent, j *job, order *rinkpb.LaunchStep) *taskIO {
 const (
 	// maxChunk is how much of a task's output goes in one message.
 	maxChunk = 64 << 10
-	// maxWaiting bounds the messages kept for a slow client; the pumps wait
-	// beyond it, and the tasks with them.
+	// maxWaiting bounds the messages kept until the client has them; the pumps
+	// wait beyond it, and the tasks with them.
 	maxWaiting = 64
 	// endGrace is how long the end of a task waits for more output when a
 	// descendant of it still holds the pipe, and maxEndGrace how long it waits
@@ -145,10 +147,11 @@ func (t *taskIO) connect(files []slice.Files) {
 		if i >= len(t.tasks) {
 			break
 		}
-		t.events = append(t.events, &rinkpb.StepDown{Started: &rinkpb.TaskStart{Rank: t.order.Tasks[i].Rank}})
+		t.out.add(&rinkpb.StepDown{Started: &rinkpb.TaskStart{Rank: t.order.Tasks[i].Rank}})
 		var list []*pump
 		switch {
 		case f.PTY != nil:
+			t.tasks[i].pty = true
 			list = append(list, &pump{task: i, stream: 1, from: f.PTY})
 		default:
 			if f.Stdout != nil {
@@ -198,17 +201,16 @@ func (t *taskIO) pump(p *pump) {
 		return
 	}
 	rank := t.order.Tasks[p.task].Rank
-	buf := make([]byte, maxChunk)
+	take := t.taker(p)
 	var since, armed time.Time // since its task ended, and since nothing came
 	arm := func() error {
 		armed = time.Now()
 		return p.from.SetReadDeadline(armed.Add(endGrace))
 	}
 	for {
-		n, err := p.from.Read(buf)
-		if n > 0 {
-			t.a.logOutput(t, rank, p.stream, buf[:n])
-			t.push(&rinkpb.StepDown{Output: &rinkpb.TaskOutput{Rank: rank, Stream: p.stream, Data: append([]byte(nil), buf[:n]...)}})
+		data, err := take()
+		if len(data) > 0 {
+			t.a.logOutput(t, rank, p.stream, data)
 		}
 		late := errors.Is(err, os.ErrDeadlineExceeded)
 		if err != nil && !late { // EOF, or EIO from a pty whose last user is gone
@@ -242,6 +244,52 @@ func (t *taskIO) pump(p *pump) {
 	t.spend(p)
 }
 
+// taker returns what takes a piece of output from a pump's pipe and says it, as
+// soon as there is some; io.EOF at the pipe's end.
+func (t *taskIO) taker(p *pump) func() ([]byte, error) {
+	rank := t.order.Tasks[p.task].Rank
+	raw, err := p.from.SyscallConn()
+	if err != nil || t.tasks[p.task].pty {
+		// A terminal cannot be spliced: what it says is in memory for the moment
+		// between this and the journal.
+		buf := make([]byte, maxChunk)
+		return func() ([]byte, error) {
+			n, err := p.from.Read(buf)
+			if n > 0 {
+				t.push(&rinkpb.StepDown{Output: &rinkpb.TaskOutput{Rank: rank, Stream: p.stream, Data: append([]byte(nil), buf[:n]...)}})
+			}
+			return buf[:n], err
+		}
+	}
+	return func() (data []byte, err error) {
+		if !t.room() {
+			return nil, nil
+		}
+		var out *rinkpb.TaskOutput
+		rerr := raw.Read(func(fd uintptr) bool {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			if out, err = t.out.move(int(fd), rank, p.stream); err == unix.EAGAIN {
+				return false
+			}
+			if err == nil && out.Length > 0 {
+				t.say(&rinkpb.StepDown{Output: out})
+			}
+			return true
+		})
+		switch {
+		case rerr != nil:
+			return nil, rerr
+		case err != nil:
+			return nil, err
+		case out.Length == 0:
+			return nil, io.EOF
+		}
+		t.signal()
+		return out.Data, nil
+	}
+}
+
 // spend notes that no more is waited for from a pump, and says whether the
 // slice is at its end too.
 func (t *taskIO) spend(p *pump) bool {
@@ -256,23 +304,24 @@ func (t *taskIO) spend(p *pump) bool {
 	return ended
 }
 
-// push queues a message for the client and waits while too many wait already.
-func (t *taskIO) push(m *rinkpb.StepDown) {
+// room waits until another message may be kept for the client, and says whether
+// there is still anybody to have it.
+func (t *taskIO) room() bool {
 	for {
 		t.mu.Lock()
-		if t.over || t.a.stopping() {
-			t.mu.Unlock()
-			return
-		}
-		if len(t.events) < maxWaiting {
-			t.events = append(t.events, m)
-			t.show(m)
-			t.mu.Unlock()
-			t.signal()
-			return
-		}
+		gone, free := t.over || t.a.stopping(), len(t.out.list) < maxWaiting
 		t.mu.Unlock()
+		if gone || free {
+			return !gone
+		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// push queues a message for the client and waits while too many wait already.
+func (t *taskIO) push(m *rinkpb.StepDown) {
+	if t.room() {
+		t.queue(m)
 	}
 }
 
@@ -280,11 +329,19 @@ func (t *taskIO) push(m *rinkpb.StepDown) {
 func (t *taskIO) queue(m *rinkpb.StepDown) {
 	t.mu.Lock()
 	if !t.over {
-		t.events = append(t.events, m)
-		t.show(m)
+		t.say(m)
 	}
 	t.mu.Unlock()
 	t.signal()
+}
+
+// say adds a message to what the client is to have, and shows it to those who
+// watch. Needs t.mu held.
+func (t *taskIO) say(m *rinkpb.StepDown) {
+	if err := t.out.add(m); err != nil {
+		t.a.log.Warn("output for srun is not kept for a restart of the agent", "slice", t.id, "error", err)
+	}
+	t.show(m)
 }
 
 func (t *taskIO) signal() {
@@ -320,7 +377,7 @@ func (t *taskIO) sliceEnded(exits []*rinkpb.TaskExit) {
 	t.ended = true
 	t.mu.Unlock()
 	t.progress()
-	time.AfterFunc(lingerTime, t.letGo)
+	time.AfterFunc(lingerTime, t.linger)
 }
 
 // progress queues what can be told now: tasks that have ended and whose output
@@ -337,15 +394,11 @@ func (t *taskIO) progress() {
 			continue
 		}
 		e.told = true
-		m := &rinkpb.StepDown{Exited: e.exit}
-		t.events = append(t.events, m)
-		t.show(m)
+		t.say(&rinkpb.StepDown{Exited: e.exit})
 	}
 	if t.ended && t.readers == 0 {
 		t.done = true
-		m := &rinkpb.StepDown{NodeDone: true}
-		t.events = append(t.events, m)
-		t.show(m)
+		t.say(&rinkpb.StepDown{NodeDone: true})
 		for _, f := range t.files {
 			closeFiles(f)
 		}
@@ -353,10 +406,23 @@ func (t *taskIO) progress() {
 	t.signal()
 }
 
+// linger lets go of a step that has ended unless there is an srun, which may take
+// its time.
+func (t *taskIO) linger() {
+	t.mu.Lock()
+	there := t.client != nil && !t.over
+	t.mu.Unlock()
+	if there {
+		time.AfterFunc(lingerTime, t.linger)
+		return
+	}
+	t.letGo()
+}
+
 // letGo forgets the step, whether its srun has heard the end or never came.
 func (t *taskIO) letGo() {
 	t.mu.Lock()
-	t.over = true
+	last := t.finish()
 	select {
 	case <-t.attended:
 	default:
@@ -366,6 +432,9 @@ func (t *taskIO) letGo() {
 		closeFiles(f)
 	}
 	t.mu.Unlock()
+	for _, f := range last {
+		f()
+	}
 	t.mpi.close()
 	t.a.ioBook.remove(t)
 }
@@ -477,78 +546,6 @@ func (t *taskIO) give(m *rinkpb.StepUp, files []slice.Files) {
 	}
 }
 
-// serve gives one srun what the tasks say, until the step's end or until it
-// leaves. A second srun takes the place of the first, and is told again how
-// tasks ended.
-func (t *taskIO) serve(ctx context.Context, send func(*rinkpb.StepDown) error) error {
-	me := &ioClient{gone: make(chan struct{})}
-	t.mu.Lock()
-	if t.client != nil {
-		close(t.client.gone)
-	}
-	t.client = me
-	select {
-	case <-t.attended:
-	default:
-		close(t.attended)
-	}
-	again := slices.Clone(t.heard)
-	if t.over {
-		again = append(again, &rinkpb.StepDown{NodeDone: true})
-	}
-	t.mu.Unlock()
-	defer func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.client == me {
-			t.client = nil
-		}
-	}()
-	for _, m := range again {
-		if err := send(m); err != nil || m.NodeDone {
-			return err
-		}
-	}
-	for {
-		t.mu.Lock()
-		if t.client != me {
-			t.mu.Unlock()
-			t.signal() // for the one that is
-			return status.Error(codes.Aborted, "another srun has attached to the step")
-		}
-		events := t.events
-		t.events = nil
-		t.mu.Unlock()
-		for i, m := range events {
-			if err := send(m); err != nil {
-				t.mu.Lock() // what was not sent is kept for the next client
-				t.events = append(append([]*rinkpb.StepDown(nil), events[i:]...), t.events...)
-				t.mu.Unlock()
-				t.signal()
-				return err
-			}
-			if m.Exited != nil {
-				t.mu.Lock()
-				t.heard = append(t.heard, m)
-				t.mu.Unlock()
-			}
-			if m.NodeDone {
-				t.mu.Lock()
-				t.over = true
-				t.mu.Unlock()
-				time.AfterFunc(afterTime, t.letGo)
-				return nil
-			}
-		}
-		select {
-		case <-t.wake:
-		case <-me.gone:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
 // ioBook finds the streams of a step, also shortly after its end.
 type ioBook struct {
 	mu   sync.Mutex // guards list
@@ -575,6 +572,18 @@ func (b *ioBook) remove(t *taskIO) {
 	if b.list[n] == t {
 		delete(b.list, n)
 	}
+}
+
+// has says whether there is a step whose slice has the id.
+func (b *ioBook) has(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, t := range b.list {
+		if t.id == id {
+			return true
+		}
+	}
+	return false
 }
 
 // closeFiles closes this agent's ends of all pipes, which ends the pumps. The
@@ -647,7 +656,11 @@ func (s *stepIO) StepIO(stream rinkpb.Agent_StepIOServer) error {
 			if errors.Is(err, io.EOF) || err != nil {
 				return
 			}
-			if !at.ReadOnly {
+			switch {
+			case at.Watch:
+			case len(m.Taken) > 0:
+				t.taken(m.Taken[0].Seq)
+			case !at.ReadOnly:
 				t.input(m)
 			}
 		}
@@ -655,7 +668,11 @@ func (s *stepIO) StepIO(stream rinkpb.Agent_StepIOServer) error {
 	if at.Watch {
 		return t.watch(stream.Context(), stream.Send)
 	}
-	return t.serve(stream.Context(), stream.Send)
+	var has uint64
+	if len(at.Taken) > 0 {
+		has = at.Taken[0].Seq
+	}
+	return t.serve(stream.Context(), has, stream.Send)
 }
 
 func closeFiles(f slice.Files) {

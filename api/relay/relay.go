@@ -32,6 +32,10 @@ const maxNodes = 1 << 16
 // maxAway is how long a node whose line broke may take to come back.
 const maxAway = 60 * time.Second
 
+// maxUnmet is how long a node that was never reached is tried: its agent may
+// just be starting anew, but it was not there to begin with.
+var maxUnmet = 10 * time.Second // tests shorten it
+
 // maxWaiting bounds the messages kept for a node that is away; the client has
 // to wait then.
 const maxWaiting = 256
@@ -63,9 +67,18 @@ func Serve(client Stream, check func(*rinkpb.StepAttach) error, dial Dial) error
 		return client.Send(m)
 	}
 	lines := make([]*line, len(attach.Nodes))
+	lineOf := make(map[string]*line, len(lines)) // read alone, once the lines run
+	for _, node := range attach.Nodes {
+		lineOf[node] = &line{node: node}
+	}
+	for _, has := range attach.Taken {
+		if l := lineOf[has.Node]; l != nil {
+			l.taken = has.Seq
+		}
+	}
 	var wg sync.WaitGroup
 	for i, node := range attach.Nodes {
-		l := &line{node: node}
+		l := lineOf[node]
 		lines[i] = l
 		wg.Go(func() { // ends with the agent's stream, or with ctx
 			defer l.giveUp()
@@ -78,7 +91,11 @@ func Serve(client Stream, check func(*rinkpb.StepAttach) error, dial Dial) error
 				if heard || away.IsZero() {
 					away = time.Now()
 				}
-				if status.Code(err) != codes.Unavailable || !l.met || time.Since(away) > maxAway {
+				patience := maxUnmet
+				if l.met {
+					patience = maxAway
+				}
+				if status.Code(err) != codes.Unavailable || time.Since(away) > patience {
 					send(&rinkpb.StepDown{Node: node, NodeError: words(err), NodeDone: true})
 					return
 				}
@@ -99,6 +116,14 @@ func Serve(client Stream, check func(*rinkpb.StepAttach) error, dial Dial) error
 				return
 			}
 			m.Attach = nil
+			if len(m.Taken) > 0 {
+				for _, has := range m.Taken {
+					if l := lineOf[has.Node]; l != nil {
+						l.has(has)
+					}
+				}
+				continue
+			}
 			for _, l := range lines {
 				l.wait(ctx)
 			}
@@ -119,6 +144,7 @@ type line struct {
 	agent   rinkpb.Agent_StepIOClient
 	waiting []*rinkpb.StepUp
 	broken  bool
+	taken   uint64 // what the client has of this node
 }
 
 // run carries one stream to the agent until its end. It says whether anything
@@ -126,8 +152,14 @@ type line struct {
 func (l *line) run(ctx context.Context, attach *rinkpb.StepAttach, dial Dial, send func(*rinkpb.StepDown) error) (heard bool, err error) {
 	agent, err := dial(ctx, l.node)
 	if err == nil {
+		l.mu.Lock()
+		taken := l.taken
+		l.mu.Unlock()
 		one := &rinkpb.StepAttach{
 			Job: attach.Job, Step: attach.Step, Uid: attach.Uid, Nodes: []string{l.node}, ReadOnly: attach.ReadOnly, Task: attach.Task, HasTask: attach.HasTask, Watch: attach.Watch, Pmi: attach.Pmi,
+		}
+		if taken > 0 {
+			one.Taken = []*rinkpb.NodeSeq{{Node: l.node, Seq: taken}}
 		}
 		err = agent.Send(&rinkpb.StepUp{Attach: one})
 	}
@@ -168,6 +200,17 @@ func (l *line) run(ctx context.Context, attach *rinkpb.StepAttach, dial Dial, se
 		if err := send(m); err != nil {
 			return heard, err
 		}
+	}
+}
+
+// has tells the agent what the client has of it. While it is away nothing needs
+// to be said: the next stream begins with it.
+func (l *line) has(taken *rinkpb.NodeSeq) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.taken = max(l.taken, taken.Seq)
+	if l.agent != nil {
+		l.agent.Send(&rinkpb.StepUp{Taken: []*rinkpb.NodeSeq{taken}}) // a broken stream shows in run's Recv
 	}
 }
 

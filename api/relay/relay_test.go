@@ -126,6 +126,50 @@ func TestNodeThatComesBackGoesOn(t *testing.T) {
 	if out, end, _ = relayed(t, []*rinkpb.StepUp{{Stdin: []byte("x")}}, second); out != "b" || end != " done" {
 		t.Errorf("with input: output %q, end %q", out, end)
 	}
+	// One that is just being started anew is there a little later.
+	if out, end, _ = relayed(t, nil, nil, nil, &agent{down: []*rinkpb.StepDown{text("c"), {NodeDone: true}}, err: io.EOF}); out != "c" || end != " done" {
+		t.Errorf("there at the third try: output %q, end %q", out, end)
+	}
+}
+
+// What the client has of a node is told that node, and again when the line to it
+// is made anew.
+func TestNodeLearnsWhatTheClientHas(t *testing.T) {
+	l := &line{node: "n1"}
+	l.has(&rinkpb.NodeSeq{Node: "n1", Seq: 7}) // the node is away
+	a := &agent{down: []*rinkpb.StepDown{{NodeDone: true}}, err: io.EOF, more: make(chan *rinkpb.StepUp, 10)}
+	dial := func(context.Context, string) (rinkpb.Agent_StepIOClient, error) { return a, nil }
+	heard := func(*rinkpb.StepDown) error { // while the line is there
+		l.has(&rinkpb.NodeSeq{Node: "n1", Seq: 9})
+		return nil
+	}
+	if _, err := l.run(t.Context(), &rinkpb.StepAttach{Job: 1}, dial, heard); err != nil {
+		t.Fatal(err)
+	}
+	if at := (<-a.more).GetAttach(); at == nil || len(at.Taken) != 1 || at.Taken[0].Seq != 7 {
+		t.Errorf("the stream began with %v", at)
+	}
+	if up := <-a.more; len(up.Taken) != 1 || up.Taken[0].Node != "n1" || up.Taken[0].Seq != 9 {
+		t.Errorf("then it was told %v", up)
+	}
+}
+
+func TestNodeThatIsNeverThereIsTold(t *testing.T) {
+	defer func(d time.Duration) { maxUnmet = d }(maxUnmet)
+	maxUnmet = 300 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	c := &client{ctx: ctx, up: make(chan *rinkpb.StepUp, 1)}
+	c.up <- &rinkpb.StepUp{Attach: &rinkpb.StepAttach{Job: 1, Nodes: []string{"n1"}}}
+	dial := func(context.Context, string) (rinkpb.Agent_StepIOClient, error) {
+		return nil, status.Error(codes.Unavailable, "nobody is there")
+	}
+	if err := Serve(c, func(*rinkpb.StepAttach) error { return nil }, dial); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.got) != 1 || c.got[0].NodeError != "nobody is there" || !c.got[0].NodeDone || ctx.Err() != nil {
+		t.Errorf("the client was told %v, %v", c.got, ctx.Err())
+	}
 }
 
 func TestNodeThatIsLostIsTold(t *testing.T) {
@@ -134,8 +178,7 @@ func TestNodeThatIsLostIsTold(t *testing.T) {
 		streams []*agent
 		end     string
 	}{
-		"never there": {nil, "nobody is there done"},
-		"refuses":     {[]*agent{{err: refused}}, "not yours done"},
+		"refuses": {[]*agent{{err: refused}}, "not yours done"},
 		"another srun took over": {[]*agent{{down: []*rinkpb.StepDown{text("a")}, err: status.Error(codes.Aborted, "taken")}},
 			"taken done"},
 		"ends without a word": {[]*agent{{err: io.EOF}}, " done"},

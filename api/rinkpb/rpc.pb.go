@@ -7509,7 +7509,8 @@ type StepUp struct {
 	Cols          int32                  `protobuf:"varint,7,opt,name=cols,proto3" json:"cols,omitempty"`
 	Credit        uint64                 `protobuf:"varint,8,opt,name=credit,proto3" json:"credit,omitempty"`
 	HasInput      bool                   `protobuf:"varint,9,opt,name=has_input,json=hasInput,proto3" json:"has_input,omitempty"`
-	Pmi           *PmiShare              `protobuf:"bytes,10,opt,name=pmi,proto3" json:"pmi,omitempty"` // what all nodes have put before a fence
+	Pmi           *PmiShare              `protobuf:"bytes,10,opt,name=pmi,proto3" json:"pmi,omitempty"`     // what all nodes have put before a fence
+	Taken         []*NodeSeq             `protobuf:"bytes,11,rep,name=taken,proto3" json:"taken,omitempty"` // what the client has of each node; alone in its message
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7614,6 +7615,65 @@ func (x *StepUp) GetPmi() *PmiShare {
 	return nil
 }
 
+func (x *StepUp) GetTaken() []*NodeSeq {
+	if x != nil {
+		return x.Taken
+	}
+	return nil
+}
+
+type NodeSeq struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeSeq) Reset() {
+	*x = NodeSeq{}
+	mi := &file_rpc_proto_msgTypes[105]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeSeq) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeSeq) ProtoMessage() {}
+
+func (x *NodeSeq) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[105]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeSeq.ProtoReflect.Descriptor instead.
+func (*NodeSeq) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{105}
+}
+
+func (x *NodeSeq) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *NodeSeq) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
 type StepAttach struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -7625,13 +7685,14 @@ type StepAttach struct {
 	HasTask       bool                   `protobuf:"varint,7,opt,name=has_task,json=hasTask,proto3" json:"has_task,omitempty"`
 	Watch         bool                   `protobuf:"varint,8,opt,name=watch,proto3" json:"watch,omitempty"` // beside the step's srun, not in its place
 	Pmi           bool                   `protobuf:"varint,9,opt,name=pmi,proto3" json:"pmi,omitempty"`     // only to tell what all nodes have put before a fence
+	Taken         []*NodeSeq             `protobuf:"bytes,10,rep,name=taken,proto3" json:"taken,omitempty"` // what the client has already, after a line that broke
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7643,7 +7704,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7656,7 +7717,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -7722,6 +7783,13 @@ func (x *StepAttach) GetPmi() bool {
 	return false
 }
 
+func (x *StepAttach) GetTaken() []*NodeSeq {
+	if x != nil {
+		return x.Taken
+	}
+	return nil
+}
+
 type StepDown struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Output        *TaskOutput            `protobuf:"bytes,1,opt,name=output,proto3" json:"output,omitempty"`
@@ -7734,13 +7802,14 @@ type StepDown struct {
 	AbortWait     int64                  `protobuf:"varint,8,opt,name=abort_wait,json=abortWait,proto3" json:"abort_wait,omitempty"` // the step is being ended: how many seconds that may take
 	Pmi           *PmiShare              `protobuf:"bytes,9,opt,name=pmi,proto3" json:"pmi,omitempty"`                               // what this node has put before a fence
 	Abort         bool                   `protobuf:"varint,10,opt,name=abort,proto3" json:"abort,omitempty"`                         // a task wants the step ended
+	Seq           uint64                 `protobuf:"varint,11,opt,name=seq,proto3" json:"seq,omitempty"`                             // grows with each message of a node; kept there until the client has taken it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7752,7 +7821,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7765,7 +7834,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -7838,6 +7907,13 @@ func (x *StepDown) GetAbort() bool {
 	return false
 }
 
+func (x *StepDown) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
 // PmiShare is a part of the keys that MPI tasks have put; first and last say which part.
 type PmiShare struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -7851,7 +7927,7 @@ type PmiShare struct {
 
 func (x *PmiShare) Reset() {
 	*x = PmiShare{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7863,7 +7939,7 @@ func (x *PmiShare) String() string {
 func (*PmiShare) ProtoMessage() {}
 
 func (x *PmiShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7876,7 +7952,7 @@ func (x *PmiShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiShare.ProtoReflect.Descriptor instead.
 func (*PmiShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *PmiShare) GetFence() uint32 {
@@ -7917,7 +7993,7 @@ type PmiKey struct {
 
 func (x *PmiKey) Reset() {
 	*x = PmiKey{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7929,7 +8005,7 @@ func (x *PmiKey) String() string {
 func (*PmiKey) ProtoMessage() {}
 
 func (x *PmiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7942,7 +8018,7 @@ func (x *PmiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiKey.ProtoReflect.Descriptor instead.
 func (*PmiKey) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *PmiKey) GetName() []byte {
@@ -7964,14 +8040,16 @@ type TaskOutput struct {
 	Rank          int32                  `protobuf:"varint,1,opt,name=rank,proto3" json:"rank,omitempty"`
 	Stream        int32                  `protobuf:"varint,2,opt,name=stream,proto3" json:"stream,omitempty"`
 	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
-	Eof           bool                   `protobuf:"varint,4,opt,name=eof,proto3" json:"eof,omitempty"`
+	Eof           bool                   `protobuf:"varint,4,opt,name=eof,proto3" json:"eof,omitempty"` // stream 1 or 2
+	At            int64                  `protobuf:"varint,5,opt,name=at,proto3" json:"at,omitempty"`
+	Length        int64                  `protobuf:"varint,6,opt,name=length,proto3" json:"length,omitempty"` // where the agent keeps it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7983,7 +8061,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7996,7 +8074,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -8027,6 +8105,20 @@ func (x *TaskOutput) GetEof() bool {
 	return false
 }
 
+func (x *TaskOutput) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *TaskOutput) GetLength() int64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
 type TaskStart struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rank          int32                  `protobuf:"varint,1,opt,name=rank,proto3" json:"rank,omitempty"`
@@ -8039,7 +8131,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8051,7 +8143,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8064,7 +8156,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -8107,7 +8199,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8119,7 +8211,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8132,7 +8224,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -8176,7 +8268,7 @@ type BcastUp struct {
 
 func (x *BcastUp) Reset() {
 	*x = BcastUp{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8188,7 +8280,7 @@ func (x *BcastUp) String() string {
 func (*BcastUp) ProtoMessage() {}
 
 func (x *BcastUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8201,7 +8293,7 @@ func (x *BcastUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastUp.ProtoReflect.Descriptor instead.
 func (*BcastUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *BcastUp) GetFile() *BcastFile {
@@ -8253,7 +8345,7 @@ type BcastFile struct {
 
 func (x *BcastFile) Reset() {
 	*x = BcastFile{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8265,7 +8357,7 @@ func (x *BcastFile) String() string {
 func (*BcastFile) ProtoMessage() {}
 
 func (x *BcastFile) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8278,7 +8370,7 @@ func (x *BcastFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastFile.ProtoReflect.Descriptor instead.
 func (*BcastFile) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *BcastFile) GetRef() *JobRef {
@@ -8382,7 +8474,7 @@ type BcastReply struct {
 
 func (x *BcastReply) Reset() {
 	*x = BcastReply{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8394,7 +8486,7 @@ func (x *BcastReply) String() string {
 func (*BcastReply) ProtoMessage() {}
 
 func (x *BcastReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8407,7 +8499,7 @@ func (x *BcastReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastReply.ProtoReflect.Descriptor instead.
 func (*BcastReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *BcastReply) GetStatus() *Status {
@@ -8435,7 +8527,7 @@ type BcastOutcome struct {
 
 func (x *BcastOutcome) Reset() {
 	*x = BcastOutcome{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8447,7 +8539,7 @@ func (x *BcastOutcome) String() string {
 func (*BcastOutcome) ProtoMessage() {}
 
 func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8460,7 +8552,7 @@ func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastOutcome.ProtoReflect.Descriptor instead.
 func (*BcastOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *BcastOutcome) GetNode() string {
@@ -8493,7 +8585,7 @@ type DiagRequest struct {
 
 func (x *DiagRequest) Reset() {
 	*x = DiagRequest{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8505,7 +8597,7 @@ func (x *DiagRequest) String() string {
 func (*DiagRequest) ProtoMessage() {}
 
 func (x *DiagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8518,7 +8610,7 @@ func (x *DiagRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagRequest.ProtoReflect.Descriptor instead.
 func (*DiagRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *DiagRequest) GetAnew() bool {
@@ -8563,7 +8655,7 @@ type DiagReply struct {
 
 func (x *DiagReply) Reset() {
 	*x = DiagReply{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8575,7 +8667,7 @@ func (x *DiagReply) String() string {
 func (*DiagReply) ProtoMessage() {}
 
 func (x *DiagReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8588,7 +8680,7 @@ func (x *DiagReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagReply.ProtoReflect.Descriptor instead.
 func (*DiagReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *DiagReply) GetStatus() *Status {
@@ -8795,7 +8887,7 @@ type PlanCount struct {
 
 func (x *PlanCount) Reset() {
 	*x = PlanCount{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8807,7 +8899,7 @@ func (x *PlanCount) String() string {
 func (*PlanCount) ProtoMessage() {}
 
 func (x *PlanCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8820,7 +8912,7 @@ func (x *PlanCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanCount.ProtoReflect.Descriptor instead.
 func (*PlanCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *PlanCount) GetCycles() int64 {
@@ -8926,7 +9018,7 @@ type RpcCount struct {
 
 func (x *RpcCount) Reset() {
 	*x = RpcCount{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8938,7 +9030,7 @@ func (x *RpcCount) String() string {
 func (*RpcCount) ProtoMessage() {}
 
 func (x *RpcCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8951,7 +9043,7 @@ func (x *RpcCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RpcCount.ProtoReflect.Descriptor instead.
 func (*RpcCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *RpcCount) GetName() string {
@@ -8990,7 +9082,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9002,7 +9094,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9015,7 +9107,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 type MetricsReply struct {
@@ -9027,7 +9119,7 @@ type MetricsReply struct {
 
 func (x *MetricsReply) Reset() {
 	*x = MetricsReply{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9039,7 +9131,7 @@ func (x *MetricsReply) String() string {
 func (*MetricsReply) ProtoMessage() {}
 
 func (x *MetricsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9052,7 +9144,7 @@ func (x *MetricsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsReply.ProtoReflect.Descriptor instead.
 func (*MetricsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *MetricsReply) GetText() []byte {
@@ -9073,7 +9165,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9085,7 +9177,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9098,7 +9190,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -9133,7 +9225,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9145,7 +9237,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9158,7 +9250,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -9193,7 +9285,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9205,7 +9297,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9218,7 +9310,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -9254,7 +9346,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9266,7 +9358,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9279,7 +9371,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -9322,7 +9414,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9334,7 +9426,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9347,7 +9439,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -9406,7 +9498,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9418,7 +9510,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9431,7 +9523,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -9674,7 +9766,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9686,7 +9778,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9699,7 +9791,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -9735,7 +9827,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9747,7 +9839,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9760,7 +9852,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -9802,7 +9894,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9814,7 +9906,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9827,7 +9919,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -9861,7 +9953,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9873,7 +9965,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9886,7 +9978,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -9919,7 +10011,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9931,7 +10023,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9944,7 +10036,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -10012,7 +10104,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10024,7 +10116,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10037,7 +10129,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -10104,7 +10196,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10116,7 +10208,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10129,7 +10221,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -10198,7 +10290,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10210,7 +10302,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10223,7 +10315,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -10293,7 +10385,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10305,7 +10397,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10318,7 +10410,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -10345,7 +10437,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10357,7 +10449,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10370,7 +10462,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -10397,7 +10489,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10409,7 +10501,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10422,7 +10514,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -10451,7 +10543,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10463,7 +10555,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10476,7 +10568,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -10538,7 +10630,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10550,7 +10642,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10563,7 +10655,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *Order) GetId() uint64 {
@@ -10845,7 +10937,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10857,7 +10949,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10870,7 +10962,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -10917,7 +11009,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10929,7 +11021,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10942,7 +11034,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -10961,7 +11053,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10973,7 +11065,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10986,7 +11078,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -11008,7 +11100,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11020,7 +11112,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11033,7 +11125,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -11061,7 +11153,7 @@ type ChangedGPUs struct {
 
 func (x *ChangedGPUs) Reset() {
 	*x = ChangedGPUs{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11073,7 +11165,7 @@ func (x *ChangedGPUs) String() string {
 func (*ChangedGPUs) ProtoMessage() {}
 
 func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11086,7 +11178,7 @@ func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangedGPUs.ProtoReflect.Descriptor instead.
 func (*ChangedGPUs) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *ChangedGPUs) GetCut() []string {
@@ -11114,7 +11206,7 @@ type SetClocks struct {
 
 func (x *SetClocks) Reset() {
 	*x = SetClocks{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11126,7 +11218,7 @@ func (x *SetClocks) String() string {
 func (*SetClocks) ProtoMessage() {}
 
 func (x *SetClocks) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11139,7 +11231,7 @@ func (x *SetClocks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetClocks.ProtoReflect.Descriptor instead.
 func (*SetClocks) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *SetClocks) GetUuid() string {
@@ -11173,7 +11265,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11185,7 +11277,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11198,7 +11290,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -11218,7 +11310,7 @@ type SetLevel struct {
 
 func (x *SetLevel) Reset() {
 	*x = SetLevel{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11230,7 +11322,7 @@ func (x *SetLevel) String() string {
 func (*SetLevel) ProtoMessage() {}
 
 func (x *SetLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11243,7 +11335,7 @@ func (x *SetLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLevel.ProtoReflect.Descriptor instead.
 func (*SetLevel) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *SetLevel) GetLevel() string {
@@ -11261,7 +11353,7 @@ type ShutDown struct {
 
 func (x *ShutDown) Reset() {
 	*x = ShutDown{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11273,7 +11365,7 @@ func (x *ShutDown) String() string {
 func (*ShutDown) ProtoMessage() {}
 
 func (x *ShutDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11286,7 +11378,7 @@ func (x *ShutDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutDown.ProtoReflect.Descriptor instead.
 func (*ShutDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 type NotifyJob struct {
@@ -11300,7 +11392,7 @@ type NotifyJob struct {
 
 func (x *NotifyJob) Reset() {
 	*x = NotifyJob{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11312,7 +11404,7 @@ func (x *NotifyJob) String() string {
 func (*NotifyJob) ProtoMessage() {}
 
 func (x *NotifyJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11325,7 +11417,7 @@ func (x *NotifyJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyJob.ProtoReflect.Descriptor instead.
 func (*NotifyJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *NotifyJob) GetJob() uint32 {
@@ -11358,7 +11450,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11370,7 +11462,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11383,7 +11475,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -11395,7 +11487,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11407,7 +11499,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11420,7 +11512,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -11466,7 +11558,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11478,7 +11570,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11491,7 +11583,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -11753,7 +11845,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11765,7 +11857,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11778,7 +11870,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{154}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -11918,7 +12010,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11930,7 +12022,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11943,7 +12035,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{155}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -12224,7 +12316,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12236,7 +12328,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12249,7 +12341,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{156}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -12296,7 +12388,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12308,7 +12400,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12321,7 +12413,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{157}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -12390,7 +12482,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12402,7 +12494,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12415,7 +12507,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{158}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -12488,7 +12580,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12500,7 +12592,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12513,7 +12605,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{159}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -12552,7 +12644,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12564,7 +12656,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12577,7 +12669,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{160}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 type PrioritiesReply struct {
@@ -12591,7 +12683,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12603,7 +12695,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12616,7 +12708,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{161}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -12655,7 +12747,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12667,7 +12759,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12680,7 +12772,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{162}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -12757,7 +12849,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12769,7 +12861,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12782,7 +12874,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{163}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -12908,7 +13000,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12920,7 +13012,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12933,7 +13025,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{164}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -12967,7 +13059,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12979,7 +13071,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12992,7 +13084,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{165}
+	return file_rpc_proto_rawDescGZIP(), []int{166}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -13020,7 +13112,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13032,7 +13124,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13045,7 +13137,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{166}
+	return file_rpc_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -13093,7 +13185,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13105,7 +13197,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13118,7 +13210,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{167}
+	return file_rpc_proto_rawDescGZIP(), []int{168}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -13242,7 +13334,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[169]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13254,7 +13346,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[169]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13267,7 +13359,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{168}
+	return file_rpc_proto_rawDescGZIP(), []int{169}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -13334,7 +13426,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[170]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13346,7 +13438,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[170]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13359,7 +13451,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{169}
+	return file_rpc_proto_rawDescGZIP(), []int{170}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -13423,7 +13515,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[171]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13435,7 +13527,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[171]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13448,7 +13540,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{170}
+	return file_rpc_proto_rawDescGZIP(), []int{171}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -13485,7 +13577,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[172]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13497,7 +13589,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[172]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13510,7 +13602,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{171}
+	return file_rpc_proto_rawDescGZIP(), []int{172}
 }
 
 func (x *KnownUser) GetName() string {
@@ -13564,7 +13656,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[173]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13576,7 +13668,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[173]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13589,7 +13681,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{172}
+	return file_rpc_proto_rawDescGZIP(), []int{173}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -13664,7 +13756,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[174]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13676,7 +13768,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[174]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13689,7 +13781,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{173}
+	return file_rpc_proto_rawDescGZIP(), []int{174}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -13759,7 +13851,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[175]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13771,7 +13863,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[175]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13784,7 +13876,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{174}
+	return file_rpc_proto_rawDescGZIP(), []int{175}
 }
 
 func (x *PartStanding) GetName() string {
@@ -13830,7 +13922,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[176]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13842,7 +13934,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[176]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13855,7 +13947,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{175}
+	return file_rpc_proto_rawDescGZIP(), []int{176}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -14009,7 +14101,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[177]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14021,7 +14113,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[177]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14034,7 +14126,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{176}
+	return file_rpc_proto_rawDescGZIP(), []int{177}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -14063,7 +14155,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[178]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14075,7 +14167,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[178]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14088,7 +14180,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{177}
+	return file_rpc_proto_rawDescGZIP(), []int{178}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -14121,7 +14213,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[179]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14133,7 +14225,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[179]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14146,7 +14238,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{178}
+	return file_rpc_proto_rawDescGZIP(), []int{179}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -14780,7 +14872,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x11SignalStepRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\rR\x04step\x12\x16\n" +
-	"\x06signal\x18\x03 \x01(\x05R\x06signal\"\xa5\x02\n" +
+	"\x06signal\x18\x03 \x01(\x05R\x06signal\"\xcf\x02\n" +
 	"\x06StepUp\x12-\n" +
 	"\x06attach\x18\x01 \x01(\v2\x15.runink.v1.StepAttachR\x06attach\x12\x14\n" +
 	"\x05stdin\x18\x02 \x01(\fR\x05stdin\x12\x1d\n" +
@@ -14793,7 +14885,11 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06credit\x18\b \x01(\x04R\x06credit\x12\x1b\n" +
 	"\thas_input\x18\t \x01(\bR\bhasInput\x12%\n" +
 	"\x03pmi\x18\n" +
-	" \x01(\v2\x13.runink.v1.PmiShareR\x03pmi\"\xce\x01\n" +
+	" \x01(\v2\x13.runink.v1.PmiShareR\x03pmi\x12(\n" +
+	"\x05taken\x18\v \x03(\v2\x12.runink.v1.NodeSeqR\x05taken\"/\n" +
+	"\aNodeSeq\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xf8\x01\n" +
 	"\n" +
 	"StepAttach\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
@@ -14804,7 +14900,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04task\x18\x06 \x01(\x05R\x04task\x12\x19\n" +
 	"\bhas_task\x18\a \x01(\bR\ahasTask\x12\x14\n" +
 	"\x05watch\x18\b \x01(\bR\x05watch\x12\x10\n" +
-	"\x03pmi\x18\t \x01(\bR\x03pmi\"\xde\x02\n" +
+	"\x03pmi\x18\t \x01(\bR\x03pmi\x12(\n" +
+	"\x05taken\x18\n" +
+	" \x03(\v2\x12.runink.v1.NodeSeqR\x05taken\"\xf0\x02\n" +
 	"\bStepDown\x12-\n" +
 	"\x06output\x18\x01 \x01(\v2\x15.runink.v1.TaskOutputR\x06output\x12.\n" +
 	"\astarted\x18\x02 \x01(\v2\x14.runink.v1.TaskStartR\astarted\x12+\n" +
@@ -14818,7 +14916,8 @@ const file_rpc_proto_rawDesc = "" +
 	"abort_wait\x18\b \x01(\x03R\tabortWait\x12%\n" +
 	"\x03pmi\x18\t \x01(\v2\x13.runink.v1.PmiShareR\x03pmi\x12\x14\n" +
 	"\x05abort\x18\n" +
-	" \x01(\bR\x05abort\"q\n" +
+	" \x01(\bR\x05abort\x12\x10\n" +
+	"\x03seq\x18\v \x01(\x04R\x03seq\"q\n" +
 	"\bPmiShare\x12\x14\n" +
 	"\x05fence\x18\x01 \x01(\rR\x05fence\x12%\n" +
 	"\x04keys\x18\x02 \x03(\v2\x11.runink.v1.PmiKeyR\x04keys\x12\x12\n" +
@@ -14826,13 +14925,15 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05first\x18\x04 \x01(\bR\x05first\"2\n" +
 	"\x06PmiKey\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value\"^\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\"\x86\x01\n" +
 	"\n" +
 	"TaskOutput\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\x05R\x06stream\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\x12\x10\n" +
-	"\x03eof\x18\x04 \x01(\bR\x03eof\"]\n" +
+	"\x03eof\x18\x04 \x01(\bR\x03eof\x12\x0e\n" +
+	"\x02at\x18\x05 \x01(\x03R\x02at\x12\x16\n" +
+	"\x06length\x18\x06 \x01(\x03R\x06length\"]\n" +
 	"\tTaskStart\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x14\n" +
@@ -15464,7 +15565,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 179)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 180)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(ControlRequest_What)(0),         // 1: runink.v1.ControlRequest.What
@@ -15573,104 +15674,105 @@ var file_rpc_proto_goTypes = []any{
 	(*CreateStepReply)(nil),          // 104: runink.v1.CreateStepReply
 	(*SignalStepRequest)(nil),        // 105: runink.v1.SignalStepRequest
 	(*StepUp)(nil),                   // 106: runink.v1.StepUp
-	(*StepAttach)(nil),               // 107: runink.v1.StepAttach
-	(*StepDown)(nil),                 // 108: runink.v1.StepDown
-	(*PmiShare)(nil),                 // 109: runink.v1.PmiShare
-	(*PmiKey)(nil),                   // 110: runink.v1.PmiKey
-	(*TaskOutput)(nil),               // 111: runink.v1.TaskOutput
-	(*TaskStart)(nil),                // 112: runink.v1.TaskStart
-	(*TaskExit)(nil),                 // 113: runink.v1.TaskExit
-	(*BcastUp)(nil),                  // 114: runink.v1.BcastUp
-	(*BcastFile)(nil),                // 115: runink.v1.BcastFile
-	(*BcastReply)(nil),               // 116: runink.v1.BcastReply
-	(*BcastOutcome)(nil),             // 117: runink.v1.BcastOutcome
-	(*DiagRequest)(nil),              // 118: runink.v1.DiagRequest
-	(*DiagReply)(nil),                // 119: runink.v1.DiagReply
-	(*PlanCount)(nil),                // 120: runink.v1.PlanCount
-	(*RpcCount)(nil),                 // 121: runink.v1.RpcCount
-	(*MetricsRequest)(nil),           // 122: runink.v1.MetricsRequest
-	(*MetricsReply)(nil),             // 123: runink.v1.MetricsReply
-	(*CreateTokenRequest)(nil),       // 124: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 125: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 126: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 127: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 128: runink.v1.JoinRequest
-	(*Report)(nil),                   // 129: runink.v1.Report
-	(*Hello)(nil),                    // 130: runink.v1.Hello
-	(*HeldJob)(nil),                  // 131: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 132: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 133: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 134: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 135: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 136: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 137: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 138: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 139: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 140: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 141: runink.v1.StepUsage
-	(*Order)(nil),                    // 142: runink.v1.Order
-	(*Welcome)(nil),                  // 143: runink.v1.Welcome
-	(*Ack)(nil),                      // 144: runink.v1.Ack
-	(*NewConfig)(nil),                // 145: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 146: runink.v1.DeviceFiles
-	(*ChangedGPUs)(nil),              // 147: runink.v1.ChangedGPUs
-	(*SetClocks)(nil),                // 148: runink.v1.SetClocks
-	(*PrologHere)(nil),               // 149: runink.v1.PrologHere
-	(*SetLevel)(nil),                 // 150: runink.v1.SetLevel
-	(*ShutDown)(nil),                 // 151: runink.v1.ShutDown
-	(*NotifyJob)(nil),                // 152: runink.v1.NotifyJob
-	(*CheckHealth)(nil),              // 153: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 154: runink.v1.Reboot
-	(*JobHere)(nil),                  // 155: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 156: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 157: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 158: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 159: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 160: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 161: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 162: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 163: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 164: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 165: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 166: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 167: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 168: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 169: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 170: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 171: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 172: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 173: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 174: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 175: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 176: runink.v1.PartStanding
-	(*Standing)(nil),                 // 177: runink.v1.Standing
-	(*Bounded)(nil),                  // 178: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 179: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 180: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 181: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 182: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 183: runink.v1.IndexSet
-	(*Job)(nil),                      // 184: runink.v1.Job
-	(*Obstacle)(nil),                 // 185: runink.v1.Obstacle
-	(*Node)(nil),                     // 186: runink.v1.Node
-	(*Partition)(nil),                // 187: runink.v1.Partition
-	(*ConfigFile)(nil),               // 188: runink.v1.ConfigFile
-	(*Story)(nil),                    // 189: runink.v1.Story
-	(*RunRecord)(nil),                // 190: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 191: runink.v1.Trigger
-	(*Reservation)(nil),              // 192: runink.v1.Reservation
-	(*AccountTables)(nil),            // 193: runink.v1.AccountTables
-	(*Transaction)(nil),              // 194: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 195: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 196: runink.v1.ExitCode
-	(*Step)(nil),                     // 197: runink.v1.Step
-	(*Usage)(nil),                    // 198: runink.v1.Usage
-	(*JobAmend)(nil),                 // 199: runink.v1.JobAmend
-	(*SetDevices)(nil),               // 200: runink.v1.SetDevices
-	(*NoteCut)(nil),                  // 201: runink.v1.NoteCut
-	(*RegisterNode)(nil),             // 202: runink.v1.RegisterNode
-	(*CutGPU)(nil),                   // 203: runink.v1.CutGPU
-	(*GresAlloc)(nil),                // 204: runink.v1.GresAlloc
+	(*NodeSeq)(nil),                  // 107: runink.v1.NodeSeq
+	(*StepAttach)(nil),               // 108: runink.v1.StepAttach
+	(*StepDown)(nil),                 // 109: runink.v1.StepDown
+	(*PmiShare)(nil),                 // 110: runink.v1.PmiShare
+	(*PmiKey)(nil),                   // 111: runink.v1.PmiKey
+	(*TaskOutput)(nil),               // 112: runink.v1.TaskOutput
+	(*TaskStart)(nil),                // 113: runink.v1.TaskStart
+	(*TaskExit)(nil),                 // 114: runink.v1.TaskExit
+	(*BcastUp)(nil),                  // 115: runink.v1.BcastUp
+	(*BcastFile)(nil),                // 116: runink.v1.BcastFile
+	(*BcastReply)(nil),               // 117: runink.v1.BcastReply
+	(*BcastOutcome)(nil),             // 118: runink.v1.BcastOutcome
+	(*DiagRequest)(nil),              // 119: runink.v1.DiagRequest
+	(*DiagReply)(nil),                // 120: runink.v1.DiagReply
+	(*PlanCount)(nil),                // 121: runink.v1.PlanCount
+	(*RpcCount)(nil),                 // 122: runink.v1.RpcCount
+	(*MetricsRequest)(nil),           // 123: runink.v1.MetricsRequest
+	(*MetricsReply)(nil),             // 124: runink.v1.MetricsReply
+	(*CreateTokenRequest)(nil),       // 125: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 126: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 127: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 128: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 129: runink.v1.JoinRequest
+	(*Report)(nil),                   // 130: runink.v1.Report
+	(*Hello)(nil),                    // 131: runink.v1.Hello
+	(*HeldJob)(nil),                  // 132: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 133: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 134: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 135: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 136: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 137: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 138: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 139: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 140: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 141: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 142: runink.v1.StepUsage
+	(*Order)(nil),                    // 143: runink.v1.Order
+	(*Welcome)(nil),                  // 144: runink.v1.Welcome
+	(*Ack)(nil),                      // 145: runink.v1.Ack
+	(*NewConfig)(nil),                // 146: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 147: runink.v1.DeviceFiles
+	(*ChangedGPUs)(nil),              // 148: runink.v1.ChangedGPUs
+	(*SetClocks)(nil),                // 149: runink.v1.SetClocks
+	(*PrologHere)(nil),               // 150: runink.v1.PrologHere
+	(*SetLevel)(nil),                 // 151: runink.v1.SetLevel
+	(*ShutDown)(nil),                 // 152: runink.v1.ShutDown
+	(*NotifyJob)(nil),                // 153: runink.v1.NotifyJob
+	(*CheckHealth)(nil),              // 154: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 155: runink.v1.Reboot
+	(*JobHere)(nil),                  // 156: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 157: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 158: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 159: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 160: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 161: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 162: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 163: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 164: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 165: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 166: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 167: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 168: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 169: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 170: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 171: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 172: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 173: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 174: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 175: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 176: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 177: runink.v1.PartStanding
+	(*Standing)(nil),                 // 178: runink.v1.Standing
+	(*Bounded)(nil),                  // 179: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 180: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 181: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 182: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 183: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 184: runink.v1.IndexSet
+	(*Job)(nil),                      // 185: runink.v1.Job
+	(*Obstacle)(nil),                 // 186: runink.v1.Obstacle
+	(*Node)(nil),                     // 187: runink.v1.Node
+	(*Partition)(nil),                // 188: runink.v1.Partition
+	(*ConfigFile)(nil),               // 189: runink.v1.ConfigFile
+	(*Story)(nil),                    // 190: runink.v1.Story
+	(*RunRecord)(nil),                // 191: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 192: runink.v1.Trigger
+	(*Reservation)(nil),              // 193: runink.v1.Reservation
+	(*AccountTables)(nil),            // 194: runink.v1.AccountTables
+	(*Transaction)(nil),              // 195: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 196: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 197: runink.v1.ExitCode
+	(*Step)(nil),                     // 198: runink.v1.Step
+	(*Usage)(nil),                    // 199: runink.v1.Usage
+	(*JobAmend)(nil),                 // 200: runink.v1.JobAmend
+	(*SetDevices)(nil),               // 201: runink.v1.SetDevices
+	(*NoteCut)(nil),                  // 202: runink.v1.NoteCut
+	(*RegisterNode)(nil),             // 203: runink.v1.RegisterNode
+	(*CutGPU)(nil),                   // 204: runink.v1.CutGPU
+	(*GresAlloc)(nil),                // 205: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	5,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
@@ -15680,26 +15782,26 @@ var file_rpc_proto_depIdxs = []int32{
 	21,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
 	5,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
 	19,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	181, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	182, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	182, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	183, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	21,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	21,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	183, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	184, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	24,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	184, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	185, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	27,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	21,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	185, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	186, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	187, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	188, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	186, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	187, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	188, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	189, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	5,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	21,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	37,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	21,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	184, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	189, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	190, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	185, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	190, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	191, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	24,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	21,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	45,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
@@ -15708,9 +15810,9 @@ var file_rpc_proto_depIdxs = []int32{
 	0,   // 32: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
 	19,  // 33: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
 	21,  // 34: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	191, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	192, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
 	21,  // 36: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	191, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	192, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
 	1,   // 38: runink.v1.ControlRequest.what:type_name -> runink.v1.ControlRequest.What
 	24,  // 39: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
 	21,  // 40: runink.v1.ControlReply.status:type_name -> runink.v1.Status
@@ -15718,12 +15820,12 @@ var file_rpc_proto_depIdxs = []int32{
 	57,  // 42: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	57,  // 43: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	57,  // 44: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	192, // 45: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	193, // 45: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	57,  // 46: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	21,  // 47: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	193, // 48: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	194, // 49: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	195, // 50: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	194, // 48: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	195, // 49: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	196, // 50: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	69,  // 51: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	57,  // 52: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	68,  // 53: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -15733,19 +15835,19 @@ var file_rpc_proto_depIdxs = []int32{
 	72,  // 57: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	72,  // 58: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
 	72,  // 59: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	196, // 60: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	197, // 60: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	24,  // 61: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	79,  // 62: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	21,  // 63: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
 	78,  // 64: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
-	184, // 65: runink.v1.Record.job:type_name -> runink.v1.Job
-	197, // 66: runink.v1.Record.steps:type_name -> runink.v1.Step
-	198, // 67: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	185, // 65: runink.v1.Record.job:type_name -> runink.v1.Job
+	198, // 66: runink.v1.Record.steps:type_name -> runink.v1.Step
+	199, // 67: runink.v1.Record.batch:type_name -> runink.v1.Usage
 	80,  // 68: runink.v1.Record.node:type_name -> runink.v1.NodeFact
 	81,  // 69: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	199, // 70: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
+	200, // 70: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
 	76,  // 71: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
-	199, // 72: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
+	200, // 72: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
 	21,  // 73: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
 	84,  // 74: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
 	21,  // 75: runink.v1.UsageReply.status:type_name -> runink.v1.Status
@@ -15764,237 +15866,239 @@ var file_rpc_proto_depIdxs = []int32{
 	24,  // 88: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
 	96,  // 89: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
 	21,  // 90: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	184, // 91: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	197, // 92: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	185, // 91: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	198, // 92: runink.v1.StepStat.step:type_name -> runink.v1.Step
 	97,  // 93: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	198, // 94: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	199, // 94: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
 	100, // 95: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	198, // 96: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	199, // 96: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
 	79,  // 97: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
 	21,  // 98: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	181, // 99: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	182, // 100: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	182, // 99: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	183, // 100: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	21,  // 101: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	197, // 102: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	184, // 103: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	107, // 104: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	109, // 105: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
-	111, // 106: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	112, // 107: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	113, // 108: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	109, // 109: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	110, // 110: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	196, // 111: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	115, // 112: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	24,  // 113: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	155, // 114: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	21,  // 115: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	117, // 116: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	21,  // 117: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	120, // 118: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	120, // 119: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	121, // 120: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	121, // 121: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	121, // 122: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	21,  // 123: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	21,  // 124: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	130, // 125: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	132, // 126: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	133, // 127: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	134, // 128: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	135, // 129: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	136, // 130: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	137, // 131: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	139, // 132: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	140, // 133: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	141, // 134: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	99,  // 135: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	138, // 136: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	200, // 137: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	201, // 138: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
-	202, // 139: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	131, // 140: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	196, // 141: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	198, // 142: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	198, // 143: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	196, // 144: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	113, // 145: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	198, // 146: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	21,  // 147: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	198, // 148: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	143, // 149: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	156, // 150: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	157, // 151: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	159, // 152: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	160, // 153: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	144, // 154: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	145, // 155: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	161, // 156: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	98,  // 157: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	149, // 158: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	153, // 159: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	154, // 160: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	203, // 161: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
-	150, // 162: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
-	151, // 163: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
-	152, // 164: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
-	188, // 165: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	131, // 166: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	188, // 167: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	148, // 168: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
-	155, // 169: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	204, // 170: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	182, // 171: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	146, // 172: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	155, // 173: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	155, // 174: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	158, // 175: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	204, // 176: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	146, // 177: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	164, // 178: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	165, // 179: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	166, // 180: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	166, // 181: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	169, // 182: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	173, // 183: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	174, // 184: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	175, // 185: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	172, // 186: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	169, // 187: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	177, // 188: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	177, // 189: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	176, // 190: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	176, // 191: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	177, // 192: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	178, // 193: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	178, // 194: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	178, // 195: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	178, // 196: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	178, // 197: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	178, // 198: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	178, // 199: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	21,  // 200: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	3,   // 201: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	18,  // 202: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	18,  // 203: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	23,  // 204: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	25,  // 205: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	28,  // 206: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	30,  // 207: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	32,  // 208: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	34,  // 209: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	36,  // 210: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	41,  // 211: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	39,  // 212: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	43,  // 213: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	46,  // 214: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	56,  // 215: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	58,  // 216: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	59,  // 217: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	60,  // 218: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	62,  // 219: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	64,  // 220: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	61,  // 221: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	76,  // 222: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	85,  // 223: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	94,  // 224: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	101, // 225: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	82,  // 226: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
-	75,  // 227: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	103, // 228: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	106, // 229: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	105, // 230: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	66,  // 231: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	70,  // 232: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	124, // 233: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	126, // 234: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	162, // 235: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	167, // 236: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	118, // 237: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	114, // 238: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	170, // 239: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	47,  // 240: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	48,  // 241: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	50,  // 242: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	51,  // 243: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	52,  // 244: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	54,  // 245: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
-	179, // 246: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	6,   // 247: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	122, // 248: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	122, // 249: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	9,   // 250: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	11,  // 251: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	13,  // 252: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	14,  // 253: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	128, // 254: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	129, // 255: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	16,  // 256: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	106, // 257: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	114, // 258: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	4,   // 259: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	20,  // 260: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	22,  // 261: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	184, // 262: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	26,  // 263: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	29,  // 264: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	31,  // 265: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	33,  // 266: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	35,  // 267: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	38,  // 268: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	42,  // 269: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	40,  // 270: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	44,  // 271: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	44,  // 272: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	44,  // 273: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	2,   // 274: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	2,   // 275: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	2,   // 276: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	63,  // 277: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	65,  // 278: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	2,   // 279: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	77,  // 280: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	86,  // 281: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	95,  // 282: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	102, // 283: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	83,  // 284: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
-	2,   // 285: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	104, // 286: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	108, // 287: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	2,   // 288: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	67,  // 289: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	71,  // 290: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	125, // 291: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	127, // 292: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	163, // 293: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	168, // 294: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	119, // 295: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	116, // 296: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	171, // 297: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	49,  // 298: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	49,  // 299: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	53,  // 300: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	53,  // 301: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	53,  // 302: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	55,  // 303: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
-	180, // 304: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	7,   // 305: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	123, // 306: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	123, // 307: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	10,  // 308: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	12,  // 309: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	15,  // 310: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	2,   // 311: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	127, // 312: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	142, // 313: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	17,  // 314: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	108, // 315: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	116, // 316: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	259, // [259:317] is the sub-list for method output_type
-	201, // [201:259] is the sub-list for method input_type
-	201, // [201:201] is the sub-list for extension type_name
-	201, // [201:201] is the sub-list for extension extendee
-	0,   // [0:201] is the sub-list for field type_name
+	198, // 102: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	185, // 103: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	108, // 104: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	110, // 105: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
+	107, // 106: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
+	107, // 107: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
+	112, // 108: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	113, // 109: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	114, // 110: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	110, // 111: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	111, // 112: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	197, // 113: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	116, // 114: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	24,  // 115: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	156, // 116: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	21,  // 117: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	118, // 118: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	21,  // 119: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	121, // 120: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	121, // 121: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	122, // 122: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	122, // 123: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	122, // 124: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	21,  // 125: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	21,  // 126: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	131, // 127: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	133, // 128: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	134, // 129: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	135, // 130: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	136, // 131: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	137, // 132: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	138, // 133: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	140, // 134: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	141, // 135: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	142, // 136: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	99,  // 137: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	139, // 138: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	201, // 139: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	202, // 140: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
+	203, // 141: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	132, // 142: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	197, // 143: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	199, // 144: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	199, // 145: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	197, // 146: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	114, // 147: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	199, // 148: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	21,  // 149: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	199, // 150: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	144, // 151: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	157, // 152: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	158, // 153: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	160, // 154: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	161, // 155: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	145, // 156: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	146, // 157: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	162, // 158: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	98,  // 159: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	150, // 160: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	154, // 161: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	155, // 162: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	204, // 163: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
+	151, // 164: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	152, // 165: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	153, // 166: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	189, // 167: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	132, // 168: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	189, // 169: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	149, // 170: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
+	156, // 171: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	205, // 172: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	183, // 173: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	147, // 174: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	156, // 175: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	156, // 176: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	159, // 177: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	205, // 178: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	147, // 179: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	165, // 180: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	166, // 181: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	167, // 182: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	167, // 183: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	170, // 184: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	174, // 185: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	175, // 186: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	176, // 187: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	173, // 188: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	170, // 189: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	178, // 190: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	178, // 191: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	177, // 192: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	177, // 193: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	178, // 194: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	179, // 195: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	179, // 196: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	179, // 197: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	179, // 198: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	179, // 199: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	179, // 200: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	179, // 201: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	21,  // 202: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	3,   // 203: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	18,  // 204: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	18,  // 205: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	23,  // 206: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	25,  // 207: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	28,  // 208: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	30,  // 209: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	32,  // 210: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	34,  // 211: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	36,  // 212: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	41,  // 213: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	39,  // 214: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	43,  // 215: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	46,  // 216: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	56,  // 217: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	58,  // 218: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	59,  // 219: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	60,  // 220: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	62,  // 221: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	64,  // 222: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	61,  // 223: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	76,  // 224: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	85,  // 225: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	94,  // 226: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	101, // 227: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	82,  // 228: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
+	75,  // 229: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	103, // 230: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	106, // 231: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	105, // 232: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	66,  // 233: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	70,  // 234: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	125, // 235: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	127, // 236: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	163, // 237: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	168, // 238: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	119, // 239: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	115, // 240: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	171, // 241: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	47,  // 242: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	48,  // 243: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	50,  // 244: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	51,  // 245: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	52,  // 246: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	54,  // 247: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
+	180, // 248: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	6,   // 249: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	123, // 250: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	123, // 251: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	9,   // 252: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	11,  // 253: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	13,  // 254: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	14,  // 255: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	129, // 256: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	130, // 257: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	16,  // 258: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	106, // 259: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	115, // 260: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 261: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	20,  // 262: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	22,  // 263: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	185, // 264: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	26,  // 265: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	29,  // 266: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	31,  // 267: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	33,  // 268: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	35,  // 269: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	38,  // 270: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	42,  // 271: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	40,  // 272: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	44,  // 273: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	44,  // 274: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	44,  // 275: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 276: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 277: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 278: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	63,  // 279: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	65,  // 280: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 281: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	77,  // 282: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	86,  // 283: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	95,  // 284: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	102, // 285: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	83,  // 286: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
+	2,   // 287: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	104, // 288: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	109, // 289: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 290: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	67,  // 291: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	71,  // 292: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	126, // 293: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	128, // 294: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	164, // 295: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	169, // 296: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	120, // 297: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	117, // 298: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	172, // 299: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	49,  // 300: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	49,  // 301: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	53,  // 302: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	53,  // 303: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	53,  // 304: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	55,  // 305: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	181, // 306: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 307: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	124, // 308: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	124, // 309: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	10,  // 310: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 311: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	15,  // 312: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 313: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	128, // 314: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	143, // 315: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	17,  // 316: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	109, // 317: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	117, // 318: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	261, // [261:319] is the sub-list for method output_type
+	203, // [203:261] is the sub-list for method input_type
+	203, // [203:203] is the sub-list for extension type_name
+	203, // [203:203] is the sub-list for extension extendee
+	0,   // [0:203] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -16005,7 +16109,7 @@ func file_rpc_proto_init() {
 	file_nouns_proto_init()
 	file_log_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[127].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[128].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -16021,7 +16125,7 @@ func file_rpc_proto_init() {
 		(*Report_Devices)(nil),
 		(*Report_Cut)(nil),
 	}
-	file_rpc_proto_msgTypes[140].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[141].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -16045,7 +16149,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   179,
+			NumMessages:   180,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

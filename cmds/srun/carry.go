@@ -34,8 +34,12 @@ type carrier struct {
 	nodeOf  map[int32]string
 	exits   map[int32]*rinkpb.TaskExit
 	told    map[int32]bool // exits that were spoken of
-	mu      sync.Mutex     // guards open, which talk reads
+	mu      sync.Mutex     // guards open and has, which talk reads
 	open    map[string]bool
+	has     map[string]uint64 // up to which number each node's messages are here
+	untold  map[string]bool   // nodes that do not know it yet
+	taken   int               // messages since they were told
+	ackAt   <-chan time.Time  // time to tell them
 	code    int
 	ending  bool
 	aborted bool             // it was told that the step is being ended
@@ -63,6 +67,7 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 	c := &carrier{
 		s: s, job: job, step: step, up: make(chan *rinkpb.StepUp, 16),
 		nodeOf: map[int32]string{}, exits: map[int32]*rinkpb.TaskExit{}, told: map[int32]bool{}, open: map[string]bool{},
+		has: map[string]uint64{}, untold: map[string]bool{},
 	}
 	for _, n := range c.step.Nodes {
 		c.open[string(n.Node)] = true
@@ -95,7 +100,9 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 	for len(c.open) > 0 {
 		select {
 		case m := <-down:
-			c.take(ctx, m)
+			c.receive(ctx, m)
+		case <-c.ackAt:
+			c.acknowledge()
 		case sig := <-signals:
 			c.signalled(sig.(syscall.Signal), &ints)
 		case <-c.tellAt:
@@ -120,7 +127,67 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 		}
 	}
 	c.tellExits("")
-	return c.code
+	c.acknowledge()
+	for end := time.After(partTime); ; {
+		select {
+		case <-down: // again what is here
+		case <-lost:
+			return c.code
+		case <-end:
+			return c.code
+		}
+	}
+}
+
+const (
+	// ackEvery is how many messages are taken before their nodes are told, which
+	// keep them until then, and ackSoon how long a smaller number waits.
+	ackEvery = 16
+	ackSoon  = 20 * time.Millisecond
+	// partTime is how long the nodes have at the end to take note that all is
+	// here. One that does not keeps the step for a while.
+	partTime = 500 * time.Millisecond
+)
+
+// receive takes a message that is not here already: after a line that broke a
+// node sends again what it does not know to be.
+func (c *carrier) receive(ctx context.Context, m *rinkpb.StepDown) {
+	if m.Seq > 0 {
+		c.mu.Lock()
+		again := m.Seq <= c.has[m.Node]
+		c.has[m.Node] = max(c.has[m.Node], m.Seq)
+		c.mu.Unlock()
+		c.untold[m.Node] = true
+		if c.taken++; c.ackAt == nil {
+			c.ackAt = time.After(ackSoon)
+		}
+		if again {
+			return
+		}
+	}
+	c.take(ctx, m)
+	if c.taken >= ackEvery {
+		c.acknowledge()
+	}
+}
+
+// acknowledge tells the nodes what is here. While the line is broken they are not
+// told: it begins with that when it is made anew.
+func (c *carrier) acknowledge() {
+	c.ackAt, c.taken = nil, 0
+	if len(c.untold) == 0 {
+		return
+	}
+	m := &rinkpb.StepUp{}
+	for node := range c.untold {
+		m.Taken = append(m.Taken, &rinkpb.NodeSeq{Node: node, Seq: c.has[node]})
+	}
+	select {
+	case c.up <- m:
+		clear(c.untold)
+	default:
+		c.ackAt = time.After(ackSoon)
+	}
 }
 
 // maxLost is how long a step whose line broke is tried again.
@@ -163,6 +230,9 @@ func (c *carrier) session(ctx context.Context, down chan<- *rinkpb.StepDown) err
 	c.mu.Lock()
 	for n := range c.open {
 		attach.Nodes = append(attach.Nodes, n)
+		if c.has[n] > 0 {
+			attach.Taken = append(attach.Taken, &rinkpb.NodeSeq{Node: n, Seq: c.has[n]})
+		}
 	}
 	c.mu.Unlock()
 	sort.Strings(attach.Nodes)
