@@ -187,6 +187,9 @@ func dropPassing(j *rinkpb.Job) {
 	j.Id, j.Restarts = 0, 0 // in the key
 	j.Steps, j.Deps, j.DepsAny, j.Completing, j.HeldBy = nil, nil, false, nil, 0
 	j.LastSched, j.ChangedAt, j.Env, j.CpusFree = 0, 0, "", false
+	for _, a := range j.Alloc {
+		a.CpuIds = "" // who had which CPU does not matter any more
+	}
 	for _, e := range []**rinkpb.ExitCode{&j.ExitCode, &j.DerivedExit, &j.BatchExit} {
 		if (*e).GetCode() == 0 && (*e).GetSignal() == 0 {
 			*e = nil

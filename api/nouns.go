@@ -232,7 +232,8 @@ func NodeAllocsToProto(list []sched.NodeAlloc) []*rinkpb.NodeAlloc {
 	out := make([]*rinkpb.NodeAlloc, len(list))
 	for i := range list {
 		a := &list[i]
-		out[i] = &rinkpb.NodeAlloc{Node: string(a.Node), Cpus: Int32(a.CPUs), Mem: int64(a.Mem), Tasks: Int32(a.Tasks), Gres: GresAllocsToProto(a.Gres)}
+		out[i] = &rinkpb.NodeAlloc{Node: string(a.Node), Cpus: Int32(a.CPUs), Mem: int64(a.Mem), Tasks: Int32(a.Tasks), Gres: GresAllocsToProto(a.Gres),
+			CpuIds: a.CPUIDs}
 	}
 	return out
 }
@@ -254,7 +255,7 @@ func NodeAllocsFromProto(list []*rinkpb.NodeAlloc) ([]sched.NodeAlloc, error) {
 		if p.GetCpus() < 0 || p.GetMem() < 0 || p.GetTasks() < 0 {
 			return nil, fmt.Errorf("cannot read what is allocated on node %q: an amount below zero", p.GetNode())
 		}
-		out[i] = sched.NodeAlloc{Node: sched.NodeName(p.GetNode()), CPUs: int(p.GetCpus()), Mem: slurm.MB(p.GetMem()), Tasks: int(p.GetTasks()), Gres: gres}
+		out[i] = sched.NodeAlloc{Node: sched.NodeName(p.GetNode()), CPUs: int(p.GetCpus()), Mem: slurm.MB(p.GetMem()), Tasks: int(p.GetTasks()), Gres: gres, CPUIDs: p.GetCpuIds()}
 	}
 	return out, nil
 }

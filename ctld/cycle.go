@@ -167,6 +167,7 @@ func (l *loop) cycle(ctx context.Context) time.Time {
 	s.diag.planned(full, now, time.Since(now), l.live)
 	var cmds []state.Command
 	if len(plan.Starts) > 0 {
+		l.live.ChooseCPUs(plan.Starts)
 		cmds = append(cmds, state.StartJobs{Starts: plan.Starts})
 	}
 	for _, id := range plan.Late {

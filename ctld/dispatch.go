@@ -148,7 +148,7 @@ func (s *Server) jobHere(j *sched.Job, conf *sched.Config, i int) *rinkpb.JobHer
 	h := &rinkpb.JobHere{
 		Job: uint32(j.ID), Restarts: j.Restarts, ArrayId: uint32(j.ArrayID), TaskId: j.TaskID, Uid: j.UID, Gid: j.GID,
 		User: j.User, Group: j.Group, Name: j.Name, Partition: string(j.Partition), Account: j.Account, WorkDir: j.WorkDir,
-		NodeIndex: int32(i), Cpus: int32(a.CPUs), Mem: int64(a.Mem), Gres: api.GresAllocsToProto(a.Gres),
+		NodeIndex: int32(i), Cpus: int32(a.CPUs), CpuIds: a.CPUIDs, Mem: int64(a.Mem), Gres: api.GresAllocsToProto(a.Gres),
 		TimeLimit: int64(j.TimeLimit), Start: j.Start.UnixNano(), Cluster: conf.Conf.ClusterName,
 		KillWait: int64(seconds(conf.Conf.KillWait) / time.Second), Nice: int64(0), Comment: j.Spec.Comment, Constraints: j.Spec.Constraint,
 		Umask: int32(j.Umask), Rlimits: rlimitsToProto(j.Rlimits),

@@ -153,7 +153,7 @@ func memoryLimits(c *slurm.CgroupConf, mem, total slurm.MB) (int64, *int64) {
 }
 
 // choose notes in a job's order the CPUs it may use here, where ConstrainCores says
-// that it is held to as many as it was given.
+// that it is held to those it was given.
 func (c *confine) choose(k jobKey, here *rinkpb.JobHere) {
 	here.CpuSet = "" // the note is the agent's own
 	c.mu.Lock()
@@ -168,13 +168,17 @@ func (c *confine) choose(k jobKey, here *rinkpb.JobHere) {
 		c.said = true
 		return
 	}
-	used := map[int]int{}
-	for _, list := range c.given {
-		for _, id := range list {
-			used[id]++
+	list := namedCPUs(c.machine, here.CpuIds, c.perCPU())
+	if list == nil {
+		// No controller has chosen.
+		used := map[int]int{}
+		for _, list := range c.given {
+			for _, id := range list {
+				used[id]++
+			}
 		}
+		list = chooseCPUs(c.machine, used, int(here.Cpus)*c.perCPU())
 	}
-	list := chooseCPUs(c.machine, used, int(here.Cpus)*c.perCPU())
 	c.keep(k, list)
 	here.CpuSet = cpuText(list)
 }

@@ -174,6 +174,18 @@ func TestConfine(t *testing.T) {
 	if set(8, "CgroupPlugin=disabled\nConstrainCores=yes\n"); !c.off() || here.CpuSet != "" {
 		t.Errorf("CgroupPlugin=disabled: off %v, CPUs %q", c.off(), here.CpuSet)
 	}
+	// What the controller chose holds, as the node's CPUs are numbered, unless the
+	// machine has no such CPUs.
+	for _, row := range []struct {
+		cpus      int
+		ids, want string
+	}{{8, "0-1", "0,4"}, {8, "2-5", "1-2,5-6"}, {8, "0,7", "0,7"}, {4, "1-2", "1-2,5-6"}, {8, "8", "0,4"}} {
+		here.CpuIds = row.ids
+		if l := set(row.cpus, "ConstrainCores=yes\n"); l.CPUSet != row.want {
+			t.Errorf("CPUs %s of %d are %s of the machine, want %s", row.ids, row.cpus, l.CPUSet, row.want)
+		}
+	}
+	here.CpuIds = ""
 	// Steps of one job keep off each other.
 	set(8, "ConstrainCores=yes\n")
 	j := newJob(jobKey{job: 2}, &rinkpb.JobHere{Cpus: 4})

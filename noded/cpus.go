@@ -66,6 +66,27 @@ func machineCPUs(sys string) []cpuPlace {
 	return out
 }
 
+// namedCPUs lists the CPUs of the machine that the node's CPUs of a list stand for, per
+// of them each: the node's are numbered by socket, core and thread. It is nil for no
+// list, and for one that the machine does not have.
+func namedCPUs(machine []cpuPlace, list string, per int) []int {
+	order := slices.Clone(machine)
+	slices.SortFunc(order, func(a, b cpuPlace) int {
+		return cmp.Or(cmp.Compare(a.socket, b.socket), cmp.Compare(a.core, b.core), cmp.Compare(a.id, b.id))
+	})
+	var out []int
+	for _, i := range readCPUs(list) {
+		if (i+1)*per > len(order) {
+			return nil
+		}
+		for _, p := range order[i*per : (i+1)*per] {
+			out = append(out, p.id)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // chooseCPUs picks n of the machine's CPUs, sorted, all when there are no more:
 // those that the fewest others have, used being how many have each; of these whole
 // cores before parts, on as few sockets as can be, and the lowest numbers.

@@ -55,6 +55,7 @@ type checker struct {
 type tallied struct {
 	node       *Node
 	cpus       int
+	lists      []heldCPUs
 	mem        slurm.MB
 	gres       []GresAlloc
 	running    []slurm.JobID
@@ -62,6 +63,12 @@ type tallied struct {
 	away       int         // jobs that gave way to others there
 	whole      slurm.JobID // a job that has it alone
 	owners     map[uint32]bool
+}
+
+// heldCPUs are the CPUs that a job has.
+type heldCPUs struct {
+	job  slurm.JobID
+	list string
 }
 
 func (c *checker) wrong(format string, args ...any) {
@@ -112,6 +119,14 @@ func (c *checker) job(j *Job) {
 		}
 		if !j.CPUsFree {
 			t.cpus += a.CPUs
+			if a.CPUIDs != "" {
+				t.lists = append(t.lists, heldCPUs{j.ID, a.CPUIDs})
+			}
+		}
+		if a.CPUIDs != "" {
+			if err := CheckCPUs(t.node, &a); err != nil {
+				c.wrong("job %d on node %s: %v", j.ID, a.Node, err)
+			}
 		}
 		t.mem += a.Mem
 		t.gres = append(t.gres, a.Gres...)
@@ -182,6 +197,13 @@ func (c *checker) node(config *Config, t *tallied) {
 	}
 	if have := n.CPUs * mostSharing(config, n); n.UsedCPUs > have {
 		c.wrong("node %s has %d CPUs in use of %d", n.Name, n.UsedCPUs, have)
+	}
+	for i, x := range t.lists {
+		for _, y := range t.lists[:i] {
+			if mostSharing(config, n) == 1 && CPUsMeet(x.list, y.list) {
+				c.wrong("node %s: jobs %d and %d have CPUs %s and %s", n.Name, y.job, x.job, y.list, x.list)
+			}
+		}
 	}
 	if config.TracksMemory && n.UsedMem > n.Memory {
 		c.wrong("node %s has %d MB in use of %d", n.Name, n.UsedMem, n.Memory)

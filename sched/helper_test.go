@@ -24,7 +24,7 @@ func setConf(c *Config, key, value string) {
 	case "EnforcePartLimits":
 		c.Conf.EnforcePartLimits = value
 	case "SelectTypeParameters":
-		c.Conf.SelectTypeParameters = []string{strings.ToUpper(value)}
+		c.Conf.SelectTypeParameters = strings.Split(strings.ToUpper(value), ",")
 	case "MaxArraySize":
 		c.Conf.MaxArraySize, _ = strconv.Atoi(value)
 	case "SchedulerType":

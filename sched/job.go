@@ -210,6 +210,9 @@ type NodeAlloc struct {
 	Mem   slurm.MB
 	Tasks int
 	Gres  []GresAlloc
+	// CPUIDs lists which CPUs it is given there, as Slurm numbers them
+	// (cores.go). "" before Scheduler.ChooseCPUs, and of jobs that were started without.
+	CPUIDs string
 }
 
 // GresAlloc is a number of generic resources of one type on one node, with the

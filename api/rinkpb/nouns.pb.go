@@ -2104,6 +2104,7 @@ type NodeAlloc struct {
 	Mem           int64                  `protobuf:"varint,3,opt,name=mem,proto3" json:"mem,omitempty"`
 	Tasks         int32                  `protobuf:"varint,4,opt,name=tasks,proto3" json:"tasks,omitempty"`
 	Gres          []*GresAlloc           `protobuf:"bytes,5,rep,name=gres,proto3" json:"gres,omitempty"`
+	CpuIds        string                 `protobuf:"bytes,6,opt,name=cpu_ids,json=cpuIds,proto3" json:"cpu_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2171,6 +2172,13 @@ func (x *NodeAlloc) GetGres() []*GresAlloc {
 		return x.Gres
 	}
 	return nil
+}
+
+func (x *NodeAlloc) GetCpuIds() string {
+	if x != nil {
+		return x.CpuIds
+	}
+	return ""
 }
 
 // Job is sched.Job.
@@ -6539,13 +6547,14 @@ const file_nouns_proto_rawDesc = "" +
 	"\vover_commit\x18\x15 \x01(\bR\n" +
 	"overCommit\x12.\n" +
 	"\blicenses\x18\x16 \x03(\v2\x12.runink.v1.LicenseR\blicenses\x12!\n" +
-	"\flicenses_any\x18\x17 \x01(\bR\vlicensesAny\"\x85\x01\n" +
+	"\flicenses_any\x18\x17 \x01(\bR\vlicensesAny\"\x9e\x01\n" +
 	"\tNodeAlloc\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05tasks\x18\x04 \x01(\x05R\x05tasks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xc6\x14\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\x12\x17\n" +
+	"\acpu_ids\x18\x06 \x01(\tR\x06cpuIds\"\xc6\x14\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x19\n" +
 	"\barray_id\x18\x02 \x01(\rR\aarrayId\x12\x17\n" +

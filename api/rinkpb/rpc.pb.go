@@ -11551,7 +11551,8 @@ type JobHere struct {
 	Slice         string                 `protobuf:"bytes,31,opt,name=slice,proto3" json:"slice,omitempty"`                           // slurm.SliceConf as text: how far the job is shut off; namespaces, private_tmp and cgroup are what older controllers say
 	InsideUid     uint32                 `protobuf:"varint,32,opt,name=inside_uid,json=insideUid,proto3" json:"inside_uid,omitempty"` // the agent's own note: the user id it has drawn for the job
 	GresFiles     []*DeviceFiles         `protobuf:"bytes,33,rep,name=gres_files,json=gresFiles,proto3" json:"gres_files,omitempty"`
-	CpuSet        string                 `protobuf:"bytes,34,opt,name=cpu_set,json=cpuSet,proto3" json:"cpu_set,omitempty"` // the agent's own note: the CPUs of the machine it has chosen for the job, a list; "" where it is not held to any
+	CpuSet        string                 `protobuf:"bytes,34,opt,name=cpu_set,json=cpuSet,proto3" json:"cpu_set,omitempty"` // the agent's own note: the CPUs of the machine the job is held to, a list; "" where it is not held to any
+	CpuIds        string                 `protobuf:"bytes,35,opt,name=cpu_ids,json=cpuIds,proto3" json:"cpu_ids,omitempty"` // which of the node's CPUs it was given, numbered by socket, core and thread; "" where no controller chose
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -11820,6 +11821,13 @@ func (x *JobHere) GetGresFiles() []*DeviceFiles {
 func (x *JobHere) GetCpuSet() string {
 	if x != nil {
 		return x.CpuSet
+	}
+	return ""
+}
+
+func (x *JobHere) GetCpuIds() string {
+	if x != nil {
+		return x.CpuIds
 	}
 	return ""
 }
@@ -15189,7 +15197,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\"\r\n" +
 	"\vCheckHealth\"\b\n" +
-	"\x06Reboot\"\x9d\a\n" +
+	"\x06Reboot\"\xb6\a\n" +
 	"\aJobHere\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x19\n" +
@@ -15232,7 +15240,8 @@ const file_rpc_proto_rawDesc = "" +
 	"inside_uid\x18  \x01(\rR\tinsideUid\x125\n" +
 	"\n" +
 	"gres_files\x18! \x03(\v2\x16.runink.v1.DeviceFilesR\tgresFiles\x12\x17\n" +
-	"\acpu_set\x18\" \x01(\tR\x06cpuSet\"\xd2\x02\n" +
+	"\acpu_set\x18\" \x01(\tR\x06cpuSet\x12\x17\n" +
+	"\acpu_ids\x18# \x01(\tR\x06cpuIds\"\xd2\x02\n" +
 	"\tLaunchJob\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x14\n" +
 	"\x05batch\x18\x02 \x01(\bR\x05batch\x12\x16\n" +

@@ -152,6 +152,11 @@ func (s *State) checkSuspend(j *sched.Job, suspend bool) error {
 		if n.UsedCPUs+a.CPUs > n.CPUs*sched.ShareLimit(s.config, j, p) {
 			return fmt.Errorf("node %s has %d of %d CPUs in use: %w", n.Name, n.UsedCPUs, n.CPUs, slurm.ErrnoNodesBusy)
 		}
+		if sched.ShareLimit(s.config, j, p) == 1 {
+			if err := s.cpusClear(n, j, &a); err != nil {
+				return err // it is bound to those it has
+			}
+		}
 	}
 	return nil
 }

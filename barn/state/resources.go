@@ -13,6 +13,7 @@ import (
 type claim struct {
 	s     *State
 	nodes map[sched.NodeName]*sched.Node
+	cpus  map[sched.NodeName][]string // which CPUs the claim takes
 }
 
 func (s *State) newClaim() *claim { return &claim{s: s, nodes: map[sched.NodeName]*sched.Node{}} }
@@ -37,6 +38,9 @@ func (c *claim) take(j *sched.Job) error {
 			return fmt.Errorf("%q: %w", a.Node, slurm.ErrnoInvalidNodeName)
 		}
 		if err := c.s.fits(n, a, j); err != nil {
+			return fmt.Errorf("node %s: %w", a.Node, err)
+		}
+		if err := c.cpusFit(n, j, &a); err != nil {
 			return fmt.Errorf("node %s: %w", a.Node, err)
 		}
 		c.nodes[a.Node] = c.s.taken(n, a, j)

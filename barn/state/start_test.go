@@ -294,3 +294,36 @@ func TestUnlimitedJobHasNoExpectedEnd(t *testing.T) {
 		t.Errorf("end %v", end)
 	}
 }
+
+// TestCPUsAreGivenOnce holds what the log makes of CPUs that a plan chose: nobody has
+// one that another has, and a suspended job goes on with its own alone.
+func TestCPUsAreGivenOnce(t *testing.T) {
+	r := newRig(t)
+	on := func(id slurm.JobID, cpus int, list string) sched.Start {
+		start := r.on(id, cpus, "n1")
+		start.Alloc[0].CPUIDs = list
+		return start
+	}
+	refused := func(start sched.Start) {
+		t.Helper()
+		if got := r.do(StartJobs{[]sched.Start{start}}); len(got.Refused) != 1 {
+			t.Errorf("CPUs %s are given: %+v", start.Alloc[0].CPUIDs, got)
+		}
+	}
+	one := r.run(on(r.submit(), 2, "0-1"))
+	two := r.submit()
+	for _, list := range []string{"1-2", "2", "2-4", "1000-1001", "2,3", "x"} {
+		refused(on(two, 2, list))
+	}
+	r.run(on(two, 2, "2-3"))
+	yes, no := true, false
+	r.must(UpdateJob{Job: one, Change: JobChange{Suspend: &yes}})
+	three := r.run(on(r.submit(), 1, "1"))
+	r.refuse(UpdateJob{Job: one, Change: JobChange{Suspend: &no}}, slurm.ErrnoNodesBusy)
+	r.end(three, slurm.JobCompleted)
+	r.free(three)
+	r.must(UpdateJob{Job: one, Change: JobChange{Suspend: &no}})
+	if got := r.job(one).CPUsOn("n1"); got != "0-1" {
+		t.Errorf("it goes on with %s", got)
+	}
+}

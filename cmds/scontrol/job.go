@@ -211,8 +211,8 @@ func (c *call) jobPlace(r *record, j *show.Job) {
 }
 
 // jobShares are the lines of --details that say what the job has on each node;
-// neighbours that have the same share a line. CPUs are not tied to jobs one by
-// one: each job counts those it has on a node from zero.
+// neighbours that have the same share a line. A job that was started without a choice
+// of CPUs counts those it has on a node from zero.
 func jobShares(r *record, j *show.Job) {
 	total := slurm.Gres{}
 	for _, a := range j.Alloc {
@@ -226,11 +226,14 @@ func jobShares(r *record, j *show.Job) {
 		gres := show.GresText(a.Gres)
 		nodes := []sched.NodeName{a.Node}
 		k := i + 1
-		for ; k < len(j.Alloc) && j.Alloc[k].CPUs == a.CPUs && j.Alloc[k].Mem == a.Mem && show.GresText(j.Alloc[k].Gres) == gres; k++ {
+		for ; k < len(j.Alloc) && j.Alloc[k].CPUs == a.CPUs && j.Alloc[k].CPUIDs == a.CPUIDs && j.Alloc[k].Mem == a.Mem && show.GresText(j.Alloc[k].Gres) == gres; k++ {
 			nodes = append(nodes, j.Alloc[k].Node)
 		}
-		cpus := "0"
-		if a.CPUs > 1 {
+		cpus := a.CPUIDs
+		if cpus == "" {
+			cpus = "0"
+		}
+		if a.CPUIDs == "" && a.CPUs > 1 {
 			cpus += "-" + strconv.Itoa(a.CPUs-1)
 		}
 		r.line()
