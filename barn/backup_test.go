@@ -219,12 +219,16 @@ func TestRecoverFromALostMajority(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	other := c.barns[(lead+2)%3].o
 	c.barns = nil
-	o := options(t, left.o.Dir)
-	o.ID, o.Address = left.o.ID, left.o.Address
+	o := options(t, other.Dir)
+	o.ID, o.Address = other.ID, other.Address
 	if _, err := Open(o); err == nil {
 		t.Fatal("it leads alone without being made to")
 	}
+	// This one was never opened again after it had joined.
+	o = options(t, left.o.Dir)
+	o.ID, o.Address = left.o.ID, left.o.Address
 	s := &sink{}
 	o.Sinks = []Sink{s}
 	found, err := Recover(o)

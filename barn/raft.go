@@ -123,6 +123,10 @@ func (b *Barn) bootAndStart(c *raft.Config, known *identity) error {
 			return err
 		}
 	}
+	if !has {
+		// One that joins: from its first entry on, a log that is not there is a loss.
+		b.store.begun = func() error { return writeIdentity(b.o, true) }
+	}
 	b.store.live.Store(true)
 	b.raft, err = raft.NewRaft(c, b.fsm, log, b.store, b.snaps, b.trans)
 	if err != nil {

@@ -49,6 +49,9 @@ type store struct {
 	disk   diskWatch
 	keys   Sealer // nil: nothing is sealed
 	level  uint32 // the highest format level it knows
+	// begun notes on the disk that there is a log now, after the first write of a
+	// directory that had none; nil once that is done. Raft writes from one goroutine.
+	begun func() error
 	// fault, when set by a test, is asked before every write.
 	fault func(op string) error
 }
@@ -228,7 +231,15 @@ func (s *store) StoreLogs(logs []*raft.Log) error {
 		s.sealEntry(&sealed[i])
 		list[i] = &sealed[i]
 	}
-	return s.write("append to the log", func() error { return s.bolt.StoreLogs(list) })
+	return s.noted(s.write("append to the log", func() error { return s.bolt.StoreLogs(list) }))
+}
+
+// noted notes, after a write that went well, that there is a log.
+func (s *store) noted(err error) error {
+	if err == nil && s.begun != nil && s.begun() == nil {
+		s.begun = nil // else with the next write
+	}
+	return err
 }
 
 // seal returns the checksum that is kept with an entry, in a field that Raft
@@ -263,7 +274,7 @@ func (s *store) DeleteRange(min, max uint64) error {
 // Set keeps a value beside the log, with its checksum.
 func (s *store) Set(key, val []byte) error {
 	val = binary.BigEndian.AppendUint32(append([]byte(nil), val...), valueSum(key, val))
-	return s.must("store "+string(key), func() error { return s.bolt.Set(key, val) })
+	return s.noted(s.must("store "+string(key), func() error { return s.bolt.Set(key, val) }))
 }
 
 // SetUint64 is as Set.
