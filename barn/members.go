@@ -26,7 +26,7 @@ type Standing struct {
 // Standing returns how far this controller is.
 func (b *Barn) Standing() Standing {
 	st := Standing{
-		Term: b.raft.CurrentTerm(), Last: b.raft.LastIndex(), Commit: b.raft.CommitIndex(), Snapshot: b.snaps.index.Load(), Full: b.store.full.Load(),
+		Term: b.raft.CurrentTerm(), Last: b.raft.LastIndex(), Commit: b.raft.CommitIndex(), Snapshot: b.snaps.index.Load(), Full: b.store.full.Load() || b.hasSpace(0) != nil,
 	}
 	if b.raft.State() != raft.Leader {
 		st.Contact = -1

@@ -289,14 +289,20 @@ func (b *Barn) mayCommit(taken []*proposal) error {
 	if err := b.mayPropose(); err != nil {
 		return err
 	}
+	size := 0
+	for _, p := range taken {
+		size += p.size
+	}
+	return b.hasSpace(size)
+}
+
+// hasSpace returns ErrFull when the disk has no space for so much beside what is kept
+// free.
+func (b *Barn) hasSpace(size int) error {
 	if b.o.MinFree < 0 {
 		return nil
 	}
-	need := b.o.MinFree
-	for _, p := range taken {
-		need += int64(p.size)
-	}
-	if free, err := freeSpace(b.o.Dir); err == nil && free < need {
+	if free, err := freeSpace(b.o.Dir); err == nil && free < b.o.MinFree+int64(size) {
 		return fmt.Errorf("%w: %q has %d bytes left, %d are kept free", ErrFull, b.o.Dir, free, b.o.MinFree)
 	}
 	return nil

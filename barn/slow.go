@@ -15,13 +15,16 @@ import (
 // waited for by those that lead through it, and Raft's main goroutine stands in
 // the write. The followers notice nothing, since heartbeats are sent beside it. So
 // the lead is handed over after a slow write; and while one does not come back at
-// all, the lines to the followers are cut, so that they elect another.
+// all, the lines to the followers are cut, so that they elect another. A disk that is
+// about to be full is handed over for as well: its leader refuses what is proposed,
+// and others may have space.
 
-// slowEvery is how often the disk is looked at; handOverEvery how often the lead
-// is handed over for it at most, should all disks be slow.
+// slowEvery is how often the disk is looked at; handOverEvery and fullEvery how often
+// the lead is handed over for it at most, should all disks be slow, or full.
 const (
 	slowEvery     = 100 * time.Millisecond
 	handOverEvery = 10 * time.Second
+	fullEvery     = 2 * time.Second
 )
 
 // diskWatch is what the store notes of its writes.
@@ -51,20 +54,26 @@ func (d *diskWatch) longest() (done, now time.Duration) {
 	return time.Duration(d.slow.Swap(0)), now
 }
 
-// watchDisk hands the lead over when the disk is slow. It runs until Close.
+// watchDisk hands the lead over when the disk is slow, or about to be full. It runs
+// until Close.
 func (b *Barn) watchDisk() {
 	defer b.own.Done()
-	if b.o.SlowWrite < 0 {
-		return
-	}
 	ticker := time.NewTicker(slowEvery)
 	defer ticker.Stop()
-	var last time.Time
+	var last, lastFull time.Time
 	for {
 		select {
 		case <-b.closing:
 			return
 		case <-ticker.C:
+		}
+		if err := b.hasSpace(0); err != nil && time.Since(lastFull) >= fullEvery && b.raft.State() == raft.Leader && b.otherVoters() {
+			lastFull = time.Now()
+			b.log.Error("the disk is full: the lead is handed over", "error", err)
+			b.giveUpLead()
+		}
+		if b.o.SlowWrite < 0 {
+			continue
 		}
 		done, now := b.store.disk.longest()
 		hung := now > 2*b.o.SlowWrite && b.raft.State() == raft.Leader && b.otherVoters()
@@ -76,11 +85,16 @@ func (b *Barn) watchDisk() {
 		}
 		last = time.Now()
 		b.log.Warn("the disk is slow: the lead is handed over", "took", done)
-		ctx, cancel := context.WithTimeout(context.Background(), b.o.NetworkTimeout)
-		if err := b.TransferLeadership(ctx, ""); err != nil {
-			b.log.Warn("the disk is slow, and the lead cannot be handed over", "error", err)
-		}
-		cancel()
+		b.giveUpLead()
+	}
+}
+
+// giveUpLead hands the lead to whichever controller is furthest.
+func (b *Barn) giveUpLead() {
+	ctx, cancel := context.WithTimeout(context.Background(), b.o.NetworkTimeout)
+	defer cancel()
+	if err := b.TransferLeadership(ctx, ""); err != nil {
+		b.log.Warn("the lead cannot be handed over", "error", err)
 	}
 }
 

@@ -104,3 +104,22 @@ func TestSlowDiskAlone(t *testing.T) {
 		t.Error("it gave up the lead to nobody")
 	}
 }
+
+// A leader without space gives up the lead to one who has some, and does not keep it
+// when it comes back to it.
+func TestFullDiskGivesUpTheLead(t *testing.T) {
+	c := newClusterWith(t, 2, func(i int, o *Options) {
+		o.MinFree = 1
+		if i == 0 {
+			o.MinFree = 1 << 60
+		}
+	})
+	lead := c.barns[c.leader(0)]
+	add(t, lead, "a")
+	if err := lead.TransferLeadership(within(t, 10*time.Second), "ctl1"); err != nil {
+		t.Fatal(err)
+	}
+	c.leader(0)
+	add(t, c.barns[c.leader(0)], "b")
+	c.same()
+}
