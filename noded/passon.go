@@ -87,7 +87,7 @@ func (a *Agent) passCall(_ any, down grpc.ServerStream) error {
 		if err == nil {
 			err = status.Error(codes.Unavailable, "no controller is known")
 		}
-		return err
+		return lineLost(down.Context(), err)
 	}
 	go func() { // ends when the command closes its side or the call ends
 		for {
@@ -122,12 +122,22 @@ func (a *Agent) passCall(_ any, down grpc.ServerStream) error {
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
-			return err
+			return lineLost(down.Context(), err)
 		}
 		if err := down.SendMsg(m); err != nil {
 			return err
 		}
 	}
+}
+
+// lineLost is how a call ended, as the command is to hear it: one that broke off
+// because this agent gave up the line to a controller that hangs was not cancelled by
+// anybody, and may be made again.
+func lineLost(call context.Context, err error) error {
+	if status.Code(err) == codes.Canceled && call.Err() == nil {
+		return status.Error(codes.Unavailable, "the line to the controller was given up: "+status.Convert(err).Message())
+	}
+	return err
 }
 
 // keyIndex is the metadata by which calls and answers say how far the state has
