@@ -99,9 +99,8 @@ func (h *historySink) freeze(mark string, index uint64) {
 	f, err := h.store.Freeze()
 	if err != nil {
 		h.log.Warn("history: it cannot be compared", "error", err)
-		return
 	}
-	h.marks.put(mark, f)
+	h.marks.put(mark, f, err)
 }
 
 // kept leaves out the records that AccountingStorageEnforce wants not to be kept:

@@ -75,37 +75,50 @@ func (s *Server) openHistory(dir string, keys *atrest.Keys) (*accounting.Store, 
 // compare.
 type frozenMarks struct {
 	mu   sync.Mutex
-	list map[string]*accounting.Frozen
+	list map[string]frozenMark
 	done bool
+}
+
+// frozenMark is the history at a mark, or why there is none.
+type frozenMark struct {
+	history *accounting.Frozen
+	err     error
+}
+
+func (f frozenMark) close() {
+	if f.history != nil {
+		f.history.Close()
+	}
 }
 
 // markLife is how long a history is kept as it was.
 const markLife = 2 * time.Minute
 
-func (m *frozenMarks) put(name string, f *accounting.Frozen) {
+func (m *frozenMarks) put(name string, f *accounting.Frozen, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.done || len(m.list) >= 4 || m.list[name] != nil {
-		f.Close()
+	one := frozenMark{f, err}
+	if _, is := m.list[name]; is || m.done || len(m.list) >= 4 {
+		one.close()
 		return
 	}
 	if m.list == nil {
-		m.list = map[string]*accounting.Frozen{}
+		m.list = map[string]frozenMark{}
 	}
-	m.list[name] = f
+	m.list[name] = one
 	time.AfterFunc(markLife, func() { // does nothing once it was taken
-		if f := m.take(name); f != nil {
-			f.Close()
+		if f, ok := m.take(name); ok {
+			f.close()
 		}
 	})
 }
 
-func (m *frozenMarks) take(name string) *accounting.Frozen {
+func (m *frozenMarks) take(name string) (frozenMark, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	f := m.list[name]
+	f, ok := m.list[name]
 	delete(m.list, name)
-	return f
+	return f, ok
 }
 
 // close lets go of all of them, as the store wants before it is closed.
@@ -114,7 +127,7 @@ func (m *frozenMarks) close() {
 	defer m.mu.Unlock()
 	m.done = true
 	for name, f := range m.list {
-		f.Close()
+		f.close()
 		delete(m.list, name)
 	}
 }

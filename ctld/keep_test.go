@@ -226,11 +226,11 @@ func TestHistoryComesBackFromAPeer(t *testing.T) {
 	var want *rinkpb.SumsReply
 	for _, k := range all {
 		s := k.server()
-		f := k.marks.take("here")
-		for ; f == nil && ctx.Err() == nil; f = k.marks.take("here") {
+		f, ok := k.marks.take("here")
+		for ; !ok && ctx.Err() == nil; f, ok = k.marks.take("here") {
 			time.Sleep(5 * time.Millisecond)
 		}
-		s.marks.list = map[string]*accounting.Frozen{"here": f}
+		s.marks.list = map[string]frozenMark{"here": f}
 		got, err := s.sums(ctx, "here")
 		if err != nil {
 			t.Fatalf("%s: %v", k.id, err)

@@ -247,7 +247,7 @@ func (s *Server) answersHere(ctx context.Context, method string, req any, w want
 	if w.hopped {
 		return false, notLeading(s)
 	}
-	if r == byAny && w.read != "linear" && (w.read == "stale" || s.fresh()) && s.reach(ctx, w.index) {
+	if r == byAny && w.read != "linear" && (w.read == "stale" || s.fresh() && s.tells(method)) && s.reach(ctx, w.index) {
 		return true, nil
 	}
 	wait := ctx
@@ -320,6 +320,16 @@ func (s *Server) contact() time.Duration {
 func (s *Server) fresh() bool {
 	c := s.barn.Standing().Contact
 	return c >= 0 && c <= staleness
+}
+
+// tells reports whether this controller has what a call asks for: one whose history lacks
+// a part yet, or cannot be written, leaves it to the leader to tell of it.
+func (s *Server) tells(method string) bool {
+	if method != rinkpb.Controller_History_FullMethodName && method != rinkpb.Controller_Usage_FullMethodName {
+		return true
+	}
+	gap, err := s.store.Gap()
+	return err == nil && gap == nil
 }
 
 // reach waits a moment until a log entry is applied here.

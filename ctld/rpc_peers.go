@@ -134,17 +134,19 @@ func (s *Server) sums(ctx context.Context, mark string) (*rinkpb.SumsReply, erro
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	var frozen *accounting.Frozen
-	for frozen == nil {
-		if frozen = s.marks.take(mark); frozen != nil {
-			break
-		}
+	at, ok := s.marks.take(mark)
+	for !ok {
 		select {
 		case <-ctx.Done():
-			return nil, status.Errorf(codes.DeadlineExceeded, "this controller did not come to the mark %s, or its history has a gap", mark)
+			return nil, status.Errorf(codes.DeadlineExceeded, "this controller did not come to the mark %s", mark)
 		case <-tick.C:
 		}
+		at, ok = s.marks.take(mark)
 	}
+	if at.err != nil {
+		return nil, status.Error(codes.FailedPrecondition, at.err.Error())
+	}
+	frozen := at.history
 	defer frozen.Close()
 	moment, ok := s.barn.AtMark(mark)
 	if !ok {
