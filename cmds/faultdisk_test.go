@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/runink/rink/ctld"
 )
 
 // A controller of a rig is this program again, and asks before each write of its log
@@ -14,6 +17,19 @@ import (
 
 // diskFaults is the variable that says where those files are.
 const diskFaults = "RINK_FAULT_DISKS"
+
+// smallSnapshots is the variable that has a controller take snapshots after so many log
+// records, and keep a tenth of them for those that lag.
+const smallSnapshots = "RINK_FAULT_SNAPSHOTS"
+
+// barnOf is what the variables say of a controller's barn.
+func barnOf(args []string) ctld.BarnForTests {
+	b := ctld.BarnForTests{WriteFault: writeFault(args)}
+	if n, err := strconv.Atoi(os.Getenv(smallSnapshots)); err == nil {
+		b.SnapshotRecords, b.TrailingRecords, b.SnapshotEvery = uint64(n), uint64(n/10), 500*time.Millisecond
+	}
+	return b
+}
 
 // slowDisk is how long a write of a slow disk takes: longer than a leader may take.
 const slowDisk = 1500 * time.Millisecond

@@ -38,6 +38,7 @@ type rig struct {
 	// detours are ways on which packets are late; nil without namespaces.
 	detours *detours
 	ctx     context.Context // of the commands that are run
+	vars    []string        // of the environment of what is started
 
 	mu       sync.Mutex // guards what follows
 	procs    map[string]*process
@@ -58,6 +59,8 @@ type rigOptions struct {
 	controllers, agents, cpus int
 	more                      string // lines of slurm.conf
 	spaces                    bool
+	snapshots                 int          // a snapshot after so many log records; 0: as ever
+	prepare                   func(r *rig) // is called before anything is started
 }
 
 var rigs struct {
@@ -76,6 +79,10 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	if err := os.Mkdir(filepath.Join(dir, "disks"), 0o755); err != nil {
 		t.Fatal(err)
+	}
+	r.vars = append(r.vars, diskFaults+"="+filepath.Join(dir, "disks"))
+	if o.snapshots > 0 {
+		r.vars = append(r.vars, fmt.Sprintf("%s=%d", smallSnapshots, o.snapshots))
 	}
 	if o.spaces {
 		r.makeSpaces(o)
@@ -117,6 +124,9 @@ SliceCgroup=no
 		t.Fatal(err)
 	}
 	t.Cleanup(r.stop)
+	if o.prepare != nil {
+		o.prepare(r)
+	}
 	for i := range o.controllers {
 		r.start(fmt.Sprintf("c%d", i+1))
 	}
@@ -257,7 +267,7 @@ func (r *rig) launch(name string) error {
 		return err
 	}
 	defer errs.Close()
-	env := append(os.Environ(), diskFaults+"="+filepath.Join(r.dir, "disks"))
+	env := append(os.Environ(), r.vars...)
 	p := &process{cmd: &exec.Cmd{Path: path, Args: args, Env: env, Stderr: errs, Dir: r.dir}, done: make(chan struct{})}
 	r.mu.Lock()
 	defer r.mu.Unlock()

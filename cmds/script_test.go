@@ -75,7 +75,7 @@ func TestMain(m *testing.M) {
 	for name, run := range programs {
 		table[name] = func() { os.Exit(run(cli.OSEnv(name, os.Args[1:]))) }
 	}
-	table["rinkctld"] = func() { os.Exit(rinkctld.RunOn(cli.OSEnv("rinkctld", os.Args[1:]), writeFault(os.Args))) }
+	table["rinkctld"] = func() { os.Exit(rinkctld.RunOn(cli.OSEnv("rinkctld", os.Args[1:]), barnOf(os.Args))) }
 	testscript.Main(m, table)
 }
 

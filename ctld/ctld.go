@@ -49,8 +49,16 @@ type Options struct {
 	// Reload asks, each time it yields, for the configuration files to be read
 	// again, as scontrol reconfigure does; nil never.
 	Reload <-chan os.Signal
-	// WriteFault is barn.Options.WriteFault, for tests.
-	WriteFault func(op string) error
+	// Barn is changed by tests alone.
+	Barn BarnForTests
+}
+
+// BarnForTests are options of the barn (barn.Options) that tests change: what its disk
+// says, and when it takes snapshots and what it keeps of the log then.
+type BarnForTests struct {
+	WriteFault                       func(op string) error
+	SnapshotRecords, TrailingRecords uint64
+	SnapshotEvery                    time.Duration
 }
 
 // Server is one controller.
@@ -254,7 +262,7 @@ func (s *Server) bringUp(ctx context.Context, dir string) (err error) {
 		Cluster: s.conf.ClusterName, Bootstrap: s.founds(dir), Sinks: []barn.Sink{sink}, Logger: s.log,
 		Stream:           watchedStream{auth.NewRaftLayer(s.wire, s.self, s.opt.Config.Address, s.nameAt), s.lostLine},
 		HeartbeatTimeout: lostLeader, ElectionTimeout: lostLeader, LeaderLease: lostQuorum, NetworkTimeout: peerTimeout,
-		WriteFault: s.opt.WriteFault,
+		WriteFault: s.opt.Barn.WriteFault, SnapshotRecords: s.opt.Barn.SnapshotRecords, SnapshotEvery: s.opt.Barn.SnapshotEvery, TrailingRecords: s.opt.Barn.TrailingRecords,
 	})
 	if err != nil {
 		s.store.Close()

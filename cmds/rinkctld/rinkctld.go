@@ -18,11 +18,10 @@ import (
 )
 
 // Run is the command.
-func Run(env *cli.Env) int { return RunOn(env, nil) }
+func Run(env *cli.Env) int { return RunOn(env, ctld.BarnForTests{}) }
 
-// RunOn is Run on a disk that may fail: writeFault is what it says to each write of
-// the log (ctld.Options), for tests.
-func RunOn(env *cli.Env, writeFault func(op string) error) int {
+// RunOn is Run with a barn as a test wants it.
+func RunOn(env *cli.Env, barn ctld.BarnForTests) int {
 	app := &ucli.App{
 		Name: "rinkctld", Usage: "a controller of a cluster", UsageText: "rinkctld [options]\nrinkctld [options] join TOKEN|@PATH   get this controller its part in the cluster, and exit", HideHelpCommand: true, HideVersion: true,
 		Writer: env.Stdout, ErrWriter: env.Stderr,
@@ -37,7 +36,7 @@ func RunOn(env *cli.Env, writeFault func(op string) error) int {
 			&ucli.BoolFlag{Name: "v", Usage: "log more"},
 			&ucli.BoolFlag{Name: "V", Usage: "print the version and exit"},
 		},
-		Action: func(c *ucli.Context) error { return run(env, c, writeFault) },
+		Action: func(c *ucli.Context) error { return run(env, c, barn) },
 	}
 	if err := app.Run(append([]string{"rinkctld"}, env.Args...)); err != nil {
 		env.Errorf("%v", err)
@@ -46,7 +45,7 @@ func RunOn(env *cli.Env, writeFault func(op string) error) int {
 	return 0
 }
 
-func run(env *cli.Env, c *ucli.Context, writeFault func(op string) error) error {
+func run(env *cli.Env, c *ucli.Context, barn ctld.BarnForTests) error {
 	if c.Bool("V") {
 		fmt.Fprintln(env.Stdout, cli.VersionLine())
 		return nil
@@ -117,7 +116,7 @@ func run(env *cli.Env, c *ucli.Context, writeFault func(op string) error) error 
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	err = ctld.Run(ctx, ctld.Options{Config: conf, Version: cli.VersionLine(), Logger: log, Level: at, Shutdown: cancel, Reload: hup, WriteFault: writeFault})
+	err = ctld.Run(ctx, ctld.Options{Config: conf, Version: cli.VersionLine(), Logger: log, Level: at, Shutdown: cancel, Reload: hup, Barn: barn})
 	if err != nil {
 		log.Error("stopped", "error", err)
 	}
