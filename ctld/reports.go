@@ -103,10 +103,10 @@ func endState(exit sched.ExitCode, oom bool) (slurm.JobState, slurm.Reason) {
 // sigOOM is what Slurm notes as the signal that ended what ran out of memory.
 const sigOOM = 125
 
-// memoryExit is an exit code as it is noted where memory ran out: the kernel's signal,
-// or the code by which a shell tells of it, becomes Slurm's.
+// memoryExit is an exit code as it is noted where memory ran out: that alone, as
+// in Slurm, also of a script that went on without what was killed.
 func memoryExit(e sched.ExitCode, oom bool) sched.ExitCode {
-	if oom && (e.Signal == 9 || e.Code == 128+9) {
+	if oom {
 		return sched.ExitCode{Signal: sigOOM}
 	}
 	return e

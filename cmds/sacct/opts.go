@@ -328,6 +328,11 @@ func (o *options) setTime(env *cli.Env, name, value string) error {
 	if name == "starttime" {
 		o.start, o.hasStart = t, true
 	} else {
+		// A time has no parts of a second: the one that says now means what there is
+		// by now, also what was submitted a moment ago.
+		if now := env.Now(); t.Unix() == now.Unix() {
+			t = now
+		}
 		o.end, o.hasEnd = t, true
 	}
 	return nil

@@ -108,13 +108,13 @@ func Environment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
 	if o.ExportFile != "" {
 		return fromFile(env, o.ExportFile)
 	}
-	return exported(env, o, append(login(env), slurmVars(env)...))
+	return exported(env, o, append(login(env), slurmVars(env)...)), nil
 }
 
 // StepEnvironment is the same for a step: its tasks are started without a
 // login, so that what is not exported is not there.
 func StepEnvironment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
-	return exported(env, o, slurmVars(env))
+	return exported(env, o, slurmVars(env)), nil
 }
 
 // fromFile is the environment that --export-file names, a file or the number
@@ -128,7 +128,7 @@ func fromFile(env *cli.Env, name string) ([]string, error) {
 		err = fmt.Errorf("descriptor %d is not open", fd)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("Could not open user environment file %s: %w", name, err)
+		return nil, fmt.Errorf("Could not open user environment file %s", name)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -151,9 +151,9 @@ func PrioProcess() string {
 }
 
 // exported is what --export names, over base where it does not name all.
-func exported(env *cli.Env, o *slurm.JobOptions, base []string) ([]string, error) {
+func exported(env *cli.Env, o *slurm.JobOptions, base []string) []string {
 	if o.Export == "" && !o.Given["export"] || strings.EqualFold(o.Export, "ALL") {
-		return clean(env.Vars), nil
+		return clean(env.Vars)
 	}
 	var out []string
 	set := map[string]int{}
@@ -166,14 +166,12 @@ func exported(env *cli.Env, o *slurm.JobOptions, base []string) ([]string, error
 		set[name] = len(out)
 		out = append(out, kv)
 	}
-	words, err := splitExport(o.Export)
-	if err != nil {
-		return nil, err
+	words, open := splitExport(o.Export)
+	if open != "" {
+		env.Errorf("Improperly formed environment variable (%s)", open)
 	}
-	for _, w := range words {
-		if strings.EqualFold(w, "NONE") || strings.EqualFold(w, "NIL") {
-			return base, nil
-		}
+	if len(words) == 1 && (strings.EqualFold(words[0], "NONE") || strings.EqualFold(words[0], "NIL")) {
+		return base
 	}
 	for _, w := range words {
 		if strings.EqualFold(w, "ALL") {
@@ -198,35 +196,32 @@ func exported(env *cli.Env, o *slurm.JobOptions, base []string) ([]string, error
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
-// splitExport cuts --export's list at commas outside quotes.
-func splitExport(s string) ([]string, error) {
-	var words []string
-	var b strings.Builder
-	quote := byte(0)
+// splitExport cuts --export's list at commas outside quotes, which stay what they
+// are. A quote that is not closed is the last word's, and that is returned as
+// well.
+func splitExport(s string) (words []string, open string) {
+	quote, start := byte(0), 0
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
 		case quote != 0:
 			if c == quote {
 				quote = 0
-			} else {
-				b.WriteByte(c)
 			}
 		case c == '\'' || c == '"':
 			quote = c
 		case c == ',':
-			words = append(words, b.String())
-			b.Reset()
-		default:
-			b.WriteByte(c)
+			words = append(words, s[start:i])
+			start = i + 1
 		}
 	}
+	words = append(words, s[start:])
 	if quote != 0 {
-		return nil, fmt.Errorf("Invalid --export specification: quote %q is not closed", quote)
+		open = s[start:]
 	}
-	return append(words, b.String()), nil
+	return words, open
 }
 
 // clean leaves out what cannot be an environment variable.
