@@ -166,6 +166,7 @@ func TestSnapshotBetweenProcesses(t *testing.T) {
 	}
 	r.start(away)
 	r.until(time.Minute, "all vote again", func() bool { return r.voters() == 3 })
+	r.same()
 }
 
 // Two of three are lost for good: the third becomes a cluster of its own, with the

@@ -76,8 +76,13 @@ func (s *Server) openHistory(dir string, keys *atrest.Keys) (*accounting.Store, 
 type frozenMarks struct {
 	mu   sync.Mutex
 	list map[string]frozenMark
+	old  []string // names that were put, the oldest first; not all are in list
 	done bool
 }
+
+// keptMarks bounds the list: what comes first goes first, as marks long past come
+// again with the log when a controller starts.
+const keptMarks = 4
 
 // frozenMark is the history at a mark, or why there is none.
 type frozenMark struct {
@@ -98,10 +103,16 @@ func (m *frozenMarks) put(name string, f *accounting.Frozen, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	one := frozenMark{f, err}
-	if _, is := m.list[name]; is || m.done || len(m.list) >= 4 {
+	if _, is := m.list[name]; is || m.done {
 		one.close()
 		return
 	}
+	for len(m.old) >= keptMarks {
+		m.list[m.old[0]].close() // nothing, where it was taken
+		delete(m.list, m.old[0])
+		m.old = m.old[1:]
+	}
+	m.old = append(m.old, name)
 	if m.list == nil {
 		m.list = map[string]frozenMark{}
 	}

@@ -257,3 +257,19 @@ func mustLast(k *keeper) uint64 {
 	index, _ := k.barn.Index()
 	return index
 }
+
+// Marks that nobody asks for any more, as those of a log that is read again, do not
+// keep a new one out.
+func TestNewMarksDisplaceOldOnes(t *testing.T) {
+	var m frozenMarks
+	defer m.close()
+	for i := range 3 * keptMarks {
+		m.put(fmt.Sprint(i), nil, errors.New("a gap"))
+	}
+	if _, ok := m.take("0"); ok {
+		t.Error("the first mark is still kept")
+	}
+	if at, ok := m.take(fmt.Sprint(3*keptMarks - 1)); !ok || at.err == nil {
+		t.Errorf("the last mark is not kept: %v %v", at, ok)
+	}
+}
