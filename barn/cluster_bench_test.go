@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strconv"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/sched"
 )
 
 // Three controllers over TCP with real syncs, on one machine and one disk:
@@ -90,6 +93,7 @@ func BenchmarkCatchUp(b *testing.B) {
 			b.Fatal(err)
 		}
 		index, _ := lead.Index()
+		heap := watchHeap()
 		began := time.Now()
 		again, err := Open(reopened(b, o, dir))
 		if err != nil {
@@ -99,8 +103,78 @@ func BenchmarkCatchUp(b *testing.B) {
 		if err := again.WaitApplied(within(b, 5*time.Minute), index); err != nil {
 			b.Fatal(err)
 		}
-		b.ReportMetric(float64(time.Since(began).Milliseconds()), "ms-catch-up")
+		b.ReportMetric(float64(time.Since(began).Milliseconds()), "catch_up=ms")
+		b.ReportMetric(heap(), "catch_up_memory=MB")
 		b.ReportMetric(float64(n), "entries")
+	}
+}
+
+// watchHeap begins to look at the heap; what it returns ends that and tells by how many
+// megabytes it grew at most.
+func watchHeap() (grew func() float64) {
+	runtime.GC()
+	look := func() uint64 {
+		one := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		metrics.Read(one)
+		return one[0].Value.Uint64()
+	}
+	first, most := look(), uint64(0)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() { // ends with stop
+		defer close(done)
+		for {
+			most = max(most, look())
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return func() float64 {
+		close(stop)
+		<-done
+		return (float64(most) - float64(first)) / 1e6
+	}
+}
+
+// How long a submission waits at most while a snapshot of a hundred thousand jobs is
+// taken, and while none is.
+func BenchmarkSnapshotPause(b *testing.B) {
+	o := options(b, b.TempDir())
+	o.SnapshotRecords, o.SnapshotBytes = 1<<40, 1<<40 // when told to
+	barn := open(b, o)
+	propose(b, barn, state.SetConfig{Files: []state.ConfigFile{{Name: "slurm.conf", Text: []byte(storyConf + "MaxJobCount=200000\n")}}})
+	for i := range 100 {
+		var jobs []state.Command
+		for k := range 1000 {
+			jobs = append(jobs, state.SubmitJobs{Key: fmt.Sprint(i, "/", k), Jobs: []*sched.Job{storyJob(b, 0)}})
+		}
+		propose(b, barn, jobs...)
+	}
+	n := 0
+	longest := func(until func() bool) (most time.Duration) {
+		for !until() {
+			n++
+			began := time.Now()
+			propose(b, barn, state.SubmitJobs{Key: fmt.Sprint("one", n), Jobs: []*sched.Job{storyJob(b, 0)}})
+			most = max(most, time.Since(began))
+		}
+		return most
+	}
+	for b.Loop() {
+		end := time.Now().Add(time.Second)
+		calm := longest(func() bool { return time.Now().After(end) })
+		done := make(chan error, 1)
+		began := time.Now()
+		go func() { done <- barn.Snapshot() }()
+		busy := longest(func() bool { return len(done) > 0 })
+		b.ReportMetric(float64(time.Since(began).Milliseconds()), "snapshot=ms")
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(calm.Microseconds())/1000, "submission_longest=ms")
+		b.ReportMetric(float64(busy.Microseconds())/1000, "submission_longest_during_snapshot=ms")
 	}
 }
 
