@@ -73,13 +73,18 @@ func stepSliceID(k jobKey, step uint32) string {
 }
 
 // enter returns the job's entry, made when there is none; nil when the
-// incarnation is finished here.
+// incarnation is finished here, or a later one was here already.
 func (a *Agent) enter(here *rinkpb.JobHere) *job {
 	k := jobKey{here.Job, here.Restarts}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.past.has(k) {
+	if a.past.has(k) || a.past.has(jobKey{k.job, k.restarts + 1}) {
 		return nil
+	}
+	for other := range a.jobs {
+		if other.job == k.job && other.restarts > k.restarts && a.jobs[k] == nil {
+			return nil
+		}
 	}
 	j := a.jobs[k]
 	if j == nil {
