@@ -103,6 +103,9 @@ func endState(exit sched.ExitCode, oom bool) (slurm.JobState, slurm.Reason) {
 // sigOOM is what Slurm notes as the signal that ended what ran out of memory.
 const sigOOM = 125
 
+// exitNotStarted is what Slurm notes as the signal of a job that could not be set up: no process of it ran.
+const exitNotStarted = 53
+
 // memoryExit is an exit code as it is noted where memory ran out: that alone, as
 // in Slurm, also of a script that went on without what was killed.
 func memoryExit(e sched.ExitCode, oom bool) sched.ExitCode {
@@ -138,7 +141,7 @@ func (s *Server) launchFailed(node sched.NodeName, f *rinkpb.LaunchFailed) []sta
 	if f.IsStep {
 		return append(cmds, s.stepFailed(node, f)...)
 	}
-	end := state.EndJob{Job: id, Restarts: f.Restarts, State: slurm.JobFailed, Reason: slurm.ReasonJobLaunchFailure, Exit: sched.ExitCode{Code: 1}, Text: text}
+	end := state.EndJob{Job: id, Restarts: f.Restarts, State: slurm.JobFailed, Reason: slurm.ReasonJobLaunchFailure, Exit: sched.ExitCode{Signal: exitNotStarted}, Text: text}
 	if f.Requeue {
 		end.Requeue, end.State, end.Exit = true, slurm.JobNodeFail, sched.ExitCode{}
 		s.barn.Read(func(t *state.State) { end.NotBefore = time.Now().Add(sched.RequeueDelay(t.Config())) })

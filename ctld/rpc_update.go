@@ -353,6 +353,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		up.spec.Gres = g
 		request("gres")
 	case "licenses":
+		if !up.j.IsPending() && !up.operator {
+			return slurm.ErrnoAccessDenied
+		}
 		up.spec.Licenses = value
 		request("licenses")
 	case "contiguous":

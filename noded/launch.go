@@ -171,7 +171,7 @@ func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) 
 	env.Set("SLURM_GTIDS", "0")
 	env.Set("SLURM_CPUS_ON_NODE", strconv.Itoa(int(j.here.Cpus)))
 	env.Set("ENVIRONMENT", "BATCH")
-	env.Set("HOSTNAME", a.host)
+	env.Set("HOSTNAME", a.conf.Node)
 	a.gear.tellJob(env, heldByJob(j.here), a.gear.shuts(spec, j.here))
 	a.tellMPS(env, j)
 	task.Env = env.List()
@@ -237,10 +237,20 @@ func (a *Agent) nodeEnv(env *taskenv.Env, j *job) {
 	}
 }
 
+// fileHost is what %N stands for: the host's short name in the files of a batch script, as in
+// Slurm, and the node's in those of a step.
+func (a *Agent) fileHost(step slurm.StepID) string {
+	if step != slurm.StepBatch || a.host == "" {
+		return a.conf.Node
+	}
+	short, _, _ := strings.Cut(a.host, ".")
+	return short
+}
+
 // fileNames are the values of the patterns in a file name.
 func (a *Agent) fileNames(j *job, step slurm.StepID, rank, nodeIndex int) slurm.FileNameValues {
 	return slurm.FileNameValues{
-		Job: slurm.JobID(j.here.Job), Array: slurm.JobID(j.here.ArrayId), Task: j.here.TaskId, Step: step, Host: a.conf.Node,
+		Job: slurm.JobID(j.here.Job), Array: slurm.JobID(j.here.ArrayId), Task: j.here.TaskId, Step: step, Host: a.fileHost(step),
 		NodeIndex: nodeIndex, Rank: rank, User: j.here.User, JobName: j.here.Name, Restarts: int(j.here.Restarts),
 	}
 }

@@ -74,10 +74,10 @@ func BatchEnv(j *Job, cfg *Config, components ...*Job) []string {
 	case "truncate":
 		e.set("SLURM_OPEN_MODE", "t")
 	}
-	if spec.Given["export"] && !strings.EqualFold(spec.Export, "ALL") {
-		e.given("SLURM_EXPORT_ENV", spec.Export)
+	if spec.Given["export"] && !strings.EqualFold(spec.Export, "ALL") && spec.ExportFile == "" {
+		e.set("SLURM_EXPORT_ENV", spec.Export)
 	}
-	if spec.GetUserEnv != "" || spec.Given["export"] && !hasWord(spec.Export, "ALL") && spec.Export != "" && !strings.EqualFold(spec.Export, "NIL") {
+	if spec.GetUserEnv != "" || spec.Given["export"] && !hasWord(spec.Export, "ALL") && spec.Export != "" {
 		e.set("SLURM_GET_USER_ENV", "1")
 	}
 	if len(components) > 1 {
@@ -160,7 +160,9 @@ func identity(e *env, j *Job, cfg *Config) {
 	e.given("SLURM_CLUSTER_NAME", conf(cfg).ClusterName)
 	e.set("SLURM_JOB_ID", j.ID.String())
 	e.set("SLURM_JOBID", j.ID.String())
-	e.set("SLURM_JOB_NAME", j.Name)
+	if specOf(j).ExportFile == "" { // the file stands for what sbatch itself would say
+		e.set("SLURM_JOB_NAME", j.Name)
+	}
 	e.given("SLURM_JOB_ACCOUNT", j.Account)
 	e.given("SLURM_JOB_QOS", j.QOS)
 	e.set("SLURM_JOB_PARTITION", string(j.Partition))

@@ -100,6 +100,14 @@ func (r *resolver) allowed() error {
 	if r.o.Step.X11 != "" {
 		return refuse(slurm.ErrnoX11NotAvail, "displays are not forwarded")
 	}
+	if (r.given("core-spec") || r.given("thread-spec")) && !r.t.specCores {
+		// As if it had not been said: Slurm takes it with AllowSpecResourcesUsage.
+		o := r.without("core-spec", "thread-spec")
+		o.CoreSpec, o.ThreadSpec = -1, 0
+	}
+	if most := slurm.Duration(r.t.switchWait / time.Second); r.o.Switches > 0 && (r.o.SwitchesWait <= 0 || r.o.SwitchesWait > most) {
+		r.without().SwitchesWait = most
+	}
 	if r.req.Operator {
 		return nil
 	}
@@ -112,16 +120,21 @@ func (r *resolver) allowed() error {
 	}
 	if r.given("priority") && r.o.Priority > 0 {
 		// Slurm takes no priority from users; they may hold a job.
-		o := *r.o
-		o.Priority, o.Given = 0, make(map[string]bool, len(r.o.Given))
-		for name := range r.o.Given {
-			if name != "priority" {
-				o.Given[name] = true
-			}
-		}
-		r.o, r.job.Spec = &o, &o
+		r.without("priority").Priority = 0
 	}
 	return nil
+}
+
+// without makes what was asked for a copy of its own, in which the named options were not
+// given, and returns it: what the request holds stays as it came.
+func (r *resolver) without(names ...string) *slurm.JobOptions {
+	o := *r.o
+	o.Given = make(map[string]bool, len(r.o.Given))
+	for name, given := range r.o.Given {
+		o.Given[name] = given && !slices.Contains(names, name)
+	}
+	r.o, r.job.Spec = &o, &o
+	return &o
 }
 
 // names fills in what the job is called and charged to.

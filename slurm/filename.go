@@ -72,6 +72,30 @@ func ExpandFileName(pattern string, v FileNameValues) string {
 	return b.String()
 }
 
+// ShowFileName fills in what a listing of jobs knows of a file name: %A %a %j %u %x, without a
+// number before the letter. Everything else is shown as it was given, %% too.
+func ShowFileName(pattern string, v FileNameValues) string {
+	if strings.Contains(pattern, `\`) {
+		return unescape(pattern)
+	}
+	var b strings.Builder
+	for i := 0; i < len(pattern); i++ {
+		if pattern[i] == '%' && i+1 < len(pattern) {
+			if strings.IndexByte("Aajux", pattern[i+1]) >= 0 {
+				text, _, _ := v.expand(pattern[i+1])
+				b.WriteString(text)
+				i++
+				continue
+			}
+			b.WriteString(pattern[i : i+2])
+			i++
+			continue
+		}
+		b.WriteByte(pattern[i])
+	}
+	return b.String()
+}
+
 // expand returns what one letter stands for, and whether it is padded.
 func (v FileNameValues) expand(letter byte) (text string, number, ok bool) {
 	num := func(n uint64) (string, bool, bool) { return strconv.FormatUint(n, 10), true, true }

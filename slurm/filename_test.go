@@ -38,6 +38,17 @@ func TestExpandFileName(t *testing.T) {
 	}
 }
 
+func TestShowFileName(t *testing.T) {
+	v := FileNameValues{Job: 700001, Step: StepBatch, User: "alice", JobName: "nn", Host: "n1"}
+	for pattern, want := range map[string]string{
+		"x-%u-%x-%N-%n-%t-%%": "x-alice-nn-%N-%n-%t-%%", "%10j-%3x": "%10j-%3x", "%A_%a-%j": "700001_4294967294-700001", "%%j": "%%j", "%": "%", "": "",
+	} {
+		if got := ShowFileName(pattern, v); got != want {
+			t.Errorf("ShowFileName(%q) = %q, want %q", pattern, got, want)
+		}
+	}
+}
+
 func TestFileNamePerTaskAndNode(t *testing.T) {
 	for pattern, want := range map[string][2]bool{
 		"out": {false, false}, "%t": {true, false}, "x%3t": {true, false}, "%%t": {false, false}, "%N": {false, true}, "%n-%t": {true, true},

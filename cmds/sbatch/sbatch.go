@@ -126,14 +126,19 @@ func readScript(env *cli.Env, o *slurm.CommandLine) (*script, error) {
 	}
 	path := o.Rest[0]
 	full := findScript(env, path)
+	if abs, err := filepath.Abs(full); err == nil {
+		if info, err := os.Stat(full); err == nil {
+			path = abs // one that is there is called by its whole name
+			if info.IsDir() {
+				return nil, errors.New("Batch script is empty!")
+			}
+		}
+	}
 	f, err := os.Open(full)
 	if err != nil {
 		return nil, fmt.Errorf("Unable to open file %s", path)
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("Unable to open file %s", path)
-	}
 	text, err := io.ReadAll(io.LimitReader(f, slurm.MaxScriptSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("Error reading file %s", path)
@@ -200,7 +205,7 @@ func send(env *cli.Env, req *rinkpb.SubmitRequest, o slurm.ClientOptions, cluste
 		return 1
 	}
 	if o.TestOnly {
-		return testOnly(env, client, req)
+		return testOnly(env, client, req, o.Quiet > 0)
 	}
 	reply, err := submit.Send(env, client, req)
 	if err != nil {
@@ -251,7 +256,7 @@ func send(env *cli.Env, req *rinkpb.SubmitRequest, o slurm.ClientOptions, cluste
 	return 0
 }
 
-func testOnly(env *cli.Env, client *cli.Client, req *rinkpb.SubmitRequest) int {
+func testOnly(env *cli.Env, client *cli.Client, req *rinkpb.SubmitRequest, quiet bool) int {
 	ctx, cancel := env.Call(time.Minute)
 	defer cancel()
 	r, err := client.TestOnly(ctx, req)
@@ -266,6 +271,9 @@ func testOnly(env *cli.Env, client *cli.Client, req *rinkpb.SubmitRequest) int {
 	if err != nil {
 		fmt.Fprintf(env.Stderr, "allocation failure: %s\n", cli.Reason(err))
 		return 1
+	}
+	if quiet {
+		return 0
 	}
 	env.Infof("Job %d to start at %s using %d processors on nodes %s in partition %s",
 		r.Job, time.Unix(0, r.Start).Format("2006-01-02T15:04:05"), r.Cpus, slurm.Compress(r.Nodes), r.Partition)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/show"
@@ -28,11 +29,10 @@ func (c *call) showJobs(id string) int {
 	if err != nil {
 		return c.failed("slurm_load_jobs error", err)
 	}
-	parts, err := show.Partitions(c.env, c.client)
+	parts, err := c.view.LoadPartitions(c.env, c.client)
 	if err != nil {
 		return c.failed("slurm_load_jobs error", err)
 	}
-	c.view.SetWeights(parts)
 	hidden := show.Hidden(parts)
 	var rows []*show.Job
 	for _, j := range jobs {
@@ -85,8 +85,14 @@ func (c *call) learn(rows []*show.Job) error {
 			c.view.FindHets(all)
 		}
 	}
-	_, err := c.config()
-	return err
+	conf, err := c.config()
+	if err != nil || conf == nil {
+		return err
+	}
+	for i := range conf.Nodes {
+		c.view.NodeMemory = max(c.view.NodeMemory, conf.Nodes[i].RealMemory)
+	}
+	return nil
 }
 
 // jobRecord is the record of a job.
@@ -148,11 +154,15 @@ func (c *call) jobTimes(r *record, j *show.Job) {
 	}
 	r.line("RunTime", j.TimeUsed(v.Now).String(), "TimeLimit", limit, "TimeMin", least)
 	eligible := j.Eligible
-	if eligible.IsZero() && j.Begin.After(v.Now) && j.HeldBy == sched.HeldByNobody {
-		eligible = j.Begin
+	aging := j.AgeSince()
+	if j.IsPending() && j.Begin.After(v.Now) {
+		aging = time.Time{}
+		if eligible.IsZero() {
+			eligible = j.Begin
+		}
 	}
 	r.line("SubmitTime", v.Time(j.Submit, "Unknown"), "EligibleTime", v.Time(eligible, "Unknown"))
-	r.line("AccrueTime", v.Time(j.AgeSince(), "Unknown"))
+	r.line("AccrueTime", v.Time(aging, "Unknown"))
 	end := v.Time(j.EndAt(v.Now), "Unknown")
 	r.line("StartTime", v.Time(j.StartAt(v.Now), "Unknown"), "EndTime", end, "Deadline", v.Time(j.Spec.Deadline, show.NA))
 	if j.Spec.Cron != "" {
@@ -191,9 +201,9 @@ func (c *call) jobPlace(r *record, j *show.Job) {
 		}
 		r.put("BatchHost", j.BatchHost())
 	}
-	r.line("NumNodes", j.NodesAsked(v), "NumCPUs", v.Count(int64(j.CPUs())), "NumTasks", strconv.Itoa(max(1, j.Need.Tasks)),
+	r.line("NumNodes", j.NodesAsked(v), "NumCPUs", v.Count(int64(j.CPUs())), "NumTasks", strconv.Itoa(j.TaskCount()),
 		"CPUs/Task", strconv.Itoa(max(1, j.Need.CPUsPerTask)),
-		"ReqB:S:C:T", "0:0:"+show.CountOr(j.Spec.CoresPerSocket, "*")+":"+show.CountOr(j.Spec.ThreadsPerCore, "*"))
+		"ReqB:S:C:T", "0:0:"+coresThreads(j.Spec))
 	r.line("TRES", show.Or(v.TRES(j).String(), show.Null))
 	spec := "CoreSpec"
 	given := "*"
@@ -262,7 +272,28 @@ func (c *call) jobAsked(r *record, j *show.Job) {
 			r.line(p[0], p[1])
 		}
 	}
-	r.line("OverSubscribe", j.Sharing(), "Contiguous", show.Flag(j.Need.Contiguous), "Licenses", show.Or(j.Spec.Licenses, show.Null), "Network", show.Or(j.Spec.Network, show.Null))
+	r.line("OverSubscribe", j.Sharing(), "Contiguous", show.Flag(j.Need.Contiguous), "Licenses", licensesText(j), "Network", show.Or(j.Spec.Network, show.Null))
+}
+
+// licensesText is (null) where no licences were asked for, and empty where the option or an update
+// said so.
+func licensesText(j *show.Job) string {
+	if j.Spec.Licenses == "" && !j.Spec.Given["licenses"] {
+		return show.Null
+	}
+	return j.Spec.Licenses
+}
+
+// coresThreads are the last two of ReqB:S:C:T, from the options or from what --hint comes to.
+func coresThreads(o *slurm.JobOptions) string {
+	cores, threads := o.CoresPerSocket, o.ThreadsPerCore
+	switch o.Hint {
+	case "nomultithread", "compute_bound":
+		threads = max(threads, 1)
+	case "memory_bound":
+		cores, threads = max(cores, 1), max(threads, 1)
+	}
+	return show.CountOr(cores, "*") + ":" + show.CountOr(threads, "*")
 }
 
 // jobFiles are the lines of files and notes.
@@ -270,7 +301,7 @@ func (c *call) jobFiles(r *record, j *show.Job) {
 	r.line("Command", show.Or(j.Command(), show.Null))
 	r.line("WorkDir", j.WorkDir)
 	for _, p := range [][2]string{{"AdminComment", j.AdminComment}, {"SystemComment", j.SystemComment}, {"Comment", j.Spec.Comment}, {"Extra", j.Spec.Extra}} {
-		if p[1] != "" {
+		if p[1] != "" || p[0] == "Comment" && j.Spec.Given["comment"] {
 			r.line(p[0], p[1]+" ")
 		}
 	}
@@ -296,7 +327,7 @@ func (c *call) jobLast(r *record, j *show.Job) {
 	if j.Spec.BurstBuffer != "" {
 		r.line("BurstBuffer", j.Spec.BurstBuffer)
 	}
-	r.line("Power", j.Spec.Power)
+	r.line("Power", strings.ToUpper(j.Spec.Power))
 	var flags []string
 	switch j.Spec.KillOnInvalidDep {
 	case "yes":
@@ -319,7 +350,7 @@ func (c *call) jobLast(r *record, j *show.Job) {
 	}
 	bind := j.Spec.TRESBind
 	if bind == "" && j.Spec.GPUBind != "" {
-		bind = "gres/gpu:" + j.Spec.GPUBind
+		bind = "gpu:" + j.Spec.GPUBind
 	}
 	freq := ""
 	if j.Spec.GPUFreq != "" {

@@ -174,7 +174,7 @@ func (c *call) showLicenses(name string) int {
 	}
 	if len(list) == 0 {
 		if name != "" {
-			return c.say(1, "License %s not found", name)
+			return 0 // Slurm has nothing to say of a name it does not know
 		}
 		return c.say(0, "No licenses configured in Slurm.")
 	}

@@ -157,7 +157,7 @@ func columns() []column {
 		constant(0, "NTPerBoard", "NTASKS_PER_BOARD", "0"),
 		count('C', "NumCPUs", "CPUS", (*show.Job).CPUs),
 		count('D', "NumNodes", "NODES", (*show.Job).NodeCount),
-		number(0, "NumTasks", "TASKS", func(j *show.Job) int64 { return int64(max(1, j.Need.Tasks)) }),
+		number(0, "NumTasks", "TASKS", func(j *show.Job) int64 { return int64(j.TaskCount()) }),
 		constant(0, "Origin", "ORIGIN", "NA"),
 		constant(0, "OriginRaw", "ORIGIN_RAW", "NA"),
 		plain('h', "OverSubscribe Shared", "OVER_SUBSCRIBE", (*show.Job).Sharing),

@@ -221,7 +221,7 @@ func (v *View) JobData(j *Job) Object {
 		{"submit_time", Stamp(j.Submit)},
 		{"suspend_time", Stamp(j.Suspended)},
 		{"system_comment", j.SystemComment},
-		{"tasks", Number(int64(max(1, j.Need.Tasks)))},
+		{"tasks", Number(int64(j.TaskCount()))},
 		{"tasks_per_node", numberIf(int64(j.Spec.NTasksPerNode))},
 		{"time_limit", Minutes(j.TimeLimit)},
 		{"time_minimum", Minutes(j.TimeMin)},

@@ -14,9 +14,8 @@ import (
 // Job is a row of a listing of jobs: a record, or a part of it.
 type Job struct {
 	*sched.Job
-	// Rest are the tasks the row stands for when it stands for several that have no
-	// record of their own. With one task or none left it is empty, and Task says
-	// which one when the job is part of an array.
+	// Rest are the tasks the row stands for when they have no record of their own.
+	// Where it is empty, Task says which one when the job is part of an array.
 	Rest slurm.IndexSet
 	Task uint32
 	// Expected is when the scheduler thinks the job will start, and where; zero:
@@ -38,7 +37,8 @@ func JobOfTasks(j *sched.Job, tasks slurm.IndexSet) *Job {
 	r := &Job{Job: j, Task: j.TaskID}
 	switch {
 	case j.ArrayID == 0:
-	case tasks.Len() > 1:
+	case tasks.Len() > 1, tasks.Len() == 1 && j.Tasks.Len() == 1 && j.IsPending():
+		// Slurm too shows the last task in brackets for as long as it has no record of its own.
 		r.Rest = tasks
 	case tasks.Len() == 1:
 		r.Task = tasks.Min()
@@ -426,7 +426,7 @@ func (j *Job) file(pattern string) string {
 	if j.IsRest() {
 		values.Task = slurm.NoArrayTask
 	}
-	path := slurm.ExpandFileName(pattern, values)
+	path := slurm.ShowFileName(pattern, values)
 	if !filepath.IsAbs(path) {
 		path = strings.TrimSuffix(j.WorkDir, "/") + "/" + path
 	}
@@ -443,6 +443,9 @@ func (j *Job) Dependency() string {
 	d := slurm.Dependencies{Any: j.DepsAny, Terms: make([]slurm.DependTerm, len(j.Deps))}
 	held := j.IsPending() && j.HeldBy != sched.HeldByNobody
 	for i, dep := range j.Deps {
+		if j.DepsAny && dep.State == sched.DependFulfilled {
+			return Null // one is enough
+		}
 		d.Terms[i] = dep.DependTerm
 		held = held || j.IsPending() && dep.State != sched.DependFulfilled
 	}
@@ -460,6 +463,16 @@ func (j *Job) Dependency() string {
 		}
 		return slurm.DependUnfulfilled
 	})
+}
+
+// TaskCount is the number of tasks the job asked for, and where it named none and has its nodes, one
+// for each of them.
+func (j *Job) TaskCount() int {
+	n := max(1, j.Need.Tasks)
+	if !j.IsPending() && !j.Spec.Given["ntasks"] && j.Need.TasksPerNode == 0 && j.Spec.NTasksPerGPU == 0 {
+		n = max(n, len(j.Alloc))
+	}
+	return n
 }
 
 // Sharing prints whether the job's nodes may be shared: NO, USER, MCS, TOPO, YES

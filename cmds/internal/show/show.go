@@ -31,6 +31,8 @@ type View struct {
 	Weights map[sched.PartitionName]string
 	// Tracked are the kinds of AccountingStorageTRES.
 	Tracked []string
+	// NodeMemory is what --mem=0 asks of a node, as far as one can say before the job has one.
+	NodeMemory slurm.MB
 	// HetIDs are the ids of all components, by the leader's.
 	HetIDs map[slurm.JobID][]slurm.JobID
 }

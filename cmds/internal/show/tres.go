@@ -1,6 +1,7 @@
 package show
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,6 +48,9 @@ func (v *View) Requested(j *Job) slurm.TRES {
 	if n.MemPerCPU > 0 {
 		mem = n.MemPerCPU * slurm.MB(n.CPUs)
 	}
+	if n.MemAllOfNode {
+		mem = v.NodeMemory * slurm.MB(nodes)
+	}
 	gres := newGresCount()
 	for _, g := range n.GresPerNode {
 		gres.add(g.Name, g.Type, g.Count*int64(nodes))
@@ -75,6 +79,9 @@ func (v *View) tres(partition sched.PartitionName, cpus int, mem slurm.MB, nodes
 	put("mem", "", int64(mem))
 	put("node", "", int64(nodes))
 	for _, key := range gres.keys {
+		if strings.Contains(key, ":") && len(v.Tracked) > 0 && !slices.ContainsFunc(v.Tracked, func(t string) bool { return strings.EqualFold(t, "gres/"+key) }) {
+			continue // a type that is not accounted for counts by its name alone
+		}
 		put("gres", key, gres.count[key])
 	}
 	for _, key := range v.Tracked { // licences are counted where they are named

@@ -3,6 +3,7 @@
 package submit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +11,10 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -83,14 +86,10 @@ func Notices(env *cli.Env, o *slurm.CommandOptions) {
 
 // WorkDir is the directory the job runs in, absolute.
 func WorkDir(env *cli.Env, given string) string {
-	dir, err := os.Getwd()
-	if pwd := env.Getenv("PWD"); err == nil && pwd != "" && filepath.IsAbs(pwd) {
-		// The name the user knows the directory by, when it is the same one.
-		if a, err1 := os.Stat(pwd); err1 == nil {
-			if b, err2 := os.Stat(dir); err2 == nil && os.SameFile(a, b) {
-				dir = pwd
-			}
-		}
+	// As the kernel calls it: Slurm does not go by PWD.
+	dir, err := unix.Getwd()
+	if err != nil {
+		dir, _ = os.Getwd()
 	}
 	switch {
 	case given == "":
@@ -106,7 +105,11 @@ func WorkDir(env *cli.Env, given string) string {
 // (NONE, NIL), or the variables named, with new values where they are given.
 func Environment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
 	if o.ExportFile != "" {
-		return fromFile(env, o.ExportFile)
+		vars, err := fromFile(env, o.ExportFile)
+		if err == nil && o.Given["export"] && !strings.EqualFold(o.Export, "ALL") {
+			vars = Merge(login(env), vars)
+		}
+		return vars, err
 	}
 	return exported(env, o, append(login(env), slurmVars(env)...)), nil
 }
@@ -235,9 +238,13 @@ func clean(vars []string) []string {
 	return out
 }
 
-// login is the environment a login would give the caller.
+// loginFor is how long a login shell may take to say what it sets.
+const loginFor = 8 * time.Second
+
+// login is the environment a login would give the caller: what their login shell has once it has
+// read their profile, or the little that is known of every login where the shell does not say.
 func login(env *cli.Env) []string {
-	out := []string{"PATH=/usr/local/bin:/usr/bin:/bin"}
+	out := []string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
 	u, err := user.Current()
 	if err != nil {
 		return out
@@ -246,7 +253,17 @@ func login(env *cli.Env) []string {
 	if shell == "" {
 		shell = "/bin/sh"
 	}
-	return append(out, "HOME="+u.HomeDir, "USER="+u.Username, "LOGNAME="+u.Username, "SHELL="+shell)
+	out = append(out, "HOME="+u.HomeDir, "USER="+u.Username, "LOGNAME="+u.Username, "SHELL="+shell, "MAIL=/var/mail/"+u.Username)
+	ctx, cancel := context.WithTimeout(env.Ctx, loginFor)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, shell, "-l", "-c", "exec /usr/bin/env -0")
+	cmd.Env, cmd.Dir = out, u.HomeDir
+	cmd.WaitDelay = time.Second
+	text, err := cmd.Output()
+	if vars := clean(strings.Split(string(text), "\x00")); err == nil && len(vars) > 0 && len(text) < maxFile {
+		return slices.DeleteFunc(vars, func(kv string) bool { return strings.HasPrefix(kv, "PWD=") || strings.HasPrefix(kv, "OLDPWD=") })
+	}
+	return out
 }
 
 // slurmVars are the variables that pass whatever --export says.
