@@ -234,7 +234,9 @@ func (c *controller) cancelStep(ref *rinkpb.JobRef, req *rinkpb.CancelRequest, j
 		}
 		return append(signals, func() { c.s.signalStep(j, st, sig, u.UID) })
 	}
-	out.Status = refuse(slurm.ErrnoAlreadyDone) // or not begun: the job is there
+	if !j.IsPending() { // no step can be there yet
+		out.Status = refuse(slurm.ErrnoAlreadyDone)
+	}
 	return signals
 }
 
