@@ -15,7 +15,7 @@ import (
 func cuttableGPUs(more string) string {
 	text := "driver 550.54.15 12040\nlink 0 1 12\n"
 	for i := range 2 {
-		text += fmt.Sprintf("gpu %d uuid=GPU-%d name=NVIDIA_A100-SXM4-80GB pci=00000000:%02x:00.0 memory=81920 cut=1 %s\n", i, i, 16+i, more)
+		text += fmt.Sprintf("gpu %d uuid=GPU-%d name=NVIDIA_A100-SXM4-80GB pci=00000000:%02x:00.0 memory=81920 cut=1 fabric=0102030405060708090a0b0c0d0e0f10 clique=3 %s\n", i, i, 16+i, more)
 	}
 	return text
 }
@@ -45,6 +45,7 @@ func TestGPUsCutOnDemand(t *testing.T) {
 	ofTwo := strings.Replace(sees, "/dev/nvidia? /dev/nvidia-caps/nvidia-cap2[1-8]", "/dev/nvidia[01] /dev/nvidia-caps/nvidia-cap29 /dev/nvidia-caps/nvidia-cap3? /dev/nvidia-caps/nvidia-cap4[012]", 1)
 	seen := ofTwo + `echo "$CUDA_VISIBLE_DEVICES"`
 
+	c.wait("scontrol", "GPUFabric=0102030405060708090a0b0c0d0e0f10.3", "show", "node", "-d", "g1")
 	t.Run("TwoInstances", func(t *testing.T) {
 		got := run("-w", "g1", "--gpus=1g.10gb:2", "sh", "-c", seen)
 		if got != "nvidia0 nvidia-cap29 nvidia-cap30 nvidia-cap31 nvidia-cap32 \nMIG-made-0-1-0,MIG-made-0-2-0" {

@@ -305,6 +305,9 @@ func (f *field) placeBy(a *ask, plan *featurePlan, where []int) []slot {
 	case f.t.cfg.Topology != nil:
 		return f.near(a, offers, plan, minNodes)
 	}
+	if chosen := f.inFabric(a, offers, plan, minNodes); chosen != nil {
+		return chosen
+	}
 	return a.choose(offers, plan, minNodes)
 }
 

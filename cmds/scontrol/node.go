@@ -92,6 +92,9 @@ func (c *call) nodeRecord(n *show.Node, parts []*sched.Partition) string {
 	if c.o.details > 0 {
 		r.line("GresDrain", show.Or(sched.SickGres(n.Node), show.NA))
 		r.line("GresUsed", n.GresUsedText())
+		if n.Fabric != "" { // ours: the nodes whose GPUs NVLinks tie to those of this one
+			r.line("GPUFabric", n.Fabric)
+		}
 	}
 	r.line("NodeAddr", show.Or(n.Addr, string(n.Name)), "NodeHostName", show.Or(n.Hostname, string(n.Name)))
 	if n.Port != 0 && n.Port != slurmdPort {
