@@ -219,7 +219,7 @@ func TestGPUs(t *testing.T) {
 		return c.must("srun", args...)
 	}
 	if n := c.must("scontrol", "show", "node", "-d", "g1"); !strings.Contains(n, "Gres=gpu:a100:6,gpu:1g.10gb:4,shard:48") || !strings.Contains(n, "GresDrain=N/A") ||
-		!strings.Contains(n, "GresUsed=gpu:a100:0(IDX:N/A),gpu:1g.10gb:0(IDX:N/A),shard:0") {
+		!strings.Contains(n, "GresUsed=gpu:a100:0(IDX:N/A),gpu:1g.10gb:0(IDX:N/A),shard:0,mps:0") {
 		t.Errorf("the node is not what was found:\n%s", n)
 	}
 	for _, c := range []struct {

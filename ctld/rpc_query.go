@@ -147,8 +147,15 @@ func (c *controller) ListNodes(ctx context.Context, req *rinkpb.ListNodesRequest
 		}
 	})
 	reply := &rinkpb.NodeList{Now: now.UnixNano()}
+	kinds := c.s.liveConf().GresTypes
 	for _, n := range list {
 		p := api.NodeToProto(n)
+		for _, kind := range kinds {
+			// Slurm counts of every kind what is in use, also where there is none.
+			if !slices.ContainsFunc(n.Gres, func(g sched.NodeGres) bool { return g.Name == kind }) {
+				p.UsedGres = append(p.UsedGres, &rinkpb.GresAlloc{Name: kind})
+			}
+		}
 		p.State |= uint32(flags[n.Name])
 		p.Reservation = in[n.Name]
 		p.Connected = c.s.sessions.connected(n.Name)

@@ -69,7 +69,9 @@ func (c *controller) tryStep(ctx context.Context, req *rinkpb.CreateStepRequest,
 	var j *sched.Job
 	var conf *sched.Config
 	c.s.barn.Read(func(t *state.State) { j, conf = t.Job(id), t.Config() })
-	refused := func(err error) *rinkpb.CreateStepReply { return &rinkpb.CreateStepReply{Status: refuse(err)} }
+	refused := func(err error) *rinkpb.CreateStepReply {
+		return &rinkpb.CreateStepReply{Status: refuse(err, linesOf(err)...)}
+	}
 	switch {
 	case j == nil:
 		return refused(slurm.ErrnoInvalidJobID), false, nil

@@ -12,8 +12,11 @@ import (
 // starts, and put back when it has ended. What was set is written down first, so that
 // an agent that comes anew puts back what a step that is gone by then had.
 
+// disabled is what Slurm says of clocks that cannot be set.
+const disabled = "control_disabled"
+
 // setClocks sets the clocks for a step and returns what is to be told of it, in
-// Slurm's words: nothing, unless it was asked for with verbose.
+// Slurm's words: that they could not be set, or with verbose what they are.
 func (g *gear) setClocks(slice string, order *rinkpb.LaunchStep) string {
 	if order.GpuFreq == "" {
 		return ""
@@ -25,13 +28,13 @@ func (g *gear) setClocks(slice string, order *rinkpb.LaunchStep) string {
 	}
 	all := g.ownGPUs(heldByStep(order))
 	told := func(words string) string {
-		if !clocks.Verbose || len(g.gpusOf(heldByStep(order))) == 0 {
+		if !clocks.Verbose && words != disabled || len(g.gpusOf(heldByStep(order))) == 0 {
 			return ""
 		}
 		return "GpuFreq=" + words
 	}
 	if g.lib == nil || len(all) == 0 {
-		return told("control_disabled")
+		return told(disabled)
 	}
 	g.reshaping.Lock()
 	defer g.reshaping.Unlock()
@@ -50,7 +53,7 @@ func (g *gear) setClocks(slice string, order *rinkpb.LaunchStep) string {
 	if err != nil {
 		g.log.Error("cannot set the clocks of GPUs", "slice", slice, "error", err)
 		g.putBack(func(c *rinkpb.SetClocks) bool { return c.Slice == slice })
-		return told("control_disabled")
+		return told(disabled)
 	}
 	return told(fmt.Sprintf("memory_freq:%d,graphics_freq:%d", memory, graphics))
 }

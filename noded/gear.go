@@ -180,7 +180,7 @@ func gpuEnvs(flags []string) []string {
 	case slices.Contains(flags, "no_gpu_env"):
 		return nil
 	case envs == nil:
-		return []string{"CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"}
+		return []string{"CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "ZE_AFFINITY_MASK"}
 	}
 	return envs
 }
@@ -302,7 +302,8 @@ func (g *gear) shuts(spec *slice.Spec, here *rinkpb.JobHere) bool {
 
 // given is a GPU that a job or step has.
 type given struct {
-	number  int    // on the node
+	index   int    // its number on the node
+	number  int    // the one its driver counts it by
 	visible string // what names it to CUDA where that is no number
 	uuid    string // "" when not known
 	cpus    []int  // near it; nil: not known
@@ -316,7 +317,7 @@ func (g *gear) gpusOf(list []held) []given {
 			continue
 		}
 		for k, number := range a.index {
-			one := given{number: int(number)}
+			one := given{index: int(number), number: int(number)}
 			files := ""
 			if a.files != nil {
 				files = a.files[k]
@@ -377,6 +378,16 @@ func (g *gear) tell(env *taskenv.Env, list []given, see []int, shut bool) {
 	}
 }
 
+// silence unsets the variables that name GPUs.
+func (g *gear) silence(env *taskenv.Env) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, v := range g.conf.envs {
+		env.Unset(v)
+	}
+	env.Unset("NVIDIA_VISIBLE_DEVICES")
+}
+
 func everyPlace(n int) []int {
 	list := make([]int, n)
 	for i := range list {
@@ -401,22 +412,46 @@ func (g *gear) tellJob(env *taskenv.Env, gres []held, shut bool) {
 	g.tell(env, list, everyPlace(len(list)), shut)
 }
 
-// tellTasks names to each task of a step the GPUs it is bound to.
-func (g *gear) tellTasks(envs []*taskenv.Env, gres []held, bind string, cpus [][]int, shut bool) {
+// tellTasks names to each task of a step the GPUs it is bound to, and returns what is
+// to be said of that. cpus are those each task is bound to; nil: not known.
+func (g *gear) tellTasks(envs []*taskenv.Env, order *rinkpb.LaunchStep, cpus [][]int, shut bool) []string {
+	gres, bind := heldByStep(order), order.GpuBind
 	list := g.gpusOf(gres)
-	near := make([][]int, len(list))
+	near, global, local := make([][]int, len(list)), make([]int, len(list)), make([]int, len(list))
 	for i, d := range list {
-		near[i] = d.cpus
-	}
-	see := gpu.Bind(bind, len(list), len(envs), near, cpus)
-	for i, env := range envs {
-		tellShare(env, gres)
-		if see == nil {
-			g.tell(env, list, everyPlace(len(list)), shut)
-		} else {
-			g.tell(env, list, see[i], shut)
+		near[i], global[i], local[i] = d.cpus, d.index, d.number
+		if shut {
+			local[i] = i
 		}
 	}
+	bound := gpu.Bind(bind, len(list), len(envs), near, cpus)
+	var words []string
+	for i, env := range envs {
+		if len(list) == 0 && len(heldByJob(order.Here)) > 0 || gpu.IsNone(bind) {
+			g.silence(env) // what it would have of its job's
+		}
+		tellShare(env, gres)
+		if bind != "" && len(list) > 0 {
+			env.Set("SLURMD_TRES_BIND", "gpu:"+bind)
+		}
+		switch {
+		case gpu.IsNone(bind):
+			env.Unset("SLURM_STEP_GPUS")
+		case bound == nil:
+			g.tell(env, list, everyPlace(len(list)), shut)
+		default:
+			g.tell(env, list, bound[i].See, shut)
+			var seen []string
+			for _, k := range bound[i].See {
+				seen = append(seen, strconv.Itoa(global[k]))
+			}
+			if env.Get("SLURM_STEP_GPUS") != "" {
+				env.Set("SLURM_STEP_GPUS", strings.Join(seen, ","))
+			}
+			words = append(words, gpu.BindWords(bind, int(order.Tasks[i].Local), bound[i], global, local)...)
+		}
+	}
+	return words
 }
 
 // uses tells what the GPUs are doing, in the driver's order.

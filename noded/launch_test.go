@@ -127,7 +127,7 @@ func TestEnvironmentOfTasks(t *testing.T) {
 	order.Tasks[1].Env = []string{"A=3", "EXTRA="}
 	order.Tasks[1].Rank, order.Tasks[1].Local, order.StepNodeIndex = 7, 1, 2
 	order.Gres = []*rinkpb.GresAlloc{{Name: "gpu", Index: []int32{1, 3}}}
-	spec, err := a.stepSpec(newJob(jobKey{5, 0}, order.Here), order)
+	spec, _, err := a.stepSpec(newJob(jobKey{5, 0}, order.Here), order)
 	if err != nil {
 		t.Fatal(err)
 	}

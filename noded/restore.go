@@ -137,7 +137,7 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 		a.metered(j, id, step)
 		r.io.attach(ctx)
 		if len(a.epilogsOf(step)) > 0 {
-			if r.spec, err = a.stepSpec(j, step); err == nil {
+			if r.spec, _, err = a.stepSpec(j, step); err == nil {
 				err = a.intoContainer(j, id, r.spec, step.Container, "", step.Chdir)
 			}
 			if err != nil {

@@ -1,6 +1,7 @@
 package noded
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -53,7 +54,7 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 			}
 			return
 		}
-		spec, err := a.stepSpec(j, order)
+		spec, words, err := a.stepSpec(j, order)
 		if err != nil {
 			a.launchFailed(j, id, order, "setup", err, false)
 			return
@@ -68,7 +69,10 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 			return
 		}
 		if told := a.gear.setClocks(id, order); told != "" {
-			r.io.queue(&rinkpb.StepDown{Messages: []string{told}})
+			words = append(words, told)
+		}
+		if len(words) > 0 {
+			r.io.queue(&rinkpb.StepDown{Messages: words})
 		}
 		if a.startSlice(ctx, j, id, order, spec) {
 			r.io.attach(ctx)
@@ -78,18 +82,19 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 	})
 }
 
-// stepSpec is the slice of a step's tasks on this node.
-func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) {
+// stepSpec is the slice of a step's tasks on this node, and what is to be said of how
+// they are bound.
+func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, []string, error) {
 	spec, err := a.baseSpec(j, stepSliceID(j.key, order.Step), "step_"+strconv.FormatUint(uint64(order.Step), 10))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(order.Tasks) == 0 {
-		return nil, fmt.Errorf("step %d.%d has no task for node %s", j.key.job, order.Step, a.conf.Node)
+		return nil, nil, fmt.Errorf("step %d.%d has no task for node %s", j.key.job, order.Step, a.conf.Node)
 	}
 	spec.Umask = uint32(order.Here.Umask) & 0o777
 	if spec.Rlimits, err = rlimits(order.Here.Rlimits); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	spec.Pty = slice.Winsize{Rows: uint16(order.Rows), Cols: uint16(order.Cols)}
 	common := taskenv.New(order.Env)
@@ -112,7 +117,13 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 	for i := range envs {
 		envs[i] = common.Clone()
 	}
-	a.gear.tellTasks(envs, heldByStep(order), order.GpuBind, nil, a.gear.shuts(spec, order.Here))
+	cpuLists := make([]string, len(order.Tasks))
+	if slices.Contains(a.liveConf().TaskPlugin, "task/affinity") {
+		if cpuLists, err = a.confine.bind(order, j.here.CpuSet); err != nil {
+			return nil, nil, err
+		}
+	}
+	words := a.gear.tellTasks(envs, order, cpusOf(cpuLists, cmp.Or(order.CpuSet, j.here.CpuSet)), a.gear.shuts(spec, order.Here))
 	for _, env := range envs {
 		a.tellMPS(env, j)
 	}
@@ -121,12 +132,6 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 		own := &spec.Cgroup.Levels[n-1].Limits
 		own.Devices = a.gear.rules(false, heldByStep(order))
 		own.CPUSet, own.MemorySet = order.CpuSet, a.confine.memoryNodes(order.CpuSet)
-	}
-	cpuLists := make([]string, len(order.Tasks))
-	if slices.Contains(a.liveConf().TaskPlugin, "task/affinity") {
-		if cpuLists, err = a.confine.bind(order, j.here.CpuSet); err != nil {
-			return nil, err
-		}
 	}
 	for i, t := range order.Tasks {
 		names := a.fileNames(j, slurm.StepID(order.Step), int(t.Rank), int(order.StepNodeIndex))
@@ -174,7 +179,22 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, error) 
 		}
 		spec.Tasks = append(spec.Tasks, task)
 	}
-	return spec, nil
+	return spec, words, nil
+}
+
+// cpusOf reads the CPUs each task is bound to, or else those of the step.
+func cpusOf(lists []string, step string) [][]int {
+	out := make([][]int, len(lists))
+	for i, text := range lists {
+		set, err := slurm.ParseIndexSet(cmp.Or(text, step), 1<<16)
+		if err != nil {
+			continue // not bound
+		}
+		for c := range set.All() {
+			out[i] = append(out[i], int(c))
+		}
+	}
+	return out
 }
 
 // stepInput is where a task's standard input comes from: srun, which feeds one

@@ -143,8 +143,7 @@ func StepEnv(j *Job, s *Step, opts *slurm.JobOptions, cfg *Config) []string {
 		e.set("SLURM_OVERCOMMIT", "1")
 	}
 	e.given("SLURM_CPU_FREQ_REQ", capitals(opts.CPUFreq))
-	e.given("SLURM_GPU_BIND", opts.GPUBind)
-	e.given("SLURM_GPU_FREQ", opts.GPUFreq)
+	e.counted("SLURM_NTASKS_PER_TRES", int64(opts.NTasksPerGPU))
 	if j.ArrayID != 0 {
 		e.num("SLURM_ARRAY_JOB_ID", int64(j.ArrayID))
 		e.num("SLURM_ARRAY_TASK_ID", int64(j.TaskID))

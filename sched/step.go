@@ -115,6 +115,9 @@ func newStepWish(j *Job, o *slurm.JobOptions, cfg *Config) (*stepWish, error) {
 	if err := w.devices(o); err != nil {
 		return nil, err
 	}
+	if gpus := o.GPUs.Total("gpu"); o.NTasksPerGPU > 0 && gpus > 0 && !o.Given["ntasks"] {
+		w.tasks = o.NTasksPerGPU * int(gpus)
+	}
 	w.size(o)
 	if w.minNodes > len(j.Alloc) {
 		return nil, refuse(slurm.ErrnoRequestedNodeConfigUnavailable, "step wants %d nodes of the %d of job %d", w.minNodes, len(j.Alloc), j.ID)
@@ -160,19 +163,28 @@ func (w *stepWish) where(o *slurm.JobOptions) error {
 // devices reads what generic resources the step asks for. When nothing is said
 // it has all of its job's.
 func (w *stepWish) devices(o *slurm.JobOptions) error {
-	gres := slices.DeleteFunc(slices.Clone(o.Gres), func(g slurm.GresItem) bool { return g.Name == "none" || g.Count == 0 })
-	w.perNode = slices.Concat(gres, o.GPUsPerNode)
-	w.perTask, w.perStep = o.GPUsPerTask, o.GPUs
-	if len(w.perTask) > 0 && o.NTasks > 0 {
+	some := func(list slurm.Gres) slurm.Gres {
+		return slices.DeleteFunc(slices.Clone(list), func(g slurm.GresItem) bool { return g.Name == "none" || g.Count == 0 })
+	}
+	w.perNode = slices.Concat(some(o.Gres), some(o.GPUsPerNode))
+	w.perTask, w.perStep = some(o.GPUsPerTask), some(o.GPUs)
+	switch {
+	case len(w.perTask) > 0 && o.NTasks > 0:
 		w.perStep = nil // the tasks say how many
+	case o.Given["gres"]:
+		w.perStep = nil // what it is to have on a node, though its environment has its job's number
 	}
 	w.asked = slices.Concat(w.perNode, w.perTask, w.perStep)
-	w.allGres = len(w.asked) == 0 && !o.Given["gres"]
+	w.allGres = len(w.asked) == 0 && !o.Given["gres"] && len(o.GPUs) == 0
 	for _, g := range w.asked {
 		most, sum := int64(0), int64(0)
 		for i := range w.job.Alloc {
 			n := countGres(w.job.Alloc[i].Gres, g)
 			most, sum = max(most, n), sum+n
+		}
+		if g.Type != "" && !w.job.asksForType(g) {
+			return refuse(slurm.ErrnoInvalidGres, "step wants %s, job %d did not ask for that type", g, w.job.ID).
+				with("Step requested GRES (%s:%s) not found in the job", g.Name, g.Type)
 		}
 		bad := refuse(slurm.ErrnoInvalidGres, "step wants %s, job %d has %d of it, at most %d on a node", g, w.job.ID, sum, most)
 		switch {
@@ -181,10 +193,21 @@ func (w *stepWish) devices(o *slurm.JobOptions) error {
 		case slices.Contains(w.perNode, g) && g.Count > most:
 			return bad.with("Step requested gres_per_node=%s is more than the job's", g)
 		case slices.Contains(w.perStep, g) && g.Count > sum:
-			return bad
+			return bad.with("Step requested gres=%s is more than the job's gres=%s:%d", g, gresItemName(g), sum)
 		}
 	}
 	return nil
+}
+
+// asksForType reports whether a job was asked for with a type of GPU, or of what else
+// it is. Of one that says nothing of types a step does not either.
+func (j *Job) asksForType(g slurm.GresItem) bool {
+	for _, list := range []slurm.Gres{j.Need.GresPerNode, j.Need.GresPerJob, j.Need.GresPerTask} {
+		if slices.ContainsFunc(list, func(have slurm.GresItem) bool { return have.Name == g.Name && have.Type == g.Type }) {
+			return true
+		}
+	}
+	return false
 }
 
 // size works out how many tasks and nodes the step has where it does not say.
@@ -446,6 +469,9 @@ func (w *stepWish) lay(s *Step, chosen []stepRoom) {
 			n.Mem = w.memNode
 		case w.memCPU > 0:
 			n.Mem = min(w.memCPU*slurm.MB(max(len(ranks[i])*w.cpt, 1)), r.free)
+			if !w.exact && !w.overlap {
+				n.Mem = min(w.memCPU*slurm.MB(n.CPUs), r.free) // that of all CPUs it has
+			}
 			s.MemPerNode = max(s.MemPerNode, n.Mem)
 		}
 		want := slices.Clone(w.perNode)

@@ -3,6 +3,7 @@ package slurm
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // verifyGres checks that what is asked of GPUs can be true at once, as Slurm's
@@ -14,10 +15,8 @@ func (r *optionReader) verifyGres() error {
 		errors.As(r.badGres, &code)
 		return r.errorf(1, "%s", code.Error())
 	}
-	for _, g := range []Gres{job.Gres, job.GPUs, job.GPUsPerNode, job.GPUsPerSocket, job.GPUsPerTask} {
-		if mixesTypes(g) {
-			return r.errorf(1, "%s", ErrnoInvalidGresType.Error())
-		}
+	if mixesTypes(slices.Concat(job.Gres, job.GPUs, job.GPUsPerNode, job.GPUsPerSocket, job.GPUsPerTask)) {
+		return r.errorf(1, "%s", ErrnoInvalidGresType.Error())
 	}
 	if r.cmd == Srun && job.JobID != "" {
 		return nil
@@ -77,12 +76,14 @@ func (r *optionReader) gpuConflict() string {
 		return "Failed to validate job spec, --gpus not multiple of --gpus-per-task"
 	case perTask > 0 && total > 0 && tasks > 0 && total/perTask != tasks:
 		return "Failed to validate job spec. Based on --gpus and --gpus-per-task number of requested tasks differ from -n/--ntasks."
+	case perNode > 0 && total > 0 && total < perNode:
+		return "Failed to ensure --gpus >= --gres=gpu/--gpus-per-node >= --gpus-per-socket"
 	case perNode > 0 && total > 0 && total%perNode != 0:
 		return "Failed to validate job spec, --gpus is not multiple of --gres=gpu/--gpus-per-node"
 	case perNode > 0 && total > 0 && r.given("nodes") && (total/perNode < low || total/perNode > high):
 		return fmt.Sprintf("Failed to validate job spec. Based on --gpu and --gres=gpu/--gpus-per-node required nodes (%d)"+
 			" doesn't fall between min_nodes (%d) and max_nodes (%d) boundaries.", total/perNode, low, high)
-	case total > 0 && r.given("nodes") && total < low:
+	case r.given("nodes") && slices.ContainsFunc(job.GPUs, func(g GresItem) bool { return g.Count > 0 && g.Count < low }):
 		return "Failed to validate job spec, --gpus < -N"
 	case job.NTasksPerGPU > 0 && !asked && tasks == 0 && !r.given("nodes"):
 		return "gres_job_state_validate: --ntasks-per-tres needs either a GRES GPU specification or a node/ntask specification"

@@ -91,6 +91,8 @@ func Run(env *cli.Env) int {
 		case errors.As(err, &busy):
 			env.Infof("Job allocation %d has been revoked.", busy.Job)
 			env.Errorf("Unable to allocate resources: %s", cli.Reason(err))
+		case errors.Is(err, slurm.ErrnoInvalidGres):
+			env.Errorf("%s", cli.Reason(err)) // which Slurm's commands find by themselves
 		default:
 			env.Errorf("Job submit/allocate failed: %s", cli.Reason(err))
 		}

@@ -219,6 +219,10 @@ func send(env *cli.Env, req *rinkpb.SubmitRequest, o slurm.ClientOptions, cluste
 		for _, d := range reply.Status.Details {
 			env.Errorf("%s", d)
 		}
+		if errors.Is(err, slurm.ErrnoInvalidGres) {
+			env.Errorf("%s", cli.Reason(err)) // which Slurm's commands find by themselves
+			return 1
+		}
 		env.Errorf("Batch job submission failed: %s", cli.Reason(err))
 		return 1
 	}

@@ -2,6 +2,7 @@ package scontrol
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,7 +68,9 @@ func (c *call) stepRecord(s *show.Step) string {
 	r.put("StepId", v.StepID(s), "UserId", strconv.FormatUint(uint64(j.UID), 10), "StartTime", v.Time(s.Start, "Unknown"), "TimeLimit", limit)
 	r.line("State", s.State.String(), "Partition", string(j.Partition), "NodeList", show.Or(s.NodeText(), show.Null))
 	r.line("Nodes", strconv.Itoa(len(s.Nodes)), "CPUs", strconv.Itoa(s.CPUs()), "Tasks", strconv.Itoa(s.Tasks), "Name", s.Name, "Network", show.Or(j.Spec.Network, show.Null))
-	r.line("TRES", show.Or(s.Held().String(), show.Null))
+	held := strings.Split(s.Held().String(), ",")
+	slices.Sort(held) // as Slurm writes those of steps
+	r.line("TRES", show.Or(strings.Join(held, ","), show.Null))
 	r.line("ResvPorts", show.Null)
 	dist := "Block"
 	if s.Distribution != "" {
@@ -75,8 +78,8 @@ func (c *call) stepRecord(s *show.Step) string {
 	}
 	r.line("CPUFreqReq", show.Or(j.Spec.CPUFreq, "Default"), "Dist", dist)
 	r.line("SrunHost:Pid", fmt.Sprintf("%s:%d", j.SubmitHost, j.SubmitPID))
-	if len(s.Gres) > 0 {
-		r.line("TresPerNode", s.Gres.Display())
+	if list := s.PerNode(); len(list) > 0 {
+		r.line("TresPerNode", list.Display())
 	}
 	return r.close()
 }

@@ -309,7 +309,7 @@ func tresBind(j *show.Job) string {
 	if j.Spec.TRESBind != "" {
 		return j.Spec.TRESBind
 	}
-	return prefixed("gres/gpu:", j.Spec.GPUBind)
+	return prefixed("gpu:", j.Spec.GPUBind)
 }
 
 func exclusive(j *show.Job) string {

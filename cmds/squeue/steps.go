@@ -27,7 +27,7 @@ func stepColumns() []stepColumn {
 	constant := func(names, header, value string) stepColumn {
 		return stepText(0, names, header, func(*step) string { return value })
 	}
-	gres := func(s *step) string { return show.Or(s.Gres.Display(), show.Null) }
+	gres := func(s *step) string { return show.Or(s.PerNode().Display(), show.Null) }
 	list := []stepColumn{
 		stepText(0, "ArrayJobId", "ARRAY_JOB_ID", func(s *step) string { return s.Job.ArrayJobID().String() }),
 		stepCol(0, "ArrayTaskId", "ARRAY_TASK_ID", func(v *show.View, s *step) string { return v.ArrayTask(s.Job) }),

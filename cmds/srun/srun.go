@@ -123,6 +123,10 @@ func start(env *cli.Env, s *run) int {
 		if errors.As(err, &revoked) {
 			env.Infof("Job has been cancelled")
 		}
+		if errors.Is(err, slurm.ErrnoInvalidGres) {
+			env.Errorf("%s", cli.Reason(err)) // which Slurm's commands find by themselves
+			return submit.FailureCode(env, err)
+		}
 		env.Errorf("Unable to allocate resources: %s", cli.Reason(err))
 		return submit.FailureCode(env, err)
 	}
@@ -454,6 +458,9 @@ func (s *run) create(id slurm.JobID, req *rinkpb.CreateStepRequest) (*rinkpb.Cre
 				env.Errorf("Unable to confirm allocation for job %d: %s", id, cli.Reason(err))
 				env.Infof("Check SLURM_JOB_ID environment variable. Expired or invalid job %d", id)
 				return nil, 1
+			}
+			for _, line := range a.reply.Status.Details {
+				env.Errorf("%s", line)
 			}
 			env.Errorf("Unable to create step for job %d: %s", id, cli.Reason(err))
 			return nil, 1

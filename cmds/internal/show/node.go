@@ -94,6 +94,11 @@ func (n *Node) GresUsedText() string {
 		}
 		list[i] = used
 	}
+	for _, u := range n.UsedGres {
+		if u.Count == 0 { // a kind the cluster has and this node has not
+			list = append(list, slurm.NodeGres{GresItem: slurm.GresItem{Name: u.Name}})
+		}
+	}
 	return slurm.NodeGresText(list)
 }
 

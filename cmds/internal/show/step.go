@@ -1,6 +1,7 @@
 package show
 
 import (
+	"slices"
 	"time"
 
 	"github.com/runink/rink/sched"
@@ -74,6 +75,15 @@ func (s *Step) HeldNodes() []sched.NodeName {
 
 // NodeText prints the step's nodes in ranges.
 func (s *Step) NodeText() string { return CompressNodes(s.HeldNodes()) }
+
+// PerNode is what the step asked for on each node, or of one that said nothing and has
+// all of its job's what its job did.
+func (s *Step) PerNode() slurm.Gres {
+	if len(s.Gres) > 0 || s.ID == slurm.StepBatch || s.ID == slurm.StepExtern || !slices.ContainsFunc(s.Nodes, func(n sched.StepNode) bool { return len(n.Gres) > 0 }) {
+		return s.Gres
+	}
+	return slices.Concat(s.Job.Spec.Gres, s.Job.Spec.GPUsPerNode)
+}
 
 // CPUs returns how many CPUs the step has.
 func (s *Step) CPUs() int {

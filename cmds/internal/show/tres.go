@@ -103,6 +103,9 @@ type gresCount struct {
 func newGresCount() *gresCount { return &gresCount{} }
 
 func (g *gresCount) add(name, typ string, n int64) {
+	if n == 0 {
+		return
+	}
 	if g.count == nil {
 		g.count = map[string]int64{}
 	}

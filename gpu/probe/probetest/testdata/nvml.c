@@ -51,6 +51,7 @@ static char driver[64];
 static int cuda;
 static struct timespec stamp;
 static off_t stamp_size;
+static ino_t stamp_file; /* a description is replaced whole, by another file */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void word(char *to, size_t size, const char *value)
@@ -111,13 +112,14 @@ static int load(void)
 	struct stat st;
 	if (!path || stat(path, &st))
 		return 0;
-	if (st.st_mtim.tv_sec == stamp.tv_sec && st.st_mtim.tv_nsec == stamp.tv_nsec && st.st_size == stamp_size)
+	if (st.st_mtim.tv_sec == stamp.tv_sec && st.st_mtim.tv_nsec == stamp.tv_nsec && st.st_size == stamp_size && st.st_ino == stamp_file)
 		return 1;
 	FILE *f = fopen(path, "r");
 	if (!f)
 		return 0;
 	stamp = st.st_mtim;
 	stamp_size = st.st_size;
+	stamp_file = st.st_ino;
 	n_gpus = n_instances = n_processes = n_xids = 0;
 	memset(links, 0, sizeof links);
 	for (int a = 0; a < GPUS; a++)
