@@ -359,6 +359,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		up.spec.Licenses = value
 		request("licenses")
 	case "contiguous":
+		if !up.operator {
+			return slurm.ErrnoAccessDenied
+		}
 		up.spec.Contiguous = value == "1" || strings.EqualFold(value, "yes")
 		request("contiguous")
 	case "oversubscribe", "shared":
@@ -377,6 +380,68 @@ func (up *jobUpdate) word(key, value, op string) error {
 		up.spec.MailUser = value
 	case "mailtype":
 		up.spec.MailTypes = strings.Split(strings.ToUpper(value), ",")
+	default:
+		return up.rare(key, value, request)
+	}
+	return nil
+}
+
+// rare are the keys that few people change.
+func (up *jobUpdate) rare(key, value string, request func(string)) error {
+	count := func(name string, to *int) error {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 0 {
+			return fmt.Errorf("Invalid %s value: %s: %w", key, value, slurm.ErrnoError)
+		}
+		*to = n
+		request(name)
+		return nil
+	}
+	wait := func(text string) error {
+		d, err := slurm.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("Invalid %s value: %s: %w", key, text, slurm.ErrnoInvalidTime)
+		}
+		up.spec.SwitchesWait = d
+		request("switches")
+		return nil
+	}
+	switch key {
+	case "tasksper", "tasks", "taskspernode", "corespec", "threadspec", "reboot", "sitefactor":
+		if !up.operator {
+			return slurm.ErrnoAccessDenied
+		}
+		return fmt.Errorf("Invalid input: %s: %w", key, slurm.ErrnoError)
+	case "delayboot":
+		d, err := slurm.ParseDuration(value)
+		if err != nil {
+			return fmt.Errorf("Invalid DelayBoot value: %s: %w", value, slurm.ErrnoInvalidTime)
+		}
+		up.spec.DelayBoot = d
+		request("delay-boot")
+	case "prefer":
+		up.spec.Prefer = value
+		request("prefer")
+	case "reqsockets":
+		return count("sockets-per-node", &up.spec.SocketsPerNode)
+	case "reqcores":
+		return count("cores-per-socket", &up.spec.CoresPerSocket)
+	case "reqthreads":
+		return count("threads-per-core", &up.spec.ThreadsPerCore)
+	case "switches":
+		n, most, timed := strings.Cut(value, "@")
+		value = n
+		if err := count("switches", &up.spec.Switches); err != nil || !timed {
+			return err
+		}
+		return wait(most)
+	case "wait-for-switch":
+		seconds, err := strconv.ParseUint(value, 10, 31)
+		if err != nil {
+			return fmt.Errorf("Invalid wait-for-switch value: %s: %w", value, slurm.ErrnoError)
+		}
+		up.spec.SwitchesWait = slurm.Duration(seconds)
+		request("switches")
 	default:
 		return fmt.Errorf("Invalid input: %s: %w", key, slurm.ErrnoError)
 	}

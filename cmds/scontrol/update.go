@@ -91,13 +91,12 @@ var jobKeys = []struct {
 	{"Account", 2, ""}, {"AdminComment", 3, ""}, {"ArrayTaskThrottle", 10, ""}, {"BurstBuffer", 1, ""}, {"Clusters", 8, ""}, {"ClusterFeatures", 8, ""},
 	{"Comment", 3, ""}, {"Conn-Type", 9, ""}, {"Contiguous", 3, ""}, {"CoreSpec", 4, ""}, {"CPUsPerTask", 9, ""}, {"CPUs/Task", 9, "cpuspertask"},
 	{"Deadline", 3, ""}, {"DelayBoot", 3, ""}, {"Dependency", 1, ""}, {"EligibleTime", 2, "starttime"}, {"EndTime", 2, ""}, {"ExcNodeList", 3, ""},
-	{"Extra", 2, ""}, {"Features", 1, ""}, {"Gres", 2, ""}, {"JobName", 4, ""}, {"Licenses", 1, ""}, {"MailType", 5, ""}, {"MailUser", 5, ""},
+	{"Features", 1, ""}, {"Gres", 2, ""}, {"JobName", 4, ""}, {"Licenses", 1, ""}, {"MailType", 5, ""}, {"MailUser", 5, ""},
 	{"MCSLabel", 3, ""}, {"MinCPUsNode", 4, ""}, {"MinMemoryCPU", 10, ""}, {"MinMemoryNode", 10, ""}, {"MinTmpDiskNode", 4, ""}, {"Name", 2, "jobname"},
 	{"Nice", 2, ""}, {"NodeList", 8, ""}, {"NumCPUs", 6, ""}, {"NumNodes", 4, ""}, {"NumTasks", 8, ""}, {"OverSubscribe", 2, ""}, {"Partition", 2, ""},
 	{"Prefer", 3, ""}, {"Priority", 2, ""}, {"QOS", 3, ""}, {"Reboot", 3, ""}, {"ReqCores", 8, ""}, {"ReqCPUs", 8, "numcpus"}, {"ReqNodeList", 8, ""},
 	{"ReqNodes", 8, "numnodes"}, {"ReqProcs", 8, "numcpus"}, {"ReqSockets", 8, ""}, {"ReqThreads", 8, ""}, {"Requeue", 4, ""},
-	{"ReservationName", 3, ""}, {"ResetAccrueTime", 4, ""}, {"Shared", 2, "oversubscribe"}, {"SiteFactor", 1, ""}, {"StartTime", 2, ""}, {"StdErr", 6, ""},
-	{"StdIn", 5, ""}, {"StdOut", 6, ""}, {"Switches", 5, ""}, {"SystemComment", 3, ""}, {"TasksPerNode", 2, ""}, {"ThreadSpec", 4, ""}, {"TimeLimit", 5, ""},
+	{"ReservationName", 3, ""}, {"ResetAccrueTime", 4, ""}, {"Shared", 2, "oversubscribe"}, {"SiteFactor", 1, ""}, {"StartTime", 2, ""}, {"StdOut", 6, ""}, {"Switches", 5, ""}, {"TasksPerNode", 2, ""}, {"ThreadSpec", 4, ""}, {"TimeLimit", 5, ""},
 	{"TimeMin", 5, ""}, {"TresPerNode", 8, "gres"}, {"UserID", 4, ""}, {"wait-for-switch", 4, ""}, {"WCKey", 1, ""}, {"WorkDir", 2, ""},
 }
 
