@@ -17,7 +17,7 @@ import (
 
 // faultMore are the settings under which faults show: nodes are given up soon, and
 // what is lost comes back soon.
-const faultMore = "SlurmdTimeout=10\nAuthInfo=cred_expire=2\nMinJobAge=3600"
+const faultMore = "SlurmdTimeout=4\nAuthInfo=cred_expire=2\nMinJobAge=3600"
 
 // faultJob writes down that it started, which incarnation it is, and where. Some stay
 // for a while, so that there is something to lose with a node.
