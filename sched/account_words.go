@@ -366,6 +366,12 @@ func shortWord(name string) string {
 		return "MaxWall"
 	case "MinPrioThreshold":
 		return "MinPrioThresh"
+	case "MaxCPUsPerJob":
+		return "MaxCPUs"
+	case "MaxJobsPerUser", "MaxSubmitJobsPerUser":
+		return strings.TrimSuffix(name, "PerUser") + "PU"
+	case "MaxJobsPerAccount", "MaxSubmitJobsPerAccount":
+		return strings.TrimSuffix(name, "PerAccount") + "PA"
 	}
 	return name
 }
@@ -383,6 +389,8 @@ func (a *Accounts) tresValue(def *WordDef, w AccountWord) (slurm.TRES, error) {
 		key, _, ok := strings.Cut(part, "=")
 		switch {
 		case part == "":
+		case !ok && strings.Trim(part, "0123456789") == "":
+			return nil, badWord(w, "slurmdb_format_tres_str: no value given as TRES type/id.")
 		case !ok:
 			return nil, badWord(w, "slurmdb_format_tres_str: no TRES id found for %s", part)
 		case !a.KnownTRES(key):
@@ -522,7 +530,9 @@ func (a *Accounts) CheckWord(qos bool, w AccountWord, word string) error {
 	case def.Kind == WordFloat:
 		_, err = floatValue(def, w)
 	case def.Kind == WordWall:
-		_, err = wallValue(def, w)
+		if _, bad := wallValue(def, w); bad != nil {
+			err = badWord(w, " Bad %s time format: %s%s%s", shortWord(def.Name), word, w.Op, w.Value)
+		}
 	case def.Kind == WordCount && def.TRES == "":
 		_, err = countValue(def, w)
 	default:

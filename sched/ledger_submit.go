@@ -185,6 +185,10 @@ func (b *bar) alone(have *account, f tresLimit, kind int, most int64) (int64, bo
 		return b.want[kind], b.want[kind] > most
 	case grpRunMins:
 		return b.minsOf(kind), b.minsOf(kind) > most
+	case grpMins:
+		if n := b.minsOf(kind); n > most {
+			return n, true
+		}
 	}
 	return b.is(holder{all: have}, f, kind, most)
 }
@@ -195,6 +199,9 @@ func (b *bar) usedUp(have *account, of *bounds, words *[numLimits]slurm.Reason, 
 		return because(words[maxWall], Obstacle{What: numNames[maxWall], Where: where, Asked: b.asksFor(), There: most})
 	}
 	if most := of.num[grpWall]; most >= 0 && counts(grpWall) {
+		if b.tooLong(most) {
+			return because(words[grpWall], Obstacle{What: numNames[grpWall], Where: where, Asked: b.asksFor(), There: most})
+		}
 		if used := have.usedBy(b.l.wallAt(), b.moment); used >= float64(most) {
 			return because(words[grpWall], Obstacle{What: numNames[grpWall], Where: where, Asked: int64(used), There: most})
 		}

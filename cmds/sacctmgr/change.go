@@ -42,7 +42,7 @@ func (c *call) add(words []string) {
 		return
 	}
 	r := newRequest(entity)
-	r.out, r.adding = true, true
+	r.out = true
 	limits, first := false, words[1:]
 	for i, w := range first {
 		key, _, _, ok := cut(w)
@@ -407,6 +407,9 @@ func (c *call) modify(words []string) {
 		}
 	}
 	if c.complain(r) {
+		if r.refused && len(r.set) == 0 {
+			c.fail("You didn't give me anything to set")
+		}
 		return
 	}
 	if usage != nil {

@@ -20,9 +20,9 @@ type request struct {
 	flags  map[string]bool   // withassoc, tree, ...
 	more   map[string]string // conditions of the rarer entities: start, actor, nodes, ...
 
-	wrong  []string // what is said of words that mean nothing
-	adding bool
-	out    bool // it is said on stdout, as Slurm does for QOS
+	wrong   []string // what is said of words that mean nothing
+	refused bool     // a value was, which leaves nothing to set
+	out     bool     // it is said on stdout, as Slurm does for QOS
 }
 
 func newRequest(entity string) *request {
@@ -262,7 +262,8 @@ func (r *request) badValue(err, unknown error, def *sched.WordDef) error {
 	if def.Name == "Preempt" {
 		return fmt.Errorf("%s", text)
 	}
-	if r.entity == "qos" && r.adding {
+	if r.entity == "qos" {
+		r.refused = r.refused || strings.Contains(text, "Invalid value for")
 		return errors.New(text)
 	}
 	return fmt.Errorf("%s\n%w", text, unknown)
