@@ -2,6 +2,7 @@ package ctld
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -149,7 +150,8 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 	return nil, slurm.ErrnoNotSupported
 }
 
-// top moves a job to the head of its owner's pending jobs: it takes the
+// top moves a job to the head of its owner's pending jobs of the same partition,
+// account and QOS, as Slurm's manual says: it takes the
 // highest priority among them and the others give way by their nice values, so
 // that nobody else's place changes.
 func (c *controller) top(t *state.State, tg target, u auth.User) (state.Command, error) {
@@ -165,7 +167,8 @@ func (c *controller) top(t *state.State, tg target, u auth.User) (state.Command,
 	}
 	best := j.Priority
 	for other := range t.Pending() {
-		if other.UID == j.UID && other.Priority > best && other.HeldBy == sched.HeldByNobody {
+		alike := other.UID == j.UID && other.Account == j.Account && other.QOS == j.QOS && slices.Equal(other.Partitions, j.Partitions)
+		if alike && other.Priority > best && other.HeldBy == sched.HeldByNobody {
 			best = other.Priority
 		}
 	}

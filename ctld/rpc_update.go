@@ -139,6 +139,11 @@ func (up *jobUpdate) again(t *state.State) error {
 	if err != nil {
 		return err
 	}
+	if asked.QOS != up.j.QOS {
+		if err := t.Limits().Denies(fresh, up.now); err != nil {
+			return slurm.ErrnoAccountingPolicy
+		}
+	}
 	if fresh.AssocID != up.j.AssocID {
 		up.change.Assoc = &fresh.AssocID
 	}
@@ -181,7 +186,7 @@ func (up *jobUpdate) word(key, value, op string) error {
 		if value != "" {
 			var err error
 			if n, err = strconv.Atoi(value); err != nil {
-				return fmt.Errorf("Invalid nice value, must be between -2147483645 and 2147483645: %w", slurm.ErrnoError)
+				return fmt.Errorf("Nice value out of range (+/- 2147483645). Value ignored: %w", slurm.ErrnoError)
 			}
 		}
 		if n < 0 && !up.operator {

@@ -91,6 +91,27 @@ func (l *Ledger) admit(j *Job, now time.Time) error {
 	return nil
 }
 
+// Denies says why a job may not come under the QOS it has: one that denies at once
+// what could never start does so too when a waiting job is moved to it.
+func (l *Ledger) Denies(j *Job, now time.Time) error {
+	if !l.Enforced() || !l.limited() {
+		return nil
+	}
+	b := bar{l: l, j: j, assoc: l.find(j), qos: l.pair(j, j.Partition), limit: j.TimeLimit, moment: l.moment(now)}
+	for _, at := range b.qos {
+		if at < 0 || !l.quality[at].deny {
+			continue
+		}
+		l.m.take(j, nil)
+		l.m.place(l.want, l.kinds, l.weighing(j.Partition))
+		if w := b.never(); !w.IsZero() {
+			return violates(w)
+		}
+		return nil
+	}
+	return nil
+}
+
 // submitted looks at how many jobs the i-th QOS lets be submitted.
 func (b *bar) submitted(i int, more int64) Why {
 	q := b.bounds(i)

@@ -176,7 +176,10 @@ func (c *call) load(words []string) {
 		return
 	}
 	if !c.o.quiet {
-		c.print("sacctmgr: Done adding cluster in usec=%d\n", c.env.Now().Sub(began).Microseconds())
+		if err := c.flush(); err != nil {
+			c.fail("%v", err)
+		}
+		c.warn("sacctmgr: Done adding cluster in usec=%d", c.env.Now().Sub(began).Microseconds())
 	}
 }
 

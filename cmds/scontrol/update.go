@@ -201,7 +201,7 @@ func (c *call) checkJobChange(kv *rinkpb.KeyValue) error {
 		kv.Value = utc(at)
 	case "nice":
 		if n, err := strconv.Atoi(kv.Value); kv.Value != "" && (err != nil || n < -2147483645 || n > 2147483645) {
-			return fmt.Errorf("Invalid nice value, must be between -2147483645 and 2147483645")
+			return fmt.Errorf("Nice value out of range (+/- 2147483645). Value ignored")
 		}
 	case "priority":
 		if _, err := strconv.ParseUint(kv.Value, 10, 32); err != nil {

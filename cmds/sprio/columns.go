@@ -43,7 +43,12 @@ func columns() []show.Column[*view, row] {
 		}
 		out = append(out,
 			show.Column[*view, row]{Letter: small, Header: header, Compare: byNumber(func(_ *view, r row) float64 { return of(r) }),
-				Value: value(func(_ *view, r row) string { return fmt.Sprintf("%.7f", of(r)) })},
+				Value: value(func(v *view, r row) string {
+					if weight(v.w) == 0 {
+						return "0.0000000" // what counts for nothing is not worked out
+					}
+					return fmt.Sprintf("%.7f", of(r))
+				})},
 			show.Column[*view, row]{Letter: great, Header: header,
 				Compare: byNumber(func(v *view, r row) float64 { return of(r) * float64(weight(v.w)) }),
 				Value:   value(func(v *view, r row) string { return whole(of(r) * float64(weight(v.w))) })})
@@ -80,7 +85,7 @@ func columns() []show.Column[*view, row] {
 		}},
 		show.Column[*view, row]{Letter: 'T', Header: "TRES", Value: func(v *view, r row) string {
 			if r == nil {
-				return tres(v.w.GetTres(), func(f *rinkpb.TRESFactor) string { return whole(f.Weight) })
+				return show.Or(tres(v.w.GetTres(), func(f *rinkpb.TRESFactor) string { return whole(f.Weight) }), show.Null)
 			}
 			return tres(r.Tres, func(f *rinkpb.TRESFactor) string { return whole(f.Value * f.Weight) })
 		}})

@@ -64,7 +64,7 @@ func parse(env *cli.Env) (*options, error) {
 			o.encoding = name
 		}
 	}
-	given, words, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
+	given, _, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
 	for _, g := range given {
 		o.set(g.Name(), g.Value)
 		if o.done != "" {
@@ -73,9 +73,6 @@ func parse(env *cli.Env) (*options, error) {
 	}
 	if err != nil {
 		return nil, err
-	}
-	if len(words) > 0 {
-		return nil, mistake(env, "Unknown arguments:\n%s: error:  %s", env.Name, strings.Join(words, " "))
 	}
 	return o, nil
 }

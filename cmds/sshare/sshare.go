@@ -89,6 +89,9 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient) int {
 	}
 	w := bufio.NewWriter(env.Stdout)
 	defer w.Flush()
+	if o.clusters != "" {
+		fmt.Fprintf(w, "CLUSTER: %s\n", reply.Cluster)
+	}
 	p := printer{w, o, columns}
 	if !o.noHeader {
 		p.header()

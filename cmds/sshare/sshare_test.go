@@ -133,8 +133,7 @@ func TestRequestNamesWhatIsAskedFor(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"-o nosuch", "sshare: error: Invalid field requested: \"nosuch\"\n"},
-		{"-o account%x", "sshare: error: Invalid field requested: \"account%x\"\n"},
-		{"chem", "sshare: error: Unknown arguments:\nsshare: error:  chem\n"},
+		{"--nosuch", "sshare: unrecognized option '--nosuch'\nTry \"sshare --help\" for more information\n"},
 	} {
 		env, stdout, stderr := showtest.Env("sshare", strings.Fields(c.args))
 		if code := Run(env); code != 1 || stderr.String() != strings.TrimPrefix(c.want, ",") || stdout.Len() > 0 {
