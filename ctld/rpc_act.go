@@ -2,7 +2,6 @@ package ctld
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -23,17 +22,14 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 	var owner []int
 	c.s.barn.Read(func(t *state.State) {
 		type named struct {
-			what string
-			list []target
+			what   string
+			list   []target
+			absent *rinkpb.Outcome // for what was named and is not there
 		}
 		var all []named
 		for _, ref := range req.Refs {
-			list, err := find(t, ref)
-			if err != nil {
-				reply.Outcomes = append(reply.Outcomes, &rinkpb.Outcome{What: refName(ref), Job: ref.Job, Status: refuse(err)})
-				continue
-			}
-			all = append(all, named{refName(ref), list})
+			list, _ := find(t, ref)
+			all = append(all, named{what: refName(ref), list: list, absent: absent(t, ref, list)})
 		}
 		for _, name := range req.Names {
 			var list []target
@@ -42,24 +38,27 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 					list = append(list, target{job: j})
 				}
 			}
-			all = append(all, named{name, list})
+			all = append(all, named{what: name, list: list})
 		}
 		for _, n := range all {
 			for _, tg := range n.list {
 				if len(n.list) > 1 && tg.job.State.Ended() {
 					continue
 				}
-				out := &rinkpb.Outcome{What: n.what, Job: uint32(tg.job.ID), Status: &rinkpb.Status{}}
+				out := outcomeOf(n.what, tg)
 				reply.Outcomes = append(reply.Outcomes, out)
-				cmd, err := c.act(t, req, tg, u)
+				some, err := c.act(t, req, tg, u)
 				if err != nil {
 					out.Status = refuse(err)
 					continue
 				}
-				if cmd != nil {
+				for _, cmd := range some {
 					cmds = append(cmds, cmd)
 					owner = append(owner, len(reply.Outcomes)-1)
 				}
+			}
+			if n.absent != nil {
+				reply.Outcomes = append(reply.Outcomes, n.absent)
 			}
 		}
 	})
@@ -77,10 +76,15 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 	return reply, nil
 }
 
-// act is the command for one record, or the reason it cannot be done.
-func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u auth.User) (state.Command, error) {
+// act is what is to be done to one record, or the reason it cannot be.
+func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u auth.User) ([]state.Command, error) {
+	one := func(cmd state.Command) ([]state.Command, error) { return []state.Command{cmd}, nil }
 	j, op := tg.job, c.s.operatorOf(u, tg.job)
 	if !op && j.UID != u.UID {
+		switch req.Action {
+		case rinkpb.ActRequest_HOLD, rinkpb.ActRequest_UHOLD, rinkpb.ActRequest_RELEASE:
+			return nil, slurm.ErrnoUserIDMissing
+		}
 		return nil, slurm.ErrnoAccessDenied
 	}
 	pending := j.State.Base() == slurm.JobPending
@@ -99,7 +103,7 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 		if j.HeldBy == sched.HeldByAdmin && !op {
 			return nil, nil // a user's hold adds nothing to an operator's
 		}
-		return state.UpdateJob{Job: j.ID, Tasks: tg.tasks, Change: state.JobChange{Hold: &by}}, nil
+		return one(changeOf(tg, state.JobChange{Hold: &by}))
 	case rinkpb.ActRequest_RELEASE:
 		if j.State.Ended() {
 			return nil, slurm.ErrnoJobFinished
@@ -107,7 +111,7 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 		if j.HeldBy == sched.HeldByAdmin && !op {
 			return nil, slurm.ErrnoAccessDenied
 		}
-		return state.UpdateJob{Job: j.ID, Tasks: tg.tasks, Change: c.s.releaseOf(j)}, nil
+		return one(changeOf(tg, c.s.releaseOf(j)))
 	case rinkpb.ActRequest_REQUEUE, rinkpb.ActRequest_REQUEUEHOLD:
 		if !j.Batch {
 			return nil, slurm.ErrnoBatchOnly
@@ -126,7 +130,7 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 			}
 			end.Special = req.SpecialExit
 		}
-		return end, nil
+		return one(end)
 	case rinkpb.ActRequest_SUSPEND, rinkpb.ActRequest_RESUME:
 		if !op {
 			return nil, slurm.ErrnoAccessDenied
@@ -143,7 +147,7 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 		case !on && !j.IsSuspended():
 			return nil, slurm.ErrnoJobNotSuspended
 		}
-		return state.UpdateJob{Job: j.ID, Change: state.JobChange{Suspend: &on}}, nil
+		return one(changeOf(tg, state.JobChange{Suspend: &on}))
 	case rinkpb.ActRequest_TOP:
 		return c.top(t, tg, u)
 	}
@@ -151,10 +155,8 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 }
 
 // top moves a job to the head of its owner's pending jobs of the same partition,
-// account and QOS, as Slurm's manual says: it takes the
-// highest priority among them and the others give way by their nice values, so
-// that nobody else's place changes.
-func (c *controller) top(t *state.State, tg target, u auth.User) (state.Command, error) {
+// account and QOS, as Slurm's manual says, and nobody else's place changes.
+func (c *controller) top(t *state.State, tg target, u auth.User) ([]state.Command, error) {
 	conf := t.Config().Conf
 	if !c.s.operator(u.UID) {
 		if _, ok := conf.SchedulerParameters.Get("enable_user_top"); !ok {
@@ -165,13 +167,5 @@ func (c *controller) top(t *state.State, tg target, u auth.User) (state.Command,
 	if j.State.Base() != slurm.JobPending {
 		return nil, slurm.ErrnoNotPending
 	}
-	best := j.Priority
-	for other := range t.Pending() {
-		alike := other.UID == j.UID && other.Account == j.Account && other.QOS == j.QOS && slices.Equal(other.Partitions, j.Partitions)
-		if alike && other.Priority > best && other.HeldBy == sched.HeldByNobody {
-			best = other.Priority
-		}
-	}
-	nice := j.Nice - int(best-j.Priority) - 1
-	return state.UpdateJob{Job: j.ID, Tasks: tg.tasks, Change: state.JobChange{Nice: &nice}}, nil
+	return topOf(t, tg), nil
 }

@@ -27,7 +27,7 @@ func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeReque
 		return nil, err
 	}
 	if !c.s.administers(u.UID) {
-		return nil, invalid(slurm.ErrnoAccessDenied)
+		return nil, invalid(slurm.ErrnoUserIDMissing)
 	}
 	up := state.UpdateNode{ReasonUser: u.Name}
 	list, err := slurm.ParseHostList(req.Nodes)
@@ -168,7 +168,7 @@ func (c *controller) Reconfigure(ctx context.Context, _ *rinkpb.ReconfigureReque
 		return nil, err
 	}
 	if !c.s.administers(u.UID) {
-		return nil, invalid(slurm.ErrnoAccessDenied)
+		return nil, invalid(slurm.ErrnoUserIDMissing)
 	}
 	if err := c.s.reload(ctx, actor(u)); err != nil {
 		return nil, err

@@ -78,7 +78,8 @@ func find(t *state.State, ref *rinkpb.JobRef) ([]target, error) {
 }
 
 // Cancel ends or signals jobs, named or matched by filters. A user's request
-// touches that user's jobs only, and those of accounts that the user coordinates.
+// touches that user's jobs only, and those of accounts that the user coordinates;
+// for others it is answered that they may not be touched.
 func (c *controller) Cancel(ctx context.Context, req *rinkpb.CancelRequest) (*rinkpb.ActionReply, error) {
 	_, u, err := c.caller(ctx)
 	if err != nil {
@@ -91,8 +92,13 @@ func (c *controller) Cancel(ctx context.Context, req *rinkpb.CancelRequest) (*ri
 	c.s.barn.Read(func(t *state.State) {
 		if len(req.Refs) == 0 && req.HasFilter {
 			for _, j := range liveJobs(t) {
-				if matches(j, req) && c.s.mayTouch(u, j) {
-					out := &rinkpb.Outcome{What: slurm.JobName(j.ID, j.ArrayID, j.TaskID, j.IsArrayRest()), Job: uint32(j.ID), Status: &rinkpb.Status{}}
+				// What is somebody else's is answered for, too: it is what was asked for.
+				if matches(j, req) {
+					what := slurm.JobName(j.ID, j.ArrayID, j.TaskID, false)
+					if j.IsArrayRest() {
+						what = fmt.Sprintf("%d_[%s]", j.ArrayID, j.Tasks)
+					}
+					out := &rinkpb.Outcome{What: what, Job: uint32(j.ID), Status: &rinkpb.Status{}}
 					reply.Outcomes = append(reply.Outcomes, out)
 					cmds, signals = c.cancelOne(t, req, target{job: j}, u, out, cmds, signals)
 					for len(owner) < len(cmds) {

@@ -2,6 +2,7 @@ package ctld
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 
@@ -25,8 +26,10 @@ func (c *controller) Control(ctx context.Context, req *rinkpb.ControlRequest) (*
 	switch {
 	case req.What == rinkpb.ControlRequest_NOTIFY:
 		err = c.notifyJob(req, u)
+	case !c.s.administers(u.UID) && req.What == rinkpb.ControlRequest_SHUTDOWN:
+		err = slurm.ErrnoUserIDMissing
 	case !c.s.administers(u.UID):
-		err = slurm.ErrnoAccessDenied
+		return nil, invalid(errors.New("Permission denied")) // the kernel's words, as in Slurm
 	default:
 		err = c.control(req)
 	}
@@ -132,7 +135,7 @@ func (c *controller) notifyJob(req *rinkpb.ControlRequest, u auth.User) (err err
 		}
 		for _, tg := range list {
 			if !c.s.mayTouch(u, tg.job) {
-				err = slurm.ErrnoAccessDenied
+				err = slurm.ErrnoUserIDMissing
 				return
 			}
 			if tg.job.State.Base() == slurm.JobRunning && tg.job.Batch && len(tg.job.Alloc) > 0 {

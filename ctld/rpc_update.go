@@ -30,11 +30,11 @@ func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (
 	c.s.barn.Read(func(t *state.State) {
 		var targets []target
 		var names []string
+		var missing []*rinkpb.Outcome
 		for _, ref := range req.Refs {
-			list, err := find(t, ref)
-			if err != nil {
-				reply.Outcomes = append(reply.Outcomes, &rinkpb.Outcome{What: refName(ref), Job: ref.Job, Status: refuse(err)})
-				continue
+			list, _ := find(t, ref)
+			if out := absent(t, ref, list); out != nil {
+				missing = append(missing, out)
 			}
 			for _, tg := range list {
 				targets, names = append(targets, tg), append(names, refName(ref))
@@ -51,7 +51,7 @@ func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (
 			if len(targets) > 1 && tg.job.State.Ended() {
 				continue
 			}
-			out := &rinkpb.Outcome{What: names[i], Job: uint32(tg.job.ID), Status: &rinkpb.Status{}}
+			out := outcomeOf(names[i], tg)
 			reply.Outcomes = append(reply.Outcomes, out)
 			if isCron(tg.job) {
 				out.Status = refuse(slurm.ErrnoCannotModifyCronJob)
@@ -60,11 +60,14 @@ func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (
 			change, err := c.jobChange(t, tg.job, req.Changes, u)
 			if err != nil {
 				out.Status = refuse(err)
-				continue
+				if err != slurm.ErrnoPrioResetFail {
+					continue
+				}
 			}
-			cmds = append(cmds, state.UpdateJob{Job: tg.job.ID, Tasks: tg.tasks, Change: change})
+			cmds = append(cmds, changeOf(tg, change))
 			owner = append(owner, len(reply.Outcomes)-1)
 		}
+		reply.Outcomes = append(reply.Outcomes, missing...)
 	})
 	if len(cmds) > 0 {
 		results, err := c.s.barn.Propose(ctx, actor(u), cmds...)
@@ -90,12 +93,13 @@ type jobUpdate struct {
 	resolve  bool // the request itself changed
 	operator bool
 	now      time.Time
+	warning  error // the change is made, and this is said of it
 }
 
 func (c *controller) jobChange(t *state.State, j *sched.Job, words []*rinkpb.KeyValue, u auth.User) (state.JobChange, error) {
 	op := c.s.operatorOf(u, j)
 	if !op && j.UID != u.UID {
-		return state.JobChange{}, slurm.ErrnoAccessDenied
+		return state.JobChange{}, slurm.ErrnoUserIDMissing
 	}
 	if j.State.Ended() {
 		return state.JobChange{}, slurm.ErrnoJobFinished
@@ -117,7 +121,7 @@ func (c *controller) jobChange(t *state.State, j *sched.Job, words []*rinkpb.Key
 		}
 	}
 	up.change.Spec = up.spec
-	return up.change, nil
+	return up.change, up.warning
 }
 
 // again resolves the changed request and takes over what follows from it.
@@ -213,6 +217,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 			up.change.Hold = &by
 		}
 		up.change.Priority = &p
+		if !up.operator && p != 0 && p < up.j.Priority {
+			up.warning = slurm.ErrnoPrioResetFail // done all the same
+		}
 		up.spec.Priority, up.spec.Given["priority"] = p, p > 0 // and stays so, whatever the factors come to
 	case "jobname", "name":
 		up.change.Name, up.spec.Name = &value, value

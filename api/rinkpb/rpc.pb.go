@@ -3018,6 +3018,8 @@ type Outcome struct {
 	Job           uint32                 `protobuf:"varint,2,opt,name=job,proto3" json:"job,omitempty"`
 	Status        *Status                `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
 	Note          string                 `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	Array         uint32                 `protobuf:"varint,5,opt,name=array,proto3" json:"array,omitempty"`
+	Tasks         *IndexSet              `protobuf:"bytes,6,opt,name=tasks,proto3" json:"tasks,omitempty"` // the tasks it is about when the job is an array's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3078,6 +3080,20 @@ func (x *Outcome) GetNote() string {
 		return x.Note
 	}
 	return ""
+}
+
+func (x *Outcome) GetArray() uint32 {
+	if x != nil {
+		return x.Array
+	}
+	return 0
+}
+
+func (x *Outcome) GetTasks() *IndexSet {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
 }
 
 type ActRequest struct {
@@ -14487,12 +14503,14 @@ const file_rpc_proto_rawDesc = "" +
 	"\radmin_comment\x18\x13 \x01(\tR\fadminComment\"h\n" +
 	"\vActionReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12.\n" +
-	"\boutcomes\x18\x02 \x03(\v2\x12.runink.v1.OutcomeR\boutcomes\"n\n" +
+	"\boutcomes\x18\x02 \x03(\v2\x12.runink.v1.OutcomeR\boutcomes\"\xaf\x01\n" +
 	"\aOutcome\x12\x12\n" +
 	"\x04what\x18\x01 \x01(\tR\x04what\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\rR\x03job\x12)\n" +
 	"\x06status\x18\x03 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"\xb8\x02\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\x12\x14\n" +
+	"\x05array\x18\x05 \x01(\rR\x05array\x12)\n" +
+	"\x05tasks\x18\x06 \x01(\v2\x13.runink.v1.IndexSetR\x05tasks\"\xb8\x02\n" +
 	"\n" +
 	"ActRequest\x12%\n" +
 	"\x04refs\x18\x01 \x03(\v2\x11.runink.v1.JobRefR\x04refs\x124\n" +
@@ -15815,299 +15833,300 @@ var file_rpc_proto_depIdxs = []int32{
 	21,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	45,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
 	21,  // 30: runink.v1.Outcome.status:type_name -> runink.v1.Status
-	24,  // 31: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
-	0,   // 32: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
-	19,  // 33: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
-	21,  // 34: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	192, // 35: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
-	21,  // 36: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	192, // 37: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
-	1,   // 38: runink.v1.ControlRequest.what:type_name -> runink.v1.ControlRequest.What
-	24,  // 39: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
-	21,  // 40: runink.v1.ControlReply.status:type_name -> runink.v1.Status
-	24,  // 41: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
-	57,  // 42: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
-	57,  // 43: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
-	57,  // 44: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	193, // 45: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
-	57,  // 46: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
-	21,  // 47: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	194, // 48: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	195, // 49: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	196, // 50: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
-	69,  // 51: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
-	57,  // 52: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
-	68,  // 53: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
-	21,  // 54: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
-	73,  // 55: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
-	74,  // 56: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
-	72,  // 57: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
-	72,  // 58: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
-	72,  // 59: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	197, // 60: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
-	24,  // 61: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	79,  // 62: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
-	21,  // 63: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	78,  // 64: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
-	185, // 65: runink.v1.Record.job:type_name -> runink.v1.Job
-	198, // 66: runink.v1.Record.steps:type_name -> runink.v1.Step
-	199, // 67: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	80,  // 68: runink.v1.Record.node:type_name -> runink.v1.NodeFact
-	81,  // 69: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	200, // 70: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
-	76,  // 71: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
-	200, // 72: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
-	21,  // 73: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
-	84,  // 74: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
-	21,  // 75: runink.v1.UsageReply.status:type_name -> runink.v1.Status
-	88,  // 76: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
-	88,  // 77: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
-	91,  // 78: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
-	92,  // 79: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
-	93,  // 80: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	80,  // 81: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
-	81,  // 82: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
-	87,  // 83: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	89,  // 84: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	90,  // 85: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	81,  // 86: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	89,  // 87: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
-	24,  // 88: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	96,  // 89: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
-	21,  // 90: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	185, // 91: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	198, // 92: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	97,  // 93: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	199, // 94: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	100, // 95: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	199, // 96: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	79,  // 97: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
-	21,  // 98: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	182, // 99: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	183, // 100: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	21,  // 101: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	198, // 102: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	185, // 103: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	108, // 104: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	110, // 105: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
-	107, // 106: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
-	107, // 107: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
-	112, // 108: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	113, // 109: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	114, // 110: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	110, // 111: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	111, // 112: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	197, // 113: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	116, // 114: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	24,  // 115: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	156, // 116: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	21,  // 117: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	118, // 118: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	21,  // 119: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	121, // 120: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	121, // 121: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	122, // 122: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	122, // 123: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	122, // 124: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	21,  // 125: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	21,  // 126: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	131, // 127: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	133, // 128: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	134, // 129: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	135, // 130: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	136, // 131: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	137, // 132: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	138, // 133: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	140, // 134: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	141, // 135: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	142, // 136: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	99,  // 137: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	139, // 138: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	201, // 139: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	202, // 140: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
-	203, // 141: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	132, // 142: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	197, // 143: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	199, // 144: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	199, // 145: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	197, // 146: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	114, // 147: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	199, // 148: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	21,  // 149: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	199, // 150: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	144, // 151: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	157, // 152: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	158, // 153: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	160, // 154: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	161, // 155: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	145, // 156: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	146, // 157: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	162, // 158: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	98,  // 159: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	150, // 160: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	154, // 161: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	155, // 162: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	204, // 163: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
-	151, // 164: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
-	152, // 165: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
-	153, // 166: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
-	189, // 167: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	132, // 168: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	189, // 169: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	149, // 170: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
-	156, // 171: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	205, // 172: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	183, // 173: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	147, // 174: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	156, // 175: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	156, // 176: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	159, // 177: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	205, // 178: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	147, // 179: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	165, // 180: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	166, // 181: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	167, // 182: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	167, // 183: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	170, // 184: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	174, // 185: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	175, // 186: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	176, // 187: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	173, // 188: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	170, // 189: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	178, // 190: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	178, // 191: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	177, // 192: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	177, // 193: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	178, // 194: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	179, // 195: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	179, // 196: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	179, // 197: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	179, // 198: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	179, // 199: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	179, // 200: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	179, // 201: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	21,  // 202: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	3,   // 203: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	18,  // 204: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	18,  // 205: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	23,  // 206: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	25,  // 207: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	28,  // 208: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	30,  // 209: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	32,  // 210: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	34,  // 211: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	36,  // 212: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	41,  // 213: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	39,  // 214: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	43,  // 215: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	46,  // 216: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	56,  // 217: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	58,  // 218: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	59,  // 219: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	60,  // 220: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	62,  // 221: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	64,  // 222: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	61,  // 223: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	76,  // 224: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	85,  // 225: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	94,  // 226: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	101, // 227: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	82,  // 228: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
-	75,  // 229: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	103, // 230: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	106, // 231: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	105, // 232: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	66,  // 233: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	70,  // 234: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	125, // 235: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	127, // 236: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	163, // 237: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	168, // 238: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	119, // 239: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	115, // 240: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	171, // 241: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	47,  // 242: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	48,  // 243: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	50,  // 244: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	51,  // 245: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	52,  // 246: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	54,  // 247: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
-	180, // 248: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	6,   // 249: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	123, // 250: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	123, // 251: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	9,   // 252: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	11,  // 253: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	13,  // 254: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	14,  // 255: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	129, // 256: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	130, // 257: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	16,  // 258: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	106, // 259: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	115, // 260: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	4,   // 261: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	20,  // 262: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	22,  // 263: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	185, // 264: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	26,  // 265: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	29,  // 266: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	31,  // 267: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	33,  // 268: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	35,  // 269: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	38,  // 270: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	42,  // 271: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	40,  // 272: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	44,  // 273: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	44,  // 274: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	44,  // 275: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	2,   // 276: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	2,   // 277: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	2,   // 278: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	63,  // 279: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	65,  // 280: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	2,   // 281: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	77,  // 282: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	86,  // 283: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	95,  // 284: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	102, // 285: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	83,  // 286: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
-	2,   // 287: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	104, // 288: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	109, // 289: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	2,   // 290: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	67,  // 291: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	71,  // 292: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	126, // 293: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	128, // 294: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	164, // 295: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	169, // 296: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	120, // 297: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	117, // 298: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	172, // 299: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	49,  // 300: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	49,  // 301: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	53,  // 302: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	53,  // 303: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	53,  // 304: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	55,  // 305: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
-	181, // 306: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	7,   // 307: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	124, // 308: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	124, // 309: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	10,  // 310: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	12,  // 311: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	15,  // 312: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	2,   // 313: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	128, // 314: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	143, // 315: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	17,  // 316: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	109, // 317: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	117, // 318: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	261, // [261:319] is the sub-list for method output_type
-	203, // [203:261] is the sub-list for method input_type
-	203, // [203:203] is the sub-list for extension type_name
-	203, // [203:203] is the sub-list for extension extendee
-	0,   // [0:203] is the sub-list for field type_name
+	184, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
+	24,  // 32: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
+	0,   // 33: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
+	19,  // 34: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
+	21,  // 35: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
+	192, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	21,  // 37: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
+	192, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	1,   // 39: runink.v1.ControlRequest.what:type_name -> runink.v1.ControlRequest.What
+	24,  // 40: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
+	21,  // 41: runink.v1.ControlReply.status:type_name -> runink.v1.Status
+	24,  // 42: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
+	57,  // 43: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
+	57,  // 44: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
+	57,  // 45: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
+	193, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	57,  // 47: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
+	21,  // 48: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
+	194, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	195, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	196, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	69,  // 52: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
+	57,  // 53: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
+	68,  // 54: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
+	21,  // 55: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
+	73,  // 56: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
+	74,  // 57: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
+	72,  // 58: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
+	72,  // 59: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
+	72,  // 60: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
+	197, // 61: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	24,  // 62: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
+	79,  // 63: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	21,  // 64: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
+	78,  // 65: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
+	185, // 66: runink.v1.Record.job:type_name -> runink.v1.Job
+	198, // 67: runink.v1.Record.steps:type_name -> runink.v1.Step
+	199, // 68: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	80,  // 69: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	81,  // 70: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	200, // 71: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
+	76,  // 72: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
+	200, // 73: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
+	21,  // 74: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
+	84,  // 75: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
+	21,  // 76: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	88,  // 77: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	88,  // 78: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	91,  // 79: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	92,  // 80: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	93,  // 81: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	80,  // 82: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
+	81,  // 83: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
+	87,  // 84: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	89,  // 85: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	90,  // 86: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	81,  // 87: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	89,  // 88: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	24,  // 89: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	96,  // 90: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	21,  // 91: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	185, // 92: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	198, // 93: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	97,  // 94: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	199, // 95: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	100, // 96: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	199, // 97: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	79,  // 98: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	21,  // 99: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	182, // 100: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	183, // 101: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	21,  // 102: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	198, // 103: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	185, // 104: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	108, // 105: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	110, // 106: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
+	107, // 107: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
+	107, // 108: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
+	112, // 109: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	113, // 110: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	114, // 111: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	110, // 112: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	111, // 113: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	197, // 114: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	116, // 115: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	24,  // 116: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	156, // 117: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	21,  // 118: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	118, // 119: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	21,  // 120: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	121, // 121: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	121, // 122: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	122, // 123: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	122, // 124: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	122, // 125: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	21,  // 126: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	21,  // 127: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	131, // 128: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	133, // 129: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	134, // 130: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	135, // 131: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	136, // 132: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	137, // 133: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	138, // 134: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	140, // 135: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	141, // 136: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	142, // 137: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	99,  // 138: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	139, // 139: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	201, // 140: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	202, // 141: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
+	203, // 142: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	132, // 143: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	197, // 144: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	199, // 145: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	199, // 146: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	197, // 147: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	114, // 148: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	199, // 149: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	21,  // 150: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	199, // 151: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	144, // 152: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	157, // 153: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	158, // 154: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	160, // 155: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	161, // 156: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	145, // 157: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	146, // 158: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	162, // 159: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	98,  // 160: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	150, // 161: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	154, // 162: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	155, // 163: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	204, // 164: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
+	151, // 165: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	152, // 166: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	153, // 167: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	189, // 168: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	132, // 169: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	189, // 170: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	149, // 171: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
+	156, // 172: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	205, // 173: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	183, // 174: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	147, // 175: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	156, // 176: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	156, // 177: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	159, // 178: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	205, // 179: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	147, // 180: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	165, // 181: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	166, // 182: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	167, // 183: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	167, // 184: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	170, // 185: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	174, // 186: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	175, // 187: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	176, // 188: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	173, // 189: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	170, // 190: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	178, // 191: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	178, // 192: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	177, // 193: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	177, // 194: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	178, // 195: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	179, // 196: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	179, // 197: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	179, // 198: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	179, // 199: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	179, // 200: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	179, // 201: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	179, // 202: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	21,  // 203: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	3,   // 204: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	18,  // 205: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	18,  // 206: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	23,  // 207: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	25,  // 208: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	28,  // 209: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	30,  // 210: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	32,  // 211: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	34,  // 212: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	36,  // 213: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	41,  // 214: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	39,  // 215: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	43,  // 216: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	46,  // 217: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	56,  // 218: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	58,  // 219: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	59,  // 220: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	60,  // 221: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	62,  // 222: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	64,  // 223: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	61,  // 224: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	76,  // 225: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	85,  // 226: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	94,  // 227: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	101, // 228: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	82,  // 229: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
+	75,  // 230: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	103, // 231: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	106, // 232: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	105, // 233: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	66,  // 234: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	70,  // 235: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	125, // 236: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	127, // 237: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	163, // 238: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	168, // 239: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	119, // 240: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	115, // 241: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	171, // 242: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	47,  // 243: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	48,  // 244: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	50,  // 245: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	51,  // 246: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	52,  // 247: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	54,  // 248: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
+	180, // 249: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	6,   // 250: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	123, // 251: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	123, // 252: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	9,   // 253: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	11,  // 254: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	13,  // 255: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	14,  // 256: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	129, // 257: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	130, // 258: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	16,  // 259: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	106, // 260: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	115, // 261: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 262: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	20,  // 263: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	22,  // 264: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	185, // 265: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	26,  // 266: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	29,  // 267: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	31,  // 268: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	33,  // 269: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	35,  // 270: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	38,  // 271: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	42,  // 272: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	40,  // 273: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	44,  // 274: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	44,  // 275: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	44,  // 276: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 277: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 278: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 279: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	63,  // 280: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	65,  // 281: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 282: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	77,  // 283: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	86,  // 284: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	95,  // 285: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	102, // 286: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	83,  // 287: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
+	2,   // 288: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	104, // 289: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	109, // 290: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 291: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	67,  // 292: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	71,  // 293: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	126, // 294: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	128, // 295: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	164, // 296: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	169, // 297: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	120, // 298: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	117, // 299: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	172, // 300: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	49,  // 301: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	49,  // 302: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	53,  // 303: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	53,  // 304: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	53,  // 305: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	55,  // 306: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	181, // 307: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 308: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	124, // 309: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	124, // 310: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	10,  // 311: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 312: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	15,  // 313: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 314: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	128, // 315: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	143, // 316: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	17,  // 317: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	109, // 318: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	117, // 319: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	262, // [262:320] is the sub-list for method output_type
+	204, // [204:262] is the sub-list for method input_type
+	204, // [204:204] is the sub-list for extension type_name
+	204, // [204:204] is the sub-list for extension extendee
+	0,   // [0:204] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }

@@ -232,6 +232,9 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
 		text = slurm.TextLaunchRequeued
 	}
 	special := j.State & slurm.JobSpecialExit
+	if special != 0 {
+		text = slurm.TextSpecialExit
+	}
 	failed := j.Reason == slurm.ReasonJobLaunchFailure && j.FailedStarts > sched.MaxRequeues(s.config)
 	if failed {
 		hold = sched.HeldByAdmin

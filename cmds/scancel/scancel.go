@@ -35,6 +35,9 @@ func Run(env *cli.Env) int {
 		fmt.Fprint(env.Stdout, o.done)
 		return 0
 	}
+	if len(o.refs) == 0 && o.nothing {
+		return 0
+	}
 	if len(o.refs) == 0 && !o.filtered {
 		env.Errorf("No job identification provided")
 		return 1
@@ -48,6 +51,7 @@ func Run(env *cli.Env) int {
 	if o.clusters != "" {
 		if other := show.Cluster(o.clusters, client.Cluster); other != "" {
 			env.Errorf("No cluster '%s' known by database.", other)
+			env.Errorf("'%s' can't be reached now, or it is an invalid entry for --cluster.  Use 'sacctmgr list clusters' to see available clusters.", o.clusters)
 			return 1
 		}
 	}
@@ -144,6 +148,7 @@ type options struct {
 	quiet, interactive, batch, full, hurry, cron bool
 	verbose                                      int
 	filtered, byUser                             bool
+	nothing                                      bool // what was named is nothing
 	uid                                          uint32
 	name, account, qos, reservation, wckey, run  string
 	clusters, adminComment                       string
@@ -190,6 +195,12 @@ func parse(env *cli.Env) (*options, error) {
 	for _, word := range rest {
 		for _, part := range strings.Fields(word) {
 			refs, err := slurm.ParseJobRefs(part)
+			if id, ok := strings.CutSuffix(part, "_"); err != nil && ok { // no task of the array
+				if _, bad := slurm.ParseJobRef(id); bad == nil && !strings.Contains(id, "_") {
+					o.nothing = true
+					continue
+				}
+			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: error: Invalid job id %s", env.Name, part)
 			}
@@ -251,7 +262,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "state":
 		for _, w := range strings.Split(value, ",") {
 			st, err := slurm.ParseJobState(w)
-			if err != nil || st.Base() != slurm.JobPending && st.Base() != slurm.JobRunning && st.Base() != slurm.JobSuspended {
+			if err != nil { // of jobs that are over there are none to be found
 				return fmt.Errorf("Invalid job state specified: %s\nValid job states are PENDING, RUNNING, and SUSPENDED", value)
 			}
 			o.states = append(o.states, uint32(st.Base()))
@@ -259,6 +270,9 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		filter()
 	case "signal":
 		n, err := slurm.ParseSignalName(value)
+		if k, bad := strconv.ParseUint(value, 10, 16); err != nil && bad == nil {
+			n, err = int(k), nil // a number is taken as it is
+		}
 		if err != nil {
 			return fmt.Errorf("Unknown job signal: %s", value)
 		}

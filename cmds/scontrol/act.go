@@ -1,10 +1,13 @@
 package scontrol
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
@@ -22,12 +25,9 @@ func (c *call) act(action rinkpb.ActRequest_Action, args []string) int {
 		case strings.EqualFold(arg, "incomplete") && isRequeue(action):
 			req.Incomplete = true
 			continue
-		case given && strings.EqualFold(key, "state") && action == rinkpb.ActRequest_REQUEUEHOLD:
-			if !strings.EqualFold(value, "SpecialExit") && !strings.EqualFold(value, "SE") {
-				fmt.Fprintf(c.env.Stderr, "Invalid state for requeuehold: %s\n", value)
-				return 1
-			}
-			req.SpecialExit = true
+		case given && strings.EqualFold(key, "state") && isRequeue(action) &&
+			(strings.EqualFold(value, "SpecialExit") || strings.EqualFold(value, "SE")):
+			action, req.SpecialExit = rinkpb.ActRequest_REQUEUEHOLD, true
 			continue
 		}
 		one := &rinkpb.ActRequest{Action: action, Incomplete: req.Incomplete, SpecialExit: req.SpecialExit}
@@ -74,20 +74,69 @@ func (c *call) actOn(req *rinkpb.ActRequest, list string) bool {
 		c.refused(req.Action, show.Or(list, strings.Join(req.Names, ",")), cli.CallErr(err), true)
 		return false
 	}
-	if len(reply.Outcomes) == 0 && len(req.Names) > 0 {
-		c.refused(req.Action, strings.Join(req.Names, ","), slurm.ErrnoInvalidJobID, true)
-		return false
-	}
-	var failed []*rinkpb.Outcome
-	for _, out := range reply.Outcomes {
-		if cli.StatusErr(out.Status) != nil {
-			failed = append(failed, out)
+	plain := c.ofTasks(reply.Outcomes)
+	ok, last := len(plain.failed) == 0, "No error"
+	for _, out := range plain.failed {
+		c.refused(req.Action, out.What, cli.StatusErr(out.Status), false)
+		if out == reply.Outcomes[len(reply.Outcomes)-1] {
+			last = cli.Reason(cli.StatusErr(out.Status))
 		}
 	}
-	for i, out := range failed {
-		c.refused(req.Action, out.What, cli.StatusErr(out.Status), i == len(failed)-1)
+	if !ok {
+		c.suspendError(req.Action, last)
 	}
-	return len(failed) == 0
+	return ok && !plain.said
+}
+
+// told is what is left to say of outcomes.
+type told struct {
+	failed []*rinkpb.Outcome
+	said   bool // what became of tasks of an array has been said
+}
+
+// ofTasks says what became of the tasks of arrays of which some could not be
+// acted on, one line for all that came to the same, and returns the other
+// outcomes that failed. Who may not touch a job is told so of the job.
+func (c *call) ofTasks(list []*rinkpb.Outcome) told {
+	var rest told
+	done := map[string]bool{}
+	for _, out := range list {
+		err := cli.StatusErr(out.Status)
+		if out.Array == 0 || cli.Is(err, slurm.ErrnoUserIDMissing) || cli.Is(err, slurm.ErrnoAccessDenied) {
+			if err != nil && !done[out.What+err.Error()] {
+				done[out.What+err.Error()] = true
+				rest.failed = append(rest.failed, out)
+			}
+			continue
+		}
+		if err == nil || done[out.What] {
+			continue
+		}
+		done[out.What], rest.said = true, true
+		var words []string
+		tasks := map[string]slurm.IndexSet{}
+		for _, same := range list {
+			if same.What != out.What {
+				continue
+			}
+			word := "No error"
+			if err := cli.StatusErr(same.Status); err != nil {
+				word = cli.Reason(err)
+			}
+			set, _ := api.IndexSetFromProto(same.Tasks)
+			if _, ok := tasks[word]; !ok {
+				words = append(words, word)
+			}
+			tasks[word] = tasks[word].Union(set)
+		}
+		slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(tasks[a].Min(), tasks[b].Min()) })
+		for _, word := range words {
+			if !c.o.quiet {
+				fmt.Fprintf(c.env.Stderr, "%d_%s: %s\n", out.Array, tasks[word], word)
+			}
+		}
+	}
+	return rest
 }
 
 // refused says why a job could not be acted on, in the words of each action.
@@ -100,13 +149,21 @@ func (c *call) refused(action rinkpb.ActRequest_Action, job string, err error, l
 	case rinkpb.ActRequest_SUSPEND, rinkpb.ActRequest_RESUME:
 		fmt.Fprintf(c.env.Stderr, "%s for job %s\n", reason, job)
 		return
-	case rinkpb.ActRequest_TOP:
-		fmt.Fprintf(c.env.Stderr, "slurm_top_job error: %s\n", reason)
-		return
 	}
 	fmt.Fprintf(c.env.Stderr, "%s for job %s\n", reason, job)
-	if last && !isRequeue(action) {
-		fmt.Fprintf(c.env.Stderr, "slurm_suspend error: %s\n", reason)
+	if last {
+		c.suspendError(action, reason)
+	}
+}
+
+// suspendError is the line that follows what could not be held or released: the
+// reason of the last job named, whether it failed or not.
+func (c *call) suspendError(action rinkpb.ActRequest_Action, reason string) {
+	switch action {
+	case rinkpb.ActRequest_HOLD, rinkpb.ActRequest_UHOLD, rinkpb.ActRequest_RELEASE, rinkpb.ActRequest_NONE:
+		if !c.o.quiet {
+			fmt.Fprintf(c.env.Stderr, "slurm_suspend error: %s\n", reason)
+		}
 	}
 }
 
@@ -114,17 +171,20 @@ func (c *call) refused(action rinkpb.ActRequest_Action, job string, err error, l
 func (c *call) waitJob(args []string) int {
 	ref, err := slurm.ParseJobRef(args[0])
 	if err != nil {
-		return c.failed("slurm_job_node_ready error", slurm.ErrnoInvalidJobID)
+		fmt.Fprintf(c.env.Stderr, "Invalid job_id %s", args[0])
+		return 1
 	}
 	for {
 		jobs, err := show.Jobs(c.env, c.client, &rinkpb.ListJobsRequest{Refs: show.Refs([]slurm.JobRef{ref})})
 		if err != nil {
-			return c.failed("slurm_job_node_ready error", err)
+			c.env.Infof("Problem running job %s", args[0])
+			return 1
 		}
 		ready := true
 		for _, j := range jobs {
 			if j.HasEnded() {
-				return c.failed("slurm_job_node_ready error", slurm.ErrnoAlreadyDone)
+				c.env.Infof("Job %s no longer running", args[0])
+				return 1
 			}
 			ready = ready && j.IsRunning() && !j.State.Has(slurm.JobConfiguring)
 		}

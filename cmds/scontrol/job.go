@@ -2,6 +2,7 @@ package scontrol
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,8 +19,9 @@ func (c *call) showJobs(id string) int {
 	var refs []slurm.JobRef
 	if id != "" {
 		var err error
-		if refs, err = slurm.ParseJobRefs(id); err != nil || len(refs) == 0 {
-			return c.failed("slurm_load_jobs error", slurm.ErrnoInvalidJobID)
+		refs, err = slurm.ParseJobRefs(id)
+		if err != nil || len(refs) == 0 || slices.ContainsFunc(refs, func(r slurm.JobRef) bool { return r.HasStep }) {
+			return c.failed("scontrol_print_job error", slurm.ErrnoInvalidJobID)
 		}
 		for _, r := range refs {
 			req.Refs = append(req.Refs, &rinkpb.JobRef{Job: uint32(r.Job)})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -81,6 +82,9 @@ func (c *call) run() int {
 			fmt.Fprintln(c.env.Stdout)
 			return code
 		}
+		if !c.typed() {
+			fmt.Fprintln(c.env.Stdout, in.Text())
+		}
 		words, err := splitWords(in.Text())
 		if err != nil {
 			c.env.Errorf("%v", err)
@@ -98,6 +102,16 @@ func (c *call) run() int {
 			return code
 		}
 	}
+}
+
+// typed reports whether lines come from a terminal, which has shown them already.
+func (c *call) typed() bool {
+	f, ok := c.env.Stdin.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
 }
 
 // splitWords cuts a line at its blanks; quotes hold words together.
@@ -225,8 +239,15 @@ func (c *call) do(words []string) int {
 	case len(args) < k.min && (k.name == "update" || k.name == "create" || k.name == "delete"):
 		fmt.Fprintf(c.env.Stderr, "too few arguments for %s keyword\n", k.name)
 		return 1
+	case len(args) < k.min && k.name == "errnumstr":
+		fmt.Fprintln(c.env.Stderr, "one arguments required for keyword:errnumstr")
+		return 1
 	case len(args) < k.min:
 		fmt.Fprintf(c.env.Stderr, "too few arguments for keyword:%s\n", words[0])
+		return 1
+	case k.max >= 0 && len(args) > k.max && k.name == "version":
+		fmt.Fprintln(c.env.Stderr, "too many arguments for version keyword")
+		k.run(c, nil)
 		return 1
 	case k.max >= 0 && len(args) > k.max:
 		fmt.Fprintf(c.env.Stderr, "too many arguments for keyword:%s\n", words[0])

@@ -242,7 +242,7 @@ func (c *call) errnumstr(args []string) int {
 		if e, ok := slurm.ErrnoByName(args[0]); ok {
 			return c.say(0, "%s", e.Error())
 		}
-		fmt.Fprintf(c.env.Stderr, "invalid error number: %s\n", args[0])
+		fmt.Fprintf(c.env.Stderr, "numeric arguments required for keyword:errnumstr\n")
 		return 1
 	}
 	return c.say(0, "%s", slurm.Errno(n).Error())

@@ -1,6 +1,7 @@
 package scontrol
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,7 +26,7 @@ func (c *call) showSteps(id string) int {
 		}
 	}
 	jobs, err := show.Jobs(c.env, c.client, req)
-	if err != nil {
+	if err != nil && !errors.Is(err, slurm.ErrnoInvalidJobID) {
 		return c.failed("slurm_get_job_steps error", err)
 	}
 	var b strings.Builder
@@ -61,11 +62,7 @@ func wantsStep(s *show.Step, refs []slurm.JobRef) bool {
 func (c *call) stepRecord(s *show.Step) string {
 	j, v := s.Job, c.view
 	r := newRecord(c.o.oneLine)
-	limit := "UNLIMITED"
-	if s.ID == slurm.StepBatch || j.TimeLimit != 0 {
-		limit = j.TimeLimit.String()
-	}
-	r.put("StepId", v.StepID(s), "UserId", strconv.FormatUint(uint64(j.UID), 10), "StartTime", v.Time(s.Start, "Unknown"), "TimeLimit", limit)
+	r.put("StepId", v.StepID(s), "UserId", strconv.FormatUint(uint64(j.UID), 10), "StartTime", v.Time(s.Start, "Unknown"), "TimeLimit", slurm.Unlimited.String()) // its job's limit ends it
 	r.line("State", s.State.String(), "Partition", string(j.Partition), "NodeList", show.Or(s.NodeText(), show.Null))
 	r.line("Nodes", strconv.Itoa(len(s.Nodes)), "CPUs", strconv.Itoa(s.CPUs()), "Tasks", strconv.Itoa(s.Tasks), "Name", s.Name, "Network", show.Or(j.Spec.Network, show.Null))
 	held := strings.Split(s.Held().String(), ",")

@@ -44,7 +44,7 @@ func (c *call) showTopology(name string) int {
 		return c.failed("slurm_load_topo error", err)
 	}
 	if net == nil {
-		return c.say(0, "No topology information available")
+		return c.without("No topology information available")
 	}
 	kind, rest, given := strings.Cut(name, "=")
 	switch {
@@ -132,4 +132,10 @@ func blockLines(net *sched.Topology, kind, name string) []string {
 		}
 	}
 	return lines
+}
+
+// without says what there is none of, which is no failure.
+func (c *call) without(text string) int {
+	c.env.Errorf("%s", text)
+	return 0
 }

@@ -76,6 +76,10 @@ func (c *call) update(args []string) int {
 	if value, rest, ok := target(list, "jobname", "name"); ok {
 		return c.updateJobs("", value, rest)
 	}
+	if args[0] == "jobid" || args[0] == "JobId" {
+		fmt.Fprintf(c.env.Stderr, "Invalid input: %s\nRequest aborted\n", args[0])
+		return 1
+	}
 	fmt.Fprintln(c.env.Stderr, "No valid entity in update command")
 	fmt.Fprintln(c.env.Stderr, `Input line must include "NodeName", "PartitionName", "Reservation", "JobId", or "SlurmctldDebug"`)
 	return 1
@@ -158,14 +162,14 @@ func (c *call) updateJobs(ids, name string, changes []*rinkpb.KeyValue) int {
 		fmt.Fprintf(c.env.Stderr, "%s for job %s\n", slurm.ErrnoInvalidJobID, name)
 		return 1
 	}
-	code := 0
-	for _, out := range reply.Outcomes {
-		if err := cli.StatusErr(out.Status); err != nil {
-			code = 1
-			c.refused(rinkpb.ActRequest_REQUEUE, out.What, err, true)
-		}
+	plain := c.ofTasks(reply.Outcomes)
+	for _, out := range plain.failed {
+		c.refused(rinkpb.ActRequest_REQUEUE, out.What, cli.StatusErr(out.Status), true)
 	}
-	return code
+	if plain.said || len(plain.failed) > 0 {
+		return 1
+	}
+	return 0
 }
 
 func (c *call) unsupported(kv *rinkpb.KeyValue) int {

@@ -184,10 +184,10 @@ func nodeList() field {
 		}}}.wholeHeader()
 }
 
-// coarse is the state as sinfo tells it: what is drained or reserved is not told
-// to be in use in part only.
+// coarse is the state as sinfo tells it: what is drained is not told to be in use
+// in part only.
 func coarse(s slurm.NodeState) slurm.NodeState {
-	if s.Base() == slurm.NodeMixed && s&(slurm.NodeDrain|slurm.NodeReserved|slurm.NodeMaint) != 0 {
+	if s.Base() == slurm.NodeMixed && s.Has(slurm.NodeDrain) {
 		return s.Flags() | slurm.NodeAllocated
 	}
 	return s
@@ -256,11 +256,7 @@ func extremes(letter byte, name, header string, value func(*show.Node) int64, te
 }
 
 func avail(p *sched.Partition) string {
-	s := strings.ToLower(show.Or(p.State, "UP"))
-	if s == "inactive" {
-		return "inact"
-	}
-	return s
+	return strings.ToLower(show.Or(p.State, "UP"))
 }
 
 // limit prints a partition's time limit.

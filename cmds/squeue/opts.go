@@ -38,14 +38,14 @@ type options struct {
 	sort                    string
 	hasSort                 bool
 
-	all, array, perPartition, noHeader, noConvert bool
-	long, start, onlyState                        bool
-	iterate                                       int
-	clusters                                      string
-	hasClusters                                   bool
-	verbose                                       int
-	encoding                                      string // json or yaml; "" is a table
-	done                                          string // text to print instead of a listing
+	all, array, apart, perPartition, noHeader, noConvert bool
+	long, start, onlyState                               bool
+	iterate                                              int
+	clusters                                             string
+	hasClusters                                          bool
+	verbose                                              int
+	encoding                                             string // json or yaml; "" is a table
+	done                                                 string // text to print instead of a listing
 }
 
 // optionTable is every option of squeue, by its canonical name.
@@ -149,8 +149,10 @@ func (o *options) set(env *cli.Env, name, value string, hasValue bool) error {
 		o.all = true
 	case "hide":
 		o.all = false
-	case "array", "array-unique":
+	case "array":
 		o.array = true
+	case "array-unique":
+		o.apart = true
 	case "clusters":
 		o.clusters, o.hasClusters = value, true
 	case "federation", "local", "sibling", "expand-patterns":

@@ -80,6 +80,9 @@ func printJobs(env *cli.Env, o *options, v *show.View, list []*show.Job) error {
 			}
 		}
 	}
+	if !o.array && !o.apart {
+		rows = joinTasks(rows)
+	}
 	if err := sortJobs(env, o.sort, v, rows); err != nil {
 		return err
 	}
@@ -98,6 +101,31 @@ func printJobs(env *cli.Env, o *options, v *show.View, list []*show.Job) error {
 		}
 	}
 	return w.Flush()
+}
+
+// joinTasks takes tasks that wait into the row of their array's others, if there
+// is one: what they wait for is listed, the others' reason first.
+func joinTasks(rows []*show.Job) []*show.Job {
+	at := map[slurm.JobID]*show.Job{}
+	for i, j := range rows {
+		if j.IsRest() && j.IsPending() && j.Shown == "" {
+			one := *j
+			rows[i], at[j.ArrayID] = &one, &one
+		}
+	}
+	if len(at) == 0 {
+		return rows
+	}
+	return slices.DeleteFunc(rows, func(j *show.Job) bool {
+		whole := at[j.ArrayID]
+		if whole == nil || !j.IsTask() || !j.IsPending() || j.Shown != "" ||
+			j.Name != whole.Name || j.TimeLimit != whole.TimeLimit || j.Account != whole.Account || j.Partition != whole.Partition {
+			return false
+		}
+		whole.Rest = whole.Rest.Union(slurm.NewIndexSet(j.Task))
+		whole.AddReason(j.ReasonText())
+		return true
+	})
 }
 
 // jobTable is the format made ready; letters and names that are no column are

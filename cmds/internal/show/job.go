@@ -27,6 +27,8 @@ type Job struct {
 	Shown sched.PartitionName
 	// nodeCPUs are the CPUs of the largest node there is, 0 when nobody said.
 	nodeCPUs int
+	// reasons is what AddReason made of several; "" when there is one.
+	reasons string
 }
 
 // NewJob is the row for a whole record.
@@ -283,8 +285,18 @@ func (j *Job) InPartition(names []string) bool {
 	return slices.Contains(names, string(j.Partition))
 }
 
+// AddReason puts another reason behind what the row shows, unless it is there.
+func (j *Job) AddReason(reason string) {
+	if list := Words(j.ReasonText()); !slices.Contains(list, reason) {
+		j.reasons = strings.Join(append(list, reason), ",")
+	}
+}
+
 // ReasonText prints why the job waits or ended.
 func (j *Job) ReasonText() string {
+	if j.reasons != "" {
+		return j.reasons
+	}
 	if j.Job.ReasonText != "" {
 		return j.Job.ReasonText
 	}

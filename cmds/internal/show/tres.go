@@ -44,6 +44,9 @@ func (v *View) Allocated(j *Job) slurm.TRES {
 func (v *View) Requested(j *Job) slurm.TRES {
 	n := &j.Need
 	nodes := max(1, n.MinNodes)
+	if j.Spec.MinNodes == 0 && j.Spec.NTasksPerNode > 0 && len(n.NodeList) == 0 {
+		nodes = 1 // how many the tasks make it is not asked for
+	}
 	mem := n.MemPerNode * slurm.MB(nodes)
 	if n.MemPerCPU > 0 {
 		mem = n.MemPerCPU * slurm.MB(n.CPUs)
@@ -60,9 +63,6 @@ func (v *View) Requested(j *Job) slurm.TRES {
 	}
 	for _, g := range n.GresPerTask {
 		gres.add(g.Name, g.Type, g.Count*int64(max(1, n.Tasks)))
-	}
-	if j.Spec.MinNodes == 0 && j.Spec.NTasksPerNode > 0 && len(n.NodeList) == 0 {
-		nodes = 1 // how many the tasks make it is not asked for
 	}
 	return v.tres(j.Partition, n.CPUs, mem, nodes, gres, n.Licenses)
 }
