@@ -105,6 +105,9 @@ func TestEveryCommandGoesThroughTheLog(t *testing.T) {
 				if strings.HasSuffix(e, ".partition.slice_namespaces") || strings.HasSuffix(e, ".partition.slice_private_tmp") {
 					continue // of before SliceConf: read, and no longer written
 				}
+				if strings.HasSuffix(e, ".jobs.amend") {
+					continue // of history alone
+				}
 				t.Errorf("field %s of the message is not set", e)
 			}
 			got, err := decodeRecord(b, FormatLevel)
