@@ -64,10 +64,13 @@ func (l *live) until(text string, args ...string) {
 	l.t.Fatalf("%v does not say %q but %q", args, text, out)
 }
 
-// headed reports whether a header is the one wanted, perhaps cut to its width.
-func headed(got, want string) bool {
-	cut, isCut := strings.CutSuffix(got, "+")
-	return got == want || isCut && strings.HasPrefix(want, cut)
+// headed reports whether a header is the one wanted, cut to the width of its column
+// where it is longer.
+func headed(got, want, width string) bool {
+	if n, err := strconv.Atoi(strings.TrimPrefix(width, "-")); err == nil && n < len(want) {
+		return got == want[:n] || got == want[:n-1]+"+" || got == want
+	}
+	return got == want
 }
 
 // entityOf is what sacctmgr lists to show a field, where not every entity has it.
@@ -159,7 +162,7 @@ func (l *live) printed(command, name, header, width string) string {
 	}
 	out, errs, code := l.do(args...)
 	head, body, _ := strings.Cut(out, "\n")
-	if code != 0 || errs != "" || !headed(strings.TrimSpace(head), header) {
+	if code != 0 || errs != "" || !headed(strings.TrimSpace(head), header, width) {
 		return "prints " + strconv.Quote(out) + " " + errs
 	}
 	if !narrow && program != "sprio" && body == "" {

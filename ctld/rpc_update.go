@@ -203,8 +203,10 @@ func (up *jobUpdate) word(key, value, op string) error {
 			return fmt.Errorf("Invalid priority value %q: %w", value, slurm.ErrnoError)
 		}
 		switch {
-		case !up.operator && up.j.HeldBy != sched.HeldByNobody:
+		case !up.operator && up.j.HeldBy != sched.HeldByNobody && n != 0:
 			return slurm.ErrnoJobHeld
+		case n == 0 && up.j.HeldBy != sched.HeldByNobody:
+			return nil // it is held already
 		case !up.operator && uint32(n) > up.j.Priority:
 			return slurm.ErrnoAccessDenied
 		}
@@ -264,6 +266,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		if err != nil {
 			return fmt.Errorf("Invalid Deadline value: %s: %w", value, slurm.ErrnoInvalidTime)
 		}
+		if at.Before(up.now) {
+			return slurm.ErrnoInvalidTime
+		}
 		if !up.operator {
 			return slurm.ErrnoAccessDenied
 		}
@@ -279,7 +284,7 @@ func (up *jobUpdate) word(key, value, op string) error {
 			return err
 		}
 		if up.j.ArrayID == 0 {
-			return slurm.ErrnoNotSupported
+			return nil // which holds back nothing
 		}
 		up.change.Throttle = &n
 	case "numnodes", "reqnodes":
@@ -291,7 +296,10 @@ func (up *jobUpdate) word(key, value, op string) error {
 		if err != nil || n < 1 {
 			return fmt.Errorf("Invalid node count %q: %w", value, slurm.ErrnoInvalidNodeCount)
 		}
-		up.spec.MinNodes, up.spec.MaxNodes = n, 0
+		if most := up.spec.MaxNodes; !isRange && most > 0 && n > most {
+			return slurm.ErrnoInvalidNodeCount // the larger count stays as it was given
+		}
+		up.spec.MinNodes = n
 		if isRange {
 			if up.spec.MaxNodes, err = strconv.Atoi(high); err != nil || up.spec.MaxNodes < n {
 				return fmt.Errorf("Invalid node count %q: %w", value, slurm.ErrnoInvalidNodeCount)
@@ -358,6 +366,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		up.spec.ExcludeList = value
 		request("exclude")
 	case "gres", "trespernode":
+		if value == "" {
+			return slurm.ErrnoInvalidTRES
+		}
 		g, err := slurm.ParseGres(value)
 		if err != nil {
 			return fmt.Errorf("%w: %v", slurm.ErrnoInvalidGres, err)
@@ -424,6 +435,8 @@ func (up *jobUpdate) rare(key, value string, request func(string)) error {
 			return slurm.ErrnoAccessDenied
 		}
 		return fmt.Errorf("Invalid input: %s: %w", key, slurm.ErrnoError)
+	case "burstbuffer":
+		return slurm.ErrnoNotSupported
 	case "delayboot":
 		d, err := slurm.ParseDuration(value)
 		if err != nil {
@@ -479,12 +492,22 @@ func (up *jobUpdate) timeLimit(value, op string) error {
 			d = 60
 		}
 	}
-	if d > up.j.TimeLimit && !up.operator && up.j.State.Base() != slurm.JobPending {
+	if d > up.j.TimeLimit && !up.operator && (up.j.State.Base() != slurm.JobPending || up.beyondPartition(d)) {
 		return slurm.ErrnoAccessDenied
 	}
 	up.change.TimeLimit, up.spec.TimeLimit = &d, d
 	up.spec.Given["time"] = true
 	return nil
+}
+
+// beyondPartition reports whether a time limit is more than the first of the job's
+// partitions lets its jobs have.
+func (up *jobUpdate) beyondPartition(d slurm.Duration) bool {
+	if len(up.j.Partitions) == 0 {
+		return false
+	}
+	p := up.t.Config().Partition(up.j.Partitions[0])
+	return p != nil && p.MaxTime != slurm.Unlimited && (d == slurm.Unlimited || d > p.MaxTime)
 }
 
 func (up *jobUpdate) dependency(value string) error {

@@ -13,6 +13,9 @@ func (up *jobUpdate) account(value string) error {
 	if up.j.State.Base() != slurm.JobPending {
 		return slurm.ErrnoNotPending
 	}
+	if value == "" {
+		return slurm.ErrnoInvalidAccount
+	}
 	charge, err := up.charge(value, cmp.Or(up.spec.QOS, up.j.QOS))
 	if err != nil {
 		return err

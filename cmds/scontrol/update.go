@@ -1,7 +1,9 @@
 package scontrol
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -134,14 +136,37 @@ func (c *call) updateJobs(ids, name string, changes []*rinkpb.KeyValue) int {
 		req.Refs = show.Refs(refs)
 	}
 	for _, kv := range changes {
+		if k := strings.ToLower(kv.Key); k == "jobid" || k == "job" { // the last one named is the one that is meant
+			refs, err := slurm.ParseJobRefs(kv.Value)
+			if err != nil || len(refs) == 0 {
+				c.refused(rinkpb.ActRequest_REQUEUE, kv.Value, slurm.ErrnoInvalidJobID, true)
+				return 1
+			}
+			req.Refs = show.Refs(refs)
+			continue
+		}
 		key := jobKey(kv.Key)
-		if key == "" || kv.Op == "" && key != "resetaccruetime" {
+		if key == "" || kv.Op == "" && key != "resetaccruetime" && key != "nice" {
 			return c.unsupported(kv)
 		}
 		kv = &rinkpb.KeyValue{Key: key, Value: kv.Value, Op: kv.Op}
-		if err := c.checkJobChange(kv); err != nil {
+		err := c.checkJobChange(kv)
+		var plain plainWords
+		switch {
+		case errors.As(err, &plain):
+			fmt.Fprintln(c.env.Stderr, plain.words)
+			if !plain.goOn {
+				return 1
+			}
+			continue
+		case errors.Is(err, errUncounted):
+			c.env.Errorf("Invalid numeric value %q for requested node count.", kv.Value)
+			return 0
+		case err != nil:
 			c.env.Errorf("%v", err)
 			return 1
+		case key == "userid": // it says whose jobs are meant, and is no change
+			continue
 		}
 		req.Changes = append(req.Changes, kv)
 	}
@@ -177,6 +202,22 @@ func (c *call) unsupported(kv *rinkpb.KeyValue) int {
 	return 1
 }
 
+// plainWords are told without the command's name. With goOn the change is left
+// out, and the others are made.
+type plainWords struct {
+	words string
+	goOn  bool
+}
+
+func (p plainWords) Error() string { return p.words }
+
+// errUncounted is a node count that is no number: it is complained of, and the
+// update is none, but no failure either.
+var errUncounted = errors.New("no node count")
+
+// countRange is a count of nodes or CPUs, or a smaller and a larger one.
+var countRange = regexp.MustCompile(`^[0-9]+[kKmM]?(-[0-9]+[kKmM]?)?$`)
+
 // checkJobChange refuses what cannot be meant before the controller is asked,
 // and makes dates plain: they are read where the user is.
 func (c *call) checkJobChange(kv *rinkpb.KeyValue) error {
@@ -200,9 +241,30 @@ func (c *call) checkJobChange(kv *rinkpb.KeyValue) error {
 	case "starttime", "endtime", "deadline":
 		at, err := slurm.ParseTime(kv.Value, c.view.Now, false)
 		if err != nil {
-			return err
+			return plainWords{err.Error(), true}
 		}
 		kv.Value = utc(at)
+	case "mailtype":
+		if _, err := slurm.ParseMailTypes(kv.Value); err != nil {
+			return plainWords{"Invalid MailType: " + kv.Value, false}
+		}
+	case "requeue":
+		if _, err := strconv.ParseUint(kv.Value, 10, 16); err != nil {
+			return fmt.Errorf("Invalid Requeue value: %s", kv.Value)
+		}
+	case "minmemorynode", "minmemorycpu":
+		if _, err := strconv.ParseUint(kv.Value, 10, 63); err != nil {
+			return fmt.Errorf("Invalid %s value: %s", map[string]string{"minmemorynode": "MinMemoryNode", "minmemorycpu": "MinMemoryCPU"}[kv.Key], kv.Value)
+		}
+	case "numnodes":
+		if !countRange.MatchString(kv.Value) {
+			return errUncounted
+		}
+	case "numcpus":
+		if !countRange.MatchString(kv.Value) {
+			c.env.Errorf("Invalid numeric value %q for NumCPUs.", kv.Value)
+			return fmt.Errorf("Invalid NumCPUs value: %s", kv.Value)
+		}
 	case "nice":
 		if n, err := strconv.Atoi(kv.Value); kv.Value != "" && (err != nil || n < -2147483645 || n > 2147483645) {
 			return fmt.Errorf("Nice value out of range (+/- 2147483645). Value ignored")
