@@ -72,6 +72,10 @@ func jobRows() []optionRow {
 const largestIndex = 4000000
 
 func setArray(r *optionReader, value string, _ bool) error {
+	value = strings.TrimLeft(value, " \t")
+	if value == "" { // as if it had not been given
+		return nil
+	}
 	spec, err := ParseArray(value, largestIndex)
 	if err != nil {
 		r.refuse(ErrnoInvalidArray, err)

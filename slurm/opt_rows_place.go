@@ -20,7 +20,7 @@ func placeRows() []optionRow {
 		{names: "consolidate-segments", cmds: allCommands, env: env3("CONSOLIDATE_SEGMENTS"), tier: 3, once: true,
 			set: flag(func(o *JobOptions) *bool { return &o.ConsolidateSegments })},
 		{names: "constraint", short: "C", arg: RequiredArg, cmds: allCommands, env: env3("CONSTRAINT"), tier: 1, once: true,
-			set: checked(checkConstraint, ErrnoInvalidFeature, func(o *JobOptions) *string { return &o.Constraint })},
+			set: setConstraint},
 		{names: "context", arg: RequiredArg, cmds: allCommands, tier: 3,
 			set: text(func(o *JobOptions) *string { return &o.Context })},
 		{names: "contiguous", cmds: allCommands, tier: 3, once: true,
@@ -260,4 +260,10 @@ func (r *optionReader) bindMistake(option, value string) *OptionError {
 		return r.errorf(255, `missing list for "--%s=%s:<list>"`, option, strings.ToLower(last))
 	}
 	return r.errorf(255, `unrecognized --%s argument "%s"`, option, value)
+}
+
+// setConstraint takes an expression of features. A comma in it is an AND, and shown as
+// one.
+func setConstraint(r *optionReader, value string, off bool) error {
+	return checked(checkConstraint, ErrnoInvalidFeature, func(o *JobOptions) *string { return &o.Constraint })(r, strings.ReplaceAll(value, ",", "&"), off)
 }

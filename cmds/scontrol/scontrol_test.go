@@ -434,7 +434,7 @@ func TestUpdateJob(t *testing.T) {
 		{"OtherNames", []string{"jobid=7", "ReqNodes=2", "Shared=yes", "TresPerNode=gpu:1", "NodeList=n2"}, "", "numnodes=2 oversubscribe=yes gres=gpu:1 nodelist=n2 ", 0},
 		{"DatesArePlain", []string{"jobid=7", "starttime=now+1hour"}, "", "starttime=uts2056626000 ", 0},
 		{"BadTimeLimit", []string{"jobid=7", "timelimit=bad"}, "scontrol: error: Invalid TimeLimit value\n", "", 1},
-		{"BadDate", []string{"jobid=7", "starttime=someday"}, "scontrol: error: Invalid time specification (pos=0): someday\n", "", 1},
+		{"BadDate", []string{"jobid=7", "starttime=someday"}, "Invalid time specification (pos=0): someday\nNo changes specified\n", "", 1},
 		{"UnknownKey", []string{"jobid=7", "nosuch=1"}, "Update of this parameter is not supported: nosuch=1\nRequest aborted\n", "", 1},
 		{"BeginTimeIsNone", []string{"jobid=7", "begintime=now"}, "Update of this parameter is not supported: begintime=now\nRequest aborted\n", "", 1},
 		{"NotAJob", []string{"jobid=abc", "qos=x"}, "Invalid job id specified for job abc\n", "", 1},
