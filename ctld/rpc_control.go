@@ -66,7 +66,10 @@ func (c *controller) control(req *rinkpb.ControlRequest) error {
 			}
 			on = on || !strings.HasPrefix(f, "-")
 		}
-		level := "info"
+		level := c.s.liveConf().SlurmctldDebug
+		if req.Nodes != "" {
+			level = c.s.liveConf().SlurmdDebug
+		}
 		if on {
 			level = "debug"
 		}

@@ -3,6 +3,7 @@ package sdiag
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -93,6 +94,42 @@ func print(w io.Writer, r *rinkpb.DiagReply, zone *time.Location) {
 	}
 	for _, c := range r.Waiting {
 		line("\t%-40s(%5d) count:%-6d", c.Name, c.Id, c.Count)
+	}
+}
+
+// printControllers is how the controllers of a cluster with several stand: how far
+// each is behind what is committed, in entries of the log, and how long ago it
+// heard the leader. Slurm has nothing of the kind, so that it comes last.
+func printControllers(w io.Writer, list []*rinkpb.ControllerState) {
+	var commit uint64
+	for _, c := range list {
+		commit = max(commit, c.Health.GetCommit())
+	}
+	fmt.Fprintln(w, "\nControllers")
+	for _, c := range list {
+		role := "outside"
+		switch {
+		case c.Leader:
+			role = "leader"
+		case c.Voter:
+			role = "follower"
+		case c.Member:
+			role = "catching-up"
+		}
+		h := c.Health
+		if !c.Up || h == nil {
+			fmt.Fprintf(w, "\t%-24s %-11s down: %s\n", c.Name, role, c.Error)
+			continue
+		}
+		contact := "never"
+		if h.Contact >= 0 {
+			contact = strconv.FormatInt(h.Contact, 10) + "ms"
+		}
+		fmt.Fprintf(w, "\t%-24s %-11s term:%-6d applied:%-10d behind:%-6d contact:%s", c.Name, role, h.Term, h.Applied, commit-min(commit, h.Applied), contact)
+		if h.Full {
+			fmt.Fprint(w, " disk:full")
+		}
+		fmt.Fprintln(w)
 	}
 }
 

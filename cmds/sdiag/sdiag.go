@@ -83,6 +83,11 @@ func run(env *cli.Env, o *options, client *cli.Client) error {
 	}
 	w := bufio.NewWriter(env.Stdout)
 	print(w, reply, env.Now().Location())
+	// The counts are the leader's; how the others stand is worth a line each, and
+	// no reason to fail.
+	if list, err := client.ListControllers(ctx, &rinkpb.ListControllersRequest{}); err == nil && len(list.Controllers) > 1 {
+		printControllers(w, list.Controllers)
+	}
 	return w.Flush()
 }
 
