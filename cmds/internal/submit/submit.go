@@ -111,13 +111,13 @@ func Environment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
 		}
 		return vars, err
 	}
-	return exported(env, o, append(login(env), slurmVars(env)...)), nil
+	return exported(env, o, func() []string { return append(login(env), slurmVars(env)...) }), nil
 }
 
 // StepEnvironment is the same for a step: its tasks are started without a
 // login, so that what is not exported is not there.
 func StepEnvironment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
-	return exported(env, o, slurmVars(env)), nil
+	return exported(env, o, func() []string { return slurmVars(env) }), nil
 }
 
 // fromFile is the environment that --export-file names, a file or the number
@@ -153,8 +153,9 @@ func PrioProcess() string {
 	return fmt.Sprintf("SLURM_PRIO_PROCESS=%d", 20-nice) // the system call counts from there
 }
 
-// exported is what --export names, over base where it does not name all.
-func exported(env *cli.Env, o *slurm.JobOptions, base []string) []string {
+// exported is what --export names, over base where it does not name all. Base is
+// asked for only then: it may take a login shell's time.
+func exported(env *cli.Env, o *slurm.JobOptions, base func() []string) []string {
 	if o.Export == "" && !o.Given["export"] || strings.EqualFold(o.Export, "ALL") {
 		return clean(env.Vars)
 	}
@@ -174,7 +175,7 @@ func exported(env *cli.Env, o *slurm.JobOptions, base []string) []string {
 		env.Errorf("Improperly formed environment variable (%s)", open)
 	}
 	if len(words) == 1 && (strings.EqualFold(words[0], "NONE") || strings.EqualFold(words[0], "NIL")) {
-		return base
+		return base()
 	}
 	for _, w := range words {
 		if strings.EqualFold(w, "ALL") {
@@ -184,7 +185,7 @@ func exported(env *cli.Env, o *slurm.JobOptions, base []string) []string {
 		}
 	}
 	if len(out) == 0 {
-		for _, kv := range base {
+		for _, kv := range base() {
 			put(kv)
 		}
 	}

@@ -1,0 +1,40 @@
+package submit
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/slurm"
+)
+
+// A login shell is run, which may take long, only when --export leaves out the
+// caller's environment.
+func TestLoginShellIsRunOnlyWhenItsEnvironmentIsWanted(t *testing.T) {
+	dir := t.TempDir()
+	mark, shell := filepath.Join(dir, "mark"), filepath.Join(dir, "shell")
+	if err := os.WriteFile(shell, []byte("#!/bin/sh\ntouch "+mark+"\nprintf 'FROM_LOGIN=1\\0'\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		export string
+		given  bool
+		login  bool
+	}{{"", false, false}, {"ALL", true, false}, {"ALL,X=1", true, false}, {"NONE", true, true}, {"NIL", true, true}, {"A", true, true}, {"A,X=1", true, true}} {
+		os.Remove(mark)
+		env := &cli.Env{Vars: []string{"A=1", "SHELL=" + shell}, Now: time.Now, Ctx: context.Background(), Stderr: os.Stderr}
+		o := &slurm.JobOptions{Export: c.export, Given: map[string]bool{"export": c.given}}
+		vars, err := Environment(env, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = os.Stat(mark)
+		if ran := err == nil; ran != c.login || slices.Contains(vars, "FROM_LOGIN=1") != c.login {
+			t.Errorf("--export=%s: a login shell ran: %v, want %v; %q", c.export, ran, c.login, vars)
+		}
+	}
+}
