@@ -166,7 +166,12 @@ func (w *stepWish) devices(o *slurm.JobOptions) error {
 	some := func(list slurm.Gres) slurm.Gres {
 		return slices.DeleteFunc(slices.Clone(list), func(g slurm.GresItem) bool { return g.Name == "none" || g.Count == 0 })
 	}
-	w.perNode = slices.Concat(some(o.Gres), some(o.GPUsPerNode))
+	w.perNode = some(o.Gres)
+	none := o.Given["gres"] && len(some(o.Gres)) == 0
+	if !none && !slices.ContainsFunc(o.Gres, func(g slurm.GresItem) bool { return g.Name == "gpu" }) {
+		// Else it is the job's number, which the step has from its environment.
+		w.perNode = append(w.perNode, some(o.GPUsPerNode)...)
+	}
 	w.perTask, w.perStep = some(o.GPUsPerTask), some(o.GPUs)
 	switch {
 	case len(w.perTask) > 0 && o.NTasks > 0:

@@ -80,6 +80,8 @@ func TestStepsArePlacedAsSlurmDoes(t *testing.T) {
 		{gpus, "-n 8 -c 1", "n1:[0 1 2 3 4 5] c6 g[0 1]; n2:[6 7] c2 g[0 1] block"},
 		{gpus, "-n 1 -c 8", "More processors requested than permitted"},
 		{gpus, "--gres=gpu:1 -n 1", "n1:[0] c6 g[0] cyclic"},
+		{gpus, "--gres=gpu:1 --gpus-per-node=2 -n 1", "n1:[0] c6 g[0] cyclic"}, // the second is what a job's environment says
+		{gpus, "--gres=none --gpus-per-node=2 -n 1", "n1:[0] c6 cyclic"},
 		{gpus, "--gres=gpu:3 -n 1", "Invalid generic resource (gres) specification"},
 		{gpus, "--gres=none -n 1", "n1:[0] c6 cyclic"},
 		{gpus, "--gpus=2 -n 2", "n1:[0] c6 g[0]; n2:[1] c2 g[0] cyclic"},
