@@ -64,6 +64,9 @@ func (v *View) Requested(j *Job) slurm.TRES {
 	for _, g := range n.GresPerTask {
 		gres.add(g.Name, g.Type, g.Count*int64(max(1, n.Tasks)))
 	}
+	if j.Spec.MemPerGPU > 0 {
+		mem = j.Spec.MemPerGPU * slurm.MB(gres.count["gpu"])
+	}
 	return v.tres(j.Partition, n.CPUs, mem, nodes, gres, n.Licenses)
 }
 
