@@ -455,7 +455,11 @@ func (s *run) create(id slurm.JobID, req *rinkpb.CreateStepRequest) (*rinkpb.Cre
 			}
 		default:
 			if cli.Is(err, slurm.ErrnoAlreadyDone) || cli.Is(err, slurm.ErrnoInvalidJobID) {
-				env.Errorf("Unable to confirm allocation for job %d: %s", id, cli.Reason(err))
+				if cli.Is(err, slurm.ErrnoAlreadyDone) {
+					env.Errorf("Slurm job %d has expired", id)
+				} else {
+					env.Errorf("Unable to confirm allocation for job %d: %s", id, cli.Reason(err))
+				}
 				env.Infof("Check SLURM_JOB_ID environment variable. Expired or invalid job %d", id)
 				return nil, 1
 			}
