@@ -23,7 +23,7 @@ run -w n1 --exclusive -I2 sh -c 'salloc -w n1 -I1 true; salloc -w n1 --immediate
 run -D /tmp pwd
 run -D /nosuch pwd
 run --bell -n1 true
-run -n1 --begin=now+1 echo began
+run -n1 --begin=now+2 echo began
 salloc -w n1 --exclusive sleep 4 >/dev/null 2>&1 & sleep 0.7
 echo == waits; salloc -w n1 -n 1 true 2>err; normalise <err; wait
 salloc -w n1 --exclusive sleep 5 >/dev/null 2>&1 & sleep 0.7
