@@ -325,7 +325,8 @@ func (f *field) firstFit(a *ask, r *room, need *least, from instant) (at, until 
 		if o, ok := f.offer(a, r, &f.left); ok {
 			until = never
 			for ; j < len(segs); j++ {
-				if !need.holds(&segs[j]) {
+				// Of shared CPUs a segment alone does not tell: each is looked at as it comes.
+				if need.any || !need.holds(&segs[j]) {
 					until = segs[j].at - instant(a.span)
 					break
 				}
