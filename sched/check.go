@@ -198,10 +198,18 @@ func (c *checker) node(config *Config, t *tallied) {
 	if have := n.CPUs * mostSharing(config, n); n.UsedCPUs > have {
 		c.wrong("node %s has %d CPUs in use of %d", n.Name, n.UsedCPUs, have)
 	}
-	for i, x := range t.lists {
-		for _, y := range t.lists[:i] {
-			if mostSharing(config, n) == 1 && CPUsMeet(x.list, y.list) {
-				c.wrong("node %s: jobs %d and %d have CPUs %s and %s", n.Name, y.job, x.job, y.list, x.list)
+	if mostSharing(config, n) == 1 {
+		var all, one cpuSet
+		for i, x := range t.lists {
+			if one = one.read(x.list); all.meets(one) {
+				for _, y := range t.lists[:i] {
+					if CPUsMeet(x.list, y.list) {
+						c.wrong("node %s: jobs %d and %d have CPUs %s and %s", n.Name, y.job, x.job, y.list, x.list)
+					}
+				}
+			}
+			for cpu := range one.all() {
+				all = all.with(cpu)
 			}
 		}
 	}

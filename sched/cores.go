@@ -2,6 +2,7 @@ package sched
 
 import (
 	"fmt"
+	"iter"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -33,16 +34,12 @@ func (s *Scheduler) ChooseCPUs(starts []Start) {
 			r := &s.rooms[pos]
 			taken, aside := slices.Clone(chosen[pos]), []string(nil)
 			for h := range r.held {
-				o := s.holding[r.held[h].job]
-				if o == nil {
-					continue
-				}
-				switch list := o.CPUsOn(a.Node); {
-				case list == "":
-				case o.CPUsFree:
-					aside = append(aside, list)
+				switch o := &r.held[h]; {
+				case o.cpuIDs == "": // what the plan starts has none yet
+				case o.cpusFree:
+					aside = append(aside, o.cpuIDs)
 				default:
-					taken = append(taken, list)
+					taken = append(taken, o.cpuIDs)
 				}
 			}
 			a.CPUIDs = chooseCPUs(s.v.Config, r.n, it.job, a, taken, aside)
@@ -81,8 +78,11 @@ type cpuSet []uint64
 
 // cpusOf reads a list as CPUList writes it: "0-3,8". What cannot be read, and numbers
 // beyond reason, are left out.
-func cpusOf(list string) cpuSet {
-	var set cpuSet
+func cpusOf(list string) cpuSet { return cpuSet(nil).read(list) }
+
+// read is cpusOf in the space of a set that is no longer needed.
+func (s cpuSet) read(list string) cpuSet {
+	set := s[:0]
 	for part := range strings.SplitSeq(list, ",") {
 		lo, hi, isRange := strings.Cut(part, "-")
 		from, err := strconv.ParseUint(lo, 10, 16)
@@ -109,6 +109,28 @@ func (s cpuSet) with(i int) cpuSet {
 }
 
 func (s cpuSet) has(i int) bool { return i/64 < len(s) && s[i/64]>>(i%64)&1 == 1 }
+
+// all yields the numbers, the least first.
+func (s cpuSet) all() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for at, w := range s {
+			for ; w != 0; w &= w - 1 {
+				if !yield(at*64 + bits.TrailingZeros64(w)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (s cpuSet) meets(o cpuSet) bool {
+	for i := range min(len(s), len(o)) {
+		if s[i]&o[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
 
 func (s cpuSet) count() int {
 	n := 0
@@ -143,16 +165,16 @@ func (s cpuSet) String() string {
 
 // CPUsMeet reports whether two lists of CPUs have one in common.
 func CPUsMeet(a, b string) bool {
-	if a == "" || b == "" {
-		return false
+	return CPUsMeeting(a)(b)
+}
+
+// CPUsMeeting is CPUsMeet of one list with many: it is read once.
+func CPUsMeeting(a string) func(b string) bool {
+	x, y := cpusOf(a), cpuSet(nil)
+	return func(b string) bool {
+		y = y.read(b)
+		return x.meets(y)
 	}
-	x, y := cpusOf(a), cpusOf(b)
-	for i := range min(len(x), len(y)) {
-		if x[i]&y[i] != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // cpuGrid is how a node's CPUs are numbered.
@@ -186,11 +208,14 @@ func chooseCPUs(cfg *Config, n *Node, j *Job, a *NodeAlloc, taken, aside []strin
 		return ""
 	}
 	p := &cpuPick{grid: gridOf(n), cost: make([]int, n.CPUs)}
+	var set cpuSet
 	for _, list := range taken {
-		p.charge(cpusOf(list), ofOthers)
+		set = set.read(list)
+		p.charge(set, ofOthers)
 	}
 	for _, list := range aside {
-		p.charge(cpusOf(list), ofSuspended)
+		set = set.read(list)
+		p.charge(set, ofSuspended)
 	}
 	p.charge(p.reserved(n.CoreSpec), ofSystem)
 	p.far(n, a.Gres)
@@ -252,8 +277,8 @@ type cpuPick struct {
 }
 
 func (p *cpuPick) charge(set cpuSet, by int) {
-	for i := range p.cost {
-		if set.has(i) {
+	for i := range set.all() {
+		if i < len(p.cost) {
 			p.cost[i] += by
 		}
 	}
@@ -282,8 +307,7 @@ func (p *cpuPick) far(n *Node, list []GresAlloc) {
 			if e.Name != g.Name || e.Type != g.Type || e.Cores == "" || len(g.Index) == 0 {
 				continue
 			}
-			for k := range cpusOf(e.Cores).count() {
-				core := nth(cpusOf(e.Cores), k)
+			for core := range cpusOf(e.Cores).all() {
 				for t := range p.grid.threads {
 					near = near.with(core*p.grid.threads + t)
 				}
@@ -298,19 +322,6 @@ func (p *cpuPick) far(n *Node, list []GresAlloc) {
 			p.cost[i] += notNear
 		}
 	}
-}
-
-// nth returns the k-th number of a set.
-func nth(s cpuSet, k int) int {
-	for i := 0; i < len(s)*64; i++ {
-		if s.has(i) {
-			if k == 0 {
-				return i
-			}
-			k--
-		}
-	}
-	return 0
 }
 
 // unit is a unit's first CPU and what speaks against its worst.

@@ -647,7 +647,7 @@ func (c *cycle) comeBack(next *entry) {
 		}
 		for i := range v.Alloc {
 			pos, ok := c.byName[v.Alloc[i].Node]
-			if !ok || !c.roomToResume(a, &c.rooms[pos], v.Alloc[i].CPUs) || a.sharing == 1 && c.cpusGone(&c.rooms[pos], v, v.Alloc[i].CPUIDs) {
+			if !ok || !c.roomToResume(a, &c.rooms[pos], v.Alloc[i].CPUs) || a.sharing == 1 && cpusGone(&c.rooms[pos], v, v.Alloc[i].CPUIDs) {
 				return false
 			}
 		}
@@ -661,22 +661,9 @@ func (c *cycle) comeBack(next *entry) {
 
 // cpusGone reports whether another job has some of the CPUs of a node that a suspended
 // one is to go on with.
-func (c *cycle) cpusGone(r *room, v *Job, list string) bool {
-	if list == "" {
-		return false
-	}
-	for i := range r.held {
-		o := c.holding[r.held[i].job]
-		if o == nil || o == v || o.CPUsFree {
-			continue
-		}
-		for k := range o.Alloc {
-			if o.Alloc[k].Node == r.n.Name && CPUsMeet(list, o.Alloc[k].CPUIDs) {
-				return true
-			}
-		}
-	}
-	return false
+func cpusGone(r *room, v *Job, list string) bool {
+	meets := CPUsMeeting(list)
+	return slices.ContainsFunc(r.held, func(o holding) bool { return o.job != v.ID && !o.cpusFree && meets(o.cpuIDs) })
 }
 
 // roomToResume reports whether a job that holds all but its CPUs may have so many

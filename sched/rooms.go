@@ -75,6 +75,8 @@ type holding struct {
 	end         instant
 	load        load
 	gres        []GresAlloc
+	cpuIDs      string // NodeAlloc.CPUIDs of what was started
+	cpusFree    bool   // Job.CPUsFree
 }
 
 // hold is what is promised on one node to a job that waits.

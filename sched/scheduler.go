@@ -332,7 +332,7 @@ func (s *Scheduler) settle(j *Job) {
 			continue
 		}
 		r := &s.rooms[pos]
-		h := holding{job: j.ID, resv: j.Resv, part: j.Partition, uid: j.UID, whole: whole, user: user, end: end, gres: a.Gres,
+		h := holding{job: j.ID, resv: j.Resv, part: j.Partition, uid: j.UID, whole: whole, user: user, end: end, gres: a.Gres, cpuIDs: a.CPUIDs, cpusFree: j.CPUsFree,
 			load: load{cpus: a.CPUs, mem: a.Mem, gres: r.gresCounts(a.Gres), keeper: whole || user}}
 		if j.Aside() {
 			// Its devices stay in use, so that a job that wants the node whole cannot have it.

@@ -144,6 +144,7 @@ func (s *State) checkSuspend(j *sched.Job, suspend bool) error {
 	}
 	p := s.config.Partition(j.Partition)
 	whole, _ := sched.Exclusivity(s.config, j, p)
+	claim := s.newClaim()
 	for _, a := range j.Alloc {
 		n := s.Node(a.Node)
 		if n.ExclusiveBy != 0 && n.ExclusiveBy != j.ID && n.ExclusiveUser != j.UID || whole && s.present(n, j.ID) != 0 {
@@ -153,7 +154,7 @@ func (s *State) checkSuspend(j *sched.Job, suspend bool) error {
 			return fmt.Errorf("node %s has %d of %d CPUs in use: %w", n.Name, n.UsedCPUs, n.CPUs, slurm.ErrnoNodesBusy)
 		}
 		if sched.ShareLimit(s.config, j, p) == 1 {
-			if err := s.cpusClear(n, j, &a); err != nil {
+			if err := claim.cpusClear(n, j, &a); err != nil {
 				return err // it is bound to those it has
 			}
 		}

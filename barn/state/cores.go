@@ -20,12 +20,13 @@ func (c *claim) cpusFit(n *sched.Node, j *sched.Job, a *sched.NodeAlloc) error {
 	if sched.ShareLimit(c.s.config, j, c.s.config.Partition(j.Partition)) > 1 {
 		return nil
 	}
+	meets := sched.CPUsMeeting(a.CPUIDs)
 	for _, list := range c.cpus[n.Name] {
-		if sched.CPUsMeet(a.CPUIDs, list) {
+		if meets(list) {
 			return fmt.Errorf("CPUs of %s are given twice: %w", a.CPUIDs, slurm.ErrnoNodesBusy)
 		}
 	}
-	if err := c.s.cpusClear(n, j, a); err != nil {
+	if err := c.cpusClear(n, j, a); err != nil {
 		return err
 	}
 	if c.cpus == nil {
@@ -37,18 +38,41 @@ func (c *claim) cpusFit(n *sched.Node, j *sched.Job, a *sched.NodeAlloc) error {
 
 // cpusClear says which job has some of the CPUs that are j's, or nil. A suspended job
 // that gave its own back has none.
-func (s *State) cpusClear(n *sched.Node, j *sched.Job, a *sched.NodeAlloc) error {
+func (c *claim) cpusClear(n *sched.Node, j *sched.Job, a *sched.NodeAlloc) error {
 	if a.CPUIDs == "" {
 		return nil
 	}
+	s, meets := c.s, sched.CPUsMeeting(a.CPUIDs)
 	for _, id := range n.Running {
 		o := s.jobs[id]
 		if o == nil || id == j.ID || o.CPUsFree || sched.ShareLimit(s.config, o, s.config.Partition(o.Partition)) > 1 {
 			continue
 		}
-		if sched.CPUsMeet(a.CPUIDs, o.CPUsOn(n.Name)) {
+		if meets(c.cpusOn(o, n.Name)) {
 			return fmt.Errorf("job %d has CPUs of %s of node %s: %w", id, a.CPUIDs, n.Name, slurm.ErrnoNodesBusy)
 		}
 	}
 	return nil
+}
+
+// fewNodes is on how many nodes a job's are looked for one by one.
+const fewNodes = 16
+
+// cpusOn is sched.Job.CPUsOn for a claim that asks it of each of many nodes.
+func (c *claim) cpusOn(o *sched.Job, name sched.NodeName) string {
+	if len(o.Alloc) <= fewNodes {
+		return o.CPUsOn(name)
+	}
+	by := c.wide[o]
+	if by == nil {
+		by = make(map[sched.NodeName]string, len(o.Alloc))
+		for i := range o.Alloc {
+			by[o.Alloc[i].Node] = o.Alloc[i].CPUIDs
+		}
+		if c.wide == nil {
+			c.wide = map[*sched.Job]map[sched.NodeName]string{}
+		}
+		c.wide[o] = by
+	}
+	return by[name]
 }

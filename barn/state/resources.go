@@ -13,7 +13,8 @@ import (
 type claim struct {
 	s     *State
 	nodes map[sched.NodeName]*sched.Node
-	cpus  map[sched.NodeName][]string // which CPUs the claim takes
+	cpus  map[sched.NodeName][]string              // which CPUs the claim takes
+	wide  map[*sched.Job]map[sched.NodeName]string // CPUs of jobs on many nodes
 }
 
 func (s *State) newClaim() *claim { return &claim{s: s, nodes: map[sched.NodeName]*sched.Node{}} }
