@@ -43,24 +43,33 @@ func Arrange(profiles []Profile, want []string) ([]Span, bool) {
 		kinds[i], order[i] = &profiles[at], i
 	}
 	// The largest have the fewest places.
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(kinds[b].size(), kinds[a].size()) })
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(kinds[b].size(), kinds[a].size()), cmp.Compare(kinds[a].Name, kinds[b].Name))
+	})
 	out := make([]Span, len(want))
-	var put func(k int) bool
-	put = func(k int) bool {
+	var put func(k, from int) bool
+	put = func(k, from int) bool {
 		if k == len(order) {
 			return true
 		}
-		for _, s := range kinds[order[k]].Spans {
+		kind := kinds[order[k]]
+		for at := from; at < len(kind.Spans); at++ {
+			s := kind.Spans[at]
 			if slices.ContainsFunc(order[:k], func(o int) bool { return out[o].meets(s) }) {
 				continue
 			}
-			if out[order[k]] = s; put(k + 1) {
+			// Those of a kind lie one behind the other: in another order they are the same.
+			next := 0
+			if k+1 < len(order) && kinds[order[k+1]] == kind {
+				next = at + 1
+			}
+			if out[order[k]] = s; put(k+1, next) {
 				return true
 			}
 		}
 		return false
 	}
-	return out, put(0)
+	return out, put(0, 0)
 }
 
 func (p *Profile) size() int {

@@ -52,6 +52,14 @@ func TestArrange(t *testing.T) {
 	}
 }
 
+// BenchmarkFill cuts a GPU into as many of the smallest as there can be, which a
+// submission asks for every GPU that could be cut.
+func BenchmarkFill(b *testing.B) {
+	for b.Loop() {
+		Fill(a100, []string{"1g.10gb"}, "1g.10gb")
+	}
+}
+
 func TestFill(t *testing.T) {
 	if got := Fill(a100, []string{"1g.10gb"}, "1g.10gb"); len(got) != 7 {
 		t.Errorf("filled up with the smallest: %v", got)
