@@ -78,7 +78,17 @@ type cutJob struct {
 
 // cutJobs lists the jobs that wait for instances their herds may have, in order.
 func cutJobs(v View) []cutJob {
-	pending := slices.Clone(v.Pending)
+	// Few of a long queue want GPUs: the rest is not put in order.
+	var pending []*Job
+	any := false
+	for _, j := range v.Pending {
+		if profiles, plain := gpusWanted(j); plain || len(profiles) > 0 {
+			pending, any = append(pending, j), any || len(profiles) > 0
+		}
+	}
+	if !any {
+		return nil
+	}
 	slices.SortStableFunc(pending, func(a, b *Job) int {
 		switch {
 		case a.Priority > b.Priority:
@@ -100,15 +110,24 @@ func cutJobs(v View) []cutJob {
 			continue
 		}
 		profiles, plain := gpusWanted(j)
-		allowed := cutsAllowed(v.Config, j.Partition)
-		profiles = slices.DeleteFunc(profiles, func(p string) bool { return !cutAllowed(allowed, p) })
+		profiles = slices.DeleteFunc(profiles, func(profile string) bool {
+			return !slices.ContainsFunc(waitsIn(j), func(p PartitionName) bool { return cutAllowed(cutsAllowed(v.Config, p), profile) })
+		})
 		if len(profiles) > 0 && len(out) < cutLooks {
-			out = append(out, cutJob{Job: j, profiles: profiles, ahead: slices.Clone(whole)})
+			out = append(out, cutJob{Job: j, profiles: profiles, ahead: whole[:len(whole):len(whole)]})
 		} else if plain {
 			whole = append(whole, j)
 		}
 	}
 	return out
+}
+
+// waitsIn are the partitions a job waits in.
+func waitsIn(j *Job) []PartitionName {
+	if len(j.Partitions) > 0 {
+		return j.Partitions
+	}
+	return []PartitionName{j.Partition}
 }
 
 // gpusWanted are the profiles of instances a job asks for, and whether it asks for
@@ -184,17 +203,26 @@ func (v View) begun(starts []Start, now time.Time) View {
 
 // cutFor decides what is to be cut so that a job starts; nil when nothing helps.
 func cutFor(v View, job cutJob, barred func(NodeName, string) bool, now time.Time) []CutGPU {
-	v.Pending = []*Job{job.Job}
-	kept := map[NodeName]bool{}
+	kept, parts := map[NodeName]bool{}, map[PartitionName]bool{}
 	for _, j := range job.ahead {
-		if p := v.Config.Partition(j.Partition); p != nil {
-			for _, n := range p.Nodes {
-				kept[n] = true
+		for _, name := range waitsIn(j) {
+			if parts[name] {
+				continue
+			}
+			parts[name] = true
+			if p := v.Config.Partition(name); p != nil {
+				for _, n := range p.Nodes {
+					kept[n] = true
+				}
 			}
 		}
 	}
 	for _, profile := range job.profiles {
 		mind := v
+		there := *job.Job // where it may be cut for
+		there.Partitions = slices.DeleteFunc(slices.Clone(waitsIn(job.Job)), func(p PartitionName) bool { return !cutAllowed(cutsAllowed(v.Config, p), profile) })
+		there.Partition = there.Partitions[0]
+		mind.Pending = []*Job{&there}
 		mind.Nodes = slices.Clone(v.Nodes)
 		for i, n := range v.Nodes {
 			if !kept[n.Name] {

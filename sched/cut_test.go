@@ -44,6 +44,11 @@ func cutWaiter(id slurm.JobID, part PartitionName, priority uint32, gres string)
 	}
 }
 
+func inBoth(j *Job, parts ...PartitionName) *Job {
+	j.Partitions = parts
+	return j
+}
+
 func TestPlanCuts(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	for _, c := range []struct {
@@ -57,6 +62,9 @@ func TestPlanCuts(t *testing.T) {
 		{name: "NobodyWaits"},
 		{name: "OneWaits", pending: []*Job{cutWaiter(1, "cut", 10, "gpu:1g.10gb:2")}, node: "n1", file: "/dev/nvidia0"},
 		{name: "TheHerdMayNot", pending: []*Job{cutWaiter(1, "plain", 10, "gpu:1g.10gb:2")}},
+		{name: "OneOfItsHerdsMay", pending: []*Job{inBoth(cutWaiter(1, "plain", 10, "gpu:1g.10gb:2"), "plain", "cut")}, node: "n1", file: "/dev/nvidia0"},
+		{name: "OneAheadWantsThemWholeInEither", pending: []*Job{
+			cutWaiter(1, "cut", 10, "gpu:1g.10gb:1"), inBoth(cutWaiter(2, "other", 20, "gpu:a100:2"), "other", "cut")}},
 		{name: "NotThisProfile", pending: []*Job{cutWaiter(1, "cut", 10, "gpu:3g.40gb:1")}},
 		{name: "WholeOnesAreThere", pending: []*Job{cutWaiter(1, "cut", 10, "gpu:a100:1")}},
 		{name: "MoreThanFit", pending: []*Job{cutWaiter(1, "cut", 10, "gpu:1g.10gb:15")}},
