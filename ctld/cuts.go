@@ -2,6 +2,7 @@ package ctld
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/barn"
 	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/gpu"
 	"github.com/runink/rink/sched"
 )
 
@@ -33,14 +35,16 @@ type cutKey struct {
 const (
 	cutAgain = 2 * time.Minute
 	cutRest  = 10 * time.Minute
-	// maxGPUs bounds what an agent tells of.
-	maxGPUs = 1024
+	// maxGPUs bounds of how many GPUs an agent tells, maxProfiles into what each can be
+	// cut and maxSpans where on it; drivers know of some twenty and seven.
+	maxGPUs, maxProfiles, maxSpans = 1024, 64, 16
 )
 
 // cutWork is the leader's look at what GPUs are cut into, at each tick: it cuts idle
 // ones for jobs that wait, makes whole those nobody has used for a while, and repeats
 // what was not answered.
 func (s *Server) cutWork(ctx context.Context, now time.Time) {
+	s.cuts.past(now)
 	var cmds []state.Command
 	var view sched.View
 	s.barn.Read(func(st *state.State) {
@@ -96,6 +100,14 @@ func (c *cuts) over(st *state.State, now time.Time) []sched.CutGPU {
 	}
 	c.idle = seen
 	return out
+}
+
+// past forgets what is too long ago to matter.
+func (c *cuts) past(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.ordered, func(_ cutKey, at time.Time) bool { return now.Sub(at) >= cutAgain })
+	maps.DeleteFunc(c.failed, func(_ cutKey, at time.Time) bool { return now.Sub(at) >= cutRest })
 }
 
 // rests reports whether a GPU is left alone because it could not be cut lately.
@@ -154,6 +166,10 @@ func (c *cuts) again(sess *session) {
 func (c *cuts) noted(s *Server, node sched.NodeName, m *rinkpb.NoteCut) []state.Command {
 	note := barn.NoteCutFromProto(m)
 	note.Node = node
+	if len(note.Made) > gpu.MaxInstances {
+		s.log.Warn("an agent tells of more instances than a GPU has", "node", node, "gpu", note.File, "instances", len(note.Made))
+		return nil
+	}
 	k := cutKey{node, note.File}
 	c.mu.Lock()
 	if note.Error != "" {
@@ -167,9 +183,6 @@ func (c *cuts) noted(s *Server, node sched.NodeName, m *rinkpb.NoteCut) []state.
 	c.mu.Unlock()
 	if note.Error != "" {
 		s.log.Warn("a GPU could not be reshaped", "node", node, "gpu", note.File, "error", note.Error)
-	}
-	if len(note.Made) > maxGPUs {
-		return nil
 	}
 	return []state.Command{note}
 }

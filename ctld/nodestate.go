@@ -130,7 +130,7 @@ func (c *controller) reasons(up state.UpdateNode) []state.Command {
 	c.s.barn.Read(func(t *state.State) {
 		for _, name := range up.Nodes {
 			n := t.Node(name)
-			if n.State.Base() == slurm.NodeDown || n.State.Has(slurm.NodeDrain) || n.State.Has(slurm.NodeFail) {
+			if n != nil && (n.State.Base() == slurm.NodeDown || n.State.Has(slurm.NodeDrain) || n.State.Has(slurm.NodeFail)) {
 				out.Nodes = append(out.Nodes, name)
 			} else {
 				well.Nodes = append(well.Nodes, name)
@@ -156,7 +156,12 @@ func (c *controller) sameGres(nodes []sched.NodeName, list string) error {
 	same := true
 	c.s.barn.Read(func(t *state.State) {
 		for _, name := range nodes {
-			have := t.Node(name).Gres
+			n := t.Node(name)
+			if n == nil {
+				same = false // it has gone since
+				return
+			}
+			have := n.Gres
 			same = same && len(have) == len(want)
 			for i := 0; same && i < len(have); i++ {
 				same = slices.ContainsFunc(want, func(g slurm.GresItem) bool {

@@ -12,6 +12,7 @@ import (
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/barn/state"
+	"github.com/runink/rink/gpu"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
@@ -303,6 +304,11 @@ func foundOn(p *rinkpb.RegisterNode) (state.RegisterNode, error) {
 	r.Shapes, r.Cuts, r.Fabric = api.ShapesFromProto(p.Shapes), api.CutsFromProto(p.Cuts), p.Fabric
 	if most := max(len(r.Shapes), len(r.Cuts)); most > maxGPUs {
 		return r, fmt.Errorf("%d GPUs", most)
+	}
+	for _, s := range r.Shapes {
+		if len(s.Profiles) > maxProfiles || slices.ContainsFunc(s.Profiles, func(p gpu.Profile) bool { return len(p.Spans) > maxSpans }) {
+			return r, fmt.Errorf("GPU %s can be cut in too many ways", s.File)
+		}
 	}
 	return r, nil
 }

@@ -3,6 +3,7 @@ package ctld
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -60,7 +61,7 @@ func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (
 			change, err := c.jobChange(t, tg.job, req.Changes, u)
 			if err != nil {
 				out.Status = refuse(err)
-				if err != slurm.ErrnoPrioResetFail {
+				if !errors.Is(err, slurm.ErrnoPrioResetFail) {
 					continue
 				}
 			}
