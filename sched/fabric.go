@@ -14,14 +14,22 @@ func (f *field) inFabric(a *ask, offers []slot, plan *featurePlan, minNodes int)
 	if a.maxNodes == 1 || !a.wantsGPUs() || !slices.ContainsFunc(offers, func(o slot) bool { return o.r.n.Fabric != "" }) {
 		return nil
 	}
-	for goal := max(a.aim, minNodes); goal >= max(minNodes, 2); goal-- {
+	var sets [][]slot // by the most weight of their nodes, the least first
+	largest := 0
+	for to := 0; to < len(offers); {
+		for weight := offers[to].r.n.placeWeight(); to < len(offers) && offers[to].r.n.placeWeight() == weight; {
+			to++
+		}
+		sets = append(sets, fabricsOf(offers[:to], len(a.required))...)
+	}
+	for _, set := range sets {
+		largest = max(largest, len(set))
+	}
+	for goal := min(max(a.aim, minNodes), largest); goal >= max(minNodes, 2); goal-- {
 		ask := *a
 		ask.aim = goal
-		for to := 0; to < len(offers); {
-			for weight := offers[to].r.n.placeWeight(); to < len(offers) && offers[to].r.n.placeWeight() == weight; {
-				to++
-			}
-			for _, set := range fabricsOf(offers[:to], len(a.required)) {
+		for _, set := range sets {
+			if len(set) >= goal {
 				if chosen := ask.choose(set, plan, goal); chosen != nil {
 					return chosen
 				}

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 )
 
@@ -52,6 +53,8 @@ func (a *ask) mixed(offers []slot, plan *featurePlan, minNodes int) []slot {
 	need := a.needed(plan)
 	base, picked := make(portion, len(need)), []slot(nil)
 	var kinds []alike
+	where := map[string]int{}
+	var key []byte
 	for _, o := range offers {
 		gives := a.portionOf(o, plan, need)
 		if o.must {
@@ -61,9 +64,14 @@ func (a *ask) mixed(offers []slot, plan *featurePlan, minNodes int) []slot {
 			}
 			continue
 		}
-		at := slices.IndexFunc(kinds, func(k alike) bool { return slices.Equal(k.gives, gives) })
-		if at < 0 {
+		key = key[:0]
+		for _, n := range gives {
+			key = binary.AppendVarint(key, n)
+		}
+		at, known := where[string(key)]
+		if !known {
 			at = len(kinds)
+			where[string(key)] = at
 			kinds = append(kinds, alike{gives: gives})
 		}
 		kinds[at].slots = append(kinds[at].slots, o)
@@ -74,11 +82,14 @@ func (a *ask) mixed(offers []slot, plan *featurePlan, minNodes int) []slot {
 	}
 	// What gives less of everything than others of which there are plenty is of no use.
 	slices.SortStableFunc(kinds, func(x, y alike) int { return -slices.Compare(x.gives, y.gives) })
-	every := slices.Clone(kinds)
+	var plenty []alike
+	for _, k := range kinds {
+		if len(k.slots) >= most {
+			plenty = append(plenty, k)
+		}
+	}
 	kinds = slices.DeleteFunc(kinds, func(k alike) bool {
-		return slices.ContainsFunc(every, func(o alike) bool {
-			return len(o.slots) >= most && !slices.Equal(o.gives, k.gives) && o.gives.covers(k.gives)
-		})
+		return slices.ContainsFunc(plenty, func(o alike) bool { return !slices.Equal(o.gives, k.gives) && o.gives.covers(k.gives) })
 	})
 	m := mixing{need: need, all: []mixture{{has: base, before: -1}}, layers: make([][]int32, most+1)}
 	m.layers[0] = []int32{0}
