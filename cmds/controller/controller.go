@@ -14,6 +14,7 @@ import (
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
 )
 
 // Run is the command.
@@ -63,8 +64,8 @@ type column struct {
 var columns = []column{
 	{'n', "NAME", func(c *rinkpb.ControllerState, _ time.Time) string { return c.Name }},
 	{'a', "ADDRESS", func(c *rinkpb.ControllerState, _ time.Time) string { return c.Address }},
-	{'r', "ROLE", func(c *rinkpb.ControllerState, _ time.Time) string { return role(c) }},
-	{'s', "STATE", func(c *rinkpb.ControllerState, _ time.Time) string { return state(c) }},
+	{'r', "ROLE", func(c *rinkpb.ControllerState, _ time.Time) string { return show.ControllerRole(c) }},
+	{'s', "STATE", func(c *rinkpb.ControllerState, _ time.Time) string { return show.ControllerStanding(c) }},
 	{'t', "TERM", number(func(h *rinkpb.ControllerHealth) uint64 { return h.Term })},
 	{'i', "APPLIED", number(func(h *rinkpb.ControllerHealth) uint64 { return h.Applied })},
 	{'c', "CONTACT", func(c *rinkpb.ControllerState, _ time.Time) string {
@@ -98,32 +99,6 @@ func number(of func(*rinkpb.ControllerHealth) uint64) func(*rinkpb.ControllerSta
 		}
 		return strconv.FormatUint(of(c.Health), 10)
 	}
-}
-
-// role is what a controller is to the others.
-func role(c *rinkpb.ControllerState) string {
-	switch {
-	case c.Leader:
-		return "leader"
-	case c.Voter:
-		return "follower"
-	case c.Member:
-		return "catching-up"
-	}
-	return "outside"
-}
-
-// state is whether a controller can be relied on.
-func state(c *rinkpb.ControllerState) string {
-	switch {
-	case !c.Up:
-		return "DOWN"
-	case c.Health.GetFull():
-		return "DISK_FULL"
-	case !c.Leader && c.Member && (c.Health.GetContact() < 0 || c.Health.GetContact() > 2000):
-		return "LONELY"
-	}
-	return "UP"
 }
 
 func letters() string {

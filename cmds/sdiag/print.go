@@ -107,29 +107,17 @@ func printControllers(w io.Writer, list []*rinkpb.ControllerState) {
 	}
 	fmt.Fprintln(w, "\nControllers")
 	for _, c := range list {
-		role := "outside"
-		switch {
-		case c.Leader:
-			role = "leader"
-		case c.Voter:
-			role = "follower"
-		case c.Member:
-			role = "catching-up"
-		}
+		fmt.Fprintf(w, "\t%-24s %-11s %-9s ", c.Name, show.ControllerRole(c), show.ControllerStanding(c))
 		h := c.Health
 		if !c.Up || h == nil {
-			fmt.Fprintf(w, "\t%-24s %-11s down: %s\n", c.Name, role, c.Error)
+			fmt.Fprintln(w, c.Error)
 			continue
 		}
 		contact := "never"
 		if h.Contact >= 0 {
 			contact = strconv.FormatInt(h.Contact, 10) + "ms"
 		}
-		fmt.Fprintf(w, "\t%-24s %-11s term:%-6d applied:%-10d behind:%-6d contact:%s", c.Name, role, h.Term, h.Applied, commit-min(commit, h.Applied), contact)
-		if h.Full {
-			fmt.Fprint(w, " disk:full")
-		}
-		fmt.Fprintln(w)
+		fmt.Fprintf(w, "term:%-6d applied:%-10d behind:%-6d contact:%s\n", h.Term, h.Applied, commit-min(commit, h.Applied), contact)
 	}
 }
 

@@ -85,7 +85,10 @@ func run(env *cli.Env, o *options, client *cli.Client) error {
 	print(w, reply, env.Now().Location())
 	// The counts are the leader's; how the others stand is worth a line each, and
 	// no reason to fail.
-	if list, err := client.ListControllers(ctx, &rinkpb.ListControllersRequest{}); err == nil && len(list.Controllers) > 1 {
+	list, err := client.ListControllers(ctx, &rinkpb.ListControllersRequest{})
+	if err != nil {
+		env.Errorf("cannot list the controllers: %s", cli.Reason(cli.CallErr(err)))
+	} else if len(list.Controllers) > 1 {
 		printControllers(w, list.Controllers)
 	}
 	return w.Flush()
