@@ -21,7 +21,9 @@ VERSION ?= 0.1.0
 COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 CLI := github.com/runink/rink/cmds/internal/cli
 LDFLAGS := -X $(CLI).Version=$(VERSION) -X $(CLI).Commit=$(COMMIT)
-GOFLAGS_BUILD := -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+# What would make every command slower at its start and is used by none: gRPC's pages of traces, and cli's writer of manuals.
+TAGS := grpcnotrace,urfave_cli_no_docs
+GOFLAGS_BUILD := -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)'
 
 # go-nvml's header marks what newer drivers dropped; the warnings say nothing of our code.
 export CGO_CFLAGS := $(CGO_CFLAGS) -O2 -g -Wno-deprecated-declarations

@@ -106,7 +106,7 @@ func (w *BackupWriter) frame(kind Section, payload []byte) {
 	}
 	head := [frameHead]byte{byte(kind)}
 	binary.LittleEndian.PutUint32(head[1:], uint32(len(payload)))
-	crc := crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, payload)
+	crc := crc32.Update(crc32.Checksum(head[:], castagnoli()), castagnoli(), payload)
 	for _, part := range [][]byte{head[:], payload, binary.LittleEndian.AppendUint32(nil, crc)} {
 		if _, err := w.w.Write(part); err != nil {
 			w.err = err
@@ -299,7 +299,7 @@ func (r *backupReader) next() (kind Section, payload []byte, size int64, err err
 	payload = data.Bytes()[:length]
 	tail := data.Bytes()[length:]
 	want := binary.LittleEndian.Uint32(tail)
-	if got := crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, payload); got != want {
+	if got := crc32.Update(crc32.Checksum(head[:], castagnoli()), castagnoli(), payload); got != want {
 		return kind, nil, 0, fmt.Errorf("%w: the checksum is %08x, %08x was written", ErrDamaged, got, want)
 	}
 	r.sum.Write(head[:])

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -29,7 +30,9 @@ const (
 // an older version reads whatever it can make sense of.
 const batchFormat = FormatLevel
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// castagnoli makes its tables when they are first needed: no command has to wait for
+// them at its start.
+var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 // encodeEntryBody encodes an entry but for its time, which is put before it
 // when the entry goes into a record.
@@ -73,7 +76,7 @@ func encodeRecord(at time.Time, proposals []*proposal) []byte {
 			b = append(append(b, stamp...), body...)
 		}
 	}
-	binary.LittleEndian.PutUint32(b[2:], crc32.Checksum(b[recordHeader:], castagnoli))
+	binary.LittleEndian.PutUint32(b[2:], crc32.Checksum(b[recordHeader:], castagnoli()))
 	return b
 }
 
@@ -85,7 +88,7 @@ func openRecord(b []byte) ([]byte, error) {
 	if b[1] != recordFrame {
 		return nil, fmt.Errorf("%w: a log record of frame %d, this version knows %d", ErrNewer, b[1], recordFrame)
 	}
-	if want, got := binary.LittleEndian.Uint32(b[2:]), crc32.Checksum(b[recordHeader:], castagnoli); want != got {
+	if want, got := binary.LittleEndian.Uint32(b[2:]), crc32.Checksum(b[recordHeader:], castagnoli()); want != got {
 		return nil, fmt.Errorf("%w: a log record of %d bytes has checksum %08x, %08x was written", ErrDamaged, len(b), got, want)
 	}
 	return b[recordHeader:], nil

@@ -252,7 +252,7 @@ func endSize(t *testing.T, b []byte) int {
 func resum(b []byte) []byte {
 	b = slices.Clone(b)
 	b[0], b[1] = recordMagic, recordFrame
-	binary.LittleEndian.PutUint32(b[2:], crc32.Checksum(b[recordHeader:], castagnoli))
+	binary.LittleEndian.PutUint32(b[2:], crc32.Checksum(b[recordHeader:], castagnoli()))
 	return b
 }
 

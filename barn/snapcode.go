@@ -61,7 +61,7 @@ func (w *partWriter) put(p *rinkpb.SnapshotPart) {
 		return
 	}
 	binary.LittleEndian.PutUint32(buf, uint32(len(buf)-4))
-	w.crc = crc32.Update(w.crc, castagnoli, buf)
+	w.crc = crc32.Update(w.crc, castagnoli(), buf)
 	w.parts++
 	_, w.err = w.w.Write(buf)
 }
@@ -199,7 +199,7 @@ func (r *partReader) next(p *rinkpb.SnapshotPart) (crc uint32, err error) {
 			return crc, wrong("%w", err)
 		}
 	}
-	r.crc = crc32.Update(crc32.Update(r.crc, castagnoli, length[:]), castagnoli, r.buf)
+	r.crc = crc32.Update(crc32.Update(r.crc, castagnoli(), length[:]), castagnoli(), r.buf)
 	if err := proto.Unmarshal(r.buf, p); err != nil {
 		return crc, wrong("%w", err)
 	}

@@ -249,7 +249,7 @@ func seal(l *raft.Log) []byte {
 	binary.BigEndian.PutUint64(head[:], l.Index)
 	binary.BigEndian.PutUint64(head[8:], l.Term)
 	head[16] = byte(l.Type)
-	sum := crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, l.Data)
+	sum := crc32.Update(crc32.Checksum(head[:], castagnoli()), castagnoli(), l.Data)
 	return binary.BigEndian.AppendUint32(nil, sum)
 }
 
@@ -283,7 +283,7 @@ func (s *store) SetUint64(key []byte, val uint64) error {
 }
 
 func valueSum(key, val []byte) uint32 {
-	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, val)
+	return crc32.Update(crc32.Checksum(key, castagnoli()), castagnoli(), val)
 }
 
 // Get reads a value. The error for one never set says "not found", as Raft

@@ -51,7 +51,9 @@ const (
 	slack = 1 << 20
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// castagnoli makes its tables when they are first needed: no command has to wait for
+// them at its start.
+var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 // frame puts a record into its form.
 func frame(kind byte, group, name string, body []byte) []byte {
@@ -62,7 +64,7 @@ func frame(kind byte, group, name string, body []byte) []byte {
 	b = append(b, name...)
 	b = append(b, body...)
 	binary.LittleEndian.PutUint32(b, uint32(len(b)-headSize))
-	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b[headSize:], castagnoli))
+	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b[headSize:], castagnoli()))
 	return b
 }
 
@@ -80,7 +82,7 @@ func read(data []byte) (kind byte, group, name string, body []byte, n int64, err
 		return 0, "", "", nil, 0, io.ErrUnexpectedEOF
 	}
 	text := data[headSize : headSize+size]
-	if crc32.Checksum(text, castagnoli) != binary.LittleEndian.Uint32(data[4:]) {
+	if crc32.Checksum(text, castagnoli()) != binary.LittleEndian.Uint32(data[4:]) {
 		return 0, "", "", nil, 0, errors.New("its check does not match")
 	}
 	kind, rest := text[0], text[1:]
