@@ -4,11 +4,8 @@ package exec
 import (
 	_ "embed"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/srun"
@@ -87,15 +84,9 @@ func parse(args []string, terminal bool) (options, error) {
 	return o, nil
 }
 
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
-}
-
 // Run is the command; it returns the exit status.
 func Run(env *cli.Env) int {
-	in, isFile := env.Stdin.(*os.File)
-	o, err := parse(env.Args, isFile && isTerminal(in))
+	o, err := parse(env.Args, cli.IsTerminal(env.Stdin))
 	if err != nil {
 		env.Errorf("%s", cli.Reason(err))
 		fmt.Fprintln(env.Stderr, "Try \"rink exec --help\" for more information")

@@ -46,10 +46,8 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	defer client.Close()
-	if o.clusters != "" {
-		if other := show.Cluster(o.clusters, client.Cluster); other != "" {
-			return nothing(env, o) // Slurm's finds no jobs there, and does not say that there is no such cluster
-		}
+	if o.clusters != "" && !cli.HasCluster(o.clusters, client.Cluster) {
+		return nothing(env, o) // Slurm's finds no jobs there, and does not say that there is no such cluster
 	}
 	if len(o.qos) > 0 {
 		if err := checkQOS(env, o, client.ControllerClient); err != nil {

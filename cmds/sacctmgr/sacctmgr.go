@@ -6,7 +6,6 @@ import (
 	"bufio"
 	_ "embed"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -76,7 +75,7 @@ func newCall(env *cli.Env, o *options, connect func() (rinkpb.ControllerClient, 
 	held := *env
 	out := bufio.NewWriterSize(env.Stdout, 4096)
 	flush := out.Flush
-	if isCharDevice(env.Stdout) {
+	if cli.IsTerminal(env.Stdout) {
 		flush = func() error { return nil }
 	} else {
 		held.Stdout = out
@@ -101,7 +100,7 @@ func (c *call) work() int {
 		c.do(c.o.words)
 		return c.code
 	}
-	typed := isTerminal(c.env)
+	typed := cli.IsTerminal(c.env.Stdin)
 	for !c.over {
 		fmt.Fprint(c.env.Stdout, "sacctmgr: ")
 		line, err := c.in.ReadString('\n')
@@ -118,19 +117,6 @@ func (c *call) work() int {
 		}
 	}
 	return c.code
-}
-
-// isTerminal reports whether a person types, so that what is typed can be seen
-// already.
-func isTerminal(env *cli.Env) bool { return isCharDevice(env.Stdin) }
-
-func isCharDevice(stream any) bool {
-	f, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // splitLine parts a typed line into words; quotes keep blanks together.

@@ -256,7 +256,7 @@ func runCommand(env *cli.Env, client *cli.Client, path string, argv, vars []stri
 				if sig, err := slurm.ParseSignalName(j.Spec.KillCommand); err == nil {
 					cmd.Process.Signal(syscall.Signal(sig))
 				}
-			case shell && isTerminal(os.Stdin):
+			case shell && cli.IsTerminal(os.Stdin):
 				cmd.Process.Signal(syscall.SIGHUP)
 				cmd.Process.Signal(syscall.SIGCONT)
 			}
@@ -297,12 +297,7 @@ const bellAfter = 10 * time.Second
 
 // ring rings the terminal's bell, if output goes to one.
 func ring() {
-	if isTerminal(os.Stdout) {
+	if cli.IsTerminal(os.Stdout) {
 		fmt.Fprint(os.Stdout, "\a")
 	}
-}
-
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }

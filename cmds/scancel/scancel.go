@@ -14,7 +14,6 @@ import (
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
-	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
@@ -48,12 +47,8 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	defer client.Close()
-	if o.clusters != "" {
-		if other := show.Cluster(o.clusters, client.Cluster); other != "" {
-			env.Errorf("No cluster '%s' known by database.", other)
-			env.Errorf("'%s' can't be reached now, or it is an invalid entry for --cluster.  Use 'sacctmgr list clusters' to see available clusters.", o.clusters)
-			return 1
-		}
+	if o.clusters != "" && !cli.OnCluster(env, client.Cluster, o.clusters) {
+		return 1
 	}
 	req := &rinkpb.CancelRequest{
 		ByUser: o.byUser, Uid: o.uid, Name: o.name, Partitions: o.partitions, Account: o.account, Qos: o.qos, States: o.states,

@@ -2,6 +2,7 @@ package scontrol
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -150,6 +151,9 @@ func controllerRole(i, n int) string {
 func (c *call) ping([]string) int {
 	var list []*rinkpb.ControllerInfo
 	err := c.dial()
+	if errors.Is(err, errNotHere) {
+		return 1
+	}
 	if err == nil {
 		ctx, cancel := c.env.Call(10 * time.Second)
 		defer cancel()

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -82,7 +81,7 @@ func (c *call) run() int {
 			fmt.Fprintln(c.env.Stdout)
 			return code
 		}
-		if !c.typed() {
+		if !cli.IsTerminal(c.env.Stdin) {
 			fmt.Fprintln(c.env.Stdout, in.Text())
 		}
 		words, err := splitWords(in.Text())
@@ -102,16 +101,6 @@ func (c *call) run() int {
 			return code
 		}
 	}
-}
-
-// typed reports whether lines come from a terminal, which has shown them already.
-func (c *call) typed() bool {
-	f, ok := c.env.Stdin.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
 }
 
 // splitWords cuts a line at its blanks; quotes hold words together.
@@ -281,6 +270,9 @@ func find(word string) *keyword {
 	return nil
 }
 
+// errNotHere is that --clusters names other clusters only, which has been said.
+var errNotHere = errors.New("another cluster is asked for")
+
 // dial makes sure that there is a connection to the controller.
 func (c *call) dial() error {
 	if c.client != nil {
@@ -290,10 +282,8 @@ func (c *call) dial() error {
 	if err != nil {
 		return err
 	}
-	if c.o.clusters != "" {
-		if other := show.Cluster(c.o.clusters, cluster); other != "" {
-			return fmt.Errorf("No cluster '%s' known by database.", other)
-		}
+	if c.o.clusters != "" && !cli.OnCluster(c.env, cluster, c.o.clusters) {
+		return errNotHere
 	}
 	c.client, c.cluster, c.view.Cluster = client, cluster, cluster
 	return nil
@@ -301,7 +291,7 @@ func (c *call) dial() error {
 
 // failed says that something went wrong, "WHAT: why", and is the exit status.
 func (c *call) failed(what string, err error) int {
-	if !c.o.quiet || errors.Is(err, cli.ErrUnreachable) {
+	if !errors.Is(err, errNotHere) && (!c.o.quiet || errors.Is(err, cli.ErrUnreachable)) {
 		fmt.Fprintf(c.env.Stderr, "%s: %s\n", what, cli.Reason(err))
 	}
 	return 1
@@ -338,8 +328,7 @@ func (c *call) setCluster(args []string) int {
 		c.o.clusters = ""
 		return 0
 	}
-	if other := show.Cluster(args[0], c.cluster); other != "" {
-		c.env.Errorf("No cluster '%s' known by database.", other)
+	if !cli.OnCluster(c.env, c.cluster, args[0]) {
 		return 1
 	}
 	c.o.clusters = args[0]

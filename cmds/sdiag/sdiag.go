@@ -36,12 +36,8 @@ func Run(env *cli.Env) int {
 		return o.trouble(env, err)
 	}
 	defer client.Close()
-	if o.cluster != "" {
-		if other := show.Cluster(o.cluster, client.Cluster); other != "" {
-			env.Errorf("No cluster '%s' known by database.", other)
-			env.Errorf("'%s' can't be reached now, or it is an invalid entry for --cluster.  Use 'sacctmgr list clusters' to see available clusters.", other)
-			return 1
-		}
+	if o.cluster != "" && !cli.OnCluster(env, client.Cluster, o.cluster) {
+		return 1
 	}
 	if err := run(env, o, client); err != nil {
 		return o.trouble(env, err)

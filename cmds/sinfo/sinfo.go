@@ -34,12 +34,8 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	defer client.Close()
-	if o.clusters != "" {
-		if other := show.Cluster(o.clusters, client.Cluster); other != "" {
-			env.Errorf("No cluster '%s' known by database.", other)
-			env.Errorf("'%s' can't be reached now, or it is an invalid entry for --cluster.  Use 'sacctmgr list clusters' to see available clusters.", o.clusters)
-			return 1
-		}
+	if o.clusters != "" && !cli.OnCluster(env, client.Cluster, o.clusters) {
+		return 1
 	}
 	if o.verbose > 0 {
 		env.Infof("cluster=%s format=%q sort=%s exact=%t", client.Cluster, o.format, o.sort, o.exact)

@@ -183,7 +183,7 @@ func (s *session) report(what string, kinds []kind, words []string) int {
 	if w.allHere {
 		clusters = ""
 	}
-	if clusters != "" && show.Cluster(clusters, s.cluster) != "" {
+	if clusters != "" && !cli.HasCluster(clusters, s.cluster) {
 		// Another cluster's usage is kept by that cluster: here it has none.
 		s.cluster = ""
 	}

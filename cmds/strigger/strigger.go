@@ -36,11 +36,8 @@ func Run(env *cli.Env) int {
 		return o.failed(env, verb(o), err)
 	}
 	defer client.Close()
-	if o.clusters != "" {
-		if other := show.Cluster(o.clusters, client.Cluster); other != "" {
-			env.Errorf("No cluster '%s' known by database.", other)
-			return 1
-		}
+	if o.clusters != "" && !cli.OnCluster(env, client.Cluster, o.clusters) {
+		return 1
 	}
 	switch {
 	case o.set:

@@ -48,22 +48,10 @@ func Cluster(env *cli.Env, client *cli.Client) (*sched.Config, []*sched.Node, er
 	return &sched.Config{Conf: conf}, nodes, nil
 }
 
-// OnCluster reports whether the cluster is among those --clusters names, and
-// prints why not.
+// OnCluster reports whether the cluster is among those --clusters names, if it
+// names any, and says why not.
 func OnCluster(env *cli.Env, client *cli.Client, names []string) bool {
-	here := len(names) == 0
-	for _, name := range names {
-		if strings.EqualFold(name, client.Cluster) || strings.EqualFold(name, "all") {
-			here = true
-		} else {
-			env.Errorf("No cluster '%s' known by database.", name)
-		}
-	}
-	if !here {
-		env.Errorf("'%s' can't be reached now, or it is an invalid entry for --cluster.  Use 'sacctmgr list clusters' to see available clusters.",
-			strings.Join(names, ","))
-	}
-	return here
+	return len(names) == 0 || cli.OnCluster(env, client.Cluster, strings.Join(names, ","))
 }
 
 // Merge puts ours over the variables of vars.
