@@ -254,7 +254,31 @@ func chooseCPUs(cfg *Config, n *Node, j *Job, a *NodeAlloc, taken, aside []strin
 		}
 		p.deal(units)
 	}
+	if p.step > 1 && p.tornFree() >= a.CPUs {
+		// Whole cores are had no more, as where CPUs were the unit before: room was
+		// found by counting, so that parts of them do.
+		p.step, p.most, p.left, p.chosen, p.had = 1, 0, a.CPUs, nil, nil
+		p.pack(a.CPUs)
+	}
 	return p.chosen.String()
+}
+
+// tornFree counts the CPUs that nobody has, where some of those chosen are somebody's;
+// 0 where none is.
+func (p *cpuPick) tornFree() int {
+	free, torn := 0, false
+	for i, cost := range p.cost {
+		switch {
+		case cost < ofOthers:
+			free++
+		case p.chosen.has(i):
+			torn = true
+		}
+	}
+	if !torn {
+		return 0
+	}
+	return free
 }
 
 // What speaks against a CPU: more than all that is smaller together.

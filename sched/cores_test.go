@@ -156,3 +156,29 @@ func TestCPUsNearDevicesComeFirst(t *testing.T) {
 		t.Errorf("with two cores left to the system: %s", got)
 	}
 }
+
+// TestPartsOfCoresWhereNoneIsWhole chooses CPUs on a node whose jobs were started while
+// CPUs were the unit: a start that takes somebody's is refused, and would be planned
+// again and again.
+func TestPartsOfCoresWhereNoneIsWhole(t *testing.T) {
+	cfg := testConfig()
+	setConf(cfg, "SelectTypeParameters", "CR_Core")
+	n := &Node{Name: "n1", CPUs: 8, Sockets: 2, Cores: 2, Threads: 2}
+	j := &Job{Spec: &slurm.JobOptions{}, Need: Need{Tasks: 1, CPUsPerTask: 1}}
+	for _, c := range []struct {
+		cpus  int
+		taken []string
+		want  string
+	}{
+		{2, []string{"0", "2", "4", "6"}, "1,3"},
+		{4, []string{"0", "2", "4", "6"}, "1,3,5,7"},
+		{4, []string{"0", "2", "4"}, "1,5-7"},
+		{2, []string{"0", "2", "4"}, "6-7"},
+		{2, []string{"0-7"}, "0-1"}, // shared
+	} {
+		want := cpusOf(c.want).String()
+		if got := chooseCPUs(cfg, n, j, &NodeAlloc{Node: "n1", CPUs: c.cpus, Tasks: 1}, c.taken, nil); got != want {
+			t.Errorf("%d CPUs beside %v: %s, want %s", c.cpus, c.taken, got, want)
+		}
+	}
+}
