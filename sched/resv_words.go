@@ -63,7 +63,9 @@ func (d *resvDraft) word(w ResvWord) error {
 		if was := slurm.Duration(r.End.Sub(r.Start) / time.Second); w.Op == "+=" {
 			length += was
 		} else if w.Op == "-=" {
-			length = max(0, was-length)
+			if length = was - length; length <= 0 {
+				return bad(slurm.ErrnoInvalidTime)
+			}
 		}
 		r.Duration = length
 	case "flags":
