@@ -26,7 +26,13 @@ type loop struct {
 	// Of the goroutine that runs alone.
 	live *sched.Scheduler // nil: to be made anew from the state
 	log  *barn.Watcher    // what live has not been told of yet
+	// refused counts the plans in a row of which the log refused starts.
+	refused int
 }
+
+// maxRefused is of how many plans in a row the log may refuse starts because something
+// came in between, before the scheduler's books are made anew.
+const maxRefused = 5
 
 func newLoop(s *Server) *loop {
 	return &loop{s: s, woken: make(chan struct{}, 1), asks: make(chan whyAsked), lines: make(map[sched.NodeName]struct{})}
@@ -191,10 +197,20 @@ func (l *loop) cycle(ctx context.Context) time.Time {
 		// Something changed between view and commit: the refused starts are
 		// planned again on what is true now.
 		s.log.Debug("starts refused at commit", "planned", len(plan.Starts), "started", len(results[0].Started))
+		if l.refused++; l.refused > maxRefused && len(results[0].Refused) > 0 {
+			s.log.Warn("starts are refused again and again: the scheduler begins anew", "planned", len(plan.Starts), "started", len(results[0].Started),
+				"first", results[0].Refused[0].Err)
+			l.live = nil
+			return now.Add(time.Second)
+		}
 		if l.live != nil {
 			l.live.LookAgain()
 		}
 		l.wake()
+		return plan.Next
+	}
+	if len(plan.Starts) > 0 {
+		l.refused = 0
 	}
 	return plan.Next
 }
