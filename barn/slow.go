@@ -67,15 +67,18 @@ func (b *Barn) watchDisk() {
 			return
 		case <-ticker.C:
 		}
-		if err := b.hasSpace(0); err != nil && time.Since(lastFull) >= fullEvery && b.raft.State() == raft.Leader && b.otherVoters() {
-			lastFull = time.Now()
-			b.log.Error("the disk is full: the lead is handed over", "error", err)
-			b.giveUpLead()
+		// The file system is asked of a leader alone, and not while a write hangs: it might, too.
+		done, now := b.store.disk.longest()
+		if time.Since(lastFull) >= fullEvery && b.raft.State() == raft.Leader && now < slowEvery && b.otherVoters() {
+			if err := b.hasSpace(0); err != nil {
+				lastFull = time.Now()
+				b.log.Error("the disk is full: the lead is handed over", "error", err)
+				b.giveUpLead()
+			}
 		}
 		if b.o.SlowWrite < 0 {
 			continue
 		}
-		done, now := b.store.disk.longest()
 		hung := now > 2*b.o.SlowWrite && b.raft.State() == raft.Leader && b.otherVoters()
 		if b.lines != nil && b.lines.cutOff(hung) {
 			b.log.Error("the disk does not answer: the lines to the other controllers are cut, so that one of them leads", "for", now)
