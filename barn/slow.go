@@ -20,12 +20,32 @@ import (
 // and others may have space.
 
 // slowEvery is how often the disk is looked at; handOverEvery and fullEvery how often
-// the lead is handed over for it at most, should all disks be slow, or full.
+// the lead is handed over for it at most, should all disks be slow, or full; the latter
+// ever more seldom, until fullMost.
 const (
 	slowEvery     = 100 * time.Millisecond
 	handOverEvery = 10 * time.Second
 	fullEvery     = 2 * time.Second
+	fullMost      = time.Minute
 )
+
+// fullDisk says when a leader whose disk is full hands over for it: at once, and when
+// the lead comes back to it, since the others' disks are full too, ever more seldom.
+type fullDisk struct {
+	last time.Time
+	wait time.Duration
+}
+
+func (f *fullDisk) handOver(full bool, now time.Time) bool {
+	switch {
+	case !full:
+		f.wait = 0
+	case now.Sub(f.last) >= max(f.wait, fullEvery):
+		f.last, f.wait = now, min(2*max(f.wait, fullEvery), fullMost)
+		return true
+	}
+	return false
+}
 
 // diskWatch is what the store notes of its writes.
 type diskWatch struct {
@@ -60,7 +80,8 @@ func (b *Barn) watchDisk() {
 	defer b.own.Done()
 	ticker := time.NewTicker(slowEvery)
 	defer ticker.Stop()
-	var last, lastFull time.Time
+	var last time.Time
+	var full fullDisk
 	for {
 		select {
 		case <-b.closing:
@@ -69,9 +90,8 @@ func (b *Barn) watchDisk() {
 		}
 		// The file system is asked of a leader alone, and not while a write hangs: it might, too.
 		done, now := b.store.disk.longest()
-		if time.Since(lastFull) >= fullEvery && b.raft.State() == raft.Leader && now < slowEvery && b.otherVoters() {
-			if err := b.hasSpace(0); err != nil {
-				lastFull = time.Now()
+		if b.raft.State() == raft.Leader && now < slowEvery && b.otherVoters() {
+			if err := b.hasSpace(0); full.handOver(err != nil, time.Now()) {
 				b.log.Error("the disk is full: the lead is handed over", "error", err)
 				b.giveUpLead()
 			}

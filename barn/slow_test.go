@@ -123,3 +123,22 @@ func TestFullDiskGivesUpTheLead(t *testing.T) {
 	add(t, c.barns[c.leader(0)], "b")
 	c.same()
 }
+
+// TestFullDisksDoNotPassTheLeadAround holds how often a leader gives up the lead while
+// every disk is full: what comes back is kept longer each time, until there is space.
+func TestFullDisksDoNotPassTheLeadAround(t *testing.T) {
+	var f fullDisk
+	at, times := time.Unix(1e9, 0), 0
+	for range 10 * 60 * 10 {
+		if at = at.Add(slowEvery); f.handOver(true, at) {
+			times++
+		}
+	}
+	if times < 10 || times > 16 {
+		t.Errorf("handed over %d times in ten minutes", times)
+	}
+	f.handOver(false, at)
+	if at = at.Add(fullMost); !f.handOver(true, at) || f.handOver(true, at.Add(slowEvery)) || !f.handOver(true, at.Add(2*fullEvery)) {
+		t.Error("not as at first once there was space")
+	}
+}
