@@ -42,14 +42,15 @@ func absent(t *state.State, ref *rinkpb.JobRef, found []target) *rinkpb.Outcome 
 		}
 		return out
 	}
+	own := make([]uint32, 0, len(found)) // taken out together: one by one costs the set each time
 	for _, tg := range found {
 		if tg.tasks.Len() > 0 {
 			want = want.Minus(tg.tasks)
 		} else {
-			want = want.Minus(slurm.NewIndexSet(tg.job.TaskID))
+			own = append(own, tg.job.TaskID)
 		}
 	}
-	if want.Len() == 0 {
+	if want = want.Minus(slurm.NewIndexSet(own...)); want.Len() == 0 {
 		return nil
 	}
 	out.Array, out.Tasks = ref.Job, api.IndexSetToProto(want)

@@ -59,19 +59,16 @@ func find(t *state.State, ref *rinkpb.JobRef) ([]target, error) {
 		want = slurm.NewIndexSet(ref.Task)
 	}
 	var out []target
-	found := slurm.IndexSet{}
 	for _, j := range t.ArrayJobs(id) {
 		if j.IsArrayRest() {
 			if some := j.Tasks.Intersect(want); some.Len() > 0 {
 				out = append(out, target{j, some})
-				found = found.Union(some)
 			}
 		} else if want.Contains(j.TaskID) {
 			out = append(out, target{job: j})
-			found = found.Union(slurm.NewIndexSet(j.TaskID))
 		}
 	}
-	if found.Len() == 0 {
+	if len(out) == 0 {
 		return nil, slurm.ErrnoInvalidJobID
 	}
 	return out, nil
