@@ -581,6 +581,22 @@ func TestWithoutBootstrapItWaits(t *testing.T) {
 	}
 }
 
+// A controller that was started to join and ended before anybody reached it has lost
+// nothing, and is started again.
+func TestOneThatNobodyReachedStartsAgain(t *testing.T) {
+	o := options(t, t.TempDir())
+	o.Bootstrap = false
+	for range 3 {
+		b, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestLeadershipIsTold(t *testing.T) {
 	b := open(t, options(t, t.TempDir()))
 	ch := b.Leadership()

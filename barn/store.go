@@ -274,12 +274,16 @@ func (s *store) DeleteRange(min, max uint64) error {
 // Set keeps a value beside the log, with its checksum.
 func (s *store) Set(key, val []byte) error {
 	val = binary.BigEndian.AppendUint32(append([]byte(nil), val...), valueSum(key, val))
-	return s.noted(s.must("store "+string(key), func() error { return s.bolt.Set(key, val) }))
+	return s.must("store "+string(key), func() error { return s.bolt.Set(key, val) })
 }
 
 // SetUint64 is as Set.
 func (s *store) SetUint64(key []byte, val uint64) error {
-	return s.Set(key, binary.BigEndian.AppendUint64(nil, val))
+	err := s.Set(key, binary.BigEndian.AppendUint64(nil, val))
+	if val == 0 { // Raft's first start writes that there was no term, which is no beginning
+		return err
+	}
+	return s.noted(err)
 }
 
 func valueSum(key, val []byte) uint32 {
