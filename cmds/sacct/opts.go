@@ -45,6 +45,7 @@ type options struct {
 	noConvert   bool
 	unit        byte
 	clusters    string
+	hasClusters bool
 	verbose     int
 	encoding    string
 	done        string
@@ -94,7 +95,7 @@ func parse(env *cli.Env) (*options, error) {
 		o.format = v
 	}
 	if v, ok := env.Lookup("SLURM_CLUSTERS"); ok {
-		o.clusters = v
+		o.clusters, o.hasClusters = v, true
 	}
 	for _, name := range []string{"json", "yaml"} {
 		if _, ok := env.Lookup("SLURM_" + strings.ToUpper(name)); ok {
@@ -128,7 +129,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "accounts":
 		o.accounts = append(o.accounts, show.Words(value)...)
 	case "allclusters":
-		o.clusters = "all"
+		o.clusters, o.hasClusters = "all", true
 	case "allocations":
 		o.allocations = true
 	case "allusers":
@@ -146,7 +147,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		o.brief = true
 		o.addFormat(briefFormat)
 	case "clusters":
-		o.clusters = value
+		o.clusters, o.hasClusters = value, true
 	case "completion":
 		o.completion = true
 	case "constraints":

@@ -46,7 +46,7 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	defer client.Close()
-	if o.clusters != "" && !cli.HasCluster(o.clusters, client.Cluster) {
+	if o.hasClusters && !cli.HasCluster(o.clusters, client.Cluster) {
 		return nothing(env, o) // Slurm's finds no jobs there, and does not say that there is no such cluster
 	}
 	if len(o.qos) > 0 {

@@ -47,7 +47,7 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	defer client.Close()
-	if o.clusters != "" && !cli.OnCluster(env, client.Cluster, o.clusters) {
+	if o.hasClusters && !cli.OnCluster(env, client.Cluster, o.clusters) {
 		return 1
 	}
 	req := &rinkpb.CancelRequest{
@@ -147,6 +147,7 @@ type options struct {
 	uid                                          uint32
 	name, account, qos, reservation, wckey, run  string
 	clusters, adminComment                       string
+	hasClusters                                  bool
 	partitions, nodes                            []string
 	states                                       []uint32
 	signal                                       int32
@@ -273,7 +274,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		}
 		o.signal = int32(n)
 	case "clusters":
-		o.clusters = value
+		o.clusters, o.hasClusters = value, true
 	case "admin-comment":
 		o.adminComment = value
 	case "cron":

@@ -16,6 +16,7 @@ type options struct {
 	quiet              bool
 	verbose            int
 	clusters           string
+	hasClusters        bool
 	uid                string
 	encoding           string
 	done               string
@@ -47,7 +48,7 @@ func parse(env *cli.Env) (*options, error) {
 		o.future = true
 	}
 	if v, ok := env.Lookup("SLURM_CLUSTERS"); ok {
-		o.clusters = v
+		o.clusters, o.hasClusters = v, true
 	}
 	args, flags := env.Args, []string(nil)
 	for i, a := range args {
@@ -78,7 +79,7 @@ func (o *options) set(name, value string) {
 	case "all":
 		o.all = true
 	case "clusters":
-		o.clusters = value
+		o.clusters, o.hasClusters = value, true
 	case "details":
 		o.details++
 	case "federation", "local", "sibling":

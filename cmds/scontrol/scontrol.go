@@ -282,7 +282,7 @@ func (c *call) dial() error {
 	if err != nil {
 		return err
 	}
-	if c.o.clusters != "" && !cli.OnCluster(c.env, cluster, c.o.clusters) {
+	if c.o.hasClusters && !cli.OnCluster(c.env, cluster, c.o.clusters) {
 		return errNotHere
 	}
 	c.client, c.cluster, c.view.Cluster = client, cluster, cluster
@@ -325,12 +325,12 @@ func (c *call) data(name string, list []any) int {
 
 func (c *call) setCluster(args []string) int {
 	if len(args) == 0 {
-		c.o.clusters = ""
+		c.o.clusters, c.o.hasClusters = "", false
 		return 0
 	}
 	if !cli.OnCluster(c.env, c.cluster, args[0]) {
 		return 1
 	}
-	c.o.clusters = args[0]
+	c.o.clusters, c.o.hasClusters = args[0], true
 	return 0
 }

@@ -7,11 +7,12 @@ import (
 
 // options are what sdiag was asked for.
 type options struct {
-	reset    bool
-	sort     order
-	cluster  string
-	encoding string // json or yaml; "" is text
-	done     string
+	reset      bool
+	sort       order
+	cluster    string
+	hasCluster bool
+	encoding   string // json or yaml; "" is text
+	done       string
 }
 
 // order is what requests are listed by.
@@ -41,7 +42,8 @@ func optionTable() []slurm.OptionSpec {
 // parse reads the environment and the command line; words behind the options mean
 // nothing.
 func parse(env *cli.Env) (*options, error) {
-	o := &options{cluster: env.Getenv("SLURM_CLUSTERS")}
+	o := &options{}
+	o.cluster, o.hasCluster = env.Lookup("SLURM_CLUSTERS")
 	if _, ok := env.Lookup("SLURM_JSON"); ok {
 		o.encoding = "json"
 	} else if _, ok := env.Lookup("SLURM_YAML"); ok {
@@ -61,7 +63,7 @@ func parse(env *cli.Env) (*options, error) {
 		case "sort-by-time2":
 			o.sort = byMean
 		case "cluster":
-			o.cluster = g.Value
+			o.cluster, o.hasCluster = g.Value, true
 		case "json", "yaml":
 			o.encoding = g.Name()
 		case "help":

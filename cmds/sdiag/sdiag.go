@@ -36,7 +36,7 @@ func Run(env *cli.Env) int {
 		return o.trouble(env, err)
 	}
 	defer client.Close()
-	if o.cluster != "" && !cli.OnCluster(env, client.Cluster, o.cluster) {
+	if o.hasCluster && !cli.OnCluster(env, client.Cluster, o.cluster) {
 		return 1
 	}
 	if err := run(env, o, client); err != nil {

@@ -36,6 +36,7 @@ type options struct {
 	noHeader, noConvert bool
 	iterate             int
 	clusters            string
+	hasClusters         bool
 	verbose             int
 	encoding            string
 	done                string
@@ -108,7 +109,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "hide":
 		o.all = false
 	case "clusters":
-		o.clusters = value
+		o.clusters, o.hasClusters = value, true
 	case "dead":
 		o.dead = true
 	case "exact":

@@ -34,7 +34,7 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	defer client.Close()
-	if o.clusters != "" && !cli.OnCluster(env, client.Cluster, o.clusters) {
+	if o.hasClusters && !cli.OnCluster(env, client.Cluster, o.clusters) {
 		return 1
 	}
 	if o.verbose > 0 {

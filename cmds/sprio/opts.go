@@ -18,14 +18,15 @@ type options struct {
 	hasJobs, hasPartitions, hasUsers bool
 	long, normal, weights            bool
 
-	format    string
-	sort      string
-	noHeader  bool
-	clusters  string
-	verbose   int
-	given     map[string]string // as typed, for -v
-	done      string
-	hasFormat bool
+	format      string
+	sort        string
+	noHeader    bool
+	clusters    string
+	hasClusters bool
+	verbose     int
+	given       map[string]string // as typed, for -v
+	done        string
+	hasFormat   bool
 }
 
 // optionTable is every option of sprio, by its canonical name.
@@ -95,7 +96,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		o.done = slurm.Completions(optionTable(), value)
 	case "federation", "local", "sibling": // there is one cluster
 	case "clusters":
-		o.clusters = value
+		o.clusters, o.hasClusters = value, true
 	case "format":
 		o.format, o.hasFormat = value, true
 	case "help":

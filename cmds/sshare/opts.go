@@ -18,14 +18,15 @@ type options struct {
 	partition       bool
 	long            bool
 
-	format    string
-	noHeader  bool
-	parsable  bool // with a bar behind the last column
-	parsable2 bool
-	encoding  string
-	clusters  string
-	verbose   int
-	done      string
+	format      string
+	noHeader    bool
+	parsable    bool // with a bar behind the last column
+	parsable2   bool
+	encoding    string
+	clusters    string
+	hasClusters bool
+	verbose     int
+	done        string
 }
 
 // optionTable is every option of sshare, by its canonical name. -h leaves out the
@@ -57,7 +58,7 @@ func mistake(env *cli.Env, format string, args ...any) error {
 func parse(env *cli.Env) (*options, error) {
 	o := &options{}
 	if v, ok := env.Lookup("SLURM_CLUSTERS"); ok {
-		o.clusters = v
+		o.clusters, o.hasClusters = v, true
 	}
 	for _, name := range []string{"json", "yaml"} {
 		if _, ok := env.Lookup("SLURM_" + strings.ToUpper(name)); ok {
@@ -84,7 +85,7 @@ func (o *options) set(name, value string) {
 	case "all":
 		o.allUsers = true
 	case "clusters":
-		o.clusters = value
+		o.clusters, o.hasClusters = value, true
 	case "format":
 		o.format = strings.TrimPrefix(o.format+","+value, ",")
 	case "help":

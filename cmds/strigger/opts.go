@@ -27,6 +27,7 @@ type options struct {
 	noHeader, quiet bool
 	verbose         int
 	clusters        string
+	hasClusters     bool
 	done            string
 	noDatabase      string // an event of the database was asked for
 }
@@ -73,7 +74,8 @@ func mistake(env *cli.Env, format string, args ...any) error {
 
 // parse reads the command line.
 func parse(env *cli.Env) (*options, error) {
-	o := &options{clusters: env.Getenv("SLURM_CLUSTERS")}
+	o := &options{}
+	o.clusters, o.hasClusters = env.Lookup("SLURM_CLUSTERS")
 	given, words, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
 	for _, g := range given {
 		if err := o.take(env, g.Name(), g.Value); err != nil {
@@ -109,7 +111,7 @@ func (o *options) take(env *cli.Env, name, value string) error {
 	case "clear":
 		o.clear = true
 	case "clusters":
-		o.clusters = value
+		o.clusters, o.hasClusters = value, true
 	case "flags":
 		if !strings.EqualFold(value, "PERM") {
 			return mistake(env, "Invalid flags %s", value)

@@ -36,7 +36,7 @@ func Run(env *cli.Env) int {
 		return o.failed(env, verb(o), err)
 	}
 	defer client.Close()
-	if o.clusters != "" && !cli.OnCluster(env, client.Cluster, o.clusters) {
+	if o.hasClusters && !cli.OnCluster(env, client.Cluster, o.clusters) {
 		return 1
 	}
 	switch {
