@@ -58,3 +58,12 @@ func TestShapesAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestNodesAreToldInFew holds that a listing of nodes does not carry into what their
+// GPUs could be cut, and takes nothing from the node.
+func TestNodesAreToldInFew(t *testing.T) {
+	n := &sched.Node{Name: "n1", Shapes: []sched.Shape{{File: "/dev/nvidia0"}}, Cuts: []sched.Cut{{File: "/dev/nvidia0"}}}
+	if p := nodeToTell(n); p.Name != "n1" || len(p.Shapes) != 0 || len(p.Cuts) != 1 || len(n.Shapes) != 1 {
+		t.Errorf("told %v of %+v", p, n)
+	}
+}

@@ -149,7 +149,7 @@ func (c *controller) ListNodes(ctx context.Context, req *rinkpb.ListNodesRequest
 	reply := &rinkpb.NodeList{Now: now.UnixNano()}
 	kinds := c.s.liveConf().GresTypes
 	for _, n := range list {
-		p := api.NodeToProto(n)
+		p := nodeToTell(n)
 		for _, kind := range kinds {
 			// Slurm counts of every kind what is in use, also where there is none.
 			if !slices.ContainsFunc(n.Gres, func(g sched.NodeGres) bool { return g.Name == kind }) {
@@ -163,6 +163,14 @@ func (c *controller) ListNodes(ctx context.Context, req *rinkpb.ListNodesRequest
 		reply.Nodes = append(reply.Nodes, p)
 	}
 	return reply, nil
+}
+
+// nodeToTell is a node without what the scheduler alone goes by: into what each of its
+// GPUs could be cut is kilobytes.
+func nodeToTell(n *sched.Node) *rinkpb.Node {
+	told := *n
+	told.Shapes = nil
+	return api.NodeToProto(&told)
 }
 
 // ListPartitions lists the partitions in the configuration's order.
