@@ -142,7 +142,7 @@ func connect(env *Env, daemons ...string) (*Client, error) {
 		there = append(there, sock)
 	}
 	if found {
-		l := &line{socks: there, read: env.Getenv("RINK_READ")}
+		l := &line{socks: there, heard: true, read: env.Getenv("RINK_READ")}
 		return &Client{ControllerClient: rinkpb.NewControllerClient(l), Cluster: cluster, line: l}, nil
 	}
 	if len(tried) == 0 {

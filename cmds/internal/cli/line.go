@@ -47,6 +47,7 @@ type line struct {
 
 	mu    sync.Mutex // guards what follows
 	at    int        // in socks
+	heard bool       // the one at hand has just answered
 	conn  *grpc.ClientConn
 	index uint64 // how far the state was by the last answer
 }
@@ -91,7 +92,12 @@ func (l *line) up(ctx context.Context) (*grpc.ClientConn, error) {
 	for range l.socks {
 		sock := l.socks[l.at]
 		if l.conn == nil {
-			if last = answers(sock); last != nil {
+			heard := l.heard
+			l.heard = false
+			if last = nil; !heard {
+				last = answers(sock)
+			}
+			if last != nil {
 				l.at = (l.at + 1) % len(l.socks)
 				continue
 			}
