@@ -132,7 +132,8 @@ func (o *outfile) expect(rank, stream int32, always bool) error {
 }
 
 // move takes what there is of a task's output out of its pipe, without waiting;
-// EAGAIN when there is nothing, and a Length of 0 at the end of the pipe.
+// EAGAIN when there is nothing, and a Length of 0 at the end of the pipe. With an
+// error and no piece everything is still in the pipe.
 func (o *outfile) move(pipe int, rank, stream int32) (*rinkpb.TaskOutput, error) {
 	if o.file == nil {
 		file, err := os.OpenFile(o.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)

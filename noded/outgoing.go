@@ -109,7 +109,7 @@ func (t *taskIO) serve(ctx context.Context, has uint64, send func(*rinkpb.StepDo
 	}
 	t.client = me
 	if err := t.out.from(has); err != nil {
-		t.a.log.Warn("output for srun is not kept for a restart of the agent", "slice", t.id, "error", err)
+		t.unkept(err)
 	}
 	select {
 	case <-t.attended:

@@ -221,3 +221,23 @@ func TestMovedOutputIsNeverLost(t *testing.T) {
 	}
 	j.Close()
 }
+
+// What the spool does not take comes to srun all the same.
+func TestOutputComesThoughTheSpoolTakesNone(t *testing.T) {
+	dir := spoolDir(t)
+	r := startAgent(t, dir)
+	if err := os.RemoveAll(r.spool.outputFile("")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(r.spool.outputFile(""), nil, 0o600); err != nil { // nothing can be made in it
+		t.Fatal(err)
+	}
+	r.launchStep(r.work, step(t, 13, 0, dir, "echo one; sleep 0.1; echo two >&2; exit 3"))
+	got := <-r.listen(t, 13, 0)
+	if text := output(got, 0); text != "one\ntwo\n" {
+		t.Errorf("output %q", text)
+	}
+	if len(got) == 0 || !got[len(got)-1].NodeDone || !slices.ContainsFunc(got, func(m *rinkpb.StepDown) bool { return m.Exited != nil && m.Exited.Exit.Code == 3 }) {
+		t.Errorf("the end is %s", words(got))
+	}
+}

@@ -30,6 +30,7 @@ type taskIO struct {
 	order *rinkpb.LaunchStep
 	id    string // of the slice
 
+	warnOnce  sync.Once
 	attaching sync.Mutex // held while the pipes are fetched from the launcher
 	inputs    sync.Mutex // held while input is given to the tasks, which keeps it in order
 
@@ -245,27 +246,37 @@ func (t *taskIO) pump(p *pump) {
 }
 
 // taker returns what takes a piece of output from a pump's pipe and says it, as
-// soon as there is some; io.EOF at the pipe's end.
+// soon as there is some; io.EOF at the pipe's end. Where the spool does not take
+// it, on a full disk say, the output comes all the same, and is only lost with
+// the agent. So is a terminal's, which cannot be moved by the kernel, for the
+// moment between reading and noting it.
 func (t *taskIO) taker(p *pump) func() ([]byte, error) {
 	rank := t.order.Tasks[p.task].Rank
+	var buf []byte
+	read := func() ([]byte, error) {
+		if buf == nil {
+			buf = make([]byte, maxChunk)
+		}
+		n, err := p.from.Read(buf)
+		if n > 0 {
+			t.push(&rinkpb.StepDown{Output: &rinkpb.TaskOutput{Rank: rank, Stream: p.stream, Data: append([]byte(nil), buf[:n]...)}})
+		}
+		return buf[:n], err
+	}
 	raw, err := p.from.SyscallConn()
 	if err != nil || t.tasks[p.task].pty {
-		// A terminal cannot be spliced: what it says is in memory for the moment
-		// between this and the journal.
-		buf := make([]byte, maxChunk)
-		return func() ([]byte, error) {
-			n, err := p.from.Read(buf)
-			if n > 0 {
-				t.push(&rinkpb.StepDown{Output: &rinkpb.TaskOutput{Rank: rank, Stream: p.stream, Data: append([]byte(nil), buf[:n]...)}})
-			}
-			return buf[:n], err
-		}
+		return read
 	}
-	return func() (data []byte, err error) {
+	plain := false
+	return func() ([]byte, error) {
+		if plain {
+			return read()
+		}
 		if !t.room() {
 			return nil, nil
 		}
 		var out *rinkpb.TaskOutput
+		var err error
 		rerr := raw.Read(func(fd uintptr) bool {
 			t.mu.Lock()
 			defer t.mu.Unlock()
@@ -280,14 +291,26 @@ func (t *taskIO) taker(p *pump) func() ([]byte, error) {
 		switch {
 		case rerr != nil:
 			return nil, rerr
+		case err != nil && out != nil:
+			t.queue(&rinkpb.StepDown{Messages: []string{fmt.Sprintf("slurmstepd: error: %d bytes of output of task %d on %s are lost: %v", out.Length, rank, t.a.conf.Node, err)}})
+			fallthrough
 		case err != nil:
-			return nil, err
+			t.unkept(err)
+			plain = true
+			return read()
 		case out.Length == 0:
 			return nil, io.EOF
 		}
 		t.signal()
 		return out.Data, nil
 	}
+}
+
+// unkept says, once for a step, that its output is not kept for another agent.
+func (t *taskIO) unkept(err error) {
+	t.warnOnce.Do(func() {
+		t.a.log.Warn("output for srun is not kept for a restart of the agent", "slice", t.id, "error", err)
+	})
 }
 
 // spend notes that no more is waited for from a pump, and says whether the
@@ -339,7 +362,7 @@ func (t *taskIO) queue(m *rinkpb.StepDown) {
 // watch. Needs t.mu held.
 func (t *taskIO) say(m *rinkpb.StepDown) {
 	if err := t.out.add(m); err != nil {
-		t.a.log.Warn("output for srun is not kept for a restart of the agent", "slice", t.id, "error", err)
+		t.unkept(err)
 	}
 	t.show(m)
 }
