@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -142,10 +141,10 @@ func (a *Agent) startMPS(ctx context.Context, j *job, m *mpsDaemon) error {
 			}
 		case exit := <-m.ended:
 			m.ended <- exit // for who ends it
-			return fmt.Errorf("%s ended: %s", program, mpsWords(words, exit))
+			return fmt.Errorf("%s ended: %s", program, a.mpsWords(j, words, exit))
 		case <-limit.C:
 			a.launcher().Kill(a.work, id)
-			return fmt.Errorf("%s does not listen after %v: %s", program, mpsTime, mpsWords(words, slice.Exit{}))
+			return fmt.Errorf("%s does not listen after %v: %s", program, mpsTime, a.mpsWords(j, words, slice.Exit{}))
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -172,8 +171,9 @@ func (a *Agent) makeMPSDirs(j *job, dir string) error {
 	return nil
 }
 
-// mpsWords is what a daemon that did not come up said last.
-func mpsWords(path string, exit slice.Exit) string {
+// mpsWords is what a daemon that did not come up said last. Its log is its user's,
+// and is read with their rights: they may have put a link in its place.
+func (a *Agent) mpsWords(j *job, path string, exit slice.Exit) string {
 	why := "no answer"
 	if len(exit.Tasks) > 0 {
 		if e := exit.Tasks[0].StartError; e != nil {
@@ -182,13 +182,7 @@ func mpsWords(path string, exit slice.Exit) string {
 			why = fmt.Sprintf("exit code %d", exit.Tasks[0].Status.ExitStatus())
 		}
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return why
-	}
-	defer f.Close()
-	raw, _ := io.ReadAll(io.LimitReader(f, 512))
-	if text := strings.Join(strings.Fields(string(raw)), " "); text != "" {
+	if text := strings.Join(strings.Fields(a.firstLineAs(j.here, path)), " "); text != "" {
 		return text
 	}
 	return why

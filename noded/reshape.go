@@ -43,7 +43,7 @@ func (g *gear) readChanged() {
 func (g *gear) keepChanged() error {
 	raw, err := proto.Marshal(g.changed)
 	if err == nil {
-		err = writeWhole(g.record, raw, 0o600)
+		err = writeLasting(g.record, raw, 0o600) // the driver keeps a GPU's mode over a crash, too
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write down what is changed of GPUs: %w", err)

@@ -155,12 +155,36 @@ func clearDir(dir string) error {
 
 // writeWhole writes a file whole or not at all.
 func writeWhole(path string, data []byte, mode fs.FileMode) error {
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, data, mode); err != nil {
-		os.Remove(tmp)
+	return writeAside(path, data, mode, func(*os.File) error { return nil })
+}
+
+// writeLasting is writeWhole for what has to outlive the machine's next crash.
+func writeLasting(path string, data []byte, mode fs.FileMode) error {
+	if err := writeAside(path, data, mode, (*os.File).Sync); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
-	if err := os.Rename(tmp, path); err != nil {
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return nil
+}
+
+func writeAside(path string, data []byte, mode fs.FileMode, before func(*os.File) error) error {
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err == nil {
+		_, err = f.Write(data)
+		err = errors.Join(err, before(f), f.Close())
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
 		os.Remove(tmp)
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
