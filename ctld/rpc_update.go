@@ -438,6 +438,11 @@ func (up *jobUpdate) rare(key, value string, request func(string)) error {
 		return fmt.Errorf("Invalid input: %s: %w", key, slurm.ErrnoError)
 	case "burstbuffer":
 		return slurm.ErrnoNotSupported
+	case "workdir":
+		if !up.j.IsPending() {
+			return slurm.ErrnoNotPending
+		}
+		up.spec.WorkDir = value
 	case "delayboot":
 		d, err := slurm.ParseDuration(value)
 		if err != nil {

@@ -213,6 +213,9 @@ func (s *State) leadsTo(deps []sched.Depend, j *sched.Job) bool {
 // with.
 func (s *State) change(j sched.Job, ch JobChange) {
 	waited := j.IsPending()
+	if ch.Spec != nil && j.Spec != nil && ch.Spec.WorkDir != j.Spec.WorkDir {
+		j.WorkDir = ch.Spec.WorkDir
+	}
 	put(&j.Spec, ch.Spec)
 	put2(&j.Name, ch.Name)
 	put2(&j.Account, ch.Account)

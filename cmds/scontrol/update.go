@@ -3,6 +3,7 @@ package scontrol
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -273,6 +274,15 @@ func (c *call) checkJobChange(kv *rinkpb.KeyValue) error {
 		if _, err := strconv.ParseUint(kv.Value, 10, 32); err != nil {
 			return fmt.Errorf("Invalid Priority value: %s", kv.Value)
 		}
+	case "workdir":
+		if kv.Value == "" {
+			return fmt.Errorf("Invalid WorkDir value: it is empty")
+		}
+		path, err := filepath.Abs(kv.Value) // from where the user is, who knows no other place
+		if err != nil {
+			return err
+		}
+		kv.Value = path
 	case "stdout", "stderr", "stdin":
 		if kv.Value == "" {
 			return fmt.Errorf("Invalid %s value: it is empty", kv.Key)
