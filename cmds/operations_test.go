@@ -362,6 +362,17 @@ func TestDiskOfTheLeaderFillsUp(t *testing.T) {
 			out, err := r.do("sacct", "-n", "-X", "-P", "-j", id, "-o", "State")
 			return err == nil && out == "COMPLETED"
 		})
+		// The one whose disk takes nothing hears the leader, and is behind all the same:
+		// more is written than there is room left in its file.
+		last := ""
+		for range 40 {
+			if last, err = r.sbatch("-H", "-o", "/dev/null", "--comment", strings.Repeat("x", 2000), "--wrap", "true"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, err := r.doAt(lead, "squeue", "-h", "-o", "%i"); err != nil || !slices.Contains(strings.Fields(out), last) {
+			t.Errorf("%s, whose disk is full, does not know of the last job (%v)", lead, err)
+		}
 		out, err := r.do("rink-controller", "list", "--noheader", "-o", "%n %s")
 		if err != nil || !strings.Contains(out, lead+" DISK_FULL") {
 			t.Errorf("the controllers are %q (%v)", out, err)

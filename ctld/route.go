@@ -31,8 +31,8 @@ const (
 	keyNotTaken = "rink-not-taken" // in the trailer: nothing was done, asking again is safe
 )
 
-// staleness bounds how long ago a follower that answers by itself has heard the
-// leader.
+// staleness bounds how far behind the leader a follower may be that answers by
+// itself.
 const staleness = 2 * time.Second
 
 // leaderPatience is how long a call that the leader alone can answer waits for
@@ -178,7 +178,8 @@ func (s *Server) routeUnary(ctx context.Context, req any, info *grpc.UnaryServer
 			reply, index, err := s.passOn(ctx, wait, info.FullMethod, req.(proto.Message))
 			if !s.again(err, once(info.FullMethod, req)) {
 				if index > 0 {
-					s.reach(ctx, index)
+					s.saw(index)
+					s.reachSoon(ctx, index)
 					grpc.SetTrailer(ctx, metadata.Pairs(keyIndex, strconv.FormatUint(index, 10)))
 				}
 				return reply, err
@@ -247,7 +248,7 @@ func (s *Server) answersHere(ctx context.Context, method string, req any, w want
 	if w.hopped {
 		return false, notLeading(s)
 	}
-	if r == byAny && w.read != "linear" && (w.read == "stale" || s.fresh() && s.tells(method)) && s.reach(ctx, w.index) {
+	if r == byAny && w.read != "linear" && (w.read == "stale" || s.fresh(ctx) && s.tells(method)) && s.reach(ctx, w.index) {
 		return true, nil
 	}
 	wait := ctx
@@ -316,10 +317,71 @@ func (s *Server) contact() time.Duration {
 	return time.Since(s.start)
 }
 
-// fresh reports whether this follower has heard the leader lately.
-func (s *Server) fresh() bool {
-	c := s.barn.Standing().Contact
-	return c >= 0 && c <= staleness
+// fresh reports whether this follower's state is at most staleness behind the
+// leader's. That the leader was heard does not say so: it is also heard by one that
+// has a million entries to catch up with, or a full disk that takes none.
+func (s *Server) fresh(ctx context.Context) bool {
+	if c := s.barn.Standing().Contact; c < 0 || c > staleness {
+		return false
+	}
+	at := s.sighted(ctx)
+	return at != nil && s.reachSoon(ctx, at.index)
+}
+
+// catchUp is how long a follower that is behind waits for what it lacks before it
+// leaves a call to the leader.
+const catchUp = 100 * time.Millisecond
+
+func (s *Server) reachSoon(ctx context.Context, index uint64) bool {
+	ctx, cancel := context.WithTimeout(ctx, catchUp)
+	defer cancel()
+	return s.reach(ctx, index)
+}
+
+// saw notes that the leader was so far, as its answer to a call that was passed on
+// says: who asks here next is to see what came of that.
+func (s *Server) saw(index uint64) {
+	for at := (&sight{index, time.Now()}); ; {
+		old := s.sight.Load()
+		if old != nil && old.index >= index || s.sight.CompareAndSwap(old, at) {
+			return
+		}
+	}
+}
+
+// sight is how far the leader's state was at a time.
+type sight struct {
+	index uint64
+	at    time.Time
+}
+
+// sighted returns how far the leader had come at some time within staleness, and asks
+// it again when that is more than a quarter of it ago; nil when it cannot be known.
+func (s *Server) sighted(ctx context.Context) *sight {
+	const again = staleness / 4
+	if at := s.sight.Load(); at != nil && time.Since(at.at) < again {
+		return at
+	}
+	s.sightMu.Lock()
+	defer s.sightMu.Unlock()
+	old := s.sight.Load() // somebody else may just have asked
+	if old != nil && time.Since(old.at) < again {
+		return old
+	}
+	now := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, again)
+	defer cancel()
+	if name, addr := s.barn.Leader(); name != "" {
+		if h, err := s.healthOf(ctx, name, addr); err == nil && h.Leader == name {
+			at := &sight{h.Applied, now}
+			s.sight.Store(at)
+			return at
+		}
+	}
+	if old != nil && time.Since(old.at) < staleness {
+		return old
+	}
+	return nil
 }
 
 // tells reports whether this controller has what a call asks for: one whose history lacks
@@ -457,7 +519,9 @@ func (s *Server) routeStream(srv any, ss grpc.ServerStream, info *grpc.StreamSer
 	wait, cancel := patience(ss.Context())
 	defer cancel()
 	if info.IsClientStream { // of the streams of a step, and of files: they go to the agents from here
-		s.reach(wait, w.index)
+		if !s.reach(wait, w.index) {
+			return &notTaken{"this controller is behind the leader"}
+		}
 		return handler(srv, ss)
 	}
 	in, out, err := messageTypes(info.FullMethod)
