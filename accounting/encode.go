@@ -319,6 +319,10 @@ func trimUsage(u *rinkpb.Usage) *rinkpb.Usage {
 	if u.Tasks <= 1 {
 		u.CpuMin, u.CpuMax, u.RssMin, u.PagesMin, u.PagesMax = nil, nil, nil, nil, nil
 		u.ReadMin, u.ReadMax, u.WriteMin, u.WriteMax = nil, nil, nil, nil
+		u.GpuMemMin, u.GpuMemMax, u.GpuUtilMin = nil, nil, nil
+		if m := u.GpuUtilMax; m != nil {
+			m.Node = "" // the most at a time is more than the whole
+		}
 	}
 	return u
 }

@@ -245,13 +245,13 @@ func endedSums(r *rinkpb.Record, used *rinkpb.StepsUsed) *rinkpb.EndedSums {
 		return sums
 	}
 	cpu, rss, gpuTime, energy := used.GetCpu(), used.GetRss(), used.GetGpuTime(), used.GetEnergy()
-	told := used.GetGpuTime() > 0 || used.GetGpuMem() > 0
+	told := used.GetGpuSpan() > 0 || used.GetGpuTime() > 0 || used.GetGpuMem() > 0
 	if u := r.Batch; u != nil {
 		cpu += u.UserCpu + u.SystemCpu
 		rss = max(rss, u.MaxRss, u.TotalRss)
 		gpuTime += u.GpuTime
 		energy += u.Energy
-		told = told || u.GpuTime > 0 || u.GpuMem > 0
+		told = told || u.GpuSpan > 0 || u.GpuTime > 0 || u.GpuMem > 0
 	}
 	for _, a := range r.Job.Alloc {
 		sums.CpuHeld += int64(a.Cpus) * wall

@@ -244,6 +244,7 @@ func (w *writer) lateStep(k jobKey, was, now *rinkpb.Step) error {
 		used.GpuTime += after.GpuTime - before.GpuTime
 		used.Energy += after.Energy - before.Energy
 		used.Rss, used.GpuMem = max(used.Rss, after.Rss), max(used.GpuMem, after.GpuMem)
+		used.GpuSpan = max(used.GpuSpan, after.GpuSpan)
 	})
 }
 
@@ -277,6 +278,7 @@ func addStep(sum *rinkpb.StepsUsed, step *rinkpb.Step) {
 	sum.GpuTime += u.GpuTime
 	sum.Energy += u.Energy
 	sum.Rss, sum.GpuMem = max(sum.Rss, u.MaxRss, u.TotalRss), max(sum.GpuMem, u.GpuMem)
+	sum.GpuSpan = max(sum.GpuSpan, u.GpuSpan)
 }
 
 // batchStep is the key among a job's steps of what its batch script used, for

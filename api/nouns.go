@@ -130,6 +130,8 @@ func UsageToProto(u sched.Usage) *rinkpb.Usage {
 		Energy: u.Energy, GpuTime: int64(u.GPUTime), GpuMem: u.GPUMem, CpuMin: ofTaskToProto(u.CPUMin), CpuMax: ofTaskToProto(u.CPUMax),
 		RssMin: ofTaskToProto(u.RSSMin), PagesMin: ofTaskToProto(u.PagesMin), PagesMax: ofTaskToProto(u.PagesMax),
 		ReadMin: ofTaskToProto(u.ReadMin), ReadMax: ofTaskToProto(u.ReadMax), WriteMin: ofTaskToProto(u.WriteMin), WriteMax: ofTaskToProto(u.WriteMax),
+		GpuSpan: int64(u.GPUSpan), GpuMemMin: ofTaskToProto(u.GPUMemMin), GpuMemMax: ofTaskToProto(u.GPUMemMax),
+		GpuUtilMin: ofTaskToProto(u.GPUUtilMin), GpuUtilMax: ofTaskToProto(u.GPUUtilMax),
 	}
 }
 
@@ -157,6 +159,8 @@ func UsageFromProto(p *rinkpb.Usage) sched.Usage {
 		CPUMin: ofTaskFromProto(p.CpuMin), CPUMax: ofTaskFromProto(p.CpuMax), RSSMin: ofTaskFromProto(p.RssMin),
 		PagesMin: ofTaskFromProto(p.PagesMin), PagesMax: ofTaskFromProto(p.PagesMax), ReadMin: ofTaskFromProto(p.ReadMin),
 		ReadMax: ofTaskFromProto(p.ReadMax), WriteMin: ofTaskFromProto(p.WriteMin), WriteMax: ofTaskFromProto(p.WriteMax),
+		GPUSpan: time.Duration(max(p.GpuSpan, 0)), GPUMemMin: ofTaskFromProto(p.GpuMemMin), GPUMemMax: ofTaskFromProto(p.GpuMemMax),
+		GPUUtilMin: ofTaskFromProto(p.GpuUtilMin), GPUUtilMax: ofTaskFromProto(p.GpuUtilMax),
 	}
 }
 

@@ -204,6 +204,16 @@ func (c *gpuCluster) wait(name, text string, args ...string) string {
 	return ""
 }
 
+// until waits until something has come about.
+func (c *gpuCluster) until(done func() bool, what string) {
+	c.t.Helper()
+	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			c.t.Fatalf("not in half a minute: %q", what)
+		}
+	}
+}
+
 // sees says which devices can be opened: one that has no driver behind it answers
 // "No such device or address", one behind the fence "Operation not permitted".
 const sees = `for d in /dev/nvidia? /dev/nvidia-caps/nvidia-cap2[1-8]; do
@@ -352,6 +362,15 @@ func TestGPUs(t *testing.T) {
 // pidOf finds a process by its command line.
 func pidOf(t *testing.T, line string) int {
 	t.Helper()
+	pid := findPid(line)
+	if pid == 0 {
+		t.Fatalf("no process %q", line)
+	}
+	return pid
+}
+
+// findPid is a process with that command line; 0 when there is none.
+func findPid(line string) int {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, d := range dirs {
 		if text, err := os.ReadFile(filepath.Join(d, "cmdline")); err == nil && string(text) == line {
@@ -359,6 +378,5 @@ func pidOf(t *testing.T, line string) int {
 			return pid
 		}
 	}
-	t.Fatalf("no process %q", line)
 	return 0
 }

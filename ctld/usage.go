@@ -24,7 +24,8 @@ func onNode(u sched.Usage, node sched.NodeName) sched.Usage {
 type extreme struct{ low, high *sched.OfTask }
 
 func extremes(u *sched.Usage) []extreme {
-	return []extreme{{&u.CPUMin, &u.CPUMax}, {&u.RSSMin, nil}, {&u.PagesMin, &u.PagesMax}, {&u.ReadMin, &u.ReadMax}, {&u.WriteMin, &u.WriteMax}}
+	return []extreme{{&u.CPUMin, &u.CPUMax}, {&u.RSSMin, nil}, {&u.PagesMin, &u.PagesMax}, {&u.ReadMin, &u.ReadMax}, {&u.WriteMin, &u.WriteMax},
+		{&u.GPUMemMin, &u.GPUMemMax}, {&u.GPUUtilMin, &u.GPUUtilMax}}
 }
 
 // addUsage puts together what a step used on two sets of nodes.
@@ -49,6 +50,7 @@ func addUsage(a, b sched.Usage) sched.Usage {
 	a.Energy += b.Energy
 	a.GPUTime += b.GPUTime
 	a.GPUMem += b.GPUMem
+	a.GPUSpan = max(a.GPUSpan, b.GPUSpan)
 	ours, theirs := extremes(&a), extremes(&b)
 	for i := range ours {
 		if theirs[i].low.Amount < ours[i].low.Amount {

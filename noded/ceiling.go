@@ -57,7 +57,7 @@ func (a *Agent) watchCeilings(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		warned = a.lookAtCeilings(warned, a.gear.lib.Processes)
+		warned = a.lookAtCeilings(warned, func() ([]probe.Process, error) { return a.gear.lib.Processes(0) })
 	}
 }
 
@@ -136,19 +136,26 @@ func (a *Agent) tellOwner(j *job, text string) {
 	})
 }
 
-var jobGroup = regexp.MustCompile(`/job_(\d+)\.(\d+)(?:/|\n)`)
+var jobGroup = regexp.MustCompile(`/job_(\d+)\.(\d+)(?:/step_([a-z]+|\d+))?(?:/|\n)`)
 
-// jobOfProcess tells by a process's cgroup which job it is of.
-func jobOfProcess(pid int) (jobKey, bool) {
+// groupOfProcess tells by a process's cgroup which job it is of, and which step or
+// "batch"; "" when it is of none.
+func groupOfProcess(pid int) (k jobKey, step string, ok bool) {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cgroup"))
 	if err != nil {
-		return jobKey{}, false
+		return jobKey{}, "", false
 	}
-	m := jobGroup.FindSubmatch(text)
-	if m == nil {
-		return jobKey{}, false
+	// A step has no group of its own in a hierarchy where nothing is limited for it.
+	for _, m := range jobGroup.FindAllSubmatch(text, -1) {
+		id, err1 := strconv.ParseUint(string(m[1]), 10, 32)
+		restarts, err2 := strconv.ParseUint(string(m[2]), 10, 32)
+		if err1 != nil || err2 != nil {
+			return jobKey{}, "", false
+		}
+		k, ok = jobKey{uint32(id), uint32(restarts)}, true
+		if step = string(m[3]); step != "" {
+			break
+		}
 	}
-	id, err1 := strconv.ParseUint(string(m[1]), 10, 32)
-	restarts, err2 := strconv.ParseUint(string(m[2]), 10, 32)
-	return jobKey{uint32(id), uint32(restarts)}, err1 == nil && err2 == nil
+	return k, step, ok
 }

@@ -462,6 +462,14 @@ func (g *gear) uses() ([]probe.Use, error) {
 	return g.lib.Uses()
 }
 
+// processes tells who uses the GPUs.
+func (g *gear) processes(lately time.Duration) ([]probe.Process, error) {
+	if g.lib == nil {
+		return nil, probe.ErrNone
+	}
+	return g.lib.Processes(lately)
+}
+
 // indexes returns the driver's numbers of the GPUs that were given, each once.
 func (g *gear) indexes(list []held) []int {
 	var out []int

@@ -71,7 +71,7 @@ func (a *Agent) metrics() ([]byte, error) {
 		why := a.gear.why(i)
 		w.Gauge("rink_gpu_healthy", "0 while a GPU is out of service", oneIf(why == ""), append(labels, "why", why)...)
 	}
-	procs, err := a.gear.lib.Processes()
+	procs, err := a.gear.lib.Processes(0)
 	if err != nil {
 		a.log.Warn("cannot see who holds the memory of GPUs", "error", err)
 	}
@@ -109,7 +109,7 @@ func (g *gear) why(i int) string {
 func memoryByJob(procs []probe.Process) map[jobKey]map[int]int64 {
 	held := map[jobKey]map[int]int64{}
 	for _, p := range procs {
-		if k, ok := jobOfProcess(p.PID); ok {
+		if k, _, ok := groupOfProcess(p.PID); ok {
 			if held[k] == nil {
 				held[k] = map[int]int64{}
 			}

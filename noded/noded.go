@@ -150,7 +150,7 @@ func Run(ctx context.Context, opt Options) error {
 	a.confine.find(a.log, a.conf.Node)
 	a.confine.configure(a.conf.Files, a.conf.Conf)
 	cpus, _, _, _ := cpuTopology()
-	a.meter = newMeter(a.gear.uses, int(cpus))
+	a.meter = newMeter(gpuTells{a.gear.uses, a.gear.processes, sliceOfProcess}, int(cpus), filepath.Join(a.conf.Spool, "metered"))
 	if err := a.findIdentity(ctx); err != nil {
 		return err
 	}

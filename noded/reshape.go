@@ -253,7 +253,7 @@ func (a *Agent) gpuIdle(at int) error {
 			return fmt.Errorf("job %d has %s", j.key.job, a.gear.gpus[at].File())
 		}
 	}
-	procs, err := a.gear.lib.Processes()
+	procs, err := a.gear.lib.Processes(0)
 	if err != nil {
 		return err
 	}

@@ -276,9 +276,13 @@ type Usage struct {
 	Tasks                 int
 	Energy                int64 // joules, where the machine tells
 	GPUTime               time.Duration
-	GPUMem                int64 // bytes, the most that was held on all devices together
+	GPUMem                int64         // bytes, the most that was held on all devices together
+	GPUSpan               time.Duration // how long its GPUs were looked at; 0: it had none, or they tell nothing
 	// What single tasks used, of steps with more than one.
 	CPUMin, CPUMax, RSSMin, PagesMin, PagesMax, ReadMin, ReadMax, WriteMin, WriteMax OfTask
+	// The most of the GPUs' memory that single tasks held, and of the GPUs they used,
+	// in percent of one.
+	GPUMemMin, GPUMemMax, GPUUtilMin, GPUUtilMax OfTask
 }
 
 // OfTask is what one task of a step used of something, and where it ran. Amounts

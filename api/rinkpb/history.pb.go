@@ -344,6 +344,7 @@ type StepsUsed struct {
 	GpuTime       int64                  `protobuf:"varint,3,opt,name=gpu_time,json=gpuTime,proto3" json:"gpu_time,omitempty"` // nanoseconds
 	GpuMem        int64                  `protobuf:"varint,4,opt,name=gpu_mem,json=gpuMem,proto3" json:"gpu_mem,omitempty"`
 	Energy        int64                  `protobuf:"varint,5,opt,name=energy,proto3" json:"energy,omitempty"`
+	GpuSpan       int64                  `protobuf:"varint,6,opt,name=gpu_span,json=gpuSpan,proto3" json:"gpu_span,omitempty"` // the longest its GPUs were looked at, nanoseconds; 0: they told nothing
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -409,6 +410,13 @@ func (x *StepsUsed) GetGpuMem() int64 {
 func (x *StepsUsed) GetEnergy() int64 {
 	if x != nil {
 		return x.Energy
+	}
+	return 0
+}
+
+func (x *StepsUsed) GetGpuSpan() int64 {
+	if x != nil {
+		return x.GpuSpan
 	}
 	return 0
 }
@@ -782,13 +790,14 @@ const file_history_proto_rawDesc = "" +
 	"scriptWord\x12\x18\n" +
 	"\abilling\x18\r \x01(\x03R\abilling\x12*\n" +
 	"\x05steps\x18\x0e \x01(\v2\x14.runink.v1.StepsUsedR\x05steps\x12\x1a\n" +
-	"\bimported\x18\x0f \x01(\bR\bimported\"{\n" +
+	"\bimported\x18\x0f \x01(\bR\bimported\"\x96\x01\n" +
 	"\tStepsUsed\x12\x10\n" +
 	"\x03cpu\x18\x01 \x01(\x03R\x03cpu\x12\x10\n" +
 	"\x03rss\x18\x02 \x01(\x03R\x03rss\x12\x19\n" +
 	"\bgpu_time\x18\x03 \x01(\x03R\agpuTime\x12\x17\n" +
 	"\agpu_mem\x18\x04 \x01(\x03R\x06gpuMem\x12\x16\n" +
-	"\x06energy\x18\x05 \x01(\x03R\x06energy\"\xdd\x01\n" +
+	"\x06energy\x18\x05 \x01(\x03R\x06energy\x12\x19\n" +
+	"\bgpu_span\x18\x06 \x01(\x03R\agpuSpan\"\xdd\x01\n" +
 	"\bKeptRoll\x12\x12\n" +
 	"\x04tres\x18\x01 \x03(\rR\x04tres\x12\x12\n" +
 	"\x04held\x18\x02 \x03(\x03R\x04held\x12\x12\n" +

@@ -3112,30 +3112,37 @@ func (x *StepNode) GetGres() []*GresAlloc {
 }
 
 type Usage struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	UserCpu       int64                  `protobuf:"varint,1,opt,name=user_cpu,json=userCpu,proto3" json:"user_cpu,omitempty"`
-	SystemCpu     int64                  `protobuf:"varint,2,opt,name=system_cpu,json=systemCpu,proto3" json:"system_cpu,omitempty"`
-	MaxRss        int64                  `protobuf:"varint,3,opt,name=max_rss,json=maxRss,proto3" json:"max_rss,omitempty"`
-	MaxRssNode    string                 `protobuf:"bytes,4,opt,name=max_rss_node,json=maxRssNode,proto3" json:"max_rss_node,omitempty"`
-	MaxRssTask    int32                  `protobuf:"varint,5,opt,name=max_rss_task,json=maxRssTask,proto3" json:"max_rss_task,omitempty"`
-	TotalRss      int64                  `protobuf:"varint,6,opt,name=total_rss,json=totalRss,proto3" json:"total_rss,omitempty"`
-	MaxVmSize     int64                  `protobuf:"varint,7,opt,name=max_vm_size,json=maxVmSize,proto3" json:"max_vm_size,omitempty"`
-	PagesMajor    int64                  `protobuf:"varint,8,opt,name=pages_major,json=pagesMajor,proto3" json:"pages_major,omitempty"`
-	ReadBytes     int64                  `protobuf:"varint,9,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
-	WriteBytes    int64                  `protobuf:"varint,10,opt,name=write_bytes,json=writeBytes,proto3" json:"write_bytes,omitempty"`
-	Tasks         int32                  `protobuf:"varint,11,opt,name=tasks,proto3" json:"tasks,omitempty"`
-	Energy        int64                  `protobuf:"varint,12,opt,name=energy,proto3" json:"energy,omitempty"`
-	GpuTime       int64                  `protobuf:"varint,13,opt,name=gpu_time,json=gpuTime,proto3" json:"gpu_time,omitempty"`
-	GpuMem        int64                  `protobuf:"varint,14,opt,name=gpu_mem,json=gpuMem,proto3" json:"gpu_mem,omitempty"`
-	CpuMin        *OfTask                `protobuf:"bytes,15,opt,name=cpu_min,json=cpuMin,proto3" json:"cpu_min,omitempty"`
-	CpuMax        *OfTask                `protobuf:"bytes,16,opt,name=cpu_max,json=cpuMax,proto3" json:"cpu_max,omitempty"`
-	RssMin        *OfTask                `protobuf:"bytes,17,opt,name=rss_min,json=rssMin,proto3" json:"rss_min,omitempty"`
-	PagesMin      *OfTask                `protobuf:"bytes,18,opt,name=pages_min,json=pagesMin,proto3" json:"pages_min,omitempty"`
-	PagesMax      *OfTask                `protobuf:"bytes,19,opt,name=pages_max,json=pagesMax,proto3" json:"pages_max,omitempty"`
-	ReadMin       *OfTask                `protobuf:"bytes,20,opt,name=read_min,json=readMin,proto3" json:"read_min,omitempty"`
-	ReadMax       *OfTask                `protobuf:"bytes,21,opt,name=read_max,json=readMax,proto3" json:"read_max,omitempty"`
-	WriteMin      *OfTask                `protobuf:"bytes,22,opt,name=write_min,json=writeMin,proto3" json:"write_min,omitempty"`
-	WriteMax      *OfTask                `protobuf:"bytes,23,opt,name=write_max,json=writeMax,proto3" json:"write_max,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	UserCpu    int64                  `protobuf:"varint,1,opt,name=user_cpu,json=userCpu,proto3" json:"user_cpu,omitempty"`
+	SystemCpu  int64                  `protobuf:"varint,2,opt,name=system_cpu,json=systemCpu,proto3" json:"system_cpu,omitempty"`
+	MaxRss     int64                  `protobuf:"varint,3,opt,name=max_rss,json=maxRss,proto3" json:"max_rss,omitempty"`
+	MaxRssNode string                 `protobuf:"bytes,4,opt,name=max_rss_node,json=maxRssNode,proto3" json:"max_rss_node,omitempty"`
+	MaxRssTask int32                  `protobuf:"varint,5,opt,name=max_rss_task,json=maxRssTask,proto3" json:"max_rss_task,omitempty"`
+	TotalRss   int64                  `protobuf:"varint,6,opt,name=total_rss,json=totalRss,proto3" json:"total_rss,omitempty"`
+	MaxVmSize  int64                  `protobuf:"varint,7,opt,name=max_vm_size,json=maxVmSize,proto3" json:"max_vm_size,omitempty"`
+	PagesMajor int64                  `protobuf:"varint,8,opt,name=pages_major,json=pagesMajor,proto3" json:"pages_major,omitempty"`
+	ReadBytes  int64                  `protobuf:"varint,9,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
+	WriteBytes int64                  `protobuf:"varint,10,opt,name=write_bytes,json=writeBytes,proto3" json:"write_bytes,omitempty"`
+	Tasks      int32                  `protobuf:"varint,11,opt,name=tasks,proto3" json:"tasks,omitempty"`
+	Energy     int64                  `protobuf:"varint,12,opt,name=energy,proto3" json:"energy,omitempty"`
+	GpuTime    int64                  `protobuf:"varint,13,opt,name=gpu_time,json=gpuTime,proto3" json:"gpu_time,omitempty"`
+	GpuMem     int64                  `protobuf:"varint,14,opt,name=gpu_mem,json=gpuMem,proto3" json:"gpu_mem,omitempty"`
+	CpuMin     *OfTask                `protobuf:"bytes,15,opt,name=cpu_min,json=cpuMin,proto3" json:"cpu_min,omitempty"`
+	CpuMax     *OfTask                `protobuf:"bytes,16,opt,name=cpu_max,json=cpuMax,proto3" json:"cpu_max,omitempty"`
+	RssMin     *OfTask                `protobuf:"bytes,17,opt,name=rss_min,json=rssMin,proto3" json:"rss_min,omitempty"`
+	PagesMin   *OfTask                `protobuf:"bytes,18,opt,name=pages_min,json=pagesMin,proto3" json:"pages_min,omitempty"`
+	PagesMax   *OfTask                `protobuf:"bytes,19,opt,name=pages_max,json=pagesMax,proto3" json:"pages_max,omitempty"`
+	ReadMin    *OfTask                `protobuf:"bytes,20,opt,name=read_min,json=readMin,proto3" json:"read_min,omitempty"`
+	ReadMax    *OfTask                `protobuf:"bytes,21,opt,name=read_max,json=readMax,proto3" json:"read_max,omitempty"`
+	WriteMin   *OfTask                `protobuf:"bytes,22,opt,name=write_min,json=writeMin,proto3" json:"write_min,omitempty"`
+	WriteMax   *OfTask                `protobuf:"bytes,23,opt,name=write_max,json=writeMax,proto3" json:"write_max,omitempty"`
+	// How long its GPUs were looked at (0: it had none, or they tell nothing), and the
+	// most of their memory and of them (in percent) that single tasks had.
+	GpuSpan       int64   `protobuf:"varint,24,opt,name=gpu_span,json=gpuSpan,proto3" json:"gpu_span,omitempty"`
+	GpuMemMin     *OfTask `protobuf:"bytes,25,opt,name=gpu_mem_min,json=gpuMemMin,proto3" json:"gpu_mem_min,omitempty"`
+	GpuMemMax     *OfTask `protobuf:"bytes,26,opt,name=gpu_mem_max,json=gpuMemMax,proto3" json:"gpu_mem_max,omitempty"`
+	GpuUtilMin    *OfTask `protobuf:"bytes,27,opt,name=gpu_util_min,json=gpuUtilMin,proto3" json:"gpu_util_min,omitempty"`
+	GpuUtilMax    *OfTask `protobuf:"bytes,28,opt,name=gpu_util_max,json=gpuUtilMax,proto3" json:"gpu_util_max,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3327,6 +3334,41 @@ func (x *Usage) GetWriteMin() *OfTask {
 func (x *Usage) GetWriteMax() *OfTask {
 	if x != nil {
 		return x.WriteMax
+	}
+	return nil
+}
+
+func (x *Usage) GetGpuSpan() int64 {
+	if x != nil {
+		return x.GpuSpan
+	}
+	return 0
+}
+
+func (x *Usage) GetGpuMemMin() *OfTask {
+	if x != nil {
+		return x.GpuMemMin
+	}
+	return nil
+}
+
+func (x *Usage) GetGpuMemMax() *OfTask {
+	if x != nil {
+		return x.GpuMemMax
+	}
+	return nil
+}
+
+func (x *Usage) GetGpuUtilMin() *OfTask {
+	if x != nil {
+		return x.GpuUtilMin
+	}
+	return nil
+}
+
+func (x *Usage) GetGpuUtilMax() *OfTask {
+	if x != nil {
+		return x.GpuUtilMax
 	}
 	return nil
 }
@@ -6680,7 +6722,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x04cpus\x18\x02 \x01(\x05R\x04cpus\x12\x10\n" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05ranks\x18\x04 \x03(\x05R\x05ranks\x12(\n" +
-	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xbe\x06\n" +
+	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\"\xa9\b\n" +
 	"\x05Usage\x12\x19\n" +
 	"\buser_cpu\x18\x01 \x01(\x03R\auserCpu\x12\x1d\n" +
 	"\n" +
@@ -6711,7 +6753,14 @@ const file_nouns_proto_rawDesc = "" +
 	"\bread_min\x18\x14 \x01(\v2\x11.runink.v1.OfTaskR\areadMin\x12,\n" +
 	"\bread_max\x18\x15 \x01(\v2\x11.runink.v1.OfTaskR\areadMax\x12.\n" +
 	"\twrite_min\x18\x16 \x01(\v2\x11.runink.v1.OfTaskR\bwriteMin\x12.\n" +
-	"\twrite_max\x18\x17 \x01(\v2\x11.runink.v1.OfTaskR\bwriteMax\"H\n" +
+	"\twrite_max\x18\x17 \x01(\v2\x11.runink.v1.OfTaskR\bwriteMax\x12\x19\n" +
+	"\bgpu_span\x18\x18 \x01(\x03R\agpuSpan\x121\n" +
+	"\vgpu_mem_min\x18\x19 \x01(\v2\x11.runink.v1.OfTaskR\tgpuMemMin\x121\n" +
+	"\vgpu_mem_max\x18\x1a \x01(\v2\x11.runink.v1.OfTaskR\tgpuMemMax\x123\n" +
+	"\fgpu_util_min\x18\x1b \x01(\v2\x11.runink.v1.OfTaskR\n" +
+	"gpuUtilMin\x123\n" +
+	"\fgpu_util_max\x18\x1c \x01(\v2\x11.runink.v1.OfTaskR\n" +
+	"gpuUtilMax\"H\n" +
 	"\x06OfTask\x12\x16\n" +
 	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x12\n" +
@@ -7130,48 +7179,52 @@ var file_nouns_proto_depIdxs = []int32{
 	17, // 37: runink.v1.Usage.read_max:type_name -> runink.v1.OfTask
 	17, // 38: runink.v1.Usage.write_min:type_name -> runink.v1.OfTask
 	17, // 39: runink.v1.Usage.write_max:type_name -> runink.v1.OfTask
-	15, // 40: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
-	0,  // 41: runink.v1.Step.gres:type_name -> runink.v1.GresItem
-	6,  // 42: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
-	16, // 43: runink.v1.Step.usage:type_name -> runink.v1.Usage
-	26, // 44: runink.v1.NodeGres.links:type_name -> runink.v1.DeviceLinks
-	20, // 45: runink.v1.NodeGres.sick:type_name -> runink.v1.SickDevice
-	22, // 46: runink.v1.Shape.profiles:type_name -> runink.v1.CutProfile
-	23, // 47: runink.v1.CutProfile.spans:type_name -> runink.v1.CutSpan
-	25, // 48: runink.v1.Cut.made:type_name -> runink.v1.CutPart
-	19, // 49: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
-	1,  // 50: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
-	19, // 51: runink.v1.Node.found:type_name -> runink.v1.NodeGres
-	21, // 52: runink.v1.Node.shapes:type_name -> runink.v1.Shape
-	24, // 53: runink.v1.Node.cuts:type_name -> runink.v1.Cut
-	29, // 54: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
-	29, // 55: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
-	29, // 56: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
-	29, // 57: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
-	29, // 58: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
-	29, // 59: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
-	29, // 60: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
-	29, // 61: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
-	29, // 62: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
-	29, // 63: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
-	29, // 64: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
-	32, // 65: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
-	33, // 66: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
-	35, // 67: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
-	36, // 68: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
-	37, // 69: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
-	34, // 70: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
-	30, // 71: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
-	30, // 72: runink.v1.QOS.limits:type_name -> runink.v1.Limits
-	40, // 73: runink.v1.Reservation.cores:type_name -> runink.v1.ReservedCores
-	3,  // 74: runink.v1.Reservation.licenses:type_name -> runink.v1.License
-	29, // 75: runink.v1.Reservation.tres:type_name -> runink.v1.TRESItem
-	2,  // 76: runink.v1.ReservedCores.cores:type_name -> runink.v1.IndexSet
-	77, // [77:77] is the sub-list for method output_type
-	77, // [77:77] is the sub-list for method input_type
-	77, // [77:77] is the sub-list for extension type_name
-	77, // [77:77] is the sub-list for extension extendee
-	0,  // [0:77] is the sub-list for field type_name
+	17, // 40: runink.v1.Usage.gpu_mem_min:type_name -> runink.v1.OfTask
+	17, // 41: runink.v1.Usage.gpu_mem_max:type_name -> runink.v1.OfTask
+	17, // 42: runink.v1.Usage.gpu_util_min:type_name -> runink.v1.OfTask
+	17, // 43: runink.v1.Usage.gpu_util_max:type_name -> runink.v1.OfTask
+	15, // 44: runink.v1.Step.nodes:type_name -> runink.v1.StepNode
+	0,  // 45: runink.v1.Step.gres:type_name -> runink.v1.GresItem
+	6,  // 46: runink.v1.Step.exit_code:type_name -> runink.v1.ExitCode
+	16, // 47: runink.v1.Step.usage:type_name -> runink.v1.Usage
+	26, // 48: runink.v1.NodeGres.links:type_name -> runink.v1.DeviceLinks
+	20, // 49: runink.v1.NodeGres.sick:type_name -> runink.v1.SickDevice
+	22, // 50: runink.v1.Shape.profiles:type_name -> runink.v1.CutProfile
+	23, // 51: runink.v1.CutProfile.spans:type_name -> runink.v1.CutSpan
+	25, // 52: runink.v1.Cut.made:type_name -> runink.v1.CutPart
+	19, // 53: runink.v1.Node.gres:type_name -> runink.v1.NodeGres
+	1,  // 54: runink.v1.Node.used_gres:type_name -> runink.v1.GresAlloc
+	19, // 55: runink.v1.Node.found:type_name -> runink.v1.NodeGres
+	21, // 56: runink.v1.Node.shapes:type_name -> runink.v1.Shape
+	24, // 57: runink.v1.Node.cuts:type_name -> runink.v1.Cut
+	29, // 58: runink.v1.Limits.grp_tres:type_name -> runink.v1.TRESItem
+	29, // 59: runink.v1.Limits.grp_tres_mins:type_name -> runink.v1.TRESItem
+	29, // 60: runink.v1.Limits.grp_tres_run_mins:type_name -> runink.v1.TRESItem
+	29, // 61: runink.v1.Limits.max_tres_per_job:type_name -> runink.v1.TRESItem
+	29, // 62: runink.v1.Limits.max_tres_per_node:type_name -> runink.v1.TRESItem
+	29, // 63: runink.v1.Limits.max_tres_mins_per_job:type_name -> runink.v1.TRESItem
+	29, // 64: runink.v1.Limits.min_tres_per_job:type_name -> runink.v1.TRESItem
+	29, // 65: runink.v1.Limits.max_tres_per_user:type_name -> runink.v1.TRESItem
+	29, // 66: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
+	29, // 67: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
+	29, // 68: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
+	32, // 69: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
+	33, // 70: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
+	35, // 71: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
+	36, // 72: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
+	37, // 73: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
+	34, // 74: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
+	30, // 75: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
+	30, // 76: runink.v1.QOS.limits:type_name -> runink.v1.Limits
+	40, // 77: runink.v1.Reservation.cores:type_name -> runink.v1.ReservedCores
+	3,  // 78: runink.v1.Reservation.licenses:type_name -> runink.v1.License
+	29, // 79: runink.v1.Reservation.tres:type_name -> runink.v1.TRESItem
+	2,  // 80: runink.v1.ReservedCores.cores:type_name -> runink.v1.IndexSet
+	81, // [81:81] is the sub-list for method output_type
+	81, // [81:81] is the sub-list for method input_type
+	81, // [81:81] is the sub-list for extension type_name
+	81, // [81:81] is the sub-list for extension extendee
+	0,  // [0:81] is the sub-list for field type_name
 }
 
 func init() { file_nouns_proto_init() }

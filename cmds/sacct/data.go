@@ -11,7 +11,7 @@ import (
 )
 
 // tresIDs are the numbers Slurm gives the kinds that every cluster has.
-var tresIDs = map[string]int{"cpu": 1, "mem": 2, "energy": 3, "node": 4, "billing": 5, "fs/disk": 6, "vmem": 7, "pages": 8}
+var tresIDs = map[string]int{"cpu": 1, "mem": 2, "energy": 3, "node": 4, "billing": 5, "fs/disk": 6, "vmem": 7, "pages": 8, "gres/gpumem": firstOwn + 1, "gres/gpuutil": firstOwn + 2}
 
 // firstOwn is the number of the first kind that a site has for itself.
 const firstOwn = 1001
@@ -47,6 +47,9 @@ func usedData(u *show.StepUse, what string, out bool) []any {
 		{"mem", "", u.RSS, u.AveRSS, u.RSSMin, u.RSSMax}, {"energy", "", u.Energy, u.Energy, energy, energy},
 		{"fs", "disk", u.Read, u.AveRead, u.ReadMin, u.ReadMax}, {"vmem", "", u.VM, u.AveVM, u.VMMin, u.VMMax},
 		{"pages", "", u.Pages, u.AvePages, u.PagesMin, u.PagesMax},
+	}
+	if u.GPUs {
+		parts = append(parts, part{"gres", "gpumem", u.GPUMem, u.AveGPUMem, u.GPUMemMin, u.GPUMemMax}, part{"gres", "gpuutil", u.GPUUtil, u.AveGPUUtil, u.GPUUtilMin, u.GPUUtilMax})
 	}
 	if out {
 		parts = []part{{"energy", "", u.Energy, u.Energy, energy, energy}, {"fs", "disk", u.Write, u.AveWrite, u.WriteMin, u.WriteMax}}

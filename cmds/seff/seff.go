@@ -139,6 +139,7 @@ func one(env *cli.Env, client rinkpb.ControllerClient, cluster, word string, deb
 	if sums.GPUs > 0 {
 		if gpu, ok := sums.GPU(); ok {
 			fmt.Fprintf(w, "GPU Utilized: %s\nGPU Efficiency: %.2f%% of %s gpu-walltime\n", efficiency.Clock(sums.GPUUsed), 100*gpu, efficiency.Clock(sums.GPUHeld))
+			fmt.Fprintf(w, "GPU Memory Utilized: %s\n", size(sums.GPUMem))
 		}
 	}
 	if !j.HasEnded() {

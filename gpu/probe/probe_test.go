@@ -161,10 +161,10 @@ func TestLibrary(t *testing.T) {
 	if f := list[3].File(); f != "/dev/nvidia7" {
 		t.Errorf("GPU 3 is %s", f)
 	}
-	if uses, err := l.Uses(); err != nil || uses[0] != (Use{Busy: 0.5, Memory: 1 << 30, Energy: 5000}) {
+	if uses, err := l.Uses(); err != nil || uses[0] != (Use{Busy: 0.5, Memory: 1 << 30, Energy: 5000, Lists: true}) {
 		t.Errorf("%+v, %v", uses, err)
 	}
-	procs, err := l.Processes()
+	procs, err := l.Processes(time.Second)
 	if err != nil || !reflect.DeepEqual(procs, []Process{{PID: 4242, GPU: 0, GI: -1, Memory: 512 << 20}, {PID: 4243, GPU: 2, GI: 2, Memory: 99 << 20}}) {
 		t.Errorf("%+v, %v", procs, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 )
@@ -30,6 +31,7 @@ func (l *Library) Uses() ([]Use, error) {
 		if m, ret := d.GetMemoryInfo(); ret == nvml.SUCCESS {
 			list[i].Memory = int64(m.Used)
 		}
+		list[i].Lists = l.can("nvmlDeviceGetComputeRunningProcesses_v3")
 		if !l.can("nvmlDeviceGetTotalEnergyConsumption") {
 			continue
 		}
@@ -40,9 +42,9 @@ func (l *Library) Uses() ([]Use, error) {
 	return list, nil
 }
 
-// Processes lists what runs on the GPUs. Their numbers are those of this pid
-// namespace.
-func (l *Library) Processes() ([]Process, error) {
+// Processes lists what runs on the GPUs, and with lately above 0 also how busy it and
+// what has ended since had them in that time. Their numbers are those of this pid namespace.
+func (l *Library) Processes(lately time.Duration) ([]Process, error) {
 	devs, err := l.devices()
 	if err != nil {
 		return nil, err
@@ -59,6 +61,7 @@ func (l *Library) Processes() ([]Process, error) {
 		if l.can("nvmlDeviceGetMPSComputeRunningProcesses_v3") {
 			asks = append(asks, d.GetMPSComputeRunningProcesses)
 		}
+		at := map[int]int{} // where a process is in out: a sum, if it is on several instances
 		for _, ask := range asks {
 			list, ret := ask()
 			if ret != nvml.SUCCESS {
@@ -72,8 +75,27 @@ func (l *Library) Processes() ([]Process, error) {
 				if p.UsedGpuMemory == ^uint64(0) {
 					one.Memory = 0 // the driver does not tell
 				}
+				at[one.PID] = len(out)
 				out = append(out, one)
 			}
+		}
+		if lately <= 0 || !l.can("nvmlDeviceGetProcessUtilization") {
+			continue
+		}
+		// The driver keeps samples of some seconds, and answers with a mean of those since
+		// then for each process.
+		samples, ret := d.GetProcessUtilization(uint64(max(0, time.Now().Add(-lately).UnixMicro())))
+		if ret != nvml.SUCCESS {
+			continue // a GPU that is cut does not tell, nor one on which nothing ran
+		}
+		for _, s := range samples {
+			k, known := at[int(s.Pid)]
+			if !known {
+				k = len(out)
+				at[int(s.Pid)] = k
+				out = append(out, Process{PID: int(s.Pid), GPU: i, GI: -1})
+			}
+			out[k].Busy = max(out[k].Busy, min(1, float64(s.SmUtil)/100))
 		}
 	}
 	return out, nil

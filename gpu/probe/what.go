@@ -16,6 +16,7 @@ type Use struct {
 	Busy   float64 // part of the time lately that something ran on it
 	Memory int64   // bytes in use
 	Energy int64   // millijoules since the driver was loaded; 0 when it does not tell
+	Lists  bool    // whether the driver tells of the processes on it
 }
 
 // Process is one that uses a GPU.
@@ -24,6 +25,9 @@ type Process struct {
 	GPU    int   // the driver's number
 	GI     int   // of the GPU instance; -1: the whole GPU
 	Memory int64 // bytes it holds there
+	// Busy is the part of the time lately that it ran something there. A process that
+	// ended lately may be told of with this alone.
+	Busy float64
 }
 
 // Event is an error a driver told of.

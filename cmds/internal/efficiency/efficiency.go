@@ -20,6 +20,7 @@ type Sums struct {
 	MemHeld, MemUsed int64
 	GPUHeld, GPUUsed time.Duration
 	GPUTold          time.Duration // of GPUHeld, what is known the use of
+	GPUMem           int64         // bytes, of one job: the most a step of it held
 	Wall, Wait       time.Duration // of all jobs together
 	Limit            time.Duration // of one job; 0: none
 	CPUs, GPUs       int64         // of one job
@@ -66,7 +67,8 @@ func OfRecord(r *rinkpb.Record, now time.Time) Sums {
 		s.MemUsed = max(s.MemUsed, u.MaxRss, u.TotalRss)
 		s.GPUUsed += time.Duration(u.GpuTime)
 		s.Energy += u.Energy
-		if u.GpuTime > 0 || u.GpuMem > 0 {
+		s.GPUMem = max(s.GPUMem, u.GpuMem)
+		if u.GpuSpan > 0 || u.GpuTime > 0 || u.GpuMem > 0 {
 			s.GPUTold = s.GPUHeld
 		}
 	}

@@ -2,6 +2,7 @@ package show
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -19,8 +20,10 @@ type StepUse struct {
 	CPUMin, CPUMax, RSSMin, RSSMax, PagesMin, PagesMax       sched.OfTask
 	ReadMin, ReadMax, WriteMin, WriteMax, VMMin, VMMax, Heat sched.OfTask
 	Energy                                                   int64
-	GPUTime                                                  time.Duration
-	GPUMem                                                   int64
+	GPUMem, GPUUtil                                          int64 // GPUUtil: in percent of one, all of its GPUs together
+	GPUMemMin, GPUMemMax, GPUUtilMin, GPUUtilMax             sched.OfTask
+	GPUs                                                     bool // what its GPUs did is known
+	AveGPUMem, AveGPUUtil                                    int64
 }
 
 // UseOf works out what a step used.
@@ -33,9 +36,15 @@ func UseOf(s *sched.Step) *StepUse {
 	}
 	out := &StepUse{
 		CPU: int64(u.UserCPU + u.SystemCPU), Read: u.ReadBytes, Write: u.WriteBytes, Pages: u.PagesMajor, RSS: max(u.TotalRSS, u.MaxRSS), VM: u.MaxVMSize,
-		Energy: u.Energy, GPUTime: u.GPUTime, GPUMem: u.GPUMem, Heat: first,
+		Energy: u.Energy, GPUMem: u.GPUMem, Heat: first,
+	}
+	// What an agent that looked at GPUs in another way told has no span.
+	out.GPUs = u.GPUSpan > 0
+	if out.GPUs {
+		out.GPUUtil = int64(math.Round(100 * float64(u.GPUTime) / float64(u.GPUSpan)))
 	}
 	out.AveCPU, out.AveRead, out.AveWrite = out.CPU/n, out.Read/n, out.Write/n
+	out.AveGPUMem, out.AveGPUUtil = out.GPUMem/n, out.GPUUtil/n
 	out.AvePages, out.AveRSS, out.AveVM = out.Pages/n, out.RSS/n, out.VM/n
 	pick := func(told sched.OfTask, mean int64) sched.OfTask {
 		if n > 1 && told.Node != "" {
@@ -50,6 +59,11 @@ func UseOf(s *sched.Step) *StepUse {
 	out.ReadMin, out.ReadMax = pick(u.ReadMin, out.AveRead), pick(u.ReadMax, out.AveRead)
 	out.WriteMin, out.WriteMax = pick(u.WriteMin, out.AveWrite), pick(u.WriteMax, out.AveWrite)
 	out.VMMin, out.VMMax = pick(sched.OfTask{}, out.AveVM), pick(sched.OfTask{}, out.AveVM)
+	out.GPUMemMin, out.GPUMemMax = pick(u.GPUMemMin, out.AveGPUMem), pick(u.GPUMemMax, out.AveGPUMem)
+	out.GPUUtilMin, out.GPUUtilMax = pick(u.GPUUtilMin, out.AveGPUUtil), pick(u.GPUUtilMax, out.AveGPUUtil)
+	if n == 1 { // what one task used at most is more than its mean
+		out.GPUUtilMax.Amount = max(out.GPUUtilMax.Amount, u.GPUUtilMax.Amount)
+	}
 	out.RSSMin = pick(u.RSSMin, out.AveRSS)
 	out.RSSMax = sched.OfTask{Amount: u.MaxRSS, Node: u.MaxRSSNode, Task: u.MaxRSSTask}
 	if out.RSSMax.Node == "" {
@@ -112,11 +126,9 @@ func (u *StepUse) TRESUsage(field string, size func(int64) string) string {
 		{"fs/disk", u.AveRead, u.Read, u.ReadMin, u.ReadMax, plain}, {"mem", u.AveRSS, u.RSS, u.RSSMin, u.RSSMax, size},
 		{"pages", u.AvePages, u.Pages, u.PagesMin, u.PagesMax, plain}, {"vmem", u.AveVM, u.VM, u.VMMin, u.VMMax, size},
 	}
-	if u.GPUTime > 0 || u.GPUMem > 0 {
-		gpu := func(n int64) (t sched.OfTask) { t = u.Heat; t.Amount = n; return t }
-		mem, busy := gpu(u.GPUMem), gpu(int64(u.GPUTime/time.Second))
+	if u.GPUs {
 		parts = append(parts[:3:3], append([]part{
-			{"gres/gpumem", mem.Amount, mem.Amount, mem, mem, size}, {"gres/gputime", busy.Amount, busy.Amount, busy, busy, plain},
+			{"gres/gpumem", u.AveGPUMem, u.GPUMem, u.GPUMemMin, u.GPUMemMax, size}, {"gres/gpuutil", u.AveGPUUtil, u.GPUUtil, u.GPUUtilMin, u.GPUUtilMax, plain},
 		}, parts[3:]...)...)
 	}
 	if out {

@@ -9,6 +9,7 @@
  *   path A B LEVEL          what they have in common, as nvmlGpuTopologyLevel_t has it
  *   instance GPU GI CI UUID PROFILE MEMORY
  *   process GPU PID MIB     or: process GPU PID MIB GI
+ *   runs GPU PID PERCENT    how much of a GPU a process uses
  *   xid GPU CODE            an error, told once for each line of its kind that is new
  *
  * Blanks in names are written "_".
@@ -41,11 +42,14 @@ struct nvmlDevice_st {
 };
 
 struct process { int gpu, gi; unsigned pid; unsigned long long mib; };
+struct sample { int gpu; unsigned pid, percent; };
 
 static struct nvmlDevice_st gpus[GPUS], instances[INSTANCES];
 static int n_gpus, n_instances, n_processes, n_xids, told_xids;
 static int links[GPUS][GPUS], levels[GPUS][GPUS];
 static struct process processes[PROCESSES];
+static struct sample samples[PROCESSES];
+static int n_samples;
 static struct { int gpu; unsigned long long code; } xids[XIDS];
 static char driver[64];
 static int cuda;
@@ -120,7 +124,7 @@ static int load(void)
 	stamp = st.st_mtim;
 	stamp_size = st.st_size;
 	stamp_file = st.st_ino;
-	n_gpus = n_instances = n_processes = n_xids = 0;
+	n_gpus = n_instances = n_processes = n_samples = n_xids = 0;
 	memset(links, 0, sizeof links);
 	for (int a = 0; a < GPUS; a++)
 		for (int b = 0; b < GPUS; b++)
@@ -145,6 +149,8 @@ static int load(void)
 			snprintf(m->profile, sizeof m->profile, "%s", profile);
 		} else if ((n = sscanf(line, "process %d %u %llu %d", &a, &pid, &big, &b)) >= 3 && n_processes < PROCESSES)
 			processes[n_processes++] = (struct process){ a, n == 4 ? b : -1, pid, big };
+		else if (sscanf(line, "runs %d %u %d", &a, &pid, &b) == 3 && n_samples < PROCESSES)
+			samples[n_samples++] = (struct sample){ a, pid, (unsigned)b };
 		else if (sscanf(line, "xid %d %llu", &a, &big) == 2 && n_xids < XIDS) {
 			xids[n_xids].gpu = a;
 			xids[n_xids++].code = big;
@@ -376,6 +382,24 @@ nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t d, unsigned *n
 		have++;
 	}
 	*n = have;
+	LEAVE(have > room ? NVML_ERROR_INSUFFICIENT_SIZE : NVML_SUCCESS);
+}
+
+nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t d, nvmlProcessUtilizationSample_t *list, unsigned *n, unsigned long long since)
+{
+	WHOLE(d);
+	(void)since;
+	unsigned room = list ? *n : 0, have = 0;
+	for (int i = 0; i < n_samples; i++) {
+		if (samples[i].gpu != d->index)
+			continue;
+		if (have < room)
+			list[have] = (nvmlProcessUtilizationSample_t){ .pid = samples[i].pid, .smUtil = samples[i].percent };
+		have++;
+	}
+	*n = have;
+	if (have == 0)
+		LEAVE(NVML_ERROR_NOT_FOUND);
 	LEAVE(have > room ? NVML_ERROR_INSUFFICIENT_SIZE : NVML_SUCCESS);
 }
 
