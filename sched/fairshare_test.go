@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand"
@@ -22,13 +23,7 @@ func TestSharesAreSlurms(t *testing.T) {
 	for _, q := range []string{"normal", "tq", "low UsageFactor=2"} {
 		withQOS(t, acc, q)
 	}
-	at := func(text string) time.Time {
-		when, err := time.Parse("2006-01-02T15:04:05", text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return when
-	}
+	at := func(text string) time.Time { return listedAt(t, text) }
 	for _, flags := range []string{"FAIR_TREE", "NO_FAIR_TREE", "NO_FAIR_TREE damped by 3", "NO_FAIR_TREE,DEPTH_OBLIVIOUS"} {
 		t.Run(flags, func(t *testing.T) {
 			cfg, _ := refCluster(t)
@@ -56,14 +51,110 @@ func TestSharesAreSlurms(t *testing.T) {
 			}
 			// From the same usage everything comes out the same. From the same jobs it does
 			// but for what a second more or less of so short jobs makes.
-			compareShares(t, flags, given, at, 0.001, math.Inf(1))
-			compareShares(t, flags, l, at, 0.02, 0.06)
+			compareShares(t, "fairshare.tsv", flags, given, 0.001, math.Inf(1))
+			compareShares(t, "fairshare.tsv", flags, l, 0.02, 0.06)
 		})
 	}
 }
 
-// compareShares compares the shares of a book with those that sshare listed.
-func compareShares(t *testing.T, flags string, l *Ledger, at func(string) time.Time, within, usage float64) {
+func listedAt(t *testing.T, text string) time.Time {
+	t.Helper()
+	when, err := time.Parse("2006-01-02T15:04:05", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return when
+}
+
+// TestSharesOfADeepTreeAreSlurms has accounts four deep, shares that are the parent's at
+// several levels, jobs of minutes that are billed for their memory and GPUs too, and QOS
+// that count more or less: within one per cent all comes out as a real cluster's sshare
+// had it, and users are in the same order.
+func TestSharesOfADeepTreeAreSlurms(t *testing.T) {
+	acc := plant(t, "1 0 root", "2 1 root root", "3 1 physics shares=40", "4 1 chem shares=60", "5 3 optics", "6 3 capped", "7 3 physics alice",
+		"8 4 chem alice", "9 6 capped alice", "10 4 chem bob", "11 1 sci shares=100", "12 1 eng shares=50", "13 11 phys shares=40", "14 11 chemi shares=60",
+		"15 13 opt shares=10", "16 13 quant shares=30", "17 16 cold", "18 12 civil shares=parent", "19 12 mech shares=20", "20 12 idle shares=20",
+		"21 13 phys alice shares=10", "22 14 chemi alice shares=parent", "23 15 opt alice", "24 13 phys bob shares=20", "25 14 chemi bob shares=parent",
+		"26 18 civil bob shares=3", "27 16 quant games shares=5", "28 17 cold games shares=2", "29 17 cold mail", "30 19 mech mail shares=7",
+		"31 19 mech backup shares=3", "32 18 civil backup shares=parent", "33 20 idle news", "34 14 chemi news shares=30")
+	for _, q := range []string{"normal", "dbl UsageFactor=2", "half UsageFactor=0.5"} {
+		withQOS(t, acc, q)
+	}
+	for _, flags := range []string{"FAIR_TREE", "NO_FAIR_TREE", "NO_FAIR_TREE damped by 3"} {
+		t.Run(flags, func(t *testing.T) {
+			conf, _, err := slurm.ParseConf("slurm.conf", func(string) ([]byte, error) {
+				return []byte(strings.Replace(refConf, "PartitionName=debug ", "PartitionName=debug TRESBillingWeights=CPU=1.0,Mem=0.5G,GRES/gpu=3 ", 1)), nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			conf.PriorityDecayHalfLife = 3600
+			words, damped, _ := strings.Cut(flags, " damped by ")
+			conf.PriorityFlags = []string{words}
+			conf.FairShareDampeningFactor, _ = strconv.Atoi(damped)
+			cfg, _, err := NewConfig(conf, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			jobs := rows(t, "fairshare_deep_jobs.tsv")
+			number := func(text string) int64 {
+				n, err := strconv.ParseInt(text, 10, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return n
+			}
+			l := NewLedger(cfg, acc, listedAt(t, jobs[0][3]))
+			for i, row := range jobs {
+				alloc := NodeAlloc{Node: "n1", CPUs: int(number(row[5])), Mem: slurm.MB(number(row[6]))}
+				if n := number(row[7]); n > 0 {
+					alloc.Gres = []GresAlloc{{Name: "gpu", Type: "a100", Count: n}}
+				}
+				l.Set(&Job{ID: slurm.JobID(i + 1), User: row[0], Account: row[1], QOS: row[2], Partition: "debug", State: slurm.JobRunning,
+					Start: listedAt(t, row[3]), TimeLimit: 1200, Alloc: []NodeAlloc{alloc}}, listedAt(t, row[3]))
+			}
+			slices.SortFunc(jobs, func(a, b []string) int { return strings.Compare(a[4], b[4]) })
+			for _, row := range jobs {
+				for id, e := range l.jobs {
+					if l.assoc[e.assoc].key == (AssocKey{Account: row[1], User: row[0]}) {
+						l.Forget(id, listedAt(t, row[4]))
+					}
+				}
+			}
+			when := compareShares(t, "fairshare_deep.tsv", flags, l, 0.01, 0.01)
+
+			// Users by what they are owed, those who are owed the same by name.
+			var want, got []string
+			byFactor := map[string]float64{}
+			for _, row := range rows(t, "fairshare_deep.tsv") {
+				if row[0] == flags && row[3] != "" {
+					who := row[2] + "/" + row[3]
+					byFactor[who], _ = strconv.ParseFloat(row[8], 64)
+					want = append(want, who)
+				}
+			}
+			order := func(list []string) {
+				slices.SortFunc(list, func(a, b string) int { return cmp.Or(cmp.Compare(byFactor[b], byFactor[a]), strings.Compare(a, b)) })
+			}
+			order(want)
+			for _, s := range NewFairShare(l, when).Shares() {
+				if s.Key.User != "" {
+					who := s.Key.Account + "/" + s.Key.User
+					byFactor[who] = s.Factor
+					got = append(got, who)
+				}
+			}
+			order(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("the order of users is\n%q, want\n%q", got, want)
+			}
+		})
+	}
+}
+
+// compareShares compares the shares of a book with those that sshare listed, and returns
+// when that was.
+func compareShares(t *testing.T, file, flags string, l *Ledger, within, usage float64) (when time.Time) {
 	t.Helper()
 	close := func(what, who string, got float64, text string, within float64) {
 		t.Helper()
@@ -78,11 +169,12 @@ func compareShares(t *testing.T, flags string, l *Ledger, at func(string) time.T
 			t.Errorf("%s of %s is %f, want %f", what, who, got, want)
 		}
 	}
-	for _, row := range rows(t, "fairshare.tsv") {
+	for _, row := range rows(t, file) {
 		if row[0] != flags {
 			continue
 		}
-		f := NewFairShare(l, at(row[1]))
+		when = listedAt(t, row[1])
+		f := NewFairShare(l, when)
 		shares := f.Shares()
 		i := slices.IndexFunc(shares, func(s Share) bool { return s.Key == AssocKey{Account: row[2], User: row[3]} })
 		if i < 0 {
@@ -95,9 +187,9 @@ func compareShares(t *testing.T, flags string, l *Ledger, at func(string) time.T
 		// A minute may have passed since Slurm reckoned the last time. optics2 had one
 		// job of a second.
 		if row[2] != "optics2" {
-			close("raw usage", who, s.Used, row[5], usage)
+			close("raw usage", who, math.Floor(s.Used), row[5], usage)
 		}
-		close("normalised shares", who, s.Norm, row[4], 0.00001)
+		close("normalised shares", who, s.Norm, row[4], 0.0001)
 		close("normalised usage", who, s.Normed, row[6], within)
 		// Slurm 22.05 has an effective usage of next to nothing for whoever is on the
 		// other side of his share than his account: that is not followed.
@@ -108,6 +200,7 @@ func compareShares(t *testing.T, flags string, l *Ledger, at func(string) time.T
 		close("fair share", who, s.Factor, row[8], 3*within) // a power of the usage
 		close("level", who, s.Level, row[9], within)
 	}
+	return when
 }
 
 // TestRanksOfAnUpdateAreThoseOfANewTree changes usage at random; the order that was
