@@ -40,7 +40,7 @@ func BenchmarkHistory(b *testing.B) {
 		used := int64(0)
 		err = s.view(func(tx *txn) error {
 			// The file has room to grow and pages to be used again: count the rest.
-			used = tx.Size() - int64(s.db.Stats().FreePageN+s.db.Stats().PendingPageN)*int64(s.db.Info().PageSize)
+			used = tx.Size() - int64(s.file.Load().db.Stats().FreePageN+s.file.Load().db.Stats().PendingPageN)*int64(s.file.Load().db.Info().PageSize)
 			for _, name := range allBuckets {
 				st := tx.Bucket(name).Stats()
 				b.Logf("%-6s %7d keys, %9d bytes in %9d of pages", name, st.KeyN, st.LeafInuse+st.BranchInuse, st.LeafAlloc+st.BranchAlloc)

@@ -212,7 +212,19 @@ func (p *Page) steps(tx *txn, from uint64, after []byte) ([]byte, error) {
 // TakePage takes in a page that began at cursor. closing is the second pass: its
 // pages are not noted, it begins again when it is interrupted.
 func (s *Store) TakePage(cursor []byte, p Page, closing bool) error {
-	b := batch{records: p.Records, imported: true, facts: len(cursor) > 0 && cursor[0] == pageFacts}
+	return s.takePage(s.fileNow(), cursor, p, closing)
+}
+
+// fileNow says which file is open, in the order of renewals.
+func (s *Store) fileNow() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.generation
+}
+
+// takePage is TakePage for the gap of one file.
+func (s *Store) takePage(file int, cursor []byte, p Page, closing bool) error {
+	b := batch{records: p.Records, imported: true, fill: true, facts: len(cursor) > 0 && cursor[0] == pageFacts}
 	if !closing {
 		b.edit = func(head *rinkpb.KeptHead) {
 			for _, g := range head.Gaps {
@@ -223,20 +235,33 @@ func (s *Store) TakePage(cursor []byte, p Page, closing bool) error {
 			}
 		}
 	}
+	return s.fillWith(file, b)
+}
+
+// fillWith writes what fills or closes the gap of a file, unless that is no longer the one
+// that is open.
+func (s *Store) fillWith(file int, b batch) error {
 	s.mu.Lock()
+	if s.generation != file {
+		s.mu.Unlock()
+		return ErrRenewed
+	}
+	s.last = max(s.last, b.index)
 	s.enqueue(b)
 	s.mu.Unlock()
-	return s.Flush()
+	err := s.Flush()
+	if err == nil && s.fileNow() != file {
+		err = ErrRenewed
+	}
+	return err
 }
 
 // Closed notes that all gaps are closed, by what another controller had taken in
 // up to an entry.
-func (s *Store) Closed(applied uint64) error {
-	s.mu.Lock()
-	s.last = max(s.last, applied)
-	s.enqueue(batch{index: applied, edit: func(head *rinkpb.KeptHead) { head.Gaps = nil }})
-	s.mu.Unlock()
-	return s.Flush()
+func (s *Store) Closed(applied uint64) error { return s.closed(s.fileNow(), applied) }
+
+func (s *Store) closed(file int, applied uint64) error {
+	return s.fillWith(file, batch{index: applied, fill: true, edit: func(head *rinkpb.KeptHead) { head.Gaps = nil }})
 }
 
 // replaceFacts puts what another controller knows of nodes and reservations in

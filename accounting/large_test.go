@@ -42,7 +42,7 @@ func BenchmarkLargeHistory(b *testing.B) {
 		}
 		defer os.RemoveAll(dir)
 		s := openTest(b, dir)
-		s.db.NoSync = true // while it is filled
+		s.file.Load().db.NoSync = true // while it is filled
 		began := time.Now()
 		for i := range n {
 			s.Put(uint64(i)+1, []*rinkpb.Record{final(testJob(uint32(i)+1, i))})
@@ -50,14 +50,14 @@ func BenchmarkLargeHistory(b *testing.B) {
 		if err := s.Flush(); err != nil {
 			b.Fatal(err)
 		}
-		s.db.NoSync = false
-		if err := s.db.Sync(); err != nil {
+		s.file.Load().db.NoSync = false
+		if err := s.file.Load().db.Sync(); err != nil {
 			b.Fatal(err)
 		}
 		b.Logf("filled in %v", time.Since(began).Round(time.Second))
 		used := int64(0)
 		err = s.view(func(tx *txn) error {
-			used = tx.Size() - int64(s.db.Stats().FreePageN+s.db.Stats().PendingPageN)*int64(s.db.Info().PageSize)
+			used = tx.Size() - int64(s.file.Load().db.Stats().FreePageN+s.file.Load().db.Stats().PendingPageN)*int64(s.file.Load().db.Info().PageSize)
 			return nil
 		})
 		if err != nil {

@@ -25,6 +25,7 @@ type Peer interface {
 // Fill fails or the process ends stays, and the next Fill, be it from another
 // peer, goes on from there.
 func (s *Store) Fill(ctx context.Context, peer Peer, hold func(ctx context.Context, f func(at uint64) error) error) error {
+	file := s.fileNow()
 	gap, err := s.Gap()
 	if err != nil || gap == nil {
 		return err
@@ -34,7 +35,7 @@ func (s *Store) Fill(ctx context.Context, peer Peer, hold func(ctx context.Conte
 		if err != nil {
 			return fmt.Errorf("cannot fetch the history from another controller: %w", err)
 		}
-		if err := s.TakePage(cursor, p, false); err != nil {
+		if err := s.takePage(file, cursor, p, false); err != nil {
 			return err
 		}
 		cursor = p.Cursor
@@ -50,7 +51,7 @@ func (s *Store) Fill(ctx context.Context, peer Peer, hold func(ctx context.Conte
 			if err != nil {
 				return fmt.Errorf("cannot fetch the last of the history from another controller: %w", err)
 			}
-			if err := s.TakePage(cursor, p, true); err != nil {
+			if err := s.takePage(file, cursor, p, true); err != nil {
 				return err
 			}
 			if applied == 0 {
@@ -61,7 +62,7 @@ func (s *Store) Fill(ctx context.Context, peer Peer, hold func(ctx context.Conte
 		if applied < at {
 			return errors.New("cannot close the gap: the other controller has less of the log")
 		}
-		if err := s.Closed(applied); err != nil {
+		if err := s.closed(file, applied); err != nil {
 			return err
 		}
 		s.log.Info("history: what was missing has been fetched from another controller", "file", s.path, "from", gap.From, "to", gap.To, "applied", applied)

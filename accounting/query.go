@@ -391,7 +391,7 @@ func (s *Store) byClass(bucket, prefix []byte, from, to, last int64, keys *[]job
 
 // view reads the file in one transaction.
 func (s *Store) view(read func(tx *txn) error) error {
-	err := s.guardedView(read)
+	err := s.look(read)
 	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
 		return ErrClosed
 	}
@@ -399,11 +399,6 @@ func (s *Store) view(read func(tx *txn) error) error {
 		return fmt.Errorf("cannot read the history in %s: %w", s.path, err)
 	}
 	return nil
-}
-
-func (s *Store) guardedView(read func(tx *txn) error) (err error) {
-	defer guard(&err)()
-	return s.look(read)
 }
 
 // that is live. It reports whether more is wanted.

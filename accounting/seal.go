@@ -108,15 +108,6 @@ func (c *cursor) Next() (key, value []byte)            { return c.opened(c.Curso
 func (c *cursor) Prev() (key, value []byte)            { return c.opened(c.Cursor.Prev()) }
 func (c *cursor) Seek(seek []byte) (key, value []byte) { return c.opened(c.Cursor.Seek(seek)) }
 
-// update and look are transactions on the file.
-func (s *Store) update(f func(*txn) error) error {
-	return s.db.Update(func(tx *bolt.Tx) error { return f(&txn{tx, s.keys}) })
-}
-
-func (s *Store) look(f func(*txn) error) error {
-	return s.db.View(func(tx *bolt.Tx) error { return f(&txn{tx, s.keys}) })
-}
-
 // checkKey compares what the file is sealed with to the key there is, and says
 // whether it is to be sealed anew.
 func checkKey(head *rinkpb.KeptHead, keys Sealer) (reseal bool, err error) {

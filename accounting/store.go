@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -35,24 +36,29 @@ const (
 type Store struct {
 	path   string
 	keys   Sealer // nil: nothing is sealed
-	db     *bolt.DB
+	file   atomic.Pointer[openFile]
 	log    *slog.Logger
 	recent recent            // the writer's
 	known  map[string]uint32 // the writer's: words of the roll-ups
 	cal    *calendar         // the writer's
 	zone   *time.Location
 
-	mu      sync.Mutex // guards what follows
-	changed *sync.Cond // something of it changed
-	queue   []batch
-	records int    // in queue and being written
-	last    uint64 // highest index put
-	put     uint64 // batches ever queued
-	written uint64 // batches ever written
-	applied uint64 // highest index on disk
-	failure error  // why the last write failed; nil when it did not
-	closing bool
-	done    chan struct{} // closed when the writer has ended
+	mu         sync.Mutex // guards what follows
+	changed    *sync.Cond // something of it changed
+	queue      []batch
+	records    int    // in queue and being written
+	last       uint64 // highest index put
+	put        uint64 // batches ever queued
+	written    uint64 // batches ever written
+	applied    uint64 // highest index on disk
+	failure    error  // why the last write failed; nil when it did not
+	closing    bool
+	others     func() bool // see RenewIf
+	damaged    *openFile   // a reader found it so
+	renewed    time.Time
+	generation int            // of the file: how often it was renewed
+	done       chan struct{}  // closed when the writer has ended
+	letGo      sync.WaitGroup // of damaged files
 }
 
 // batch is the records of one log entry.
@@ -60,6 +66,7 @@ type batch struct {
 	index    uint64
 	records  []*rinkpb.Record
 	imported bool // records have their own indexes; index, unless 0, is what they bring the history to
+	fill     bool // records were fetched for a gap, or edit says that it is closed
 	facts    bool // records are all that is known of nodes and reservations
 	edit     func(*rinkpb.KeptHead)
 }
@@ -81,7 +88,7 @@ func OpenSealed(dir string, log *slog.Logger, keys Sealer) (*Store, error) {
 	s := &Store{path: filepath.Join(dir, fileName), keys: keys, log: log, done: make(chan struct{}), known: map[string]uint32{}, zone: time.Local}
 	s.cal = newCalendar(s.zone)
 	s.changed = sync.NewCond(&s.mu)
-	if err := s.open(); err != nil {
+	if err := s.open(nil); err != nil {
 		return nil, fmt.Errorf("cannot open the history in %s: %w", s.path, err)
 	}
 	s.last = s.applied
@@ -89,7 +96,8 @@ func OpenSealed(dir string, log *slog.Logger, keys Sealer) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) open() (err error) {
+// open opens the file; first, if not nil, is told of the head of one that is made.
+func (s *Store) open(first func(*rinkpb.KeptHead)) (err error) {
 	// bbolt trusts its pages: a damaged one makes it panic or fault.
 	defer guard(&err)()
 	info, statErr := os.Stat(s.path)
@@ -122,6 +130,9 @@ func (s *Store) open() (err error) {
 			if s.keys != nil {
 				head.Key = s.keys.ID()
 			}
+			if first != nil {
+				first(head)
+			}
 			return writeHead(&txn{tx, s.keys}, head)
 		})
 		if err != nil {
@@ -144,7 +155,9 @@ func (s *Store) open() (err error) {
 		if err != nil {
 			return err
 		}
+		s.mu.Lock()
 		s.applied = head.Applied
+		s.mu.Unlock()
 		// The way to both ends of each bucket touches the pages that matter most.
 		for _, name := range allBuckets {
 			b := tx.Bucket(name)
@@ -162,7 +175,7 @@ func (s *Store) open() (err error) {
 	if err != nil {
 		return err
 	}
-	s.db = db
+	s.file.Store(&openFile{db: db})
 	return s.bringUpToDate()
 }
 
@@ -180,7 +193,7 @@ func guard(err *error) func() {
 	return func() {
 		debug.SetPanicOnFault(old)
 		if r := recover(); r != nil {
-			*err = fmt.Errorf("the file is damaged: %v", r)
+			*err = fmt.Errorf("%w: %v", ErrDamaged, r)
 		}
 	}
 }
@@ -314,7 +327,16 @@ func (s *Store) Close() error {
 	failure := s.failure
 	s.changed.Broadcast() // to those in Flush
 	s.mu.Unlock()
-	err := s.db.Close()
+	err := s.file.Load().close()
+	over := make(chan struct{})
+	go func() { // ends when the readers of a damaged file do, or with the process
+		defer close(over)
+		s.letGo.Wait()
+	}()
+	select {
+	case <-over:
+	case <-time.After(lockPatience):
+	}
 	if failure != nil {
 		return fmt.Errorf("cannot write the history in %s: %w", s.path, failure)
 	}
@@ -332,8 +354,13 @@ func (s *Store) write() {
 	pause := shortest
 	for {
 		s.mu.Lock()
-		for len(s.queue) == 0 && !s.closing {
+		for len(s.queue) == 0 && !s.closing && !s.renewDue() {
 			s.changed.Wait()
+		}
+		if !s.closing && s.renewDue() {
+			s.mu.Unlock()
+			s.renewSoon(ErrDamaged)
+			continue
 		}
 		if len(s.queue) == 0 {
 			s.mu.Unlock()
@@ -348,6 +375,9 @@ func (s *Store) write() {
 		s.mu.Unlock()
 
 		applied, err := s.commit(now)
+		if s.renewSoon(err) {
+			continue
+		}
 
 		s.mu.Lock()
 		if err == nil {
@@ -393,7 +423,6 @@ func (s *Store) pause(d time.Duration) {
 // commit writes batches in one transaction and returns the highest index that
 // is on disk then.
 func (s *Store) commit(batches []batch) (applied uint64, err error) {
-	defer guard(&err)()
 	// Texts count as seen even if the transaction fails: that only makes a word
 	// of one sooner.
 	// Words given out in it are not there then.
@@ -405,7 +434,7 @@ func (s *Store) commit(batches []batch) (applied uint64, err error) {
 	err = s.update(func(tx *txn) error {
 		head, err := readHead(tx)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		w := newWriter(tx, s)
 		w.gap = len(head.Gaps) > 0

@@ -30,7 +30,7 @@ func (s *Store) Freeze() (f *Frozen, err error) {
 		return nil, err
 	}
 	defer guard(&err)()
-	tx, err := s.db.Begin(false)
+	tx, err := s.file.Load().begin(false)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the history in %s: %w", s.path, err)
 	}

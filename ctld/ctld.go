@@ -272,6 +272,7 @@ func (s *Server) bringUp(ctx context.Context, dir string) (err error) {
 	}
 	s.opened.Store(s.barn)
 	sink.barn.Store(s.barn)
+	s.store.RenewIf(func() bool { return len(s.barn.Servers()) > 1 })
 	return nil
 }
 
