@@ -201,6 +201,9 @@ func mpiOf(opts *slurm.JobOptions, conf *sched.Config) string {
 	if name == "none" || name == "openmpi" {
 		return ""
 	}
+	if strings.HasPrefix(name, "pmix_v") { // one server speaks all versions
+		return "pmix"
+	}
 	return name
 }
 

@@ -115,7 +115,10 @@ func (s *stepIO) StepIO(stream rinkpb.Agent_StepIOServer) error {
 	if !who.IsUser() || who.UID != t.job.here.Uid && who.UID != 0 {
 		return status.Error(codes.PermissionDenied, "the step is another user's")
 	}
-	if at.Pmi {
+	switch {
+	case at.Pmi && t.pmix != nil:
+		return t.mailPMIx(stream.Context(), stream.Recv)
+	case at.Pmi:
 		return t.sharedPMI(stream.Recv)
 	}
 	go func() { // ends with the stream

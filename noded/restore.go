@@ -32,7 +32,7 @@ func (a *Agent) restore(ctx context.Context) error {
 		}
 	}
 	for id, s := range known {
-		if _, _, _, ok := parseSliceID(id); !ok && s.Live && !strings.HasSuffix(id, mpsEnd) {
+		if _, _, _, ok := parseSliceID(id); !ok && s.Live && !strings.HasSuffix(id, mpsEnd) && !strings.HasSuffix(id, pmixEnd) {
 			if err := a.launcher().Kill(ctx, id); err != nil { // a task prolog's: it is run again
 				a.log.Warn("cannot kill a slice", "slice", id, "error", err)
 			}
@@ -46,6 +46,7 @@ func (a *Agent) restore(ctx context.Context) error {
 			a.spool.drop(k, "")
 		}
 	}
+	a.sweepPMIx(ctx, states)
 	if err := a.spool.sweepOutput(a.ioBook.has); err != nil {
 		a.log.Warn("cannot remove output that was kept for an srun", "error", err)
 	}
@@ -135,6 +136,7 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 		r.io = newTaskIO(a, j, step)
 		j.slices[id] = r
 		a.metered(j, id, step)
+		a.takeUpPMIx(r.io.pmix, known[id+pmixEnd].Live)
 		r.io.attach(ctx)
 		if len(a.epilogsOf(step)) > 0 {
 			if r.spec, _, err = a.stepSpec(j, step); err == nil {

@@ -54,11 +54,18 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 			}
 			return
 		}
+		if err := a.startPMIx(ctx, j, r.io.pmix); err != nil {
+			if ctx.Err() == nil {
+				a.launchFailed(j, id, order, "mpi", err, false)
+			}
+			return
+		}
 		spec, words, err := a.stepSpec(j, order)
 		if err != nil {
 			a.launchFailed(j, id, order, "setup", err, false)
 			return
 		}
+		r.io.pmix.tellTasks(spec)
 		if order.Join {
 			if err := a.joinRunning(ctx, j, id, spec, order); err != nil {
 				a.launchFailed(j, id, order, "join", err, false)

@@ -52,7 +52,8 @@ type taskIO struct {
 	recent     []*rinkpb.StepDown    // the latest output, for those who begin to watch
 	recentSize int
 
-	mpi *mpiEnd // nil unless the tasks speak PMI; given once, when the step is made
+	mpi  *mpiEnd     // nil unless the tasks speak PMI; given once, when the step is made
+	pmix *pmixServer // nil unless they speak PMIx; likewise
 }
 
 // taskEnd is how far one task is.
@@ -79,7 +80,7 @@ func newTaskIO(a *Agent, j *job, order *rinkpb.LaunchStep) *taskIO {
 	if err := t.out.open(a.spool.output, t.id, a.spool.outputFile(t.id)); err != nil {
 		a.log.Error("output that a former agent kept for srun cannot be read", "slice", t.id, "error", err)
 	}
-	t.mpi = t.newMPI()
+	t.mpi, t.pmix = t.newMPI(), t.newPMIx()
 	a.ioBook.add(t)
 	return t
 }
@@ -396,6 +397,7 @@ func (t *taskIO) sliceEnded(exits []*rinkpb.TaskExit) {
 	}
 	t.ended = true
 	t.mu.Unlock()
+	t.a.endPMIx(t.pmix)
 	t.progress()
 	time.AfterFunc(lingerTime, t.linger)
 }

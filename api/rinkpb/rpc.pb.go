@@ -7527,6 +7527,7 @@ type StepUp struct {
 	HasInput      bool                   `protobuf:"varint,9,opt,name=has_input,json=hasInput,proto3" json:"has_input,omitempty"`
 	Pmi           *PmiShare              `protobuf:"bytes,10,opt,name=pmi,proto3" json:"pmi,omitempty"`     // what all nodes have put before a fence
 	Taken         []*NodeSeq             `protobuf:"bytes,11,rep,name=taken,proto3" json:"taken,omitempty"` // what the client has of each node; alone in its message
+	Pmix          *PmixMail              `protobuf:"bytes,12,opt,name=pmix,proto3" json:"pmix,omitempty"`   // from another of the step's nodes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7638,6 +7639,13 @@ func (x *StepUp) GetTaken() []*NodeSeq {
 	return nil
 }
 
+func (x *StepUp) GetPmix() *PmixMail {
+	if x != nil {
+		return x.Pmix
+	}
+	return nil
+}
+
 type NodeSeq struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -7700,7 +7708,7 @@ type StepAttach struct {
 	Task          int32                  `protobuf:"varint,6,opt,name=task,proto3" json:"task,omitempty"`
 	HasTask       bool                   `protobuf:"varint,7,opt,name=has_task,json=hasTask,proto3" json:"has_task,omitempty"`
 	Watch         bool                   `protobuf:"varint,8,opt,name=watch,proto3" json:"watch,omitempty"` // beside the step's srun, not in its place
-	Pmi           bool                   `protobuf:"varint,9,opt,name=pmi,proto3" json:"pmi,omitempty"`     // only to tell what all nodes have put before a fence
+	Pmi           bool                   `protobuf:"varint,9,opt,name=pmi,proto3" json:"pmi,omitempty"`     // only to tell what all nodes have put before a fence, or to pass mail of PMIx on
 	Taken         []*NodeSeq             `protobuf:"bytes,10,rep,name=taken,proto3" json:"taken,omitempty"` // what the client has already, after a line that broke
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -7815,10 +7823,12 @@ type StepDown struct {
 	Node          string                 `protobuf:"bytes,5,opt,name=node,proto3" json:"node,omitempty"`
 	NodeDone      bool                   `protobuf:"varint,6,opt,name=node_done,json=nodeDone,proto3" json:"node_done,omitempty"`
 	Messages      []string               `protobuf:"bytes,7,rep,name=messages,proto3" json:"messages,omitempty"`
-	AbortWait     int64                  `protobuf:"varint,8,opt,name=abort_wait,json=abortWait,proto3" json:"abort_wait,omitempty"` // the step is being ended: how many seconds that may take
-	Pmi           *PmiShare              `protobuf:"bytes,9,opt,name=pmi,proto3" json:"pmi,omitempty"`                               // what this node has put before a fence
-	Abort         bool                   `protobuf:"varint,10,opt,name=abort,proto3" json:"abort,omitempty"`                         // a task wants the step ended
-	Seq           uint64                 `protobuf:"varint,11,opt,name=seq,proto3" json:"seq,omitempty"`                             // grows with each message of a node; kept there until the client has taken it
+	AbortWait     int64                  `protobuf:"varint,8,opt,name=abort_wait,json=abortWait,proto3" json:"abort_wait,omitempty"`  // the step is being ended: how many seconds that may take
+	Pmi           *PmiShare              `protobuf:"bytes,9,opt,name=pmi,proto3" json:"pmi,omitempty"`                                // what this node has put before a fence
+	Abort         bool                   `protobuf:"varint,10,opt,name=abort,proto3" json:"abort,omitempty"`                          // a task wants the step ended
+	Seq           uint64                 `protobuf:"varint,11,opt,name=seq,proto3" json:"seq,omitempty"`                              // grows with each message of a node; kept there until the client has taken it
+	Pmix          *PmixMail              `protobuf:"bytes,12,opt,name=pmix,proto3" json:"pmix,omitempty"`                             // to another of the step's nodes
+	AbortCode     int32                  `protobuf:"varint,13,opt,name=abort_code,json=abortCode,proto3" json:"abort_code,omitempty"` // with abort: what srun is to exit with, when not 0
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7926,6 +7936,20 @@ func (x *StepDown) GetAbort() bool {
 func (x *StepDown) GetSeq() uint64 {
 	if x != nil {
 		return x.Seq
+	}
+	return 0
+}
+
+func (x *StepDown) GetPmix() *PmixMail {
+	if x != nil {
+		return x.Pmix
+	}
+	return nil
+}
+
+func (x *StepDown) GetAbortCode() int32 {
+	if x != nil {
+		return x.AbortCode
 	}
 	return 0
 }
@@ -14276,7 +14300,8 @@ var File_rpc_proto protoreflect.FileDescriptor
 
 const file_rpc_proto_rawDesc = "" +
 	"\n" +
-	"\trpc.proto\x12\trunink.v1\x1a\vnouns.proto\x1a\tlog.proto\x1a\twhy.proto\"\x06\n" +
+	"\trpc.proto\x12\trunink.v1\x1a\vnouns.proto\x1a\tlog.proto\x1a\n" +
+	"pmix.proto\x1a\twhy.proto\"\x06\n" +
 	"\x04Done\"\r\n" +
 	"\vPingRequest\"\xb8\x01\n" +
 	"\tPingReply\x12\x18\n" +
@@ -14898,7 +14923,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x11SignalStepRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\rR\x04step\x12\x16\n" +
-	"\x06signal\x18\x03 \x01(\x05R\x06signal\"\xcf\x02\n" +
+	"\x06signal\x18\x03 \x01(\x05R\x06signal\"\xf8\x02\n" +
 	"\x06StepUp\x12-\n" +
 	"\x06attach\x18\x01 \x01(\v2\x15.runink.v1.StepAttachR\x06attach\x12\x14\n" +
 	"\x05stdin\x18\x02 \x01(\fR\x05stdin\x12\x1d\n" +
@@ -14912,7 +14937,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\thas_input\x18\t \x01(\bR\bhasInput\x12%\n" +
 	"\x03pmi\x18\n" +
 	" \x01(\v2\x13.runink.v1.PmiShareR\x03pmi\x12(\n" +
-	"\x05taken\x18\v \x03(\v2\x12.runink.v1.NodeSeqR\x05taken\"/\n" +
+	"\x05taken\x18\v \x03(\v2\x12.runink.v1.NodeSeqR\x05taken\x12'\n" +
+	"\x04pmix\x18\f \x01(\v2\x13.runink.v1.PmixMailR\x04pmix\"/\n" +
 	"\aNodeSeq\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xf8\x01\n" +
@@ -14928,7 +14954,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05watch\x18\b \x01(\bR\x05watch\x12\x10\n" +
 	"\x03pmi\x18\t \x01(\bR\x03pmi\x12(\n" +
 	"\x05taken\x18\n" +
-	" \x03(\v2\x12.runink.v1.NodeSeqR\x05taken\"\xf0\x02\n" +
+	" \x03(\v2\x12.runink.v1.NodeSeqR\x05taken\"\xb8\x03\n" +
 	"\bStepDown\x12-\n" +
 	"\x06output\x18\x01 \x01(\v2\x15.runink.v1.TaskOutputR\x06output\x12.\n" +
 	"\astarted\x18\x02 \x01(\v2\x14.runink.v1.TaskStartR\astarted\x12+\n" +
@@ -14943,7 +14969,10 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03pmi\x18\t \x01(\v2\x13.runink.v1.PmiShareR\x03pmi\x12\x14\n" +
 	"\x05abort\x18\n" +
 	" \x01(\bR\x05abort\x12\x10\n" +
-	"\x03seq\x18\v \x01(\x04R\x03seq\"q\n" +
+	"\x03seq\x18\v \x01(\x04R\x03seq\x12'\n" +
+	"\x04pmix\x18\f \x01(\v2\x13.runink.v1.PmixMailR\x04pmix\x12\x1d\n" +
+	"\n" +
+	"abort_code\x18\r \x01(\x05R\tabortCode\"q\n" +
 	"\bPmiShare\x12\x14\n" +
 	"\x05fence\x18\x01 \x01(\rR\x05fence\x12%\n" +
 	"\x04keys\x18\x02 \x03(\v2\x11.runink.v1.PmiKeyR\x04keys\x12\x12\n" +
@@ -15795,11 +15824,12 @@ var file_rpc_proto_goTypes = []any{
 	(*Step)(nil),                     // 198: runink.v1.Step
 	(*Usage)(nil),                    // 199: runink.v1.Usage
 	(*JobAmend)(nil),                 // 200: runink.v1.JobAmend
-	(*SetDevices)(nil),               // 201: runink.v1.SetDevices
-	(*NoteCut)(nil),                  // 202: runink.v1.NoteCut
-	(*RegisterNode)(nil),             // 203: runink.v1.RegisterNode
-	(*CutGPU)(nil),                   // 204: runink.v1.CutGPU
-	(*GresAlloc)(nil),                // 205: runink.v1.GresAlloc
+	(*PmixMail)(nil),                 // 201: runink.v1.PmixMail
+	(*SetDevices)(nil),               // 202: runink.v1.SetDevices
+	(*NoteCut)(nil),                  // 203: runink.v1.NoteCut
+	(*RegisterNode)(nil),             // 204: runink.v1.RegisterNode
+	(*CutGPU)(nil),                   // 205: runink.v1.CutGPU
+	(*GresAlloc)(nil),                // 206: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	5,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
@@ -15910,223 +15940,225 @@ var file_rpc_proto_depIdxs = []int32{
 	108, // 105: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
 	110, // 106: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
 	107, // 107: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
-	107, // 108: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
-	112, // 109: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	113, // 110: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	114, // 111: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	110, // 112: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	111, // 113: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	197, // 114: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	116, // 115: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	24,  // 116: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	156, // 117: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	21,  // 118: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	118, // 119: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	21,  // 120: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	121, // 121: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	121, // 122: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	122, // 123: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	122, // 124: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	122, // 125: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	21,  // 126: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	21,  // 127: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	131, // 128: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	133, // 129: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	134, // 130: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	135, // 131: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	136, // 132: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	137, // 133: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	138, // 134: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	140, // 135: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	141, // 136: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	142, // 137: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	99,  // 138: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	139, // 139: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	201, // 140: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	202, // 141: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
-	203, // 142: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	132, // 143: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	197, // 144: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	199, // 145: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	199, // 146: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	197, // 147: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	114, // 148: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	199, // 149: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	21,  // 150: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	199, // 151: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	144, // 152: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	157, // 153: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	158, // 154: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	160, // 155: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	161, // 156: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	145, // 157: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	146, // 158: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	162, // 159: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	98,  // 160: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	150, // 161: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	154, // 162: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	155, // 163: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	204, // 164: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
-	151, // 165: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
-	152, // 166: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
-	153, // 167: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
-	189, // 168: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	132, // 169: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	189, // 170: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	149, // 171: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
-	156, // 172: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	205, // 173: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	183, // 174: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	147, // 175: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	156, // 176: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	156, // 177: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	159, // 178: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	205, // 179: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	147, // 180: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	165, // 181: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	166, // 182: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	167, // 183: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	167, // 184: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	170, // 185: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	174, // 186: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	175, // 187: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	176, // 188: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	173, // 189: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	170, // 190: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	178, // 191: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	178, // 192: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	177, // 193: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	177, // 194: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	178, // 195: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	179, // 196: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	179, // 197: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	179, // 198: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	179, // 199: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	179, // 200: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	179, // 201: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	179, // 202: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	21,  // 203: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	3,   // 204: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	18,  // 205: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	18,  // 206: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	23,  // 207: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	25,  // 208: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	28,  // 209: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	30,  // 210: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	32,  // 211: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	34,  // 212: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	36,  // 213: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	41,  // 214: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	39,  // 215: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	43,  // 216: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	46,  // 217: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	56,  // 218: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	58,  // 219: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	59,  // 220: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	60,  // 221: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	62,  // 222: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	64,  // 223: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	61,  // 224: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	76,  // 225: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	85,  // 226: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	94,  // 227: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	101, // 228: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	82,  // 229: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
-	75,  // 230: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	103, // 231: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	106, // 232: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	105, // 233: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	66,  // 234: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	70,  // 235: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	125, // 236: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	127, // 237: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	163, // 238: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	168, // 239: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	119, // 240: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	115, // 241: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	171, // 242: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	47,  // 243: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	48,  // 244: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	50,  // 245: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	51,  // 246: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	52,  // 247: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	54,  // 248: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
-	180, // 249: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	6,   // 250: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	123, // 251: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	123, // 252: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	9,   // 253: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	11,  // 254: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	13,  // 255: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	14,  // 256: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	129, // 257: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	130, // 258: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	16,  // 259: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	106, // 260: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	115, // 261: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	4,   // 262: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	20,  // 263: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	22,  // 264: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	185, // 265: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	26,  // 266: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	29,  // 267: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	31,  // 268: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	33,  // 269: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	35,  // 270: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	38,  // 271: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	42,  // 272: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	40,  // 273: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	44,  // 274: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	44,  // 275: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	44,  // 276: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	2,   // 277: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	2,   // 278: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	2,   // 279: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	63,  // 280: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	65,  // 281: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	2,   // 282: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	77,  // 283: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	86,  // 284: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	95,  // 285: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	102, // 286: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	83,  // 287: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
-	2,   // 288: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	104, // 289: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	109, // 290: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	2,   // 291: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	67,  // 292: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	71,  // 293: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	126, // 294: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	128, // 295: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	164, // 296: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	169, // 297: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	120, // 298: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	117, // 299: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	172, // 300: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	49,  // 301: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	49,  // 302: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	53,  // 303: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	53,  // 304: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	53,  // 305: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	55,  // 306: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
-	181, // 307: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	7,   // 308: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	124, // 309: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	124, // 310: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	10,  // 311: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	12,  // 312: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	15,  // 313: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	2,   // 314: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	128, // 315: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	143, // 316: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	17,  // 317: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	109, // 318: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	117, // 319: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	262, // [262:320] is the sub-list for method output_type
-	204, // [204:262] is the sub-list for method input_type
-	204, // [204:204] is the sub-list for extension type_name
-	204, // [204:204] is the sub-list for extension extendee
-	0,   // [0:204] is the sub-list for field type_name
+	201, // 108: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
+	107, // 109: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
+	112, // 110: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	113, // 111: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	114, // 112: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	110, // 113: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	201, // 114: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
+	111, // 115: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	197, // 116: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	116, // 117: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	24,  // 118: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	156, // 119: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	21,  // 120: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	118, // 121: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	21,  // 122: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	121, // 123: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	121, // 124: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	122, // 125: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	122, // 126: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	122, // 127: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	21,  // 128: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	21,  // 129: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	131, // 130: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	133, // 131: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	134, // 132: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	135, // 133: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	136, // 134: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	137, // 135: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	138, // 136: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	140, // 137: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	141, // 138: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	142, // 139: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	99,  // 140: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	139, // 141: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	202, // 142: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	203, // 143: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
+	204, // 144: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	132, // 145: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	197, // 146: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	199, // 147: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	199, // 148: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	197, // 149: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	114, // 150: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	199, // 151: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	21,  // 152: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	199, // 153: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	144, // 154: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	157, // 155: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	158, // 156: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	160, // 157: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	161, // 158: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	145, // 159: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	146, // 160: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	162, // 161: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	98,  // 162: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	150, // 163: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	154, // 164: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	155, // 165: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	205, // 166: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
+	151, // 167: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	152, // 168: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	153, // 169: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	189, // 170: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	132, // 171: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	189, // 172: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	149, // 173: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
+	156, // 174: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	206, // 175: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	183, // 176: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	147, // 177: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	156, // 178: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	156, // 179: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	159, // 180: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	206, // 181: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	147, // 182: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	165, // 183: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	166, // 184: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	167, // 185: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	167, // 186: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	170, // 187: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	174, // 188: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	175, // 189: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	176, // 190: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	173, // 191: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	170, // 192: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	178, // 193: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	178, // 194: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	177, // 195: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	177, // 196: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	178, // 197: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	179, // 198: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	179, // 199: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	179, // 200: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	179, // 201: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	179, // 202: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	179, // 203: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	179, // 204: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	21,  // 205: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	3,   // 206: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	18,  // 207: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	18,  // 208: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	23,  // 209: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	25,  // 210: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	28,  // 211: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	30,  // 212: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	32,  // 213: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	34,  // 214: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	36,  // 215: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	41,  // 216: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	39,  // 217: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	43,  // 218: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	46,  // 219: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	56,  // 220: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	58,  // 221: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	59,  // 222: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	60,  // 223: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	62,  // 224: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	64,  // 225: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	61,  // 226: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	76,  // 227: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	85,  // 228: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	94,  // 229: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	101, // 230: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	82,  // 231: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
+	75,  // 232: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	103, // 233: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	106, // 234: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	105, // 235: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	66,  // 236: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	70,  // 237: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	125, // 238: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	127, // 239: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	163, // 240: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	168, // 241: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	119, // 242: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	115, // 243: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	171, // 244: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	47,  // 245: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	48,  // 246: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	50,  // 247: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	51,  // 248: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	52,  // 249: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	54,  // 250: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
+	180, // 251: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	6,   // 252: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	123, // 253: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	123, // 254: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	9,   // 255: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	11,  // 256: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	13,  // 257: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	14,  // 258: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	129, // 259: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	130, // 260: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	16,  // 261: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	106, // 262: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	115, // 263: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 264: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	20,  // 265: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	22,  // 266: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	185, // 267: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	26,  // 268: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	29,  // 269: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	31,  // 270: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	33,  // 271: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	35,  // 272: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	38,  // 273: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	42,  // 274: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	40,  // 275: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	44,  // 276: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	44,  // 277: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	44,  // 278: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 279: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 280: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 281: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	63,  // 282: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	65,  // 283: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 284: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	77,  // 285: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	86,  // 286: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	95,  // 287: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	102, // 288: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	83,  // 289: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
+	2,   // 290: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	104, // 291: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	109, // 292: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 293: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	67,  // 294: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	71,  // 295: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	126, // 296: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	128, // 297: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	164, // 298: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	169, // 299: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	120, // 300: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	117, // 301: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	172, // 302: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	49,  // 303: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	49,  // 304: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	53,  // 305: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	53,  // 306: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	53,  // 307: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	55,  // 308: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	181, // 309: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 310: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	124, // 311: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	124, // 312: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	10,  // 313: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 314: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	15,  // 315: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 316: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	128, // 317: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	143, // 318: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	17,  // 319: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	109, // 320: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	117, // 321: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	264, // [264:322] is the sub-list for method output_type
+	206, // [206:264] is the sub-list for method input_type
+	206, // [206:206] is the sub-list for extension type_name
+	206, // [206:206] is the sub-list for extension extendee
+	0,   // [0:206] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -16136,6 +16168,7 @@ func file_rpc_proto_init() {
 	}
 	file_nouns_proto_init()
 	file_log_proto_init()
+	file_pmix_proto_init()
 	file_why_proto_init()
 	file_rpc_proto_msgTypes[128].OneofWrappers = []any{
 		(*Report_Hello)(nil),

@@ -1,6 +1,7 @@
 package srun
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,29 +27,31 @@ import (
 
 // carrier carries one step's streams and gathers how its tasks end.
 type carrier struct {
-	s       *run
-	job     *sched.Job
-	step    *sched.Step
-	out     *steps.Printer
-	up      chan *rinkpb.StepUp
-	nodeOf  map[int32]string
-	exits   map[int32]*rinkpb.TaskExit
-	told    map[int32]bool // exits that were spoken of
-	mu      sync.Mutex     // guards open and has, which talk reads
-	open    map[string]bool
-	has     map[string]uint64 // up to which number each node's messages are here
-	untold  map[string]bool   // nodes that do not know it yet
-	taken   int               // messages since they were told
-	ackAt   <-chan time.Time  // time to tell them
-	code    int
-	ending  bool
-	aborted bool             // it was told that the step is being ended
-	killAt  <-chan time.Time // --wait ran out
-	forceAt <-chan time.Time // tasks that were told to end have had their time
-	forced  bool             // it was said that the step is being ended by force
-	muted   bool             // the caller ends the step, and knows
-	tellAt  <-chan time.Time // time to speak of tasks that ended badly
-	mpi     mpiHub
+	s         *run
+	job       *sched.Job
+	step      *sched.Step
+	out       *steps.Printer
+	up        chan *rinkpb.StepUp
+	nodeOf    map[int32]string
+	exits     map[int32]*rinkpb.TaskExit
+	told      map[int32]bool // exits that were spoken of
+	mu        sync.Mutex     // guards open and has, which talk reads
+	open      map[string]bool
+	has       map[string]uint64 // up to which number each node's messages are here
+	untold    map[string]bool   // nodes that do not know it yet
+	taken     int               // messages since they were told
+	ackAt     <-chan time.Time  // time to tell them
+	code      int
+	ending    bool
+	aborted   bool             // it was told that the step is being ended
+	killAt    <-chan time.Time // --wait ran out
+	forceAt   <-chan time.Time // tasks that were told to end have had their time
+	forced    bool             // it was said that the step is being ended by force
+	muted     bool             // the caller ends the step, and knows
+	tellAt    <-chan time.Time // time to speak of tasks that ended badly
+	mpi       mpiHub
+	mail      mailRoom
+	abortCode int // of a task that wanted all to end, through PMIx
 }
 
 // carry connects to the step's agents and returns the step's exit code when
@@ -132,9 +135,9 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 		select {
 		case <-down: // again what is here
 		case <-lost:
-			return c.code
+			return cmp.Or(c.abortCode, c.code)
 		case <-end:
-			return c.code
+			return cmp.Or(c.abortCode, c.code)
 		}
 	}
 }
@@ -281,6 +284,12 @@ func (c *carrier) take(ctx context.Context, m *rinkpb.StepDown) {
 	}
 	if m.Pmi != nil {
 		c.shares(ctx, m.Node, m.Pmi)
+	}
+	if m.Pmix != nil {
+		c.mail.pass(ctx, c, m.Pmix)
+	}
+	if m.Abort {
+		c.abortCode = cmp.Or(c.abortCode, int(m.AbortCode)&0xff)
 	}
 	if m.Abort && !c.ending {
 		c.kill()

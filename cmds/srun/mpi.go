@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 
 // mpiTypes are the ways in which tasks can be told of each other, as --mpi
 // names them.
-var mpiTypes = []string{"none", "pmi2"}
+var mpiTypes = []string{"none", "pmi2", "pmix"}
 
 // listMPI is --mpi=list.
 func (s *run) listMPI() {
@@ -153,5 +154,15 @@ func (c *carrier) tellShares(ctx context.Context, nodes []string, all []*rinkpb.
 	}
 }
 
+// pmixVersion is --mpi=pmix_vN, which names a plugin of Slurm's. There is one server
+// here, and the library on the node finds the version that each task speaks.
+var pmixVersion = regexp.MustCompile(`^pmix_v[1-9]$`)
+
 // mpiName is --mpi as the step has it.
-func mpiName(name string) string { return strings.ToLower(name) }
+func mpiName(name string) string {
+	name = strings.ToLower(name)
+	if pmixVersion.MatchString(name) {
+		return "pmix"
+	}
+	return name
+}
