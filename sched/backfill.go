@@ -80,12 +80,12 @@ func (c *cycle) reserve(e entry) {
 			c.release(old)
 		}
 	}()
-	at, chosen := c.soonest(a, p, first)
+	at, chosen := c.soonest(a, p, first, c.now)
 	if w := c.t.bounds.window; !first && w > 0 && at > c.now.plus(w) {
 		chosen = nil
 	}
 	for later := c.rounded(at); chosen != nil && !first && later > at; later = c.rounded(at) {
-		at, chosen = c.earliest(a, p, later)
+		at, chosen = c.soonest(a, p, first, later)
 	}
 	if chosen == nil {
 		c.note(e, w, time.Time{}, nil)
@@ -120,7 +120,7 @@ func (c *cycle) promisedLater(e entry) bool {
 	if c.early && p.part == e.part.p.Name {
 		a := c.ask(e)
 		c.lift(e.item)
-		if at, chosen := c.soonest(a, e.part, false); chosen != nil {
+		if at, chosen := c.soonest(a, e.part, false, c.now); chosen != nil {
 			c.promise(e.item, a, at, c.allot(a, chosen, false))
 			p = e.item.promise
 		} else {
@@ -367,12 +367,12 @@ func (a *ask) scarce(o *outlook, cpus int) (*outlook, int) {
 	return o, cpus
 }
 
-// soonest finds the first moment at which there is room for a request. On many
+// soonest finds the first moment, from or later, at which there is room for a request. On many
 // nodes a request that one of them can take is promised room on one, unless it is
 // the first in line, and one that asks for several gets the same on each: what it
 // might get a little sooner in pieces of many sizes is not worth the search, and
 // when the time comes it takes what there is.
-func (c *cycle) soonest(a *ask, p *part, first bool) (instant, []slot) {
+func (c *cycle) soonest(a *ask, p *part, first bool, from instant) (instant, []slot) {
 	if !first && p.views != nil && a.tpn == 0 && a.sharing == 1 && len(a.perJob) == 0 && len(a.required) == 0 && a.sizes == nil && !a.overcommit && len(a.plans) == 1 &&
 		len(a.plans[0].quotas) == 0 && !a.contiguous {
 		plain := *a
@@ -382,11 +382,11 @@ func (c *cycle) soonest(a *ask, p *part, first bool) (instant, []slot) {
 		if plain.maxNodes > 1 && !a.whole {
 			plain.tpn = (a.tasks + a.minNodes - 1) / a.minNodes
 		}
-		if at, chosen := c.within(&plain, p); chosen != nil {
+		if at, chosen := c.within(&plain, p, from); chosen != nil {
 			return at, chosen
 		}
 	}
-	return c.earliest(a, p, c.now)
+	return c.earliest(a, p, from)
 }
 
 // earliest finds the first moment, from or later, at which there is room for a
@@ -397,10 +397,11 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 		return c.earliestNear(a, p, from)
 	}
 	f := c.field
-	f.left, f.found, f.where = spare{}, nil, nil
-	defer func() { c.looks = f.looks }()
-	need := f.leastOf(a)
 	w := &c.sweep
+	f.left, f.found, f.where, f.any = spare{}, w.found, nil, nil
+	w.found = nil // it is this search's
+	defer func() { c.looks, w.found = f.looks, f.found }()
+	need := f.leastOf(a)
 	w.heap, w.members, w.sum, w.trees = w.heap[:0], w.members[:0], tally{}, w.trees[:0]
 	if w.slots == nil {
 		w.slots = make(map[int]slot)
@@ -577,12 +578,14 @@ func (a *ask) grows(o slot) bool {
 // inLine returns the gathered rooms in the order of the partition's.
 func (w *sweep) inLine(p *part) []int {
 	if p.order == nil || p.spread {
-		p.order = make(map[int]int, len(p.where))
+		if p.order == nil {
+			p.order = make([]int32, len(p.in))
+		}
 		for i, pos := range p.where {
-			p.order[pos] = i
+			p.order[pos] = int32(i)
 		}
 	}
-	slices.SortFunc(w.members, func(x, y int) int { return p.order[x] - p.order[y] })
+	slices.SortFunc(w.members, func(x, y int) int { return int(p.order[x] - p.order[y]) })
 	return w.members
 }
 

@@ -41,7 +41,7 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 	for len(c.cursors) > 0 {
 		k := c.cursors[0]
 		p := k.lane.parts[k.part]
-		e := entry{item: k.item, job: k.item.job, part: p, at: k.part}
+		e := entry{item: k.item, job: k.item.job, part: p, at: k.part, old: !k.any && len(k.lane.parts) == 1}
 		k.calm = c.full
 		if s := c.supplyFor(p); !k.any && !s.any && (!s.holds(&k.item.want) && (!k.calm || k.item.want.calm) || !c.full && c.hopelessLane(k.lane, p)) {
 			if k.next(s); k.item != nil && !c.full && c.hopelessLane(k.lane, p) {
@@ -54,8 +54,6 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 			s.seen++
 			k.item.see(s.pass, k.part)
 			c.comeBack(&e) // preempt.go
-			c.gainsOnly = !k.any && !c.full && p.failed && !c.unbarred && len(c.gained) <= manyGains && k.item.promise == nil &&
-				len(k.lane.parts) == 1 && !c.t.policy.everyPromise && !c.t.fifo && !e.job.IsArrayRest() && e.job.HetID == 0
 			switch {
 			case c.vain(e): // fit.go
 			case c.settled(e):
@@ -172,7 +170,8 @@ type entry struct {
 	item *item
 	job  *Job
 	part *part
-	at   int // which of its lane's partitions
+	at   int  // which of its lane's partitions
+	old  bool // was in line at the last pass, of one partition and no other
 }
 
 // cycle is one pass over the queue.
@@ -379,6 +378,7 @@ func (c *cycle) missingLicenses(j *Job) []Obstacle {
 // for. It returns false when resources are what is missing.
 func (c *cycle) place(e entry) bool {
 	j := e.job
+	c.gainsOnly = false
 	if j.HetID != 0 {
 		return c.placeHet(j.HetID)
 	}
@@ -387,6 +387,8 @@ func (c *cycle) place(e entry) bool {
 	if c.passed || e.part.open == 0 {
 		return false
 	}
+	c.gainsOnly = e.old && !c.full && e.part.failed && !c.unbarred && len(c.gained) <= manyGains && e.item.promise == nil &&
+		!c.t.policy.everyPromise && !c.t.fifo && !j.IsArrayRest()
 	a := c.ask(e)
 	lifted := c.raise(e.item)
 	if !j.IsArrayRest() {

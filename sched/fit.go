@@ -177,13 +177,13 @@ func (c *cycle) lasts(a *ask, r *room, cpus int) bool {
 // surely no room for it and it has been told why it waits.
 func (c *cycle) vain(e entry) bool {
 	it := e.item
-	if c.full && !(it.want.calm && c.calmly()) || !e.part.failed || it.fresh || it.promise != nil || c.t.policy.everyPromise || len(it.shapes) > 1 || e.job.HetID != 0 {
+	if c.full && !(it.want.calm && c.calmly()) || !e.part.failed || it.fresh || it.promise != nil || c.t.policy.everyPromise || len(it.shapes) > 1 || it.joint {
 		return false
 	}
 	if c.mayPromise(e.job, e.part.p.Name) || it.told.reason != slurm.ReasonPriority && it.told.reason != slurm.ReasonResources {
 		return false
 	}
-	if len(c.again) > 0 && c.again[e.job.ID] != 0 {
+	if len(c.again) > 0 && c.again[it.id] != 0 {
 		return false
 	}
 	sh := it.shapes[e.at]
@@ -192,7 +192,7 @@ func (c *cycle) vain(e entry) bool {
 		return true
 	}
 	for i := range e.part.refused {
-		if e.part.refused[i].coversAsk(&sh.ask, least, it.want.mem) {
+		if e.part.refused[i].covers(&it.want) {
 			return true
 		}
 	}

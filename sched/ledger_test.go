@@ -131,7 +131,7 @@ func setLimit(t testing.TB, l *Limits, q *QOS, key, value string) {
 // TestNoLimitIsExceeded submits, starts, suspends and ends jobs at random, as far as
 // the book lets them, and counts after each step by itself.
 func TestNoLimitIsExceeded(t *testing.T) {
-	for seed := range int64(60) {
+	for _, seed := range seeds(60) {
 		t.Run(strconv.FormatInt(seed, 10), func(t *testing.T) {
 			r := rand.New(rand.NewSource(seed))
 			g := newGame(t, r)

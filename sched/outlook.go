@@ -43,13 +43,7 @@ func (o *outlook) freeIn(r *room, s *seg) int32 {
 	if o.name == "" {
 		return s.free()
 	}
-	n := int64(0)
-	for i := range r.gres {
-		if r.gres[i].name == o.name {
-			n += s.gres[i]
-		}
-	}
-	return int32(min(n, math.MaxInt32))
+	return int32(min(r.gresIn(s, o.name), math.MaxInt32))
 }
 
 // smallField is up to how many nodes are looked at one by one.

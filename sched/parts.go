@@ -11,9 +11,9 @@ import (
 // part is a partition as the scheduler works with it.
 type part struct {
 	p     *Partition
-	where []int       // positions of its nodes, by weight and configuration
-	in    []bool      // by position
-	order map[int]int // places in where; nil until asked for
+	where []int   // positions of its nodes, by weight and configuration
+	in    []bool  // by position
+	order []int32 // places in where, by position; nil until asked for
 	size  PartitionSize
 	open  int     // nodes in service
 	alone []*part // the partition by itself
@@ -182,7 +182,9 @@ func (f *field) roomsWith(p *part, cpus int) []int {
 		if len(g.byFree) <= cpus {
 			continue
 		}
-		any := make([]uint64, (len(g.pos)+63)/64)
+		any := slices.Grow(f.any[:0], (len(g.pos)+63)/64)[:(len(g.pos)+63)/64]
+		clear(any)
+		f.any = any
 		for free := max(cpus, 0); free < len(g.byFree); free++ {
 			if g.count[free] == 0 {
 				continue

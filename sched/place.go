@@ -27,7 +27,8 @@ type field struct {
 	left  spare   // reused from node to node
 	found []slot  // reused from request to request
 	where []int   // likewise
-	looks int     // how many nodes were looked at
+	any   []uint64
+	looks int // how many nodes were looked at
 	resv  *ResvView
 }
 
@@ -346,6 +347,9 @@ func (a *ask) met(t *tally, nodes int) bool {
 // of less weight go first; among equals a run of neighbours that can hold the
 // job, and of those the one with the least to spare, as long as there is one.
 func (a *ask) choose(offers []slot, plan *featurePlan, minNodes int) []slot {
+	if !a.mayHold(offers) {
+		return nil
+	}
 	chosen := a.chooseFrom(offers, offers, plan, minNodes)
 	if chosen == nil && len(plan.quotas) > 0 {
 		// The first nodes of each kind do not hold it; those with most to give may.
@@ -359,14 +363,42 @@ func (a *ask) choose(offers []slot, plan *featurePlan, minNodes int) []slot {
 	return chosen
 }
 
+// mayHold reports whether as many of the slots as the request may have nodes hold
+// its tasks, if those with the most are taken.
+func (a *ask) mayHold(offers []slot) bool {
+	const few = 128 // more tasks on a node than that are not told apart
+	var count [few + 1]int
+	sum := 0
+	for i := range offers {
+		n := offers[i].tasks
+		if n >= few {
+			return true
+		}
+		count[n]++
+		sum += n
+	}
+	if sum < a.tasks || len(offers) < a.minNodes {
+		return false
+	}
+	left, best := a.maxNodes, 0
+	for n := few; n > 0 && left > 0; n-- {
+		k := min(count[n], left)
+		left, best = left-k, best+k*n
+	}
+	return best >= a.tasks
+}
+
 // chooseFrom is choose with nodes for what the plan counts taken in an order of
 // their own.
 func (a *ask) chooseFrom(counted, offers []slot, plan *featurePlan, minNodes int) []slot {
 	aim := max(a.aim, minNodes)
 	var picked []slot
 	var sum tally
-	taken := make(map[int]bool)
+	var taken map[int]bool
 	pick := func(o slot) {
+		if taken == nil {
+			taken = make(map[int]bool)
+		}
 		o.turn = len(picked)
 		picked, taken[o.r.pos] = append(picked, o), true
 		sum.add(o)

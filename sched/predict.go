@@ -59,10 +59,9 @@ func NewPredictor() *Predictor {
 }
 
 // levels lists the classes of a job, broad ones first.
-func (a Asked) levels() []classKey {
+func (a Asked) levels(room *[5]classKey) []classKey {
 	octave := int64(math.Log2(float64(max(a.Limit, 1))))
-	keys := make([]classKey, 0, 5)
-	keys = append(keys, classKey{level: 0}, classKey{level: 1, limit: octave})
+	keys := append(room[:0], classKey{level: 0}, classKey{level: 1, limit: octave})
 	if a.User != "" {
 		keys = append(keys, classKey{level: 2, user: a.User}, classKey{level: 3, user: a.User, limit: a.Limit})
 	} else {
@@ -75,7 +74,8 @@ func (a Asked) levels() []classKey {
 func (p *Predictor) Observe(a Asked, run int64) {
 	limit := clampRun(float64(a.Limit))
 	log, ratio := math.Log(clampRun(float64(run))/limit), float64(run)/float64(max(a.Limit, 1))
-	for i, k := range a.levels() {
+	var room [5]classKey
+	for i, k := range a.levels(&room) {
 		m := p.touch(k)
 		m.n = min(m.n+1, predictBroad)
 		typical, mean := m.n, m.n
@@ -90,7 +90,8 @@ func (p *Predictor) Observe(a Asked, run int64) {
 // Predict says how long a job will run.
 func (p *Predictor) Predict(a Asked) Expected {
 	log, ratio := 0.0, 1.0
-	for i, k := range a.levels() {
+	var room [5]classKey
+	for i, k := range a.levels(&room) {
 		m := p.seen(k)
 		if m == nil {
 			continue

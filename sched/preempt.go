@@ -622,7 +622,7 @@ func (c *cycle) promiseGiven(e entry, a *ask, at instant, alloc []NodeAlloc) {
 // first. The next job gets back the licences that were kept for it.
 func (c *cycle) comeBack(next *entry) {
 	g := &c.giving
-	if next != nil {
+	if next != nil && len(g.licenses) > 0 {
 		if kept, ok := g.licenses[next.job.ID]; ok {
 			c.free = c.free.Plus(kept)
 			delete(g.licenses, next.job.ID)

@@ -27,6 +27,7 @@ type item struct {
 	visited uint64    // the last pass that looked at it
 	seen    uint64    // for which partitions of its lane, a bit each
 	gone    bool      // out of line
+	joint   bool      // a component of a heterogeneous job
 	fore    *foreseen // what the default policy sees of it; nil elsewhere
 }
 
@@ -63,7 +64,7 @@ func (d *demand) rough() demand {
 	for t+1 < len(timeSteps) && timeSteps[t+1] <= d.span {
 		t++
 	}
-	return demand{node: down(d.node), nodes: min(down(d.nodes), 2), idle: min(d.idle, 1), span: timeSteps[t]}
+	return demand{node: down(d.node), nodes: min(down(d.nodes), 2), idle: min(d.idle, 1), gres: min(d.gres, 1), span: timeSteps[t]}
 }
 
 // lane is jobs in line in chunks, each with the least that any of its jobs takes, so
@@ -203,7 +204,8 @@ func (l *lane) remove(it *item) {
 		l.chunks = slices.Delete(l.chunks, at, at+1)
 		return
 	}
-	if w := &it.want; w.node == c.least.node || w.total == c.least.total || w.nodes == c.least.nodes || w.idle == c.least.idle || w.span == c.least.span {
+	if w := &it.want; w.node == c.least.node || w.total == c.least.total || w.nodes == c.least.nodes || w.idle == c.least.idle || w.gres == c.least.gres ||
+		w.span == c.least.span {
 		c.sum()
 	}
 }

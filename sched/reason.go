@@ -197,16 +197,39 @@ func (c *cycle) gresOf(p *part) map[string]int64 {
 	if p.gres != nil && p.gres.taken == c.booked {
 		return p.gres.of
 	}
-	of := make(map[string]int64)
-	for _, pos := range p.where {
-		r := &c.rooms[pos]
-		for i := range r.gres {
-			if g := &r.gres[i]; r.open {
-				of[g.name] += g.free
-				if g.typ != "" {
-					of[g.name+":"+g.typ] += g.free
+	type kind struct{ name, typ string }
+	var kinds []kind
+	var free []int64
+	count := func(where []int) {
+		for _, pos := range where {
+			r := &c.rooms[pos]
+			for i := range r.gres {
+				g := &r.gres[i]
+				if !r.open {
+					continue
 				}
+				at := slices.Index(kinds, kind{g.name, g.typ})
+				if at < 0 {
+					at = len(kinds)
+					kinds, free = append(kinds, kind{g.name, g.typ}), append(free, 0)
+				}
+				free[at] += g.free
 			}
+		}
+	}
+	if p.views == nil {
+		count(p.where)
+	}
+	for _, o := range p.views {
+		if len(o.gres) > 0 { // nodes of this kind have some
+			count(o.rooms)
+		}
+	}
+	of := make(map[string]int64)
+	for i, k := range kinds {
+		of[k.name] += free[i]
+		if k.typ != "" {
+			of[k.name+":"+k.typ] += free[i]
 		}
 	}
 	p.gres = &stock{c.booked, of}

@@ -14,8 +14,8 @@ import (
 func TestWhatARefusalCoversFindsNoRoom(t *testing.T) {
 	r := rand.New(rand.NewSource(5))
 	cfg, _ := bigCluster(1)
-	covered := 0
-	for range 3000 {
+	covered, exact := 0, 0
+	for range 6000 {
 		nodes := make([]*Node, 1+r.Intn(6))
 		cfg.Partitions[0].Nodes = nil
 		for i := range nodes {
@@ -28,7 +28,15 @@ func TestWhatARefusalCoversFindsNoRoom(t *testing.T) {
 				Submit: refNow, LastSched: refNow, TimeLimit: slurm.Duration(60 * (1 + r.Intn(5)))}
 			j.Need = Need{MinNodes: 1, MaxNodes: AnyNodes, Tasks: 1 + r.Intn(9), CPUsPerTask: 1 + r.Intn(4), MemPerCPU: slurm.MB(50 * r.Intn(4))}
 			j.Need.MinCPUsNode = j.Need.CPUsPerTask
-			if !plain {
+			switch fixed := r.Intn(3) == 0; {
+			case fixed:
+				j.Need.MinNodes = 1 + r.Intn(3)
+				j.Need.MaxNodes, j.Need.Exclusive = j.Need.MinNodes, r.Intn(3) == 0
+				j.Need.Tasks = max(j.Need.Tasks, j.Need.MinNodes)
+				if !plain {
+					j.Need.MinCPUsNode += r.Intn(2)
+				}
+			case !plain:
 				switch r.Intn(4) {
 				case 0:
 					j.Need.MinNodes = 1 + r.Intn(3)
@@ -62,10 +70,13 @@ func TestWhatARefusalCoversFindsNoRoom(t *testing.T) {
 		any, big := fits(more)
 		want := big.want
 		want.lasts(time.Duration(more.TimeLimit) * time.Second)
-		if !ref.covers(&want) && !ref.coversAsk(&big.ask, want.span, want.mem) {
+		if !ref.covers(&want) {
 			continue
 		}
 		covered++
+		if ref.nodes > 0 {
+			exact++
+		}
 		if any && !room {
 			t.Fatalf("there is room for %+v and none for %+v on %v", more.Need, less.Need, slices.Collect(func(yield func(Node) bool) {
 				for _, n := range nodes {
@@ -74,8 +85,8 @@ func TestWhatARefusalCoversFindsNoRoom(t *testing.T) {
 			}))
 		}
 	}
-	if covered < 100 {
-		t.Errorf("only %d requests were covered", covered)
+	if covered < 100 || exact < 30 {
+		t.Errorf("only %d requests were covered, %d of them of a number of nodes", covered, exact)
 	}
 }
 

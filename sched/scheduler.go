@@ -505,7 +505,7 @@ func (s *Scheduler) enter(j *Job) bool {
 	if len(parts) == 0 {
 		return false
 	}
-	it := &item{job: j, id: j.ID, rank: s.t.policy.rank(j), submit: instantOf(j.Submit), fresh: j.LastSched.IsZero(), shapes: make([]*shape, len(parts))}
+	it := &item{job: j, id: j.ID, rank: s.t.policy.rank(j), submit: instantOf(j.Submit), fresh: j.LastSched.IsZero(), joint: j.HetID != 0, shapes: make([]*shape, len(parts))}
 	it.told = told{reason: j.Reason, text: j.ReasonText, start: instantOf(j.Start)}
 	for i, p := range parts {
 		sh := s.shapeOf(j, p)
@@ -621,7 +621,16 @@ func (a *ask) demand(p *part) demand {
 	if a.maxNodes == 1 && !a.whole && !a.overcommit {
 		d.node = max(d.node, int32(min(a.tasks*a.cpt, 1<<30)))
 	}
-	if a.sharing > 1 {
+	for _, list := range []slurm.Gres{a.perNode, a.perTask} { // each node has a task
+		for _, g := range list {
+			d.gres = max(d.gres, int32(min(g.Count, 1<<30)))
+		}
+	}
+	if !a.overcommit && a.sharing <= 1 {
+		d.cpt, d.tasks = int32(a.cpt), int32(min(a.tasks, 1<<30))
+		d.exact = a.minNodes == a.maxNodes && len(a.sizes) == 0
+	}
+	if a.sharing > 1 || a.specCPUs >= 0 {
 		d = demand{span: d.span, step: d.step}
 	}
 	return d

@@ -41,7 +41,7 @@ func TestShareCaps(t *testing.T) {
 // back, at random: what the room offers is what the record of the node admits, and no
 // GPU is ever given both ways or beyond what it has.
 func TestPartsAndWholes(t *testing.T) {
-	for seed := range int64(40) {
+	for _, seed := range seeds(40) {
 		rnd := rand.New(rand.NewSource(seed))
 		n := sharedNode()
 		r := emptyRoom(n, 0)

@@ -12,7 +12,7 @@ import (
 // each wide job starts, and none waits much longer than its place in line says.
 func TestWideJobsGetTheirStart(t *testing.T) {
 	for _, policy := range []string{"default", "slurm", "easy", "easy-sjbf", "conservative"} {
-		for seed := range int64(2) {
+		for _, seed := range seeds(2) {
 			r := rand.New(rand.NewSource(seed))
 			var jobs []SimJob
 			wide := map[int]bool{}

@@ -1,6 +1,9 @@
 package sched
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // lasting are the spans that demands and supplies are told apart by.
 var lasting = [...]time.Duration{0, 1 * time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 20 * time.Minute,
@@ -35,15 +38,24 @@ type demand struct {
 	nodes int32
 	idle  int32         // nodes to itself
 	mem   int32         // for each CPU, in MB
+	gres  int32         // of some generic resource, on each of its nodes
+	cpt   int32         // CPUs of each task; 0: not known
+	tasks int32         // how many of these
 	span  time.Duration // how long
 	step  uint8         // the same in steps of lasting
 	calm  bool          // see Scheduler.calm
+	exact bool          // on nodes, no more
 }
 
 // least is the least of two demands in each kind.
 func (d *demand) least(o *demand) {
+	d.exact = d.exact && o.exact && d.nodes == o.nodes
 	d.node, d.total, d.nodes, d.idle = min(d.node, o.node), min(d.total, o.total), min(d.nodes, o.nodes), min(d.idle, o.idle)
-	d.mem = min(d.mem, o.mem)
+	d.mem, d.gres = min(d.mem, o.mem), min(d.gres, o.gres)
+	if d.cpt != o.cpt {
+		d.cpt, d.tasks = 0, 0
+	}
+	d.tasks = min(d.tasks, o.tasks)
 	d.span, d.step = min(d.span, o.span), min(d.step, o.step)
 }
 
@@ -55,6 +67,7 @@ func (d *demand) lasts(span time.Duration) { d.span, d.step = span, lastingStep(
 type supply struct {
 	node, total [len(lasting)]int32 // CPUs on the node with the most; CPUs together
 	nodes, idle [len(lasting)]int32 // nodes with any CPUs; idle ones
+	gres        [len(lasting)]int32 // of any generic resource on the node with the most
 	any         bool                // as much as one likes
 	refused     []refusal           // what there was no room for
 }
@@ -67,7 +80,7 @@ func (s *supply) holds(d *demand) bool {
 	if s.any {
 		return true
 	}
-	if d.node > s.node[d.step] || d.total > s.total[d.step] || d.nodes > s.nodes[d.step] || d.idle > s.idle[d.step] {
+	if d.node > s.node[d.step] || d.total > s.total[d.step] || d.nodes > s.nodes[d.step] || d.idle > s.idle[d.step] || d.gres > s.gres[d.step] {
 		return false
 	}
 	for i := range s.refused {
@@ -94,6 +107,38 @@ func (r *room) lasting(now instant, to *[len(lasting)]int32) {
 	}
 }
 
+// lastingGres is lasting for the generic resource of which there is most at each step.
+func (r *room) lastingGres(now instant, to *[len(lasting)]int32) {
+	clear(to[:])
+	for k := range r.gres {
+		if slices.ContainsFunc(r.gres[:k], func(g shelf) bool { return g.name == r.gres[k].name }) {
+			continue // counted with the first of the name
+		}
+		segs := r.line.segs
+		i := r.line.find(now)
+		left := r.gresIn(&segs[i], r.gres[k].name)
+		for t := range to {
+			end := now.plus(lasting[t])
+			for i+1 < len(segs) && segs[i+1].at < end {
+				i++
+				left = min(left, r.gresIn(&segs[i], r.gres[k].name))
+			}
+			to[t] = max(to[t], int32(min(left, 1<<30)))
+		}
+	}
+}
+
+// gresIn counts what a segment has of a generic resource, of all types.
+func (r *room) gresIn(s *seg, name string) int64 {
+	n := int64(0)
+	for i := range r.gres {
+		if r.gres[i].name == name {
+			n += s.gres[i]
+		}
+	}
+	return n
+}
+
 // gains is what the rooms that have more to give than the last pass saw have.
 type gains struct {
 	rows []gainRow
@@ -103,6 +148,7 @@ type gains struct {
 type gainRow struct {
 	rev  uint32 // of the room when it was looked at
 	free [len(lasting)]int32
+	gres [len(lasting)]int32 // of the generic resource of which it has most
 }
 
 // fresh looks at those rooms anew that have changed.
@@ -114,6 +160,7 @@ func (g *gains) fresh(c *cycle) {
 		if r, row := &c.rooms[pos], &g.rows[i]; row.rev != r.rev {
 			row.rev = r.rev
 			r.lasting(c.now, &row.free)
+			r.lastingGres(c.now, &row.gres)
 		}
 	}
 }
@@ -241,7 +288,7 @@ func (c *cycle) supplyFor(p *part) *supply {
 	}
 	// What found no room in the last pass finds some only where there is more now.
 	c.gains.fresh(c)
-	var node, idle [len(lasting)]int32
+	var node, idle, gres [len(lasting)]int32
 	for i, pos := range c.gained {
 		r := &c.rooms[pos]
 		if !r.open || !p.in[pos] {
@@ -250,7 +297,7 @@ func (c *cycle) supplyFor(p *part) *supply {
 		alone := len(r.held) == 0
 		if !timed {
 			for t := range node {
-				node[t] = max(node[t], int32(r.cpus))
+				node[t], gres[t] = max(node[t], int32(r.cpus)), s.gres[t]
 				if alone {
 					idle[t] = s.idle[t]
 				}
@@ -261,14 +308,14 @@ func (c *cycle) supplyFor(p *part) *supply {
 			if free == 0 {
 				break
 			}
-			node[t] = max(node[t], free)
+			node[t], gres[t] = max(node[t], free), max(gres[t], c.gains.rows[i].gres[t])
 			if alone && int(free) >= r.total {
 				idle[t] = s.idle[t]
 			}
 		}
 	}
 	for t := range node {
-		s.node[t], s.idle[t] = min(s.node[t], node[t]), idle[t]
+		s.node[t], s.idle[t], s.gres[t] = min(s.node[t], node[t]), idle[t], gres[t]
 		if node[t] == 0 {
 			s.total[t], s.nodes[t] = 0, 0
 		}
@@ -280,7 +327,7 @@ func (c *cycle) supplyFor(p *part) *supply {
 func (p *part) supply(s *supply) {
 	node, total, nodes, idle := int32(p.supplyMost()), int32(min(p.total, 1<<30)), int32(p.some), int32(p.idle)
 	for t := range s.node {
-		s.node[t], s.total[t], s.nodes[t], s.idle[t] = node, total, nodes, idle
+		s.node[t], s.total[t], s.nodes[t], s.idle[t], s.gres[t] = node, total, nodes, idle, 1<<30
 	}
 }
 

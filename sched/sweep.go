@@ -6,6 +6,7 @@ type sweep struct {
 	heap    []sweepItem
 	members []int // rooms that can take part at the moment
 	slots   map[int]slot
+	found   []slot // used again from search to search
 	sum     tally
 	trees   []sweepTree
 	budget  int // looks left; 0: as many as it takes

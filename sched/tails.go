@@ -9,17 +9,18 @@ import (
 // them have been looked at without success, it is promised nodes after all that
 // they are known to do. That is later than it might be; as others end early it
 // moves forward.
-func (c *cycle) within(a *ask, p *part) (instant, []slot) {
+func (c *cycle) within(a *ask, p *part, from instant) (instant, []slot) {
 	c.sweep.budget = behindLooks
-	from := max(c.now, c.notBefore(a))
-	at, chosen := c.earliest(a, p, from)
-	c.foundBefore(a, c.sweep.reached)
+	at, chosen := c.earliest(a, p, max(from, c.notBefore(a)))
+	if from == c.now {
+		c.foundBefore(a, c.sweep.reached)
+	}
 	spent := c.sweep.budget < 0
 	c.sweep.budget = 0
 	if chosen != nil || !spent {
 		return at, chosen
 	}
-	return c.afterAll(a, p)
+	return c.afterAll(a, p, from)
 }
 
 // floor is a moment before which there is no room for requests of a shape that take
@@ -65,9 +66,9 @@ type tail struct {
 	pos int
 }
 
-// afterAll finds the nodes that have nothing more to do soonest, as many as a
-// request takes.
-func (c *cycle) afterAll(a *ask, p *part) (instant, []slot) {
+// afterAll finds the nodes that have nothing more to do soonest, from or later, as
+// many as a request takes.
+func (c *cycle) afterAll(a *ask, p *part, from instant) (instant, []slot) {
 	n := max(a.minNodes, 1)
 	best := c.sweep.tails[:0] // a heap, the latest first
 	down := func(i int) {
@@ -114,7 +115,7 @@ func (c *cycle) afterAll(a *ask, p *part) (instant, []slot) {
 	}
 	f := c.field
 	f.left, f.found, f.where = spare{}, nil, nil
-	f.from = c.now
+	f.from = from
 	w := &c.sweep
 	w.members = w.members[:0]
 	for _, t := range best {

@@ -84,7 +84,7 @@ func TestTwinSeesAMachineFallBehind(t *testing.T) {
 // When all is over the twin has done exactly the work there was, however wrong
 // the predictions were.
 func TestTwinCountsWork(t *testing.T) {
-	for seed := range int64(20) {
+	for _, seed := range seeds(20) {
 		rnd := rand.New(rand.NewSource(seed))
 		var jobs []toldJob
 		start := int64(0)

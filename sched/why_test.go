@@ -132,7 +132,7 @@ func (s *Scheduler) takeOver(wide map[slurm.JobID]instant) {
 // TestExplainChangesNothing plays random queues with a scheduler that is asked
 // about every job before each plan, and one that never is: they plan the same.
 func TestExplainChangesNothing(t *testing.T) {
-	for seed := range int64(20) {
+	for _, seed := range seeds(20) {
 		r := rand.New(rand.NewSource(seed))
 		s, err := randomCluster(r)
 		if err != nil {
@@ -183,7 +183,7 @@ func TestExplainChangesNothing(t *testing.T) {
 // TestAnyNetworkKeepsPromises plays random queues where nodes are behind switches
 // or in blocks, with jobs that ask for few switches, segments and whole blocks.
 func TestAnyNetworkKeepsPromises(t *testing.T) {
-	for seed := range int64(60) {
+	for _, seed := range seeds(60) {
 		r := rand.New(rand.NewSource(seed))
 		s, err := randomCluster(r)
 		if err != nil {
