@@ -31,9 +31,10 @@ export CGO_CFLAGS := $(CGO_CFLAGS) -O2 -g -Wno-deprecated-declarations
 .DEFAULT_GOAL := build
 .PHONY: build test race conformance system lint generate man install demo bench fault clean
 
-build: ## bin/rink, its launcher, and a link to it for every command and daemon under each of its names
+build: ## bin/rink, bin/rinkd, its launcher, and a link for every command and daemon under each of its names
 	@mkdir -p bin
-	$(GO) build $(GOFLAGS_BUILD) -o bin/rink ./cmds/rink
+	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -o bin/rink ./cmds/rink
+	$(GO) build $(GOFLAGS_BUILD) -o bin/rinkd ./cmds/rinkd
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/rink-launcher ./noded/rink-launcher
 	@hack/links bin
 

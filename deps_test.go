@@ -29,7 +29,8 @@ var table = []struct{ room, mayImport string }{
 	{"herd", "sched slurm"},
 	{"governance", "-"},
 	{"pipeline", "sched slurm"},
-	{"auth", "-"},
+	{"auth/hostuser", "-"},
+	{"auth", "auth/hostuser"},
 	{"secrets", "-"},
 	{"slice", "-"},
 	{"api", "sched slurm gpu herd governance pipeline"},
@@ -38,7 +39,7 @@ var table = []struct{ room, mayImport string }{
 	{"accounting", "api sched slurm"},
 	{"ctld", "all above but slice, gpu/probe"},
 	{"noded", "api auth gpu gpu/probe secrets slice slurm"},
-	{"cmds", "api sched slurm pipeline; the daemons: ctld, noded"},
+	{"cmds", "api auth/hostuser sched slurm pipeline; the daemons: ctld, noded"},
 }
 
 // daemons are the commands that the table means by that word: those which run a

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/runink/rink/auth/hostuser"
 )
 
 // User is a user of this host as its user database knows it.
@@ -60,6 +62,11 @@ type userDB struct {
 	groups    func(u *user.User) ([]string, error)
 	groupID   func(gid string) (*user.Group, error)
 	groupName func(name string) (*user.Group, error)
+}
+
+var hostUsers = userDB{
+	byID: hostuser.LookupID, byName: hostuser.Lookup, groups: hostuser.GroupIDs,
+	groupID: hostuser.LookupGroupID, groupName: hostuser.LookupGroup,
 }
 
 // NewUsers remembers answers for that long; a minute is a good life.

@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 	"strconv"
 	"strings"
 
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/slurm"
@@ -269,7 +269,7 @@ const nobody = 65534
 
 func (i *ids) user(name string) uint32 {
 	return lookup(&i.users, name, func() (string, error) {
-		u, err := user.Lookup(name)
+		u, err := hostuser.Lookup(name)
 		if err != nil {
 			return "", err
 		}
@@ -279,7 +279,7 @@ func (i *ids) user(name string) uint32 {
 
 func (i *ids) group(name string) uint32 {
 	return lookup(&i.groups, name, func() (string, error) {
-		g, err := user.LookupGroup(name)
+		g, err := hostuser.LookupGroup(name)
 		if err != nil {
 			return "", err
 		}

@@ -1,25 +1,24 @@
-// Command rink is every command and daemon of the system in one executable: it
-// looks at the name it was called by.
+// Command rink is every command of the system in one executable: it looks at the
+// name it was called by. What runs a daemon is rinkd, an executable of its own.
 package main
 
 import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 
-	"github.com/runink/rink/cmds/barn"
 	"github.com/runink/rink/cmds/controller"
-	"github.com/runink/rink/cmds/dev"
-	"github.com/runink/rink/cmds/exec"
+	rinkexec "github.com/runink/rink/cmds/exec"
 	"github.com/runink/rink/cmds/export"
 	"github.com/runink/rink/cmds/importer"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/metrics"
 	"github.com/runink/rink/cmds/reff"
-	"github.com/runink/rink/cmds/rinkctld"
-	"github.com/runink/rink/cmds/rinknoded"
 	"github.com/runink/rink/cmds/sacct"
 	"github.com/runink/rink/cmds/sacctmgr"
 	"github.com/runink/rink/cmds/salloc"
@@ -53,8 +52,8 @@ type command struct {
 }
 
 var commands = []command{
-	{[]string{"rinkctld"}, rinkctld.Run, "the controller"},
-	{[]string{"rinknoded"}, rinknoded.Run, "the agent of a node"},
+	{[]string{"rinkctld"}, daemon("rinkctld"), "the controller"},
+	{[]string{"rinknoded"}, daemon("rinknoded"), "the agent of a node"},
 	{[]string{"sbatch", "rbatch"}, sbatch.Run, "submit a job script or a pipeline"},
 	{[]string{"squeue", "rqueue"}, squeue.Run, "list jobs, steps and runs"},
 	{[]string{"scancel", "rcancel"}, scancel.Run, "cancel or signal jobs"},
@@ -81,9 +80,9 @@ var commands = []command{
 var verbs = []command{
 	{[]string{"metrics"}, metrics.Run, "what there is to count, for Prometheus"},
 	{[]string{"controller"}, controller.Run, "look after the controllers: list, remove, transfer"},
-	{[]string{"barn"}, barn.Run, "back up what the controllers keep, check it, and put it back"},
-	{[]string{"dev"}, dev.Run, "a whole cluster on this machine"},
-	{[]string{"exec"}, exec.Run, "a command or a shell inside a running job"},
+	{[]string{"barn"}, daemon("barn"), "back up what the controllers keep, check it, and put it back"},
+	{[]string{"dev"}, daemon("dev"), "a whole cluster on this machine"},
+	{[]string{"exec"}, rinkexec.Run, "a command or a shell inside a running job"},
 	{[]string{"export"}, export.Run, "write the history for other programs"},
 	{[]string{"import"}, importer.Run, "take in the history of a Slurm site"},
 	{[]string{"sim"}, sim.Run, "replay a workload log under another policy or configuration"},
@@ -91,10 +90,34 @@ var verbs = []command{
 	{[]string{"why"}, why.Run, "why a job waits, and until when"},
 }
 
-func main() {
-	if run, ok := rinknoded.Internal(os.Args[0]); ok {
-		os.Exit(run(os.Args))
+// daemons are the names that rinkd answers to.
+var daemons = []string{"rinkctld", "rinknoded"}
+
+// daemon has rinkd take over: a command that only asks a daemon starts in half the
+// time without what daemons are made of. rinkd is looked for beside this
+// executable, then on PATH.
+func daemon(name string) func(*cli.Env) int {
+	return func(env *cli.Env) int {
+		path, err := rinkd()
+		if err == nil {
+			err = syscall.Exec(path, append([]string{"rinkd", name}, env.Args...), env.Vars)
+		}
+		env.Errorf("cannot run rinkd: %v", err)
+		return 1
 	}
+}
+
+func rinkd() (string, error) {
+	if self, err := os.Executable(); err == nil {
+		path := filepath.Join(filepath.Dir(self), "rinkd")
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	return exec.LookPath("rinkd")
+}
+
+func main() {
 	os.Exit(run(os.Args))
 }
 
@@ -121,7 +144,9 @@ func run(args []string) int {
 	switch name {
 	case "links": // what make install and make build link to rink, one name a line
 		for _, c := range commands {
-			fmt.Println(strings.Join(c.names, "\n"))
+			if !slices.Contains(daemons, c.names[0]) {
+				fmt.Println(strings.Join(c.names, "\n"))
+			}
 		}
 		return 0
 	case "version", "-V", "--version":

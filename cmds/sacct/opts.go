@@ -3,12 +3,12 @@ package sacct
 import (
 	"errors"
 	"fmt"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/sched"
@@ -420,7 +420,7 @@ func (o *options) settle(env *cli.Env) error {
 
 // localName is the name this host knows a user by.
 func localName(uid uint32) string {
-	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+	u, err := hostuser.LookupID(strconv.FormatUint(uint64(uid), 10))
 	if err != nil {
 		return ""
 	}

@@ -3,11 +3,11 @@ package sacctmgr
 import (
 	"errors"
 	"fmt"
-	"os/user"
 	"slices"
 	"strings"
 
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
@@ -203,7 +203,7 @@ func (c *call) addUsers(cl *cluster, r *request, limits bool) {
 		return
 	}
 	for _, name := range r.names {
-		if _, err := user.Lookup(strings.ToLower(name)); err != nil && cl.Users[strings.ToLower(name)] == nil && !c.o.immediate {
+		if _, err := hostuser.Lookup(strings.ToLower(name)); err != nil && cl.Users[strings.ToLower(name)] == nil && !c.o.immediate {
 			if !c.sure(fmt.Sprintf("There is no uid for user '%s'\nAre you sure you want to continue?", name)) {
 				c.code = 1
 				return

@@ -3,13 +3,13 @@ package sacctmgr
 import (
 	"cmp"
 	"fmt"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/slurm"
 )
@@ -119,7 +119,7 @@ func eventOf(f *rinkpb.NodeFact) map[string]string {
 		word = "FAIL"
 	}
 	who := f.User
-	if u, err := user.Lookup(f.User); err == nil {
+	if u, err := hostuser.Lookup(f.User); err == nil {
 		who = fmt.Sprintf("%s(%s)", f.User, u.Uid)
 	}
 	amounts := f.Tres

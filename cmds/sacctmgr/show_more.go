@@ -2,13 +2,13 @@ package sacctmgr
 
 import (
 	"fmt"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
@@ -152,7 +152,7 @@ func (c *call) showProblems(r *request) {
 		}
 	}
 	for _, u := range cl.Tables().Users {
-		if _, err := user.Lookup(u.Name); err != nil {
+		if _, err := hostuser.Lookup(u.Name); err != nil {
 			add("", u.Name, "User does not have a uid")
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/slurm"
@@ -115,7 +115,7 @@ func (c *call) showConfig(string) int {
 }
 
 func uidOf(name string) (uint32, bool) {
-	u, err := user.Lookup(name)
+	u, err := hostuser.Lookup(name)
 	if err != nil {
 		return 0, false
 	}

@@ -8,13 +8,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/submit"
 	"github.com/runink/rink/slurm"
@@ -98,9 +98,9 @@ func Run(env *cli.Env) int {
 		return 0
 	}
 	if o.user != "" {
-		u, err := user.Lookup(o.user)
+		u, err := hostuser.Lookup(o.user)
 		if err != nil {
-			if u, err = user.LookupId(o.user); err != nil {
+			if u, err = hostuser.LookupID(o.user); err != nil {
 				return fatal(env, "Could not find user %s", o.user)
 			}
 		}
@@ -183,7 +183,7 @@ func owner(o *options) string {
 	if o.user != "" {
 		return o.user
 	}
-	if u, err := user.Current(); err == nil {
+	if u, err := hostuser.Current(); err == nil {
 		return u.Username
 	}
 	return fmt.Sprint(os.Getuid())
@@ -301,9 +301,9 @@ func request(env *cli.Env, o *options, e *entry) (*rinkpb.JobRequest, error) {
 }
 
 func homeOf(o *options) (string, error) {
-	u, err := user.Current()
+	u, err := hostuser.Current()
 	if o.user != "" {
-		u, err = user.Lookup(o.user)
+		u, err = hostuser.Lookup(o.user)
 	}
 	if err != nil {
 		return "", fmt.Errorf("cannot find the home directory of %s: %w", owner(o), err)

@@ -2,11 +2,11 @@ package squeue
 
 import (
 	"fmt"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/slurm"
@@ -306,7 +306,7 @@ func (o *options) setUsers(env *cli.Env, list string) {
 	o.users, o.hasUsers = nil, true
 	for _, name := range show.Words(list) {
 		uid, err := cli.LookupUID(strings.TrimSpace(name))
-		if _, unknown := user.LookupId(strconv.FormatUint(uint64(uid), 10)); err != nil || unknown != nil {
+		if _, unknown := hostuser.LookupID(strconv.FormatUint(uint64(uid), 10)); err != nil || unknown != nil {
 			env.Errorf("Invalid user: %s\n", name)
 			continue
 		}

@@ -2,11 +2,11 @@ package sreport
 
 import (
 	"fmt"
-	"os/user"
 	"slices"
 	"strings"
 
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/slurm"
 )
 
@@ -162,7 +162,7 @@ func reported(reply *rinkpb.UsageReply) map[string]int64 {
 
 // properName is the name of a person as this host has it.
 func properName(login string) string {
-	u, err := user.Lookup(login)
+	u, err := hostuser.Lookup(login)
 	if err != nil {
 		return ""
 	}

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/submit"
 	"github.com/runink/rink/sched"
@@ -74,7 +74,7 @@ func (s *run) early(w *outputs, id slurm.JobID) error {
 
 func (s *run) fileNames(id slurm.JobID, step slurm.StepID) slurm.FileNameValues {
 	v := slurm.FileNameValues{Job: id, Step: step, User: strconv.Itoa(os.Getuid()), JobName: s.o.Job.Name}
-	if u, err := user.Current(); err == nil {
+	if u, err := hostuser.Current(); err == nil {
 		v.User = u.Username
 	}
 	if a, err := slurm.ParseJobID(s.env.Getenv("SLURM_ARRAY_JOB_ID")); err == nil {

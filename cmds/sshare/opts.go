@@ -2,9 +2,9 @@ package sshare
 
 import (
 	"fmt"
-	"os/user"
 	"strings"
 
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/slurm"
@@ -136,7 +136,7 @@ func (o *options) settle() {
 	if len(o.users) > 0 {
 		return
 	}
-	if u, err := user.Current(); err == nil {
+	if u, err := hostuser.Current(); err == nil {
 		o.users = []string{u.Username}
 	} else {
 		o.users = []string{fmt.Sprint(cli.UID())}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
@@ -26,7 +27,7 @@ func UID() uint32 { return uint32(os.Getuid()) }
 
 // LookupUID reads a user's name or number.
 func LookupUID(name string) (uint32, error) {
-	if u, err := user.Lookup(name); err == nil {
+	if u, err := hostuser.Lookup(name); err == nil {
 		name = u.Uid
 	}
 	n, err := strconv.ParseUint(name, 10, 32)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
@@ -206,7 +206,7 @@ func CallLimit() time.Duration { return callLimit }
 
 // GID returns the number of a group given by name or number.
 func GID(name string) (uint32, error) {
-	if g, err := user.LookupGroup(name); err == nil {
+	if g, err := hostuser.LookupGroup(name); err == nil {
 		n, err := strconv.ParseUint(g.Gid, 10, 32)
 		return uint32(n), err
 	}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/slurm"
 )
@@ -42,17 +42,17 @@ func Input(env *cli.Env) slurm.OptionInput {
 			return os.ReadFile(path)
 		},
 		User: func(name string) bool {
-			if _, err := user.Lookup(name); err == nil {
+			if _, err := hostuser.Lookup(name); err == nil {
 				return true
 			}
-			_, err := user.LookupId(name)
+			_, err := hostuser.LookupID(name)
 			return err == nil
 		},
 		Group: func(name string) bool {
-			if _, err := user.LookupGroup(name); err == nil {
+			if _, err := hostuser.LookupGroup(name); err == nil {
 				return true
 			}
-			_, err := user.LookupGroupId(name)
+			_, err := hostuser.LookupGroupID(name)
 			return err == nil
 		},
 	}
@@ -246,7 +246,7 @@ const loginFor = 8 * time.Second
 // read their profile, or the little that is known of every login where the shell does not say.
 func login(env *cli.Env) []string {
 	out := []string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
-	u, err := user.Current()
+	u, err := hostuser.Current()
 	if err != nil {
 		return out
 	}

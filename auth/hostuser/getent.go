@@ -1,6 +1,4 @@
-//go:build !cgo || osusergo
-
-package auth
+package hostuser
 
 import (
 	"bufio"
@@ -16,16 +14,9 @@ import (
 	"time"
 )
 
-// hostUsers reads /etc/passwd and /etc/group, and for what is not there asks
-// getent, which knows the directory services a host may have behind them.
-var hostUsers = userDB{
-	byID: func(uid string) (*user.User, error) {
-		u, err := user.LookupId(uid)
-		if !errors.As(err, new(user.UnknownUserIdError)) {
-			return u, err
-		}
-		return getentUser(uid, err)
-	},
+// files reads /etc/passwd and /etc/group, and for what is not there asks getent,
+// which knows the directory services a host may have behind them.
+var files = database{
 	byName: func(name string) (*user.User, error) {
 		u, err := user.Lookup(name)
 		if !errors.As(err, new(user.UnknownUserError)) {
@@ -36,7 +27,31 @@ var hostUsers = userDB{
 		}
 		return getentUser(name, err)
 	},
-	groups: func(u *user.User) ([]string, error) {
+	byID: func(uid string) (*user.User, error) {
+		u, err := user.LookupId(uid)
+		if !errors.As(err, new(user.UnknownUserIdError)) {
+			return u, err
+		}
+		return getentUser(uid, err)
+	},
+	group: func(name string) (*user.Group, error) {
+		g, err := user.LookupGroup(name)
+		if !errors.As(err, new(user.UnknownGroupError)) {
+			return g, err
+		}
+		if _, numeric := strconv.Atoi(name); numeric == nil {
+			return nil, err
+		}
+		return getentGroup(name, err)
+	},
+	groupByID: func(gid string) (*user.Group, error) {
+		g, err := user.LookupGroupId(gid)
+		if !errors.As(err, new(user.UnknownGroupIdError)) {
+			return g, err
+		}
+		return getentGroup(gid, err)
+	},
+	groupsOf: func(u *user.User) ([]string, error) {
 		ids, err := u.GroupIds()
 		if err != nil {
 			return nil, err
@@ -52,23 +67,6 @@ var hostUsers = userDB{
 			}
 		}
 		return ids, nil
-	},
-	groupID: func(gid string) (*user.Group, error) {
-		g, err := user.LookupGroupId(gid)
-		if !errors.As(err, new(user.UnknownGroupIdError)) {
-			return g, err
-		}
-		return getentGroup(gid, err)
-	},
-	groupName: func(name string) (*user.Group, error) {
-		g, err := user.LookupGroup(name)
-		if !errors.As(err, new(user.UnknownGroupError)) {
-			return g, err
-		}
-		if _, numeric := strconv.Atoi(name); numeric == nil {
-			return nil, err
-		}
-		return getentGroup(name, err)
 	},
 }
 

@@ -1,0 +1,5 @@
+//go:build !cgo || osusergo
+
+package hostuser
+
+var host = files
