@@ -27,10 +27,13 @@ func (c *controller) ListJobs(req *rinkpb.ListJobsRequest, stream rinkpb.Control
 	}
 	var jobs []*sched.Job
 	var failed error
+	var cfg *sched.Config
 	var nodeCPUs int
+	var nodeMemory slurm.MB
 	c.s.barn.Read(func(t *state.State) {
+		cfg = t.Config()
 		for _, n := range t.Nodes() {
-			nodeCPUs = max(nodeCPUs, n.CPUs)
+			nodeCPUs, nodeMemory = max(nodeCPUs, n.CPUs), max(nodeMemory, n.Memory)
 		}
 		if len(req.Refs) == 0 {
 			if req.Ended {
@@ -67,10 +70,14 @@ func (c *controller) ListJobs(req *rinkpb.ListJobsRequest, stream rinkpb.Control
 		}
 	})
 	now := time.Now().UnixNano()
-	page := &rinkpb.JobPage{Now: now, NodeCpus: uint32(nodeCPUs)}
+	page := &rinkpb.JobPage{Now: now, NodeCpus: uint32(nodeCPUs), NodeMemory: int64(nodeMemory)}
 	for _, j := range jobs {
 		if !wanted(j, req) {
 			continue
+		}
+		if limit := sched.LimitShown(j, cfg); limit != j.TimeLimit {
+			j = j.Clone()
+			j.TimeLimit = limit
 		}
 		page.Jobs = append(page.Jobs, api.JobToProto(j))
 		if req.Plan && j.State.Base() == slurm.JobPending {

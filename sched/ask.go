@@ -146,7 +146,7 @@ func (a *ask) read(j *Job, p *Partition, t *tuning) {
 	a.plans = featurePlans(n.Features)
 	if spec.Prefer != "" {
 		if c, err := slurm.ParseConstraint(spec.Prefer); err == nil {
-			a.plans = append(preferPlans(a.plans, c), a.plans...)
+			a.plans = append(featurePlans(c), a.plans...) // in place of the others, if it can be
 		}
 	}
 	if spec.BatchFeatures != "" {

@@ -275,19 +275,34 @@ func (c *cycle) late(j *Job) bool {
 	if deadline.IsZero() {
 		return false
 	}
-	least := time.Duration(0)
-	switch {
-	case j.TimeMin > 0:
-		least = span(j.TimeMin)
-	case j.TimeLimit != slurm.Unlimited:
-		least = span(j.TimeLimit)
-	}
-	if last := deadline.Add(-least); !last.Before(c.at) {
+	if last := deadline.Add(-leastSpan(j)); !last.Before(c.at) {
 		c.againBy(last.Add(time.Second))
 		return false
 	}
 	c.plan.Late = append(c.plan.Late, j.ID)
 	return true
+}
+
+// leastSpan is how long a job with a deadline has to run at the least: the time it
+// asked for at the least, or its limit, or a minute when it has none.
+func leastSpan(j *Job) time.Duration {
+	switch {
+	case j.TimeMin > 0:
+		return span(j.TimeMin)
+	case j.TimeLimit != slurm.Unlimited:
+		return span(j.TimeLimit)
+	}
+	return time.Minute
+}
+
+// untilDeadline is the limit of a job that starts now and has none but a deadline:
+// the whole minutes until then. 0: it keeps its own.
+func (c *cycle) untilDeadline(j *Job) slurm.Duration {
+	deadline := specOf(j).Deadline
+	if deadline.IsZero() || j.TimeLimit != slurm.Unlimited {
+		return 0
+	}
+	return slurm.Duration(deadline.Sub(c.at) / time.Minute * 60)
 }
 
 // laterOf is the time to show as the expected start of a job that waits for a
@@ -470,7 +485,7 @@ func (c *cycle) ask(e entry) *ask {
 			a.wideFrom = e.item.wideFrom(a, c.t)
 		}
 	}
-	a.span = span(e.job.TimeLimit)
+	a.span = span(limitIn(e.job, e.part.p, c.v.Config))
 	a.shape = e.item.shapes[e.at]
 	c.inReservation(a)
 	return a
@@ -478,6 +493,13 @@ func (c *cycle) ask(e entry) *ask {
 
 // start notes a start and books what it takes.
 func (c *cycle) start(e entry, a *ask, alloc []NodeAlloc, limit slurm.Duration) {
+	if limit == 0 {
+		if limit = c.untilDeadline(e.job); limit > 0 {
+			a.span = span(limit)
+		} else if own := limitIn(e.job, e.part.p, c.v.Config); own != e.job.TimeLimit {
+			limit = own
+		}
+	}
 	end := c.now.plus(a.span)
 	for i := range alloc {
 		c.book(c.byName[alloc[i].Node], &alloc[i], a, end)

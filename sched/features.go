@@ -71,6 +71,13 @@ func featurePlans(c slurm.Constraint) []featurePlan {
 	case c.Count > 0:
 		return []featurePlan{{quotas: []featureQuota{quotaOf(c)}}}
 	}
+	if q, rest, ok := countsOutside(c); ok {
+		var plans []featurePlan
+		for _, p := range featurePlans(rest) {
+			plans = append(plans, bothPlans(featurePlan{quotas: []featureQuota{q}}, p))
+		}
+		return plans
+	}
 	switch c.Op {
 	case slurm.ConstraintOneOf:
 		plans := make([]featurePlan, 0, len(c.Kids))
@@ -101,6 +108,34 @@ func featurePlans(c slurm.Constraint) []featurePlan {
 	return []featurePlan{{every: func(n *Node) bool { return hasFeatures(c, n) }}}
 }
 
+// countsOutside finds several counts outside a bracket, such as fast*1&ib*2. To Slurm
+// these ask, with either operator, for as many nodes as the largest says, each of
+// which has all that is counted. Rest is what is not counted.
+func countsOutside(c slurm.Constraint) (q featureQuota, rest slurm.Constraint, ok bool) {
+	if c.Op != slurm.ConstraintAnd && c.Op != slurm.ConstraintOr || c.Count > 0 {
+		return q, rest, false
+	}
+	all := slurm.Constraint{Op: slurm.ConstraintAnd}
+	rest.Op = c.Op
+	for _, k := range c.Kids {
+		if k.Count == 0 {
+			rest.Kids = append(rest.Kids, k)
+			continue
+		}
+		q.count = max(q.count, k.Count)
+		k.Count = 0
+		all.Kids = append(all.Kids, k)
+	}
+	if len(all.Kids) < 2 {
+		return q, rest, false
+	}
+	if len(rest.Kids) == 0 {
+		rest = slurm.Constraint{}
+	}
+	q.match = func(n *Node) bool { return hasFeatures(all, n) }
+	return q, rest, true
+}
+
 func quotaOf(c slurm.Constraint) featureQuota {
 	one := c
 	one.Count = 0
@@ -117,17 +152,6 @@ func bothPlans(p, q featurePlan) featurePlan {
 		both.every = func(n *Node) bool { return p.every(n) && q.every(n) }
 	}
 	return both
-}
-
-// preferPlans are the given ways with what is preferred on top.
-func preferPlans(plans []featurePlan, prefer slurm.Constraint) []featurePlan {
-	var out []featurePlan
-	for _, p := range plans {
-		for _, q := range featurePlans(prefer) {
-			out = append(out, bothPlans(p, q))
-		}
-	}
-	return out
 }
 
 // knownFeatures reports whether every feature a constraint names is one that

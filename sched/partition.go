@@ -217,3 +217,43 @@ func changeNodes(p *Partition, value string, nodes []*Node) error {
 	p.Nodes, p.NodesText = list, value
 	return nil
 }
+
+// defaultLimit is the time limit of a job that names none.
+func (p *Partition) defaultLimit() slurm.Duration {
+	switch {
+	case p.DefaultTime > 0:
+		return p.DefaultTime
+	case p.MaxTime > 0:
+		return p.MaxTime
+	}
+	return slurm.Unlimited
+}
+
+// LimitShown is the limit that a job in the queue is said to have: of one that names
+// several partitions and no limit, that of the first.
+func LimitShown(j *Job, cfg *Config) slurm.Duration {
+	if len(j.Partitions) > 1 && j.IsPending() && cfg != nil {
+		if p := cfg.Partition(j.Partitions[0]); p != nil {
+			return limitIn(j, p, cfg)
+		}
+	}
+	return j.TimeLimit
+}
+
+// limitIn is the limit a job would start under in a partition. One that names several
+// partitions and no limit has that of the partition.
+func limitIn(j *Job, p *Partition, cfg *Config) slurm.Duration {
+	if len(j.Partitions) < 2 || specOf(j).Given["time"] || cfg == nil {
+		return j.TimeLimit
+	}
+	least := slurm.Duration(slurm.Unlimited)
+	for _, name := range j.Partitions {
+		if q := cfg.Partition(name); q != nil {
+			least = min(least, q.defaultLimit())
+		}
+	}
+	if least != j.TimeLimit {
+		return j.TimeLimit // somebody has set it since
+	}
+	return p.defaultLimit()
+}

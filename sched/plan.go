@@ -34,7 +34,7 @@ type Start struct {
 	Partition PartitionName
 	Alloc     []NodeAlloc
 	Scheduler string         // "Main" or "Backfill"
-	TimeLimit slurm.Duration // runs under this limit instead of its own, of a job with TimeMin; 0: its own
+	TimeLimit slurm.Duration // runs under this limit instead of its own, of a job with TimeMin or a deadline; 0: its own
 	// Reservation is the one it starts in; "" for none.
 	Reservation string
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -108,6 +109,9 @@ func (r *resolver) allowed() error {
 	if most := slurm.Duration(r.t.switchWait / time.Second); r.o.Switches > 0 && (r.o.SwitchesWait <= 0 || r.o.SwitchesWait > most) {
 		r.without().SwitchesWait = most
 	}
+	if err := r.samples(); err != nil {
+		return err
+	}
 	if r.req.Operator {
 		return nil
 	}
@@ -123,6 +127,38 @@ func (r *resolver) allowed() error {
 		r.without("priority").Priority = 0
 	}
 	return nil
+}
+
+// samples refuses a job that wants its memory looked at less often than the cluster
+// does where jobs are ended for the memory they use.
+func (r *resolver) samples() error {
+	c := conf(r.cfg)
+	often := taskFrequency(c.JobAcctGatherFrequency)
+	asked := taskFrequency(r.o.AcctgFreq)
+	if asked < 0 || often < 0 || !slices.ContainsFunc(c.JobAcctGatherParams, func(s string) bool { return strings.EqualFold(s, "OverMemoryKill") }) {
+		return nil
+	}
+	if asked == 0 || asked > often {
+		return refuse(slurm.ErrnoNodeInvalidAcctFreq, "accounting every %d s, the cluster's %d s are needed to watch memory", asked, often)
+	}
+	return nil
+}
+
+// taskFrequency is how many seconds of task= or of a bare number a list such as
+// "task=30,energy=60" says lie between two looks at a task; -1: nothing.
+func taskFrequency(list string) int {
+	for item := range strings.SplitSeq(list, ",") {
+		name, value, named := strings.Cut(item, "=")
+		if !named {
+			value = name
+		} else if !strings.EqualFold(name, "task") {
+			continue
+		}
+		if n, err := strconv.Atoi(strings.TrimSpace(value)); err == nil && n >= 0 {
+			return n
+		}
+	}
+	return -1
 }
 
 // without makes what was asked for a copy of its own, in which the named options were not
@@ -141,7 +177,7 @@ func (r *resolver) without(names ...string) *slurm.JobOptions {
 func (r *resolver) names() error {
 	j, o := r.job, r.o
 	j.Name = o.Name
-	if j.Name == "" {
+	if j.Name == "" && !r.given("job-name") {
 		switch base := r.req.ScriptName[strings.LastIndexByte(r.req.ScriptName, '/')+1:]; {
 		case base != "":
 			j.Name = base
@@ -181,6 +217,9 @@ func (r *resolver) reserved() error { return r.req.Resv.check(r.job, r.req.Group
 // those the user may not use, if there are others.
 func (r *resolver) partitions() error {
 	names := r.o.Partitions
+	if len(names) == 0 && r.given("partition") {
+		return refuse(slurm.ErrnoInvalidPartition, "a list of partitions with none in it").with("invalid partition specified: (null)")
+	}
 	if len(names) == 0 {
 		if r.cfg.Default == "" {
 			return refuse(slurm.ErrnoDefaultPartitionNotSet, "no partition asked for and none is the default")
@@ -248,15 +287,11 @@ func (r *resolver) times() error {
 	case o.TimeLimit > 0:
 		j.TimeLimit = o.TimeLimit.RoundUp()
 	default:
-		// With several partitions, what all of them would give.
+		// With several partitions, what all of them would give. It starts under the limit
+		// of the one that takes it.
 		j.TimeLimit = slurm.Unlimited
 		for _, p := range r.parts {
-			switch {
-			case p.DefaultTime > 0:
-				j.TimeLimit = min(j.TimeLimit, p.DefaultTime)
-			case p.MaxTime > 0:
-				j.TimeLimit = min(j.TimeLimit, p.MaxTime)
-			}
+			j.TimeLimit = min(j.TimeLimit, p.defaultLimit())
 		}
 	}
 	if o.TimeMin > 0 {
@@ -320,8 +355,17 @@ func (r *resolver) where() error {
 	if _, err = constraint(r.o.Prefer, slurm.ErrnoInvalidPrefer); err != nil {
 		return err
 	}
-	_, err = constraint(r.o.BatchFeatures, slurm.ErrnoBatchConstraint)
-	return err
+	batch, err := constraint(r.o.BatchFeatures, slurm.ErrnoBatchConstraint)
+	if err != nil {
+		return err
+	}
+	asked := n.Features.Features()
+	for _, name := range batch.Features() {
+		if !slices.Contains(asked, name) {
+			return refuse(slurm.ErrnoBatchConstraint, "feature %q is asked for the batch script and not for the job", name)
+		}
+	}
+	return nil
 }
 
 // nodeNames reads a host list of nodes that must be known, each once.

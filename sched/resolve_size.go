@@ -23,7 +23,7 @@ func (r *resolver) size() error {
 		if n.MaxNodes == 0 {
 			n.MaxNodes = o.MinNodes
 		}
-		if o.MinNodes <= 0 || n.MaxNodes < o.MinNodes {
+		if o.MinNodes < 0 || n.MaxNodes <= 0 || n.MaxNodes < o.MinNodes {
 			return refuse(slurm.ErrnoInvalidNodeCount, "%d to %d nodes asked for", o.MinNodes, n.MaxNodes)
 		}
 	}

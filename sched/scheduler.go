@@ -537,14 +537,7 @@ func (s *Scheduler) enter(j *Job) bool {
 		s.news[j.ID] = it
 	}
 	if deadline := specOf(j).Deadline; !deadline.IsZero() {
-		least := time.Duration(0)
-		switch {
-		case j.TimeMin > 0:
-			least = span(j.TimeMin)
-		case j.TimeLimit != slurm.Unlimited:
-			least = span(j.TimeLimit)
-		}
-		heap.Push(&s.dues, due{instantOf(deadline.Add(-least)).plus(time.Second), j.ID})
+		heap.Push(&s.dues, due{instantOf(deadline.Add(-leastSpan(j))).plus(time.Second), j.ID})
 	}
 	return true
 }

@@ -104,12 +104,13 @@ func (d Duration) String() string {
 }
 
 // Short prints as squeue and sinfo do, without leading groups that are zero:
-// M:SS, H:MM:SS or D-HH:MM:SS, or UNLIMITED.
+// M:SS, H:MM:SS or D-HH:MM:SS, or UNLIMITED. What is longer than a year is INVALID
+// to them.
 func (d Duration) Short() string {
 	switch {
 	case d == Unlimited:
 		return "UNLIMITED"
-	case d < 0:
+	case d < 0 || d > 365*86400:
 		return "INVALID"
 	}
 	days, h, m, s := d.split()

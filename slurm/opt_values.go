@@ -23,6 +23,12 @@ func freqRank(s string) int {
 	return -1
 }
 
+// IsGovernor reports whether a value of --cpu-freq is the name of a governor.
+func IsGovernor(s string) bool {
+	_, ok := governor(s)
+	return ok
+}
+
 func governor(s string) (string, bool) {
 	for _, g := range governors {
 		if strings.EqualFold(g, s) {

@@ -1825,8 +1825,9 @@ type JobPage struct {
 	Jobs          []*Job                 `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
 	Now           int64                  `protobuf:"varint,2,opt,name=now,proto3" json:"now,omitempty"`
 	Expected      []*Expected            `protobuf:"bytes,3,rep,name=expected,proto3" json:"expected,omitempty"`
-	Status        *Status                `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`                      // on the last page
-	NodeCpus      uint32                 `protobuf:"varint,5,opt,name=node_cpus,json=nodeCpus,proto3" json:"node_cpus,omitempty"` // CPUs of the largest node there is
+	Status        *Status                `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`                            // on the last page
+	NodeCpus      uint32                 `protobuf:"varint,5,opt,name=node_cpus,json=nodeCpus,proto3" json:"node_cpus,omitempty"`       // CPUs of the largest node there is
+	NodeMemory    int64                  `protobuf:"varint,6,opt,name=node_memory,json=nodeMemory,proto3" json:"node_memory,omitempty"` // memory of the largest node, MB
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1892,6 +1893,13 @@ func (x *JobPage) GetStatus() *Status {
 func (x *JobPage) GetNodeCpus() uint32 {
 	if x != nil {
 		return x.NodeCpus
+	}
+	return 0
+}
+
+func (x *JobPage) GetNodeMemory() int64 {
+	if x != nil {
+		return x.NodeMemory
 	}
 	return 0
 }
@@ -14438,13 +14446,15 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05steps\x18\b \x01(\bR\x05steps\x12\x16\n" +
 	"\x06hidden\x18\t \x01(\bR\x06hidden\x12\x12\n" +
 	"\x04plan\x18\n" +
-	" \x01(\bR\x04plan\"\xb8\x01\n" +
+	" \x01(\bR\x04plan\"\xd9\x01\n" +
 	"\aJobPage\x12\"\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x0e.runink.v1.JobR\x04jobs\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\x03R\x03now\x12/\n" +
 	"\bexpected\x18\x03 \x03(\v2\x13.runink.v1.ExpectedR\bexpected\x12)\n" +
 	"\x06status\x18\x04 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x1b\n" +
-	"\tnode_cpus\x18\x05 \x01(\rR\bnodeCpus\"u\n" +
+	"\tnode_cpus\x18\x05 \x01(\rR\bnodeCpus\x12\x1f\n" +
+	"\vnode_memory\x18\x06 \x01(\x03R\n" +
+	"nodeMemory\"u\n" +
 	"\bExpected\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x14\n" +
 	"\x05start\x18\x02 \x01(\x03R\x05start\x12\x14\n" +

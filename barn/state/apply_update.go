@@ -170,7 +170,7 @@ func (s *State) checkDeps(j *sched.Job, deps []sched.Depend) error {
 		case d.Type < slurm.DependAfter || d.Type > slurm.DependSingleton:
 			return fmt.Errorf("dependency type %d: %w", d.Type, slurm.ErrnoDependency)
 		case d.Type == slurm.DependExpand:
-			return fmt.Errorf("dependency %v: jobs cannot be expanded: %w", d.DependTerm, slurm.ErrnoDependency)
+			return fmt.Errorf("dependency %v: jobs cannot be expanded: %w", d.DependTerm, slurm.ErrnoNotSupported)
 		case j != nil && d.Type != slurm.DependSingleton && (d.Job == j.ID || j.ArrayID != 0 && d.Job == j.ArrayID):
 			return fmt.Errorf("dependency %v on itself: %w", d.DependTerm, slurm.ErrnoDependency)
 		}

@@ -347,7 +347,7 @@ func TestUpdateDependencies(t *testing.T) {
 	c := r.submit(after("afterok:%d", b))
 	r.refuse(UpdateJob{Job: a, Change: deps("afterok:%d", a)}, slurm.ErrnoDependency)
 	r.refuse(UpdateJob{Job: b, Change: deps("afterok:%d", c)}, slurm.ErrnoCircularDependency)
-	r.refuse(UpdateJob{Job: b, Change: deps("expand:%d", a)}, slurm.ErrnoDependency)
+	r.refuse(UpdateJob{Job: b, Change: deps("expand:%d", a)}, slurm.ErrnoNotSupported)
 	r.must(UpdateJob{Job: b, Change: deps("afterok:%d", a)})
 	r.want(b, slurm.JobPending, slurm.ReasonDependency)
 	r.refuse(UpdateJob{Job: a, Change: deps("afterok:%d", c)}, slurm.ErrnoCircularDependency)

@@ -102,7 +102,7 @@ func TestSubmitRefusesAllOrNone(t *testing.T) {
 		{"NilJob", SubmitJobs{Jobs: []*sched.Job{asked(), nil}}, nil},
 		{"NoSpec", SubmitJobs{Jobs: []*sched.Job{{}}}, nil},
 		{"NoBlob", SubmitJobs{Jobs: []*sched.Job{asked(), asked(func(j *sched.Job) { j.Script = blob })}}, ErrNoBlob},
-		{"Expand", SubmitJobs{Jobs: []*sched.Job{asked(after("expand:100"))}}, slurm.ErrnoDependency},
+		{"Expand", SubmitJobs{Jobs: []*sched.Job{asked(after("expand:100"))}}, slurm.ErrnoNotSupported},
 		{"DependType", SubmitJobs{Jobs: []*sched.Job{asked(func(j *sched.Job) { j.Deps = []sched.Depend{{}} })}}, slurm.ErrnoDependency},
 		{"ArrayWithoutTasks", SubmitJobs{Jobs: []*sched.Job{asked(func(j *sched.Job) { j.ArrayAll = indexes("1-3") })}}, slurm.ErrnoInvalidArray},
 		{"HetArray", SubmitJobs{Het: true, Jobs: []*sched.Job{asked(), asked(tasks("1-3"))}}, slurm.ErrnoInvalidArray},

@@ -206,7 +206,7 @@ func fields() []field {
 			if !r.isJob() {
 				return number(r.allocCPUs())
 			}
-			return number(max(1, r.job.Need.CPUs))
+			return number(max(1, r.job.WantedCPUs()))
 		}),
 		ofJob("ReqMem", 10, func(v *view, r *row) string { return v.memory(r.job) }),
 		ofBoth("ReqNodes", 8, func(_ *view, r *row) string {

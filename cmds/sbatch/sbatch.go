@@ -170,7 +170,7 @@ func findScript(env *cli.Env, name string) string {
 // request is one job of a submission.
 func request(env *cli.Env, o *slurm.CommandOptions, sc *script) (*rinkpb.JobRequest, error) {
 	o.Job.WorkDir = submit.WorkDir(env, o.Job.WorkDir)
-	if o.Job.Name == "" {
+	if o.Job.Name == "" && !o.Job.Given["job-name"] {
 		switch {
 		case sc.kind == "wrap":
 			o.Job.Name = "wrap"

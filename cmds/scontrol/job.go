@@ -87,14 +87,8 @@ func (c *call) learn(rows []*show.Job) error {
 			c.view.FindHets(all)
 		}
 	}
-	conf, err := c.config()
-	if err != nil || conf == nil {
-		return err
-	}
-	for i := range conf.Nodes {
-		c.view.NodeMemory = max(c.view.NodeMemory, conf.Nodes[i].RealMemory)
-	}
-	return nil
+	_, err := c.config()
+	return err
 }
 
 // jobRecord is the record of a job.
@@ -115,7 +109,7 @@ func (c *call) jobRecord(j *show.Job) string {
 		r.put("HetJobId", j.HetID.String(), "HetJobOffset", strconv.Itoa(j.HetOffset))
 	}
 	r.text(" ")
-	r.put("JobName", show.Or(j.Name, show.Null))
+	r.put("JobName", j.Name)
 	if j.HetID != 0 {
 		r.line("HetJobIdSet", v.HetSet(j))
 	}
@@ -195,15 +189,15 @@ func (c *call) jobPlace(r *record, j *show.Job) {
 		r.text(" ")
 		r.put("SchedNodeList", show.CompressNodes(j.ExpectedNodes))
 	}
-	if j.Batch && j.BatchHost() != "" {
-		r.line()
-		if j.Spec.BatchFeatures != "" {
-			r.put("BatchFeatures", j.Spec.BatchFeatures)
-			r.text(" ")
-		}
-		r.put("BatchHost", j.BatchHost())
+	switch host := j.BatchHost(); {
+	case j.Spec.BatchFeatures != "" && host != "" && j.Batch:
+		r.line("BatchFeatures", j.Spec.BatchFeatures, "BatchHost", host)
+	case j.Spec.BatchFeatures != "":
+		r.line("BatchFeatures", j.Spec.BatchFeatures)
+	case j.Batch && host != "":
+		r.line("BatchHost", host)
 	}
-	r.line("NumNodes", j.NodesAsked(v), "NumCPUs", v.Count(int64(j.CPUs())), "NumTasks", strconv.Itoa(j.TaskCount()),
+	r.line("NumNodes", j.NodesAsked(), "NumCPUs", strconv.Itoa(j.CPUs()), "NumTasks", strconv.Itoa(j.TaskCount()),
 		"CPUs/Task", strconv.Itoa(max(1, j.Need.CPUsPerTask)),
 		"ReqB:S:C:T", "0:0:"+coresThreads(j.Spec))
 	r.line("TRES", show.Or(v.TRES(j).String(), show.Null))
@@ -268,22 +262,22 @@ func (c *call) jobAsked(r *record, j *show.Job) {
 		disk = v.MB(j.Need.TmpDisk)
 	}
 	r.line("MinCPUsNode", strconv.Itoa(j.MinCPUs()), key, mem, "MinTmpDiskNode", disk)
-	r.line("Features", show.Or(j.Spec.Constraint, show.Null), "DelayBoot", j.Spec.DelayBoot.String())
+	r.line("Features", given(j, "constraint", j.Spec.Constraint), "DelayBoot", j.Spec.DelayBoot.String())
 	for _, p := range [][2]string{{"ClusterFeatures", j.Spec.ClusterConstraint}, {"Prefer", j.Spec.Prefer}, {"Reservation", j.ReservationName()}} {
 		if p[1] != "" {
 			r.line(p[0], p[1])
 		}
 	}
-	r.line("OverSubscribe", j.Sharing(), "Contiguous", show.Flag(j.Need.Contiguous), "Licenses", licensesText(j), "Network", show.Or(j.Spec.Network, show.Null))
+	r.line("OverSubscribe", j.Sharing(), "Contiguous", show.Flag(j.Need.Contiguous), "Licenses", given(j, "licenses", j.Spec.Licenses), "Network", show.Or(j.Spec.Network, show.Null))
 }
 
-// licensesText is (null) where no licences were asked for, and empty where the option or an update
-// said so.
-func licensesText(j *show.Job) string {
-	if j.Spec.Licenses == "" && !j.Spec.Given["licenses"] {
+// given is what an option asked for: (null) where it was not given, and empty where it
+// or an update said so.
+func given(j *show.Job, option, value string) string {
+	if value == "" && !j.Spec.Given[option] {
 		return show.Null
 	}
-	return j.Spec.Licenses
+	return value
 }
 
 // coresThreads are the last two of ReqB:S:C:T, from the options or from what --hint comes to.
@@ -317,6 +311,25 @@ func (c *call) jobFiles(r *record, j *show.Job) {
 	}
 }
 
+// cpuFrequency is what --cpu-freq asked for, "" for nothing. A frequency alone is
+// the highest allowed.
+func cpuFrequency(asked string) string {
+	if asked == "" {
+		return ""
+	}
+	span, governor, _ := strings.Cut(asked, ":")
+	low, high, ranged := strings.Cut(span, "-")
+	switch {
+	case slurm.IsGovernor(asked):
+		return "Governor=" + asked
+	case ranged && governor != "":
+		return "CPU_min_freq=" + low + " CPU_max_freq=" + high + " Governor=" + governor
+	case ranged:
+		return "CPU_min_freq=" + low + " CPU_max_freq=" + high + " "
+	}
+	return "CPU_max_freq=" + low + " "
+}
+
 // jobLast are the lines of what few jobs have. Behind them stands the beginning
 // of a line, as in Slurm.
 func (c *call) jobLast(r *record, j *show.Job) {
@@ -328,6 +341,10 @@ func (c *call) jobLast(r *record, j *show.Job) {
 	}
 	if j.Spec.BurstBuffer != "" {
 		r.line("BurstBuffer", j.Spec.BurstBuffer)
+	}
+	if f := cpuFrequency(j.Spec.CPUFreq); f != "" {
+		r.line()
+		r.text(f)
 	}
 	r.line("Power", strings.ToUpper(j.Spec.Power))
 	var flags []string

@@ -25,6 +25,18 @@ func text(letter byte, names, header string, value func(*show.Job) string) colum
 	return c
 }
 
+// said is text that is empty, and not (null), when the option was given as such.
+func said(letter byte, names, header, option string, value func(*show.Job) string) column {
+	c := text(letter, names, header, value)
+	c.Value = func(_ *show.View, j *show.Job) string {
+		if j.Spec.Given[option] {
+			return value(j)
+		}
+		return show.Or(value(j), show.Null)
+	}
+	return c
+}
+
 // plain is text with nothing in place of what is not there.
 func plain(letter byte, names, header string, value func(*show.Job) string) column {
 	c := col(letter, names, header, func(_ *show.View, j *show.Job) string { return value(j) })
@@ -43,13 +55,6 @@ func number(letter byte, names, header string, value func(*show.Job) int64) colu
 // for.
 func asked(letter byte, names, header, none string, value func(*show.Job) int) column {
 	c := col(letter, names, header, func(_ *show.View, j *show.Job) string { return show.CountOr(value(j), none) })
-	c.Compare = show.By(func(_ *show.View, j *show.Job) int { return value(j) })
-	return c
-}
-
-// count is a column of numbers that are shortened by units of 1024.
-func count(letter byte, names, header string, value func(*show.Job) int) column {
-	c := col(letter, names, header, func(v *show.View, j *show.Job) string { return v.Count(int64(value(j))) })
 	c.Compare = show.By(func(_ *show.View, j *show.Job) int { return value(j) })
 	return c
 }
@@ -103,7 +108,7 @@ func columns() []column {
 		col(0, "Cluster", "CLUSTER", func(v *show.View, _ *show.Job) string { return v.Cluster }),
 		text(0, "ClusterFeature", "CLUSTER_FEATURES", func(j *show.Job) string { return j.Spec.ClusterConstraint }),
 		text('o', "Command", "COMMAND", (*show.Job).Command),
-		text('k', "Comment", "COMMENT", func(j *show.Job) string { return j.Spec.Comment }),
+		said('k', "Comment", "COMMENT", "comment", func(j *show.Job) string { return j.Spec.Comment }),
 		text(0, "Container", "CONTAINER", func(j *show.Job) string { return j.Spec.Container }),
 		text(0, "ContainerId", "CONTAINERID", func(j *show.Job) string { return j.Spec.ContainerID }),
 		constant(0, "ContainerType", "CONTAINERTYPE", show.Null),
@@ -127,7 +132,7 @@ func columns() []column {
 		nodes('x', "ExcNodes", "EXC_NODES", func(j *show.Job) string { return show.CompressNodes(j.Need.Exclude) }),
 		plain(0, "Exclusive", "EXCLUSIVE", exclusive),
 		number(0, "exit_code ExitCode", "EXIT_CODE", func(j *show.Job) int64 { return waitStatus(j.ExitCode) }),
-		text('f', "Feature Features", "FEATURES", func(j *show.Job) string { return j.Spec.Constraint }),
+		said('f', "Feature Features", "FEATURES", "constraint", func(j *show.Job) string { return j.Spec.Constraint }),
 		plain('b', "Gres tres-per-node", "TRES_PER_NODE", func(j *show.Job) string { return show.Or(j.GresPerNode(), show.NA) }),
 		number('G', "GroupId", "GROUP", func(j *show.Job) int64 { return int64(j.GID) }),
 		plain('g', "GroupName", "GROUP", func(j *show.Job) string { return show.Or(j.Group, strconv.FormatUint(uint64(j.GID), 10)) }),
@@ -137,7 +142,7 @@ func columns() []column {
 		displayID(),
 		number('A', "JobId", "JOBID", func(j *show.Job) int64 { return int64(j.ID) }),
 		moment(0, "LastSchedEval", "LAST_SCHED_EVAL", func(_ *show.View, j *show.Job) time.Time { return lastSched(j) }),
-		text('W', "Licenses", "LICENSES", func(j *show.Job) string { return j.Spec.Licenses }),
+		said('W', "Licenses", "LICENSES", "licenses", func(j *show.Job) string { return j.Spec.Licenses }),
 		text(0, "LicensesAlloc", "LICENSES_ALLOC", func(j *show.Job) string { return j.LicensesUsed.String() }),
 		number(0, "MaxCPUs", "MAX_CPUS", func(j *show.Job) int64 { return int64(j.CPUs()) }),
 		number(0, "MaxNodes", "MAX_NODES", func(j *show.Job) int64 { return int64(j.MostNodes()) }),
@@ -147,7 +152,7 @@ func columns() []column {
 		minMemory(),
 		plain(0, "MinTime", "TIME_MIN", func(j *show.Job) string { return j.TimeMin.Short() }),
 		minTmpDisk(),
-		text('j', "Name", "NAME", func(j *show.Job) string { return j.Name }),
+		plain('j', "Name", "NAME", func(j *show.Job) string { return j.Name }),
 		text(0, "Network", "NETWORK", func(j *show.Job) string { return j.Spec.Network }),
 		number('y', "Nice", "NICE", func(j *show.Job) int64 { return int64(j.Nice) }),
 		nodes('N', "NodeList", "NODELIST", (*show.Job).NodeText),
@@ -155,8 +160,8 @@ func columns() []column {
 		number(0, "NTPerNode", "NTASKS_PER_NODE", func(j *show.Job) int64 { return int64(j.Spec.NTasksPerNode) }),
 		asked(0, "NTPerSocket", "NTASKS_PER_SOCKET", show.NA, func(j *show.Job) int { return j.Spec.NTasksPerSocket }),
 		constant(0, "NTPerBoard", "NTASKS_PER_BOARD", "0"),
-		count('C', "NumCPUs", "CPUS", (*show.Job).CPUs),
-		count('D', "NumNodes", "NODES", (*show.Job).NodeCount),
+		number('C', "NumCPUs", "CPUS", func(j *show.Job) int64 { return int64(j.CPUs()) }),
+		number('D', "NumNodes", "NODES", func(j *show.Job) int64 { return int64(j.NodeCount()) }),
 		number(0, "NumTasks", "TASKS", func(j *show.Job) int64 { return int64(j.TaskCount()) }),
 		constant(0, "Origin", "ORIGIN", "NA"),
 		constant(0, "OriginRaw", "ORIGIN_RAW", "NA"),
@@ -209,7 +214,7 @@ func columns() []column {
 		{Letter: 'M', Names: []string{"TimeUsed"}, Header: "TIME", Whole: true,
 			Value:   func(v *show.View, j *show.Job) string { return j.TimeUsed(v.Now).Short() },
 			Compare: show.By(func(v *show.View, j *show.Job) slurm.Duration { return j.TimeUsed(v.Now) })},
-		col(0, "Tres tres-alloc", "TRES_ALLOC", func(v *show.View, j *show.Job) string { return v.TRESText(v.TRES(j)) }),
+		col(0, "Tres tres-alloc", "TRES_ALLOC", func(v *show.View, j *show.Job) string { return v.TRES(j).String() }),
 		plain(0, "tres-bind", "TRES_BIND", func(j *show.Job) string { return tresBind(j) }),
 		plain(0, "tres-freq", "TRES_FREQ", func(j *show.Job) string { return prefixed("gpu:", j.Spec.GPUFreq) }),
 		plain(0, "tres-per-job", "TRES_PER_JOB", func(j *show.Job) string { return show.Or(j.GresPerJob(), show.NA) }),

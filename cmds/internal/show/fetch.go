@@ -1,6 +1,7 @@
 package show
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,7 @@ func Jobs(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.ListJobsRequ
 	at := map[slurm.JobID]int{}
 	expected := map[slurm.JobID]*rinkpb.Expected{}
 	var nodeCPUs int
+	var nodeMemory slurm.MB
 	for {
 		page, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -42,7 +44,7 @@ func Jobs(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.ListJobsRequ
 		if err != nil {
 			return nil, cli.CallErr(err)
 		}
-		nodeCPUs = max(nodeCPUs, int(page.NodeCpus))
+		nodeCPUs, nodeMemory = max(nodeCPUs, int(page.NodeCpus)), max(nodeMemory, slurm.MB(page.NodeMemory))
 		for _, p := range page.Jobs {
 			j, err := api.JobFromProto(p)
 			if err != nil {
@@ -63,7 +65,7 @@ func Jobs(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.ListJobsRequ
 		}
 	}
 	for _, j := range list {
-		j.nodeCPUs = nodeCPUs
+		j.nodeCPUs, j.nodeMemory = nodeCPUs, nodeMemory
 		if e := expected[j.ID]; e != nil {
 			j.Expected = api.TimeFromProto(e.Start)
 			for _, n := range e.Nodes {
@@ -72,7 +74,27 @@ func Jobs(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.ListJobsRequ
 		}
 	}
 	slices.SortStableFunc(list, func(a, b *Job) int { return int(int64(a.ID) - int64(b.ID)) })
+	if len(req.Refs) == 1 {
+		newestFirst(list)
+	}
 	return list, nil
+}
+
+// newestFirst puts the records of an array that alone was asked for into the order
+// Slurm lists them in: the array's own, then those of its tasks, what got its
+// record last in front.
+func newestFirst(list []*Job) {
+	slices.SortStableFunc(list, func(a, b *Job) int {
+		switch {
+		case a.ArrayID == 0 || a.ArrayID != b.ArrayID || a.ID == b.ID:
+			return 0
+		case a.ID == a.ArrayID:
+			return -1
+		case b.ID == b.ArrayID:
+			return 1
+		}
+		return cmp.Compare(b.ID, a.ID)
+	})
 }
 
 func tasksOf(j *Job) slurm.IndexSet {

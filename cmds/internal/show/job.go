@@ -27,6 +27,9 @@ type Job struct {
 	Shown sched.PartitionName
 	// nodeCPUs are the CPUs of the largest node there is, 0 when nobody said.
 	nodeCPUs int
+	// nodeMemory is the memory of the largest node there is, which --mem=0 asks for as far as
+	// one can say before the job has one; 0 when nobody said.
+	nodeMemory slurm.MB
 	// reasons is what AddReason made of several; "" when there is one.
 	reasons string
 }
@@ -180,13 +183,30 @@ func (j *Job) IsPending() bool { return j.State.Base() == slurm.JobPending && !j
 // CPUs returns how many CPUs the job has, or asks for as long as it has none.
 func (j *Job) CPUs() int {
 	if len(j.Alloc) == 0 || j.IsPending() {
-		return j.Need.CPUs
+		return j.WantedCPUs()
 	}
 	n := 0
 	for _, a := range j.Alloc {
 		n += a.CPUs
 	}
 	return n
+}
+
+// WantedCPUs is how many CPUs a job that waits is said to want. Slurm does not count
+// what --mincpus and --cpus-per-gpu make of it, and of a range of nodes without a
+// number of tasks only the CPUs of one task.
+func (j *Job) WantedCPUs() int {
+	n, o := &j.Need, j.Spec
+	one := max(1, n.CPUsPerTask)
+	switch {
+	case n.OverCommit:
+		return n.CPUs
+	case o.MinNodes > 0 && o.MaxNodes > o.MinNodes && !o.Given["ntasks"] && n.TasksPerNode == 0 && o.NTasksPerGPU == 0 && n.Tasks == n.MinNodes:
+		return one
+	case o.CPUsPerGPU > 0 || o.MinCPUs > 0:
+		return max(n.Tasks*one, n.MinNodes)
+	}
+	return n.CPUs
 }
 
 // HeldNodes returns the nodes the job runs or ran on; while it completes, those
@@ -240,11 +260,11 @@ func (j *Job) MostNodes() int {
 
 // NodesAsked prints the number of nodes the job has; of one that waits and named
 // a bound, the least and the most.
-func (j *Job) NodesAsked(v *View) string {
+func (j *Job) NodesAsked() string {
 	if j.IsPending() && j.Spec.MaxNodes > 0 {
-		return v.Count(int64(max(1, j.Need.MinNodes))) + "-" + v.Count(int64(j.Spec.MaxNodes))
+		return strconv.Itoa(max(1, j.Need.MinNodes)) + "-" + strconv.Itoa(j.Spec.MaxNodes)
 	}
-	return v.Count(int64(j.NodeCount()))
+	return strconv.Itoa(j.NodeCount())
 }
 
 // NodeText prints the nodes in ranges, nothing for none.
@@ -447,15 +467,17 @@ func (j *Job) file(pattern string) string {
 
 // Dependency prints what the job still waits for, (null) for nothing. Whether
 // another job of the same name runs is asked when the job could start: as long
-// as something else keeps it from that, its singleton is open.
+// as something else keeps it from that, its singleton is open. Of a job that
+// was submitted to be held nothing has been asked yet.
 func (j *Job) Dependency() string {
 	if len(j.Deps) == 0 {
 		return Null
 	}
 	d := slurm.Dependencies{Any: j.DepsAny, Terms: make([]slurm.DependTerm, len(j.Deps))}
 	held := j.IsPending() && j.HeldBy != sched.HeldByNobody
+	asleep := held && j.Spec.Hold
 	for i, dep := range j.Deps {
-		if j.DepsAny && dep.State == sched.DependFulfilled {
+		if j.DepsAny && dep.State == sched.DependFulfilled && !asleep {
 			return Null // one is enough
 		}
 		d.Terms[i] = dep.DependTerm
@@ -466,7 +488,7 @@ func (j *Job) Dependency() string {
 		switch {
 		case i < 0:
 			return slurm.DependHidden
-		case t.Type == slurm.DependSingleton && held:
+		case asleep, t.Type == slurm.DependSingleton && held:
 			return slurm.DependUnfulfilled
 		case j.Deps[i].State == sched.DependFulfilled:
 			return slurm.DependHidden

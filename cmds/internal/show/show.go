@@ -31,8 +31,6 @@ type View struct {
 	Weights map[sched.PartitionName]string
 	// Tracked are the kinds of AccountingStorageTRES.
 	Tracked []string
-	// NodeMemory is what --mem=0 asks of a node, as far as one can say before the job has one.
-	NodeMemory slurm.MB
 	// HetIDs are the ids of all components, by the leader's.
 	HetIDs map[slurm.JobID][]slurm.JobID
 }
@@ -62,14 +60,6 @@ func (v *View) Time(t time.Time, none string) string {
 
 // Date is the line that stands over long and repeated listings.
 func (v *View) Date() string { return v.Now.Format("Mon Jan 02 15:04:05 2006") }
-
-// Count prints a number, shortened by units of 1024 where nothing is lost.
-func (v *View) Count(n int64) string {
-	if v.NoConvert {
-		return strconv.FormatInt(n, 10)
-	}
-	return slurm.FormatUnits(n, 0, 0, true)
-}
 
 // MB prints an amount of memory or disk.
 func (v *View) MB(m slurm.MB) string {

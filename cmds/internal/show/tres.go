@@ -48,11 +48,16 @@ func (v *View) Requested(j *Job) slurm.TRES {
 		nodes = 1 // how many the tasks make it is not asked for
 	}
 	mem := n.MemPerNode * slurm.MB(nodes)
+	cpus := j.WantedCPUs()
 	if n.MemPerCPU > 0 {
-		mem = n.MemPerCPU * slurm.MB(n.CPUs)
+		mem = n.MemPerCPU * slurm.MB(cpus)
 	}
 	if n.MemAllOfNode {
-		mem = v.NodeMemory * slurm.MB(nodes)
+		node := j.nodeMemory
+		if len(j.Alloc) > 0 {
+			node = j.Alloc[0].Mem
+		}
+		mem = node * slurm.MB(nodes)
 	}
 	gres := newGresCount()
 	for _, g := range n.GresPerNode {
@@ -67,7 +72,7 @@ func (v *View) Requested(j *Job) slurm.TRES {
 	if j.Spec.MemPerGPU > 0 {
 		mem = j.Spec.MemPerGPU * slurm.MB(gres.count["gpu"])
 	}
-	return v.tres(j.Partition, n.CPUs, mem, nodes, gres, n.Licenses)
+	return v.tres(j.Partition, cpus, mem, nodes, gres, n.Licenses)
 }
 
 // tres puts the amounts together; what there is nothing of is left out.
