@@ -112,7 +112,7 @@ func NodeGresToProto(g *sched.NodeGres) *rinkpb.NodeGres {
 	for _, s := range g.Sick {
 		p.Sick = append(p.Sick, &rinkpb.SickDevice{Number: Int32(s.Number), Why: s.Why, Cut: s.Cut})
 	}
-	p.Made = Int32(g.Made)
+	p.Made, p.Lacks = Int32(g.Made), g.Lacks
 	return p
 }
 
@@ -146,7 +146,7 @@ func NodeGresFromProto(p *rinkpb.NodeGres) (sched.NodeGres, error) {
 	for _, s := range p.GetSick() {
 		g.Sick = append(g.Sick, sched.SickDevice{Number: int(s.GetNumber()), Why: s.GetWhy(), Cut: s.GetCut()})
 	}
-	g.Made = int(p.GetMade())
+	g.Made, g.Lacks = int(p.GetMade()), max(p.GetLacks(), 0)
 	return g, nil
 }
 

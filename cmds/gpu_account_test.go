@@ -54,6 +54,20 @@ func TestGPUsAccounted(t *testing.T) {
 		!strings.Contains(got, "gres/gpumem=3,gres/gpuutil=0") || !strings.Contains(got, "gres/gpumem=2,gres/gpuutil=2") {
 		t.Errorf("sstat of where that was: %s", got)
 	}
+	metrics := c.must("rink-metrics", "--name", "g1")
+	for _, want := range []string{
+		`rink_job_gpu_busy_ratio{account="root",gpu="2",job="` + parts + `",node="g1",partition="debug",user="root"} 0.2`,
+		`rink_job_gpu_memory_used_bytes{account="root",gpu="1",job="` + id + `",node="g1",partition="debug",user="root"} 2.147483648e+09`,
+		`rink_herd_gpus{node="g1",partition="debug"} 3`,
+		`rink_herd_gpus_busy{node="g1",partition="debug"} 1.6`,
+		`rink_herd_gpu_memory_used_bytes{node="g1",partition="debug"} 6.442450944e+09`,
+		`rink_herd_gpu_energy_joules_total{node="g1",partition="debug"} 300`,
+		`rink_gpu_energy_joules_total{gpu="3",name="NVIDIA A100-SXM4-80GB",node="g1",uuid="GPU-3"} 101`,
+	} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("no %s in\n%s", want, metrics)
+		}
+	}
 	c.must("scancel", id+".0", parts)
 	c.drain(time.Minute)
 	all := map[string]string{}

@@ -1,6 +1,7 @@
 package cmds_test
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -75,8 +76,11 @@ type gpuCluster struct {
 type gpuSetup struct {
 	describe   func(node int) string // the GPUs of a node, from 1
 	gres       string                // what slurm.conf says of each node
+	gresConf   string                // "": found through NVML
+	exact      bool                  // the nodes are held to what is configured
 	conf, herd string                // more lines, and more of the partition's
 	env        []string              // more of the agents' environment
+	up         string                // what sinfo says of the nodes once they are there; "": both are idle
 }
 
 func startGPUs(t *testing.T, setup gpuSetup) *gpuCluster {
@@ -121,21 +125,24 @@ SlurmctldPort=%d
 StateSaveLocation=%[3]s/ctld
 SlurmdSpoolDir=%[3]s/%%n
 CommandSocket=%[3]s/%%d.sock
-SlurmdParameters=config_overrides
-ReturnToService=2
+%[4]sReturnToService=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 DefMemPerCPU=10
 KillWait=2
 SliceNamespaces=pid,mount,ipc
 GresTypes=gpu,shard,mps
-`, host, ports[0], c.dir)
+`, host, ports[0], c.dir, map[bool]string{false: "SlurmdParameters=config_overrides\n"}[setup.exact])
+	size := "CPUs=16 RealMemory=8000"
+	if setup.exact {
+		size = "CPUs=1 RealMemory=100"
+	}
 	for i := range 2 {
-		conf += fmt.Sprintf("NodeName=g%d NodeHostname=%s NodeAddr=127.0.0.1 Port=%d CPUs=16 RealMemory=8000 Gres=%s\n", i+1, host, ports[i+1], setup.gres)
+		conf += fmt.Sprintf("NodeName=g%d NodeHostname=%s NodeAddr=127.0.0.1 Port=%d %s Gres=%s\n", i+1, host, ports[i+1], size, setup.gres)
 	}
 	conf += setup.conf + "PartitionName=debug Nodes=ALL Default=YES State=UP " + setup.herd + "\n"
 	c.conf = write("slurm.conf", conf)
-	write("gres.conf", "AutoDetect=nvml\n")
+	write("gres.conf", cmp.Or(setup.gresConf, "AutoDetect=nvml\n"))
 	write("cgroup.conf", "ConstrainDevices=yes\n")
 	script := write("devices.sh", gpuDevices)
 	for i := range c.desc {
@@ -186,7 +193,7 @@ GresTypes=gpu,shard,mps
 	for i := range c.desc {
 		c.start(i)
 	}
-	c.wait("sinfo", "idle 2", "-h", "-o", "%t %D")
+	c.wait("sinfo", cmp.Or(setup.up, "idle 2"), "-h", "-o", "%t %D")
 	return c
 }
 

@@ -277,7 +277,7 @@ func fitFor(n *sched.Node, found state.RegisterNode) (bool, string) {
 	case found.CPUs < n.CPUs:
 		return false, fmt.Sprintf("Low CPUs (%d < %d)", found.CPUs, n.CPUs)
 	case found.Memory < n.Memory:
-		return false, fmt.Sprintf("Low RealMemory (%d < %d)", found.Memory, n.Memory)
+		return false, fmt.Sprintf("Low RealMemory (reported:%d < 100.00%% of configured:%d)", found.Memory, n.Memory)
 	case found.TmpDisk < n.TmpDisk:
 		return false, fmt.Sprintf("Low TmpDisk (%d < %d)", found.TmpDisk, n.TmpDisk)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,6 +35,7 @@ type meter struct {
 	drawn  map[string]int64
 	slices map[string]*metered
 	kept   map[string]meteredSoFar // of slices that an agent before this one metered
+	herds  map[string]herdGPUs     // since this agent came up
 }
 
 // gpuTells is what a meter asks of the GPUs. of tells the slice of a process and its
@@ -47,6 +49,7 @@ type gpuTells struct {
 // metered is what one slice holds, and what it has used so far.
 type metered struct {
 	job     jobKey
+	herd    string
 	batch   bool
 	devices []heldGPU
 	ranks   []int32 // of its tasks
@@ -54,6 +57,12 @@ type metered struct {
 	begun   time.Time
 	rates   map[int]float64 // how busy it had each GPU at the last reading, by the driver's number
 	meteredSoFar
+}
+
+// herdGPUs is what the jobs of a herd have used of the GPUs.
+type herdGPUs struct {
+	busy   time.Duration
+	joules float64
 }
 
 // heldGPU is a GPU a slice holds, by the driver's number: the whole of it, or a part.
@@ -87,7 +96,7 @@ const (
 const meterBlind = 500 * time.Millisecond
 
 func newMeter(tells gpuTells, cpus int, record string) *meter {
-	m := &meter{tells: tells, joules: packageEnergy, cpus: max(1, cpus), record: record, slices: map[string]*metered{}, sooner: make(chan struct{}, 1)}
+	m := &meter{tells: tells, joules: packageEnergy, cpus: max(1, cpus), record: record, slices: map[string]*metered{}, herds: map[string]herdGPUs{}, sooner: make(chan struct{}, 1)}
 	if text, err := os.ReadFile(record); err == nil && json.Unmarshal(text, &m.kept) != nil {
 		m.kept = nil // what was used so far is then not known
 	}
@@ -191,7 +200,7 @@ func (m *meter) start(id string, s *metered) {
 // metered begins to meter the slice of a step, or of a batch script when step is
 // nil.
 func (a *Agent) metered(j *job, id string, step *rinkpb.LaunchStep) {
-	s := &metered{job: j.key, batch: step == nil, cpus: int(j.here.GetCpus())}
+	s := &metered{job: j.key, herd: j.here.GetPartition(), batch: step == nil, cpus: int(j.here.GetCpus())}
 	list := heldByJob(j.here)
 	if step != nil {
 		list, s.cpus = heldByStep(step), int(step.Cpus)
@@ -369,6 +378,7 @@ func (m *meter) readGPUs(now time.Time, passed time.Duration, stepping map[jobKe
 		for id, o := range at { // a script stands back for the job's steps, unless it does something itself
 			if o.slice.batch && stepping[o.slice.job] && o.processes == 0 {
 				delete(at, id)
+				delete(o.slice.rates, i)
 			}
 		}
 		energy := 0.0
@@ -402,6 +412,10 @@ func (m *meter) readGPUs(now time.Time, passed time.Duration, stepping map[jobKe
 			s.rates[i] = rate
 			s.Busy += time.Duration(rate * float64(passed))
 			s.Energy += energy * part
+			h := m.herds[s.herd]
+			h.busy += time.Duration(rate * float64(passed))
+			h.joules += energy * part
+			m.herds[s.herd] = h
 			util[s] += rate
 			if o.whole && len(at) == 1 && !uses[i].Lists {
 				o.memory = uses[i].Memory
@@ -434,6 +448,23 @@ func (m *meter) readGPUs(now time.Time, passed time.Duration, stepping map[jobKe
 		}
 	}
 	m.last = uses
+}
+
+// told is how busy each job had each GPU, by the driver's number, when it was last
+// looked, and what each herd has used.
+func (m *meter) told() (jobs map[jobKey]map[int]float64, herds map[string]herdGPUs) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	jobs = map[jobKey]map[int]float64{}
+	for _, s := range m.slices {
+		for i, rate := range s.rates {
+			if jobs[s.job] == nil {
+				jobs[s.job] = map[int]float64{}
+			}
+			jobs[s.job][i] += rate
+		}
+	}
+	return jobs, maps.Clone(m.herds)
 }
 
 // sliceOfProcess tells by a process's cgroup which slice it is of, and by what it was

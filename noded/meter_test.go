@@ -20,7 +20,7 @@ func TestMeterSharesOutWhatIsTold(t *testing.T) {
 		m := &meter{
 			tells:  gpuTells{uses: func() ([]probe.Use, error) { return append([]probe.Use(nil), uses...), nil }},
 			joules: func() (map[string]int64, bool) { return map[string]int64{"intel-rapl:0": drawn["intel-rapl:0"]}, true },
-			cpus:   8, slices: map[string]*metered{}, sooner: make(chan struct{}, 1),
+			cpus:   8, slices: map[string]*metered{}, herds: map[string]herdGPUs{}, sooner: make(chan struct{}, 1),
 		}
 		m.begin()
 		job := jobKey{1, 0}

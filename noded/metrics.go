@@ -1,6 +1,7 @@
 package noded
 
 import (
+	"math"
 	"strconv"
 
 	"google.golang.org/grpc"
@@ -76,16 +77,32 @@ func (a *Agent) metrics() ([]byte, error) {
 		a.log.Warn("cannot see who holds the memory of GPUs", "error", err)
 	}
 	memory := memoryByJob(procs)
+	rates, used := a.meter.told()
+	type sum struct{ gpus, busy, memory float64 }
+	herds := map[string]sum{}
+	for herd := range used {
+		herds[herd] = sum{}
+	}
 	for _, j := range jobs {
-		for _, i := range a.gear.indexes(heldByJob(j.here)) {
+		for _, d := range a.gear.heldGPUs(heldByJob(j.here)) {
+			i := d.at
 			labels := []string{"node", node, "gpu", strconv.Itoa(i), "job", strconv.Itoa(int(j.key.job)), "user", j.here.User,
 				"account", j.here.Account, "partition", j.here.Partition}
+			rate, held := rates[j.key][i], float64(memory[j.key][i])
 			w.Gauge("rink_job_gpu", "1 for each GPU a job has, whole or in parts", 1, labels...)
-			w.Gauge("rink_job_gpu_memory_used_bytes", "memory of a GPU that a job's processes hold", float64(memory[j.key][i]), labels...)
-			if i < len(uses) {
-				w.Gauge("rink_job_gpu_busy_ratio", "how busy a job's GPU is, with whoever shares it", uses[i].Busy, labels...)
-			}
+			w.Gauge("rink_job_gpu_memory_used_bytes", "memory of a GPU that a job's processes hold", held, labels...)
+			w.Gauge("rink_job_gpu_busy_ratio", "part of a GPU that a job used when it was last looked", rate, labels...)
+			h := herds[j.here.Partition]
+			herds[j.here.Partition] = sum{h.gpus + 1, h.busy + rate, h.memory + held}
 		}
+	}
+	for herd, h := range herds {
+		labels := []string{"node", node, "partition", herd}
+		w.Gauge("rink_herd_gpus", "GPUs that the jobs of a herd have, whole or in parts", h.gpus, labels...)
+		w.Gauge("rink_herd_gpu_memory_used_bytes", "memory of GPUs that the jobs of a herd hold", h.memory, labels...)
+		w.Gauge("rink_herd_gpus_busy", "how many GPUs' worth the jobs of a herd used when it was last looked", math.Round(1e3*h.busy)/1e3, labels...)
+		w.Counter("rink_herd_gpu_busy_seconds_total", "time that the jobs of a herd have used GPUs since the agent came up", used[herd].busy.Seconds(), labels...)
+		w.Counter("rink_herd_gpu_energy_joules_total", "what GPUs have drawn for the jobs of a herd since the agent came up", used[herd].joules, labels...)
 	}
 	return w.Text()
 }

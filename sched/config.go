@@ -136,10 +136,15 @@ func devicesOf(g slurm.NodeGres, lines []slurm.GresLine) ([]NodeGres, error) {
 		cores[at] = cores[at].Union(l.Cores)
 	}
 	if len(out) == 0 {
-		return []NodeGres{{Name: g.Name, Type: g.Type, Count: g.Count}}, nil
+		one := NodeGres{Name: g.Name, Type: g.Type, Count: g.Count}
+		if slices.ContainsFunc(lines, func(l slurm.GresLine) bool { return l.Name == g.Name }) {
+			one.Lacks = g.Count // it names others alone
+		}
+		return []NodeGres{one}, nil
 	}
 	if left > 0 {
-		return nil, fmt.Errorf("Gres=%s, and gres.conf has only %d of it", g.GresItem, g.Count-left)
+		one := &out[len(out)-1]
+		one.Count, one.Lacks, one.Files = one.Count+left, left, nil
 	}
 	for i := range out {
 		if !cores[i].IsEmpty() {

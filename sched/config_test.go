@@ -166,9 +166,22 @@ func TestDevicesOfNodes(t *testing.T) {
 			}
 		})
 	}
-	_, _, err := configOf(t, testConf+"NodeName=n1 CPUs=4 Gres=gpu:4\n", "Name=gpu File=/dev/g[0-1]\n")
-	if err == nil || !strings.Contains(err.Error(), "cannot use node n1: Gres=gpu:4, and gres.conf has only 2 of it") {
-		t.Errorf("of too few devices: %v", err)
+	for _, c := range []struct{ name, have, gres, want string }{
+		{"Fewer", "gpu:4", "Name=gpu File=/dev/g[0-1]\n", "gres/gpu count reported lower than configured (2 < 4)"},
+		{"OtherTypes", "gpu:a100:4", "Name=gpu Type=h100 File=/dev/g[0-3]\n", "gres/gpu count reported lower than configured (0 < 4)"},
+		{"OneOfTwoTypes", "gpu:a100:2,gpu:h100:2", "Name=gpu Type=h100 File=/dev/g[0-3]\n", "gres/gpu count reported lower than configured (2 < 4)"},
+		{"More", "gpu:2", "Name=gpu File=/dev/g[0-3]\n", ""},
+		{"NotInGresConf", "gpu:2", "Name=net Count=1\n", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, nodes, err := configOf(t, testConf+"NodeName=n1 CPUs=4 Gres="+c.have+"\n", c.gres)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := nodes[0].DeviceShortage(nil); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
 	}
 }
 

@@ -101,24 +101,31 @@ func (g *NodeGres) number() {
 	g.Numbers = nil
 }
 
-// DeviceShortage says, in Slurm's words, of which generic resource a node whose
-// devices are to be detected has fewer than configured; "" when of none.
+// DeviceShortage says, in Slurm's words, of which generic resource a node has fewer
+// than configured: of GPUs those that gres.conf names, or that were found where they
+// are to be detected; "" when of none.
 func (n *Node) DeviceShortage(found []NodeGres) string {
-	if n.AutoDetect == "" || n.AutoDetect == "off" {
-		return ""
-	}
+	type sum struct{ have, want int64 }
+	sums, order := map[string]sum{}, []string(nil)
 	for _, g := range n.WithFound(found) {
-		if g.Name != "gpu" || len(g.Files) > 0 {
-			continue
-		}
-		have := int64(0)
-		for i := range found {
-			if found[i].Name == g.Name && gpu.IsType(g.Type, found[i].Type) {
-				have += found[i].Count
+		have := g.Count - g.Lacks
+		if n.AutoDetect != "" && n.AutoDetect != "off" && g.Name == "gpu" && len(g.Files) == 0 {
+			have = 0
+			for i := range found {
+				if found[i].Name == g.Name && gpu.IsType(g.Type, found[i].Type) {
+					have += found[i].Count
+				}
 			}
 		}
-		if have < g.Count {
-			return fmt.Sprintf("gres/%s count reported lower than configured (%d < %d)", g.Name, have, g.Count)
+		s, ok := sums[g.Name]
+		if !ok {
+			order = append(order, g.Name)
+		}
+		sums[g.Name] = sum{s.have + min(have, g.Count), s.want + g.Count}
+	}
+	for _, name := range order {
+		if s := sums[name]; s.have < s.want {
+			return fmt.Sprintf("gres/%s count reported lower than configured (%d < %d)", name, s.have, s.want)
 		}
 	}
 	return ""

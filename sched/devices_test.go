@@ -50,6 +50,7 @@ func TestDeviceShortage(t *testing.T) {
 	}{
 		{"OK", "nvml", NodeGres{Name: "gpu", Type: "a100", Count: 4}, ""},
 		{"Fewer", "nvml", NodeGres{Name: "gpu", Type: "a100", Count: 5}, "gres/gpu count reported lower than configured (4 < 5)"},
+		{"LeftOut", "", NodeGres{Name: "fpga", Count: 4, Lacks: 1}, "gres/fpga count reported lower than configured (3 < 4)"},
 		{"NotDetected", "", NodeGres{Name: "gpu", Type: "a100", Count: 5}, ""},
 		{"NamedByFile", "nvml", NodeGres{Name: "gpu", Count: 1, Files: []string{"/dev/x"}}, ""},
 		{"NoGPU", "nvml", NodeGres{Name: "net", Count: 9}, ""},

@@ -81,6 +81,9 @@ type NodeGres struct {
 	// Sick are the devices that are not to be used, in order.
 	Sick []SickDevice
 	Made int // the last so many devices are instances made on demand
+	// Lacks is how many gres.conf leaves out where it names some of the kind: a node
+	// has them in name only.
+	Lacks int64
 }
 
 // SickDevice is a device that its driver does not vouch for, and why.

@@ -3610,6 +3610,7 @@ type NodeGres struct {
 	Sick          []*SickDevice          `protobuf:"bytes,13,rep,name=sick,proto3" json:"sick,omitempty"`
 	Found         bool                   `protobuf:"varint,14,opt,name=found,proto3" json:"found,omitempty"`
 	Made          int32                  `protobuf:"varint,15,opt,name=made,proto3" json:"made,omitempty"`
+	Lacks         int64                  `protobuf:"varint,16,opt,name=lacks,proto3" json:"lacks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3717,6 +3718,13 @@ func (x *NodeGres) GetFound() bool {
 func (x *NodeGres) GetMade() int32 {
 	if x != nil {
 		return x.Made
+	}
+	return 0
+}
+
+func (x *NodeGres) GetLacks() int64 {
+	if x != nil {
+		return x.Lacks
 	}
 	return 0
 }
@@ -6784,7 +6792,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\vsubmit_line\x18\x0e \x01(\tR\n" +
 	"submitLine\x12&\n" +
 	"\x05usage\x18\x0f \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x1b\n" +
-	"\tkilled_by\x18\x1e \x01(\rR\bkilledBy\"\xa5\x02\n" +
+	"\tkilled_by\x18\x1e \x01(\rR\bkilledBy\"\xbb\x02\n" +
 	"\bNodeGres\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
@@ -6797,7 +6805,8 @@ const file_nouns_proto_rawDesc = "" +
 	"\anumbers\x18\f \x03(\x05R\anumbers\x12)\n" +
 	"\x04sick\x18\r \x03(\v2\x15.runink.v1.SickDeviceR\x04sick\x12\x14\n" +
 	"\x05found\x18\x0e \x01(\bR\x05found\x12\x12\n" +
-	"\x04made\x18\x0f \x01(\x05R\x04made\"H\n" +
+	"\x04made\x18\x0f \x01(\x05R\x04made\x12\x14\n" +
+	"\x05lacks\x18\x10 \x01(\x03R\x05lacks\"H\n" +
 	"\n" +
 	"SickDevice\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x10\n" +
