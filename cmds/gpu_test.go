@@ -230,7 +230,7 @@ done; echo "$s"; `
 // TestGPUs runs jobs on two agents that find eight GPUs each through NVML's binary
 // interface: they see and can open exactly what they were given.
 func TestGPUs(t *testing.T) {
-	c := startGPUs(t, gpuSetup{describe: func(int) string { return gpuDescription() }, gres: "gpu:a100:6,gpu:1g.10gb:4,shard:48"})
+	c := startGPUs(t, gpuSetup{describe: func(int) string { return gpuDescription() }, gres: "gpu:a100:6,gpu:1g.10gb:4,shard:48", conf: "GPUQuietTime=2\n"})
 	run := func(args ...string) string {
 		t.Helper()
 		return c.must("srun", args...)
@@ -363,6 +363,25 @@ func TestGPUs(t *testing.T) {
 		}
 		probetest.Describe(t, c.desc[0], text+"xid 4 79\nxid 5 48\n")
 		c.wait("scontrol", "Reason=gres/gpu: 4 of 10 in service, 50% wanted", "show", "node", "g1")
+		if got := c.must("sinfo", "-h", "-n", "g1", "-o", "%t %E"); got != "drain gres/gpu: 4 of 10 in service, 50% wanted" {
+			t.Errorf("the node: %q", got)
+		}
+		// All are well again, and nothing is heard of them for a while.
+		probetest.Describe(t, c.desc[0], gpuDescription())
+		c.wait("scontrol", "GresDrain=N/A", "show", "node", "-d", "g1")
+		c.wait("sinfo", "idle none", "-h", "-n", "g1", "-o", "%t %E")
+		if got := run("-w", "g1", "--gres=gpu:a100:6", "sh", "-c", sees); strings.TrimSpace(got) != "nvidia0 nvidia1 nvidia2 nvidia3 nvidia4 nvidia5" {
+			t.Errorf("all six again: %q", got)
+		}
+		// A node that a person drained stays drained.
+		c.must("scontrol", "update", "nodename=g1", "state=drain", "reason=mine")
+		probetest.Describe(t, c.desc[0], text)
+		c.wait("scontrol", "GresDrain=gpu:a100:4(IDX:0-3)", "show", "node", "-d", "g1")
+		probetest.Describe(t, c.desc[0], gpuDescription())
+		c.wait("scontrol", "GresDrain=N/A", "show", "node", "-d", "g1")
+		if got := c.must("sinfo", "-h", "-n", "g1", "-o", "%t %E"); got != "drain mine" {
+			t.Errorf("the node that a person drained: %q", got)
+		}
 	})
 }
 

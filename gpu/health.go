@@ -33,10 +33,6 @@ func Grave(xid uint64) (string, bool) {
 	return what, ok
 }
 
-// Quiet is how long a GPU must show nothing before it is relied upon again after
-// an error.
-const Quiet = time.Minute
-
 // Health is what is thought of one GPU: signs and errors go in, a reason comes out
 // for as long as it should not be used. The zero value is a healthy one.
 type Health struct {
@@ -53,8 +49,8 @@ func (h *Health) Error(xid uint64, at time.Time) {
 }
 
 // See notes what the driver tells now. Errors are forgotten when it has told
-// nothing bad for the time of Quiet since.
-func (h *Health) See(s Signs, at time.Time) {
+// nothing bad for so long since.
+func (h *Health) See(s Signs, at time.Time, quiet time.Duration) {
 	h.signs = s
 	if h.xid == 0 {
 		return
@@ -62,7 +58,7 @@ func (h *Health) See(s Signs, at time.Time) {
 	if s.why() != "" {
 		h.last = at
 	}
-	if at.Sub(h.last) >= Quiet {
+	if at.Sub(h.last) >= quiet {
 		h.xid = 0
 	}
 }

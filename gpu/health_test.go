@@ -13,7 +13,7 @@ func TestHealth(t *testing.T) {
 	step := func(after time.Duration, s Signs, want string) {
 		t.Helper()
 		at = at.Add(after)
-		h.See(s, at)
+		h.See(s, at, time.Minute)
 		if got := h.Why(); (want == "") != (got == "") || !strings.Contains(got, want) {
 			t.Fatalf("at %v: %q, want %q", at, got, want)
 		}
@@ -25,8 +25,8 @@ func TestHealth(t *testing.T) {
 	step(time.Second, Signs{Lost: true}, "XID 79: GPU has fallen off the bus; the driver has lost it")
 	step(10*time.Minute, Signs{Lost: true}, "lost")
 	step(time.Second, Signs{}, "XID 79") // it answers, but not for long
-	step(Quiet/2, Signs{}, "XID 79")
-	step(Quiet, Signs{}, "")
+	step(30*time.Second, Signs{}, "XID 79")
+	step(time.Minute, Signs{}, "")
 	step(time.Second, Signs{RemapFailed: true}, "row remapping has failed")
 	step(time.Second, Signs{Throttled: "thermal"}, "")
 }

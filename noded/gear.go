@@ -50,9 +50,10 @@ type gear struct {
 
 // gearConf is what the configuration says of this node's devices.
 type gearConf struct {
-	fence bool     // ConstrainDevices
-	files []string // of the units gres.conf names, those of one separated by commas
-	envs  []string // the variables that name GPUs
+	fence bool          // ConstrainDevices
+	files []string      // of the units gres.conf names, those of one separated by commas
+	envs  []string      // the variables that name GPUs
+	quiet time.Duration // GPUQuietTime
 }
 
 // findGear asks the machine about its GPUs. No driver is normal and said once.
@@ -127,7 +128,7 @@ func cpuText(list []int) string {
 }
 
 // configure takes what the configuration says of this node's devices.
-func (g *gear) configure(files []slurm.ConfFile) {
+func (g *gear) configure(files []slurm.ConfFile, common *slurm.Conf) {
 	read := func(name string) ([]byte, error) {
 		for _, f := range files {
 			if f.Name == name {
@@ -137,6 +138,9 @@ func (g *gear) configure(files []slurm.ConfFile) {
 		return nil, os.ErrNotExist
 	}
 	var c gearConf
+	if common != nil {
+		c.quiet = time.Duration(common.GPUQuietTime) * time.Second
+	}
 	if _, err := read("cgroup.conf"); err == nil {
 		// The leader refuses files that do not parse.
 		if conf, _, err := slurm.ParseCgroupConf("cgroup.conf", read); err == nil {
@@ -500,8 +504,11 @@ func (a *Agent) reportDevices(sick []*rinkpb.SickFile) {
 }
 
 // signsEvery is how often the health of GPUs is looked at when nothing is told of
-// them.
-const signsEvery = 10 * time.Second
+// them, and signsSick at least while one is out of service.
+const (
+	signsEvery = 10 * time.Second
+	signsSick  = time.Second
+)
 
 // watch follows the health of the devices until ctx ends, and has report told what
 // is out of service whenever that changes, and once to begin with.
@@ -528,17 +535,24 @@ func (g *gear) watch(ctx context.Context, report func([]*rinkpb.SickFile)) {
 			}
 		})
 	}
-	ticker := time.NewTicker(signsEvery)
-	defer ticker.Stop()
+	timer := time.NewTimer(signsEvery)
+	defer timer.Stop()
 	for {
-		if list, changed := g.look(time.Now()); changed {
+		list, changed := g.look(time.Now())
+		if changed {
 			report(list)
+		}
+		timer.Reset(signsEvery)
+		if len(list) > 0 {
+			g.mu.Lock()
+			timer.Reset(min(signsEvery, max(signsSick, g.conf.quiet/2)))
+			g.mu.Unlock()
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-now:
-		case <-ticker.C:
+		case <-timer.C:
 		}
 	}
 }
@@ -585,9 +599,9 @@ func (g *gear) look(at time.Time) ([]*rinkpb.SickFile, bool) {
 	var list []*rinkpb.SickFile
 	for i := range g.gpus {
 		if i < len(signs) {
-			g.health[i].See(signs[i], at)
+			g.health[i].See(signs[i], at, g.conf.quiet)
 		} else {
-			g.health[i].See(gpu.Signs{Lost: true}, at)
+			g.health[i].See(gpu.Signs{Lost: true}, at, g.conf.quiet)
 		}
 		if why := g.health[i].Why(); why != "" {
 			list = append(list, &rinkpb.SickFile{File: g.gpus[i].File(), Why: why})

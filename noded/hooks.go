@@ -263,7 +263,7 @@ func (a *Agent) newConfig(files []*rinkpb.ConfigFile) {
 		a.log.Error("the leader's configuration does not parse", "error", err)
 		return
 	}
-	a.gear.configure(list)
+	a.gear.configure(list, conf)
 	a.confine.configure(list, conf)
 	a.mu.Lock()
 	a.conf.Conf = conf

@@ -146,7 +146,7 @@ func Run(ctx context.Context, opt Options) error {
 	}
 	a.gear = findGear(a.log, a.conf.Node, a.conf.Spool)
 	defer a.gear.close()
-	a.gear.configure(a.conf.Files)
+	a.gear.configure(a.conf.Files, a.conf.Conf)
 	a.confine.find(a.log, a.conf.Node)
 	a.confine.configure(a.conf.Files, a.conf.Conf)
 	cpus, _, _, _ := cpuTopology()

@@ -107,6 +107,7 @@ type Conf struct {
 	HealthCheckProgram                         string
 	HealthCheckInterval, HealthCheckTimeout    Duration
 	GPUHealthyMin                              int      // percent of a node's GPUs
+	GPUQuietTime                               Duration // that a GPU must show nothing after an error before it is used again
 	GPUFreqDef                                 string   // clocks of the GPUs of steps that do not say; "": they are left as they are
 	MPSControl                                 string   // the program that jobs with shares of MPS have run; auto: NVIDIA's; none: no program
 	MIGIdleTime                                Duration // after which a GPU that was cut on demand is made whole

@@ -123,6 +123,7 @@ func ownKeys() []confKey {
 	return append(sliceConfKeys(), []confKey{
 		newer(textKey("CommandSocket", "", func(c *Conf) *string { return &c.CommandSocket })),
 		newer(countKey("GPUHealthyMin", "50", 0, 100, func(c *Conf) *int { return &c.GPUHealthyMin })),
+		newer(secondsKey("GPUQuietTime", "60", func(c *Conf) *Duration { return &c.GPUQuietTime })),
 		newer(textKey("MPSControl", "auto", func(c *Conf) *string { return &c.MPSControl })),
 		newer(secondsKey("MIGIdleTime", "30", func(c *Conf) *Duration { return &c.MIGIdleTime })),
 		newer(textKey("LogForward", "", func(c *Conf) *string { return &c.LogForward })),
