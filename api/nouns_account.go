@@ -183,6 +183,7 @@ func QOSFromProto(p *rinkpb.QOS) (*sched.QOS, error) {
 func AccountTablesToProto(t *sched.AccountTables) *rinkpb.AccountTables {
 	p := &rinkpb.AccountTables{
 		NextAssoc: uint32(t.NextAssoc), NextQos: t.NextQOS, NextWckey: t.NextWCKey, NextPlace: t.NextPlace, Version: t.Version,
+		NextResource: t.NextResource,
 	}
 	for _, v := range t.Accounts {
 		p.Accounts = append(p.Accounts, AccountToProto(v))
@@ -196,6 +197,10 @@ func AccountTablesToProto(t *sched.AccountTables) *rinkpb.AccountTables {
 	for _, v := range t.QOS {
 		p.Qos = append(p.Qos, QOSToProto(v))
 	}
+	for _, r := range t.Resources {
+		p.Resources = append(p.Resources, &rinkpb.Resource{Id: r.ID, Name: r.Name, Server: r.Server, Description: r.Description, ServerType: r.ServerType,
+			Count: r.Count, Allowed: r.Allowed, Percent: uint32(r.Percent)})
+	}
 	for _, k := range t.TRES {
 		p.Tres = append(p.Tres, &rinkpb.TRESKind{Id: k.ID, Type: k.Type, Name: k.Name})
 	}
@@ -207,6 +212,7 @@ func AccountTablesToProto(t *sched.AccountTables) *rinkpb.AccountTables {
 func AccountTablesFromProto(p *rinkpb.AccountTables) (*sched.AccountTables, error) {
 	t := &sched.AccountTables{
 		NextAssoc: sched.AssocID(p.GetNextAssoc()), NextQOS: p.GetNextQos(), NextWCKey: p.GetNextWckey(), NextPlace: p.GetNextPlace(), Version: p.GetVersion(),
+		NextResource: p.GetNextResource(),
 	}
 	for _, v := range p.GetAccounts() {
 		t.Accounts = append(t.Accounts, AccountFromProto(v))
@@ -232,6 +238,10 @@ func AccountTablesFromProto(p *rinkpb.AccountTables) (*sched.AccountTables, erro
 		}
 		t.QOS = append(t.QOS, q)
 	}
+	for _, r := range p.GetResources() {
+		t.Resources = append(t.Resources, &sched.Resource{ID: r.GetId(), Name: r.GetName(), Server: r.GetServer(), Description: r.GetDescription(),
+			ServerType: r.GetServerType(), Count: r.GetCount(), Allowed: r.GetAllowed(), Percent: int(r.GetPercent())})
+	}
 	for _, k := range p.GetTres() {
 		t.TRES = append(t.TRES, sched.TRESKind{ID: k.GetId(), Type: k.GetType(), Name: k.GetName()})
 	}
@@ -241,7 +251,7 @@ func AccountTablesFromProto(p *rinkpb.AccountTables) (*sched.AccountTables, erro
 // AccountsEditToProto converts a change of the accounts.
 func AccountsEditToProto(e *sched.AccountsEdit) *rinkpb.AccountsEdit {
 	p := &rinkpb.AccountsEdit{
-		Base: e.Base, Put: AccountTablesToProto(&e.Put), DropAccounts: e.DropAccounts, DropUsers: e.DropUsers, DropQos: e.DropQOS,
+		Base: e.Base, Put: AccountTablesToProto(&e.Put), DropAccounts: e.DropAccounts, DropUsers: e.DropUsers, DropQos: e.DropQOS, DropResources: e.DropResources,
 	}
 	for _, id := range e.DropAssocs {
 		p.DropAssocs = append(p.DropAssocs, uint32(id))
@@ -257,6 +267,9 @@ func AccountsEditFromProto(p *rinkpb.AccountsEdit) (*sched.AccountsEdit, error) 
 	}
 	e := &sched.AccountsEdit{
 		Base: p.GetBase(), Put: *put, DropAccounts: words(p.GetDropAccounts()), DropUsers: words(p.GetDropUsers()), DropQOS: words(p.GetDropQos()),
+	}
+	if len(p.GetDropResources()) > 0 {
+		e.DropResources = p.GetDropResources()
 	}
 	for _, id := range p.GetDropAssocs() {
 		e.DropAssocs = append(e.DropAssocs, sched.AssocID(id))

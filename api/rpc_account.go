@@ -35,7 +35,7 @@ func accountWhereToProto(w *sched.AccountWhere) *rinkpb.AccountWhere {
 	p := &rinkpb.AccountWhere{
 		Accounts: w.Accounts, Users: w.Users, Clusters: w.Clusters, Partitions: w.Partitions, Parents: w.Parents, Descriptions: w.Descriptions,
 		Organizations: w.Organizations, Qos: w.QOS, PreemptModes: w.PreemptModes, DefaultAccounts: w.DefaultAccounts, DefaultQos: w.DefaultQOS,
-		DefaultWckeys: w.DefaultWCKeys, Ids: w.IDs,
+		DefaultWckeys: w.DefaultWCKeys, Ids: w.IDs, Servers: w.Servers, ServerTypes: w.ServerTypes,
 	}
 	for _, l := range w.Admins {
 		p.Admins = append(p.Admins, uint32(l))
@@ -48,7 +48,7 @@ func accountWhereFromProto(p *rinkpb.AccountWhere) (sched.AccountWhere, error) {
 		Accounts: words(p.GetAccounts()), Users: words(p.GetUsers()), Clusters: words(p.GetClusters()), Partitions: words(p.GetPartitions()),
 		Parents: words(p.GetParents()), Descriptions: words(p.GetDescriptions()), Organizations: words(p.GetOrganizations()), QOS: words(p.GetQos()),
 		PreemptModes: words(p.GetPreemptModes()), DefaultAccounts: words(p.GetDefaultAccounts()), DefaultQOS: words(p.GetDefaultQos()),
-		DefaultWCKeys: words(p.GetDefaultWckeys()),
+		DefaultWCKeys: words(p.GetDefaultWckeys()), Servers: words(p.GetServers()), ServerTypes: words(p.GetServerTypes()),
 	}
 	if len(p.GetIds()) > 0 {
 		w.IDs = p.GetIds()
@@ -81,17 +81,25 @@ func rowsFromProto(list []*rinkpb.AssocRow) []sched.AssocRow {
 // AccountsOutcomeToProto converts what a change comes to, but for its notes,
 // which only the log wants.
 func AccountsOutcomeToProto(o *sched.AccountsOutcome) *rinkpb.AccountsOutcome {
-	return &rinkpb.AccountsOutcome{
+	p := &rinkpb.AccountsOutcome{
 		Accounts: o.Accounts, Users: o.Users, Qos: o.QOS, Assocs: rowsToProto(o.Assocs), Orphans: o.Orphans, Coordinators: rowsToProto(o.Coordinators),
 	}
+	for _, r := range o.Resources {
+		p.Resources = append(p.Resources, &rinkpb.ResourceRow{Resource: r.Resource, Cluster: r.Cluster, Percent: uint32(r.Percent), New: r.New})
+	}
+	return p
 }
 
 // AccountsOutcomeFromProto is AccountsOutcomeToProto undone.
 func AccountsOutcomeFromProto(p *rinkpb.AccountsOutcome) *sched.AccountsOutcome {
-	return &sched.AccountsOutcome{
+	o := &sched.AccountsOutcome{
 		Accounts: words(p.GetAccounts()), Users: words(p.GetUsers()), QOS: words(p.GetQos()), Assocs: rowsFromProto(p.GetAssocs()),
 		Orphans: words(p.GetOrphans()), Coordinators: rowsFromProto(p.GetCoordinators()),
 	}
+	for _, r := range p.GetResources() {
+		o.Resources = append(o.Resources, sched.ResourceRow{Resource: r.GetResource(), Cluster: r.GetCluster(), Percent: int(r.GetPercent()), New: r.GetNew()})
+	}
+	return o
 }
 
 // AccountTroubleToProto converts what a refusal is about; nil for refusals that

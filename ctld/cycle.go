@@ -143,7 +143,7 @@ func (l *loop) tell(events []state.Event) bool {
 		case state.HistoryImported:
 			l.live.AddPast(ev.Used, ev.At)
 			l.learnFrom(ev.Records)
-		case state.ConfigChanged:
+		case state.ConfigChanged, state.LicensesChanged:
 			return false
 		}
 	}

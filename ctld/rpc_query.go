@@ -280,12 +280,7 @@ func (c *controller) ListLicenses(ctx context.Context, _ *rinkpb.ListLicensesReq
 		all, used := t.Licenses(), t.LicensesUsed()
 		reserved := sched.ReservedLicenses(t.Reservations(), time.Now())
 		for _, l := range all.Items {
-			info := &rinkpb.LicenseInfo{Name: l.Name, Total: l.Count, Reserved: reserved.Get(l.FullName())}
-			for _, o := range used.Items {
-				if o.Name == l.Name {
-					info.Used += o.Count
-				}
-			}
+			info := &rinkpb.LicenseInfo{Name: l.FullName(), Total: l.Count, Used: used.Get(l.FullName()), Reserved: reserved.Get(l.FullName()), Remote: t.Config().Conf.Licenses.Get(l.FullName()) == 0}
 			reply.Licenses = append(reply.Licenses, info)
 		}
 	})

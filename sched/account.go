@@ -16,6 +16,8 @@ type Accounts struct {
 	Assocs map[AssocKey]*Assoc
 	ByID   map[AssocID]*Assoc
 	QOS    map[string]*QOS
+	// Resources are licences outside the cluster, by id.
+	Resources map[uint32]*Resource
 	// TRES are the kinds of resources that are counted, in the order of their ids.
 	TRES []TRESKind
 	// NextAssoc, NextQOS and NextWCKey are the ids the next new ones get, NextPlace
@@ -24,6 +26,8 @@ type Accounts struct {
 	NextQOS   uint32
 	NextWCKey uint32
 	NextPlace uint32
+	// NextResource is the id the next new resource gets; 0 when there never was one.
+	NextResource uint32
 	// Version is the log index of the last change; an edit says which it was made
 	// on.
 	Version uint64

@@ -14,7 +14,7 @@ import (
 // AccountAsk is a change of the accounts as sacctmgr asks for it.
 type AccountAsk struct {
 	Verb   string // "add", "modify" or "delete"
-	Entity string // "account", "user", "qos", "coordinator" or "cluster"
+	Entity string // "account", "user", "qos", "coordinator", "cluster" or "resource"
 	Names  []string
 	Where  AccountWhere
 	Set    []AccountWord
@@ -27,6 +27,7 @@ type AccountWhere struct {
 	Descriptions, Organizations, QOS, PreemptModes []string
 	DefaultAccounts, DefaultQOS, DefaultWCKeys     []string
 	Admins                                         []AdminLevel
+	Servers, ServerTypes                           []string
 	IDs                                            []uint32
 }
 
@@ -36,6 +37,7 @@ type AccountsOutcome struct {
 	Assocs               []AssocRow // added, changed or deleted
 	Orphans              []string   // users deleted because no association is left
 	Coordinators         []AssocRow // rows of a user and an account
+	Resources            []ResourceRow
 	Notes                []Transaction
 }
 
@@ -58,22 +60,24 @@ type TroubleKind uint8
 
 // The kinds of trouble.
 const (
-	TroubleNoAccount      TroubleKind = iota + 1 // there is no such account
-	TroubleNoParent                              // there is no such parent account
-	TroubleNoUser                                // there is no such user
-	TroubleNoCluster                             // there is no such cluster
-	TroubleNoQOS                                 // there is no such QOS
-	TroubleRoot                                  // the root account stays
-	TroubleDefaultAccount                        // it is the default account of users
-	TroubleNotIn                                 // users are not in what is to be their default account
-	TroubleDefaultQOS                            // it is the default QOS of associations
-	TroubleQOSAccess                             // associations may not use what is to be their default QOS
-	TroubleJobs                                  // jobs are charged to it
-	TroubleTaken                                 // the name is another's
-	TroubleNoConditions                          // everything would go
-	TroubleUnknown                               // a word that means nothing here
-	TroubleOwnAlone                              // people change their own default account and wckey, nobody else's
-	TroubleNothingAllowed                        // nothing of what is to be changed is theirs to change
+	TroubleNoAccount       TroubleKind = iota + 1 // there is no such account
+	TroubleNoParent                               // there is no such parent account
+	TroubleNoUser                                 // there is no such user
+	TroubleNoCluster                              // there is no such cluster
+	TroubleNoQOS                                  // there is no such QOS
+	TroubleRoot                                   // the root account stays
+	TroubleDefaultAccount                         // it is the default account of users
+	TroubleNotIn                                  // users are not in what is to be their default account
+	TroubleDefaultQOS                             // it is the default QOS of associations
+	TroubleQOSAccess                              // associations may not use what is to be their default QOS
+	TroubleJobs                                   // jobs are charged to it
+	TroubleTaken                                  // the name is another's
+	TroubleNoConditions                           // everything would go
+	TroubleUnknown                                // a word that means nothing here
+	TroubleOwnAlone                               // people change their own default account and wckey, nobody else's
+	TroubleNothingAllowed                         // nothing of what is to be changed is theirs to change
+	TroubleResourceNeeds                          // a new resource lacks a word; Name is that word and the resource, NUL between them
+	TroubleResourcePercent                        // clusters would have more than there is; Name is the resource and the part, NUL between them
 )
 
 func (e *AccountTrouble) Error() string {
@@ -91,20 +95,21 @@ func (e *AccountTrouble) Unwrap() error { return e.Code }
 // MayAsk.
 func (a *Accounts) Ask(ask AccountAsk, cluster string, now time.Time) (AccountsEdit, AccountsOutcome, error) {
 	p := &accountPlan{a: a, ask: ask, cluster: cluster, now: now,
-		accounts: map[string]*Account{}, users: map[string]*AccountUser{}, assocs: map[AssocID]*Assoc{}, qos: map[string]*QOS{},
+		accounts: map[string]*Account{}, users: map[string]*AccountUser{}, assocs: map[AssocID]*Assoc{}, qos: map[string]*QOS{}, resources: map[uint32]*Resource{},
 		byKey:     maps.Clone(a.Assocs),
-		nextAssoc: a.NextAssoc, nextQOS: a.NextQOS, nextWCKey: a.NextWCKey, nextPlace: a.NextPlace,
+		nextAssoc: a.NextAssoc, nextQOS: a.NextQOS, nextWCKey: a.NextWCKey, nextPlace: a.NextPlace, nextResource: max(a.NextResource, 1),
 	}
 	do := map[string]func() error{
 		"add account": p.addAccounts, "add user": p.addUsers, "add qos": p.addQOS, "add coordinator": p.addCoordinators,
 		"modify account": p.modifyAccounts, "modify user": p.modifyUsers, "modify qos": p.modifyQOS, "modify cluster": p.modifyCluster,
+		"add resource": p.addResources, "modify resource": p.modifyResources, "delete resource": p.deleteResources,
 		"delete account": p.deleteAccounts, "delete user": p.deleteUsers, "delete qos": p.deleteQOS, "delete coordinator": p.deleteCoordinators,
 	}[ask.Verb+" "+ask.Entity]
 	if do == nil {
 		return AccountsEdit{}, AccountsOutcome{}, fmt.Errorf("cannot %s a %s: %w", ask.Verb, ask.Entity, slurm.ErrnoNotSupported)
 	}
 	for _, c := range ask.Where.Clusters {
-		if ask.Verb == "add" && !strings.EqualFold(c, cluster) {
+		if (ask.Verb == "add" || ask.Entity == "resource") && !strings.EqualFold(c, cluster) {
 			return AccountsEdit{}, AccountsOutcome{}, &AccountTrouble{Code: slurm.ErrnoError, Kind: TroubleNoCluster, Name: c}
 		}
 	}
@@ -123,20 +128,32 @@ type accountPlan struct {
 	out     AccountsOutcome
 
 	// Rows as they will be; nil for those that go.
-	accounts map[string]*Account
-	users    map[string]*AccountUser
-	assocs   map[AssocID]*Assoc
-	qos      map[string]*QOS
-	byKey    map[AssocKey]*Assoc // all associations as they will be
+	accounts  map[string]*Account
+	users     map[string]*AccountUser
+	assocs    map[AssocID]*Assoc
+	qos       map[string]*QOS
+	resources map[uint32]*Resource
+	byKey     map[AssocKey]*Assoc // all associations as they will be
 
 	nextAssoc          AssocID
 	nextQOS, nextWCKey uint32
 	nextPlace          uint32
+	nextResource       uint32
 }
 
 // edit is the change as rows.
 func (p *accountPlan) edit() AccountsEdit {
 	e := AccountsEdit{Base: p.a.Version, Put: AccountTables{NextAssoc: p.nextAssoc, NextQOS: p.nextQOS, NextWCKey: p.nextWCKey, NextPlace: p.nextPlace}}
+	if len(p.resources) > 0 {
+		e.Put.NextResource = p.nextResource
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.resources)) {
+		if v := p.resources[id]; v != nil {
+			e.Put.Resources = append(e.Put.Resources, v)
+		} else {
+			e.DropResources = append(e.DropResources, id)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.accounts)) {
 		if v := p.accounts[name]; v != nil {
 			e.Put.Accounts = append(e.Put.Accounts, v)

@@ -15,7 +15,7 @@ func (a *Accounts) MayAsk(user string, level AdminLevel, ask AccountAsk, out Acc
 		return nil
 	}
 	denied := slurm.ErrnoAccessDenied
-	if ask.Entity == "qos" || ask.Entity == "cluster" {
+	if ask.Entity == "qos" || ask.Entity == "cluster" || ask.Entity == "resource" {
 		return denied
 	}
 	for _, w := range ask.Set {

@@ -52,23 +52,26 @@ func NewQOS(id uint32, name, description string) *QOS {
 // AccountTables is Accounts as lists, each in the order of its ids or names: as it
 // is stored and sent.
 type AccountTables struct {
-	Accounts []*Account
-	Users    []*AccountUser
-	Assocs   []*Assoc
-	QOS      []*QOS
-	TRES     []TRESKind
+	Accounts  []*Account
+	Users     []*AccountUser
+	Assocs    []*Assoc
+	QOS       []*QOS
+	TRES      []TRESKind
+	Resources []*Resource
 
-	NextAssoc AssocID
-	NextQOS   uint32
-	NextWCKey uint32
-	NextPlace uint32
-	Version   uint64
+	NextAssoc    AssocID
+	NextQOS      uint32
+	NextWCKey    uint32
+	NextPlace    uint32
+	NextResource uint32
+	Version      uint64
 }
 
 // Tables returns a as lists. What they point to is shared with a.
 func (a *Accounts) Tables() AccountTables {
 	t := AccountTables{
 		TRES: a.TRES, NextAssoc: a.NextAssoc, NextQOS: a.NextQOS, NextWCKey: a.NextWCKey, NextPlace: a.NextPlace, Version: a.Version,
+		NextResource: a.NextResource, Resources: a.ResourceList(),
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Accounts)) {
 		t.Accounts = append(t.Accounts, a.Accounts[name])
@@ -98,6 +101,7 @@ func AccountsShown(t AccountTables) *Accounts {
 		Assocs: make(map[AssocKey]*Assoc, len(t.Assocs)), ByID: make(map[AssocID]*Assoc, len(t.Assocs)),
 		QOS: make(map[string]*QOS, len(t.QOS)), TRES: t.TRES,
 		NextAssoc: t.NextAssoc, NextQOS: t.NextQOS, NextWCKey: t.NextWCKey, NextPlace: t.NextPlace, Version: t.Version,
+		NextResource: t.NextResource,
 	}
 	a.put(t)
 	return a
@@ -107,7 +111,7 @@ func AccountsShown(t AccountTables) *Accounts {
 func AccountsOf(t AccountTables) (*Accounts, error) {
 	a := AccountsShown(t)
 	switch {
-	case len(a.Accounts) != len(t.Accounts), len(a.Users) != len(t.Users), len(a.QOS) != len(t.QOS),
+	case len(a.Resources) != len(t.Resources), len(a.Accounts) != len(t.Accounts), len(a.Users) != len(t.Users), len(a.QOS) != len(t.QOS),
 		len(a.Assocs) != len(t.Assocs), len(a.ByID) != len(t.Assocs):
 		return nil, errors.New("cannot use the accounts: a name or number is there twice")
 	}
@@ -139,23 +143,30 @@ func (a *Accounts) put(t AccountTables) {
 		}
 		a.QOS[v.Name] = v
 	}
+	if len(t.Resources) > 0 && a.Resources == nil {
+		a.Resources = make(map[uint32]*Resource, len(t.Resources))
+	}
+	for _, v := range t.Resources {
+		a.Resources[v.ID] = v
+	}
 }
 
 // AccountsEdit is a change of Accounts: rows that take the place of those with the
 // same name or id, and rows that go. It was made on the version Base and holds
 // for no other.
 type AccountsEdit struct {
-	Base         uint64
-	Put          AccountTables // its TRES and Version are not used
-	DropAccounts []string
-	DropUsers    []string
-	DropAssocs   []AssocID
-	DropQOS      []string
+	Base          uint64
+	Put           AccountTables // its TRES and Version are not used
+	DropAccounts  []string
+	DropUsers     []string
+	DropAssocs    []AssocID
+	DropQOS       []string
+	DropResources []uint32
 }
 
 // IsZero reports whether the edit changes nothing.
 func (e *AccountsEdit) IsZero() bool {
-	return len(e.Put.Accounts)+len(e.Put.Users)+len(e.Put.Assocs)+len(e.Put.QOS)+
+	return len(e.Put.Accounts)+len(e.Put.Users)+len(e.Put.Assocs)+len(e.Put.QOS)+len(e.Put.Resources)+len(e.DropResources)+
 		len(e.DropAccounts)+len(e.DropUsers)+len(e.DropAssocs)+len(e.DropQOS) == 0
 }
 
@@ -173,6 +184,7 @@ func (a *Accounts) With(e AccountsEdit, version uint64) (*Accounts, error) {
 		Accounts: maps.Clone(a.Accounts), Users: maps.Clone(a.Users), Assocs: maps.Clone(a.Assocs), ByID: maps.Clone(a.ByID), QOS: maps.Clone(a.QOS),
 		TRES: a.TRES, NextAssoc: max(a.NextAssoc, e.Put.NextAssoc), NextQOS: max(a.NextQOS, e.Put.NextQOS),
 		NextWCKey: max(a.NextWCKey, e.Put.NextWCKey), NextPlace: max(a.NextPlace, e.Put.NextPlace), Version: version,
+		Resources: maps.Clone(a.Resources), NextResource: max(a.NextResource, e.Put.NextResource),
 	}
 	for _, id := range e.DropAssocs {
 		if v := next.ByID[id]; v != nil {
@@ -189,7 +201,10 @@ func (a *Accounts) With(e AccountsEdit, version uint64) (*Accounts, error) {
 	for _, name := range e.DropQOS {
 		delete(next.QOS, name)
 	}
-	for _, list := range [][]bool{nils(e.Put.Accounts), nils(e.Put.Users), nils(e.Put.Assocs), nils(e.Put.QOS)} {
+	for _, id := range e.DropResources {
+		delete(next.Resources, id)
+	}
+	for _, list := range [][]bool{nils(e.Put.Accounts), nils(e.Put.Users), nils(e.Put.Assocs), nils(e.Put.QOS), nils(e.Put.Resources)} {
 		if slices.Contains(list, true) {
 			return nil, errors.New("cannot use the accounts: an edit with an empty row")
 		}
@@ -203,11 +218,12 @@ func (a *Accounts) With(e AccountsEdit, version uint64) (*Accounts, error) {
 
 // Diff is the edit that makes next of a.
 func (a *Accounts) Diff(next *Accounts) AccountsEdit {
-	e := AccountsEdit{Base: a.Version, Put: AccountTables{NextAssoc: next.NextAssoc, NextQOS: next.NextQOS, NextWCKey: next.NextWCKey, NextPlace: next.NextPlace}}
+	e := AccountsEdit{Base: a.Version, Put: AccountTables{NextAssoc: next.NextAssoc, NextQOS: next.NextQOS, NextWCKey: next.NextWCKey, NextPlace: next.NextPlace, NextResource: next.NextResource}}
 	e.Put.Accounts, e.DropAccounts = diff(a.Accounts, next.Accounts)
 	e.Put.Users, e.DropUsers = diff(a.Users, next.Users)
 	e.Put.Assocs, e.DropAssocs = diff(a.ByID, next.ByID)
 	e.Put.QOS, e.DropQOS = diff(a.QOS, next.QOS)
+	e.Put.Resources, e.DropResources = diff(a.Resources, next.Resources)
 	return e
 }
 
@@ -303,6 +319,9 @@ func (a *Accounts) Check() error {
 				return wrong("QOS %q preempts %q, which is not there", name, p)
 			}
 		}
+	}
+	if err := a.checkResources(); err != nil {
+		return err
 	}
 	for i, k := range a.TRES {
 		if k.Type == "" || k.ID == 0 || i > 0 && k.ID <= a.TRES[i-1].ID {

@@ -3099,6 +3099,7 @@ type AccountsEdit struct {
 	DropUsers     []string               `protobuf:"bytes,4,rep,name=drop_users,json=dropUsers,proto3" json:"drop_users,omitempty"`
 	DropAssocs    []uint32               `protobuf:"varint,5,rep,packed,name=drop_assocs,json=dropAssocs,proto3" json:"drop_assocs,omitempty"`
 	DropQos       []string               `protobuf:"bytes,6,rep,name=drop_qos,json=dropQos,proto3" json:"drop_qos,omitempty"`
+	DropResources []uint32               `protobuf:"varint,7,rep,packed,name=drop_resources,json=dropResources,proto3" json:"drop_resources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3171,6 +3172,13 @@ func (x *AccountsEdit) GetDropAssocs() []uint32 {
 func (x *AccountsEdit) GetDropQos() []string {
 	if x != nil {
 		return x.DropQos
+	}
+	return nil
+}
+
+func (x *AccountsEdit) GetDropResources() []uint32 {
+	if x != nil {
+		return x.DropResources
 	}
 	return nil
 }
@@ -5589,7 +5597,7 @@ const file_log_proto_rawDesc = "" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
-	"\aexpires\x18\x04 \x01(\x03R\aexpires\"\xce\x01\n" +
+	"\aexpires\x18\x04 \x01(\x03R\aexpires\"\xf5\x01\n" +
 	"\fAccountsEdit\x12\x12\n" +
 	"\x04base\x18\x01 \x01(\x04R\x04base\x12*\n" +
 	"\x03put\x18\x02 \x01(\v2\x18.runink.v1.AccountTablesR\x03put\x12#\n" +
@@ -5598,7 +5606,8 @@ const file_log_proto_rawDesc = "" +
 	"drop_users\x18\x04 \x03(\tR\tdropUsers\x12\x1f\n" +
 	"\vdrop_assocs\x18\x05 \x03(\rR\n" +
 	"dropAssocs\x12\x19\n" +
-	"\bdrop_qos\x18\x06 \x03(\tR\adropQos\"i\n" +
+	"\bdrop_qos\x18\x06 \x03(\tR\adropQos\x12%\n" +
+	"\x0edrop_resources\x18\a \x03(\rR\rdropResources\"i\n" +
 	"\fEditAccounts\x12+\n" +
 	"\x04edit\x18\x01 \x01(\v2\x17.runink.v1.AccountsEditR\x04edit\x12,\n" +
 	"\x05notes\x18\x02 \x03(\v2\x16.runink.v1.TransactionR\x05notes\"\x9d\x01\n" +

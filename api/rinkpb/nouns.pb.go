@@ -5248,6 +5248,8 @@ type AccountTables struct {
 	NextWckey     uint32                 `protobuf:"varint,8,opt,name=next_wckey,json=nextWckey,proto3" json:"next_wckey,omitempty"`
 	NextPlace     uint32                 `protobuf:"varint,9,opt,name=next_place,json=nextPlace,proto3" json:"next_place,omitempty"`
 	Version       uint64                 `protobuf:"varint,10,opt,name=version,proto3" json:"version,omitempty"`
+	Resources     []*Resource            `protobuf:"bytes,11,rep,name=resources,proto3" json:"resources,omitempty"`
+	NextResource  uint32                 `protobuf:"varint,12,opt,name=next_resource,json=nextResource,proto3" json:"next_resource,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5352,6 +5354,121 @@ func (x *AccountTables) GetVersion() uint64 {
 	return 0
 }
 
+func (x *AccountTables) GetResources() []*Resource {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+func (x *AccountTables) GetNextResource() uint32 {
+	if x != nil {
+		return x.NextResource
+	}
+	return 0
+}
+
+// Resource is licences outside the cluster, and what it may use of them.
+type Resource struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Server        string                 `protobuf:"bytes,3,opt,name=server,proto3" json:"server,omitempty"`
+	Description   string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
+	ServerType    string                 `protobuf:"bytes,5,opt,name=server_type,json=serverType,proto3" json:"server_type,omitempty"`
+	Count         int64                  `protobuf:"varint,6,opt,name=count,proto3" json:"count,omitempty"`
+	Allowed       bool                   `protobuf:"varint,7,opt,name=allowed,proto3" json:"allowed,omitempty"`
+	Percent       uint32                 `protobuf:"varint,8,opt,name=percent,proto3" json:"percent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Resource) Reset() {
+	*x = Resource{}
+	mi := &file_nouns_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Resource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Resource) ProtoMessage() {}
+
+func (x *Resource) ProtoReflect() protoreflect.Message {
+	mi := &file_nouns_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Resource.ProtoReflect.Descriptor instead.
+func (*Resource) Descriptor() ([]byte, []int) {
+	return file_nouns_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Resource) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Resource) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Resource) GetServer() string {
+	if x != nil {
+		return x.Server
+	}
+	return ""
+}
+
+func (x *Resource) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Resource) GetServerType() string {
+	if x != nil {
+		return x.ServerType
+	}
+	return ""
+}
+
+func (x *Resource) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Resource) GetAllowed() bool {
+	if x != nil {
+		return x.Allowed
+	}
+	return false
+}
+
+func (x *Resource) GetPercent() uint32 {
+	if x != nil {
+		return x.Percent
+	}
+	return 0
+}
+
 type Account struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -5365,7 +5482,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_nouns_proto_msgTypes[32]
+	mi := &file_nouns_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5377,7 +5494,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[32]
+	mi := &file_nouns_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5390,7 +5507,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{32}
+	return file_nouns_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Account) GetName() string {
@@ -5441,7 +5558,7 @@ type AccountUser struct {
 
 func (x *AccountUser) Reset() {
 	*x = AccountUser{}
-	mi := &file_nouns_proto_msgTypes[33]
+	mi := &file_nouns_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5453,7 +5570,7 @@ func (x *AccountUser) String() string {
 func (*AccountUser) ProtoMessage() {}
 
 func (x *AccountUser) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[33]
+	mi := &file_nouns_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5466,7 +5583,7 @@ func (x *AccountUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountUser.ProtoReflect.Descriptor instead.
 func (*AccountUser) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{33}
+	return file_nouns_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AccountUser) GetName() string {
@@ -5514,7 +5631,7 @@ type WCKey struct {
 
 func (x *WCKey) Reset() {
 	*x = WCKey{}
-	mi := &file_nouns_proto_msgTypes[34]
+	mi := &file_nouns_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5526,7 +5643,7 @@ func (x *WCKey) String() string {
 func (*WCKey) ProtoMessage() {}
 
 func (x *WCKey) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[34]
+	mi := &file_nouns_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5539,7 +5656,7 @@ func (x *WCKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WCKey.ProtoReflect.Descriptor instead.
 func (*WCKey) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{34}
+	return file_nouns_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WCKey) GetId() uint32 {
@@ -5580,7 +5697,7 @@ type Assoc struct {
 
 func (x *Assoc) Reset() {
 	*x = Assoc{}
-	mi := &file_nouns_proto_msgTypes[35]
+	mi := &file_nouns_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5592,7 +5709,7 @@ func (x *Assoc) String() string {
 func (*Assoc) ProtoMessage() {}
 
 func (x *Assoc) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[35]
+	mi := &file_nouns_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5605,7 +5722,7 @@ func (x *Assoc) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assoc.ProtoReflect.Descriptor instead.
 func (*Assoc) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{35}
+	return file_nouns_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Assoc) GetId() uint32 {
@@ -5741,7 +5858,7 @@ type QOS struct {
 
 func (x *QOS) Reset() {
 	*x = QOS{}
-	mi := &file_nouns_proto_msgTypes[36]
+	mi := &file_nouns_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5753,7 +5870,7 @@ func (x *QOS) String() string {
 func (*QOS) ProtoMessage() {}
 
 func (x *QOS) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[36]
+	mi := &file_nouns_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5766,7 +5883,7 @@ func (x *QOS) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOS.ProtoReflect.Descriptor instead.
 func (*QOS) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{36}
+	return file_nouns_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *QOS) GetId() uint32 {
@@ -5871,7 +5988,7 @@ type TRESKind struct {
 
 func (x *TRESKind) Reset() {
 	*x = TRESKind{}
-	mi := &file_nouns_proto_msgTypes[37]
+	mi := &file_nouns_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5883,7 +6000,7 @@ func (x *TRESKind) String() string {
 func (*TRESKind) ProtoMessage() {}
 
 func (x *TRESKind) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[37]
+	mi := &file_nouns_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5896,7 +6013,7 @@ func (x *TRESKind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESKind.ProtoReflect.Descriptor instead.
 func (*TRESKind) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{37}
+	return file_nouns_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *TRESKind) GetId() uint32 {
@@ -5937,7 +6054,7 @@ type Transaction struct {
 
 func (x *Transaction) Reset() {
 	*x = Transaction{}
-	mi := &file_nouns_proto_msgTypes[38]
+	mi := &file_nouns_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5949,7 +6066,7 @@ func (x *Transaction) String() string {
 func (*Transaction) ProtoMessage() {}
 
 func (x *Transaction) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[38]
+	mi := &file_nouns_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5962,7 +6079,7 @@ func (x *Transaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transaction.ProtoReflect.Descriptor instead.
 func (*Transaction) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{38}
+	return file_nouns_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Transaction) GetId() uint32 {
@@ -6063,7 +6180,7 @@ type Reservation struct {
 
 func (x *Reservation) Reset() {
 	*x = Reservation{}
-	mi := &file_nouns_proto_msgTypes[39]
+	mi := &file_nouns_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6075,7 +6192,7 @@ func (x *Reservation) String() string {
 func (*Reservation) ProtoMessage() {}
 
 func (x *Reservation) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[39]
+	mi := &file_nouns_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6088,7 +6205,7 @@ func (x *Reservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
 func (*Reservation) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{39}
+	return file_nouns_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Reservation) GetName() string {
@@ -6284,7 +6401,7 @@ type ReservedCores struct {
 
 func (x *ReservedCores) Reset() {
 	*x = ReservedCores{}
-	mi := &file_nouns_proto_msgTypes[40]
+	mi := &file_nouns_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6296,7 +6413,7 @@ func (x *ReservedCores) String() string {
 func (*ReservedCores) ProtoMessage() {}
 
 func (x *ReservedCores) ProtoReflect() protoreflect.Message {
-	mi := &file_nouns_proto_msgTypes[40]
+	mi := &file_nouns_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6309,7 +6426,7 @@ func (x *ReservedCores) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservedCores.ProtoReflect.Descriptor instead.
 func (*ReservedCores) Descriptor() ([]byte, []int) {
-	return file_nouns_proto_rawDescGZIP(), []int{40}
+	return file_nouns_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ReservedCores) GetNode() string {
@@ -6974,7 +7091,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x14max_jobs_per_account\x18\x15 \x01(\x03R\x11maxJobsPerAccount\x12<\n" +
 	"\x1bmax_jobs_accrue_per_account\x18\x16 \x01(\x03R\x17maxJobsAccruePerAccount\x123\n" +
 	"\x16max_submit_per_account\x18\x17 \x01(\x03R\x13maxSubmitPerAccount\x12\x1a\n" +
-	"\bpriority\x18\x18 \x01(\x03R\bpriority\"\xf4\x02\n" +
+	"\bpriority\x18\x18 \x01(\x03R\bpriority\"\xcc\x03\n" +
 	"\rAccountTables\x12.\n" +
 	"\baccounts\x18\x01 \x03(\v2\x12.runink.v1.AccountR\baccounts\x12,\n" +
 	"\x05users\x18\x02 \x03(\v2\x16.runink.v1.AccountUserR\x05users\x12(\n" +
@@ -6989,7 +7106,19 @@ const file_nouns_proto_rawDesc = "" +
 	"\n" +
 	"next_place\x18\t \x01(\rR\tnextPlace\x12\x18\n" +
 	"\aversion\x18\n" +
-	" \x01(\x04R\aversion\"\x9d\x01\n" +
+	" \x01(\x04R\aversion\x121\n" +
+	"\tresources\x18\v \x03(\v2\x13.runink.v1.ResourceR\tresources\x12#\n" +
+	"\rnext_resource\x18\f \x01(\rR\fnextResource\"\xd3\x01\n" +
+	"\bResource\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06server\x18\x03 \x01(\tR\x06server\x12 \n" +
+	"\vdescription\x18\x04 \x01(\tR\vdescription\x12\x1f\n" +
+	"\vserver_type\x18\x05 \x01(\tR\n" +
+	"serverType\x12\x14\n" +
+	"\x05count\x18\x06 \x01(\x03R\x05count\x12\x18\n" +
+	"\aallowed\x18\a \x01(\bR\aallowed\x12\x18\n" +
+	"\apercent\x18\b \x01(\rR\apercent\"\x9d\x01\n" +
 	"\aAccount\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\"\n" +
@@ -7103,7 +7232,7 @@ func file_nouns_proto_rawDescGZIP() []byte {
 	return file_nouns_proto_rawDescData
 }
 
-var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_nouns_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_nouns_proto_goTypes = []any{
 	(*GresItem)(nil),      // 0: runink.v1.GresItem
 	(*GresAlloc)(nil),     // 1: runink.v1.GresAlloc
@@ -7137,15 +7266,16 @@ var file_nouns_proto_goTypes = []any{
 	(*TRESItem)(nil),      // 29: runink.v1.TRESItem
 	(*Limits)(nil),        // 30: runink.v1.Limits
 	(*AccountTables)(nil), // 31: runink.v1.AccountTables
-	(*Account)(nil),       // 32: runink.v1.Account
-	(*AccountUser)(nil),   // 33: runink.v1.AccountUser
-	(*WCKey)(nil),         // 34: runink.v1.WCKey
-	(*Assoc)(nil),         // 35: runink.v1.Assoc
-	(*QOS)(nil),           // 36: runink.v1.QOS
-	(*TRESKind)(nil),      // 37: runink.v1.TRESKind
-	(*Transaction)(nil),   // 38: runink.v1.Transaction
-	(*Reservation)(nil),   // 39: runink.v1.Reservation
-	(*ReservedCores)(nil), // 40: runink.v1.ReservedCores
+	(*Resource)(nil),      // 32: runink.v1.Resource
+	(*Account)(nil),       // 33: runink.v1.Account
+	(*AccountUser)(nil),   // 34: runink.v1.AccountUser
+	(*WCKey)(nil),         // 35: runink.v1.WCKey
+	(*Assoc)(nil),         // 36: runink.v1.Assoc
+	(*QOS)(nil),           // 37: runink.v1.QOS
+	(*TRESKind)(nil),      // 38: runink.v1.TRESKind
+	(*Transaction)(nil),   // 39: runink.v1.Transaction
+	(*Reservation)(nil),   // 40: runink.v1.Reservation
+	(*ReservedCores)(nil), // 41: runink.v1.ReservedCores
 }
 var file_nouns_proto_depIdxs = []int32{
 	0,  // 0: runink.v1.JobOptions.gres:type_name -> runink.v1.GresItem
@@ -7217,23 +7347,24 @@ var file_nouns_proto_depIdxs = []int32{
 	29, // 66: runink.v1.Limits.max_tres_run_mins_per_user:type_name -> runink.v1.TRESItem
 	29, // 67: runink.v1.Limits.max_tres_per_account:type_name -> runink.v1.TRESItem
 	29, // 68: runink.v1.Limits.max_tres_run_mins_per_account:type_name -> runink.v1.TRESItem
-	32, // 69: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
-	33, // 70: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
-	35, // 71: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
-	36, // 72: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
-	37, // 73: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
-	34, // 74: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
-	30, // 75: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
-	30, // 76: runink.v1.QOS.limits:type_name -> runink.v1.Limits
-	40, // 77: runink.v1.Reservation.cores:type_name -> runink.v1.ReservedCores
-	3,  // 78: runink.v1.Reservation.licenses:type_name -> runink.v1.License
-	29, // 79: runink.v1.Reservation.tres:type_name -> runink.v1.TRESItem
-	2,  // 80: runink.v1.ReservedCores.cores:type_name -> runink.v1.IndexSet
-	81, // [81:81] is the sub-list for method output_type
-	81, // [81:81] is the sub-list for method input_type
-	81, // [81:81] is the sub-list for extension type_name
-	81, // [81:81] is the sub-list for extension extendee
-	0,  // [0:81] is the sub-list for field type_name
+	33, // 69: runink.v1.AccountTables.accounts:type_name -> runink.v1.Account
+	34, // 70: runink.v1.AccountTables.users:type_name -> runink.v1.AccountUser
+	36, // 71: runink.v1.AccountTables.assocs:type_name -> runink.v1.Assoc
+	37, // 72: runink.v1.AccountTables.qos:type_name -> runink.v1.QOS
+	38, // 73: runink.v1.AccountTables.tres:type_name -> runink.v1.TRESKind
+	32, // 74: runink.v1.AccountTables.resources:type_name -> runink.v1.Resource
+	35, // 75: runink.v1.AccountUser.wckeys:type_name -> runink.v1.WCKey
+	30, // 76: runink.v1.Assoc.limits:type_name -> runink.v1.Limits
+	30, // 77: runink.v1.QOS.limits:type_name -> runink.v1.Limits
+	41, // 78: runink.v1.Reservation.cores:type_name -> runink.v1.ReservedCores
+	3,  // 79: runink.v1.Reservation.licenses:type_name -> runink.v1.License
+	29, // 80: runink.v1.Reservation.tres:type_name -> runink.v1.TRESItem
+	2,  // 81: runink.v1.ReservedCores.cores:type_name -> runink.v1.IndexSet
+	82, // [82:82] is the sub-list for method output_type
+	82, // [82:82] is the sub-list for method input_type
+	82, // [82:82] is the sub-list for extension type_name
+	82, // [82:82] is the sub-list for extension extendee
+	0,  // [0:82] is the sub-list for field type_name
 }
 
 func init() { file_nouns_proto_init() }
@@ -7248,7 +7379,7 @@ func file_nouns_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_nouns_proto_rawDesc), len(file_nouns_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

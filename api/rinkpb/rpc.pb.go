@@ -2454,6 +2454,7 @@ type LicenseInfo struct {
 	Total         int64                  `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"`
 	Used          int64                  `protobuf:"varint,3,opt,name=used,proto3" json:"used,omitempty"`
 	Reserved      int64                  `protobuf:"varint,4,opt,name=reserved,proto3" json:"reserved,omitempty"`
+	Remote        bool                   `protobuf:"varint,5,opt,name=remote,proto3" json:"remote,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2514,6 +2515,13 @@ func (x *LicenseInfo) GetReserved() int64 {
 		return x.Reserved
 	}
 	return 0
+}
+
+func (x *LicenseInfo) GetRemote() bool {
+	if x != nil {
+		return x.Remote
+	}
+	return false
 }
 
 type LicenseList struct {
@@ -4512,6 +4520,8 @@ type AccountWhere struct {
 	DefaultWckeys   []string               `protobuf:"bytes,12,rep,name=default_wckeys,json=defaultWckeys,proto3" json:"default_wckeys,omitempty"`
 	Admins          []uint32               `protobuf:"varint,13,rep,packed,name=admins,proto3" json:"admins,omitempty"`
 	Ids             []uint32               `protobuf:"varint,14,rep,packed,name=ids,proto3" json:"ids,omitempty"`
+	Servers         []string               `protobuf:"bytes,15,rep,name=servers,proto3" json:"servers,omitempty"`
+	ServerTypes     []string               `protobuf:"bytes,16,rep,name=server_types,json=serverTypes,proto3" json:"server_types,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -4640,6 +4650,20 @@ func (x *AccountWhere) GetAdmins() []uint32 {
 func (x *AccountWhere) GetIds() []uint32 {
 	if x != nil {
 		return x.Ids
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetServers() []string {
+	if x != nil {
+		return x.Servers
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetServerTypes() []string {
+	if x != nil {
+		return x.ServerTypes
 	}
 	return nil
 }
@@ -4841,6 +4865,7 @@ type AccountsOutcome struct {
 	Assocs        []*AssocRow            `protobuf:"bytes,4,rep,name=assocs,proto3" json:"assocs,omitempty"`
 	Orphans       []string               `protobuf:"bytes,5,rep,name=orphans,proto3" json:"orphans,omitempty"`
 	Coordinators  []*AssocRow            `protobuf:"bytes,6,rep,name=coordinators,proto3" json:"coordinators,omitempty"`
+	Resources     []*ResourceRow         `protobuf:"bytes,7,rep,name=resources,proto3" json:"resources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4917,6 +4942,81 @@ func (x *AccountsOutcome) GetCoordinators() []*AssocRow {
 	return nil
 }
 
+func (x *AccountsOutcome) GetResources() []*ResourceRow {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+type ResourceRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Cluster       string                 `protobuf:"bytes,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Percent       uint32                 `protobuf:"varint,3,opt,name=percent,proto3" json:"percent,omitempty"`
+	New           bool                   `protobuf:"varint,4,opt,name=new,proto3" json:"new,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceRow) Reset() {
+	*x = ResourceRow{}
+	mi := &file_rpc_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceRow) ProtoMessage() {}
+
+func (x *ResourceRow) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceRow.ProtoReflect.Descriptor instead.
+func (*ResourceRow) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *ResourceRow) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ResourceRow) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *ResourceRow) GetPercent() uint32 {
+	if x != nil {
+		return x.Percent
+	}
+	return 0
+}
+
+func (x *ResourceRow) GetNew() bool {
+	if x != nil {
+		return x.New
+	}
+	return false
+}
+
 type AccountTrouble struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
@@ -4931,7 +5031,7 @@ type AccountTrouble struct {
 
 func (x *AccountTrouble) Reset() {
 	*x = AccountTrouble{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4943,7 +5043,7 @@ func (x *AccountTrouble) String() string {
 func (*AccountTrouble) ProtoMessage() {}
 
 func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4956,7 +5056,7 @@ func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTrouble.ProtoReflect.Descriptor instead.
 func (*AccountTrouble) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *AccountTrouble) GetKind() uint32 {
@@ -5011,7 +5111,7 @@ type CompleteJobRequest struct {
 
 func (x *CompleteJobRequest) Reset() {
 	*x = CompleteJobRequest{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5023,7 +5123,7 @@ func (x *CompleteJobRequest) String() string {
 func (*CompleteJobRequest) ProtoMessage() {}
 
 func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5036,7 +5136,7 @@ func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
 func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *CompleteJobRequest) GetJob() uint32 {
@@ -5076,7 +5176,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5088,7 +5188,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5101,7 +5201,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *HistoryRequest) GetRefs() []*JobRef {
@@ -5221,7 +5321,7 @@ type HistoryPage struct {
 
 func (x *HistoryPage) Reset() {
 	*x = HistoryPage{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5233,7 +5333,7 @@ func (x *HistoryPage) String() string {
 func (*HistoryPage) ProtoMessage() {}
 
 func (x *HistoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5246,7 +5346,7 @@ func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
 func (*HistoryPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *HistoryPage) GetRecords() []*Record {
@@ -5287,7 +5387,7 @@ type QOSNumber struct {
 
 func (x *QOSNumber) Reset() {
 	*x = QOSNumber{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5299,7 +5399,7 @@ func (x *QOSNumber) String() string {
 func (*QOSNumber) ProtoMessage() {}
 
 func (x *QOSNumber) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5312,7 +5412,7 @@ func (x *QOSNumber) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSNumber.ProtoReflect.Descriptor instead.
 func (*QOSNumber) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *QOSNumber) GetName() string {
@@ -5351,7 +5451,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5363,7 +5463,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5376,7 +5476,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Record) GetJob() *Job {
@@ -5482,7 +5582,7 @@ type NodeFact struct {
 
 func (x *NodeFact) Reset() {
 	*x = NodeFact{}
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5494,7 +5594,7 @@ func (x *NodeFact) String() string {
 func (*NodeFact) ProtoMessage() {}
 
 func (x *NodeFact) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5507,7 +5607,7 @@ func (x *NodeFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeFact.ProtoReflect.Descriptor instead.
 func (*NodeFact) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *NodeFact) GetNode() string {
@@ -5591,7 +5691,7 @@ type ReservationSpan struct {
 
 func (x *ReservationSpan) Reset() {
 	*x = ReservationSpan{}
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5603,7 +5703,7 @@ func (x *ReservationSpan) String() string {
 func (*ReservationSpan) ProtoMessage() {}
 
 func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5616,7 +5716,7 @@ func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSpan.ProtoReflect.Descriptor instead.
 func (*ReservationSpan) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ReservationSpan) GetId() uint32 {
@@ -5694,7 +5794,7 @@ type AmendHistoryRequest struct {
 
 func (x *AmendHistoryRequest) Reset() {
 	*x = AmendHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5706,7 +5806,7 @@ func (x *AmendHistoryRequest) String() string {
 func (*AmendHistoryRequest) ProtoMessage() {}
 
 func (x *AmendHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5719,7 +5819,7 @@ func (x *AmendHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendHistoryRequest.ProtoReflect.Descriptor instead.
 func (*AmendHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *AmendHistoryRequest) GetWhere() *HistoryRequest {
@@ -5753,7 +5853,7 @@ type AmendHistoryReply struct {
 
 func (x *AmendHistoryReply) Reset() {
 	*x = AmendHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5765,7 +5865,7 @@ func (x *AmendHistoryReply) String() string {
 func (*AmendHistoryReply) ProtoMessage() {}
 
 func (x *AmendHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5778,7 +5878,7 @@ func (x *AmendHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendHistoryReply.ProtoReflect.Descriptor instead.
 func (*AmendHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *AmendHistoryReply) GetStatus() *Status {
@@ -5805,7 +5905,7 @@ type AmendedJob struct {
 
 func (x *AmendedJob) Reset() {
 	*x = AmendedJob{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5817,7 +5917,7 @@ func (x *AmendedJob) String() string {
 func (*AmendedJob) ProtoMessage() {}
 
 func (x *AmendedJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5830,7 +5930,7 @@ func (x *AmendedJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendedJob.ProtoReflect.Descriptor instead.
 func (*AmendedJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *AmendedJob) GetJob() uint32 {
@@ -5863,7 +5963,7 @@ type UsageRequest struct {
 
 func (x *UsageRequest) Reset() {
 	*x = UsageRequest{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5875,7 +5975,7 @@ func (x *UsageRequest) String() string {
 func (*UsageRequest) ProtoMessage() {}
 
 func (x *UsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5888,7 +5988,7 @@ func (x *UsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
 func (*UsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *UsageRequest) GetStart() int64 {
@@ -5966,7 +6066,7 @@ type UsageReply struct {
 
 func (x *UsageReply) Reset() {
 	*x = UsageReply{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5978,7 +6078,7 @@ func (x *UsageReply) String() string {
 func (*UsageReply) ProtoMessage() {}
 
 func (x *UsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5991,7 +6091,7 @@ func (x *UsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
 func (*UsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *UsageReply) GetStatus() *Status {
@@ -6088,7 +6188,7 @@ type Party struct {
 
 func (x *Party) Reset() {
 	*x = Party{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6100,7 +6200,7 @@ func (x *Party) String() string {
 func (*Party) ProtoMessage() {}
 
 func (x *Party) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6113,7 +6213,7 @@ func (x *Party) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Party.ProtoReflect.Descriptor instead.
 func (*Party) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Party) GetAccount() string {
@@ -6184,7 +6284,7 @@ type PartyUsage struct {
 
 func (x *PartyUsage) Reset() {
 	*x = PartyUsage{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6196,7 +6296,7 @@ func (x *PartyUsage) String() string {
 func (*PartyUsage) ProtoMessage() {}
 
 func (x *PartyUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6209,7 +6309,7 @@ func (x *PartyUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
 func (*PartyUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *PartyUsage) GetParty() *Party {
@@ -6251,7 +6351,7 @@ type TRESSeconds struct {
 
 func (x *TRESSeconds) Reset() {
 	*x = TRESSeconds{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6263,7 +6363,7 @@ func (x *TRESSeconds) String() string {
 func (*TRESSeconds) ProtoMessage() {}
 
 func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6276,7 +6376,7 @@ func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
 func (*TRESSeconds) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *TRESSeconds) GetTres() string {
@@ -6314,7 +6414,7 @@ type EndedSums struct {
 
 func (x *EndedSums) Reset() {
 	*x = EndedSums{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6326,7 +6426,7 @@ func (x *EndedSums) String() string {
 func (*EndedSums) ProtoMessage() {}
 
 func (x *EndedSums) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6339,7 +6439,7 @@ func (x *EndedSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
 func (*EndedSums) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *EndedSums) GetJobs() int64 {
@@ -6443,7 +6543,7 @@ type ClusterUsage struct {
 
 func (x *ClusterUsage) Reset() {
 	*x = ClusterUsage{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6455,7 +6555,7 @@ func (x *ClusterUsage) String() string {
 func (*ClusterUsage) ProtoMessage() {}
 
 func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6468,7 +6568,7 @@ func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
 func (*ClusterUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *ClusterUsage) GetTres() string {
@@ -6544,7 +6644,7 @@ type ReservationUsage struct {
 
 func (x *ReservationUsage) Reset() {
 	*x = ReservationUsage{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6556,7 +6656,7 @@ func (x *ReservationUsage) String() string {
 func (*ReservationUsage) ProtoMessage() {}
 
 func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6569,7 +6669,7 @@ func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
 func (*ReservationUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *ReservationUsage) GetSpan() *ReservationSpan {
@@ -6597,7 +6697,7 @@ type AccountPlace struct {
 
 func (x *AccountPlace) Reset() {
 	*x = AccountPlace{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6609,7 +6709,7 @@ func (x *AccountPlace) String() string {
 func (*AccountPlace) ProtoMessage() {}
 
 func (x *AccountPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6622,7 +6722,7 @@ func (x *AccountPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
 func (*AccountPlace) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *AccountPlace) GetName() string {
@@ -6649,7 +6749,7 @@ type StepStatsRequest struct {
 
 func (x *StepStatsRequest) Reset() {
 	*x = StepStatsRequest{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6661,7 +6761,7 @@ func (x *StepStatsRequest) String() string {
 func (*StepStatsRequest) ProtoMessage() {}
 
 func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6674,7 +6774,7 @@ func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
 func (*StepStatsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *StepStatsRequest) GetRefs() []*JobRef {
@@ -6701,7 +6801,7 @@ type StepStatsReply struct {
 
 func (x *StepStatsReply) Reset() {
 	*x = StepStatsReply{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6713,7 +6813,7 @@ func (x *StepStatsReply) String() string {
 func (*StepStatsReply) ProtoMessage() {}
 
 func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6726,7 +6826,7 @@ func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
 func (*StepStatsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *StepStatsReply) GetSteps() []*StepStat {
@@ -6755,7 +6855,7 @@ type StepStat struct {
 
 func (x *StepStat) Reset() {
 	*x = StepStat{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6767,7 +6867,7 @@ func (x *StepStat) String() string {
 func (*StepStat) ProtoMessage() {}
 
 func (x *StepStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6780,7 +6880,7 @@ func (x *StepStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
 func (*StepStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *StepStat) GetJob() *Job {
@@ -6816,7 +6916,7 @@ type NodeStat struct {
 
 func (x *NodeStat) Reset() {
 	*x = NodeStat{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6828,7 +6928,7 @@ func (x *NodeStat) String() string {
 func (*NodeStat) ProtoMessage() {}
 
 func (x *NodeStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6841,7 +6941,7 @@ func (x *NodeStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
 func (*NodeStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *NodeStat) GetNode() string {
@@ -6883,7 +6983,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6895,7 +6995,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6908,7 +7008,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *Sample) GetJob() uint32 {
@@ -6935,7 +7035,7 @@ type Sampled struct {
 
 func (x *Sampled) Reset() {
 	*x = Sampled{}
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6947,7 +7047,7 @@ func (x *Sampled) String() string {
 func (*Sampled) ProtoMessage() {}
 
 func (x *Sampled) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6960,7 +7060,7 @@ func (x *Sampled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
 func (*Sampled) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{97}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *Sampled) GetAsk() uint64 {
@@ -6990,7 +7090,7 @@ type SliceStat struct {
 
 func (x *SliceStat) Reset() {
 	*x = SliceStat{}
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7002,7 +7102,7 @@ func (x *SliceStat) String() string {
 func (*SliceStat) ProtoMessage() {}
 
 func (x *SliceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7015,7 +7115,7 @@ func (x *SliceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
 func (*SliceStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{98}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *SliceStat) GetJob() uint32 {
@@ -7062,7 +7162,7 @@ type ImportHistoryRequest struct {
 
 func (x *ImportHistoryRequest) Reset() {
 	*x = ImportHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7074,7 +7174,7 @@ func (x *ImportHistoryRequest) String() string {
 func (*ImportHistoryRequest) ProtoMessage() {}
 
 func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7087,7 +7187,7 @@ func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{99}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *ImportHistoryRequest) GetRecords() []*Record {
@@ -7109,7 +7209,7 @@ type ImportHistoryReply struct {
 
 func (x *ImportHistoryReply) Reset() {
 	*x = ImportHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7121,7 +7221,7 @@ func (x *ImportHistoryReply) String() string {
 func (*ImportHistoryReply) ProtoMessage() {}
 
 func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7134,7 +7234,7 @@ func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
 func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{100}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *ImportHistoryReply) GetStatus() *Status {
@@ -7197,7 +7297,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7209,7 +7309,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7222,7 +7322,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{101}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -7405,7 +7505,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7417,7 +7517,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7430,7 +7530,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{102}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -7472,7 +7572,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7484,7 +7584,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7497,7 +7597,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{103}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -7542,7 +7642,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7554,7 +7654,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7567,7 +7667,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{104}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -7664,7 +7764,7 @@ type NodeSeq struct {
 
 func (x *NodeSeq) Reset() {
 	*x = NodeSeq{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7676,7 +7776,7 @@ func (x *NodeSeq) String() string {
 func (*NodeSeq) ProtoMessage() {}
 
 func (x *NodeSeq) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7689,7 +7789,7 @@ func (x *NodeSeq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeSeq.ProtoReflect.Descriptor instead.
 func (*NodeSeq) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *NodeSeq) GetNode() string {
@@ -7724,7 +7824,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7736,7 +7836,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7749,7 +7849,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -7843,7 +7943,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7855,7 +7955,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7868,7 +7968,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -7975,7 +8075,7 @@ type PmiShare struct {
 
 func (x *PmiShare) Reset() {
 	*x = PmiShare{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7987,7 +8087,7 @@ func (x *PmiShare) String() string {
 func (*PmiShare) ProtoMessage() {}
 
 func (x *PmiShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8000,7 +8100,7 @@ func (x *PmiShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiShare.ProtoReflect.Descriptor instead.
 func (*PmiShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *PmiShare) GetFence() uint32 {
@@ -8041,7 +8141,7 @@ type PmiKey struct {
 
 func (x *PmiKey) Reset() {
 	*x = PmiKey{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8053,7 +8153,7 @@ func (x *PmiKey) String() string {
 func (*PmiKey) ProtoMessage() {}
 
 func (x *PmiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8066,7 +8166,7 @@ func (x *PmiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiKey.ProtoReflect.Descriptor instead.
 func (*PmiKey) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *PmiKey) GetName() []byte {
@@ -8097,7 +8197,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8109,7 +8209,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8122,7 +8222,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -8179,7 +8279,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8191,7 +8291,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8204,7 +8304,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -8247,7 +8347,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8259,7 +8359,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8272,7 +8372,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -8316,7 +8416,7 @@ type BcastUp struct {
 
 func (x *BcastUp) Reset() {
 	*x = BcastUp{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8328,7 +8428,7 @@ func (x *BcastUp) String() string {
 func (*BcastUp) ProtoMessage() {}
 
 func (x *BcastUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8341,7 +8441,7 @@ func (x *BcastUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastUp.ProtoReflect.Descriptor instead.
 func (*BcastUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *BcastUp) GetFile() *BcastFile {
@@ -8393,7 +8493,7 @@ type BcastFile struct {
 
 func (x *BcastFile) Reset() {
 	*x = BcastFile{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8405,7 +8505,7 @@ func (x *BcastFile) String() string {
 func (*BcastFile) ProtoMessage() {}
 
 func (x *BcastFile) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8418,7 +8518,7 @@ func (x *BcastFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastFile.ProtoReflect.Descriptor instead.
 func (*BcastFile) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *BcastFile) GetRef() *JobRef {
@@ -8522,7 +8622,7 @@ type BcastReply struct {
 
 func (x *BcastReply) Reset() {
 	*x = BcastReply{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8534,7 +8634,7 @@ func (x *BcastReply) String() string {
 func (*BcastReply) ProtoMessage() {}
 
 func (x *BcastReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8547,7 +8647,7 @@ func (x *BcastReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastReply.ProtoReflect.Descriptor instead.
 func (*BcastReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *BcastReply) GetStatus() *Status {
@@ -8575,7 +8675,7 @@ type BcastOutcome struct {
 
 func (x *BcastOutcome) Reset() {
 	*x = BcastOutcome{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8587,7 +8687,7 @@ func (x *BcastOutcome) String() string {
 func (*BcastOutcome) ProtoMessage() {}
 
 func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8600,7 +8700,7 @@ func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastOutcome.ProtoReflect.Descriptor instead.
 func (*BcastOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *BcastOutcome) GetNode() string {
@@ -8633,7 +8733,7 @@ type DiagRequest struct {
 
 func (x *DiagRequest) Reset() {
 	*x = DiagRequest{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8645,7 +8745,7 @@ func (x *DiagRequest) String() string {
 func (*DiagRequest) ProtoMessage() {}
 
 func (x *DiagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8658,7 +8758,7 @@ func (x *DiagRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagRequest.ProtoReflect.Descriptor instead.
 func (*DiagRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *DiagRequest) GetAnew() bool {
@@ -8703,7 +8803,7 @@ type DiagReply struct {
 
 func (x *DiagReply) Reset() {
 	*x = DiagReply{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8715,7 +8815,7 @@ func (x *DiagReply) String() string {
 func (*DiagReply) ProtoMessage() {}
 
 func (x *DiagReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8728,7 +8828,7 @@ func (x *DiagReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagReply.ProtoReflect.Descriptor instead.
 func (*DiagReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *DiagReply) GetStatus() *Status {
@@ -8935,7 +9035,7 @@ type PlanCount struct {
 
 func (x *PlanCount) Reset() {
 	*x = PlanCount{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8947,7 +9047,7 @@ func (x *PlanCount) String() string {
 func (*PlanCount) ProtoMessage() {}
 
 func (x *PlanCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8960,7 +9060,7 @@ func (x *PlanCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanCount.ProtoReflect.Descriptor instead.
 func (*PlanCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *PlanCount) GetCycles() int64 {
@@ -9066,7 +9166,7 @@ type RpcCount struct {
 
 func (x *RpcCount) Reset() {
 	*x = RpcCount{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9078,7 +9178,7 @@ func (x *RpcCount) String() string {
 func (*RpcCount) ProtoMessage() {}
 
 func (x *RpcCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9091,7 +9191,7 @@ func (x *RpcCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RpcCount.ProtoReflect.Descriptor instead.
 func (*RpcCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *RpcCount) GetName() string {
@@ -9130,7 +9230,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9142,7 +9242,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9155,7 +9255,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 type MetricsReply struct {
@@ -9167,7 +9267,7 @@ type MetricsReply struct {
 
 func (x *MetricsReply) Reset() {
 	*x = MetricsReply{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9179,7 +9279,7 @@ func (x *MetricsReply) String() string {
 func (*MetricsReply) ProtoMessage() {}
 
 func (x *MetricsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9192,7 +9292,7 @@ func (x *MetricsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsReply.ProtoReflect.Descriptor instead.
 func (*MetricsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *MetricsReply) GetText() []byte {
@@ -9213,7 +9313,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9225,7 +9325,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9238,7 +9338,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -9273,7 +9373,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9285,7 +9385,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9298,7 +9398,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -9333,7 +9433,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9345,7 +9445,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9358,7 +9458,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -9394,7 +9494,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9406,7 +9506,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9419,7 +9519,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -9462,7 +9562,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9474,7 +9574,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9487,7 +9587,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -9546,7 +9646,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9558,7 +9658,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9571,7 +9671,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -9814,7 +9914,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9826,7 +9926,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9839,7 +9939,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -9875,7 +9975,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9887,7 +9987,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9900,7 +10000,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -9942,7 +10042,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9954,7 +10054,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9967,7 +10067,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -10001,7 +10101,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10013,7 +10113,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10026,7 +10126,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -10059,7 +10159,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10071,7 +10171,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10084,7 +10184,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -10152,7 +10252,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10164,7 +10264,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10177,7 +10277,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -10244,7 +10344,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10256,7 +10356,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10269,7 +10369,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -10338,7 +10438,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10350,7 +10450,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10363,7 +10463,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -10433,7 +10533,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10445,7 +10545,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10458,7 +10558,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -10485,7 +10585,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10497,7 +10597,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10510,7 +10610,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -10537,7 +10637,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10549,7 +10649,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10562,7 +10662,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -10591,7 +10691,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10603,7 +10703,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10616,7 +10716,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -10678,7 +10778,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10690,7 +10790,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10703,7 +10803,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *Order) GetId() uint64 {
@@ -10985,7 +11085,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10997,7 +11097,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11010,7 +11110,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -11057,7 +11157,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11069,7 +11169,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11082,7 +11182,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -11101,7 +11201,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11113,7 +11213,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11126,7 +11226,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -11148,7 +11248,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11160,7 +11260,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11173,7 +11273,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -11201,7 +11301,7 @@ type ChangedGPUs struct {
 
 func (x *ChangedGPUs) Reset() {
 	*x = ChangedGPUs{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11213,7 +11313,7 @@ func (x *ChangedGPUs) String() string {
 func (*ChangedGPUs) ProtoMessage() {}
 
 func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11226,7 +11326,7 @@ func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangedGPUs.ProtoReflect.Descriptor instead.
 func (*ChangedGPUs) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *ChangedGPUs) GetCut() []string {
@@ -11254,7 +11354,7 @@ type SetClocks struct {
 
 func (x *SetClocks) Reset() {
 	*x = SetClocks{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11266,7 +11366,7 @@ func (x *SetClocks) String() string {
 func (*SetClocks) ProtoMessage() {}
 
 func (x *SetClocks) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11279,7 +11379,7 @@ func (x *SetClocks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetClocks.ProtoReflect.Descriptor instead.
 func (*SetClocks) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *SetClocks) GetUuid() string {
@@ -11313,7 +11413,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11325,7 +11425,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11338,7 +11438,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -11358,7 +11458,7 @@ type SetLevel struct {
 
 func (x *SetLevel) Reset() {
 	*x = SetLevel{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11370,7 +11470,7 @@ func (x *SetLevel) String() string {
 func (*SetLevel) ProtoMessage() {}
 
 func (x *SetLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11383,7 +11483,7 @@ func (x *SetLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLevel.ProtoReflect.Descriptor instead.
 func (*SetLevel) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *SetLevel) GetLevel() string {
@@ -11401,7 +11501,7 @@ type ShutDown struct {
 
 func (x *ShutDown) Reset() {
 	*x = ShutDown{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11413,7 +11513,7 @@ func (x *ShutDown) String() string {
 func (*ShutDown) ProtoMessage() {}
 
 func (x *ShutDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11426,7 +11526,7 @@ func (x *ShutDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutDown.ProtoReflect.Descriptor instead.
 func (*ShutDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 type NotifyJob struct {
@@ -11440,7 +11540,7 @@ type NotifyJob struct {
 
 func (x *NotifyJob) Reset() {
 	*x = NotifyJob{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11452,7 +11552,7 @@ func (x *NotifyJob) String() string {
 func (*NotifyJob) ProtoMessage() {}
 
 func (x *NotifyJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11465,7 +11565,7 @@ func (x *NotifyJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyJob.ProtoReflect.Descriptor instead.
 func (*NotifyJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 func (x *NotifyJob) GetJob() uint32 {
@@ -11498,7 +11598,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11510,7 +11610,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11523,7 +11623,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -11535,7 +11635,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11547,7 +11647,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11560,7 +11660,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -11607,7 +11707,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11619,7 +11719,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11632,7 +11732,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{154}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -11901,7 +12001,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11913,7 +12013,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11926,7 +12026,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{155}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -12066,7 +12166,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12078,7 +12178,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12091,7 +12191,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{156}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -12372,7 +12472,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12384,7 +12484,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12397,7 +12497,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{157}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -12444,7 +12544,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12456,7 +12556,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12469,7 +12569,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{158}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -12538,7 +12638,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12550,7 +12650,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12563,7 +12663,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{159}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -12636,7 +12736,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12648,7 +12748,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12661,7 +12761,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{160}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -12700,7 +12800,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12712,7 +12812,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12725,7 +12825,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{161}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 type PrioritiesReply struct {
@@ -12739,7 +12839,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12751,7 +12851,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12764,7 +12864,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{162}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -12803,7 +12903,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12815,7 +12915,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12828,7 +12928,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{163}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -12905,7 +13005,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12917,7 +13017,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12930,7 +13030,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{164}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -13056,7 +13156,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13068,7 +13168,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13081,7 +13181,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{165}
+	return file_rpc_proto_rawDescGZIP(), []int{166}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -13115,7 +13215,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13127,7 +13227,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13140,7 +13240,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{166}
+	return file_rpc_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -13168,7 +13268,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13180,7 +13280,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13193,7 +13293,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{167}
+	return file_rpc_proto_rawDescGZIP(), []int{168}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -13241,7 +13341,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[169]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13253,7 +13353,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[169]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13266,7 +13366,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{168}
+	return file_rpc_proto_rawDescGZIP(), []int{169}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -13390,7 +13490,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[170]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13402,7 +13502,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[170]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13415,7 +13515,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{169}
+	return file_rpc_proto_rawDescGZIP(), []int{170}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -13482,7 +13582,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[171]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13494,7 +13594,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[171]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13507,7 +13607,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{170}
+	return file_rpc_proto_rawDescGZIP(), []int{171}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -13571,7 +13671,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[172]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13583,7 +13683,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[172]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13596,7 +13696,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{171}
+	return file_rpc_proto_rawDescGZIP(), []int{172}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -13633,7 +13733,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[173]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13645,7 +13745,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[173]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13658,7 +13758,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{172}
+	return file_rpc_proto_rawDescGZIP(), []int{173}
 }
 
 func (x *KnownUser) GetName() string {
@@ -13712,7 +13812,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[174]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13724,7 +13824,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[174]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13737,7 +13837,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{173}
+	return file_rpc_proto_rawDescGZIP(), []int{174}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -13812,7 +13912,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[175]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13824,7 +13924,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[175]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13837,7 +13937,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{174}
+	return file_rpc_proto_rawDescGZIP(), []int{175}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -13907,7 +14007,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[176]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13919,7 +14019,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[176]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13932,7 +14032,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{175}
+	return file_rpc_proto_rawDescGZIP(), []int{176}
 }
 
 func (x *PartStanding) GetName() string {
@@ -13978,7 +14078,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[177]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13990,7 +14090,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[177]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14003,7 +14103,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{176}
+	return file_rpc_proto_rawDescGZIP(), []int{177}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -14157,7 +14257,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[178]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14169,7 +14269,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[178]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14182,7 +14282,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{177}
+	return file_rpc_proto_rawDescGZIP(), []int{178}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -14211,7 +14311,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[179]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14223,7 +14323,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[179]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14236,7 +14336,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{178}
+	return file_rpc_proto_rawDescGZIP(), []int{179}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -14269,7 +14369,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[180]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14281,7 +14381,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[180]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14294,7 +14394,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{179}
+	return file_rpc_proto_rawDescGZIP(), []int{180}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -14491,12 +14591,13 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x16\n" +
 	"\x06script\x18\x02 \x01(\fR\x06script\x12\x10\n" +
 	"\x03env\x18\x03 \x03(\tR\x03env\"\x15\n" +
-	"\x13ListLicensesRequest\"g\n" +
+	"\x13ListLicensesRequest\"\x7f\n" +
 	"\vLicenseInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x03R\x05total\x12\x12\n" +
 	"\x04used\x18\x03 \x01(\x03R\x04used\x12\x1a\n" +
-	"\breserved\x18\x04 \x01(\x03R\breserved\"A\n" +
+	"\breserved\x18\x04 \x01(\x03R\breserved\x12\x16\n" +
+	"\x06remote\x18\x05 \x01(\bR\x06remote\"A\n" +
 	"\vLicenseList\x122\n" +
 	"\blicenses\x18\x01 \x03(\v2\x16.runink.v1.LicenseInfoR\blicenses\"Q\n" +
 	"\x0eExplainRequest\x12\x10\n" +
@@ -14665,7 +14766,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06entity\x18\x02 \x01(\tR\x06entity\x12\x14\n" +
 	"\x05names\x18\x03 \x03(\tR\x05names\x12-\n" +
 	"\x05where\x18\x04 \x01(\v2\x17.runink.v1.AccountWhereR\x05where\x12%\n" +
-	"\x03set\x18\x05 \x03(\v2\x13.runink.v1.KeyValueR\x03set\"\xb4\x03\n" +
+	"\x03set\x18\x05 \x03(\v2\x13.runink.v1.KeyValueR\x03set\"\xf1\x03\n" +
 	"\fAccountWhere\x12\x1a\n" +
 	"\baccounts\x18\x01 \x03(\tR\baccounts\x12\x14\n" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x1a\n" +
@@ -14684,7 +14785,9 @@ const file_rpc_proto_rawDesc = "" +
 	"defaultQos\x12%\n" +
 	"\x0edefault_wckeys\x18\f \x03(\tR\rdefaultWckeys\x12\x16\n" +
 	"\x06admins\x18\r \x03(\rR\x06admins\x12\x10\n" +
-	"\x03ids\x18\x0e \x03(\rR\x03ids\"[\n" +
+	"\x03ids\x18\x0e \x03(\rR\x03ids\x12\x18\n" +
+	"\aservers\x18\x0f \x03(\tR\aservers\x12!\n" +
+	"\fserver_types\x18\x10 \x03(\tR\vserverTypes\"[\n" +
 	"\x15ChangeAccountsRequest\x12)\n" +
 	"\x04asks\x18\x01 \x03(\v2\x15.runink.v1.AccountAskR\x04asks\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"\xad\x01\n" +
@@ -14697,14 +14800,20 @@ const file_rpc_proto_rawDesc = "" +
 	"\aaccount\x18\x02 \x01(\tR\aaccount\x12\x16\n" +
 	"\x06parent\x18\x03 \x01(\tR\x06parent\x12\x12\n" +
 	"\x04user\x18\x04 \x01(\tR\x04user\x12\x1c\n" +
-	"\tpartition\x18\x05 \x01(\tR\tpartition\"\xd5\x01\n" +
+	"\tpartition\x18\x05 \x01(\tR\tpartition\"\x8b\x02\n" +
 	"\x0fAccountsOutcome\x12\x1a\n" +
 	"\baccounts\x18\x01 \x03(\tR\baccounts\x12\x14\n" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x10\n" +
 	"\x03qos\x18\x03 \x03(\tR\x03qos\x12+\n" +
 	"\x06assocs\x18\x04 \x03(\v2\x13.runink.v1.AssocRowR\x06assocs\x12\x18\n" +
 	"\aorphans\x18\x05 \x03(\tR\aorphans\x127\n" +
-	"\fcoordinators\x18\x06 \x03(\v2\x13.runink.v1.AssocRowR\fcoordinators\"\x9b\x01\n" +
+	"\fcoordinators\x18\x06 \x03(\v2\x13.runink.v1.AssocRowR\fcoordinators\x124\n" +
+	"\tresources\x18\a \x03(\v2\x16.runink.v1.ResourceRowR\tresources\"o\n" +
+	"\vResourceRow\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12\x18\n" +
+	"\acluster\x18\x02 \x01(\tR\acluster\x12\x18\n" +
+	"\apercent\x18\x03 \x01(\rR\apercent\x12\x10\n" +
+	"\x03new\x18\x04 \x01(\bR\x03new\"\x9b\x01\n" +
 	"\x0eAccountTrouble\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12'\n" +
@@ -15631,7 +15740,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 180)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 181)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(ControlRequest_What)(0),         // 1: runink.v1.ControlRequest.What
@@ -15707,139 +15816,140 @@ var file_rpc_proto_goTypes = []any{
 	(*ChangeAccountsReply)(nil),      // 71: runink.v1.ChangeAccountsReply
 	(*AssocRow)(nil),                 // 72: runink.v1.AssocRow
 	(*AccountsOutcome)(nil),          // 73: runink.v1.AccountsOutcome
-	(*AccountTrouble)(nil),           // 74: runink.v1.AccountTrouble
-	(*CompleteJobRequest)(nil),       // 75: runink.v1.CompleteJobRequest
-	(*HistoryRequest)(nil),           // 76: runink.v1.HistoryRequest
-	(*HistoryPage)(nil),              // 77: runink.v1.HistoryPage
-	(*QOSNumber)(nil),                // 78: runink.v1.QOSNumber
-	(*Record)(nil),                   // 79: runink.v1.Record
-	(*NodeFact)(nil),                 // 80: runink.v1.NodeFact
-	(*ReservationSpan)(nil),          // 81: runink.v1.ReservationSpan
-	(*AmendHistoryRequest)(nil),      // 82: runink.v1.AmendHistoryRequest
-	(*AmendHistoryReply)(nil),        // 83: runink.v1.AmendHistoryReply
-	(*AmendedJob)(nil),               // 84: runink.v1.AmendedJob
-	(*UsageRequest)(nil),             // 85: runink.v1.UsageRequest
-	(*UsageReply)(nil),               // 86: runink.v1.UsageReply
-	(*Party)(nil),                    // 87: runink.v1.Party
-	(*PartyUsage)(nil),               // 88: runink.v1.PartyUsage
-	(*TRESSeconds)(nil),              // 89: runink.v1.TRESSeconds
-	(*EndedSums)(nil),                // 90: runink.v1.EndedSums
-	(*ClusterUsage)(nil),             // 91: runink.v1.ClusterUsage
-	(*ReservationUsage)(nil),         // 92: runink.v1.ReservationUsage
-	(*AccountPlace)(nil),             // 93: runink.v1.AccountPlace
-	(*StepStatsRequest)(nil),         // 94: runink.v1.StepStatsRequest
-	(*StepStatsReply)(nil),           // 95: runink.v1.StepStatsReply
-	(*StepStat)(nil),                 // 96: runink.v1.StepStat
-	(*NodeStat)(nil),                 // 97: runink.v1.NodeStat
-	(*Sample)(nil),                   // 98: runink.v1.Sample
-	(*Sampled)(nil),                  // 99: runink.v1.Sampled
-	(*SliceStat)(nil),                // 100: runink.v1.SliceStat
-	(*ImportHistoryRequest)(nil),     // 101: runink.v1.ImportHistoryRequest
-	(*ImportHistoryReply)(nil),       // 102: runink.v1.ImportHistoryReply
-	(*CreateStepRequest)(nil),        // 103: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),          // 104: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),        // 105: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                   // 106: runink.v1.StepUp
-	(*NodeSeq)(nil),                  // 107: runink.v1.NodeSeq
-	(*StepAttach)(nil),               // 108: runink.v1.StepAttach
-	(*StepDown)(nil),                 // 109: runink.v1.StepDown
-	(*PmiShare)(nil),                 // 110: runink.v1.PmiShare
-	(*PmiKey)(nil),                   // 111: runink.v1.PmiKey
-	(*TaskOutput)(nil),               // 112: runink.v1.TaskOutput
-	(*TaskStart)(nil),                // 113: runink.v1.TaskStart
-	(*TaskExit)(nil),                 // 114: runink.v1.TaskExit
-	(*BcastUp)(nil),                  // 115: runink.v1.BcastUp
-	(*BcastFile)(nil),                // 116: runink.v1.BcastFile
-	(*BcastReply)(nil),               // 117: runink.v1.BcastReply
-	(*BcastOutcome)(nil),             // 118: runink.v1.BcastOutcome
-	(*DiagRequest)(nil),              // 119: runink.v1.DiagRequest
-	(*DiagReply)(nil),                // 120: runink.v1.DiagReply
-	(*PlanCount)(nil),                // 121: runink.v1.PlanCount
-	(*RpcCount)(nil),                 // 122: runink.v1.RpcCount
-	(*MetricsRequest)(nil),           // 123: runink.v1.MetricsRequest
-	(*MetricsReply)(nil),             // 124: runink.v1.MetricsReply
-	(*CreateTokenRequest)(nil),       // 125: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 126: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 127: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 128: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 129: runink.v1.JoinRequest
-	(*Report)(nil),                   // 130: runink.v1.Report
-	(*Hello)(nil),                    // 131: runink.v1.Hello
-	(*HeldJob)(nil),                  // 132: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 133: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 134: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 135: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 136: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 137: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 138: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 139: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 140: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 141: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 142: runink.v1.StepUsage
-	(*Order)(nil),                    // 143: runink.v1.Order
-	(*Welcome)(nil),                  // 144: runink.v1.Welcome
-	(*Ack)(nil),                      // 145: runink.v1.Ack
-	(*NewConfig)(nil),                // 146: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 147: runink.v1.DeviceFiles
-	(*ChangedGPUs)(nil),              // 148: runink.v1.ChangedGPUs
-	(*SetClocks)(nil),                // 149: runink.v1.SetClocks
-	(*PrologHere)(nil),               // 150: runink.v1.PrologHere
-	(*SetLevel)(nil),                 // 151: runink.v1.SetLevel
-	(*ShutDown)(nil),                 // 152: runink.v1.ShutDown
-	(*NotifyJob)(nil),                // 153: runink.v1.NotifyJob
-	(*CheckHealth)(nil),              // 154: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 155: runink.v1.Reboot
-	(*JobHere)(nil),                  // 156: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 157: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 158: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 159: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 160: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 161: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 162: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 163: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 164: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 165: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 166: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 167: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 168: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 169: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 170: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 171: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 172: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 173: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 174: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 175: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 176: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 177: runink.v1.PartStanding
-	(*Standing)(nil),                 // 178: runink.v1.Standing
-	(*Bounded)(nil),                  // 179: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 180: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 181: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 182: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 183: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 184: runink.v1.IndexSet
-	(*Job)(nil),                      // 185: runink.v1.Job
-	(*Obstacle)(nil),                 // 186: runink.v1.Obstacle
-	(*Node)(nil),                     // 187: runink.v1.Node
-	(*Partition)(nil),                // 188: runink.v1.Partition
-	(*ConfigFile)(nil),               // 189: runink.v1.ConfigFile
-	(*Story)(nil),                    // 190: runink.v1.Story
-	(*RunRecord)(nil),                // 191: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 192: runink.v1.Trigger
-	(*Reservation)(nil),              // 193: runink.v1.Reservation
-	(*AccountTables)(nil),            // 194: runink.v1.AccountTables
-	(*Transaction)(nil),              // 195: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 196: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 197: runink.v1.ExitCode
-	(*Step)(nil),                     // 198: runink.v1.Step
-	(*Usage)(nil),                    // 199: runink.v1.Usage
-	(*JobAmend)(nil),                 // 200: runink.v1.JobAmend
-	(*PmixMail)(nil),                 // 201: runink.v1.PmixMail
-	(*SetDevices)(nil),               // 202: runink.v1.SetDevices
-	(*NoteCut)(nil),                  // 203: runink.v1.NoteCut
-	(*RegisterNode)(nil),             // 204: runink.v1.RegisterNode
-	(*CutGPU)(nil),                   // 205: runink.v1.CutGPU
-	(*GresAlloc)(nil),                // 206: runink.v1.GresAlloc
+	(*ResourceRow)(nil),              // 74: runink.v1.ResourceRow
+	(*AccountTrouble)(nil),           // 75: runink.v1.AccountTrouble
+	(*CompleteJobRequest)(nil),       // 76: runink.v1.CompleteJobRequest
+	(*HistoryRequest)(nil),           // 77: runink.v1.HistoryRequest
+	(*HistoryPage)(nil),              // 78: runink.v1.HistoryPage
+	(*QOSNumber)(nil),                // 79: runink.v1.QOSNumber
+	(*Record)(nil),                   // 80: runink.v1.Record
+	(*NodeFact)(nil),                 // 81: runink.v1.NodeFact
+	(*ReservationSpan)(nil),          // 82: runink.v1.ReservationSpan
+	(*AmendHistoryRequest)(nil),      // 83: runink.v1.AmendHistoryRequest
+	(*AmendHistoryReply)(nil),        // 84: runink.v1.AmendHistoryReply
+	(*AmendedJob)(nil),               // 85: runink.v1.AmendedJob
+	(*UsageRequest)(nil),             // 86: runink.v1.UsageRequest
+	(*UsageReply)(nil),               // 87: runink.v1.UsageReply
+	(*Party)(nil),                    // 88: runink.v1.Party
+	(*PartyUsage)(nil),               // 89: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),              // 90: runink.v1.TRESSeconds
+	(*EndedSums)(nil),                // 91: runink.v1.EndedSums
+	(*ClusterUsage)(nil),             // 92: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),         // 93: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),             // 94: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),         // 95: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),           // 96: runink.v1.StepStatsReply
+	(*StepStat)(nil),                 // 97: runink.v1.StepStat
+	(*NodeStat)(nil),                 // 98: runink.v1.NodeStat
+	(*Sample)(nil),                   // 99: runink.v1.Sample
+	(*Sampled)(nil),                  // 100: runink.v1.Sampled
+	(*SliceStat)(nil),                // 101: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),     // 102: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),       // 103: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),        // 104: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),          // 105: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),        // 106: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                   // 107: runink.v1.StepUp
+	(*NodeSeq)(nil),                  // 108: runink.v1.NodeSeq
+	(*StepAttach)(nil),               // 109: runink.v1.StepAttach
+	(*StepDown)(nil),                 // 110: runink.v1.StepDown
+	(*PmiShare)(nil),                 // 111: runink.v1.PmiShare
+	(*PmiKey)(nil),                   // 112: runink.v1.PmiKey
+	(*TaskOutput)(nil),               // 113: runink.v1.TaskOutput
+	(*TaskStart)(nil),                // 114: runink.v1.TaskStart
+	(*TaskExit)(nil),                 // 115: runink.v1.TaskExit
+	(*BcastUp)(nil),                  // 116: runink.v1.BcastUp
+	(*BcastFile)(nil),                // 117: runink.v1.BcastFile
+	(*BcastReply)(nil),               // 118: runink.v1.BcastReply
+	(*BcastOutcome)(nil),             // 119: runink.v1.BcastOutcome
+	(*DiagRequest)(nil),              // 120: runink.v1.DiagRequest
+	(*DiagReply)(nil),                // 121: runink.v1.DiagReply
+	(*PlanCount)(nil),                // 122: runink.v1.PlanCount
+	(*RpcCount)(nil),                 // 123: runink.v1.RpcCount
+	(*MetricsRequest)(nil),           // 124: runink.v1.MetricsRequest
+	(*MetricsReply)(nil),             // 125: runink.v1.MetricsReply
+	(*CreateTokenRequest)(nil),       // 126: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 127: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 128: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 129: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 130: runink.v1.JoinRequest
+	(*Report)(nil),                   // 131: runink.v1.Report
+	(*Hello)(nil),                    // 132: runink.v1.Hello
+	(*HeldJob)(nil),                  // 133: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 134: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 135: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 136: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 137: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 138: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 139: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 140: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 141: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 142: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 143: runink.v1.StepUsage
+	(*Order)(nil),                    // 144: runink.v1.Order
+	(*Welcome)(nil),                  // 145: runink.v1.Welcome
+	(*Ack)(nil),                      // 146: runink.v1.Ack
+	(*NewConfig)(nil),                // 147: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 148: runink.v1.DeviceFiles
+	(*ChangedGPUs)(nil),              // 149: runink.v1.ChangedGPUs
+	(*SetClocks)(nil),                // 150: runink.v1.SetClocks
+	(*PrologHere)(nil),               // 151: runink.v1.PrologHere
+	(*SetLevel)(nil),                 // 152: runink.v1.SetLevel
+	(*ShutDown)(nil),                 // 153: runink.v1.ShutDown
+	(*NotifyJob)(nil),                // 154: runink.v1.NotifyJob
+	(*CheckHealth)(nil),              // 155: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 156: runink.v1.Reboot
+	(*JobHere)(nil),                  // 157: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 158: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 159: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 160: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 161: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 162: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 163: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 164: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 165: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 166: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 167: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 168: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 169: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 170: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 171: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 172: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 173: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 174: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 175: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 176: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 177: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 178: runink.v1.PartStanding
+	(*Standing)(nil),                 // 179: runink.v1.Standing
+	(*Bounded)(nil),                  // 180: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 181: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 182: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 183: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 184: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 185: runink.v1.IndexSet
+	(*Job)(nil),                      // 186: runink.v1.Job
+	(*Obstacle)(nil),                 // 187: runink.v1.Obstacle
+	(*Node)(nil),                     // 188: runink.v1.Node
+	(*Partition)(nil),                // 189: runink.v1.Partition
+	(*ConfigFile)(nil),               // 190: runink.v1.ConfigFile
+	(*Story)(nil),                    // 191: runink.v1.Story
+	(*RunRecord)(nil),                // 192: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 193: runink.v1.Trigger
+	(*Reservation)(nil),              // 194: runink.v1.Reservation
+	(*AccountTables)(nil),            // 195: runink.v1.AccountTables
+	(*Transaction)(nil),              // 196: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 197: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 198: runink.v1.ExitCode
+	(*Step)(nil),                     // 199: runink.v1.Step
+	(*Usage)(nil),                    // 200: runink.v1.Usage
+	(*JobAmend)(nil),                 // 201: runink.v1.JobAmend
+	(*PmixMail)(nil),                 // 202: runink.v1.PmixMail
+	(*SetDevices)(nil),               // 203: runink.v1.SetDevices
+	(*NoteCut)(nil),                  // 204: runink.v1.NoteCut
+	(*RegisterNode)(nil),             // 205: runink.v1.RegisterNode
+	(*CutGPU)(nil),                   // 206: runink.v1.CutGPU
+	(*GresAlloc)(nil),                // 207: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	5,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
@@ -15849,38 +15959,38 @@ var file_rpc_proto_depIdxs = []int32{
 	21,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
 	5,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
 	19,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	182, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	183, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	183, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	184, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	21,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	21,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	184, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	185, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	24,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	185, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	186, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	27,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	21,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	186, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	187, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	188, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	189, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	187, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	188, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	189, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	190, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	5,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	21,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	37,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	21,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	185, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	190, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	191, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	186, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	191, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	192, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	24,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	21,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	45,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
 	21,  // 30: runink.v1.Outcome.status:type_name -> runink.v1.Status
-	184, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
+	185, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
 	24,  // 32: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
 	0,   // 33: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
 	19,  // 34: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
 	21,  // 35: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	192, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	193, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
 	21,  // 37: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	192, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	193, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
 	1,   // 39: runink.v1.ControlRequest.what:type_name -> runink.v1.ControlRequest.What
 	24,  // 40: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
 	21,  // 41: runink.v1.ControlReply.status:type_name -> runink.v1.Status
@@ -15888,287 +15998,288 @@ var file_rpc_proto_depIdxs = []int32{
 	57,  // 43: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	57,  // 44: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	57,  // 45: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	193, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	194, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	57,  // 47: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	21,  // 48: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	194, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	195, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	196, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	195, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	196, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	197, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	69,  // 52: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	57,  // 53: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	68,  // 54: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
 	21,  // 55: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
 	73,  // 56: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
-	74,  // 57: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
+	75,  // 57: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
 	72,  // 58: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	72,  // 59: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
-	72,  // 60: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	197, // 61: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
-	24,  // 62: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	79,  // 63: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
-	21,  // 64: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	78,  // 65: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
-	185, // 66: runink.v1.Record.job:type_name -> runink.v1.Job
-	198, // 67: runink.v1.Record.steps:type_name -> runink.v1.Step
-	199, // 68: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	80,  // 69: runink.v1.Record.node:type_name -> runink.v1.NodeFact
-	81,  // 70: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	200, // 71: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
-	76,  // 72: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
-	200, // 73: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
-	21,  // 74: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
-	84,  // 75: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
-	21,  // 76: runink.v1.UsageReply.status:type_name -> runink.v1.Status
-	88,  // 77: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
-	88,  // 78: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
-	91,  // 79: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
-	92,  // 80: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
-	93,  // 81: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	80,  // 82: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
-	81,  // 83: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
-	87,  // 84: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	89,  // 85: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	90,  // 86: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	81,  // 87: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	89,  // 88: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
-	24,  // 89: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	96,  // 90: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
-	21,  // 91: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	185, // 92: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	198, // 93: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	97,  // 94: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	199, // 95: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	100, // 96: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	199, // 97: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	79,  // 98: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
-	21,  // 99: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	182, // 100: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	183, // 101: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	21,  // 102: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	198, // 103: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	185, // 104: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	108, // 105: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	110, // 106: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
-	107, // 107: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
-	201, // 108: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
-	107, // 109: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
-	112, // 110: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	113, // 111: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	114, // 112: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	110, // 113: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	201, // 114: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
-	111, // 115: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	197, // 116: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	116, // 117: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	24,  // 118: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	156, // 119: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	21,  // 120: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	118, // 121: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	21,  // 122: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	121, // 123: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	121, // 124: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	122, // 125: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	122, // 126: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	122, // 127: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	21,  // 128: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	21,  // 129: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	131, // 130: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	133, // 131: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	134, // 132: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	135, // 133: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	136, // 134: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	137, // 135: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	138, // 136: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	140, // 137: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	141, // 138: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	142, // 139: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	99,  // 140: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	139, // 141: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	202, // 142: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	203, // 143: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
-	204, // 144: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	132, // 145: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	197, // 146: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	199, // 147: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	199, // 148: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	197, // 149: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	114, // 150: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	199, // 151: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	21,  // 152: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	199, // 153: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	144, // 154: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	157, // 155: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	158, // 156: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	160, // 157: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	161, // 158: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	145, // 159: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	146, // 160: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	162, // 161: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	98,  // 162: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	150, // 163: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	154, // 164: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	155, // 165: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	205, // 166: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
-	151, // 167: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
-	152, // 168: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
-	153, // 169: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
-	189, // 170: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	132, // 171: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	189, // 172: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	149, // 173: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
-	156, // 174: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	206, // 175: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	183, // 176: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	147, // 177: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	156, // 178: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	156, // 179: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	159, // 180: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	206, // 181: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	147, // 182: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	165, // 183: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	166, // 184: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	167, // 185: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	167, // 186: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	170, // 187: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	174, // 188: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	175, // 189: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	176, // 190: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	173, // 191: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	170, // 192: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	178, // 193: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	178, // 194: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	177, // 195: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	177, // 196: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	178, // 197: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	179, // 198: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	179, // 199: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	179, // 200: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	179, // 201: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	179, // 202: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	179, // 203: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	179, // 204: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	21,  // 205: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	3,   // 206: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	18,  // 207: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	18,  // 208: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	23,  // 209: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	25,  // 210: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	28,  // 211: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	30,  // 212: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	32,  // 213: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	34,  // 214: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	36,  // 215: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	41,  // 216: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	39,  // 217: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	43,  // 218: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	46,  // 219: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	56,  // 220: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	58,  // 221: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	59,  // 222: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	60,  // 223: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	62,  // 224: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	64,  // 225: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	61,  // 226: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	76,  // 227: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	85,  // 228: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	94,  // 229: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	101, // 230: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	82,  // 231: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
-	75,  // 232: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	103, // 233: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	106, // 234: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	105, // 235: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	66,  // 236: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	70,  // 237: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	125, // 238: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	127, // 239: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	163, // 240: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	168, // 241: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	119, // 242: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	115, // 243: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	171, // 244: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	47,  // 245: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	48,  // 246: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	50,  // 247: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	51,  // 248: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	52,  // 249: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	54,  // 250: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
-	180, // 251: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	6,   // 252: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	123, // 253: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	123, // 254: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	9,   // 255: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	11,  // 256: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	13,  // 257: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	14,  // 258: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	129, // 259: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	130, // 260: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	16,  // 261: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	106, // 262: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	115, // 263: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	4,   // 264: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	20,  // 265: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	22,  // 266: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	185, // 267: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	26,  // 268: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	29,  // 269: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	31,  // 270: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	33,  // 271: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	35,  // 272: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	38,  // 273: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	42,  // 274: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	40,  // 275: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	44,  // 276: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	44,  // 277: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	44,  // 278: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	2,   // 279: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	2,   // 280: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	2,   // 281: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	63,  // 282: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	65,  // 283: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	2,   // 284: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	77,  // 285: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	86,  // 286: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	95,  // 287: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	102, // 288: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	83,  // 289: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
-	2,   // 290: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	104, // 291: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	109, // 292: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	2,   // 293: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	67,  // 294: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	71,  // 295: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	126, // 296: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	128, // 297: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	164, // 298: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	169, // 299: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	120, // 300: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	117, // 301: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	172, // 302: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	49,  // 303: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	49,  // 304: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	53,  // 305: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	53,  // 306: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	53,  // 307: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	55,  // 308: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
-	181, // 309: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	7,   // 310: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	124, // 311: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	124, // 312: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	10,  // 313: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	12,  // 314: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	15,  // 315: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	2,   // 316: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	128, // 317: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	143, // 318: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	17,  // 319: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	109, // 320: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	117, // 321: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	264, // [264:322] is the sub-list for method output_type
-	206, // [206:264] is the sub-list for method input_type
-	206, // [206:206] is the sub-list for extension type_name
-	206, // [206:206] is the sub-list for extension extendee
-	0,   // [0:206] is the sub-list for field type_name
+	74,  // 60: runink.v1.AccountsOutcome.resources:type_name -> runink.v1.ResourceRow
+	72,  // 61: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
+	198, // 62: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	24,  // 63: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
+	80,  // 64: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	21,  // 65: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
+	79,  // 66: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
+	186, // 67: runink.v1.Record.job:type_name -> runink.v1.Job
+	199, // 68: runink.v1.Record.steps:type_name -> runink.v1.Step
+	200, // 69: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	81,  // 70: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	82,  // 71: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	201, // 72: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
+	77,  // 73: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
+	201, // 74: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
+	21,  // 75: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
+	85,  // 76: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
+	21,  // 77: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	89,  // 78: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	89,  // 79: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	92,  // 80: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	93,  // 81: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	94,  // 82: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	81,  // 83: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
+	82,  // 84: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
+	88,  // 85: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	90,  // 86: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	91,  // 87: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	82,  // 88: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	90,  // 89: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	24,  // 90: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	97,  // 91: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	21,  // 92: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	186, // 93: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	199, // 94: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	98,  // 95: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	200, // 96: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	101, // 97: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	200, // 98: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	80,  // 99: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	21,  // 100: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	183, // 101: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	184, // 102: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	21,  // 103: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	199, // 104: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	186, // 105: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	109, // 106: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	111, // 107: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
+	108, // 108: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
+	202, // 109: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
+	108, // 110: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
+	113, // 111: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	114, // 112: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	115, // 113: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	111, // 114: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	202, // 115: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
+	112, // 116: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	198, // 117: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	117, // 118: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	24,  // 119: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	157, // 120: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	21,  // 121: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	119, // 122: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	21,  // 123: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	122, // 124: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	122, // 125: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	123, // 126: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	123, // 127: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	123, // 128: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	21,  // 129: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	21,  // 130: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	132, // 131: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	134, // 132: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	135, // 133: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	136, // 134: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	137, // 135: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	138, // 136: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	139, // 137: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	141, // 138: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	142, // 139: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	143, // 140: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	100, // 141: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	140, // 142: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	203, // 143: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	204, // 144: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
+	205, // 145: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	133, // 146: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	198, // 147: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	200, // 148: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	200, // 149: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	198, // 150: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	115, // 151: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	200, // 152: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	21,  // 153: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	200, // 154: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	145, // 155: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	158, // 156: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	159, // 157: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	161, // 158: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	162, // 159: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	146, // 160: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	147, // 161: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	163, // 162: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	99,  // 163: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	151, // 164: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	155, // 165: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	156, // 166: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	206, // 167: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
+	152, // 168: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	153, // 169: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	154, // 170: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	190, // 171: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	133, // 172: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	190, // 173: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	150, // 174: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
+	157, // 175: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	207, // 176: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	184, // 177: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	148, // 178: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	157, // 179: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	157, // 180: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	160, // 181: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	207, // 182: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	148, // 183: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	166, // 184: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	167, // 185: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	168, // 186: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	168, // 187: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	171, // 188: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	175, // 189: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	176, // 190: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	177, // 191: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	174, // 192: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	171, // 193: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	179, // 194: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	179, // 195: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	178, // 196: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	178, // 197: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	179, // 198: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	180, // 199: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	180, // 200: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	180, // 201: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	180, // 202: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	180, // 203: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	180, // 204: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	180, // 205: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	21,  // 206: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	3,   // 207: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	18,  // 208: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	18,  // 209: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	23,  // 210: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	25,  // 211: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	28,  // 212: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	30,  // 213: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	32,  // 214: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	34,  // 215: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	36,  // 216: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	41,  // 217: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	39,  // 218: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	43,  // 219: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	46,  // 220: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	56,  // 221: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	58,  // 222: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	59,  // 223: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	60,  // 224: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	62,  // 225: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	64,  // 226: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	61,  // 227: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	77,  // 228: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	86,  // 229: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	95,  // 230: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	102, // 231: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	83,  // 232: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
+	76,  // 233: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	104, // 234: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	107, // 235: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	106, // 236: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	66,  // 237: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	70,  // 238: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	126, // 239: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	128, // 240: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	164, // 241: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	169, // 242: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	120, // 243: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	116, // 244: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	172, // 245: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	47,  // 246: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	48,  // 247: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	50,  // 248: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	51,  // 249: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	52,  // 250: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	54,  // 251: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
+	181, // 252: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	6,   // 253: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	124, // 254: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	124, // 255: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	9,   // 256: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	11,  // 257: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	13,  // 258: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	14,  // 259: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	130, // 260: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	131, // 261: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	16,  // 262: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	107, // 263: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	116, // 264: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 265: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	20,  // 266: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	22,  // 267: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	186, // 268: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	26,  // 269: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	29,  // 270: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	31,  // 271: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	33,  // 272: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	35,  // 273: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	38,  // 274: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	42,  // 275: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	40,  // 276: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	44,  // 277: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	44,  // 278: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	44,  // 279: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 280: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 281: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 282: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	63,  // 283: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	65,  // 284: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 285: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	78,  // 286: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	87,  // 287: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	96,  // 288: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	103, // 289: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	84,  // 290: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
+	2,   // 291: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	105, // 292: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	110, // 293: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 294: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	67,  // 295: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	71,  // 296: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	127, // 297: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	129, // 298: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	165, // 299: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	170, // 300: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	121, // 301: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	118, // 302: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	173, // 303: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	49,  // 304: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	49,  // 305: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	53,  // 306: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	53,  // 307: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	53,  // 308: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	55,  // 309: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	182, // 310: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 311: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	125, // 312: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	125, // 313: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	10,  // 314: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 315: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	15,  // 316: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 317: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	129, // 318: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	144, // 319: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	17,  // 320: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	110, // 321: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	118, // 322: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	265, // [265:323] is the sub-list for method output_type
+	207, // [207:265] is the sub-list for method input_type
+	207, // [207:207] is the sub-list for extension type_name
+	207, // [207:207] is the sub-list for extension extendee
+	0,   // [0:207] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -16180,7 +16291,7 @@ func file_rpc_proto_init() {
 	file_log_proto_init()
 	file_pmix_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[128].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[129].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -16196,7 +16307,7 @@ func file_rpc_proto_init() {
 		(*Report_Devices)(nil),
 		(*Report_Cut)(nil),
 	}
-	file_rpc_proto_msgTypes[141].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[142].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -16220,7 +16331,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   180,
+			NumMessages:   181,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

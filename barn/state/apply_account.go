@@ -65,6 +65,11 @@ func (s *State) ChargedTo(ids []sched.AssocID) []*sched.Job {
 func (s *State) setAccounts(next *sched.Accounts) {
 	s.events = append(s.events, AccountsChanged{Old: s.accounts, New: next})
 	s.accounts, s.view = next, nil
+	if config := s.config.WithResources(next); config != s.config {
+		s.useConfig(config)
+		s.events = append(s.events, LicensesChanged{Config: config})
+		return
+	}
 	s.ledger.Rebuild(s.config, s.accounts, s.at, s.all.all())
 }
 

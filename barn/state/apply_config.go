@@ -38,6 +38,7 @@ func (s *State) setConfig(c SetConfig) error {
 	was := s.nodes
 	s.files = slices.Clone(c.Files)
 	s.nodes = nodes
+	config = config.WithResources(s.accounts)
 	s.useConfig(config)
 	s.events = append(s.events, ConfigChanged{Config: config})
 	for _, n := range gone {

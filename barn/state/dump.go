@@ -110,7 +110,7 @@ func Load(d *Dump) (*State, error) {
 			config.Default = p.Name
 		}
 	}
-	s.useConfig(config)
+	s.useConfig(config.WithResources(s.accounts))
 	s.resvs, s.nextResv = slices.Clone(d.Reservations), max(d.NextResv, 1)
 	for _, b := range d.Blobs {
 		s.blobs[b.ID] = &blob{data: b.Data}

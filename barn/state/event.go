@@ -62,6 +62,10 @@ type NodeChanged struct {
 // ConfigChanged tells of a new configuration.
 type ConfigChanged struct{ Config *sched.Config }
 
+// LicensesChanged tells that the accounts give other licences than before, which the
+// configuration has beside its own.
+type LicensesChanged struct{ Config *sched.Config }
+
 // AccountsChanged tells of a change of the accounts.
 type AccountsChanged struct{ Old, New *sched.Accounts }
 
@@ -82,6 +86,7 @@ func (StepStarted) event()     {}
 func (StepEnded) event()       {}
 func (NodeChanged) event()     {}
 func (ConfigChanged) event()   {}
+func (LicensesChanged) event() {}
 func (AccountsChanged) event() {}
 
 // ReservationChanged tells of a reservation that was made or changed. Old is nil

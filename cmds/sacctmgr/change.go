@@ -33,8 +33,11 @@ func (c *call) add(words []string) {
 	case "":
 		c.bare("No valid entity in add command\nInput line must include \"Account\", \"Cluster\", \"Coordinator\", \"Federation\", \"QOS\", \"Resource\", or \"User\"")
 		return
-	case "federation", "resource":
-		c.fail("There are no %ss here: there is one cluster, and its licences are in its configuration.", entity)
+	case "federation":
+		c.fail("There are no federations here: there is one cluster.")
+		return
+	case "resource":
+		c.addResource(words[1:])
 		return
 	}
 	cl := c.fetch(false)
@@ -369,9 +372,12 @@ func (c *call) modify(words []string) {
 	case "job":
 		c.modifyJob(words[1:])
 		return
-	case "federation", "resource":
+	case "federation":
 		c.print(" Nothing modified\n")
 		c.code = 1
+		return
+	case "resource":
+		c.modifyResource(words[1:])
 		return
 	}
 	cl := c.fetch(false)
@@ -495,9 +501,12 @@ func (c *call) remove(words []string) {
 	case "":
 		c.bare("No valid entity in delete command\nInput line must include \"Account\", \"Cluster\", \"Coordinator\", \"Federation\", \"QOS\", \"Resource\", or \"User\"")
 		return
-	case "federation", "resource":
+	case "federation":
 		c.print(" Nothing deleted\n")
 		c.code = 1
+		return
+	case "resource":
+		c.removeResource(words[1:])
 		return
 	}
 	cl := c.fetch(false)

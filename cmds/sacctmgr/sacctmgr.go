@@ -187,6 +187,7 @@ func keywords() []keyword {
 		{"quiet", 4, set(func(o *options) { o.quiet = true })},
 		{"readonly", 4, set(func(o *options) { o.readonly = true })},
 		{"reconfigure", 4, verb("reconfigure", (*call).reconfigure)},
+		{"rollup", 4, verb("rollup", (*call).rollup)},
 		{"shutdown", 8, func(c *call, _ []string) {
 			c.fail("The accounts are kept by the controllers: stop rinkctld instead.")
 		}},

@@ -172,16 +172,6 @@ func (c *call) showRunaways(r *request) {
 	c.print("Runaway Jobs: No runaway jobs found on cluster %s\n", cl.name)
 }
 
-// showResources lists what licences outside the cluster are shared; the ones of
-// the configuration are scontrol's to show.
-func (c *call) showResources(r *request) {
-	usual := []string{"Name", "Server", "Type", "Count", "% Allocated", "ServerType"}
-	if r.flags["withclusters"] {
-		usual = append(usual, "Clusters", "% Allowed")
-	}
-	c.empty(r, usual)
-}
-
 func (c *call) showFederations(r *request) {
 	c.empty(r, []string{"Federation", "Clusters", "ID%2", "Features", "FedState"})
 }
@@ -194,19 +184,12 @@ func (c *call) empty(r *request, usual []string) {
 		names = usual
 	}
 	for _, name := range names {
-		switch name {
-		case "% Allocated":
-			out = append(out, field{column{header: name}, 11})
-		case "% Allowed":
-			out = append(out, field{column{header: name}, 10})
-		default:
-			one, unknown := fields([]string{name})
-			if unknown != "" {
-				c.bare("Unknown field '%s'", unknown)
-				return
-			}
-			out = append(out, one...)
+		one, unknown := fields([]string{name})
+		if unknown != "" {
+			c.bare("Unknown field '%s'", unknown)
+			return
 		}
+		out = append(out, one...)
 	}
 	c.table(out, nil)
 }

@@ -92,3 +92,15 @@ func unknownIn(cl *cluster, req *rinkpb.ResetUsageRequest) string {
 	}
 	return ""
 }
+
+// rollup is rollup [START [END]]: the roll-ups are made with each record that is kept, so
+// that there is nothing to do.
+func (c *call) rollup(words []string) {
+	if len(words) > 2 {
+		c.fail("Too many words: %s", strings.Join(words, " "))
+		return
+	}
+	if c.fetch(false) != nil && !c.o.quiet {
+		c.print(" Nothing to do: usage is added up as jobs end.\n")
+	}
+}

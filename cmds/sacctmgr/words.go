@@ -164,7 +164,8 @@ func conditions(entity string) []condition {
 		}, common)
 	case "resource":
 		return slices.Concat([]condition{
-			{"Names", 1, names}, {"Servers", 1, more("server")}, {"ServerType", 7, more("servertype")}, {"Ids", 1, ids}, {"WithClusters", 5, flag("withclusters")},
+			{"Names", 1, names}, {"ServerType", 7, list(func(r *request) *[]string { return &r.where.ServerTypes })}, {"Servers", 1, list(func(r *request) *[]string { return &r.where.Servers })},
+			described, {"Ids", 1, ids}, {"PercentAllowed", 1, more("percent")}, {"WithClusters", 5, flag("withclusters")},
 		}, common)
 	case "runawayjobs", "problem", "federation":
 		return slices.Concat([]condition{{"Names", 1, names}, {"Tree", 4, flag("tree")}}, common)

@@ -168,7 +168,7 @@ func (c *call) showLicenses(name string) int {
 		data := make([]any, len(list))
 		for i, l := range list {
 			data[i] = show.Object{{Key: "LicenseName", Value: l.Name}, {Key: "Total", Value: l.Total}, {Key: "Used", Value: l.Used},
-				{Key: "Free", Value: l.Total - l.Used}, {Key: "Remote", Value: false}, {Key: "Reserved", Value: l.Reserved}}
+				{Key: "Free", Value: l.Total - l.Used}, {Key: "Remote", Value: l.Remote}, {Key: "Reserved", Value: l.Reserved}}
 		}
 		return c.data("licenses", data)
 	}
@@ -184,7 +184,7 @@ func (c *call) showLicenses(name string) int {
 	}
 	var b strings.Builder
 	for _, l := range list {
-		fmt.Fprintf(&b, "LicenseName=%s%sTotal=%d Used=%d Free=%d Reserved=%d Remote=no\n", l.Name, gap, l.Total, l.Used, l.Total-l.Used, l.Reserved)
+		fmt.Fprintf(&b, "LicenseName=%s%sTotal=%d Used=%d Free=%d Reserved=%d Remote=%s\n", l.Name, gap, l.Total, l.Used, max(l.Total-l.Used, 0), l.Reserved, map[bool]string{false: "no", true: "yes"}[l.Remote])
 	}
 	return c.print(b.String())
 }
