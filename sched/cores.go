@@ -218,7 +218,9 @@ func chooseCPUs(cfg *Config, n *Node, j *Job, a *NodeAlloc, taken, aside []strin
 		p.charge(set, ofSuspended)
 	}
 	p.charge(p.reserved(n.CoreSpec), ofSystem)
-	p.far(n, a.Gres)
+	if j.Spec == nil || !strings.Contains(j.Spec.GresFlags, "disable-binding") {
+		p.far(n, a.Gres)
+	}
 	unit, block := byte('p'), false
 	for _, word := range conf(cfg).SelectTypeParameters {
 		switch word {

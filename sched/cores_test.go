@@ -150,6 +150,10 @@ func TestCPUsNearDevicesComeFirst(t *testing.T) {
 	if got := chooseCPUs(testConfig(), n, j, a, nil, nil); got != "8-9" {
 		t.Errorf("beside a GPU near 8-15: %s", got)
 	}
+	apart := &Job{Spec: &slurm.JobOptions{GresFlags: "disable-binding"}, Need: j.Need}
+	if got := chooseCPUs(testConfig(), n, apart, a, nil, nil); got != "0-1" {
+		t.Errorf("with --gres-flags=disable-binding: %s", got)
+	}
 	n.CoreSpec = 2
 	a.Gres, a.CPUs = nil, 14
 	if got := chooseCPUs(testConfig(), n, j, a, nil, nil); got != "0-6,8-14" {

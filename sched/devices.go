@@ -276,6 +276,12 @@ func GPUBind(o *slurm.JobOptions) string {
 	switch n := o.GPUsPerTask.Total("gpu"); {
 	case o.GPUBind != "":
 		return o.GPUBind
+	case o.TRESBind != "":
+		for _, item := range strings.Split(o.TRESBind, "+") {
+			if how, ok := strings.CutPrefix(item, "gres/gpu:"); ok {
+				return strings.ToLower(how)
+			}
+		}
 	case n > 0:
 		return fmt.Sprintf("per_task:%d", n)
 	case o.NTasksPerGPU > 0:

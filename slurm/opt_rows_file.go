@@ -30,7 +30,7 @@ func fileRows() []optionRow {
 			env: envNames{sbatch: "SBATCH_OUTPUT", srun: "SLURM_STDOUTMODE SRUN_OUTPUT"}, tier: 1,
 			set: filePattern(func(o *JobOptions) *string { return &o.Output })},
 		{names: "propagate", arg: OptionalArg, cmds: Sbatch | Srun, tier: 3, set: setPropagate},
-		{names: "wait-all-nodes", arg: RequiredArg, cmds: Sbatch | Salloc, env: env3("WAIT_ALL_NODES"), tier: 3, idle: whyUnacted, set: setWaitAllNodes},
+		{names: "wait-all-nodes", arg: RequiredArg, cmds: Sbatch | Salloc, env: env3("WAIT_ALL_NODES"), tier: 3, set: setWaitAllNodes},
 	}
 }
 
@@ -121,6 +121,8 @@ func setWaitAllNodes(r *optionReader, value string, _ bool) error {
 	if n > 1 {
 		return r.invalid()
 	}
-	r.job().WaitAllNodes = n
+	if r.job().WaitAllNodes = n; n == 0 {
+		r.noEffect("wait-all-nodes=0", "a job begins when all of its nodes are up")
+	}
 	return nil
 }

@@ -24,7 +24,7 @@ func jobRows() []optionRow {
 		{names: "deadline", arg: RequiredArg, cmds: allCommands, tier: 3,
 			set: moment(func(o *JobOptions) *time.Time { return &o.Deadline })},
 		{names: "delay-boot", arg: RequiredArg, cmds: allCommands, env: env3("DELAY_BOOT"), tier: 3,
-			set: minutes(false, func(o *JobOptions) *Duration { return &o.DelayBoot })},
+			set: minutesExact(func(o *JobOptions) *Duration { return &o.DelayBoot })},
 		{names: "dependency", short: "d", arg: RequiredArg, cmds: allCommands, env: envSrun("SLURM_DEPENDENCY"), tier: 1, set: setDependency},
 		{names: "extra", arg: RequiredArg, cmds: allCommands, tier: 3,
 			set: text(func(o *JobOptions) *string { return &o.Extra })},
@@ -100,11 +100,9 @@ func setBurstBufferFile(r *optionReader, value string, _ bool) error {
 	if r.in.ReadFile == nil {
 		return nil
 	}
-	text, err := r.in.ReadFile(value)
-	if err != nil {
+	if _, err := r.in.ReadFile(value); err != nil {
 		return r.errorf(1, "Invalid --bbf specification")
 	}
-	r.job().BurstBuffer = string(text)
 	return nil
 }
 

@@ -74,7 +74,7 @@ func placeRows() []optionRow {
 		{env: env3("WAIT4SWITCH"), as: "switches", arg: RequiredArg, cmds: allCommands, tier: 3, once: true,
 			set: minutesExact(func(o *JobOptions) *Duration { return &o.SwitchesWait })},
 		{names: "tres-bind", arg: RequiredArg, cmds: allCommands, env: env3("TRES_BIND"), tier: 3, once: true,
-			set: text(func(o *JobOptions) *string { return &o.TRESBind })},
+			set: setTRESBind},
 		{names: "use-min-nodes", cmds: allCommands, env: env3("USE_MIN_NODES"), tier: 3, once: true,
 			set: flag(func(o *JobOptions) *bool { return &o.UseMinNodes })},
 	}
@@ -170,6 +170,26 @@ func setHint(r *optionReader, value string, _ bool) error {
 		return r.errorf(1, `unrecognized --hint argument "%s", see --hint=help`, value)
 	}
 	r.job().Hint = h
+	return nil
+}
+
+// setTRESBind takes gres/NAME:HOW, more of them behind a +. What is said of GPUs is
+// what --gpu-bind says.
+func setTRESBind(r *optionReader, value string, _ bool) error {
+	for _, item := range strings.Split(value, "+") {
+		name, how, has := strings.Cut(item, ":")
+		if !has || !strings.HasPrefix(name, "gres/") {
+			return r.invalid()
+		}
+		if name != "gres/gpu" {
+			r.noEffect("tres-bind="+item, "tasks are bound to GPUs alone")
+			continue
+		}
+		if _, err := ParseGPUBind(how); err != nil {
+			return r.invalid()
+		}
+	}
+	r.job().TRESBind = value
 	return nil
 }
 

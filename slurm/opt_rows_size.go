@@ -26,7 +26,7 @@ func sizeRows() []optionRow {
 		{names: "gpus-per-task", arg: RequiredArg, cmds: allCommands, env: env3("GPUS_PER_TASK"), tier: 1, once: true,
 			set: gpus(func(o *JobOptions) *Gres { return &o.GPUsPerTask })},
 		{names: "gres", arg: RequiredArg, cmds: allCommands, env: env3("GRES"), tier: 1, once: true, set: setGres},
-		{names: "gres-flags", arg: RequiredArg, cmds: allCommands, env: env3("GRES_FLAGS"), tier: 3, idle: whyUnacted, once: true, set: setGresFlags},
+		{names: "gres-flags", arg: RequiredArg, cmds: allCommands, env: env3("GRES_FLAGS"), tier: 3, once: true, set: setGresFlags},
 		{names: "mem", arg: RequiredArg, cmds: allCommands, env: env3("MEM_PER_NODE"), tier: 1,
 			set: size(func(o *JobOptions) *MB { return &o.MemPerNode })},
 		{names: "mem-per-cpu", arg: RequiredArg, cmds: allCommands, env: env3("MEM_PER_CPU"), tier: 1, once: true,
@@ -210,8 +210,12 @@ func setGresFlags(r *optionReader, value string, _ bool) error {
 			}
 			binding = f
 			flags = append(flags, f)
+			if f == "enforce-binding" {
+				r.noEffect("gres-flags="+f, "CPUs near the devices come first, and others where there are too few")
+			}
 		case "allow-task-sharing", "multiple-tasks-per-sharing", "one-task-per-sharing":
 			flags = append(flags, f)
+			r.noEffect("gres-flags="+f, whyUnacted)
 		default:
 			return r.invalid()
 		}

@@ -17,7 +17,7 @@ var samples = map[string]string{
 	"--propagate": "NONE", "--signal": "USR1@60", "--switches": "1@5", "--time": "5", "--time-min": "1", "--wait-all-nodes": "1",
 	"--delay-boot": "5", "--kill-command": "TERM", "--x11": "first", "--send-libs": "no", "--compress": "lz4", "--requeue": "expedite",
 	"--accel-bind": "g", "--het-group": "0", "--pack-group": "0", "--tres-per-task": "cpu=1", "--licenses": "a:1", "--mem-update": "10@5",
-	"--priority": "5", "--oom-kill-step": "1", "--constraint": "a&b", "--prefer": "a", "--batch": "a", "--nodelist": "n1", "--exclude": "n2",
+	"--priority": "5", "--tres-bind": "gres/gpu:closest", "--oom-kill-step": "1", "--constraint": "a&b", "--prefer": "a", "--batch": "a", "--nodelist": "n1", "--exclude": "n2",
 }
 
 // companions are options without which another is refused.

@@ -472,3 +472,26 @@ func TestHelpTexts(t *testing.T) {
 		t.Errorf("--hint=help: %v", err)
 	}
 }
+
+// TestRareOptions reads options that few clusters have a use for.
+func TestRareOptions(t *testing.T) {
+	read := func(args ...string) (*JobOptions, []string, error) {
+		got, err := ask{cmd: Sbatch, args: append(args, "job")}.do()
+		if err != nil {
+			return nil, nil, err
+		}
+		return &got[0].Job, got[0].NoEffect, nil
+	}
+	o, none, err := read("--delay-boot=1:30", "--gres-flags=disable-binding", "--tres-bind=gres/gpu:verbose,map_gpu:0,1", "--wait-all-nodes=1", "--mcs-label=blue")
+	if err != nil || o.DelayBoot != 90 || o.GresFlags != "disable-binding" || o.TRESBind != "gres/gpu:verbose,map_gpu:0,1" || o.MCSLabel != "blue" || len(none) > 0 {
+		t.Errorf("got %+v, no effect %q, %v", o, none, err)
+	}
+	if _, none, err = read("--gres-flags=enforce-binding", "--tres-bind=gres/craynetwork:none", "--wait-all-nodes=0"); err != nil || len(none) != 3 {
+		t.Errorf("no effect of %q, %v", none, err)
+	}
+	for _, bad := range []string{"--tres-bind=gpu:closest", "--tres-bind=gres/gpu", "--tres-bind=gres/gpu:near", "--delay-boot=x", "--wait-all-nodes=2"} {
+		if _, _, err := read(bad); err == nil {
+			t.Errorf("%s is taken", bad)
+		}
+	}
+}

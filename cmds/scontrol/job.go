@@ -348,6 +348,12 @@ func (c *call) jobLast(r *record, j *show.Job) {
 	}
 	r.line("Power", strings.ToUpper(j.Spec.Power))
 	var flags []string
+	switch {
+	case strings.Contains(j.Spec.GresFlags, "enforce-binding"):
+		flags = append(flags, "GresEnforceBind", "Yes")
+	case strings.Contains(j.Spec.GresFlags, "disable-binding"):
+		flags = append(flags, "GresEnforceBind", "No")
+	}
 	switch j.Spec.KillOnInvalidDep {
 	case "yes":
 		flags = append(flags, "KillOInInvalidDependent", "Yes")
