@@ -44,17 +44,18 @@ func (r Rank) Compare(o Rank) int {
 }
 
 // The constants of the order, in seconds where they are times. They were picked
-// together on four very different logs, the same for all.
+// together on four very different logs and some hundred variants of them, the same
+// for all.
 const (
 	headStart      = 3600.0        // wait that all jobs are credited with
-	dueShare       = 0.75          // of the longest backlog, after which a job is due
+	dueShare       = 0.7           // of the longest backlog, after which a job is due
 	dueWide        = 0.6           // how much sooner a job is due that takes the whole machine
 	dueLeast       = 3600.0        // no job is due before
 	backlogHalf    = 365 * 86400.0 // in which the longest backlog is half forgotten
 	biasMemory     = 0.999         // of ended jobs, in correcting predictions of work
-	lagAllowed     = 4 * 3600.0    // work the machine may be behind with,
+	lagAllowed     = 2 * 3600.0    // work the machine may be behind with,
 	lagAllowedRate = 0.001         // and more by this share of the time since the start
-	lagIdle        = 5 * 86400.0   // and by what the machine, at the load it has, would make up for in this time,
+	lagIdle        = 2 * 86400.0   // and by what the machine, at the load it has, would make up for in this time,
 	loadPrior      = 15 * 86400.0  // time for which a load of 1 is taken for granted
 	lagTolerated   = 0.5           // of that, before anything is done about it
 	lagDecades     = 2.5           // powers of ten by which slowdown stops counting until all is used
