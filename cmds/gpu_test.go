@@ -263,11 +263,14 @@ func TestGPUs(t *testing.T) {
 	t.Run("TwoJobsOnOneNodeAndOneOnTheOther", func(t *testing.T) {
 		var ids []string
 		for _, node := range []string{"g1", "g1", "g2"} {
-			ids = append(ids, c.must("sbatch", "--parsable", "-w", node, "--gres=gpu:a100:2", "-o", "out.%j", "--wrap", sees+`echo "$CUDA_VISIBLE_DEVICES $SLURM_JOB_GPUS"; sleep 3`))
+			ids = append(ids, c.must("sbatch", "--parsable", "-w", node, "--gres=gpu:a100:2", "-o", "out.%j", "--wrap", sees+`echo "$CUDA_VISIBLE_DEVICES $SLURM_JOB_GPUS"; until [ -e looked ]; do sleep 0.2; done`))
 		}
 		c.wait("squeue", "R\nR\nR", "-h", "-o", "%t")
 		if n := c.must("scontrol", "show", "node", "-d", "g1"); !strings.Contains(n, "GresUsed=gpu:a100:4(IDX:0-3)") {
 			t.Errorf("%s", n)
+		}
+		if err := os.WriteFile(filepath.Join(c.dir, "looked"), nil, 0o644); err != nil {
+			t.Fatal(err)
 		}
 		c.drain(time.Minute)
 		for i, want := range []string{"nvidia0 nvidia1 \n0,1 0,1", "nvidia2 nvidia3 \n0,1 2,3", "nvidia0 nvidia1 \n0,1 0,1"} {
