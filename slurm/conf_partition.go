@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // PartitionConf is a partition as slurm.conf describes it. In lists of names nil
@@ -356,7 +357,7 @@ func setMIGProfiles(p *PartitionConf, v string) error {
 	p.MIGProfiles = nil
 	for word := range strings.SplitSeq(strings.ToLower(v), ",") {
 		word = strings.TrimSpace(word)
-		if word != "all" && !migProfile.MatchString(word) {
+		if word != "all" && !migProfile().MatchString(word) {
 			return fmt.Errorf("%q is no profile of a GPU's instances: want one such as 1g.10gb, or all", word)
 		}
 		p.MIGProfiles = append(p.MIGProfiles, word)
@@ -364,4 +365,4 @@ func setMIGProfiles(p *PartitionConf, v string) error {
 	return nil
 }
 
-var migProfile = regexp.MustCompile(`^(\d+c\.)?\d+g\.\d+gb(\.[a-z]+)*$`)
+var migProfile = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(\d+c\.)?\d+g\.\d+gb(\.[a-z]+)*$`) })

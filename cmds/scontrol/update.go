@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -217,7 +218,7 @@ func (p plainWords) Error() string { return p.words }
 var errUncounted = errors.New("no node count")
 
 // countRange is a count of nodes or CPUs, or a smaller and a larger one.
-var countRange = regexp.MustCompile(`^[0-9]+[kKmM]?(-[0-9]+[kKmM]?)?$`)
+var countRange = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]+[kKmM]?(-[0-9]+[kKmM]?)?$`) })
 
 // checkJobChange refuses what cannot be meant before the controller is asked,
 // and makes dates plain: they are read where the user is.
@@ -258,11 +259,11 @@ func (c *call) checkJobChange(kv *rinkpb.KeyValue) error {
 			return fmt.Errorf("Invalid %s value: %s", map[string]string{"minmemorynode": "MinMemoryNode", "minmemorycpu": "MinMemoryCPU"}[kv.Key], kv.Value)
 		}
 	case "numnodes":
-		if !countRange.MatchString(kv.Value) {
+		if !countRange().MatchString(kv.Value) {
 			return errUncounted
 		}
 	case "numcpus":
-		if !countRange.MatchString(kv.Value) {
+		if !countRange().MatchString(kv.Value) {
 			c.env.Errorf("Invalid numeric value %q for NumCPUs.", kv.Value)
 			return fmt.Errorf("Invalid NumCPUs value: %s", kv.Value)
 		}

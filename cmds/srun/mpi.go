@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -156,12 +157,12 @@ func (c *carrier) tellShares(ctx context.Context, nodes []string, all []*rinkpb.
 
 // pmixVersion is --mpi=pmix_vN, which names a plugin of Slurm's. There is one server
 // here, and the library on the node finds the version that each task speaks.
-var pmixVersion = regexp.MustCompile(`^pmix_v[1-9]$`)
+var pmixVersion = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^pmix_v[1-9]$`) })
 
 // mpiName is --mpi as the step has it.
 func mpiName(name string) string {
 	name = strings.ToLower(name)
-	if pmixVersion.MatchString(name) {
+	if pmixVersion().MatchString(name) {
 		return "pmix"
 	}
 	return name

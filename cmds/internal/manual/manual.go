@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Page is what a manual page is made of.
@@ -97,9 +98,9 @@ func parseHelp(help string) parsed {
 
 func indent(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
 
-var optionLine = regexp.MustCompile(`^ {2,8}-{1,2}[A-Za-z]`)
+var optionLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^ {2,8}-{1,2}[A-Za-z]`) })
 
-func isOption(line string) bool { return optionLine.MatchString(line) }
+func isOption(line string) bool { return optionLine().MatchString(line) }
 
 func isTitle(line string) bool {
 	return line != "" && line[0] != ' ' && strings.HasSuffix(line, ":") && len(line) < 70
