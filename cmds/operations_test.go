@@ -229,6 +229,48 @@ func TestRecoverAfterTheLossOfTwo(t *testing.T) {
 	}
 }
 
+// One word of an operator's ends every controller, as an ordinary end, and started
+// again they go on.
+func TestShutdownEndsAllControllers(t *testing.T) {
+	r := newRig(t, rigOptions{controllers: 3, agents: 1, cpus: 4})
+	id, err := r.sbatch("-H", "-o", "/dev/null", "--wrap", "true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []string{"c1", "c2", "c3"}
+	r.mu.Lock()
+	for _, c := range all {
+		r.procs[c].mayEnd = true
+	}
+	r.mu.Unlock()
+	if out, err := r.do("scontrol", "shutdown", "slurmctld"); err != nil {
+		t.Fatalf("%s %v", out, err)
+	}
+	for _, c := range all {
+		r.mu.Lock()
+		p := r.procs[c]
+		r.mu.Unlock()
+		select {
+		case <-p.done:
+			if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+				t.Errorf("%s ended with %d", c, code)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%s does not end", c)
+		}
+	}
+	for _, c := range all {
+		r.start(c)
+	}
+	if _, err := r.do("scontrol", "release", id); err != nil {
+		t.Error(err)
+	}
+	r.until(time.Minute, "the job that waited ends", func() bool {
+		out, err := r.do("sacct", "-n", "-X", "-P", "-j", id, "-o", "State")
+		return err == nil && out == "COMPLETED"
+	})
+}
+
 // Controllers are stopped and started again one at a time, as an upgrade does, while
 // jobs run and are submitted: none fails, and no running job is touched.
 func TestRollingRestart(t *testing.T) {

@@ -183,6 +183,49 @@ func (s *Server) healthOf(ctx context.Context, name, addr string) (*rinkpb.Contr
 	return rinkpb.NewMembersClient(conn).Health(ctx, &rinkpb.HealthRequest{})
 }
 
+// Halt ends this daemon, as an operator has said to another controller.
+func (p *members) Halt(ctx context.Context, _ *rinkpb.HaltRequest) (*rinkpb.Done, error) {
+	who, err := p.asking(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(p.s.barn.Servers(), func(m barn.Server) bool { return m.ID == who.Name }) {
+		return nil, status.Errorf(codes.PermissionDenied, "%s is no controller of this cluster", who.Name)
+	}
+	if p.s.opt.Shutdown == nil {
+		return nil, status.Error(codes.Unimplemented, "this controller cannot be shut down from afar")
+	}
+	p.s.log.Info("shut down by an operator", "through", who.Name)
+	p.s.opt.Shutdown()
+	return &rinkpb.Done{}, nil
+}
+
+// haltTime is how long the other controllers have to say that they shut down.
+const haltTime = 1500 * time.Millisecond
+
+// haltOthers has the other controllers shut down. One that does not answer is said
+// in the log and left alone: it may be down already.
+func (s *Server) haltOthers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), haltTime)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, m := range s.barn.Servers() {
+		if m.ID == s.opt.Config.Name {
+			continue
+		}
+		wg.Go(func() {
+			conn, err := s.peers.dial(m.ID, m.Address)
+			if err == nil {
+				_, err = rinkpb.NewMembersClient(conn).Halt(ctx, &rinkpb.HaltRequest{})
+			}
+			if err != nil {
+				s.log.Warn("a controller was not shut down", "controller", m.ID, "error", err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // steward gives controllers that have entered their vote once they have caught
 // up. It runs while this controller leads.
 func (s *Server) steward(ctx context.Context) {

@@ -31,12 +31,12 @@ func (c *controller) Control(ctx context.Context, req *rinkpb.ControlRequest) (*
 	case !c.s.administers(u.UID):
 		return nil, invalid(errors.New("Permission denied")) // the kernel's words, as in Slurm
 	default:
-		err = c.control(req)
+		err = c.control(ctx, req)
 	}
 	return &rinkpb.ControlReply{Status: refuse(err)}, nil
 }
 
-func (c *controller) control(req *rinkpb.ControlRequest) error {
+func (c *controller) control(ctx context.Context, req *rinkpb.ControlRequest) error {
 	nodes, err := c.agentsOf(req.Nodes)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (c *controller) control(req *rinkpb.ControlRequest) error {
 		if on {
 			level = "debug"
 		}
-		return c.control(&rinkpb.ControlRequest{What: rinkpb.ControlRequest_SETDEBUG, Level: level, Nodes: req.Nodes})
+		return c.control(ctx, &rinkpb.ControlRequest{What: rinkpb.ControlRequest_SETDEBUG, Level: level, Nodes: req.Nodes})
 	case rinkpb.ControlRequest_SHUTDOWN:
 		if c.s.opt.Shutdown == nil {
 			return slurm.ErrnoNotSupported
@@ -88,6 +88,7 @@ func (c *controller) control(req *rinkpb.ControlRequest) error {
 			})
 		}
 		c.s.log.Info("shut down by an operator", "agents too", req.All)
+		c.s.haltOthers(ctx)
 		c.s.opt.Shutdown()
 	default:
 		return slurm.ErrnoNotSupported

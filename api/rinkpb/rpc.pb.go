@@ -87,7 +87,7 @@ func (x ActRequest_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ActRequest_Action.Descriptor instead.
 func (ActRequest_Action) EnumDescriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{44, 0}
+	return file_rpc_proto_rawDescGZIP(), []int{45, 0}
 }
 
 type ControlRequest_What int32
@@ -142,7 +142,7 @@ func (x ControlRequest_What) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ControlRequest_What.Descriptor instead.
 func (ControlRequest_What) EnumDescriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52, 0}
+	return file_rpc_proto_rawDescGZIP(), []int{53, 0}
 }
 
 type Done struct {
@@ -834,6 +834,42 @@ func (*HealthRequest) Descriptor() ([]byte, []int) {
 	return file_rpc_proto_rawDescGZIP(), []int{11}
 }
 
+type HaltRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HaltRequest) Reset() {
+	*x = HaltRequest{}
+	mi := &file_rpc_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HaltRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HaltRequest) ProtoMessage() {}
+
+func (x *HaltRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HaltRequest.ProtoReflect.Descriptor instead.
+func (*HaltRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{12}
+}
+
 type UseTokenRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
@@ -845,7 +881,7 @@ type UseTokenRequest struct {
 
 func (x *UseTokenRequest) Reset() {
 	*x = UseTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[12]
+	mi := &file_rpc_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -857,7 +893,7 @@ func (x *UseTokenRequest) String() string {
 func (*UseTokenRequest) ProtoMessage() {}
 
 func (x *UseTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[12]
+	mi := &file_rpc_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -870,7 +906,7 @@ func (x *UseTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseTokenRequest.ProtoReflect.Descriptor instead.
 func (*UseTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{12}
+	return file_rpc_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UseTokenRequest) GetHash() string {
@@ -915,7 +951,7 @@ type ControllerHealth struct {
 
 func (x *ControllerHealth) Reset() {
 	*x = ControllerHealth{}
-	mi := &file_rpc_proto_msgTypes[13]
+	mi := &file_rpc_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +963,7 @@ func (x *ControllerHealth) String() string {
 func (*ControllerHealth) ProtoMessage() {}
 
 func (x *ControllerHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[13]
+	mi := &file_rpc_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +976,7 @@ func (x *ControllerHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControllerHealth.ProtoReflect.Descriptor instead.
 func (*ControllerHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{13}
+	return file_rpc_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ControllerHealth) GetName() string {
@@ -1035,7 +1071,7 @@ type LeadersRequest struct {
 
 func (x *LeadersRequest) Reset() {
 	*x = LeadersRequest{}
-	mi := &file_rpc_proto_msgTypes[14]
+	mi := &file_rpc_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1047,7 +1083,7 @@ func (x *LeadersRequest) String() string {
 func (*LeadersRequest) ProtoMessage() {}
 
 func (x *LeadersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[14]
+	mi := &file_rpc_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1060,7 +1096,7 @@ func (x *LeadersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadersRequest.ProtoReflect.Descriptor instead.
 func (*LeadersRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{14}
+	return file_rpc_proto_rawDescGZIP(), []int{15}
 }
 
 type LeaderNow struct {
@@ -1074,7 +1110,7 @@ type LeaderNow struct {
 
 func (x *LeaderNow) Reset() {
 	*x = LeaderNow{}
-	mi := &file_rpc_proto_msgTypes[15]
+	mi := &file_rpc_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1122,7 @@ func (x *LeaderNow) String() string {
 func (*LeaderNow) ProtoMessage() {}
 
 func (x *LeaderNow) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[15]
+	mi := &file_rpc_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1135,7 @@ func (x *LeaderNow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaderNow.ProtoReflect.Descriptor instead.
 func (*LeaderNow) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{15}
+	return file_rpc_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LeaderNow) GetLeader() string {
@@ -1135,7 +1171,7 @@ type SubmitRequest struct {
 
 func (x *SubmitRequest) Reset() {
 	*x = SubmitRequest{}
-	mi := &file_rpc_proto_msgTypes[16]
+	mi := &file_rpc_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1147,7 +1183,7 @@ func (x *SubmitRequest) String() string {
 func (*SubmitRequest) ProtoMessage() {}
 
 func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[16]
+	mi := &file_rpc_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1160,7 +1196,7 @@ func (x *SubmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitRequest.ProtoReflect.Descriptor instead.
 func (*SubmitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{16}
+	return file_rpc_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SubmitRequest) GetKey() string {
@@ -1212,7 +1248,7 @@ type JobRequest struct {
 
 func (x *JobRequest) Reset() {
 	*x = JobRequest{}
-	mi := &file_rpc_proto_msgTypes[17]
+	mi := &file_rpc_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1260,7 @@ func (x *JobRequest) String() string {
 func (*JobRequest) ProtoMessage() {}
 
 func (x *JobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[17]
+	mi := &file_rpc_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1273,7 @@ func (x *JobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRequest.ProtoReflect.Descriptor instead.
 func (*JobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{17}
+	return file_rpc_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *JobRequest) GetOptions() *JobOptions {
@@ -1343,7 +1379,7 @@ type SubmitReply struct {
 
 func (x *SubmitReply) Reset() {
 	*x = SubmitReply{}
-	mi := &file_rpc_proto_msgTypes[18]
+	mi := &file_rpc_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1355,7 +1391,7 @@ func (x *SubmitReply) String() string {
 func (*SubmitReply) ProtoMessage() {}
 
 func (x *SubmitReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[18]
+	mi := &file_rpc_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1368,7 +1404,7 @@ func (x *SubmitReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitReply.ProtoReflect.Descriptor instead.
 func (*SubmitReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{18}
+	return file_rpc_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SubmitReply) GetStatus() *Status {
@@ -1411,7 +1447,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_rpc_proto_msgTypes[19]
+	mi := &file_rpc_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1423,7 +1459,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[19]
+	mi := &file_rpc_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1436,7 +1472,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{19}
+	return file_rpc_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Status) GetErrno() int32 {
@@ -1474,7 +1510,7 @@ type TestOnlyReply struct {
 
 func (x *TestOnlyReply) Reset() {
 	*x = TestOnlyReply{}
-	mi := &file_rpc_proto_msgTypes[20]
+	mi := &file_rpc_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1486,7 +1522,7 @@ func (x *TestOnlyReply) String() string {
 func (*TestOnlyReply) ProtoMessage() {}
 
 func (x *TestOnlyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[20]
+	mi := &file_rpc_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1499,7 +1535,7 @@ func (x *TestOnlyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestOnlyReply.ProtoReflect.Descriptor instead.
 func (*TestOnlyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{20}
+	return file_rpc_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TestOnlyReply) GetStatus() *Status {
@@ -1554,7 +1590,7 @@ type WaitJobRequest struct {
 
 func (x *WaitJobRequest) Reset() {
 	*x = WaitJobRequest{}
-	mi := &file_rpc_proto_msgTypes[21]
+	mi := &file_rpc_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1566,7 +1602,7 @@ func (x *WaitJobRequest) String() string {
 func (*WaitJobRequest) ProtoMessage() {}
 
 func (x *WaitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[21]
+	mi := &file_rpc_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1579,7 +1615,7 @@ func (x *WaitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitJobRequest.ProtoReflect.Descriptor instead.
 func (*WaitJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{21}
+	return file_rpc_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WaitJobRequest) GetJob() uint32 {
@@ -1613,7 +1649,7 @@ type JobRef struct {
 
 func (x *JobRef) Reset() {
 	*x = JobRef{}
-	mi := &file_rpc_proto_msgTypes[22]
+	mi := &file_rpc_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1625,7 +1661,7 @@ func (x *JobRef) String() string {
 func (*JobRef) ProtoMessage() {}
 
 func (x *JobRef) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[22]
+	mi := &file_rpc_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1638,7 +1674,7 @@ func (x *JobRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRef.ProtoReflect.Descriptor instead.
 func (*JobRef) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{22}
+	return file_rpc_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *JobRef) GetJob() uint32 {
@@ -1722,7 +1758,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_rpc_proto_msgTypes[23]
+	mi := &file_rpc_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1734,7 +1770,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[23]
+	mi := &file_rpc_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1747,7 +1783,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{23}
+	return file_rpc_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListJobsRequest) GetRefs() []*JobRef {
@@ -1834,7 +1870,7 @@ type JobPage struct {
 
 func (x *JobPage) Reset() {
 	*x = JobPage{}
-	mi := &file_rpc_proto_msgTypes[24]
+	mi := &file_rpc_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1846,7 +1882,7 @@ func (x *JobPage) String() string {
 func (*JobPage) ProtoMessage() {}
 
 func (x *JobPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[24]
+	mi := &file_rpc_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1859,7 +1895,7 @@ func (x *JobPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobPage.ProtoReflect.Descriptor instead.
 func (*JobPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{24}
+	return file_rpc_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *JobPage) GetJobs() []*Job {
@@ -1916,7 +1952,7 @@ type Expected struct {
 
 func (x *Expected) Reset() {
 	*x = Expected{}
-	mi := &file_rpc_proto_msgTypes[25]
+	mi := &file_rpc_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +1964,7 @@ func (x *Expected) String() string {
 func (*Expected) ProtoMessage() {}
 
 func (x *Expected) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[25]
+	mi := &file_rpc_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +1977,7 @@ func (x *Expected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expected.ProtoReflect.Descriptor instead.
 func (*Expected) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{25}
+	return file_rpc_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Expected) GetJob() uint32 {
@@ -1981,7 +2017,7 @@ type ListNodesRequest struct {
 
 func (x *ListNodesRequest) Reset() {
 	*x = ListNodesRequest{}
-	mi := &file_rpc_proto_msgTypes[26]
+	mi := &file_rpc_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1993,7 +2029,7 @@ func (x *ListNodesRequest) String() string {
 func (*ListNodesRequest) ProtoMessage() {}
 
 func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[26]
+	mi := &file_rpc_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2006,7 +2042,7 @@ func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesRequest.ProtoReflect.Descriptor instead.
 func (*ListNodesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{26}
+	return file_rpc_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListNodesRequest) GetNames() []string {
@@ -2026,7 +2062,7 @@ type NodeList struct {
 
 func (x *NodeList) Reset() {
 	*x = NodeList{}
-	mi := &file_rpc_proto_msgTypes[27]
+	mi := &file_rpc_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2038,7 +2074,7 @@ func (x *NodeList) String() string {
 func (*NodeList) ProtoMessage() {}
 
 func (x *NodeList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[27]
+	mi := &file_rpc_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2051,7 +2087,7 @@ func (x *NodeList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeList.ProtoReflect.Descriptor instead.
 func (*NodeList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{27}
+	return file_rpc_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *NodeList) GetNodes() []*Node {
@@ -2076,7 +2112,7 @@ type ListPartitionsRequest struct {
 
 func (x *ListPartitionsRequest) Reset() {
 	*x = ListPartitionsRequest{}
-	mi := &file_rpc_proto_msgTypes[28]
+	mi := &file_rpc_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2124,7 @@ func (x *ListPartitionsRequest) String() string {
 func (*ListPartitionsRequest) ProtoMessage() {}
 
 func (x *ListPartitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[28]
+	mi := &file_rpc_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2137,7 @@ func (x *ListPartitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartitionsRequest.ProtoReflect.Descriptor instead.
 func (*ListPartitionsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{28}
+	return file_rpc_proto_rawDescGZIP(), []int{29}
 }
 
 type PartitionList struct {
@@ -2115,7 +2151,7 @@ type PartitionList struct {
 
 func (x *PartitionList) Reset() {
 	*x = PartitionList{}
-	mi := &file_rpc_proto_msgTypes[29]
+	mi := &file_rpc_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2127,7 +2163,7 @@ func (x *PartitionList) String() string {
 func (*PartitionList) ProtoMessage() {}
 
 func (x *PartitionList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[29]
+	mi := &file_rpc_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2140,7 +2176,7 @@ func (x *PartitionList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartitionList.ProtoReflect.Descriptor instead.
 func (*PartitionList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{29}
+	return file_rpc_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *PartitionList) GetPartitions() []*Partition {
@@ -2173,7 +2209,7 @@ type GetConfigRequest struct {
 
 func (x *GetConfigRequest) Reset() {
 	*x = GetConfigRequest{}
-	mi := &file_rpc_proto_msgTypes[30]
+	mi := &file_rpc_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2185,7 +2221,7 @@ func (x *GetConfigRequest) String() string {
 func (*GetConfigRequest) ProtoMessage() {}
 
 func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[30]
+	mi := &file_rpc_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2198,7 +2234,7 @@ func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConfigRequest.ProtoReflect.Descriptor instead.
 func (*GetConfigRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{30}
+	return file_rpc_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetConfigRequest) GetPing() bool {
@@ -2222,7 +2258,7 @@ type ConfigReply struct {
 
 func (x *ConfigReply) Reset() {
 	*x = ConfigReply{}
-	mi := &file_rpc_proto_msgTypes[31]
+	mi := &file_rpc_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2234,7 +2270,7 @@ func (x *ConfigReply) String() string {
 func (*ConfigReply) ProtoMessage() {}
 
 func (x *ConfigReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[31]
+	mi := &file_rpc_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2247,7 +2283,7 @@ func (x *ConfigReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigReply.ProtoReflect.Descriptor instead.
 func (*ConfigReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{31}
+	return file_rpc_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ConfigReply) GetFiles() []*ConfigFile {
@@ -2303,7 +2339,7 @@ type GetScriptRequest struct {
 
 func (x *GetScriptRequest) Reset() {
 	*x = GetScriptRequest{}
-	mi := &file_rpc_proto_msgTypes[32]
+	mi := &file_rpc_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2315,7 +2351,7 @@ func (x *GetScriptRequest) String() string {
 func (*GetScriptRequest) ProtoMessage() {}
 
 func (x *GetScriptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[32]
+	mi := &file_rpc_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2328,7 +2364,7 @@ func (x *GetScriptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptRequest.ProtoReflect.Descriptor instead.
 func (*GetScriptRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{32}
+	return file_rpc_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetScriptRequest) GetJob() uint32 {
@@ -2363,7 +2399,7 @@ type GetScriptReply struct {
 
 func (x *GetScriptReply) Reset() {
 	*x = GetScriptReply{}
-	mi := &file_rpc_proto_msgTypes[33]
+	mi := &file_rpc_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2411,7 @@ func (x *GetScriptReply) String() string {
 func (*GetScriptReply) ProtoMessage() {}
 
 func (x *GetScriptReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[33]
+	mi := &file_rpc_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2424,7 @@ func (x *GetScriptReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptReply.ProtoReflect.Descriptor instead.
 func (*GetScriptReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{33}
+	return file_rpc_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetScriptReply) GetStatus() *Status {
@@ -2420,7 +2456,7 @@ type ListLicensesRequest struct {
 
 func (x *ListLicensesRequest) Reset() {
 	*x = ListLicensesRequest{}
-	mi := &file_rpc_proto_msgTypes[34]
+	mi := &file_rpc_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2432,7 +2468,7 @@ func (x *ListLicensesRequest) String() string {
 func (*ListLicensesRequest) ProtoMessage() {}
 
 func (x *ListLicensesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[34]
+	mi := &file_rpc_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2445,7 +2481,7 @@ func (x *ListLicensesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLicensesRequest.ProtoReflect.Descriptor instead.
 func (*ListLicensesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{34}
+	return file_rpc_proto_rawDescGZIP(), []int{35}
 }
 
 type LicenseInfo struct {
@@ -2461,7 +2497,7 @@ type LicenseInfo struct {
 
 func (x *LicenseInfo) Reset() {
 	*x = LicenseInfo{}
-	mi := &file_rpc_proto_msgTypes[35]
+	mi := &file_rpc_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2473,7 +2509,7 @@ func (x *LicenseInfo) String() string {
 func (*LicenseInfo) ProtoMessage() {}
 
 func (x *LicenseInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[35]
+	mi := &file_rpc_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2486,7 +2522,7 @@ func (x *LicenseInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LicenseInfo.ProtoReflect.Descriptor instead.
 func (*LicenseInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{35}
+	return file_rpc_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LicenseInfo) GetName() string {
@@ -2533,7 +2569,7 @@ type LicenseList struct {
 
 func (x *LicenseList) Reset() {
 	*x = LicenseList{}
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2545,7 +2581,7 @@ func (x *LicenseList) String() string {
 func (*LicenseList) ProtoMessage() {}
 
 func (x *LicenseList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[36]
+	mi := &file_rpc_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2558,7 +2594,7 @@ func (x *LicenseList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LicenseList.ProtoReflect.Descriptor instead.
 func (*LicenseList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{36}
+	return file_rpc_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *LicenseList) GetLicenses() []*LicenseInfo {
@@ -2579,7 +2615,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2591,7 +2627,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[37]
+	mi := &file_rpc_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2604,7 +2640,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ExplainRequest) GetJob() uint32 {
@@ -2641,7 +2677,7 @@ type ExplainReply struct {
 
 func (x *ExplainReply) Reset() {
 	*x = ExplainReply{}
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2653,7 +2689,7 @@ func (x *ExplainReply) String() string {
 func (*ExplainReply) ProtoMessage() {}
 
 func (x *ExplainReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[38]
+	mi := &file_rpc_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2666,7 +2702,7 @@ func (x *ExplainReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainReply.ProtoReflect.Descriptor instead.
 func (*ExplainReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ExplainReply) GetStatus() *Status {
@@ -2706,7 +2742,7 @@ type ListRunsRequest struct {
 
 func (x *ListRunsRequest) Reset() {
 	*x = ListRunsRequest{}
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2718,7 +2754,7 @@ func (x *ListRunsRequest) String() string {
 func (*ListRunsRequest) ProtoMessage() {}
 
 func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[39]
+	mi := &file_rpc_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2731,7 +2767,7 @@ func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsRequest.ProtoReflect.Descriptor instead.
 func (*ListRunsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListRunsRequest) GetId() string {
@@ -2750,7 +2786,7 @@ type RunList struct {
 
 func (x *RunList) Reset() {
 	*x = RunList{}
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2762,7 +2798,7 @@ func (x *RunList) String() string {
 func (*RunList) ProtoMessage() {}
 
 func (x *RunList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[40]
+	mi := &file_rpc_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2775,7 +2811,7 @@ func (x *RunList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunList.ProtoReflect.Descriptor instead.
 func (*RunList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RunList) GetRuns() []*RunRecord {
@@ -2813,7 +2849,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2825,7 +2861,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[41]
+	mi := &file_rpc_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2838,7 +2874,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CancelRequest) GetRefs() []*JobRef {
@@ -2986,7 +3022,7 @@ type ActionReply struct {
 
 func (x *ActionReply) Reset() {
 	*x = ActionReply{}
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2998,7 +3034,7 @@ func (x *ActionReply) String() string {
 func (*ActionReply) ProtoMessage() {}
 
 func (x *ActionReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[42]
+	mi := &file_rpc_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3011,7 +3047,7 @@ func (x *ActionReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActionReply.ProtoReflect.Descriptor instead.
 func (*ActionReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ActionReply) GetStatus() *Status {
@@ -3042,7 +3078,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3054,7 +3090,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[43]
+	mi := &file_rpc_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3067,7 +3103,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Outcome) GetWhat() string {
@@ -3125,7 +3161,7 @@ type ActRequest struct {
 
 func (x *ActRequest) Reset() {
 	*x = ActRequest{}
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3137,7 +3173,7 @@ func (x *ActRequest) String() string {
 func (*ActRequest) ProtoMessage() {}
 
 func (x *ActRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[44]
+	mi := &file_rpc_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3150,7 +3186,7 @@ func (x *ActRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActRequest.ProtoReflect.Descriptor instead.
 func (*ActRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ActRequest) GetRefs() []*JobRef {
@@ -3198,7 +3234,7 @@ type GetCrontabRequest struct {
 
 func (x *GetCrontabRequest) Reset() {
 	*x = GetCrontabRequest{}
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3210,7 +3246,7 @@ func (x *GetCrontabRequest) String() string {
 func (*GetCrontabRequest) ProtoMessage() {}
 
 func (x *GetCrontabRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[45]
+	mi := &file_rpc_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3223,7 +3259,7 @@ func (x *GetCrontabRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCrontabRequest.ProtoReflect.Descriptor instead.
 func (*GetCrontabRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *GetCrontabRequest) GetUser() string {
@@ -3244,7 +3280,7 @@ type SetCrontabRequest struct {
 
 func (x *SetCrontabRequest) Reset() {
 	*x = SetCrontabRequest{}
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3256,7 +3292,7 @@ func (x *SetCrontabRequest) String() string {
 func (*SetCrontabRequest) ProtoMessage() {}
 
 func (x *SetCrontabRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[46]
+	mi := &file_rpc_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3269,7 +3305,7 @@ func (x *SetCrontabRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCrontabRequest.ProtoReflect.Descriptor instead.
 func (*SetCrontabRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SetCrontabRequest) GetUser() string {
@@ -3306,7 +3342,7 @@ type CrontabReply struct {
 
 func (x *CrontabReply) Reset() {
 	*x = CrontabReply{}
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3318,7 +3354,7 @@ func (x *CrontabReply) String() string {
 func (*CrontabReply) ProtoMessage() {}
 
 func (x *CrontabReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[47]
+	mi := &file_rpc_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3331,7 +3367,7 @@ func (x *CrontabReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CrontabReply.ProtoReflect.Descriptor instead.
 func (*CrontabReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CrontabReply) GetStatus() *Status {
@@ -3378,7 +3414,7 @@ type SetTriggerRequest struct {
 
 func (x *SetTriggerRequest) Reset() {
 	*x = SetTriggerRequest{}
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3390,7 +3426,7 @@ func (x *SetTriggerRequest) String() string {
 func (*SetTriggerRequest) ProtoMessage() {}
 
 func (x *SetTriggerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[48]
+	mi := &file_rpc_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3403,7 +3439,7 @@ func (x *SetTriggerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTriggerRequest.ProtoReflect.Descriptor instead.
 func (*SetTriggerRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SetTriggerRequest) GetTrigger() *Trigger {
@@ -3421,7 +3457,7 @@ type ListTriggersRequest struct {
 
 func (x *ListTriggersRequest) Reset() {
 	*x = ListTriggersRequest{}
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3433,7 +3469,7 @@ func (x *ListTriggersRequest) String() string {
 func (*ListTriggersRequest) ProtoMessage() {}
 
 func (x *ListTriggersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[49]
+	mi := &file_rpc_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3446,7 +3482,7 @@ func (x *ListTriggersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTriggersRequest.ProtoReflect.Descriptor instead.
 func (*ListTriggersRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_rawDescGZIP(), []int{50}
 }
 
 type ClearTriggersRequest struct {
@@ -3461,7 +3497,7 @@ type ClearTriggersRequest struct {
 
 func (x *ClearTriggersRequest) Reset() {
 	*x = ClearTriggersRequest{}
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3473,7 +3509,7 @@ func (x *ClearTriggersRequest) String() string {
 func (*ClearTriggersRequest) ProtoMessage() {}
 
 func (x *ClearTriggersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[50]
+	mi := &file_rpc_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3486,7 +3522,7 @@ func (x *ClearTriggersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearTriggersRequest.ProtoReflect.Descriptor instead.
 func (*ClearTriggersRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ClearTriggersRequest) GetId() uint32 {
@@ -3527,7 +3563,7 @@ type TriggersReply struct {
 
 func (x *TriggersReply) Reset() {
 	*x = TriggersReply{}
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3539,7 +3575,7 @@ func (x *TriggersReply) String() string {
 func (*TriggersReply) ProtoMessage() {}
 
 func (x *TriggersReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[51]
+	mi := &file_rpc_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3552,7 +3588,7 @@ func (x *TriggersReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggersReply.ProtoReflect.Descriptor instead.
 func (*TriggersReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *TriggersReply) GetStatus() *Status {
@@ -3584,7 +3620,7 @@ type ControlRequest struct {
 
 func (x *ControlRequest) Reset() {
 	*x = ControlRequest{}
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3596,7 +3632,7 @@ func (x *ControlRequest) String() string {
 func (*ControlRequest) ProtoMessage() {}
 
 func (x *ControlRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[52]
+	mi := &file_rpc_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3609,7 +3645,7 @@ func (x *ControlRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlRequest.ProtoReflect.Descriptor instead.
 func (*ControlRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ControlRequest) GetWhat() ControlRequest_What {
@@ -3670,7 +3706,7 @@ type ControlReply struct {
 
 func (x *ControlReply) Reset() {
 	*x = ControlReply{}
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3682,7 +3718,7 @@ func (x *ControlReply) String() string {
 func (*ControlReply) ProtoMessage() {}
 
 func (x *ControlReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[53]
+	mi := &file_rpc_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3695,7 +3731,7 @@ func (x *ControlReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlReply.ProtoReflect.Descriptor instead.
 func (*ControlReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ControlReply) GetStatus() *Status {
@@ -3716,7 +3752,7 @@ type UpdateJobRequest struct {
 
 func (x *UpdateJobRequest) Reset() {
 	*x = UpdateJobRequest{}
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3728,7 +3764,7 @@ func (x *UpdateJobRequest) String() string {
 func (*UpdateJobRequest) ProtoMessage() {}
 
 func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[54]
+	mi := &file_rpc_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3741,7 +3777,7 @@ func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobRequest.ProtoReflect.Descriptor instead.
 func (*UpdateJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *UpdateJobRequest) GetRefs() []*JobRef {
@@ -3776,7 +3812,7 @@ type KeyValue struct {
 
 func (x *KeyValue) Reset() {
 	*x = KeyValue{}
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3788,7 +3824,7 @@ func (x *KeyValue) String() string {
 func (*KeyValue) ProtoMessage() {}
 
 func (x *KeyValue) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[55]
+	mi := &file_rpc_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3801,7 +3837,7 @@ func (x *KeyValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyValue.ProtoReflect.Descriptor instead.
 func (*KeyValue) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *KeyValue) GetKey() string {
@@ -3835,7 +3871,7 @@ type ModifyNodeRequest struct {
 
 func (x *ModifyNodeRequest) Reset() {
 	*x = ModifyNodeRequest{}
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3847,7 +3883,7 @@ func (x *ModifyNodeRequest) String() string {
 func (*ModifyNodeRequest) ProtoMessage() {}
 
 func (x *ModifyNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[56]
+	mi := &file_rpc_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3860,7 +3896,7 @@ func (x *ModifyNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyNodeRequest.ProtoReflect.Descriptor instead.
 func (*ModifyNodeRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ModifyNodeRequest) GetNodes() string {
@@ -3890,7 +3926,7 @@ type RebootNodesRequest struct {
 
 func (x *RebootNodesRequest) Reset() {
 	*x = RebootNodesRequest{}
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3902,7 +3938,7 @@ func (x *RebootNodesRequest) String() string {
 func (*RebootNodesRequest) ProtoMessage() {}
 
 func (x *RebootNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[57]
+	mi := &file_rpc_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3915,7 +3951,7 @@ func (x *RebootNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebootNodesRequest.ProtoReflect.Descriptor instead.
 func (*RebootNodesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *RebootNodesRequest) GetNodes() string {
@@ -3958,7 +3994,7 @@ type ModifyPartitionRequest struct {
 
 func (x *ModifyPartitionRequest) Reset() {
 	*x = ModifyPartitionRequest{}
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3970,7 +4006,7 @@ func (x *ModifyPartitionRequest) String() string {
 func (*ModifyPartitionRequest) ProtoMessage() {}
 
 func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[58]
+	mi := &file_rpc_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3983,7 +4019,7 @@ func (x *ModifyPartitionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyPartitionRequest.ProtoReflect.Descriptor instead.
 func (*ModifyPartitionRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ModifyPartitionRequest) GetName() string {
@@ -4022,7 +4058,7 @@ type ReconfigureRequest struct {
 
 func (x *ReconfigureRequest) Reset() {
 	*x = ReconfigureRequest{}
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4034,7 +4070,7 @@ func (x *ReconfigureRequest) String() string {
 func (*ReconfigureRequest) ProtoMessage() {}
 
 func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[59]
+	mi := &file_rpc_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4047,7 +4083,7 @@ func (x *ReconfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconfigureRequest.ProtoReflect.Descriptor instead.
 func (*ReconfigureRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_rawDescGZIP(), []int{60}
 }
 
 type ListReservationsRequest struct {
@@ -4058,7 +4094,7 @@ type ListReservationsRequest struct {
 
 func (x *ListReservationsRequest) Reset() {
 	*x = ListReservationsRequest{}
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4070,7 +4106,7 @@ func (x *ListReservationsRequest) String() string {
 func (*ListReservationsRequest) ProtoMessage() {}
 
 func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[60]
+	mi := &file_rpc_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4083,7 +4119,7 @@ func (x *ListReservationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReservationsRequest.ProtoReflect.Descriptor instead.
 func (*ListReservationsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_rawDescGZIP(), []int{61}
 }
 
 type ReservationList struct {
@@ -4096,7 +4132,7 @@ type ReservationList struct {
 
 func (x *ReservationList) Reset() {
 	*x = ReservationList{}
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4108,7 +4144,7 @@ func (x *ReservationList) String() string {
 func (*ReservationList) ProtoMessage() {}
 
 func (x *ReservationList) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[61]
+	mi := &file_rpc_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4121,7 +4157,7 @@ func (x *ReservationList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationList.ProtoReflect.Descriptor instead.
 func (*ReservationList) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ReservationList) GetReservations() []*Reservation {
@@ -4152,7 +4188,7 @@ type ModifyReservationRequest struct {
 
 func (x *ModifyReservationRequest) Reset() {
 	*x = ModifyReservationRequest{}
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4164,7 +4200,7 @@ func (x *ModifyReservationRequest) String() string {
 func (*ModifyReservationRequest) ProtoMessage() {}
 
 func (x *ModifyReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[62]
+	mi := &file_rpc_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4177,7 +4213,7 @@ func (x *ModifyReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyReservationRequest.ProtoReflect.Descriptor instead.
 func (*ModifyReservationRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ModifyReservationRequest) GetName() string {
@@ -4225,7 +4261,7 @@ type ModifyReservationReply struct {
 
 func (x *ModifyReservationReply) Reset() {
 	*x = ModifyReservationReply{}
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4237,7 +4273,7 @@ func (x *ModifyReservationReply) String() string {
 func (*ModifyReservationReply) ProtoMessage() {}
 
 func (x *ModifyReservationReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[63]
+	mi := &file_rpc_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4250,7 +4286,7 @@ func (x *ModifyReservationReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModifyReservationReply.ProtoReflect.Descriptor instead.
 func (*ModifyReservationReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ModifyReservationReply) GetStatus() *Status {
@@ -4276,7 +4312,7 @@ type ListAccountsRequest struct {
 
 func (x *ListAccountsRequest) Reset() {
 	*x = ListAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4288,7 +4324,7 @@ func (x *ListAccountsRequest) String() string {
 func (*ListAccountsRequest) ProtoMessage() {}
 
 func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[64]
+	mi := &file_rpc_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4301,7 +4337,7 @@ func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ListAccountsRequest) GetTransactions() bool {
@@ -4329,7 +4365,7 @@ type AccountsReply struct {
 
 func (x *AccountsReply) Reset() {
 	*x = AccountsReply{}
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4341,7 +4377,7 @@ func (x *AccountsReply) String() string {
 func (*AccountsReply) ProtoMessage() {}
 
 func (x *AccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[65]
+	mi := &file_rpc_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4354,7 +4390,7 @@ func (x *AccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsReply.ProtoReflect.Descriptor instead.
 func (*AccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *AccountsReply) GetTables() *AccountTables {
@@ -4441,7 +4477,7 @@ type AccountAsk struct {
 
 func (x *AccountAsk) Reset() {
 	*x = AccountAsk{}
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4453,7 +4489,7 @@ func (x *AccountAsk) String() string {
 func (*AccountAsk) ProtoMessage() {}
 
 func (x *AccountAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[66]
+	mi := &file_rpc_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4466,7 +4502,7 @@ func (x *AccountAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountAsk.ProtoReflect.Descriptor instead.
 func (*AccountAsk) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *AccountAsk) GetVerb() string {
@@ -4528,7 +4564,7 @@ type AccountWhere struct {
 
 func (x *AccountWhere) Reset() {
 	*x = AccountWhere{}
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4540,7 +4576,7 @@ func (x *AccountWhere) String() string {
 func (*AccountWhere) ProtoMessage() {}
 
 func (x *AccountWhere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[67]
+	mi := &file_rpc_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4553,7 +4589,7 @@ func (x *AccountWhere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountWhere.ProtoReflect.Descriptor instead.
 func (*AccountWhere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *AccountWhere) GetAccounts() []string {
@@ -4679,7 +4715,7 @@ type ChangeAccountsRequest struct {
 
 func (x *ChangeAccountsRequest) Reset() {
 	*x = ChangeAccountsRequest{}
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4691,7 +4727,7 @@ func (x *ChangeAccountsRequest) String() string {
 func (*ChangeAccountsRequest) ProtoMessage() {}
 
 func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[68]
+	mi := &file_rpc_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4704,7 +4740,7 @@ func (x *ChangeAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ChangeAccountsRequest) GetAsks() []*AccountAsk {
@@ -4732,7 +4768,7 @@ type ChangeAccountsReply struct {
 
 func (x *ChangeAccountsReply) Reset() {
 	*x = ChangeAccountsReply{}
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4744,7 +4780,7 @@ func (x *ChangeAccountsReply) String() string {
 func (*ChangeAccountsReply) ProtoMessage() {}
 
 func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[69]
+	mi := &file_rpc_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4757,7 +4793,7 @@ func (x *ChangeAccountsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeAccountsReply.ProtoReflect.Descriptor instead.
 func (*ChangeAccountsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ChangeAccountsReply) GetStatus() *Status {
@@ -4794,7 +4830,7 @@ type AssocRow struct {
 
 func (x *AssocRow) Reset() {
 	*x = AssocRow{}
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4806,7 +4842,7 @@ func (x *AssocRow) String() string {
 func (*AssocRow) ProtoMessage() {}
 
 func (x *AssocRow) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[70]
+	mi := &file_rpc_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4819,7 +4855,7 @@ func (x *AssocRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocRow.ProtoReflect.Descriptor instead.
 func (*AssocRow) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *AssocRow) GetId() uint32 {
@@ -4872,7 +4908,7 @@ type AccountsOutcome struct {
 
 func (x *AccountsOutcome) Reset() {
 	*x = AccountsOutcome{}
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4884,7 +4920,7 @@ func (x *AccountsOutcome) String() string {
 func (*AccountsOutcome) ProtoMessage() {}
 
 func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[71]
+	mi := &file_rpc_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4897,7 +4933,7 @@ func (x *AccountsOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsOutcome.ProtoReflect.Descriptor instead.
 func (*AccountsOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *AccountsOutcome) GetAccounts() []string {
@@ -4961,7 +4997,7 @@ type ResourceRow struct {
 
 func (x *ResourceRow) Reset() {
 	*x = ResourceRow{}
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4973,7 +5009,7 @@ func (x *ResourceRow) String() string {
 func (*ResourceRow) ProtoMessage() {}
 
 func (x *ResourceRow) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[72]
+	mi := &file_rpc_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4986,7 +5022,7 @@ func (x *ResourceRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceRow.ProtoReflect.Descriptor instead.
 func (*ResourceRow) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ResourceRow) GetResource() string {
@@ -5031,7 +5067,7 @@ type AccountTrouble struct {
 
 func (x *AccountTrouble) Reset() {
 	*x = AccountTrouble{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5043,7 +5079,7 @@ func (x *AccountTrouble) String() string {
 func (*AccountTrouble) ProtoMessage() {}
 
 func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5056,7 +5092,7 @@ func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTrouble.ProtoReflect.Descriptor instead.
 func (*AccountTrouble) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *AccountTrouble) GetKind() uint32 {
@@ -5111,7 +5147,7 @@ type CompleteJobRequest struct {
 
 func (x *CompleteJobRequest) Reset() {
 	*x = CompleteJobRequest{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5123,7 +5159,7 @@ func (x *CompleteJobRequest) String() string {
 func (*CompleteJobRequest) ProtoMessage() {}
 
 func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5136,7 +5172,7 @@ func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
 func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *CompleteJobRequest) GetJob() uint32 {
@@ -5176,7 +5212,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5188,7 +5224,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5201,7 +5237,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *HistoryRequest) GetRefs() []*JobRef {
@@ -5321,7 +5357,7 @@ type HistoryPage struct {
 
 func (x *HistoryPage) Reset() {
 	*x = HistoryPage{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5333,7 +5369,7 @@ func (x *HistoryPage) String() string {
 func (*HistoryPage) ProtoMessage() {}
 
 func (x *HistoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5346,7 +5382,7 @@ func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
 func (*HistoryPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *HistoryPage) GetRecords() []*Record {
@@ -5387,7 +5423,7 @@ type QOSNumber struct {
 
 func (x *QOSNumber) Reset() {
 	*x = QOSNumber{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5399,7 +5435,7 @@ func (x *QOSNumber) String() string {
 func (*QOSNumber) ProtoMessage() {}
 
 func (x *QOSNumber) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5412,7 +5448,7 @@ func (x *QOSNumber) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSNumber.ProtoReflect.Descriptor instead.
 func (*QOSNumber) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *QOSNumber) GetName() string {
@@ -5451,7 +5487,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5463,7 +5499,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5476,7 +5512,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Record) GetJob() *Job {
@@ -5582,7 +5618,7 @@ type NodeFact struct {
 
 func (x *NodeFact) Reset() {
 	*x = NodeFact{}
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5594,7 +5630,7 @@ func (x *NodeFact) String() string {
 func (*NodeFact) ProtoMessage() {}
 
 func (x *NodeFact) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5607,7 +5643,7 @@ func (x *NodeFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeFact.ProtoReflect.Descriptor instead.
 func (*NodeFact) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *NodeFact) GetNode() string {
@@ -5691,7 +5727,7 @@ type ReservationSpan struct {
 
 func (x *ReservationSpan) Reset() {
 	*x = ReservationSpan{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5703,7 +5739,7 @@ func (x *ReservationSpan) String() string {
 func (*ReservationSpan) ProtoMessage() {}
 
 func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5716,7 +5752,7 @@ func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSpan.ProtoReflect.Descriptor instead.
 func (*ReservationSpan) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ReservationSpan) GetId() uint32 {
@@ -5794,7 +5830,7 @@ type AmendHistoryRequest struct {
 
 func (x *AmendHistoryRequest) Reset() {
 	*x = AmendHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5806,7 +5842,7 @@ func (x *AmendHistoryRequest) String() string {
 func (*AmendHistoryRequest) ProtoMessage() {}
 
 func (x *AmendHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5819,7 +5855,7 @@ func (x *AmendHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendHistoryRequest.ProtoReflect.Descriptor instead.
 func (*AmendHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *AmendHistoryRequest) GetWhere() *HistoryRequest {
@@ -5853,7 +5889,7 @@ type AmendHistoryReply struct {
 
 func (x *AmendHistoryReply) Reset() {
 	*x = AmendHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5865,7 +5901,7 @@ func (x *AmendHistoryReply) String() string {
 func (*AmendHistoryReply) ProtoMessage() {}
 
 func (x *AmendHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5878,7 +5914,7 @@ func (x *AmendHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendHistoryReply.ProtoReflect.Descriptor instead.
 func (*AmendHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *AmendHistoryReply) GetStatus() *Status {
@@ -5905,7 +5941,7 @@ type AmendedJob struct {
 
 func (x *AmendedJob) Reset() {
 	*x = AmendedJob{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5917,7 +5953,7 @@ func (x *AmendedJob) String() string {
 func (*AmendedJob) ProtoMessage() {}
 
 func (x *AmendedJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5930,7 +5966,7 @@ func (x *AmendedJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendedJob.ProtoReflect.Descriptor instead.
 func (*AmendedJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *AmendedJob) GetJob() uint32 {
@@ -5963,7 +5999,7 @@ type UsageRequest struct {
 
 func (x *UsageRequest) Reset() {
 	*x = UsageRequest{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5975,7 +6011,7 @@ func (x *UsageRequest) String() string {
 func (*UsageRequest) ProtoMessage() {}
 
 func (x *UsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5988,7 +6024,7 @@ func (x *UsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
 func (*UsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *UsageRequest) GetStart() int64 {
@@ -6066,7 +6102,7 @@ type UsageReply struct {
 
 func (x *UsageReply) Reset() {
 	*x = UsageReply{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6078,7 +6114,7 @@ func (x *UsageReply) String() string {
 func (*UsageReply) ProtoMessage() {}
 
 func (x *UsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6091,7 +6127,7 @@ func (x *UsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
 func (*UsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *UsageReply) GetStatus() *Status {
@@ -6188,7 +6224,7 @@ type Party struct {
 
 func (x *Party) Reset() {
 	*x = Party{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6200,7 +6236,7 @@ func (x *Party) String() string {
 func (*Party) ProtoMessage() {}
 
 func (x *Party) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6213,7 +6249,7 @@ func (x *Party) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Party.ProtoReflect.Descriptor instead.
 func (*Party) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *Party) GetAccount() string {
@@ -6284,7 +6320,7 @@ type PartyUsage struct {
 
 func (x *PartyUsage) Reset() {
 	*x = PartyUsage{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6296,7 +6332,7 @@ func (x *PartyUsage) String() string {
 func (*PartyUsage) ProtoMessage() {}
 
 func (x *PartyUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6309,7 +6345,7 @@ func (x *PartyUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
 func (*PartyUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *PartyUsage) GetParty() *Party {
@@ -6351,7 +6387,7 @@ type TRESSeconds struct {
 
 func (x *TRESSeconds) Reset() {
 	*x = TRESSeconds{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6363,7 +6399,7 @@ func (x *TRESSeconds) String() string {
 func (*TRESSeconds) ProtoMessage() {}
 
 func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6376,7 +6412,7 @@ func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
 func (*TRESSeconds) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *TRESSeconds) GetTres() string {
@@ -6414,7 +6450,7 @@ type EndedSums struct {
 
 func (x *EndedSums) Reset() {
 	*x = EndedSums{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6426,7 +6462,7 @@ func (x *EndedSums) String() string {
 func (*EndedSums) ProtoMessage() {}
 
 func (x *EndedSums) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6439,7 +6475,7 @@ func (x *EndedSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
 func (*EndedSums) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *EndedSums) GetJobs() int64 {
@@ -6543,7 +6579,7 @@ type ClusterUsage struct {
 
 func (x *ClusterUsage) Reset() {
 	*x = ClusterUsage{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6555,7 +6591,7 @@ func (x *ClusterUsage) String() string {
 func (*ClusterUsage) ProtoMessage() {}
 
 func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6568,7 +6604,7 @@ func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
 func (*ClusterUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *ClusterUsage) GetTres() string {
@@ -6644,7 +6680,7 @@ type ReservationUsage struct {
 
 func (x *ReservationUsage) Reset() {
 	*x = ReservationUsage{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6656,7 +6692,7 @@ func (x *ReservationUsage) String() string {
 func (*ReservationUsage) ProtoMessage() {}
 
 func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6669,7 +6705,7 @@ func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
 func (*ReservationUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ReservationUsage) GetSpan() *ReservationSpan {
@@ -6697,7 +6733,7 @@ type AccountPlace struct {
 
 func (x *AccountPlace) Reset() {
 	*x = AccountPlace{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6709,7 +6745,7 @@ func (x *AccountPlace) String() string {
 func (*AccountPlace) ProtoMessage() {}
 
 func (x *AccountPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6722,7 +6758,7 @@ func (x *AccountPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
 func (*AccountPlace) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *AccountPlace) GetName() string {
@@ -6749,7 +6785,7 @@ type StepStatsRequest struct {
 
 func (x *StepStatsRequest) Reset() {
 	*x = StepStatsRequest{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6761,7 +6797,7 @@ func (x *StepStatsRequest) String() string {
 func (*StepStatsRequest) ProtoMessage() {}
 
 func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6774,7 +6810,7 @@ func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
 func (*StepStatsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *StepStatsRequest) GetRefs() []*JobRef {
@@ -6801,7 +6837,7 @@ type StepStatsReply struct {
 
 func (x *StepStatsReply) Reset() {
 	*x = StepStatsReply{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6813,7 +6849,7 @@ func (x *StepStatsReply) String() string {
 func (*StepStatsReply) ProtoMessage() {}
 
 func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6826,7 +6862,7 @@ func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
 func (*StepStatsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *StepStatsReply) GetSteps() []*StepStat {
@@ -6855,7 +6891,7 @@ type StepStat struct {
 
 func (x *StepStat) Reset() {
 	*x = StepStat{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6867,7 +6903,7 @@ func (x *StepStat) String() string {
 func (*StepStat) ProtoMessage() {}
 
 func (x *StepStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6880,7 +6916,7 @@ func (x *StepStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
 func (*StepStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *StepStat) GetJob() *Job {
@@ -6916,7 +6952,7 @@ type NodeStat struct {
 
 func (x *NodeStat) Reset() {
 	*x = NodeStat{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6928,7 +6964,7 @@ func (x *NodeStat) String() string {
 func (*NodeStat) ProtoMessage() {}
 
 func (x *NodeStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6941,7 +6977,7 @@ func (x *NodeStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
 func (*NodeStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *NodeStat) GetNode() string {
@@ -6983,7 +7019,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6995,7 +7031,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7008,7 +7044,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{97}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *Sample) GetJob() uint32 {
@@ -7035,7 +7071,7 @@ type Sampled struct {
 
 func (x *Sampled) Reset() {
 	*x = Sampled{}
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7047,7 +7083,7 @@ func (x *Sampled) String() string {
 func (*Sampled) ProtoMessage() {}
 
 func (x *Sampled) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7060,7 +7096,7 @@ func (x *Sampled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
 func (*Sampled) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{98}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *Sampled) GetAsk() uint64 {
@@ -7090,7 +7126,7 @@ type SliceStat struct {
 
 func (x *SliceStat) Reset() {
 	*x = SliceStat{}
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7102,7 +7138,7 @@ func (x *SliceStat) String() string {
 func (*SliceStat) ProtoMessage() {}
 
 func (x *SliceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7115,7 +7151,7 @@ func (x *SliceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
 func (*SliceStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{99}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *SliceStat) GetJob() uint32 {
@@ -7162,7 +7198,7 @@ type ImportHistoryRequest struct {
 
 func (x *ImportHistoryRequest) Reset() {
 	*x = ImportHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7174,7 +7210,7 @@ func (x *ImportHistoryRequest) String() string {
 func (*ImportHistoryRequest) ProtoMessage() {}
 
 func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7187,7 +7223,7 @@ func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{100}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *ImportHistoryRequest) GetRecords() []*Record {
@@ -7209,7 +7245,7 @@ type ImportHistoryReply struct {
 
 func (x *ImportHistoryReply) Reset() {
 	*x = ImportHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7221,7 +7257,7 @@ func (x *ImportHistoryReply) String() string {
 func (*ImportHistoryReply) ProtoMessage() {}
 
 func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7234,7 +7270,7 @@ func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
 func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{101}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *ImportHistoryReply) GetStatus() *Status {
@@ -7297,7 +7333,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7309,7 +7345,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7322,7 +7358,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{102}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -7505,7 +7541,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7517,7 +7553,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7530,7 +7566,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{103}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -7572,7 +7608,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7584,7 +7620,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7597,7 +7633,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{104}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -7642,7 +7678,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7654,7 +7690,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7667,7 +7703,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -7764,7 +7800,7 @@ type NodeSeq struct {
 
 func (x *NodeSeq) Reset() {
 	*x = NodeSeq{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7776,7 +7812,7 @@ func (x *NodeSeq) String() string {
 func (*NodeSeq) ProtoMessage() {}
 
 func (x *NodeSeq) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7789,7 +7825,7 @@ func (x *NodeSeq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeSeq.ProtoReflect.Descriptor instead.
 func (*NodeSeq) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *NodeSeq) GetNode() string {
@@ -7824,7 +7860,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7836,7 +7872,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7849,7 +7885,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -7943,7 +7979,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7955,7 +7991,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7968,7 +8004,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -8075,7 +8111,7 @@ type PmiShare struct {
 
 func (x *PmiShare) Reset() {
 	*x = PmiShare{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8087,7 +8123,7 @@ func (x *PmiShare) String() string {
 func (*PmiShare) ProtoMessage() {}
 
 func (x *PmiShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8100,7 +8136,7 @@ func (x *PmiShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiShare.ProtoReflect.Descriptor instead.
 func (*PmiShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *PmiShare) GetFence() uint32 {
@@ -8141,7 +8177,7 @@ type PmiKey struct {
 
 func (x *PmiKey) Reset() {
 	*x = PmiKey{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8153,7 +8189,7 @@ func (x *PmiKey) String() string {
 func (*PmiKey) ProtoMessage() {}
 
 func (x *PmiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8166,7 +8202,7 @@ func (x *PmiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiKey.ProtoReflect.Descriptor instead.
 func (*PmiKey) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *PmiKey) GetName() []byte {
@@ -8197,7 +8233,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8209,7 +8245,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8222,7 +8258,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -8279,7 +8315,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8291,7 +8327,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8304,7 +8340,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -8347,7 +8383,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8359,7 +8395,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8372,7 +8408,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -8416,7 +8452,7 @@ type BcastUp struct {
 
 func (x *BcastUp) Reset() {
 	*x = BcastUp{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8428,7 +8464,7 @@ func (x *BcastUp) String() string {
 func (*BcastUp) ProtoMessage() {}
 
 func (x *BcastUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8441,7 +8477,7 @@ func (x *BcastUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastUp.ProtoReflect.Descriptor instead.
 func (*BcastUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *BcastUp) GetFile() *BcastFile {
@@ -8493,7 +8529,7 @@ type BcastFile struct {
 
 func (x *BcastFile) Reset() {
 	*x = BcastFile{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8505,7 +8541,7 @@ func (x *BcastFile) String() string {
 func (*BcastFile) ProtoMessage() {}
 
 func (x *BcastFile) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8518,7 +8554,7 @@ func (x *BcastFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastFile.ProtoReflect.Descriptor instead.
 func (*BcastFile) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *BcastFile) GetRef() *JobRef {
@@ -8622,7 +8658,7 @@ type BcastReply struct {
 
 func (x *BcastReply) Reset() {
 	*x = BcastReply{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8634,7 +8670,7 @@ func (x *BcastReply) String() string {
 func (*BcastReply) ProtoMessage() {}
 
 func (x *BcastReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8647,7 +8683,7 @@ func (x *BcastReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastReply.ProtoReflect.Descriptor instead.
 func (*BcastReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *BcastReply) GetStatus() *Status {
@@ -8675,7 +8711,7 @@ type BcastOutcome struct {
 
 func (x *BcastOutcome) Reset() {
 	*x = BcastOutcome{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8687,7 +8723,7 @@ func (x *BcastOutcome) String() string {
 func (*BcastOutcome) ProtoMessage() {}
 
 func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8700,7 +8736,7 @@ func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastOutcome.ProtoReflect.Descriptor instead.
 func (*BcastOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *BcastOutcome) GetNode() string {
@@ -8733,7 +8769,7 @@ type DiagRequest struct {
 
 func (x *DiagRequest) Reset() {
 	*x = DiagRequest{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8745,7 +8781,7 @@ func (x *DiagRequest) String() string {
 func (*DiagRequest) ProtoMessage() {}
 
 func (x *DiagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8758,7 +8794,7 @@ func (x *DiagRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagRequest.ProtoReflect.Descriptor instead.
 func (*DiagRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *DiagRequest) GetAnew() bool {
@@ -8803,7 +8839,7 @@ type DiagReply struct {
 
 func (x *DiagReply) Reset() {
 	*x = DiagReply{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8815,7 +8851,7 @@ func (x *DiagReply) String() string {
 func (*DiagReply) ProtoMessage() {}
 
 func (x *DiagReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8828,7 +8864,7 @@ func (x *DiagReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagReply.ProtoReflect.Descriptor instead.
 func (*DiagReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *DiagReply) GetStatus() *Status {
@@ -9035,7 +9071,7 @@ type PlanCount struct {
 
 func (x *PlanCount) Reset() {
 	*x = PlanCount{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9047,7 +9083,7 @@ func (x *PlanCount) String() string {
 func (*PlanCount) ProtoMessage() {}
 
 func (x *PlanCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9060,7 +9096,7 @@ func (x *PlanCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanCount.ProtoReflect.Descriptor instead.
 func (*PlanCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *PlanCount) GetCycles() int64 {
@@ -9166,7 +9202,7 @@ type RpcCount struct {
 
 func (x *RpcCount) Reset() {
 	*x = RpcCount{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9178,7 +9214,7 @@ func (x *RpcCount) String() string {
 func (*RpcCount) ProtoMessage() {}
 
 func (x *RpcCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9191,7 +9227,7 @@ func (x *RpcCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RpcCount.ProtoReflect.Descriptor instead.
 func (*RpcCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *RpcCount) GetName() string {
@@ -9230,7 +9266,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9242,7 +9278,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9255,7 +9291,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 type MetricsReply struct {
@@ -9267,7 +9303,7 @@ type MetricsReply struct {
 
 func (x *MetricsReply) Reset() {
 	*x = MetricsReply{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9279,7 +9315,7 @@ func (x *MetricsReply) String() string {
 func (*MetricsReply) ProtoMessage() {}
 
 func (x *MetricsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9292,7 +9328,7 @@ func (x *MetricsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsReply.ProtoReflect.Descriptor instead.
 func (*MetricsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *MetricsReply) GetText() []byte {
@@ -9313,7 +9349,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9325,7 +9361,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9338,7 +9374,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -9373,7 +9409,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9385,7 +9421,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9398,7 +9434,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -9433,7 +9469,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9445,7 +9481,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9458,7 +9494,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -9494,7 +9530,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9506,7 +9542,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9519,7 +9555,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -9562,7 +9598,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9574,7 +9610,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9587,7 +9623,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -9646,7 +9682,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9658,7 +9694,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9671,7 +9707,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -9914,7 +9950,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9926,7 +9962,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9939,7 +9975,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -9975,7 +10011,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9987,7 +10023,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10000,7 +10036,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -10042,7 +10078,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10054,7 +10090,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10067,7 +10103,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -10101,7 +10137,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10113,7 +10149,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10126,7 +10162,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -10159,7 +10195,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10171,7 +10207,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10184,7 +10220,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -10252,7 +10288,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10264,7 +10300,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10277,7 +10313,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -10344,7 +10380,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10356,7 +10392,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10369,7 +10405,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -10438,7 +10474,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10450,7 +10486,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10463,7 +10499,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -10533,7 +10569,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10545,7 +10581,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10558,7 +10594,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -10585,7 +10621,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10597,7 +10633,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10610,7 +10646,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -10637,7 +10673,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10649,7 +10685,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10662,7 +10698,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -10691,7 +10727,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10703,7 +10739,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10716,7 +10752,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -10778,7 +10814,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10790,7 +10826,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10803,7 +10839,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *Order) GetId() uint64 {
@@ -11085,7 +11121,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11097,7 +11133,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11110,7 +11146,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -11157,7 +11193,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11169,7 +11205,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11182,7 +11218,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -11201,7 +11237,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11213,7 +11249,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11226,7 +11262,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -11248,7 +11284,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11260,7 +11296,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11273,7 +11309,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -11301,7 +11337,7 @@ type ChangedGPUs struct {
 
 func (x *ChangedGPUs) Reset() {
 	*x = ChangedGPUs{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11313,7 +11349,7 @@ func (x *ChangedGPUs) String() string {
 func (*ChangedGPUs) ProtoMessage() {}
 
 func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11326,7 +11362,7 @@ func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangedGPUs.ProtoReflect.Descriptor instead.
 func (*ChangedGPUs) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *ChangedGPUs) GetCut() []string {
@@ -11354,7 +11390,7 @@ type SetClocks struct {
 
 func (x *SetClocks) Reset() {
 	*x = SetClocks{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11366,7 +11402,7 @@ func (x *SetClocks) String() string {
 func (*SetClocks) ProtoMessage() {}
 
 func (x *SetClocks) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11379,7 +11415,7 @@ func (x *SetClocks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetClocks.ProtoReflect.Descriptor instead.
 func (*SetClocks) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *SetClocks) GetUuid() string {
@@ -11413,7 +11449,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11425,7 +11461,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11438,7 +11474,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -11458,7 +11494,7 @@ type SetLevel struct {
 
 func (x *SetLevel) Reset() {
 	*x = SetLevel{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11470,7 +11506,7 @@ func (x *SetLevel) String() string {
 func (*SetLevel) ProtoMessage() {}
 
 func (x *SetLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11483,7 +11519,7 @@ func (x *SetLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLevel.ProtoReflect.Descriptor instead.
 func (*SetLevel) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *SetLevel) GetLevel() string {
@@ -11501,7 +11537,7 @@ type ShutDown struct {
 
 func (x *ShutDown) Reset() {
 	*x = ShutDown{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11513,7 +11549,7 @@ func (x *ShutDown) String() string {
 func (*ShutDown) ProtoMessage() {}
 
 func (x *ShutDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11526,7 +11562,7 @@ func (x *ShutDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutDown.ProtoReflect.Descriptor instead.
 func (*ShutDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 type NotifyJob struct {
@@ -11540,7 +11576,7 @@ type NotifyJob struct {
 
 func (x *NotifyJob) Reset() {
 	*x = NotifyJob{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11552,7 +11588,7 @@ func (x *NotifyJob) String() string {
 func (*NotifyJob) ProtoMessage() {}
 
 func (x *NotifyJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11565,7 +11601,7 @@ func (x *NotifyJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyJob.ProtoReflect.Descriptor instead.
 func (*NotifyJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 func (x *NotifyJob) GetJob() uint32 {
@@ -11598,7 +11634,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11610,7 +11646,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11623,7 +11659,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -11635,7 +11671,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11647,7 +11683,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11660,7 +11696,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{154}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -11707,7 +11743,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11719,7 +11755,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11732,7 +11768,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{155}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -12001,7 +12037,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12013,7 +12049,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12026,7 +12062,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{156}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -12166,7 +12202,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12178,7 +12214,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12191,7 +12227,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{157}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -12472,7 +12508,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12484,7 +12520,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12497,7 +12533,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{158}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -12544,7 +12580,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12556,7 +12592,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12569,7 +12605,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{159}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -12638,7 +12674,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12650,7 +12686,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12663,7 +12699,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{160}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -12736,7 +12772,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12748,7 +12784,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12761,7 +12797,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{161}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -12800,7 +12836,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12812,7 +12848,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12825,7 +12861,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{162}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 type PrioritiesReply struct {
@@ -12839,7 +12875,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12851,7 +12887,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12864,7 +12900,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{163}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -12903,7 +12939,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12915,7 +12951,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12928,7 +12964,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{164}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -13005,7 +13041,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13017,7 +13053,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13030,7 +13066,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{165}
+	return file_rpc_proto_rawDescGZIP(), []int{166}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -13156,7 +13192,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13168,7 +13204,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13181,7 +13217,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{166}
+	return file_rpc_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -13215,7 +13251,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13227,7 +13263,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13240,7 +13276,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{167}
+	return file_rpc_proto_rawDescGZIP(), []int{168}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -13268,7 +13304,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[169]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13280,7 +13316,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[169]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13293,7 +13329,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{168}
+	return file_rpc_proto_rawDescGZIP(), []int{169}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -13341,7 +13377,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[170]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13353,7 +13389,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[170]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13366,7 +13402,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{169}
+	return file_rpc_proto_rawDescGZIP(), []int{170}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -13490,7 +13526,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[171]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13502,7 +13538,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[171]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13515,7 +13551,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{170}
+	return file_rpc_proto_rawDescGZIP(), []int{171}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -13582,7 +13618,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[172]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13594,7 +13630,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[172]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13607,7 +13643,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{171}
+	return file_rpc_proto_rawDescGZIP(), []int{172}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -13671,7 +13707,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[173]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13683,7 +13719,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[173]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13696,7 +13732,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{172}
+	return file_rpc_proto_rawDescGZIP(), []int{173}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -13733,7 +13769,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[174]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13745,7 +13781,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[174]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13758,7 +13794,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{173}
+	return file_rpc_proto_rawDescGZIP(), []int{174}
 }
 
 func (x *KnownUser) GetName() string {
@@ -13812,7 +13848,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[175]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13824,7 +13860,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[175]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13837,7 +13873,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{174}
+	return file_rpc_proto_rawDescGZIP(), []int{175}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -13912,7 +13948,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[176]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13924,7 +13960,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[176]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13937,7 +13973,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{175}
+	return file_rpc_proto_rawDescGZIP(), []int{176}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -14007,7 +14043,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[177]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14019,7 +14055,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[177]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14032,7 +14068,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{176}
+	return file_rpc_proto_rawDescGZIP(), []int{177}
 }
 
 func (x *PartStanding) GetName() string {
@@ -14078,7 +14114,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[178]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14090,7 +14126,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[178]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14103,7 +14139,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{177}
+	return file_rpc_proto_rawDescGZIP(), []int{178}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -14257,7 +14293,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[179]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14269,7 +14305,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[179]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14282,7 +14318,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{178}
+	return file_rpc_proto_rawDescGZIP(), []int{179}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -14311,7 +14347,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[180]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14323,7 +14359,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[180]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14336,7 +14372,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{179}
+	return file_rpc_proto_rawDescGZIP(), []int{180}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -14369,7 +14405,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[180]
+	mi := &file_rpc_proto_msgTypes[181]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14381,7 +14417,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[180]
+	mi := &file_rpc_proto_msgTypes[181]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14394,7 +14430,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{180}
+	return file_rpc_proto_rawDescGZIP(), []int{181}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -14454,7 +14490,8 @@ const file_rpc_proto_rawDesc = "" +
 	"EnterReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x18\n" +
 	"\aremoved\x18\x02 \x01(\bR\aremoved\"\x0f\n" +
-	"\rHealthRequest\"M\n" +
+	"\rHealthRequest\"\r\n" +
+	"\vHaltRequest\"M\n" +
 	"\x0fUseTokenRequest\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
@@ -15713,11 +15750,12 @@ const file_rpc_proto_rawDesc = "" +
 	"\x0fListControllers\x12!.runink.v1.ListControllersRequest\x1a\x1b.runink.v1.ControllersReply\x12=\n" +
 	"\aMetrics\x12\x19.runink.v1.MetricsRequest\x1a\x17.runink.v1.MetricsReply\x12A\n" +
 	"\vNodeMetrics\x12\x19.runink.v1.MetricsRequest\x1a\x17.runink.v1.MetricsReply\x12[\n" +
-	"\x11ChangeControllers\x12#.runink.v1.ChangeControllersRequest\x1a!.runink.v1.ChangeControllersReply2\xbc\x01\n" +
+	"\x11ChangeControllers\x12#.runink.v1.ChangeControllersRequest\x1a!.runink.v1.ChangeControllersReply2\xed\x01\n" +
 	"\aMembers\x127\n" +
 	"\x05Enter\x12\x17.runink.v1.EnterRequest\x1a\x15.runink.v1.EnterReply\x12?\n" +
 	"\x06Health\x12\x18.runink.v1.HealthRequest\x1a\x1b.runink.v1.ControllerHealth\x127\n" +
-	"\bUseToken\x12\x1a.runink.v1.UseTokenRequest\x1a\x0f.runink.v1.Done2?\n" +
+	"\bUseToken\x12\x1a.runink.v1.UseTokenRequest\x1a\x0f.runink.v1.Done\x12/\n" +
+	"\x04Halt\x12\x16.runink.v1.HaltRequest\x1a\x0f.runink.v1.Done2?\n" +
 	"\x04Join\x127\n" +
 	"\x04Join\x12\x16.runink.v1.JoinRequest\x1a\x17.runink.v1.CertifyReply2y\n" +
 	"\x05Nodes\x122\n" +
@@ -15740,7 +15778,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 181)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 182)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(ControlRequest_What)(0),         // 1: runink.v1.ControlRequest.What
@@ -15756,527 +15794,530 @@ var file_rpc_proto_goTypes = []any{
 	(*EnterRequest)(nil),             // 11: runink.v1.EnterRequest
 	(*EnterReply)(nil),               // 12: runink.v1.EnterReply
 	(*HealthRequest)(nil),            // 13: runink.v1.HealthRequest
-	(*UseTokenRequest)(nil),          // 14: runink.v1.UseTokenRequest
-	(*ControllerHealth)(nil),         // 15: runink.v1.ControllerHealth
-	(*LeadersRequest)(nil),           // 16: runink.v1.LeadersRequest
-	(*LeaderNow)(nil),                // 17: runink.v1.LeaderNow
-	(*SubmitRequest)(nil),            // 18: runink.v1.SubmitRequest
-	(*JobRequest)(nil),               // 19: runink.v1.JobRequest
-	(*SubmitReply)(nil),              // 20: runink.v1.SubmitReply
-	(*Status)(nil),                   // 21: runink.v1.Status
-	(*TestOnlyReply)(nil),            // 22: runink.v1.TestOnlyReply
-	(*WaitJobRequest)(nil),           // 23: runink.v1.WaitJobRequest
-	(*JobRef)(nil),                   // 24: runink.v1.JobRef
-	(*ListJobsRequest)(nil),          // 25: runink.v1.ListJobsRequest
-	(*JobPage)(nil),                  // 26: runink.v1.JobPage
-	(*Expected)(nil),                 // 27: runink.v1.Expected
-	(*ListNodesRequest)(nil),         // 28: runink.v1.ListNodesRequest
-	(*NodeList)(nil),                 // 29: runink.v1.NodeList
-	(*ListPartitionsRequest)(nil),    // 30: runink.v1.ListPartitionsRequest
-	(*PartitionList)(nil),            // 31: runink.v1.PartitionList
-	(*GetConfigRequest)(nil),         // 32: runink.v1.GetConfigRequest
-	(*ConfigReply)(nil),              // 33: runink.v1.ConfigReply
-	(*GetScriptRequest)(nil),         // 34: runink.v1.GetScriptRequest
-	(*GetScriptReply)(nil),           // 35: runink.v1.GetScriptReply
-	(*ListLicensesRequest)(nil),      // 36: runink.v1.ListLicensesRequest
-	(*LicenseInfo)(nil),              // 37: runink.v1.LicenseInfo
-	(*LicenseList)(nil),              // 38: runink.v1.LicenseList
-	(*ExplainRequest)(nil),           // 39: runink.v1.ExplainRequest
-	(*ExplainReply)(nil),             // 40: runink.v1.ExplainReply
-	(*ListRunsRequest)(nil),          // 41: runink.v1.ListRunsRequest
-	(*RunList)(nil),                  // 42: runink.v1.RunList
-	(*CancelRequest)(nil),            // 43: runink.v1.CancelRequest
-	(*ActionReply)(nil),              // 44: runink.v1.ActionReply
-	(*Outcome)(nil),                  // 45: runink.v1.Outcome
-	(*ActRequest)(nil),               // 46: runink.v1.ActRequest
-	(*GetCrontabRequest)(nil),        // 47: runink.v1.GetCrontabRequest
-	(*SetCrontabRequest)(nil),        // 48: runink.v1.SetCrontabRequest
-	(*CrontabReply)(nil),             // 49: runink.v1.CrontabReply
-	(*SetTriggerRequest)(nil),        // 50: runink.v1.SetTriggerRequest
-	(*ListTriggersRequest)(nil),      // 51: runink.v1.ListTriggersRequest
-	(*ClearTriggersRequest)(nil),     // 52: runink.v1.ClearTriggersRequest
-	(*TriggersReply)(nil),            // 53: runink.v1.TriggersReply
-	(*ControlRequest)(nil),           // 54: runink.v1.ControlRequest
-	(*ControlReply)(nil),             // 55: runink.v1.ControlReply
-	(*UpdateJobRequest)(nil),         // 56: runink.v1.UpdateJobRequest
-	(*KeyValue)(nil),                 // 57: runink.v1.KeyValue
-	(*ModifyNodeRequest)(nil),        // 58: runink.v1.ModifyNodeRequest
-	(*RebootNodesRequest)(nil),       // 59: runink.v1.RebootNodesRequest
-	(*ModifyPartitionRequest)(nil),   // 60: runink.v1.ModifyPartitionRequest
-	(*ReconfigureRequest)(nil),       // 61: runink.v1.ReconfigureRequest
-	(*ListReservationsRequest)(nil),  // 62: runink.v1.ListReservationsRequest
-	(*ReservationList)(nil),          // 63: runink.v1.ReservationList
-	(*ModifyReservationRequest)(nil), // 64: runink.v1.ModifyReservationRequest
-	(*ModifyReservationReply)(nil),   // 65: runink.v1.ModifyReservationReply
-	(*ListAccountsRequest)(nil),      // 66: runink.v1.ListAccountsRequest
-	(*AccountsReply)(nil),            // 67: runink.v1.AccountsReply
-	(*AccountAsk)(nil),               // 68: runink.v1.AccountAsk
-	(*AccountWhere)(nil),             // 69: runink.v1.AccountWhere
-	(*ChangeAccountsRequest)(nil),    // 70: runink.v1.ChangeAccountsRequest
-	(*ChangeAccountsReply)(nil),      // 71: runink.v1.ChangeAccountsReply
-	(*AssocRow)(nil),                 // 72: runink.v1.AssocRow
-	(*AccountsOutcome)(nil),          // 73: runink.v1.AccountsOutcome
-	(*ResourceRow)(nil),              // 74: runink.v1.ResourceRow
-	(*AccountTrouble)(nil),           // 75: runink.v1.AccountTrouble
-	(*CompleteJobRequest)(nil),       // 76: runink.v1.CompleteJobRequest
-	(*HistoryRequest)(nil),           // 77: runink.v1.HistoryRequest
-	(*HistoryPage)(nil),              // 78: runink.v1.HistoryPage
-	(*QOSNumber)(nil),                // 79: runink.v1.QOSNumber
-	(*Record)(nil),                   // 80: runink.v1.Record
-	(*NodeFact)(nil),                 // 81: runink.v1.NodeFact
-	(*ReservationSpan)(nil),          // 82: runink.v1.ReservationSpan
-	(*AmendHistoryRequest)(nil),      // 83: runink.v1.AmendHistoryRequest
-	(*AmendHistoryReply)(nil),        // 84: runink.v1.AmendHistoryReply
-	(*AmendedJob)(nil),               // 85: runink.v1.AmendedJob
-	(*UsageRequest)(nil),             // 86: runink.v1.UsageRequest
-	(*UsageReply)(nil),               // 87: runink.v1.UsageReply
-	(*Party)(nil),                    // 88: runink.v1.Party
-	(*PartyUsage)(nil),               // 89: runink.v1.PartyUsage
-	(*TRESSeconds)(nil),              // 90: runink.v1.TRESSeconds
-	(*EndedSums)(nil),                // 91: runink.v1.EndedSums
-	(*ClusterUsage)(nil),             // 92: runink.v1.ClusterUsage
-	(*ReservationUsage)(nil),         // 93: runink.v1.ReservationUsage
-	(*AccountPlace)(nil),             // 94: runink.v1.AccountPlace
-	(*StepStatsRequest)(nil),         // 95: runink.v1.StepStatsRequest
-	(*StepStatsReply)(nil),           // 96: runink.v1.StepStatsReply
-	(*StepStat)(nil),                 // 97: runink.v1.StepStat
-	(*NodeStat)(nil),                 // 98: runink.v1.NodeStat
-	(*Sample)(nil),                   // 99: runink.v1.Sample
-	(*Sampled)(nil),                  // 100: runink.v1.Sampled
-	(*SliceStat)(nil),                // 101: runink.v1.SliceStat
-	(*ImportHistoryRequest)(nil),     // 102: runink.v1.ImportHistoryRequest
-	(*ImportHistoryReply)(nil),       // 103: runink.v1.ImportHistoryReply
-	(*CreateStepRequest)(nil),        // 104: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),          // 105: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),        // 106: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                   // 107: runink.v1.StepUp
-	(*NodeSeq)(nil),                  // 108: runink.v1.NodeSeq
-	(*StepAttach)(nil),               // 109: runink.v1.StepAttach
-	(*StepDown)(nil),                 // 110: runink.v1.StepDown
-	(*PmiShare)(nil),                 // 111: runink.v1.PmiShare
-	(*PmiKey)(nil),                   // 112: runink.v1.PmiKey
-	(*TaskOutput)(nil),               // 113: runink.v1.TaskOutput
-	(*TaskStart)(nil),                // 114: runink.v1.TaskStart
-	(*TaskExit)(nil),                 // 115: runink.v1.TaskExit
-	(*BcastUp)(nil),                  // 116: runink.v1.BcastUp
-	(*BcastFile)(nil),                // 117: runink.v1.BcastFile
-	(*BcastReply)(nil),               // 118: runink.v1.BcastReply
-	(*BcastOutcome)(nil),             // 119: runink.v1.BcastOutcome
-	(*DiagRequest)(nil),              // 120: runink.v1.DiagRequest
-	(*DiagReply)(nil),                // 121: runink.v1.DiagReply
-	(*PlanCount)(nil),                // 122: runink.v1.PlanCount
-	(*RpcCount)(nil),                 // 123: runink.v1.RpcCount
-	(*MetricsRequest)(nil),           // 124: runink.v1.MetricsRequest
-	(*MetricsReply)(nil),             // 125: runink.v1.MetricsReply
-	(*CreateTokenRequest)(nil),       // 126: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 127: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 128: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 129: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 130: runink.v1.JoinRequest
-	(*Report)(nil),                   // 131: runink.v1.Report
-	(*Hello)(nil),                    // 132: runink.v1.Hello
-	(*HeldJob)(nil),                  // 133: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 134: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 135: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 136: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 137: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 138: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 139: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 140: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 141: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 142: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 143: runink.v1.StepUsage
-	(*Order)(nil),                    // 144: runink.v1.Order
-	(*Welcome)(nil),                  // 145: runink.v1.Welcome
-	(*Ack)(nil),                      // 146: runink.v1.Ack
-	(*NewConfig)(nil),                // 147: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 148: runink.v1.DeviceFiles
-	(*ChangedGPUs)(nil),              // 149: runink.v1.ChangedGPUs
-	(*SetClocks)(nil),                // 150: runink.v1.SetClocks
-	(*PrologHere)(nil),               // 151: runink.v1.PrologHere
-	(*SetLevel)(nil),                 // 152: runink.v1.SetLevel
-	(*ShutDown)(nil),                 // 153: runink.v1.ShutDown
-	(*NotifyJob)(nil),                // 154: runink.v1.NotifyJob
-	(*CheckHealth)(nil),              // 155: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 156: runink.v1.Reboot
-	(*JobHere)(nil),                  // 157: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 158: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 159: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 160: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 161: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 162: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 163: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 164: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 165: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 166: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 167: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 168: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 169: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 170: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 171: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 172: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 173: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 174: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 175: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 176: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 177: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 178: runink.v1.PartStanding
-	(*Standing)(nil),                 // 179: runink.v1.Standing
-	(*Bounded)(nil),                  // 180: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 181: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 182: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 183: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 184: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 185: runink.v1.IndexSet
-	(*Job)(nil),                      // 186: runink.v1.Job
-	(*Obstacle)(nil),                 // 187: runink.v1.Obstacle
-	(*Node)(nil),                     // 188: runink.v1.Node
-	(*Partition)(nil),                // 189: runink.v1.Partition
-	(*ConfigFile)(nil),               // 190: runink.v1.ConfigFile
-	(*Story)(nil),                    // 191: runink.v1.Story
-	(*RunRecord)(nil),                // 192: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 193: runink.v1.Trigger
-	(*Reservation)(nil),              // 194: runink.v1.Reservation
-	(*AccountTables)(nil),            // 195: runink.v1.AccountTables
-	(*Transaction)(nil),              // 196: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 197: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 198: runink.v1.ExitCode
-	(*Step)(nil),                     // 199: runink.v1.Step
-	(*Usage)(nil),                    // 200: runink.v1.Usage
-	(*JobAmend)(nil),                 // 201: runink.v1.JobAmend
-	(*PmixMail)(nil),                 // 202: runink.v1.PmixMail
-	(*SetDevices)(nil),               // 203: runink.v1.SetDevices
-	(*NoteCut)(nil),                  // 204: runink.v1.NoteCut
-	(*RegisterNode)(nil),             // 205: runink.v1.RegisterNode
-	(*CutGPU)(nil),                   // 206: runink.v1.CutGPU
-	(*GresAlloc)(nil),                // 207: runink.v1.GresAlloc
+	(*HaltRequest)(nil),              // 14: runink.v1.HaltRequest
+	(*UseTokenRequest)(nil),          // 15: runink.v1.UseTokenRequest
+	(*ControllerHealth)(nil),         // 16: runink.v1.ControllerHealth
+	(*LeadersRequest)(nil),           // 17: runink.v1.LeadersRequest
+	(*LeaderNow)(nil),                // 18: runink.v1.LeaderNow
+	(*SubmitRequest)(nil),            // 19: runink.v1.SubmitRequest
+	(*JobRequest)(nil),               // 20: runink.v1.JobRequest
+	(*SubmitReply)(nil),              // 21: runink.v1.SubmitReply
+	(*Status)(nil),                   // 22: runink.v1.Status
+	(*TestOnlyReply)(nil),            // 23: runink.v1.TestOnlyReply
+	(*WaitJobRequest)(nil),           // 24: runink.v1.WaitJobRequest
+	(*JobRef)(nil),                   // 25: runink.v1.JobRef
+	(*ListJobsRequest)(nil),          // 26: runink.v1.ListJobsRequest
+	(*JobPage)(nil),                  // 27: runink.v1.JobPage
+	(*Expected)(nil),                 // 28: runink.v1.Expected
+	(*ListNodesRequest)(nil),         // 29: runink.v1.ListNodesRequest
+	(*NodeList)(nil),                 // 30: runink.v1.NodeList
+	(*ListPartitionsRequest)(nil),    // 31: runink.v1.ListPartitionsRequest
+	(*PartitionList)(nil),            // 32: runink.v1.PartitionList
+	(*GetConfigRequest)(nil),         // 33: runink.v1.GetConfigRequest
+	(*ConfigReply)(nil),              // 34: runink.v1.ConfigReply
+	(*GetScriptRequest)(nil),         // 35: runink.v1.GetScriptRequest
+	(*GetScriptReply)(nil),           // 36: runink.v1.GetScriptReply
+	(*ListLicensesRequest)(nil),      // 37: runink.v1.ListLicensesRequest
+	(*LicenseInfo)(nil),              // 38: runink.v1.LicenseInfo
+	(*LicenseList)(nil),              // 39: runink.v1.LicenseList
+	(*ExplainRequest)(nil),           // 40: runink.v1.ExplainRequest
+	(*ExplainReply)(nil),             // 41: runink.v1.ExplainReply
+	(*ListRunsRequest)(nil),          // 42: runink.v1.ListRunsRequest
+	(*RunList)(nil),                  // 43: runink.v1.RunList
+	(*CancelRequest)(nil),            // 44: runink.v1.CancelRequest
+	(*ActionReply)(nil),              // 45: runink.v1.ActionReply
+	(*Outcome)(nil),                  // 46: runink.v1.Outcome
+	(*ActRequest)(nil),               // 47: runink.v1.ActRequest
+	(*GetCrontabRequest)(nil),        // 48: runink.v1.GetCrontabRequest
+	(*SetCrontabRequest)(nil),        // 49: runink.v1.SetCrontabRequest
+	(*CrontabReply)(nil),             // 50: runink.v1.CrontabReply
+	(*SetTriggerRequest)(nil),        // 51: runink.v1.SetTriggerRequest
+	(*ListTriggersRequest)(nil),      // 52: runink.v1.ListTriggersRequest
+	(*ClearTriggersRequest)(nil),     // 53: runink.v1.ClearTriggersRequest
+	(*TriggersReply)(nil),            // 54: runink.v1.TriggersReply
+	(*ControlRequest)(nil),           // 55: runink.v1.ControlRequest
+	(*ControlReply)(nil),             // 56: runink.v1.ControlReply
+	(*UpdateJobRequest)(nil),         // 57: runink.v1.UpdateJobRequest
+	(*KeyValue)(nil),                 // 58: runink.v1.KeyValue
+	(*ModifyNodeRequest)(nil),        // 59: runink.v1.ModifyNodeRequest
+	(*RebootNodesRequest)(nil),       // 60: runink.v1.RebootNodesRequest
+	(*ModifyPartitionRequest)(nil),   // 61: runink.v1.ModifyPartitionRequest
+	(*ReconfigureRequest)(nil),       // 62: runink.v1.ReconfigureRequest
+	(*ListReservationsRequest)(nil),  // 63: runink.v1.ListReservationsRequest
+	(*ReservationList)(nil),          // 64: runink.v1.ReservationList
+	(*ModifyReservationRequest)(nil), // 65: runink.v1.ModifyReservationRequest
+	(*ModifyReservationReply)(nil),   // 66: runink.v1.ModifyReservationReply
+	(*ListAccountsRequest)(nil),      // 67: runink.v1.ListAccountsRequest
+	(*AccountsReply)(nil),            // 68: runink.v1.AccountsReply
+	(*AccountAsk)(nil),               // 69: runink.v1.AccountAsk
+	(*AccountWhere)(nil),             // 70: runink.v1.AccountWhere
+	(*ChangeAccountsRequest)(nil),    // 71: runink.v1.ChangeAccountsRequest
+	(*ChangeAccountsReply)(nil),      // 72: runink.v1.ChangeAccountsReply
+	(*AssocRow)(nil),                 // 73: runink.v1.AssocRow
+	(*AccountsOutcome)(nil),          // 74: runink.v1.AccountsOutcome
+	(*ResourceRow)(nil),              // 75: runink.v1.ResourceRow
+	(*AccountTrouble)(nil),           // 76: runink.v1.AccountTrouble
+	(*CompleteJobRequest)(nil),       // 77: runink.v1.CompleteJobRequest
+	(*HistoryRequest)(nil),           // 78: runink.v1.HistoryRequest
+	(*HistoryPage)(nil),              // 79: runink.v1.HistoryPage
+	(*QOSNumber)(nil),                // 80: runink.v1.QOSNumber
+	(*Record)(nil),                   // 81: runink.v1.Record
+	(*NodeFact)(nil),                 // 82: runink.v1.NodeFact
+	(*ReservationSpan)(nil),          // 83: runink.v1.ReservationSpan
+	(*AmendHistoryRequest)(nil),      // 84: runink.v1.AmendHistoryRequest
+	(*AmendHistoryReply)(nil),        // 85: runink.v1.AmendHistoryReply
+	(*AmendedJob)(nil),               // 86: runink.v1.AmendedJob
+	(*UsageRequest)(nil),             // 87: runink.v1.UsageRequest
+	(*UsageReply)(nil),               // 88: runink.v1.UsageReply
+	(*Party)(nil),                    // 89: runink.v1.Party
+	(*PartyUsage)(nil),               // 90: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),              // 91: runink.v1.TRESSeconds
+	(*EndedSums)(nil),                // 92: runink.v1.EndedSums
+	(*ClusterUsage)(nil),             // 93: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),         // 94: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),             // 95: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),         // 96: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),           // 97: runink.v1.StepStatsReply
+	(*StepStat)(nil),                 // 98: runink.v1.StepStat
+	(*NodeStat)(nil),                 // 99: runink.v1.NodeStat
+	(*Sample)(nil),                   // 100: runink.v1.Sample
+	(*Sampled)(nil),                  // 101: runink.v1.Sampled
+	(*SliceStat)(nil),                // 102: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),     // 103: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),       // 104: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),        // 105: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),          // 106: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),        // 107: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                   // 108: runink.v1.StepUp
+	(*NodeSeq)(nil),                  // 109: runink.v1.NodeSeq
+	(*StepAttach)(nil),               // 110: runink.v1.StepAttach
+	(*StepDown)(nil),                 // 111: runink.v1.StepDown
+	(*PmiShare)(nil),                 // 112: runink.v1.PmiShare
+	(*PmiKey)(nil),                   // 113: runink.v1.PmiKey
+	(*TaskOutput)(nil),               // 114: runink.v1.TaskOutput
+	(*TaskStart)(nil),                // 115: runink.v1.TaskStart
+	(*TaskExit)(nil),                 // 116: runink.v1.TaskExit
+	(*BcastUp)(nil),                  // 117: runink.v1.BcastUp
+	(*BcastFile)(nil),                // 118: runink.v1.BcastFile
+	(*BcastReply)(nil),               // 119: runink.v1.BcastReply
+	(*BcastOutcome)(nil),             // 120: runink.v1.BcastOutcome
+	(*DiagRequest)(nil),              // 121: runink.v1.DiagRequest
+	(*DiagReply)(nil),                // 122: runink.v1.DiagReply
+	(*PlanCount)(nil),                // 123: runink.v1.PlanCount
+	(*RpcCount)(nil),                 // 124: runink.v1.RpcCount
+	(*MetricsRequest)(nil),           // 125: runink.v1.MetricsRequest
+	(*MetricsReply)(nil),             // 126: runink.v1.MetricsReply
+	(*CreateTokenRequest)(nil),       // 127: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 128: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 129: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 130: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 131: runink.v1.JoinRequest
+	(*Report)(nil),                   // 132: runink.v1.Report
+	(*Hello)(nil),                    // 133: runink.v1.Hello
+	(*HeldJob)(nil),                  // 134: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 135: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 136: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 137: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 138: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 139: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 140: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 141: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 142: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 143: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 144: runink.v1.StepUsage
+	(*Order)(nil),                    // 145: runink.v1.Order
+	(*Welcome)(nil),                  // 146: runink.v1.Welcome
+	(*Ack)(nil),                      // 147: runink.v1.Ack
+	(*NewConfig)(nil),                // 148: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 149: runink.v1.DeviceFiles
+	(*ChangedGPUs)(nil),              // 150: runink.v1.ChangedGPUs
+	(*SetClocks)(nil),                // 151: runink.v1.SetClocks
+	(*PrologHere)(nil),               // 152: runink.v1.PrologHere
+	(*SetLevel)(nil),                 // 153: runink.v1.SetLevel
+	(*ShutDown)(nil),                 // 154: runink.v1.ShutDown
+	(*NotifyJob)(nil),                // 155: runink.v1.NotifyJob
+	(*CheckHealth)(nil),              // 156: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 157: runink.v1.Reboot
+	(*JobHere)(nil),                  // 158: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 159: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 160: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 161: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 162: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 163: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 164: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 165: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 166: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 167: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 168: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 169: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 170: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 171: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 172: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 173: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 174: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 175: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 176: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 177: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 178: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 179: runink.v1.PartStanding
+	(*Standing)(nil),                 // 180: runink.v1.Standing
+	(*Bounded)(nil),                  // 181: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 182: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 183: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 184: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 185: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 186: runink.v1.IndexSet
+	(*Job)(nil),                      // 187: runink.v1.Job
+	(*Obstacle)(nil),                 // 188: runink.v1.Obstacle
+	(*Node)(nil),                     // 189: runink.v1.Node
+	(*Partition)(nil),                // 190: runink.v1.Partition
+	(*ConfigFile)(nil),               // 191: runink.v1.ConfigFile
+	(*Story)(nil),                    // 192: runink.v1.Story
+	(*RunRecord)(nil),                // 193: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 194: runink.v1.Trigger
+	(*Reservation)(nil),              // 195: runink.v1.Reservation
+	(*AccountTables)(nil),            // 196: runink.v1.AccountTables
+	(*Transaction)(nil),              // 197: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 198: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 199: runink.v1.ExitCode
+	(*Step)(nil),                     // 200: runink.v1.Step
+	(*Usage)(nil),                    // 201: runink.v1.Usage
+	(*JobAmend)(nil),                 // 202: runink.v1.JobAmend
+	(*PmixMail)(nil),                 // 203: runink.v1.PmixMail
+	(*SetDevices)(nil),               // 204: runink.v1.SetDevices
+	(*NoteCut)(nil),                  // 205: runink.v1.NoteCut
+	(*RegisterNode)(nil),             // 206: runink.v1.RegisterNode
+	(*CutGPU)(nil),                   // 207: runink.v1.CutGPU
+	(*GresAlloc)(nil),                // 208: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	5,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
 	8,   // 1: runink.v1.ControllersReply.controllers:type_name -> runink.v1.ControllerState
-	15,  // 2: runink.v1.ControllerState.health:type_name -> runink.v1.ControllerHealth
-	21,  // 3: runink.v1.ChangeControllersReply.status:type_name -> runink.v1.Status
-	21,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
+	16,  // 2: runink.v1.ControllerState.health:type_name -> runink.v1.ControllerHealth
+	22,  // 3: runink.v1.ChangeControllersReply.status:type_name -> runink.v1.Status
+	22,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
 	5,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
-	19,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	183, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	184, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
-	21,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
-	21,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	185, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
-	24,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	186, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
-	27,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
-	21,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	187, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	188, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	189, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	190, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	20,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
+	184, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	185, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	22,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
+	22,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
+	186, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	25,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
+	187, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	28,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
+	22,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
+	188, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	189, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	190, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	191, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	5,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
-	21,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
-	37,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
-	21,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	186, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	191, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	192, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
-	24,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
-	21,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
-	45,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
-	21,  // 30: runink.v1.Outcome.status:type_name -> runink.v1.Status
-	185, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
-	24,  // 32: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
+	22,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
+	38,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
+	22,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
+	187, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	192, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	193, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	25,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
+	22,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
+	46,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
+	22,  // 30: runink.v1.Outcome.status:type_name -> runink.v1.Status
+	186, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
+	25,  // 32: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
 	0,   // 33: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
-	19,  // 34: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
-	21,  // 35: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	193, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
-	21,  // 37: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	193, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	20,  // 34: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
+	22,  // 35: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
+	194, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	22,  // 37: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
+	194, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
 	1,   // 39: runink.v1.ControlRequest.what:type_name -> runink.v1.ControlRequest.What
-	24,  // 40: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
-	21,  // 41: runink.v1.ControlReply.status:type_name -> runink.v1.Status
-	24,  // 42: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
-	57,  // 43: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
-	57,  // 44: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
-	57,  // 45: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	194, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
-	57,  // 47: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
-	21,  // 48: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	195, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	196, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	197, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
-	69,  // 52: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
-	57,  // 53: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
-	68,  // 54: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
-	21,  // 55: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
-	73,  // 56: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
-	75,  // 57: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
-	72,  // 58: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
-	72,  // 59: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
-	74,  // 60: runink.v1.AccountsOutcome.resources:type_name -> runink.v1.ResourceRow
-	72,  // 61: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	198, // 62: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
-	24,  // 63: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	80,  // 64: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
-	21,  // 65: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	79,  // 66: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
-	186, // 67: runink.v1.Record.job:type_name -> runink.v1.Job
-	199, // 68: runink.v1.Record.steps:type_name -> runink.v1.Step
-	200, // 69: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	81,  // 70: runink.v1.Record.node:type_name -> runink.v1.NodeFact
-	82,  // 71: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	201, // 72: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
-	77,  // 73: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
-	201, // 74: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
-	21,  // 75: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
-	85,  // 76: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
-	21,  // 77: runink.v1.UsageReply.status:type_name -> runink.v1.Status
-	89,  // 78: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
-	89,  // 79: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
-	92,  // 80: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
-	93,  // 81: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
-	94,  // 82: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	81,  // 83: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
-	82,  // 84: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
-	88,  // 85: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	90,  // 86: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	91,  // 87: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	82,  // 88: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	90,  // 89: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
-	24,  // 90: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	97,  // 91: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
-	21,  // 92: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	186, // 93: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	199, // 94: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	98,  // 95: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	200, // 96: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	101, // 97: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	200, // 98: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	80,  // 99: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
-	21,  // 100: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	183, // 101: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	184, // 102: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	21,  // 103: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	199, // 104: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	186, // 105: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	109, // 106: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	111, // 107: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
-	108, // 108: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
-	202, // 109: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
-	108, // 110: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
-	113, // 111: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	114, // 112: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	115, // 113: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	111, // 114: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	202, // 115: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
-	112, // 116: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	198, // 117: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	117, // 118: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	24,  // 119: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	157, // 120: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	21,  // 121: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	119, // 122: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	21,  // 123: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	122, // 124: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	122, // 125: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	123, // 126: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	123, // 127: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	123, // 128: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	21,  // 129: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	21,  // 130: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	132, // 131: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	134, // 132: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	135, // 133: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	136, // 134: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	137, // 135: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	138, // 136: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	139, // 137: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	141, // 138: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	142, // 139: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	143, // 140: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	100, // 141: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	140, // 142: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	203, // 143: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	204, // 144: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
-	205, // 145: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	133, // 146: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	198, // 147: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	200, // 148: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	200, // 149: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	198, // 150: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	115, // 151: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	200, // 152: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	21,  // 153: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	200, // 154: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	145, // 155: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	158, // 156: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	159, // 157: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	161, // 158: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	162, // 159: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	146, // 160: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	147, // 161: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	163, // 162: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	99,  // 163: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	151, // 164: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	155, // 165: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	156, // 166: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	206, // 167: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
-	152, // 168: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
-	153, // 169: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
-	154, // 170: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
-	190, // 171: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	133, // 172: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	190, // 173: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	150, // 174: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
-	157, // 175: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	207, // 176: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	184, // 177: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	148, // 178: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	157, // 179: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	157, // 180: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	160, // 181: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	207, // 182: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	148, // 183: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	166, // 184: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	167, // 185: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	168, // 186: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	168, // 187: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	171, // 188: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	175, // 189: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	176, // 190: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	177, // 191: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	174, // 192: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	171, // 193: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	179, // 194: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	179, // 195: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	178, // 196: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	178, // 197: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	179, // 198: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	180, // 199: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	180, // 200: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	180, // 201: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	180, // 202: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	180, // 203: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	180, // 204: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	180, // 205: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	21,  // 206: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	25,  // 40: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
+	22,  // 41: runink.v1.ControlReply.status:type_name -> runink.v1.Status
+	25,  // 42: runink.v1.UpdateJobRequest.refs:type_name -> runink.v1.JobRef
+	58,  // 43: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
+	58,  // 44: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
+	58,  // 45: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
+	195, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	58,  // 47: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
+	22,  // 48: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
+	196, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	197, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	198, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	70,  // 52: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
+	58,  // 53: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
+	69,  // 54: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
+	22,  // 55: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
+	74,  // 56: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
+	76,  // 57: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
+	73,  // 58: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
+	73,  // 59: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
+	75,  // 60: runink.v1.AccountsOutcome.resources:type_name -> runink.v1.ResourceRow
+	73,  // 61: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
+	199, // 62: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	25,  // 63: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
+	81,  // 64: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	22,  // 65: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
+	80,  // 66: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
+	187, // 67: runink.v1.Record.job:type_name -> runink.v1.Job
+	200, // 68: runink.v1.Record.steps:type_name -> runink.v1.Step
+	201, // 69: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	82,  // 70: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	83,  // 71: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	202, // 72: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
+	78,  // 73: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
+	202, // 74: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
+	22,  // 75: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
+	86,  // 76: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
+	22,  // 77: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	90,  // 78: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	90,  // 79: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	93,  // 80: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	94,  // 81: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	95,  // 82: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	82,  // 83: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
+	83,  // 84: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
+	89,  // 85: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	91,  // 86: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	92,  // 87: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	83,  // 88: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	91,  // 89: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	25,  // 90: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	98,  // 91: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	22,  // 92: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	187, // 93: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	200, // 94: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	99,  // 95: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	201, // 96: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	102, // 97: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	201, // 98: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	81,  // 99: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	22,  // 100: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	184, // 101: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	185, // 102: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	22,  // 103: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	200, // 104: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	187, // 105: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	110, // 106: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	112, // 107: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
+	109, // 108: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
+	203, // 109: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
+	109, // 110: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
+	114, // 111: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	115, // 112: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	116, // 113: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	112, // 114: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	203, // 115: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
+	113, // 116: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	199, // 117: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	118, // 118: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	25,  // 119: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	158, // 120: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	22,  // 121: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	120, // 122: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	22,  // 123: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	123, // 124: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	123, // 125: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	124, // 126: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	124, // 127: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	124, // 128: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	22,  // 129: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	22,  // 130: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	133, // 131: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	135, // 132: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	136, // 133: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	137, // 134: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	138, // 135: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	139, // 136: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	140, // 137: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	142, // 138: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	143, // 139: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	144, // 140: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	101, // 141: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	141, // 142: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	204, // 143: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	205, // 144: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
+	206, // 145: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	134, // 146: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	199, // 147: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	201, // 148: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	201, // 149: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	199, // 150: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	116, // 151: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	201, // 152: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	22,  // 153: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	201, // 154: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	146, // 155: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	159, // 156: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	160, // 157: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	162, // 158: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	163, // 159: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	147, // 160: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	148, // 161: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	164, // 162: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	100, // 163: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	152, // 164: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	156, // 165: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	157, // 166: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	207, // 167: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
+	153, // 168: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	154, // 169: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	155, // 170: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	191, // 171: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	134, // 172: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	191, // 173: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	151, // 174: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
+	158, // 175: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	208, // 176: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	185, // 177: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	149, // 178: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	158, // 179: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	158, // 180: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	161, // 181: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	208, // 182: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	149, // 183: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	167, // 184: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	168, // 185: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	169, // 186: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	169, // 187: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	172, // 188: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	176, // 189: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	177, // 190: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	178, // 191: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	175, // 192: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	172, // 193: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	180, // 194: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	180, // 195: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	179, // 196: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	179, // 197: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	180, // 198: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	181, // 199: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	181, // 200: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	181, // 201: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	181, // 202: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	181, // 203: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	181, // 204: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	181, // 205: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	22,  // 206: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
 	3,   // 207: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	18,  // 208: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	18,  // 209: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	23,  // 210: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	25,  // 211: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	28,  // 212: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	30,  // 213: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	32,  // 214: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	34,  // 215: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	36,  // 216: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	41,  // 217: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	39,  // 218: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	43,  // 219: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	46,  // 220: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	56,  // 221: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	58,  // 222: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	59,  // 223: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	60,  // 224: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	62,  // 225: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	64,  // 226: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	61,  // 227: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	77,  // 228: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	86,  // 229: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	95,  // 230: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	102, // 231: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	83,  // 232: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
-	76,  // 233: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	104, // 234: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	107, // 235: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	106, // 236: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	66,  // 237: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	70,  // 238: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	126, // 239: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	128, // 240: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	164, // 241: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	169, // 242: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	120, // 243: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	116, // 244: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	172, // 245: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	47,  // 246: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	48,  // 247: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	50,  // 248: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	51,  // 249: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	52,  // 250: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	54,  // 251: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
-	181, // 252: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	19,  // 208: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	19,  // 209: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	24,  // 210: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	26,  // 211: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	29,  // 212: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	31,  // 213: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	33,  // 214: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	35,  // 215: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	37,  // 216: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	42,  // 217: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	40,  // 218: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	44,  // 219: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	47,  // 220: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	57,  // 221: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	59,  // 222: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	60,  // 223: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	61,  // 224: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	63,  // 225: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	65,  // 226: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	62,  // 227: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	78,  // 228: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	87,  // 229: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	96,  // 230: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	103, // 231: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	84,  // 232: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
+	77,  // 233: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	105, // 234: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	108, // 235: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	107, // 236: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	67,  // 237: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	71,  // 238: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	127, // 239: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	129, // 240: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	165, // 241: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	170, // 242: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	121, // 243: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	117, // 244: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	173, // 245: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	48,  // 246: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	49,  // 247: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	51,  // 248: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	52,  // 249: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	53,  // 250: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	55,  // 251: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
+	182, // 252: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
 	6,   // 253: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	124, // 254: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	124, // 255: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	125, // 254: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	125, // 255: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
 	9,   // 256: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
 	11,  // 257: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
 	13,  // 258: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	14,  // 259: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	130, // 260: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	131, // 261: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	16,  // 262: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	107, // 263: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	116, // 264: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	4,   // 265: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	20,  // 266: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	22,  // 267: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	186, // 268: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	26,  // 269: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	29,  // 270: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	31,  // 271: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	33,  // 272: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	35,  // 273: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	38,  // 274: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	42,  // 275: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	40,  // 276: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	44,  // 277: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	44,  // 278: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	44,  // 279: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	2,   // 280: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	2,   // 281: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	2,   // 282: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	63,  // 283: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	65,  // 284: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	2,   // 285: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	78,  // 286: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	87,  // 287: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	96,  // 288: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	103, // 289: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	84,  // 290: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
-	2,   // 291: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	105, // 292: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	110, // 293: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	2,   // 294: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	67,  // 295: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	71,  // 296: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	127, // 297: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	129, // 298: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	165, // 299: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	170, // 300: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	121, // 301: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	118, // 302: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	173, // 303: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	49,  // 304: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	49,  // 305: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	53,  // 306: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	53,  // 307: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	53,  // 308: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	55,  // 309: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
-	182, // 310: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	7,   // 311: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	125, // 312: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	125, // 313: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	10,  // 314: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	12,  // 315: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	15,  // 316: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	2,   // 317: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	129, // 318: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	144, // 319: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	17,  // 320: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	110, // 321: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	118, // 322: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	265, // [265:323] is the sub-list for method output_type
-	207, // [207:265] is the sub-list for method input_type
+	15,  // 259: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	14,  // 260: runink.v1.Members.Halt:input_type -> runink.v1.HaltRequest
+	131, // 261: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	132, // 262: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	17,  // 263: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	108, // 264: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	117, // 265: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 266: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	21,  // 267: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	23,  // 268: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	187, // 269: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	27,  // 270: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	30,  // 271: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	32,  // 272: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	34,  // 273: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	36,  // 274: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	39,  // 275: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	43,  // 276: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	41,  // 277: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	45,  // 278: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	45,  // 279: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	45,  // 280: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 281: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 282: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 283: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	64,  // 284: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	66,  // 285: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 286: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	79,  // 287: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	88,  // 288: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	97,  // 289: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	104, // 290: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	85,  // 291: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
+	2,   // 292: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	106, // 293: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	111, // 294: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 295: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	68,  // 296: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	72,  // 297: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	128, // 298: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	130, // 299: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	166, // 300: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	171, // 301: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	122, // 302: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	119, // 303: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	174, // 304: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	50,  // 305: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	50,  // 306: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	54,  // 307: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	54,  // 308: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	54,  // 309: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	56,  // 310: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	183, // 311: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 312: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	126, // 313: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	126, // 314: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	10,  // 315: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 316: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	16,  // 317: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 318: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	2,   // 319: runink.v1.Members.Halt:output_type -> runink.v1.Done
+	130, // 320: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	145, // 321: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	18,  // 322: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	111, // 323: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	119, // 324: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	266, // [266:325] is the sub-list for method output_type
+	207, // [207:266] is the sub-list for method input_type
 	207, // [207:207] is the sub-list for extension type_name
 	207, // [207:207] is the sub-list for extension extendee
 	0,   // [0:207] is the sub-list for field type_name
@@ -16291,7 +16332,7 @@ func file_rpc_proto_init() {
 	file_log_proto_init()
 	file_pmix_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[129].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[130].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -16307,7 +16348,7 @@ func file_rpc_proto_init() {
 		(*Report_Devices)(nil),
 		(*Report_Cut)(nil),
 	}
-	file_rpc_proto_msgTypes[142].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[143].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -16331,7 +16372,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   181,
+			NumMessages:   182,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

@@ -2055,6 +2055,7 @@ const (
 	Members_Enter_FullMethodName    = "/runink.v1.Members/Enter"
 	Members_Health_FullMethodName   = "/runink.v1.Members/Health"
 	Members_UseToken_FullMethodName = "/runink.v1.Members/UseToken"
+	Members_Halt_FullMethodName     = "/runink.v1.Members/Halt"
 )
 
 // MembersClient is the client API for Members service.
@@ -2068,6 +2069,8 @@ type MembersClient interface {
 	Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*ControllerHealth, error)
 	// UseToken consumes the token of a daemon that joins through another controller.
 	UseToken(ctx context.Context, in *UseTokenRequest, opts ...grpc.CallOption) (*Done, error)
+	// Halt ends the daemon: an operator has said so to the controller that asks.
+	Halt(ctx context.Context, in *HaltRequest, opts ...grpc.CallOption) (*Done, error)
 }
 
 type membersClient struct {
@@ -2108,6 +2111,16 @@ func (c *membersClient) UseToken(ctx context.Context, in *UseTokenRequest, opts 
 	return out, nil
 }
 
+func (c *membersClient) Halt(ctx context.Context, in *HaltRequest, opts ...grpc.CallOption) (*Done, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Done)
+	err := c.cc.Invoke(ctx, Members_Halt_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MembersServer is the server API for Members service.
 // All implementations must embed UnimplementedMembersServer
 // for forward compatibility.
@@ -2119,6 +2132,8 @@ type MembersServer interface {
 	Health(context.Context, *HealthRequest) (*ControllerHealth, error)
 	// UseToken consumes the token of a daemon that joins through another controller.
 	UseToken(context.Context, *UseTokenRequest) (*Done, error)
+	// Halt ends the daemon: an operator has said so to the controller that asks.
+	Halt(context.Context, *HaltRequest) (*Done, error)
 	mustEmbedUnimplementedMembersServer()
 }
 
@@ -2137,6 +2152,9 @@ func (UnimplementedMembersServer) Health(context.Context, *HealthRequest) (*Cont
 }
 func (UnimplementedMembersServer) UseToken(context.Context, *UseTokenRequest) (*Done, error) {
 	return nil, status.Error(codes.Unimplemented, "method UseToken not implemented")
+}
+func (UnimplementedMembersServer) Halt(context.Context, *HaltRequest) (*Done, error) {
+	return nil, status.Error(codes.Unimplemented, "method Halt not implemented")
 }
 func (UnimplementedMembersServer) mustEmbedUnimplementedMembersServer() {}
 func (UnimplementedMembersServer) testEmbeddedByValue()                 {}
@@ -2213,6 +2231,24 @@ func _Members_UseToken_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Members_Halt_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HaltRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MembersServer).Halt(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Members_Halt_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MembersServer).Halt(ctx, req.(*HaltRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Members_ServiceDesc is the grpc.ServiceDesc for Members service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -2231,6 +2267,10 @@ var Members_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UseToken",
 			Handler:    _Members_UseToken_Handler,
+		},
+		{
+			MethodName: "Halt",
+			Handler:    _Members_Halt_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
