@@ -11,14 +11,14 @@ import (
 
 func clusterColumns() []column {
 	return []column{
-		{name: "Accounts", header: "Account", width: 15, wide: 20, aliases: []string{"Account", "Acct"}},
+		{name: "Accounts", header: "Account", width: 15, aliases: []string{"Account", "Acct"}},
 		{name: "Allocated", header: "Allocated", width: 8, wide: 17}, {name: "Cluster", header: "Cluster", width: 9},
 		{name: "Down", header: "Down", width: 8, wide: 17}, {name: "Idle", header: "Idle", width: 8, wide: 17}, {name: "Login", header: "Login", width: 9},
 		{name: "Overcommitted", header: "Over Comm", width: 9, wide: 18}, {name: "Planned", header: "Planned", width: 8, wide: 17, aliases: []string{"reserved"}},
 		{name: "PlannedDown", header: "PLND Down", width: 8, wide: 17, aliases: []string{"PLNDDown"}}, {name: "Proper", header: "Proper Name", width: 15},
 		{name: "QOS", header: "QOS", width: 12}, {name: "QOSID", header: "QOS ID", width: 8}, {name: "Reported", header: "Reported", width: 8, wide: 17},
 		{name: "TresCount", header: "TRES Count", width: 10, aliases: []string{"cpucount", "count"}}, {name: "TresName", header: "TRES Name", width: 14},
-		{name: "Used", header: "Used", width: 8, wide: 17}, {name: "WCKey", header: "WCKey", width: 15, wide: 20},
+		{name: "Used", header: "Used", width: 8, wide: 17}, {name: "WCKey", header: "WCKey", width: 15},
 		{name: "Energy", header: "Energy", width: 8, wide: 17},
 	}
 }
@@ -29,7 +29,7 @@ func (s *session) utilization(w *wish) int {
 	if !ok {
 		return 1
 	}
-	kinds, ok := s.counted(reply)
+	kinds, ok := s.counted(reply, "the Cluster Utilization report")
 	if !ok {
 		return 1
 	}
@@ -40,6 +40,12 @@ func (s *session) utilization(w *wish) int {
 	l := s.layout(clusterColumns(), own, w.format)
 	if l == nil {
 		return 1
+	}
+	for _, t := range reply.Tres {
+		if slices.Contains(kinds, t.Tres) {
+			l.widen(cellSeconds{"allocated": t.Allocated, "down": t.Down, "planneddown": t.PlannedDown, "idle": t.Idle, "planned": t.Planned,
+				"overcommitted": t.Overcommitted, "reported": t.Reported})
+		}
 	}
 	s.title(w, "Cluster Utilization", s.usageLine(), false)
 	l.header()
@@ -67,7 +73,6 @@ func (s *session) utilization(w *wish) int {
 type account struct {
 	name     string
 	kids     []*account
-	depth    int
 	all      usage // of all below it too
 	users    map[string]*usage
 	unlisted bool
@@ -84,7 +89,6 @@ func tree(reply *rinkpb.UsageReply) []*account {
 			at[name] = a
 			if up := at[parent]; up != nil {
 				up.kids = append(up.kids, a)
-				a.depth = up.depth + 1
 			} else {
 				tops = append(tops, a)
 			}
@@ -124,21 +128,24 @@ func (a *account) sum() {
 	}
 }
 
-// walk calls f for the accounts of trees, each before those below it; below is
-// whether one above it was in list, or it is itself.
-func walk(list []*account, names []string, f func(*account)) {
-	var each func(a *account, in bool)
-	each = func(a *account, in bool) {
-		in = in || len(names) == 0 || slices.Contains(names, a.name)
-		if in {
-			f(a)
+// walk calls f for the accounts of trees that are in a list of names, or below one that
+// is, each before those below it, with how deep it is below that one.
+func walk(list []*account, names []string, f func(a *account, depth int)) {
+	var each func(a *account, depth int)
+	each = func(a *account, depth int) {
+		if depth < 0 && (len(names) == 0 || slices.Contains(names, a.name)) {
+			depth = 0
+		}
+		if depth >= 0 {
+			f(a, depth)
+			depth++
 		}
 		for _, kid := range a.kids {
-			each(kid, in)
+			each(kid, depth)
 		}
 	}
 	for _, a := range list {
-		each(a, false)
+		each(a, -1)
 	}
 }
 
@@ -169,7 +176,7 @@ func (s *session) accountByUser(w *wish) int {
 	if !ok {
 		return 1
 	}
-	kinds, ok := s.counted(reply)
+	kinds, ok := s.counted(reply, "")
 	if !ok {
 		return 1
 	}
@@ -181,21 +188,23 @@ func (s *session) accountByUser(w *wish) int {
 	if l == nil {
 		return 1
 	}
+	tops := tree(reply)
+	walk(tops, w.accounts, func(a *account, _ int) { l.widenUsed(kinds, &a.all) })
 	s.title(w, "Cluster/Account/User Utilization", s.usageLine(), true)
 	l.header()
 	whole := reported(reply)
-	walk(tree(reply), w.accounts, func(a *account) {
+	walk(tops, w.accounts, func(a *account, depth int) {
 		pad := func(deeper int) string {
 			if !w.tree || len(w.users) > 0 {
 				return ""
 			}
-			return strings.Repeat(" ", a.depth+deeper)
+			return strings.Repeat(" ", depth+deeper)
 		}
-		if len(w.users) == 0 && !a.all.none(kinds) {
+		if len(w.users) == 0 && !a.all.none() {
 			s.usageRows(l, kinds, whole, &a.all, cells{"accounts": pad(0) + a.name})
 		}
 		for _, login := range sortedKeys(a.users) {
-			if u := a.users[login]; !u.none(kinds) && (len(w.users) == 0 || slices.Contains(w.users, login)) {
+			if u := a.users[login]; !u.none() && (len(w.users) == 0 || slices.Contains(w.users, login)) {
 				s.usageRows(l, kinds, whole, u, cells{"accounts": pad(1) + a.name, "login": login, "proper": properName(login)})
 			}
 		}
@@ -262,7 +271,7 @@ func (s *session) flat(w *wish, title, own string, key func(*rinkpb.Party) cells
 	if !ok {
 		return 1
 	}
-	kinds, ok := s.counted(reply)
+	kinds, ok := s.counted(reply, "")
 	if !ok {
 		return 1
 	}
@@ -270,9 +279,12 @@ func (s *session) flat(w *wish, title, own string, key func(*rinkpb.Party) cells
 	if l == nil {
 		return 1
 	}
+	list := slices.DeleteFunc(lines(reply, key), func(one *line) bool { return one.usage.none() })
+	for _, one := range list {
+		l.widenUsed(kinds, &one.usage)
+	}
 	s.title(w, title, s.usageLine(), true)
 	l.header()
-	list := slices.DeleteFunc(lines(reply, key), func(one *line) bool { return one.usage.none(kinds) })
 	s.largest(list, kinds, names...)
 	whole := reported(reply)
 	for i, one := range list {
@@ -327,7 +339,7 @@ func (s *session) wckeyByUser(w *wish) int {
 	if !ok {
 		return 1
 	}
-	kinds, ok := s.counted(reply)
+	kinds, ok := s.counted(reply, "")
 	if !ok {
 		return 1
 	}
@@ -339,8 +351,6 @@ func (s *session) wckeyByUser(w *wish) int {
 	if l == nil {
 		return 1
 	}
-	s.title(w, "Cluster/WCKey/User Utilization", s.usageLine(), true)
-	l.header()
 	keys := map[string]map[string]*usage{}
 	for _, p := range reply.Parties {
 		k := p.Party.Wckey
@@ -357,10 +367,15 @@ func (s *session) wckeyByUser(w *wish) int {
 			keys[k][login].add(p.Tres, p.Ended.GetEnergy())
 		}
 	}
+	for _, users := range keys {
+		l.widenUsed(kinds, users[""])
+	}
+	s.title(w, "Cluster/WCKey/User Utilization", s.usageLine(), true)
+	l.header()
 	whole := reported(reply)
 	for _, k := range sortedKeys(keys) {
 		for _, login := range sortedKeys(keys[k]) {
-			if u := keys[k][login]; !u.none(kinds) {
+			if u := keys[k][login]; !u.none() {
 				s.usageRows(l, kinds, whole, u, cells{"wckey": k, "login": login, "proper": properName(login)})
 			}
 		}

@@ -30,13 +30,8 @@ func (s *session) sizesByWckey(w *wish) int {
 }
 
 func (s *session) sizesByBoth(w *wish) int {
-	w.flat, w.both = true, true
-	return s.sizes(w, "Job Sizes", "Account", func(p *rinkpb.Party) string {
-		if p.Wckey == "" {
-			return ""
-		}
-		return p.Account + ":" + p.Wckey
-	})
+	w.both = true
+	return s.sizes(w, "Job Sizes", "Account", func(p *rinkpb.Party) string { return p.Account })
 }
 
 // bounds are where the groups of sizes begin: 0 and the numbers asked for.
@@ -115,7 +110,7 @@ func (s *session) sizes(w *wish, title, what string, name func(*rinkpb.Party) st
 		if i+1 < len(edges) {
 			header = fmt.Sprintf("%d-%d %s", from, edges[i+1]-1, label)
 		}
-		columns = append(columns, column{name: fmt.Sprintf("size%d", i), header: header, width: 13})
+		columns = append(columns, column{name: fmt.Sprintf("size%d", i), header: header, width: 13, wide: 20})
 		own += fmt.Sprintf(",size%d", i)
 	}
 	columns = append(columns, column{name: "share", header: "% of cluster", width: 12})
@@ -130,7 +125,14 @@ func (s *session) sizes(w *wish, title, what string, name func(*rinkpb.Party) st
 		if !wanted(w.accounts, p.Account) && w.flat || !wanted(w.wckeys, p.Wckey) {
 			return ""
 		}
-		return name(p)
+		account := name(p)
+		switch {
+		case !w.both || account == "":
+			return account
+		case p.Wckey == "":
+			return ""
+		}
+		return account + ":" + p.Wckey
 	}, w.counts)
 	usage := "Time reported in " + s.o.unit.word
 	if w.counts {
@@ -196,30 +198,28 @@ func group(list []*rinkpb.PartyUsage, edges []int64, kind string, name func(*rin
 }
 
 // grouped names the account under which another's jobs are counted: the one
-// asked for above it, or the root; with AcctAsParent the one below the root.
+// asked for above it, or the root; with AcctAsParent the one right below that, whose
+// own jobs are then left out.
 func (s *session) grouped(w *wish, reply *rinkpb.UsageReply, name func(*rinkpb.Party) string) func(*rinkpb.Party) string {
 	above := map[string]string{}
 	for _, a := range reply.Accounts {
 		above[a.Name] = a.Parent
 	}
+	tops := w.accounts
+	if len(tops) == 0 {
+		tops = []string{"root"}
+	}
 	return func(p *rinkpb.Party) string {
-		a, top := p.Account, p.Account
-		for range len(above) + 1 {
-			if slices.Contains(w.accounts, a) {
+		below := "" // the account right below the one looked at
+		for a := p.Account; a != ""; below, a = a, above[a] {
+			if slices.Contains(tops, a) {
+				if w.asParent {
+					return below
+				}
 				return a
 			}
-			if a == "root" || a == "" {
-				break
-			}
-			top, a = a, above[a]
 		}
-		switch {
-		case len(w.accounts) > 0:
-			return ""
-		case w.asParent:
-			return top
-		}
-		return "root"
+		return ""
 	}
 }
 
@@ -300,7 +300,7 @@ func (s *session) reservations(w *wish) int {
 	if !ok {
 		return 1
 	}
-	kinds, ok := s.counted(reply)
+	kinds, ok := s.counted(reply, "")
 	if !ok {
 		return 1
 	}

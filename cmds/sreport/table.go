@@ -3,6 +3,7 @@ package sreport
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -20,6 +21,8 @@ type column struct {
 	width, wide  int
 	aliases      []string
 	left         bool
+	own          int  // its width before it was widened
+	fixed        bool // its width was asked for
 }
 
 // layout is a table that is being printed.
@@ -55,8 +58,9 @@ func (s *session) layout(known []column, own, asked string) *layout {
 		if s.o.unit.seconds && s.o.unit.percent && c.wide > 0 {
 			c.width = c.wide
 		}
+		c.own = c.width
 		if f.Width > 0 {
-			c.width, c.left = f.Width, f.Left
+			c.width, c.left, c.fixed = f.Width, f.Left, true
 		}
 		l.columns = append(l.columns, c)
 	}
@@ -101,8 +105,33 @@ func (l *layout) row(c cells) {
 	l.line(func(col *column) string { return c[strings.ToLower(col.name)] })
 }
 
-// counted are the kinds of resources a report is about.
-func (s *session) counted(reply *rinkpb.UsageReply) ([]string, bool) {
+// cellSeconds are amounts by the names of columns.
+type cellSeconds map[string]int64
+
+// widen makes columns wide enough for amounts in seconds, whatever unit they are printed
+// in, as Slurm does.
+func (l *layout) widen(amounts cellSeconds) {
+	for i := range l.columns {
+		c := &l.columns[i]
+		if c.wide > 0 && !c.fixed {
+			c.width = max(c.width, c.own+len(strconv.FormatInt(amounts[strings.ToLower(c.name)], 10))-8)
+		}
+	}
+}
+
+// widenUsed is widen for what was used.
+func (l *layout) widenUsed(kinds []string, u *usage) {
+	for _, k := range kinds {
+		l.widen(cellSeconds{"used": u.of(k)})
+	}
+}
+
+// counted are the kinds of resources a report is about, in the order in which they were
+// asked for. Nodes are in no report named here, and have no percentages.
+func (s *session) counted(reply *rinkpb.UsageReply, noNodes string) ([]string, bool) {
+	if noNodes == "" && s.o.unit.percent {
+		noNodes = "percent format reports"
+	}
 	if !s.o.hasTRES {
 		return []string{"cpu"}, true
 	}
@@ -125,6 +154,9 @@ func (s *session) counted(reply *rinkpb.UsageReply) ([]string, bool) {
 	}
 	slices.Sort(others)
 	all := slices.Concat(fixed, others)
+	if noNodes != "" {
+		all = slices.DeleteFunc(all, func(k string) bool { return k == "node" })
+	}
 	var list []string
 	for word := range strings.SplitSeq(s.o.tres, ",") {
 		word = strings.ToLower(strings.TrimSpace(word))
@@ -132,7 +164,11 @@ func (s *session) counted(reply *rinkpb.UsageReply) ([]string, bool) {
 			list = all
 			break
 		}
-		if slices.Contains(all, word) || strings.HasPrefix(word, "gres/") || strings.HasPrefix(word, "license/") {
+		if word == "node" && noNodes != "" {
+			fmt.Fprintf(s.env.Stderr, "%s: fatal: TRES node usage is no longer reported in %s.  Please use TRES CPU instead.\n", s.env.Name, noNodes)
+			return nil, false
+		}
+		if !slices.Contains(list, word) && (slices.Contains(all, word) || strings.HasPrefix(word, "gres/") || strings.HasPrefix(word, "license/")) {
 			list = append(list, word)
 		}
 	}
@@ -140,8 +176,7 @@ func (s *session) counted(reply *rinkpb.UsageReply) ([]string, bool) {
 		fmt.Fprintf(s.env.Stderr, "%s: fatal: No valid TRES given\n", s.env.Name)
 		return nil, false
 	}
-	slices.SortStableFunc(list, func(a, b string) int { return rank(all, a) - rank(all, b) })
-	return slices.Compact(list), true
+	return list, true
 }
 
 func rank(all []string, name string) int {
@@ -187,14 +222,14 @@ func (u *usage) add(list []*rinkpb.TRESSeconds, energy int64) {
 	u.energy += energy
 }
 
-// none reports whether there is nothing of these kinds.
-func (u *usage) none(kinds []string) bool {
-	for _, k := range kinds {
-		if u.seconds[k] != 0 || k == "energy" && u.energy != 0 {
+// none reports whether there is nothing at all.
+func (u *usage) none() bool {
+	for _, n := range u.seconds {
+		if n != 0 {
 			return false
 		}
 	}
-	return true
+	return u.energy == 0
 }
 
 func (u *usage) of(kind string) int64 {
