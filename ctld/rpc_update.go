@@ -91,7 +91,8 @@ type jobUpdate struct {
 	j        *sched.Job
 	spec     *slurm.JobOptions // a copy, free to change
 	change   state.JobChange
-	resolve  bool // the request itself changed
+	resolve  bool       // the request itself changed
+	charged  *sched.Job // the job under another QOS, when that is what changed
 	operator bool
 	now      time.Time
 	warning  error // the change is made, and this is said of it
@@ -119,6 +120,10 @@ func (c *controller) jobChange(t *state.State, j *sched.Job, words []*rinkpb.Key
 	if up.resolve {
 		if err := up.again(t); err != nil {
 			return state.JobChange{}, err
+		}
+	} else if up.charged != nil && up.charged.QOS != j.QOS {
+		if err := t.Limits().Denies(up.charged, up.now); err != nil {
+			return state.JobChange{}, slurm.ErrnoAccountingPolicy
 		}
 	}
 	up.change.Spec = up.spec

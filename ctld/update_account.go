@@ -38,6 +38,7 @@ func (up *jobUpdate) qos(value string) error {
 	up.spec.QOS = value
 	up.spec.Given["qos"] = true
 	up.change.QOS = &charge.QOS
+	up.charged = charge
 	return nil
 }
 
