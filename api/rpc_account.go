@@ -87,6 +87,9 @@ func AccountsOutcomeToProto(o *sched.AccountsOutcome) *rinkpb.AccountsOutcome {
 	for _, r := range o.Resources {
 		p.Resources = append(p.Resources, &rinkpb.ResourceRow{Resource: r.Resource, Cluster: r.Cluster, Percent: uint32(r.Percent), New: r.New})
 	}
+	for _, k := range o.WCKeys {
+		p.Wckeys = append(p.Wckeys, &rinkpb.WCKeyRow{User: k.User, Name: k.Name})
+	}
 	return p
 }
 
@@ -98,6 +101,9 @@ func AccountsOutcomeFromProto(p *rinkpb.AccountsOutcome) *sched.AccountsOutcome 
 	}
 	for _, r := range p.GetResources() {
 		o.Resources = append(o.Resources, sched.ResourceRow{Resource: r.GetResource(), Cluster: r.GetCluster(), Percent: int(r.GetPercent()), New: r.GetNew()})
+	}
+	for _, k := range p.GetWckeys() {
+		o.WCKeys = append(o.WCKeys, sched.WCKeyRow{User: k.GetUser(), Name: k.GetName()})
 	}
 	return o
 }

@@ -184,6 +184,9 @@ func (p *accountPlan) addUsers() error {
 	for _, name := range users {
 		added := places[name]
 		if len(added) == 0 {
+			if known(p.a, name) == 1 {
+				p.giveWCKeys(name, own)
+			}
 			continue
 		}
 		if known(p.a, name) == 0 {
@@ -191,8 +194,8 @@ func (p *accountPlan) addUsers() error {
 			p.users[name] = u
 			p.out.Users = append(p.out.Users, name)
 			p.note("Add Users", name, fmt.Sprintf("admin_level=%d", u.Admin+1))
-			p.addWCKeys(u, own)
 		}
+		p.giveWCKeys(name, own)
 		if u := p.user(name); u.DefaultAccount == "" || def != "" && slices.ContainsFunc(added, func(v *Assoc) bool { return v.Key.Account == def }) {
 			p.setDefaultAccount(u, cmp.Or(def, accounts[0]))
 		}
@@ -244,7 +247,22 @@ func asNamed(added []*Assoc) {
 	}
 }
 
-// addWCKeys gives a user wckeys, and the default one.
+// giveWCKeys gives a user wckeys as they are asked for, and notes it.
+func (p *accountPlan) giveWCKeys(name string, own map[string]AccountWord) {
+	if own["WCKeys"].Value == "" && own["DefaultWCKey"].Value == "" {
+		return
+	}
+	u := p.user(name)
+	had := len(u.WCKeys)
+	p.addWCKeys(u, own)
+	for _, k := range u.WCKeys[had:] {
+		p.out.WCKeys = append(p.out.WCKeys, WCKeyRow{User: name, Name: k.Name})
+		p.note("Add WCKeys", name, fmt.Sprintf("wckey='%s'", k.Name), AssocRow{User: name})
+	}
+}
+
+// addWCKeys gives a user wckeys, and the default one: the first ever, unless another is
+// named.
 func (p *accountPlan) addWCKeys(u *AccountUser, own map[string]AccountWord) {
 	names := splitWords(own["WCKeys"].Value)
 	if def := own["DefaultWCKey"].Value; def != "" {
@@ -258,6 +276,9 @@ func (p *accountPlan) addWCKeys(u *AccountUser, own map[string]AccountWord) {
 			u.WCKeys = append(slices.Clip(u.WCKeys), WCKey{p.nextWCKey, name})
 			p.nextWCKey++
 		}
+	}
+	if u.DefaultWCKey == "" && len(u.WCKeys) > 0 {
+		u.DefaultWCKey = u.WCKeys[0].Name
 	}
 }
 

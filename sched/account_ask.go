@@ -38,8 +38,12 @@ type AccountsOutcome struct {
 	Orphans              []string   // users deleted because no association is left
 	Coordinators         []AssocRow // rows of a user and an account
 	Resources            []ResourceRow
+	WCKeys               []WCKeyRow // given to users
 	Notes                []Transaction
 }
+
+// WCKeyRow names a wckey of a user.
+type WCKeyRow struct{ User, Name string }
 
 // AssocRow names an association in a listing.
 type AssocRow struct {
@@ -76,6 +80,7 @@ const (
 	TroubleUnknown                                // a word that means nothing here
 	TroubleOwnAlone                               // people change their own default account and wckey, nobody else's
 	TroubleNothingAllowed                         // nothing of what is to be changed is theirs to change
+	TroubleNotOfUser                              // users do not have what is to be their default wckey
 	TroubleResourceNeeds                          // a new resource lacks a word; Name is that word and the resource, NUL between them
 	TroubleResourcePercent                        // clusters would have more than there is; Name is the resource and the part, NUL between them
 )

@@ -191,6 +191,17 @@ func (p *accountPlan) modifyUsersThemselves(where *AccountWhere, own map[string]
 			meant = append(meant, name)
 		}
 	}
+	if w, ok := own["DefaultWCKey"]; ok {
+		var out []AssocRow
+		for _, name := range meant {
+			if !slices.ContainsFunc(p.a.Users[name].WCKeys, func(k WCKey) bool { return k.Name == w.Value }) {
+				out = append(out, AssocRow{User: name})
+			}
+		}
+		if len(out) > 0 {
+			return &AccountTrouble{Code: slurm.ErrnoInvalidWCKey, Kind: TroubleNotOfUser, Name: w.Value, Rows: out}
+		}
+	}
 	if w, ok := own["DefaultAccount"]; ok {
 		account := strings.ToLower(w.Value)
 		var out []AssocRow

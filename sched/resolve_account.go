@@ -77,7 +77,7 @@ func (a *Accounts) usualQOS(at *Assoc) string {
 func (r *resolver) wckey(a *Accounts, enforced bool) error {
 	u, track := a.Users[r.req.User], conf(r.cfg).TrackWCKey
 	key := r.o.WCKey
-	if key == "" && track && u != nil && u.DefaultWCKey != "" {
+	if key == "" && track && u != nil && (u.DefaultWCKey != "" || !enforced) {
 		o := *r.o
 		o.WCKey = "*" + u.DefaultWCKey
 		r.o, r.job.Spec = &o, &o

@@ -4902,6 +4902,7 @@ type AccountsOutcome struct {
 	Orphans       []string               `protobuf:"bytes,5,rep,name=orphans,proto3" json:"orphans,omitempty"`
 	Coordinators  []*AssocRow            `protobuf:"bytes,6,rep,name=coordinators,proto3" json:"coordinators,omitempty"`
 	Resources     []*ResourceRow         `protobuf:"bytes,7,rep,name=resources,proto3" json:"resources,omitempty"`
+	Wckeys        []*WCKeyRow            `protobuf:"bytes,8,rep,name=wckeys,proto3" json:"wckeys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4985,6 +4986,65 @@ func (x *AccountsOutcome) GetResources() []*ResourceRow {
 	return nil
 }
 
+func (x *AccountsOutcome) GetWckeys() []*WCKeyRow {
+	if x != nil {
+		return x.Wckeys
+	}
+	return nil
+}
+
+type WCKeyRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WCKeyRow) Reset() {
+	*x = WCKeyRow{}
+	mi := &file_rpc_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WCKeyRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WCKeyRow) ProtoMessage() {}
+
+func (x *WCKeyRow) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WCKeyRow.ProtoReflect.Descriptor instead.
+func (*WCKeyRow) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *WCKeyRow) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *WCKeyRow) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
 type ResourceRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
@@ -4997,7 +5057,7 @@ type ResourceRow struct {
 
 func (x *ResourceRow) Reset() {
 	*x = ResourceRow{}
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5009,7 +5069,7 @@ func (x *ResourceRow) String() string {
 func (*ResourceRow) ProtoMessage() {}
 
 func (x *ResourceRow) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[73]
+	mi := &file_rpc_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5022,7 +5082,7 @@ func (x *ResourceRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceRow.ProtoReflect.Descriptor instead.
 func (*ResourceRow) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ResourceRow) GetResource() string {
@@ -5067,7 +5127,7 @@ type AccountTrouble struct {
 
 func (x *AccountTrouble) Reset() {
 	*x = AccountTrouble{}
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5079,7 +5139,7 @@ func (x *AccountTrouble) String() string {
 func (*AccountTrouble) ProtoMessage() {}
 
 func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[74]
+	mi := &file_rpc_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5092,7 +5152,7 @@ func (x *AccountTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountTrouble.ProtoReflect.Descriptor instead.
 func (*AccountTrouble) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *AccountTrouble) GetKind() uint32 {
@@ -5147,7 +5207,7 @@ type CompleteJobRequest struct {
 
 func (x *CompleteJobRequest) Reset() {
 	*x = CompleteJobRequest{}
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5159,7 +5219,7 @@ func (x *CompleteJobRequest) String() string {
 func (*CompleteJobRequest) ProtoMessage() {}
 
 func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[75]
+	mi := &file_rpc_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5172,7 +5232,7 @@ func (x *CompleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteJobRequest.ProtoReflect.Descriptor instead.
 func (*CompleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *CompleteJobRequest) GetJob() uint32 {
@@ -5212,7 +5272,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5224,7 +5284,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[76]
+	mi := &file_rpc_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5237,7 +5297,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *HistoryRequest) GetRefs() []*JobRef {
@@ -5357,7 +5417,7 @@ type HistoryPage struct {
 
 func (x *HistoryPage) Reset() {
 	*x = HistoryPage{}
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5369,7 +5429,7 @@ func (x *HistoryPage) String() string {
 func (*HistoryPage) ProtoMessage() {}
 
 func (x *HistoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[77]
+	mi := &file_rpc_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5382,7 +5442,7 @@ func (x *HistoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryPage.ProtoReflect.Descriptor instead.
 func (*HistoryPage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *HistoryPage) GetRecords() []*Record {
@@ -5423,7 +5483,7 @@ type QOSNumber struct {
 
 func (x *QOSNumber) Reset() {
 	*x = QOSNumber{}
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5435,7 +5495,7 @@ func (x *QOSNumber) String() string {
 func (*QOSNumber) ProtoMessage() {}
 
 func (x *QOSNumber) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[78]
+	mi := &file_rpc_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5448,7 +5508,7 @@ func (x *QOSNumber) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSNumber.ProtoReflect.Descriptor instead.
 func (*QOSNumber) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *QOSNumber) GetName() string {
@@ -5487,7 +5547,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5499,7 +5559,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[79]
+	mi := &file_rpc_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5512,7 +5572,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Record) GetJob() *Job {
@@ -5618,7 +5678,7 @@ type NodeFact struct {
 
 func (x *NodeFact) Reset() {
 	*x = NodeFact{}
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5630,7 +5690,7 @@ func (x *NodeFact) String() string {
 func (*NodeFact) ProtoMessage() {}
 
 func (x *NodeFact) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[80]
+	mi := &file_rpc_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5643,7 +5703,7 @@ func (x *NodeFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeFact.ProtoReflect.Descriptor instead.
 func (*NodeFact) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *NodeFact) GetNode() string {
@@ -5727,7 +5787,7 @@ type ReservationSpan struct {
 
 func (x *ReservationSpan) Reset() {
 	*x = ReservationSpan{}
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5739,7 +5799,7 @@ func (x *ReservationSpan) String() string {
 func (*ReservationSpan) ProtoMessage() {}
 
 func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[81]
+	mi := &file_rpc_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5752,7 +5812,7 @@ func (x *ReservationSpan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSpan.ProtoReflect.Descriptor instead.
 func (*ReservationSpan) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ReservationSpan) GetId() uint32 {
@@ -5830,7 +5890,7 @@ type AmendHistoryRequest struct {
 
 func (x *AmendHistoryRequest) Reset() {
 	*x = AmendHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5842,7 +5902,7 @@ func (x *AmendHistoryRequest) String() string {
 func (*AmendHistoryRequest) ProtoMessage() {}
 
 func (x *AmendHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[82]
+	mi := &file_rpc_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5855,7 +5915,7 @@ func (x *AmendHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendHistoryRequest.ProtoReflect.Descriptor instead.
 func (*AmendHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *AmendHistoryRequest) GetWhere() *HistoryRequest {
@@ -5889,7 +5949,7 @@ type AmendHistoryReply struct {
 
 func (x *AmendHistoryReply) Reset() {
 	*x = AmendHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5901,7 +5961,7 @@ func (x *AmendHistoryReply) String() string {
 func (*AmendHistoryReply) ProtoMessage() {}
 
 func (x *AmendHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[83]
+	mi := &file_rpc_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5914,7 +5974,7 @@ func (x *AmendHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendHistoryReply.ProtoReflect.Descriptor instead.
 func (*AmendHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *AmendHistoryReply) GetStatus() *Status {
@@ -5941,7 +6001,7 @@ type AmendedJob struct {
 
 func (x *AmendedJob) Reset() {
 	*x = AmendedJob{}
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5953,7 +6013,7 @@ func (x *AmendedJob) String() string {
 func (*AmendedJob) ProtoMessage() {}
 
 func (x *AmendedJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[84]
+	mi := &file_rpc_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5966,7 +6026,7 @@ func (x *AmendedJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendedJob.ProtoReflect.Descriptor instead.
 func (*AmendedJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *AmendedJob) GetJob() uint32 {
@@ -5999,7 +6059,7 @@ type UsageRequest struct {
 
 func (x *UsageRequest) Reset() {
 	*x = UsageRequest{}
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6011,7 +6071,7 @@ func (x *UsageRequest) String() string {
 func (*UsageRequest) ProtoMessage() {}
 
 func (x *UsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[85]
+	mi := &file_rpc_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6024,7 +6084,7 @@ func (x *UsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRequest.ProtoReflect.Descriptor instead.
 func (*UsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{85}
+	return file_rpc_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *UsageRequest) GetStart() int64 {
@@ -6102,7 +6162,7 @@ type UsageReply struct {
 
 func (x *UsageReply) Reset() {
 	*x = UsageReply{}
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6114,7 +6174,7 @@ func (x *UsageReply) String() string {
 func (*UsageReply) ProtoMessage() {}
 
 func (x *UsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[86]
+	mi := &file_rpc_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6127,7 +6187,7 @@ func (x *UsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReply.ProtoReflect.Descriptor instead.
 func (*UsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{86}
+	return file_rpc_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *UsageReply) GetStatus() *Status {
@@ -6224,7 +6284,7 @@ type Party struct {
 
 func (x *Party) Reset() {
 	*x = Party{}
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6236,7 +6296,7 @@ func (x *Party) String() string {
 func (*Party) ProtoMessage() {}
 
 func (x *Party) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[87]
+	mi := &file_rpc_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6249,7 +6309,7 @@ func (x *Party) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Party.ProtoReflect.Descriptor instead.
 func (*Party) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{87}
+	return file_rpc_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *Party) GetAccount() string {
@@ -6320,7 +6380,7 @@ type PartyUsage struct {
 
 func (x *PartyUsage) Reset() {
 	*x = PartyUsage{}
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6332,7 +6392,7 @@ func (x *PartyUsage) String() string {
 func (*PartyUsage) ProtoMessage() {}
 
 func (x *PartyUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[88]
+	mi := &file_rpc_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6345,7 +6405,7 @@ func (x *PartyUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartyUsage.ProtoReflect.Descriptor instead.
 func (*PartyUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{88}
+	return file_rpc_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *PartyUsage) GetParty() *Party {
@@ -6387,7 +6447,7 @@ type TRESSeconds struct {
 
 func (x *TRESSeconds) Reset() {
 	*x = TRESSeconds{}
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6399,7 +6459,7 @@ func (x *TRESSeconds) String() string {
 func (*TRESSeconds) ProtoMessage() {}
 
 func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[89]
+	mi := &file_rpc_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6412,7 +6472,7 @@ func (x *TRESSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESSeconds.ProtoReflect.Descriptor instead.
 func (*TRESSeconds) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{89}
+	return file_rpc_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *TRESSeconds) GetTres() string {
@@ -6450,7 +6510,7 @@ type EndedSums struct {
 
 func (x *EndedSums) Reset() {
 	*x = EndedSums{}
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6462,7 +6522,7 @@ func (x *EndedSums) String() string {
 func (*EndedSums) ProtoMessage() {}
 
 func (x *EndedSums) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[90]
+	mi := &file_rpc_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6475,7 +6535,7 @@ func (x *EndedSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSums.ProtoReflect.Descriptor instead.
 func (*EndedSums) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{90}
+	return file_rpc_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *EndedSums) GetJobs() int64 {
@@ -6579,7 +6639,7 @@ type ClusterUsage struct {
 
 func (x *ClusterUsage) Reset() {
 	*x = ClusterUsage{}
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6591,7 +6651,7 @@ func (x *ClusterUsage) String() string {
 func (*ClusterUsage) ProtoMessage() {}
 
 func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[91]
+	mi := &file_rpc_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6604,7 +6664,7 @@ func (x *ClusterUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterUsage.ProtoReflect.Descriptor instead.
 func (*ClusterUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{91}
+	return file_rpc_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ClusterUsage) GetTres() string {
@@ -6680,7 +6740,7 @@ type ReservationUsage struct {
 
 func (x *ReservationUsage) Reset() {
 	*x = ReservationUsage{}
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6692,7 +6752,7 @@ func (x *ReservationUsage) String() string {
 func (*ReservationUsage) ProtoMessage() {}
 
 func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[92]
+	mi := &file_rpc_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6705,7 +6765,7 @@ func (x *ReservationUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationUsage.ProtoReflect.Descriptor instead.
 func (*ReservationUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{92}
+	return file_rpc_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *ReservationUsage) GetSpan() *ReservationSpan {
@@ -6733,7 +6793,7 @@ type AccountPlace struct {
 
 func (x *AccountPlace) Reset() {
 	*x = AccountPlace{}
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6745,7 +6805,7 @@ func (x *AccountPlace) String() string {
 func (*AccountPlace) ProtoMessage() {}
 
 func (x *AccountPlace) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[93]
+	mi := &file_rpc_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6758,7 +6818,7 @@ func (x *AccountPlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountPlace.ProtoReflect.Descriptor instead.
 func (*AccountPlace) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{93}
+	return file_rpc_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *AccountPlace) GetName() string {
@@ -6785,7 +6845,7 @@ type StepStatsRequest struct {
 
 func (x *StepStatsRequest) Reset() {
 	*x = StepStatsRequest{}
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6797,7 +6857,7 @@ func (x *StepStatsRequest) String() string {
 func (*StepStatsRequest) ProtoMessage() {}
 
 func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[94]
+	mi := &file_rpc_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6810,7 +6870,7 @@ func (x *StepStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsRequest.ProtoReflect.Descriptor instead.
 func (*StepStatsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{94}
+	return file_rpc_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *StepStatsRequest) GetRefs() []*JobRef {
@@ -6837,7 +6897,7 @@ type StepStatsReply struct {
 
 func (x *StepStatsReply) Reset() {
 	*x = StepStatsReply{}
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6849,7 +6909,7 @@ func (x *StepStatsReply) String() string {
 func (*StepStatsReply) ProtoMessage() {}
 
 func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[95]
+	mi := &file_rpc_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6862,7 +6922,7 @@ func (x *StepStatsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStatsReply.ProtoReflect.Descriptor instead.
 func (*StepStatsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{95}
+	return file_rpc_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *StepStatsReply) GetSteps() []*StepStat {
@@ -6891,7 +6951,7 @@ type StepStat struct {
 
 func (x *StepStat) Reset() {
 	*x = StepStat{}
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6903,7 +6963,7 @@ func (x *StepStat) String() string {
 func (*StepStat) ProtoMessage() {}
 
 func (x *StepStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[96]
+	mi := &file_rpc_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6916,7 +6976,7 @@ func (x *StepStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepStat.ProtoReflect.Descriptor instead.
 func (*StepStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{96}
+	return file_rpc_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *StepStat) GetJob() *Job {
@@ -6952,7 +7012,7 @@ type NodeStat struct {
 
 func (x *NodeStat) Reset() {
 	*x = NodeStat{}
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6964,7 +7024,7 @@ func (x *NodeStat) String() string {
 func (*NodeStat) ProtoMessage() {}
 
 func (x *NodeStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[97]
+	mi := &file_rpc_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6977,7 +7037,7 @@ func (x *NodeStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStat.ProtoReflect.Descriptor instead.
 func (*NodeStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{97}
+	return file_rpc_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *NodeStat) GetNode() string {
@@ -7019,7 +7079,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7031,7 +7091,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[98]
+	mi := &file_rpc_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7044,7 +7104,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{98}
+	return file_rpc_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *Sample) GetJob() uint32 {
@@ -7071,7 +7131,7 @@ type Sampled struct {
 
 func (x *Sampled) Reset() {
 	*x = Sampled{}
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7083,7 +7143,7 @@ func (x *Sampled) String() string {
 func (*Sampled) ProtoMessage() {}
 
 func (x *Sampled) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[99]
+	mi := &file_rpc_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7096,7 +7156,7 @@ func (x *Sampled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampled.ProtoReflect.Descriptor instead.
 func (*Sampled) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{99}
+	return file_rpc_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *Sampled) GetAsk() uint64 {
@@ -7126,7 +7186,7 @@ type SliceStat struct {
 
 func (x *SliceStat) Reset() {
 	*x = SliceStat{}
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7138,7 +7198,7 @@ func (x *SliceStat) String() string {
 func (*SliceStat) ProtoMessage() {}
 
 func (x *SliceStat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[100]
+	mi := &file_rpc_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7151,7 +7211,7 @@ func (x *SliceStat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceStat.ProtoReflect.Descriptor instead.
 func (*SliceStat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{100}
+	return file_rpc_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *SliceStat) GetJob() uint32 {
@@ -7198,7 +7258,7 @@ type ImportHistoryRequest struct {
 
 func (x *ImportHistoryRequest) Reset() {
 	*x = ImportHistoryRequest{}
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7210,7 +7270,7 @@ func (x *ImportHistoryRequest) String() string {
 func (*ImportHistoryRequest) ProtoMessage() {}
 
 func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[101]
+	mi := &file_rpc_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7223,7 +7283,7 @@ func (x *ImportHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ImportHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{101}
+	return file_rpc_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *ImportHistoryRequest) GetRecords() []*Record {
@@ -7245,7 +7305,7 @@ type ImportHistoryReply struct {
 
 func (x *ImportHistoryReply) Reset() {
 	*x = ImportHistoryReply{}
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7257,7 +7317,7 @@ func (x *ImportHistoryReply) String() string {
 func (*ImportHistoryReply) ProtoMessage() {}
 
 func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[102]
+	mi := &file_rpc_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7270,7 +7330,7 @@ func (x *ImportHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportHistoryReply.ProtoReflect.Descriptor instead.
 func (*ImportHistoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{102}
+	return file_rpc_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *ImportHistoryReply) GetStatus() *Status {
@@ -7333,7 +7393,7 @@ type CreateStepRequest struct {
 
 func (x *CreateStepRequest) Reset() {
 	*x = CreateStepRequest{}
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7345,7 +7405,7 @@ func (x *CreateStepRequest) String() string {
 func (*CreateStepRequest) ProtoMessage() {}
 
 func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[103]
+	mi := &file_rpc_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7358,7 +7418,7 @@ func (x *CreateStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepRequest.ProtoReflect.Descriptor instead.
 func (*CreateStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{103}
+	return file_rpc_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *CreateStepRequest) GetKey() string {
@@ -7541,7 +7601,7 @@ type CreateStepReply struct {
 
 func (x *CreateStepReply) Reset() {
 	*x = CreateStepReply{}
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7553,7 +7613,7 @@ func (x *CreateStepReply) String() string {
 func (*CreateStepReply) ProtoMessage() {}
 
 func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[104]
+	mi := &file_rpc_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7566,7 +7626,7 @@ func (x *CreateStepReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStepReply.ProtoReflect.Descriptor instead.
 func (*CreateStepReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{104}
+	return file_rpc_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *CreateStepReply) GetStatus() *Status {
@@ -7608,7 +7668,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7620,7 +7680,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[105]
+	mi := &file_rpc_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7633,7 +7693,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{105}
+	return file_rpc_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -7678,7 +7738,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7690,7 +7750,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7703,7 +7763,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -7800,7 +7860,7 @@ type NodeSeq struct {
 
 func (x *NodeSeq) Reset() {
 	*x = NodeSeq{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7812,7 +7872,7 @@ func (x *NodeSeq) String() string {
 func (*NodeSeq) ProtoMessage() {}
 
 func (x *NodeSeq) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7825,7 +7885,7 @@ func (x *NodeSeq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeSeq.ProtoReflect.Descriptor instead.
 func (*NodeSeq) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *NodeSeq) GetNode() string {
@@ -7860,7 +7920,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7872,7 +7932,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7885,7 +7945,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -7979,7 +8039,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7991,7 +8051,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8004,7 +8064,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -8111,7 +8171,7 @@ type PmiShare struct {
 
 func (x *PmiShare) Reset() {
 	*x = PmiShare{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8123,7 +8183,7 @@ func (x *PmiShare) String() string {
 func (*PmiShare) ProtoMessage() {}
 
 func (x *PmiShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8136,7 +8196,7 @@ func (x *PmiShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiShare.ProtoReflect.Descriptor instead.
 func (*PmiShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *PmiShare) GetFence() uint32 {
@@ -8177,7 +8237,7 @@ type PmiKey struct {
 
 func (x *PmiKey) Reset() {
 	*x = PmiKey{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8189,7 +8249,7 @@ func (x *PmiKey) String() string {
 func (*PmiKey) ProtoMessage() {}
 
 func (x *PmiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8202,7 +8262,7 @@ func (x *PmiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiKey.ProtoReflect.Descriptor instead.
 func (*PmiKey) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *PmiKey) GetName() []byte {
@@ -8233,7 +8293,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8245,7 +8305,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8258,7 +8318,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -8315,7 +8375,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8327,7 +8387,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8340,7 +8400,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -8383,7 +8443,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8395,7 +8455,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8408,7 +8468,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -8452,7 +8512,7 @@ type BcastUp struct {
 
 func (x *BcastUp) Reset() {
 	*x = BcastUp{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8464,7 +8524,7 @@ func (x *BcastUp) String() string {
 func (*BcastUp) ProtoMessage() {}
 
 func (x *BcastUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8477,7 +8537,7 @@ func (x *BcastUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastUp.ProtoReflect.Descriptor instead.
 func (*BcastUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *BcastUp) GetFile() *BcastFile {
@@ -8529,7 +8589,7 @@ type BcastFile struct {
 
 func (x *BcastFile) Reset() {
 	*x = BcastFile{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8541,7 +8601,7 @@ func (x *BcastFile) String() string {
 func (*BcastFile) ProtoMessage() {}
 
 func (x *BcastFile) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8554,7 +8614,7 @@ func (x *BcastFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastFile.ProtoReflect.Descriptor instead.
 func (*BcastFile) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *BcastFile) GetRef() *JobRef {
@@ -8658,7 +8718,7 @@ type BcastReply struct {
 
 func (x *BcastReply) Reset() {
 	*x = BcastReply{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8670,7 +8730,7 @@ func (x *BcastReply) String() string {
 func (*BcastReply) ProtoMessage() {}
 
 func (x *BcastReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8683,7 +8743,7 @@ func (x *BcastReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastReply.ProtoReflect.Descriptor instead.
 func (*BcastReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *BcastReply) GetStatus() *Status {
@@ -8711,7 +8771,7 @@ type BcastOutcome struct {
 
 func (x *BcastOutcome) Reset() {
 	*x = BcastOutcome{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8723,7 +8783,7 @@ func (x *BcastOutcome) String() string {
 func (*BcastOutcome) ProtoMessage() {}
 
 func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8736,7 +8796,7 @@ func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastOutcome.ProtoReflect.Descriptor instead.
 func (*BcastOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *BcastOutcome) GetNode() string {
@@ -8769,7 +8829,7 @@ type DiagRequest struct {
 
 func (x *DiagRequest) Reset() {
 	*x = DiagRequest{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8781,7 +8841,7 @@ func (x *DiagRequest) String() string {
 func (*DiagRequest) ProtoMessage() {}
 
 func (x *DiagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8794,7 +8854,7 @@ func (x *DiagRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagRequest.ProtoReflect.Descriptor instead.
 func (*DiagRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *DiagRequest) GetAnew() bool {
@@ -8839,7 +8899,7 @@ type DiagReply struct {
 
 func (x *DiagReply) Reset() {
 	*x = DiagReply{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8851,7 +8911,7 @@ func (x *DiagReply) String() string {
 func (*DiagReply) ProtoMessage() {}
 
 func (x *DiagReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8864,7 +8924,7 @@ func (x *DiagReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagReply.ProtoReflect.Descriptor instead.
 func (*DiagReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *DiagReply) GetStatus() *Status {
@@ -9071,7 +9131,7 @@ type PlanCount struct {
 
 func (x *PlanCount) Reset() {
 	*x = PlanCount{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9083,7 +9143,7 @@ func (x *PlanCount) String() string {
 func (*PlanCount) ProtoMessage() {}
 
 func (x *PlanCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9096,7 +9156,7 @@ func (x *PlanCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanCount.ProtoReflect.Descriptor instead.
 func (*PlanCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *PlanCount) GetCycles() int64 {
@@ -9202,7 +9262,7 @@ type RpcCount struct {
 
 func (x *RpcCount) Reset() {
 	*x = RpcCount{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9214,7 +9274,7 @@ func (x *RpcCount) String() string {
 func (*RpcCount) ProtoMessage() {}
 
 func (x *RpcCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9227,7 +9287,7 @@ func (x *RpcCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RpcCount.ProtoReflect.Descriptor instead.
 func (*RpcCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *RpcCount) GetName() string {
@@ -9266,7 +9326,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9278,7 +9338,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9291,7 +9351,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 type MetricsReply struct {
@@ -9303,7 +9363,7 @@ type MetricsReply struct {
 
 func (x *MetricsReply) Reset() {
 	*x = MetricsReply{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9315,7 +9375,7 @@ func (x *MetricsReply) String() string {
 func (*MetricsReply) ProtoMessage() {}
 
 func (x *MetricsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9328,7 +9388,7 @@ func (x *MetricsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsReply.ProtoReflect.Descriptor instead.
 func (*MetricsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 func (x *MetricsReply) GetText() []byte {
@@ -9349,7 +9409,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9361,7 +9421,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9374,7 +9434,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -9409,7 +9469,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9421,7 +9481,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9434,7 +9494,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -9469,7 +9529,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9481,7 +9541,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9494,7 +9554,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -9530,7 +9590,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9542,7 +9602,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9555,7 +9615,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -9598,7 +9658,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9610,7 +9670,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9623,7 +9683,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -9682,7 +9742,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9694,7 +9754,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9707,7 +9767,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -9950,7 +10010,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9962,7 +10022,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9975,7 +10035,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -10011,7 +10071,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10023,7 +10083,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10036,7 +10096,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -10078,7 +10138,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10090,7 +10150,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10103,7 +10163,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -10137,7 +10197,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10149,7 +10209,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10162,7 +10222,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -10195,7 +10255,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10207,7 +10267,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10220,7 +10280,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -10288,7 +10348,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10300,7 +10360,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10313,7 +10373,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -10380,7 +10440,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10392,7 +10452,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10405,7 +10465,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -10474,7 +10534,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10486,7 +10546,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10499,7 +10559,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -10569,7 +10629,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10581,7 +10641,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10594,7 +10654,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -10621,7 +10681,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10633,7 +10693,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10646,7 +10706,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -10673,7 +10733,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10685,7 +10745,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10698,7 +10758,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -10727,7 +10787,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10739,7 +10799,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10752,7 +10812,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -10814,7 +10874,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10826,7 +10886,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10839,7 +10899,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *Order) GetId() uint64 {
@@ -11121,7 +11181,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11133,7 +11193,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11146,7 +11206,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -11193,7 +11253,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11205,7 +11265,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11218,7 +11278,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -11237,7 +11297,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11249,7 +11309,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11262,7 +11322,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -11284,7 +11344,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11296,7 +11356,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11309,7 +11369,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -11337,7 +11397,7 @@ type ChangedGPUs struct {
 
 func (x *ChangedGPUs) Reset() {
 	*x = ChangedGPUs{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11349,7 +11409,7 @@ func (x *ChangedGPUs) String() string {
 func (*ChangedGPUs) ProtoMessage() {}
 
 func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11362,7 +11422,7 @@ func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangedGPUs.ProtoReflect.Descriptor instead.
 func (*ChangedGPUs) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *ChangedGPUs) GetCut() []string {
@@ -11390,7 +11450,7 @@ type SetClocks struct {
 
 func (x *SetClocks) Reset() {
 	*x = SetClocks{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11402,7 +11462,7 @@ func (x *SetClocks) String() string {
 func (*SetClocks) ProtoMessage() {}
 
 func (x *SetClocks) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11415,7 +11475,7 @@ func (x *SetClocks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetClocks.ProtoReflect.Descriptor instead.
 func (*SetClocks) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *SetClocks) GetUuid() string {
@@ -11449,7 +11509,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11461,7 +11521,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11474,7 +11534,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -11494,7 +11554,7 @@ type SetLevel struct {
 
 func (x *SetLevel) Reset() {
 	*x = SetLevel{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11506,7 +11566,7 @@ func (x *SetLevel) String() string {
 func (*SetLevel) ProtoMessage() {}
 
 func (x *SetLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11519,7 +11579,7 @@ func (x *SetLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLevel.ProtoReflect.Descriptor instead.
 func (*SetLevel) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 func (x *SetLevel) GetLevel() string {
@@ -11537,7 +11597,7 @@ type ShutDown struct {
 
 func (x *ShutDown) Reset() {
 	*x = ShutDown{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11549,7 +11609,7 @@ func (x *ShutDown) String() string {
 func (*ShutDown) ProtoMessage() {}
 
 func (x *ShutDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11562,7 +11622,7 @@ func (x *ShutDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutDown.ProtoReflect.Descriptor instead.
 func (*ShutDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 type NotifyJob struct {
@@ -11576,7 +11636,7 @@ type NotifyJob struct {
 
 func (x *NotifyJob) Reset() {
 	*x = NotifyJob{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11588,7 +11648,7 @@ func (x *NotifyJob) String() string {
 func (*NotifyJob) ProtoMessage() {}
 
 func (x *NotifyJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11601,7 +11661,7 @@ func (x *NotifyJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyJob.ProtoReflect.Descriptor instead.
 func (*NotifyJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 func (x *NotifyJob) GetJob() uint32 {
@@ -11634,7 +11694,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11646,7 +11706,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11659,7 +11719,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{154}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -11671,7 +11731,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11683,7 +11743,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11696,7 +11756,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{155}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -11743,7 +11803,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11755,7 +11815,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11768,7 +11828,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{156}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -12037,7 +12097,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12049,7 +12109,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12062,7 +12122,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{157}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -12202,7 +12262,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12214,7 +12274,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12227,7 +12287,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{158}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -12508,7 +12568,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12520,7 +12580,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12533,7 +12593,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{159}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -12580,7 +12640,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12592,7 +12652,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12605,7 +12665,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{160}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -12674,7 +12734,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12686,7 +12746,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12699,7 +12759,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{161}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -12772,7 +12832,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12784,7 +12844,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12797,7 +12857,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{162}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -12836,7 +12896,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12848,7 +12908,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12861,7 +12921,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{163}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 type PrioritiesReply struct {
@@ -12875,7 +12935,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12887,7 +12947,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12900,7 +12960,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{164}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -12939,7 +12999,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12951,7 +13011,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12964,7 +13024,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{165}
+	return file_rpc_proto_rawDescGZIP(), []int{166}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -13041,7 +13101,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13053,7 +13113,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13066,7 +13126,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{166}
+	return file_rpc_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -13192,7 +13252,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13204,7 +13264,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13217,7 +13277,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{167}
+	return file_rpc_proto_rawDescGZIP(), []int{168}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -13251,7 +13311,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[169]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13263,7 +13323,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[169]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13276,7 +13336,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{168}
+	return file_rpc_proto_rawDescGZIP(), []int{169}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -13304,7 +13364,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[170]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13316,7 +13376,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[170]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13329,7 +13389,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{169}
+	return file_rpc_proto_rawDescGZIP(), []int{170}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -13377,7 +13437,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[171]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13389,7 +13449,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[171]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13402,7 +13462,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{170}
+	return file_rpc_proto_rawDescGZIP(), []int{171}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -13526,7 +13586,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[172]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13538,7 +13598,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[172]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13551,7 +13611,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{171}
+	return file_rpc_proto_rawDescGZIP(), []int{172}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -13618,7 +13678,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[173]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13630,7 +13690,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[173]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13643,7 +13703,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{172}
+	return file_rpc_proto_rawDescGZIP(), []int{173}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -13707,7 +13767,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[174]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13719,7 +13779,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[174]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13732,7 +13792,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{173}
+	return file_rpc_proto_rawDescGZIP(), []int{174}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -13769,7 +13829,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[175]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13781,7 +13841,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[175]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13794,7 +13854,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{174}
+	return file_rpc_proto_rawDescGZIP(), []int{175}
 }
 
 func (x *KnownUser) GetName() string {
@@ -13848,7 +13908,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[176]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13860,7 +13920,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[176]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13873,7 +13933,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{175}
+	return file_rpc_proto_rawDescGZIP(), []int{176}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -13948,7 +14008,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[177]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13960,7 +14020,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[177]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13973,7 +14033,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{176}
+	return file_rpc_proto_rawDescGZIP(), []int{177}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -14043,7 +14103,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[178]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14055,7 +14115,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[178]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14068,7 +14128,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{177}
+	return file_rpc_proto_rawDescGZIP(), []int{178}
 }
 
 func (x *PartStanding) GetName() string {
@@ -14114,7 +14174,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[179]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14126,7 +14186,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[179]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14139,7 +14199,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{178}
+	return file_rpc_proto_rawDescGZIP(), []int{179}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -14293,7 +14353,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[180]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14305,7 +14365,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[180]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14318,7 +14378,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{179}
+	return file_rpc_proto_rawDescGZIP(), []int{180}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -14347,7 +14407,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[180]
+	mi := &file_rpc_proto_msgTypes[181]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14359,7 +14419,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[180]
+	mi := &file_rpc_proto_msgTypes[181]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14372,7 +14432,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{180}
+	return file_rpc_proto_rawDescGZIP(), []int{181}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -14405,7 +14465,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[181]
+	mi := &file_rpc_proto_msgTypes[182]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14417,7 +14477,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[181]
+	mi := &file_rpc_proto_msgTypes[182]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14430,7 +14490,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{181}
+	return file_rpc_proto_rawDescGZIP(), []int{182}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -14837,7 +14897,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\aaccount\x18\x02 \x01(\tR\aaccount\x12\x16\n" +
 	"\x06parent\x18\x03 \x01(\tR\x06parent\x12\x12\n" +
 	"\x04user\x18\x04 \x01(\tR\x04user\x12\x1c\n" +
-	"\tpartition\x18\x05 \x01(\tR\tpartition\"\x8b\x02\n" +
+	"\tpartition\x18\x05 \x01(\tR\tpartition\"\xb8\x02\n" +
 	"\x0fAccountsOutcome\x12\x1a\n" +
 	"\baccounts\x18\x01 \x03(\tR\baccounts\x12\x14\n" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x10\n" +
@@ -14845,7 +14905,11 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06assocs\x18\x04 \x03(\v2\x13.runink.v1.AssocRowR\x06assocs\x12\x18\n" +
 	"\aorphans\x18\x05 \x03(\tR\aorphans\x127\n" +
 	"\fcoordinators\x18\x06 \x03(\v2\x13.runink.v1.AssocRowR\fcoordinators\x124\n" +
-	"\tresources\x18\a \x03(\v2\x16.runink.v1.ResourceRowR\tresources\"o\n" +
+	"\tresources\x18\a \x03(\v2\x16.runink.v1.ResourceRowR\tresources\x12+\n" +
+	"\x06wckeys\x18\b \x03(\v2\x13.runink.v1.WCKeyRowR\x06wckeys\"2\n" +
+	"\bWCKeyRow\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"o\n" +
 	"\vResourceRow\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\tR\acluster\x12\x18\n" +
@@ -15778,7 +15842,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 182)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 183)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(ControlRequest_What)(0),         // 1: runink.v1.ControlRequest.What
@@ -15855,140 +15919,141 @@ var file_rpc_proto_goTypes = []any{
 	(*ChangeAccountsReply)(nil),      // 72: runink.v1.ChangeAccountsReply
 	(*AssocRow)(nil),                 // 73: runink.v1.AssocRow
 	(*AccountsOutcome)(nil),          // 74: runink.v1.AccountsOutcome
-	(*ResourceRow)(nil),              // 75: runink.v1.ResourceRow
-	(*AccountTrouble)(nil),           // 76: runink.v1.AccountTrouble
-	(*CompleteJobRequest)(nil),       // 77: runink.v1.CompleteJobRequest
-	(*HistoryRequest)(nil),           // 78: runink.v1.HistoryRequest
-	(*HistoryPage)(nil),              // 79: runink.v1.HistoryPage
-	(*QOSNumber)(nil),                // 80: runink.v1.QOSNumber
-	(*Record)(nil),                   // 81: runink.v1.Record
-	(*NodeFact)(nil),                 // 82: runink.v1.NodeFact
-	(*ReservationSpan)(nil),          // 83: runink.v1.ReservationSpan
-	(*AmendHistoryRequest)(nil),      // 84: runink.v1.AmendHistoryRequest
-	(*AmendHistoryReply)(nil),        // 85: runink.v1.AmendHistoryReply
-	(*AmendedJob)(nil),               // 86: runink.v1.AmendedJob
-	(*UsageRequest)(nil),             // 87: runink.v1.UsageRequest
-	(*UsageReply)(nil),               // 88: runink.v1.UsageReply
-	(*Party)(nil),                    // 89: runink.v1.Party
-	(*PartyUsage)(nil),               // 90: runink.v1.PartyUsage
-	(*TRESSeconds)(nil),              // 91: runink.v1.TRESSeconds
-	(*EndedSums)(nil),                // 92: runink.v1.EndedSums
-	(*ClusterUsage)(nil),             // 93: runink.v1.ClusterUsage
-	(*ReservationUsage)(nil),         // 94: runink.v1.ReservationUsage
-	(*AccountPlace)(nil),             // 95: runink.v1.AccountPlace
-	(*StepStatsRequest)(nil),         // 96: runink.v1.StepStatsRequest
-	(*StepStatsReply)(nil),           // 97: runink.v1.StepStatsReply
-	(*StepStat)(nil),                 // 98: runink.v1.StepStat
-	(*NodeStat)(nil),                 // 99: runink.v1.NodeStat
-	(*Sample)(nil),                   // 100: runink.v1.Sample
-	(*Sampled)(nil),                  // 101: runink.v1.Sampled
-	(*SliceStat)(nil),                // 102: runink.v1.SliceStat
-	(*ImportHistoryRequest)(nil),     // 103: runink.v1.ImportHistoryRequest
-	(*ImportHistoryReply)(nil),       // 104: runink.v1.ImportHistoryReply
-	(*CreateStepRequest)(nil),        // 105: runink.v1.CreateStepRequest
-	(*CreateStepReply)(nil),          // 106: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),        // 107: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                   // 108: runink.v1.StepUp
-	(*NodeSeq)(nil),                  // 109: runink.v1.NodeSeq
-	(*StepAttach)(nil),               // 110: runink.v1.StepAttach
-	(*StepDown)(nil),                 // 111: runink.v1.StepDown
-	(*PmiShare)(nil),                 // 112: runink.v1.PmiShare
-	(*PmiKey)(nil),                   // 113: runink.v1.PmiKey
-	(*TaskOutput)(nil),               // 114: runink.v1.TaskOutput
-	(*TaskStart)(nil),                // 115: runink.v1.TaskStart
-	(*TaskExit)(nil),                 // 116: runink.v1.TaskExit
-	(*BcastUp)(nil),                  // 117: runink.v1.BcastUp
-	(*BcastFile)(nil),                // 118: runink.v1.BcastFile
-	(*BcastReply)(nil),               // 119: runink.v1.BcastReply
-	(*BcastOutcome)(nil),             // 120: runink.v1.BcastOutcome
-	(*DiagRequest)(nil),              // 121: runink.v1.DiagRequest
-	(*DiagReply)(nil),                // 122: runink.v1.DiagReply
-	(*PlanCount)(nil),                // 123: runink.v1.PlanCount
-	(*RpcCount)(nil),                 // 124: runink.v1.RpcCount
-	(*MetricsRequest)(nil),           // 125: runink.v1.MetricsRequest
-	(*MetricsReply)(nil),             // 126: runink.v1.MetricsReply
-	(*CreateTokenRequest)(nil),       // 127: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 128: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 129: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 130: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 131: runink.v1.JoinRequest
-	(*Report)(nil),                   // 132: runink.v1.Report
-	(*Hello)(nil),                    // 133: runink.v1.Hello
-	(*HeldJob)(nil),                  // 134: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 135: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 136: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 137: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 138: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 139: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 140: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 141: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 142: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 143: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 144: runink.v1.StepUsage
-	(*Order)(nil),                    // 145: runink.v1.Order
-	(*Welcome)(nil),                  // 146: runink.v1.Welcome
-	(*Ack)(nil),                      // 147: runink.v1.Ack
-	(*NewConfig)(nil),                // 148: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 149: runink.v1.DeviceFiles
-	(*ChangedGPUs)(nil),              // 150: runink.v1.ChangedGPUs
-	(*SetClocks)(nil),                // 151: runink.v1.SetClocks
-	(*PrologHere)(nil),               // 152: runink.v1.PrologHere
-	(*SetLevel)(nil),                 // 153: runink.v1.SetLevel
-	(*ShutDown)(nil),                 // 154: runink.v1.ShutDown
-	(*NotifyJob)(nil),                // 155: runink.v1.NotifyJob
-	(*CheckHealth)(nil),              // 156: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 157: runink.v1.Reboot
-	(*JobHere)(nil),                  // 158: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 159: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 160: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 161: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 162: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 163: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 164: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 165: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 166: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 167: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 168: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 169: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 170: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 171: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 172: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 173: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 174: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 175: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 176: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 177: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 178: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 179: runink.v1.PartStanding
-	(*Standing)(nil),                 // 180: runink.v1.Standing
-	(*Bounded)(nil),                  // 181: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 182: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 183: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 184: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 185: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 186: runink.v1.IndexSet
-	(*Job)(nil),                      // 187: runink.v1.Job
-	(*Obstacle)(nil),                 // 188: runink.v1.Obstacle
-	(*Node)(nil),                     // 189: runink.v1.Node
-	(*Partition)(nil),                // 190: runink.v1.Partition
-	(*ConfigFile)(nil),               // 191: runink.v1.ConfigFile
-	(*Story)(nil),                    // 192: runink.v1.Story
-	(*RunRecord)(nil),                // 193: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 194: runink.v1.Trigger
-	(*Reservation)(nil),              // 195: runink.v1.Reservation
-	(*AccountTables)(nil),            // 196: runink.v1.AccountTables
-	(*Transaction)(nil),              // 197: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 198: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 199: runink.v1.ExitCode
-	(*Step)(nil),                     // 200: runink.v1.Step
-	(*Usage)(nil),                    // 201: runink.v1.Usage
-	(*JobAmend)(nil),                 // 202: runink.v1.JobAmend
-	(*PmixMail)(nil),                 // 203: runink.v1.PmixMail
-	(*SetDevices)(nil),               // 204: runink.v1.SetDevices
-	(*NoteCut)(nil),                  // 205: runink.v1.NoteCut
-	(*RegisterNode)(nil),             // 206: runink.v1.RegisterNode
-	(*CutGPU)(nil),                   // 207: runink.v1.CutGPU
-	(*GresAlloc)(nil),                // 208: runink.v1.GresAlloc
+	(*WCKeyRow)(nil),                 // 75: runink.v1.WCKeyRow
+	(*ResourceRow)(nil),              // 76: runink.v1.ResourceRow
+	(*AccountTrouble)(nil),           // 77: runink.v1.AccountTrouble
+	(*CompleteJobRequest)(nil),       // 78: runink.v1.CompleteJobRequest
+	(*HistoryRequest)(nil),           // 79: runink.v1.HistoryRequest
+	(*HistoryPage)(nil),              // 80: runink.v1.HistoryPage
+	(*QOSNumber)(nil),                // 81: runink.v1.QOSNumber
+	(*Record)(nil),                   // 82: runink.v1.Record
+	(*NodeFact)(nil),                 // 83: runink.v1.NodeFact
+	(*ReservationSpan)(nil),          // 84: runink.v1.ReservationSpan
+	(*AmendHistoryRequest)(nil),      // 85: runink.v1.AmendHistoryRequest
+	(*AmendHistoryReply)(nil),        // 86: runink.v1.AmendHistoryReply
+	(*AmendedJob)(nil),               // 87: runink.v1.AmendedJob
+	(*UsageRequest)(nil),             // 88: runink.v1.UsageRequest
+	(*UsageReply)(nil),               // 89: runink.v1.UsageReply
+	(*Party)(nil),                    // 90: runink.v1.Party
+	(*PartyUsage)(nil),               // 91: runink.v1.PartyUsage
+	(*TRESSeconds)(nil),              // 92: runink.v1.TRESSeconds
+	(*EndedSums)(nil),                // 93: runink.v1.EndedSums
+	(*ClusterUsage)(nil),             // 94: runink.v1.ClusterUsage
+	(*ReservationUsage)(nil),         // 95: runink.v1.ReservationUsage
+	(*AccountPlace)(nil),             // 96: runink.v1.AccountPlace
+	(*StepStatsRequest)(nil),         // 97: runink.v1.StepStatsRequest
+	(*StepStatsReply)(nil),           // 98: runink.v1.StepStatsReply
+	(*StepStat)(nil),                 // 99: runink.v1.StepStat
+	(*NodeStat)(nil),                 // 100: runink.v1.NodeStat
+	(*Sample)(nil),                   // 101: runink.v1.Sample
+	(*Sampled)(nil),                  // 102: runink.v1.Sampled
+	(*SliceStat)(nil),                // 103: runink.v1.SliceStat
+	(*ImportHistoryRequest)(nil),     // 104: runink.v1.ImportHistoryRequest
+	(*ImportHistoryReply)(nil),       // 105: runink.v1.ImportHistoryReply
+	(*CreateStepRequest)(nil),        // 106: runink.v1.CreateStepRequest
+	(*CreateStepReply)(nil),          // 107: runink.v1.CreateStepReply
+	(*SignalStepRequest)(nil),        // 108: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                   // 109: runink.v1.StepUp
+	(*NodeSeq)(nil),                  // 110: runink.v1.NodeSeq
+	(*StepAttach)(nil),               // 111: runink.v1.StepAttach
+	(*StepDown)(nil),                 // 112: runink.v1.StepDown
+	(*PmiShare)(nil),                 // 113: runink.v1.PmiShare
+	(*PmiKey)(nil),                   // 114: runink.v1.PmiKey
+	(*TaskOutput)(nil),               // 115: runink.v1.TaskOutput
+	(*TaskStart)(nil),                // 116: runink.v1.TaskStart
+	(*TaskExit)(nil),                 // 117: runink.v1.TaskExit
+	(*BcastUp)(nil),                  // 118: runink.v1.BcastUp
+	(*BcastFile)(nil),                // 119: runink.v1.BcastFile
+	(*BcastReply)(nil),               // 120: runink.v1.BcastReply
+	(*BcastOutcome)(nil),             // 121: runink.v1.BcastOutcome
+	(*DiagRequest)(nil),              // 122: runink.v1.DiagRequest
+	(*DiagReply)(nil),                // 123: runink.v1.DiagReply
+	(*PlanCount)(nil),                // 124: runink.v1.PlanCount
+	(*RpcCount)(nil),                 // 125: runink.v1.RpcCount
+	(*MetricsRequest)(nil),           // 126: runink.v1.MetricsRequest
+	(*MetricsReply)(nil),             // 127: runink.v1.MetricsReply
+	(*CreateTokenRequest)(nil),       // 128: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 129: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 130: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 131: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 132: runink.v1.JoinRequest
+	(*Report)(nil),                   // 133: runink.v1.Report
+	(*Hello)(nil),                    // 134: runink.v1.Hello
+	(*HeldJob)(nil),                  // 135: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 136: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 137: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 138: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 139: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 140: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 141: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 142: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 143: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 144: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 145: runink.v1.StepUsage
+	(*Order)(nil),                    // 146: runink.v1.Order
+	(*Welcome)(nil),                  // 147: runink.v1.Welcome
+	(*Ack)(nil),                      // 148: runink.v1.Ack
+	(*NewConfig)(nil),                // 149: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 150: runink.v1.DeviceFiles
+	(*ChangedGPUs)(nil),              // 151: runink.v1.ChangedGPUs
+	(*SetClocks)(nil),                // 152: runink.v1.SetClocks
+	(*PrologHere)(nil),               // 153: runink.v1.PrologHere
+	(*SetLevel)(nil),                 // 154: runink.v1.SetLevel
+	(*ShutDown)(nil),                 // 155: runink.v1.ShutDown
+	(*NotifyJob)(nil),                // 156: runink.v1.NotifyJob
+	(*CheckHealth)(nil),              // 157: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 158: runink.v1.Reboot
+	(*JobHere)(nil),                  // 159: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 160: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 161: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 162: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 163: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 164: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 165: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 166: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 167: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 168: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 169: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 170: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 171: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 172: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 173: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 174: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 175: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 176: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 177: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 178: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 179: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 180: runink.v1.PartStanding
+	(*Standing)(nil),                 // 181: runink.v1.Standing
+	(*Bounded)(nil),                  // 182: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 183: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 184: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 185: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 186: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 187: runink.v1.IndexSet
+	(*Job)(nil),                      // 188: runink.v1.Job
+	(*Obstacle)(nil),                 // 189: runink.v1.Obstacle
+	(*Node)(nil),                     // 190: runink.v1.Node
+	(*Partition)(nil),                // 191: runink.v1.Partition
+	(*ConfigFile)(nil),               // 192: runink.v1.ConfigFile
+	(*Story)(nil),                    // 193: runink.v1.Story
+	(*RunRecord)(nil),                // 194: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 195: runink.v1.Trigger
+	(*Reservation)(nil),              // 196: runink.v1.Reservation
+	(*AccountTables)(nil),            // 197: runink.v1.AccountTables
+	(*Transaction)(nil),              // 198: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 199: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 200: runink.v1.ExitCode
+	(*Step)(nil),                     // 201: runink.v1.Step
+	(*Usage)(nil),                    // 202: runink.v1.Usage
+	(*JobAmend)(nil),                 // 203: runink.v1.JobAmend
+	(*PmixMail)(nil),                 // 204: runink.v1.PmixMail
+	(*SetDevices)(nil),               // 205: runink.v1.SetDevices
+	(*NoteCut)(nil),                  // 206: runink.v1.NoteCut
+	(*RegisterNode)(nil),             // 207: runink.v1.RegisterNode
+	(*CutGPU)(nil),                   // 208: runink.v1.CutGPU
+	(*GresAlloc)(nil),                // 209: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	5,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
@@ -15998,38 +16063,38 @@ var file_rpc_proto_depIdxs = []int32{
 	22,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
 	5,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
 	20,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	184, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	185, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	185, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	186, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	22,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	22,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	186, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	187, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	25,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	187, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	188, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	28,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	22,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	188, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	189, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	190, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	191, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	189, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	190, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	191, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	192, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	5,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	22,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	38,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	22,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	187, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	192, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	193, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	188, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	193, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	194, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	25,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	22,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	46,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
 	22,  // 30: runink.v1.Outcome.status:type_name -> runink.v1.Status
-	186, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
+	187, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
 	25,  // 32: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
 	0,   // 33: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
 	20,  // 34: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
 	22,  // 35: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	194, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	195, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
 	22,  // 37: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	194, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	195, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
 	1,   // 39: runink.v1.ControlRequest.what:type_name -> runink.v1.ControlRequest.What
 	25,  // 40: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
 	22,  // 41: runink.v1.ControlReply.status:type_name -> runink.v1.Status
@@ -16037,290 +16102,291 @@ var file_rpc_proto_depIdxs = []int32{
 	58,  // 43: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	58,  // 44: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	58,  // 45: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	195, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	196, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	58,  // 47: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	22,  // 48: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	196, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	197, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	198, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	197, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	198, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	199, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	70,  // 52: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	58,  // 53: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	69,  // 54: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
 	22,  // 55: runink.v1.ChangeAccountsReply.status:type_name -> runink.v1.Status
 	74,  // 56: runink.v1.ChangeAccountsReply.outcomes:type_name -> runink.v1.AccountsOutcome
-	76,  // 57: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
+	77,  // 57: runink.v1.ChangeAccountsReply.trouble:type_name -> runink.v1.AccountTrouble
 	73,  // 58: runink.v1.AccountsOutcome.assocs:type_name -> runink.v1.AssocRow
 	73,  // 59: runink.v1.AccountsOutcome.coordinators:type_name -> runink.v1.AssocRow
-	75,  // 60: runink.v1.AccountsOutcome.resources:type_name -> runink.v1.ResourceRow
-	73,  // 61: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	199, // 62: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
-	25,  // 63: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
-	81,  // 64: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
-	22,  // 65: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
-	80,  // 66: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
-	187, // 67: runink.v1.Record.job:type_name -> runink.v1.Job
-	200, // 68: runink.v1.Record.steps:type_name -> runink.v1.Step
-	201, // 69: runink.v1.Record.batch:type_name -> runink.v1.Usage
-	82,  // 70: runink.v1.Record.node:type_name -> runink.v1.NodeFact
-	83,  // 71: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	202, // 72: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
-	78,  // 73: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
-	202, // 74: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
-	22,  // 75: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
-	86,  // 76: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
-	22,  // 77: runink.v1.UsageReply.status:type_name -> runink.v1.Status
-	90,  // 78: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
-	90,  // 79: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
-	93,  // 80: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
-	94,  // 81: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
-	95,  // 82: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
-	82,  // 83: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
-	83,  // 84: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
-	89,  // 85: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
-	91,  // 86: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
-	92,  // 87: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
-	83,  // 88: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
-	91,  // 89: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
-	25,  // 90: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
-	98,  // 91: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
-	22,  // 92: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	187, // 93: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	200, // 94: runink.v1.StepStat.step:type_name -> runink.v1.Step
-	99,  // 95: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	201, // 96: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
-	102, // 97: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	201, // 98: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
-	81,  // 99: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
-	22,  // 100: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	184, // 101: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	185, // 102: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
-	22,  // 103: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	200, // 104: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	187, // 105: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	110, // 106: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	112, // 107: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
-	109, // 108: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
-	203, // 109: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
-	109, // 110: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
-	114, // 111: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	115, // 112: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	116, // 113: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	112, // 114: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	203, // 115: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
-	113, // 116: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	199, // 117: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	118, // 118: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	25,  // 119: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	158, // 120: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	22,  // 121: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	120, // 122: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	22,  // 123: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	123, // 124: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	123, // 125: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	124, // 126: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	124, // 127: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	124, // 128: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	22,  // 129: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	22,  // 130: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	133, // 131: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	135, // 132: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	136, // 133: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	137, // 134: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	138, // 135: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	139, // 136: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	140, // 137: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	142, // 138: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	143, // 139: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	144, // 140: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	101, // 141: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	141, // 142: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	204, // 143: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	205, // 144: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
-	206, // 145: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	134, // 146: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	199, // 147: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	201, // 148: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	201, // 149: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	199, // 150: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	116, // 151: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	201, // 152: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	22,  // 153: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	201, // 154: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	146, // 155: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	159, // 156: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	160, // 157: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	162, // 158: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	163, // 159: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	147, // 160: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	148, // 161: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	164, // 162: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	100, // 163: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	152, // 164: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	156, // 165: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	157, // 166: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	207, // 167: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
-	153, // 168: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
-	154, // 169: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
-	155, // 170: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
-	191, // 171: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	134, // 172: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	191, // 173: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	151, // 174: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
-	158, // 175: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	208, // 176: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	185, // 177: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	149, // 178: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	158, // 179: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	158, // 180: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	161, // 181: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	208, // 182: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	149, // 183: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	167, // 184: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	168, // 185: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	169, // 186: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	169, // 187: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	172, // 188: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	176, // 189: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	177, // 190: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	178, // 191: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	175, // 192: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	172, // 193: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	180, // 194: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	180, // 195: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	179, // 196: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	179, // 197: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	180, // 198: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	181, // 199: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	181, // 200: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	181, // 201: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	181, // 202: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	181, // 203: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	181, // 204: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	181, // 205: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	22,  // 206: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	3,   // 207: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	19,  // 208: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	19,  // 209: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	24,  // 210: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	26,  // 211: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	29,  // 212: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	31,  // 213: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	33,  // 214: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	35,  // 215: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	37,  // 216: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	42,  // 217: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	40,  // 218: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	44,  // 219: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	47,  // 220: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	57,  // 221: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	59,  // 222: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	60,  // 223: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	61,  // 224: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	63,  // 225: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	65,  // 226: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	62,  // 227: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	78,  // 228: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	87,  // 229: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	96,  // 230: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	103, // 231: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	84,  // 232: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
-	77,  // 233: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	105, // 234: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	108, // 235: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	107, // 236: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	67,  // 237: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	71,  // 238: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	127, // 239: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	129, // 240: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	165, // 241: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	170, // 242: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	121, // 243: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	117, // 244: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	173, // 245: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	48,  // 246: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	49,  // 247: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	51,  // 248: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	52,  // 249: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	53,  // 250: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	55,  // 251: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
-	182, // 252: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	6,   // 253: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	125, // 254: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	125, // 255: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	9,   // 256: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	11,  // 257: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	13,  // 258: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	15,  // 259: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	14,  // 260: runink.v1.Members.Halt:input_type -> runink.v1.HaltRequest
-	131, // 261: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	132, // 262: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	17,  // 263: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	108, // 264: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	117, // 265: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	4,   // 266: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	21,  // 267: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	23,  // 268: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	187, // 269: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	27,  // 270: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	30,  // 271: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	32,  // 272: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	34,  // 273: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	36,  // 274: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	39,  // 275: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	43,  // 276: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	41,  // 277: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	45,  // 278: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	45,  // 279: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	45,  // 280: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	2,   // 281: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	2,   // 282: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	2,   // 283: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	64,  // 284: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	66,  // 285: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	2,   // 286: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	79,  // 287: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	88,  // 288: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	97,  // 289: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	104, // 290: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	85,  // 291: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
-	2,   // 292: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	106, // 293: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	111, // 294: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	2,   // 295: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	68,  // 296: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	72,  // 297: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	128, // 298: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	130, // 299: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	166, // 300: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	171, // 301: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	122, // 302: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	119, // 303: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	174, // 304: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	50,  // 305: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	50,  // 306: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	54,  // 307: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	54,  // 308: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	54,  // 309: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	56,  // 310: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
-	183, // 311: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	7,   // 312: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	126, // 313: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	126, // 314: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	10,  // 315: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	12,  // 316: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	16,  // 317: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	2,   // 318: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	2,   // 319: runink.v1.Members.Halt:output_type -> runink.v1.Done
-	130, // 320: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	145, // 321: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	18,  // 322: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	111, // 323: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	119, // 324: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	266, // [266:325] is the sub-list for method output_type
-	207, // [207:266] is the sub-list for method input_type
-	207, // [207:207] is the sub-list for extension type_name
-	207, // [207:207] is the sub-list for extension extendee
-	0,   // [0:207] is the sub-list for field type_name
+	76,  // 60: runink.v1.AccountsOutcome.resources:type_name -> runink.v1.ResourceRow
+	75,  // 61: runink.v1.AccountsOutcome.wckeys:type_name -> runink.v1.WCKeyRow
+	73,  // 62: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
+	200, // 63: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	25,  // 64: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
+	82,  // 65: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
+	22,  // 66: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
+	81,  // 67: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
+	188, // 68: runink.v1.Record.job:type_name -> runink.v1.Job
+	201, // 69: runink.v1.Record.steps:type_name -> runink.v1.Step
+	202, // 70: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	83,  // 71: runink.v1.Record.node:type_name -> runink.v1.NodeFact
+	84,  // 72: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
+	203, // 73: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
+	79,  // 74: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
+	203, // 75: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
+	22,  // 76: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
+	87,  // 77: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
+	22,  // 78: runink.v1.UsageReply.status:type_name -> runink.v1.Status
+	91,  // 79: runink.v1.UsageReply.parties:type_name -> runink.v1.PartyUsage
+	91,  // 80: runink.v1.UsageReply.sizes:type_name -> runink.v1.PartyUsage
+	94,  // 81: runink.v1.UsageReply.tres:type_name -> runink.v1.ClusterUsage
+	95,  // 82: runink.v1.UsageReply.reservations:type_name -> runink.v1.ReservationUsage
+	96,  // 83: runink.v1.UsageReply.accounts:type_name -> runink.v1.AccountPlace
+	83,  // 84: runink.v1.UsageReply.events:type_name -> runink.v1.NodeFact
+	84,  // 85: runink.v1.UsageReply.spans:type_name -> runink.v1.ReservationSpan
+	90,  // 86: runink.v1.PartyUsage.party:type_name -> runink.v1.Party
+	92,  // 87: runink.v1.PartyUsage.tres:type_name -> runink.v1.TRESSeconds
+	93,  // 88: runink.v1.PartyUsage.ended:type_name -> runink.v1.EndedSums
+	84,  // 89: runink.v1.ReservationUsage.span:type_name -> runink.v1.ReservationSpan
+	92,  // 90: runink.v1.ReservationUsage.allocated:type_name -> runink.v1.TRESSeconds
+	25,  // 91: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
+	99,  // 92: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
+	22,  // 93: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
+	188, // 94: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	201, // 95: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	100, // 96: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
+	202, // 97: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	103, // 98: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
+	202, // 99: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	82,  // 100: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
+	22,  // 101: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
+	185, // 102: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	186, // 103: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	22,  // 104: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
+	201, // 105: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	188, // 106: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	111, // 107: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	113, // 108: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
+	110, // 109: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
+	204, // 110: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
+	110, // 111: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
+	115, // 112: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	116, // 113: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	117, // 114: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	113, // 115: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	204, // 116: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
+	114, // 117: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	200, // 118: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	119, // 119: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	25,  // 120: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	159, // 121: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	22,  // 122: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	121, // 123: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	22,  // 124: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	124, // 125: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	124, // 126: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	125, // 127: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	125, // 128: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	125, // 129: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	22,  // 130: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	22,  // 131: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	134, // 132: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	136, // 133: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	137, // 134: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	138, // 135: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	139, // 136: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	140, // 137: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	141, // 138: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	143, // 139: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	144, // 140: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	145, // 141: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	102, // 142: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	142, // 143: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	205, // 144: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	206, // 145: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
+	207, // 146: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	135, // 147: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	200, // 148: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	202, // 149: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	202, // 150: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	200, // 151: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	117, // 152: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	202, // 153: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	22,  // 154: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	202, // 155: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	147, // 156: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	160, // 157: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	161, // 158: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	163, // 159: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	164, // 160: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	148, // 161: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	149, // 162: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	165, // 163: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	101, // 164: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	153, // 165: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	157, // 166: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	158, // 167: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	208, // 168: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
+	154, // 169: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	155, // 170: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	156, // 171: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	192, // 172: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	135, // 173: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	192, // 174: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	152, // 175: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
+	159, // 176: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	209, // 177: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	186, // 178: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	150, // 179: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	159, // 180: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	159, // 181: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	162, // 182: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	209, // 183: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	150, // 184: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	168, // 185: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	169, // 186: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	170, // 187: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	170, // 188: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	173, // 189: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	177, // 190: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	178, // 191: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	179, // 192: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	176, // 193: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	173, // 194: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	181, // 195: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	181, // 196: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	180, // 197: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	180, // 198: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	181, // 199: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	182, // 200: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	182, // 201: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	182, // 202: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	182, // 203: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	182, // 204: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	182, // 205: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	182, // 206: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	22,  // 207: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	3,   // 208: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	19,  // 209: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	19,  // 210: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	24,  // 211: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	26,  // 212: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	29,  // 213: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	31,  // 214: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	33,  // 215: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	35,  // 216: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	37,  // 217: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	42,  // 218: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	40,  // 219: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	44,  // 220: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	47,  // 221: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	57,  // 222: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	59,  // 223: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	60,  // 224: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	61,  // 225: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	63,  // 226: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	65,  // 227: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	62,  // 228: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	79,  // 229: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	88,  // 230: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	97,  // 231: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	104, // 232: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	85,  // 233: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
+	78,  // 234: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	106, // 235: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	109, // 236: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	108, // 237: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	67,  // 238: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	71,  // 239: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	128, // 240: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	130, // 241: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	166, // 242: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	171, // 243: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	122, // 244: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	118, // 245: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	174, // 246: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	48,  // 247: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	49,  // 248: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	51,  // 249: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	52,  // 250: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	53,  // 251: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	55,  // 252: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
+	183, // 253: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	6,   // 254: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	126, // 255: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	126, // 256: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	9,   // 257: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	11,  // 258: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	13,  // 259: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	15,  // 260: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	14,  // 261: runink.v1.Members.Halt:input_type -> runink.v1.HaltRequest
+	132, // 262: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	133, // 263: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	17,  // 264: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	109, // 265: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	118, // 266: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 267: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	21,  // 268: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	23,  // 269: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	188, // 270: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	27,  // 271: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	30,  // 272: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	32,  // 273: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	34,  // 274: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	36,  // 275: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	39,  // 276: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	43,  // 277: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	41,  // 278: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	45,  // 279: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	45,  // 280: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	45,  // 281: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 282: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 283: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 284: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	64,  // 285: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	66,  // 286: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 287: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	80,  // 288: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	89,  // 289: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	98,  // 290: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	105, // 291: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	86,  // 292: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
+	2,   // 293: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	107, // 294: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	112, // 295: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 296: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	68,  // 297: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	72,  // 298: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	129, // 299: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	131, // 300: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	167, // 301: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	172, // 302: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	123, // 303: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	120, // 304: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	175, // 305: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	50,  // 306: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	50,  // 307: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	54,  // 308: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	54,  // 309: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	54,  // 310: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	56,  // 311: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	184, // 312: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 313: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	127, // 314: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	127, // 315: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	10,  // 316: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 317: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	16,  // 318: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 319: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	2,   // 320: runink.v1.Members.Halt:output_type -> runink.v1.Done
+	131, // 321: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	146, // 322: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	18,  // 323: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	112, // 324: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	120, // 325: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	267, // [267:326] is the sub-list for method output_type
+	208, // [208:267] is the sub-list for method input_type
+	208, // [208:208] is the sub-list for extension type_name
+	208, // [208:208] is the sub-list for extension extendee
+	0,   // [0:208] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -16332,7 +16398,7 @@ func file_rpc_proto_init() {
 	file_log_proto_init()
 	file_pmix_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[130].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[131].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -16348,7 +16414,7 @@ func file_rpc_proto_init() {
 		(*Report_Devices)(nil),
 		(*Report_Cut)(nil),
 	}
-	file_rpc_proto_msgTypes[143].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[144].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -16372,7 +16438,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   182,
+			NumMessages:   183,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

@@ -201,7 +201,7 @@ func (c *call) addUsers(cl *cluster, r *request, limits bool) {
 	case len(r.names) == 0:
 		c.fail("Need name of user to add.")
 		return
-	case len(r.where.Accounts) == 0 && r.value("DefaultAccount") == "":
+	case len(r.where.Accounts) == 0 && r.value("DefaultAccount") == "" && (r.value("WCKeys") == "" || !cl.knowsAll(r.names)):
 		c.fail("Need name of account to add user to.")
 		return
 	}
@@ -216,7 +216,7 @@ func (c *call) addUsers(cl *cluster, r *request, limits bool) {
 	c.names = r.names
 	ask := sched.AccountAsk{Verb: "add", Entity: "user", Names: r.names, Where: r.where, Set: r.set}
 	show := func(out sched.AccountsOutcome) bool {
-		if len(out.Assocs)+len(out.Users) == 0 {
+		if len(out.Assocs)+len(out.Users)+len(out.WCKeys) == 0 {
 			c.print(" Nothing new added.\n")
 			return false
 		}
@@ -227,7 +227,9 @@ func (c *call) addUsers(cl *cluster, r *request, limits bool) {
 			}
 			c.print("%s", userSettings(r))
 		}
-		c.print(" Associations =\n")
+		if len(out.Assocs) > 0 {
+			c.print(" Associations =\n")
+		}
 		for _, row := range out.Assocs {
 			c.print("  U = %-9.9s A = %-10.10s C = %-10.10s", row.User, row.Account, cl.name)
 			if row.Partition != "" {
@@ -235,7 +237,12 @@ func (c *call) addUsers(cl *cluster, r *request, limits bool) {
 			}
 			c.print("\n")
 		}
-		c.print("%s", wckeyLines(r, out.Users, cl.name))
+		if len(out.WCKeys) > 0 {
+			c.print(" WCKeys =\n")
+		}
+		for _, k := range out.WCKeys {
+			c.print("  U = %-9.9s W = %-10.10s C = %-10.10s\n", k.User, k.Name, cl.name)
+		}
 		if limits {
 			c.print(" Non Default Settings\n%s", assocSettings(cl.Accounts, r.set))
 		}
@@ -267,23 +274,9 @@ func userSettings(r *request) string {
 	return " Settings =\n" + b.String()
 }
 
-func wckeyLines(r *request, users []string, cluster string) string {
-	keys := parts(r.value("WCKeys"))
-	slices.Reverse(keys)
-	if def := r.value("DefaultWCKey"); def != "" && !slices.Contains(keys, def) {
-		keys = append(keys, def)
-	}
-	if len(keys) == 0 || len(users) == 0 {
-		return ""
-	}
-	var b strings.Builder
-	b.WriteString(" WCKeys =\n")
-	for _, u := range users {
-		for _, k := range keys {
-			fmt.Fprintf(&b, "  U = %-9.9s W = %-10.10s C = %-10.10s\n", u, k, cluster)
-		}
-	}
-	return b.String()
+// knowsAll reports whether all of these users are known.
+func (cl *cluster) knowsAll(names []string) bool {
+	return !slices.ContainsFunc(names, func(n string) bool { return cl.Users[strings.ToLower(n)] == nil })
 }
 
 func (c *call) addQOS(cl *cluster, r *request) {

@@ -388,7 +388,7 @@ func (c *call) showWCKeys(r *request) {
 		switch {
 		case out[i].name == "Name":
 			out[i].header, out[i].value = "WCKey", wckeys
-		case out[i].name == "WCKeys" && len(r.format) == 0:
+		case out[i].name == "WCKeys":
 			out[i].header, out[i].width = "WCKey", 10
 		}
 	}

@@ -70,6 +70,11 @@ func (c *call) trouble(cl *cluster, err error, p *rinkpb.AccountTrouble, entity 
 		for _, row := range t.Rows {
 			c.print("  U = %s C = %s\n", row.User, cl.name)
 		}
+	case sched.TroubleNotOfUser:
+		c.print(" Can't modify because these users aren't associated with new default wckey '%s'...\n", t.Name)
+		for _, row := range t.Rows {
+			c.print("  U = %s C = %s\n", row.User, cl.name)
+		}
 	case sched.TroubleTaken:
 		c.fail("Error with request: the name '%s' is taken", t.Name)
 	case sched.TroubleUnknown:
