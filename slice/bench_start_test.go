@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -128,6 +129,21 @@ func bundle(b *testing.B) string {
 	return dir
 }
 
+// cpuOf is the time that a process and those it waited for have had.
+func cpuOf(b *testing.B, pid int) time.Duration {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	sum := 0
+	for _, word := range strings.Fields(rest)[11:15] { // utime, stime, cutime, cstime, in hundredths of a second
+		n, _ := strconv.Atoi(word)
+		sum += n
+	}
+	return time.Duration(sum) * 10 * time.Millisecond
+}
+
 func BenchmarkSlice(b *testing.B) {
 	if os.Geteuid() != 0 {
 		b.Skip("needs root")
@@ -220,6 +236,11 @@ func BenchmarkSlice(b *testing.B) {
 
 	// As fast as it goes: each of a few hands starts the next when it has started one.
 	const many = 2000
+	info, err = cl.Info(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	busy := cpuOf(b, info.PID)
 	began := time.Now()
 	var hands sync.WaitGroup
 	left := int64(many)
@@ -235,7 +256,28 @@ func BenchmarkSlice(b *testing.B) {
 	}
 	hands.Wait()
 	row("slices_per_second", many/time.Since(began).Seconds(), "slices/s")
+	// What the launcher and all that it started took of the processors.
+	row("slice_cpu", float64((cpuOf(b, info.PID)-busy).Microseconds())/1000/many, "ms")
 	if info, err = cl.Info(context.Background()); err == nil {
 		row("launcher_resident", float64(info.RSS)/1e6, "MB")
+	}
+	// And when it is left alone with some that run.
+	const running = 100
+	for range running {
+		one(func(s *slice.Spec) { s.Tasks[0].Argv = []string{"/bin/sleep", "100"} })
+	}
+	time.Sleep(5 * time.Second)
+	if info, err = cl.Info(b.Context()); err == nil {
+		row("launcher_with_100", float64(info.RSS)/1e6, "MB")
+	}
+	states, err := cl.List(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, s := range states {
+		if s.Live {
+			cl.Kill(b.Context(), s.ID)
+			end()
+		}
 	}
 }

@@ -169,6 +169,12 @@ type group struct {
 	dirs   map[string]string // V1: controller to own directory
 	dir    string            // V2: own directory
 	files  []*os.File        // V1: by which a process enters it, if it was made ahead
+
+	// V1: what its groups are kept as when it has ended, nil when they are not; which
+	// values the job's has; and whether nobody in it can have changed it.
+	kind     *spareKind
+	values   map[string]string
+	reusable bool
 }
 
 func cgroupError(p string, err error) *StartError {
@@ -209,6 +215,7 @@ func (h *Host) makeGroup(c *Cgroup) (*group, *StartError) {
 	}
 	h.mu.Unlock()
 	if err != nil {
+		g.kind = nil // some values may be written and some not
 		g.remove()
 		return nil, err
 	}
@@ -348,6 +355,14 @@ func (g *group) remove() error {
 		f.Close()
 	}
 	g.files = nil
+	if g.kind != nil {
+		g.host.mu.Lock()
+		kept := g.recycle()
+		g.host.mu.Unlock()
+		if kept {
+			return nil
+		}
+	}
 	var first error
 	own := g.levels[len(g.levels)-1]
 	roots := g.roots()
@@ -451,13 +466,15 @@ func (g *group) kill(deadline time.Time) error {
 	wait := 200 * time.Microsecond
 	for {
 		left, err := g.killOnce()
-		if err != nil {
-			return err
-		}
-		if !left {
+		if err == nil && !left {
 			return nil
 		}
+		if err != nil {
+			g.kind = nil
+			return err
+		}
 		if time.Now().After(deadline) {
+			g.kind = nil // what has processes in it is nobody else's
 			return fmt.Errorf("cannot kill all processes in cgroup %q", g.procDir())
 		}
 		time.Sleep(wait)

@@ -72,7 +72,10 @@ func (g *group) makeV1(c *Cgroup) *StartError {
 	for root, n := range roots {
 		deep[root] = n == 2
 	}
-	if !plain || !g.spareGroup(c, deep) {
+	if plain {
+		g.kind = g.spareKindOf(c, deep)
+	}
+	if g.kind == nil || !g.spareGroup(c, g.kind) {
 		for root, n := range roots {
 			if err := g.makeDirsV1(c, root, n, made); err != nil {
 				return err
@@ -90,9 +93,21 @@ func (g *group) makeV1(c *Cgroup) *StartError {
 			if v.Controller == "devices" {
 				continue // written when it was made
 			}
+			if g.kind != nil && v.Controller != "memory" {
+				if i > 0 || plainValues[v.File] == "" {
+					g.kind = nil // nobody would know to put it back
+				} else if !g.written(v) {
+					continue
+				}
+			}
 			dir := filepath.Join(g.host.v1[v.Controller], g.levels[i])
 			if err := g.setV1(dir, v, values); err != nil {
 				return cgroupError(filepath.Join(dir, v.File), err)
+			}
+		}
+		if i == 0 {
+			if err := g.plain(values); err != nil {
+				return cgroupError(g.levels[0], err)
 			}
 		}
 	}
@@ -224,7 +239,7 @@ func (g *group) joinFilesV1() ([]*os.File, error) {
 			continue
 		}
 		done[dir] = true
-		f, err := os.OpenFile(filepath.Join(dir, "tasks"), os.O_WRONLY, 0)
+		f, err := openControl(filepath.Join(dir, "tasks"))
 		if err != nil {
 			for _, f := range out {
 				f.Close()

@@ -123,6 +123,7 @@ func (b *builder) start(ctx context.Context) (*Slice, error) {
 			return nil, err
 		}
 		b.g = g
+		g.reusable = b.spec.UID != 0
 	}
 	if err := b.compile(); err != nil {
 		return nil, err

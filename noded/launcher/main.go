@@ -52,7 +52,7 @@ func Main(args []string) int {
 func run(dir, socket, parent string) error {
 	// A process that lives for months and holds next to nothing: collect
 	// early, give memory back.
-	debug.SetGCPercent(20)
+	debug.SetGCPercent(collectAt)
 	debug.SetMemoryLimit(64 << 20)
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGINT, syscall.SIGTTOU, syscall.SIGTTIN)
 	term := make(chan os.Signal, 1)
@@ -87,7 +87,8 @@ func run(dir, socket, parent string) error {
 		return err
 	}
 	defer s.records.Close()
-	debug.FreeOSMemory()
+	trim()
+	go s.trims()   // stops with the process
 	go s.accept(l) // stops when the listener is closed
 	go s.home(dir) // stops with the process
 	log.Printf("serving %s, pid %d, cgroups %s", socket, os.Getpid(), s.host.Version)

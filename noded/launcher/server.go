@@ -11,6 +11,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +31,8 @@ type server struct {
 	quit    chan struct{} // closed by Shutdown, when the launcher is to end
 
 	quitOnce sync.Once
+	asked    atomic.Int64 // requests so far
+	before   int64        // and when trims looked last
 
 	mu       sync.Mutex // guards what follows
 	slices   map[string]*entry
@@ -110,6 +113,7 @@ func (s *server) serve(c *net.UnixConn) {
 		if err != nil {
 			return
 		}
+		s.asked.Add(1)
 		if req.GetSubscribe() != nil {
 			s.publish(c)
 			return
