@@ -2,6 +2,7 @@ package ctld
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -68,7 +69,8 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 			return nil, unavailable(err)
 		}
 		for i, r := range results {
-			if r.Err != nil {
+			part := errors.Is(r.Err, slurm.ErrnoAlreadyDone) && c.isHetPart(slurm.JobID(reply.Outcomes[owner[i]].Job))
+			if r.Err != nil && !part { // a component goes as the first one does
 				reply.Outcomes[owner[i]].Status = refuse(r.Err)
 			}
 		}

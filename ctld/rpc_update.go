@@ -190,6 +190,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		if err != nil {
 			return fmt.Errorf("Invalid EndTime value: %s: %w", value, slurm.ErrnoInvalidTime)
 		}
+		if !up.operator && !up.j.End.IsZero() && at.After(up.j.End) {
+			return slurm.ErrnoAccessDenied
+		}
 		up.change.EndAt = &at
 	case "nice":
 		n := 100
@@ -202,7 +205,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		if n < 0 && !up.operator {
 			return slurm.ErrnoAccessDenied
 		}
-		up.change.Nice = &n
+		if !running { // of one that runs it is taken and means nothing
+			up.change.Nice = &n
+		}
 	case "priority":
 		n, err := strconv.ParseUint(value, 10, 32)
 		if err != nil {
@@ -294,6 +299,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		}
 		up.change.Throttle = &n
 	case "numnodes", "reqnodes":
+		if running && value == strconv.Itoa(len(up.j.Alloc)) {
+			return nil
+		}
 		if running {
 			return slurm.ErrnoNotSupported // allocations keep their size
 		}
@@ -371,9 +379,12 @@ func (up *jobUpdate) word(key, value, op string) error {
 	case "excnodelist":
 		up.spec.ExcludeList = value
 		request("exclude")
-	case "gres", "trespernode":
-		if value == "" {
+	case "trespernode", "gres":
+		if value == "" || key == "trespernode" && !strings.HasPrefix(value, "gres") {
 			return slurm.ErrnoInvalidTRES
+		}
+		if strings.EqualFold(value, "none") {
+			return slurm.ErrnoInvalidGres
 		}
 		g, err := slurm.ParseGres(value)
 		if err != nil {
@@ -381,6 +392,35 @@ func (up *jobUpdate) word(key, value, op string) error {
 		}
 		up.spec.Gres = g
 		request("gres")
+	case "tresperjob", "trespersocket", "trespertask":
+		if running {
+			return slurm.ErrnoNotPending
+		}
+		g, err := slurm.ParseGres(value)
+		if err != nil {
+			return fmt.Errorf("%w: %v", slurm.ErrnoInvalidGres, err)
+		}
+		switch key {
+		case "tresperjob":
+			up.spec.GPUs = g
+			request("gpus")
+		case "trespersocket":
+			up.spec.GPUsPerSocket = g
+			request("gpus-per-socket")
+		default:
+			up.spec.GPUsPerTask = g
+			request("gpus-per-task")
+		}
+	case "cpuspertres":
+		if running {
+			return slurm.ErrnoNotPending
+		}
+		n, err := strconv.Atoi(value[strings.LastIndexByte(value, ':')+1:])
+		if err != nil || n < 1 {
+			return slurm.ErrnoInvalidGres
+		}
+		up.spec.CPUsPerGPU = n
+		request("cpus-per-gpu")
 	case "licenses":
 		if !up.j.IsPending() && !up.operator {
 			return slurm.ErrnoAccessDenied
@@ -400,15 +440,27 @@ func (up *jobUpdate) word(key, value, op string) error {
 		up.spec.OverSubscribe = value == "1" || strings.EqualFold(value, "yes")
 		request("oversubscribe")
 	case "stdout":
+		if running {
+			return slurm.ErrnoNotPending
+		}
 		up.spec.Output = value
 	case "stderr":
+		if running {
+			return slurm.ErrnoNotPending
+		}
 		up.spec.Error = value
 	case "stdin":
+		if running {
+			return slurm.ErrnoNotPending
+		}
 		up.spec.Input = value
 	case "mailuser":
 		up.spec.MailUser = value
 	case "mailtype":
-		up.spec.MailTypes = strings.Split(strings.ToUpper(value), ",")
+		up.spec.MailTypes = nil
+		if !strings.EqualFold(value, "NONE") {
+			up.spec.MailTypes = strings.Split(strings.ToUpper(value), ",")
+		}
 	default:
 		return up.rare(key, value, request)
 	}

@@ -75,7 +75,8 @@ func planeSize(distribution string) int {
 	return 0
 }
 
-// planeCounts is TaskCounts with so many tasks a node and round.
+// planeCounts is TaskCounts with so many tasks a node and round. In planes of one
+// the slots do not count, as in Slurm.
 func planeCounts(slots []int, tasks, size int) []int {
 	counts := make([]int, len(slots))
 	room := 0
@@ -88,6 +89,9 @@ func planeCounts(slots []int, tasks, size int) []int {
 	for left := tasks; left > 0; {
 		for i, n := range slots {
 			k := min(size, n-counts[i], left)
+			if size == 1 {
+				k = min(1, left)
+			}
 			counts[i] += k
 			left -= k
 		}

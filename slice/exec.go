@@ -196,13 +196,11 @@ func candidates(name string, env []string) []string {
 	if strings.Contains(name, "/") {
 		return []string{name}
 	}
-	search := "/usr/local/bin:/usr/bin:/bin"
-	for _, e := range env {
-		if v, ok := strings.CutPrefix(e, "PATH="); ok {
-			search = v
-			break
-		}
+	i := slices.IndexFunc(env, func(e string) bool { return strings.HasPrefix(e, "PATH=") })
+	if i < 0 {
+		return []string{name} // looked for where the task is, as in Slurm
 	}
+	search := strings.TrimPrefix(env[i], "PATH=")
 	var out []string
 	for _, dir := range strings.Split(search, ":") {
 		if dir == "" {

@@ -38,6 +38,12 @@ func ParseReason(s string) (Reason, error) {
 // Held reports whether the reason is that somebody holds the job.
 func (r Reason) Held() bool { return r == ReasonJobHeldUser || r == ReasonJobHeldAdmin }
 
+// OfLimits reports whether the reason is a limit of an association or a QOS.
+func (r Reason) OfLimits() bool {
+	name := r.String()
+	return r != ReasonQOSNotAllowed && (strings.HasPrefix(name, "QOS") || strings.HasPrefix(name, "Assoc") || strings.HasPrefix(name, "Max"))
+}
+
 // MarshalText writes the word.
 func (r Reason) MarshalText() ([]byte, error) {
 	if int(r) >= len(reasonNames) {

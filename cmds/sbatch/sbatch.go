@@ -71,6 +71,15 @@ func Run(env *cli.Env) int {
 		return submit.Refused(env, err, exitRefusedHere)
 	}
 	req := &rinkpb.SubmitRequest{Key: submit.NewKey(), Het: len(comps) > 1}
+	for first, i := &comps[0].Job, 1; i < len(comps); i++ {
+		// There is one script: what a later component says of its files holds where the first says nothing.
+		if first.Output == "" {
+			first.Output = comps[i].Job.Output
+		}
+		if first.Error == "" {
+			first.Error = comps[i].Job.Error
+		}
+	}
 	for i := range comps {
 		job, err := request(env, &comps[i], sc)
 		if err != nil {

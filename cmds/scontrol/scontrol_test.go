@@ -431,7 +431,7 @@ func TestUpdateJob(t *testing.T) {
 		{"TimeLimit", []string{"jobid=7", "timelimit=30"}, "", "timelimit=30 ", 0},
 		{"SeveralAndShort", []string{"JobId=7", "Name=new", "TimeLim+=10", "Comment=some text"}, "", "jobname=new timelimit+=10 comment=some text ", 0},
 		{"EntityApart", []string{"job", "7", "qos=low"}, "", "qos=low ", 0},
-		{"OtherNames", []string{"jobid=7", "ReqNodes=2", "Shared=yes", "TresPerNode=gpu:1", "NodeList=n2"}, "", "numnodes=2 oversubscribe=yes gres=gpu:1 nodelist=n2 ", 0},
+		{"OtherNames", []string{"jobid=7", "ReqNodes=2", "Shared=yes", "TresPerNode=gpu:1", "NodeList=n2"}, "", "numnodes=2 oversubscribe=yes trespernode=gpu:1 nodelist=n2 ", 0},
 		{"DatesArePlain", []string{"jobid=7", "starttime=now+1hour"}, "", "starttime=uts2056626000 ", 0},
 		{"BadTimeLimit", []string{"jobid=7", "timelimit=bad"}, "scontrol: error: Invalid TimeLimit value\n", "", 1},
 		{"BadDate", []string{"jobid=7", "starttime=someday"}, "Invalid time specification (pos=0): someday\nNo changes specified\n", "", 1},

@@ -77,7 +77,7 @@ func (c *call) update(args []string) int {
 			return 1
 		}
 	}
-	if value, rest, ok := target(list, "jobname", "name"); ok {
+	if value, rest, ok := target(list, "jobname"); ok {
 		return c.updateJobs("", value, rest)
 	}
 	if args[0] == "jobid" || args[0] == "JobId" {
@@ -105,7 +105,7 @@ var jobKeys = []struct {
 	{"Prefer", 3, ""}, {"Priority", 2, ""}, {"QOS", 3, ""}, {"Reboot", 3, ""}, {"ReqCores", 8, ""}, {"ReqCPUs", 8, "numcpus"}, {"ReqNodeList", 8, ""},
 	{"ReqNodes", 8, "numnodes"}, {"ReqProcs", 8, "numcpus"}, {"ReqSockets", 8, ""}, {"ReqThreads", 8, ""}, {"Requeue", 4, ""},
 	{"ReservationName", 3, ""}, {"ResetAccrueTime", 4, ""}, {"Shared", 2, "oversubscribe"}, {"SiteFactor", 1, ""}, {"StartTime", 2, ""}, {"StdOut", 6, ""}, {"Switches", 5, ""}, {"TasksPerNode", 2, ""}, {"ThreadSpec", 4, ""}, {"TimeLimit", 5, ""},
-	{"TimeMin", 5, ""}, {"TresPerNode", 8, "gres"}, {"UserID", 4, ""}, {"wait-for-switch", 4, ""}, {"WCKey", 1, ""}, {"WorkDir", 2, ""},
+	{"TimeMin", 5, ""}, {"CpusPerTres", 8, ""}, {"TresPerJob", 8, ""}, {"TresPerNode", 8, ""}, {"TresPerSocket", 8, ""}, {"TresPerTask", 8, ""}, {"UserID", 4, ""}, {"wait-for-switch", 4, ""}, {"WCKey", 1, ""}, {"WorkDir", 2, ""},
 }
 
 // jobKey returns the name under which the controller knows a key, "" when it is
@@ -148,7 +148,11 @@ func (c *call) updateJobs(ids, name string, changes []*rinkpb.KeyValue) int {
 			continue
 		}
 		key := jobKey(kv.Key)
-		if key == "" || kv.Op == "" && key != "resetaccruetime" && key != "nice" {
+		if kv.Op == "" && key != "resetaccruetime" && key != "nice" {
+			fmt.Fprintf(c.env.Stderr, "Invalid input: %s\nRequest aborted\n", kv.Key)
+			return 1
+		}
+		if key == "" {
 			return c.unsupported(kv)
 		}
 		kv = &rinkpb.KeyValue{Key: key, Value: kv.Value, Op: kv.Op}
@@ -160,6 +164,8 @@ func (c *call) updateJobs(ids, name string, changes []*rinkpb.KeyValue) int {
 			if !plain.goOn {
 				return 1
 			}
+			continue
+		case errors.Is(err, errNothing):
 			continue
 		case errors.Is(err, errUncounted):
 			c.env.Errorf("Invalid numeric value %q for requested node count.", kv.Value)
@@ -217,6 +223,9 @@ func (p plainWords) Error() string { return p.words }
 // update is none, but no failure either.
 var errUncounted = errors.New("no node count")
 
+// errNothing is a time that is not given: no change.
+var errNothing = errors.New("no time")
+
 // countRange is a count of nodes or CPUs, or a smaller and a larger one.
 var countRange = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]+[kKmM]?(-[0-9]+[kKmM]?)?$`) })
 
@@ -240,7 +249,16 @@ func (c *call) checkJobChange(kv *rinkpb.KeyValue) error {
 		if _, err := slurm.ParseDuration(kv.Value); err != nil {
 			return fmt.Errorf("Invalid TimeMin value")
 		}
+	case "contiguous", "oversubscribe":
+		switch strings.ToLower(kv.Value) {
+		case "yes", "no", "1", "0":
+		default:
+			return fmt.Errorf("Invalid %s value: %s", map[string]string{"contiguous": "Contiguous", "oversubscribe": "OverSubscribe"}[kv.Key], kv.Value)
+		}
 	case "starttime", "endtime", "deadline":
+		if kv.Value == "" {
+			return errNothing
+		}
 		at, err := slurm.ParseTime(kv.Value, c.view.Now, false)
 		if err != nil {
 			return plainWords{err.Error(), true}
@@ -268,8 +286,13 @@ func (c *call) checkJobChange(kv *rinkpb.KeyValue) error {
 			return fmt.Errorf("Invalid NumCPUs value: %s", kv.Value)
 		}
 	case "nice":
-		if n, err := strconv.Atoi(kv.Value); kv.Value != "" && (err != nil || n < -2147483645 || n > 2147483645) {
+		n, err := strconv.Atoi(kv.Value)
+		switch {
+		case kv.Value == "":
+		case errors.Is(err, strconv.ErrRange), n < -2147483645, n > 2147483645:
 			return fmt.Errorf("Nice value out of range (+/- 2147483645). Value ignored")
+		case err != nil:
+			kv.Value = "0" // as the C library reads what is no number
 		}
 	case "priority":
 		if _, err := strconv.ParseUint(kv.Value, 10, 32); err != nil {

@@ -151,6 +151,9 @@ func (s *run) withinJob(id slurm.JobID) error {
 
 func withinNodes(j *sched.Job, o *slurm.JobOptions, nodes bool) error {
 	have, want := len(j.Alloc), max(o.MinNodes, 1)
+	if o.Given["ntasks"] && o.NTasks > 0 && !nodes {
+		want = min(want, o.NTasks)
+	}
 	if o.ExcludeList != "" {
 		away, err := slurm.ParseHostList(o.ExcludeList)
 		left := 0
@@ -164,14 +167,21 @@ func withinNodes(j *sched.Job, o *slurm.JobOptions, nodes bool) error {
 					left++
 				}
 			}
-			if left == 0 {
+			switch {
+			case left == 0:
 				return errors.New("Hostlist is empty!  Can't run job.")
+			case left < want && !nodes && o.MinNodes > 0:
+				return fmt.Errorf("Are required nodes explicitly excluded?\nOnly allocated %d nodes asked for %d", left, want)
 			}
 		}
 	}
 	switch {
 	case o.Given["relative"] && o.Step.Relative+want > have:
-		return fmt.Errorf("--relative and --nodes option incompatible with count of allocated nodes (%d+%d>%d)", o.Step.Relative, want, have)
+		size := "--nodes"
+		if !nodes && o.MinNodes > 0 {
+			size, want = "SLURM_JOB_NUM_NODES", max(o.MinNodes, 1)
+		}
+		return fmt.Errorf("--relative and %s option incompatible with count of allocated nodes (%d+%d>%d)", size, o.Step.Relative, want, have)
 	case nodes && want > have:
 		return fmt.Errorf("Only allocated %d nodes asked for %d", have, want)
 	}

@@ -6,8 +6,11 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
+	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/submit"
 	"github.com/runink/rink/slurm"
 )
 
@@ -41,6 +44,13 @@ func partsInside(env *cli.Env, comps []slurm.CommandOptions, job slurm.JobID) ([
 			groups = []int{k}
 		}
 		if size == 0 {
+			if g := slices.Max(append([]int{0}, comps[k].Client.HetGroups...)); g > 0 {
+				return nil, fmt.Errorf("Requested het-group offset exceeds highest hetjob index (%d > 0)", g)
+			}
+			if comps[k].Client.HetGroups == nil { // each is a step of the one job there is
+				parts = append(parts, part{job: job, o: comps[k]})
+				continue
+			}
 			return nil, errors.New("No directives to start application on any available hetjob components")
 		}
 		for _, g := range groups {
@@ -103,6 +113,33 @@ func together(env *cli.Env, parts []part) {
 	for i := range parts {
 		parts[i].all, parts[i].nodes = all, slurm.Compress(names)
 	}
+}
+
+// asOne has the tasks of the components of an allocation that srun made for itself
+// counted as those of one step.
+func (s *run) asOne(parts []part) error {
+	if len(parts) < 2 {
+		return nil
+	}
+	for i := range parts {
+		ctx, cancel := s.env.Call(time.Minute)
+		jobs, err := cli.ListJobs(ctx, s.client, &rinkpb.ListJobsRequest{Refs: []*rinkpb.JobRef{{Job: uint32(parts[i].job)}}})
+		cancel()
+		if err != nil {
+			return err
+		}
+		for _, j := range jobs {
+			if j.ID == parts[i].job {
+				parts[i].nodes = nodeList(j)
+				if o := &parts[i].o.Job; o.NTasks == 0 {
+					o.NTasks = max(j.Need.Tasks, 1)
+				}
+			}
+		}
+	}
+	together(s.env, parts)
+	s.env.Vars = submit.Merge(s.env.Vars, []string{"SLURM_HET_SIZE=" + strconv.Itoa(len(parts))})
+	return nil
 }
 
 // steps runs the parts at the same time, each a step on its job, and returns

@@ -25,7 +25,9 @@ func TestPartsInside(t *testing.T) {
 		"OKEachItsOwn":      {het, [][]int{nil, nil}, []slurm.JobID{7, 8}, ""},
 		"OKTurned":          {het, [][]int{{1}, {0}}, []slurm.JobID{8, 7}, ""},
 		"ErrNoSuchGroup":    {het, [][]int{{2}}, nil, "exceeds highest hetjob index (2 > 1)"},
-		"ErrNotHet":         {nil, [][]int{nil, nil}, nil, "No directives to start application"},
+		"OKTwoStepsOfOne":   {nil, [][]int{nil, nil}, []slurm.JobID{7, 7}, ""},
+		"ErrNotHet":         {nil, [][]int{{0}}, nil, "No directives to start application"},
+		"ErrNotHetNoSuch":   {nil, [][]int{{1}}, nil, "exceeds highest hetjob index (1 > 0)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			comps := make([]slurm.CommandOptions, len(c.groups))

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -61,7 +62,15 @@ func start(env *cli.Env, s *run) int {
 		(&run{env: env}).listMPI()
 		return 0
 	}
+	for i := len(comps) - 2; i >= 0; i-- {
+		if len(comps[i].Command) == 0 {
+			comps[i].Command = comps[i+1].Command // what is named once is run by all before it
+		}
+	}
 	argv := o.Command
+	if last := comps[len(comps)-1].Command; len(last) == 0 {
+		argv = nil
+	}
 	if len(argv) == 0 && (o.Job.Container == "" || o.Job.Step.MultiProg) {
 		fmt.Fprintf(env.Stderr, "%s: fatal: No command given to execute.\n", env.Name)
 		return 1
@@ -95,6 +104,9 @@ func start(env *cli.Env, s *run) int {
 	defer client.Close()
 	if !submit.OnCluster(env, client, o.Job.Clusters) {
 		return 1
+	}
+	if o.From["cpu-bind"] == slurm.FromCommandLine && !binds(env, client) {
+		env.Infof("cluster configuration lacks support for cpu binding")
 	}
 	if o.Client.TestOnly {
 		return testOnly(env, client, comps)
@@ -138,6 +150,9 @@ func start(env *cli.Env, s *run) int {
 	for i := range comps {
 		parts[i] = part{job: got.IDs[i], o: comps[i]}
 	}
+	if err := s.asOne(parts); err != nil {
+		env.Errorf("%s", cli.Reason(err))
+	}
 	rc := s.steps(parts)
 	code, sig := rc, 0
 	if s.signal != 0 {
@@ -147,6 +162,12 @@ func start(env *cli.Env, s *run) int {
 		env.Errorf("Unable to give back job %d: %s", got.Job.ID, cli.Reason(err))
 	}
 	return rc
+}
+
+// binds reports whether the cluster is set up to bind tasks to CPUs.
+func binds(env *cli.Env, client *cli.Client) bool {
+	cfg, _, err := submit.Cluster(env, client)
+	return err != nil || slices.ContainsFunc(cfg.Conf.TaskPlugin, func(name string) bool { return strings.EqualFold(name, "task/affinity") })
 }
 
 // jobAround is the job srun makes a step of: --jobid, or the one it was called
@@ -244,6 +265,13 @@ func (s *run) step(id slurm.JobID) int {
 		return 1
 	}
 	vars = submit.Merge(vars, s.ownVariables())
+	if _, named := env.Lookup("SLURM_JOB_NAME"); !named && !s.own {
+		// From outside of the job there is no other name than the step's.
+		if o.Job.Given == nil {
+			o.Job.Given = map[string]bool{}
+		}
+		o.Job.Given["job-name"], o.From["job-name"] = true, slurm.FromCommandLine
+	}
 	limits, err := submit.Limits(o.Job.Propagate)
 	if err != nil {
 		env.Errorf("%v", err)
@@ -256,8 +284,13 @@ func (s *run) step(id slurm.JobID) int {
 	}
 	s.inheritSize()
 	if err := s.withinJob(id); err != nil {
-		env.Errorf("%v", err)
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			env.Errorf("%s", line)
+		}
 		return 1
+	}
+	if o.From["begin"] == slurm.FromCommandLine && !s.own {
+		env.Errorf("--begin is ignored because nodes are already allocated.")
 	}
 	if o.Job.Step.Pty && !s.terminal() {
 		return 1
@@ -367,6 +400,11 @@ func (s *run) inheritSize() {
 		return
 	}
 	o := &s.o.Job
+	if _, named := s.env.Lookup("SRUN_CPUS_PER_TASK"); !named && s.o.From["cpus-per-task"] == slurm.FromEnvironment {
+		// SLURM_CPUS_PER_TASK tells a job what it has, and its steps nothing.
+		o.CPUsPerTask = 0
+		delete(o.Given, "cpus-per-task")
+	}
 	get := func(name string) int {
 		n, _ := strconv.Atoi(s.env.Getenv(name))
 		return n

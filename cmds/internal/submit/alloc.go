@@ -92,7 +92,7 @@ func Allocate(ctx context.Context, env *cli.Env, client *cli.Client, comps []slu
 	if err := cli.StatusErr(reply.Status); err != nil {
 		return nil, err
 	}
-	got, err := waitGranted(ctx, env, client, reply.Ids[0], &comps[0], quiet, prefix)
+	got, err := waitGranted(ctx, env, client, reply.Ids[0], comps, quiet, prefix)
 	if err != nil {
 		return nil, err
 	}
@@ -102,9 +102,11 @@ func Allocate(ctx context.Context, env *cli.Env, client *cli.Client, comps []slu
 	return got, nil
 }
 
-// waitGranted follows the job until it holds its resources.
-func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint32, o *slurm.CommandOptions, quiet bool, prefix string) (*Allocation, error) {
+// waitGranted follows the job until it holds its resources. One of several components
+// is always said to wait: Slurm starts none at once.
+func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint32, comps []slurm.CommandOptions, quiet bool, prefix string) (*Allocation, error) {
 	var deadline <-chan time.Time
+	o := &comps[0]
 	if o.Job.Given["immediate"] {
 		quiet = true // who does not wait is not told of it
 		limit := max(o.Job.Immediate, 1)
@@ -119,8 +121,8 @@ func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint3
 	var pending *sched.Job // as it waits
 	say := func() {
 		if !said && !quiet {
-			if why := notNow(pending); why != 0 {
-				env.Infof("%s", why)
+			if pending != nil && notNow(pending) != 0 {
+				env.Infof("%s", notNow(pending))
 			}
 			if env.Name == "salloc" {
 				env.Infof("Pending job allocation %d", id)
@@ -136,11 +138,14 @@ func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint3
 			switch {
 			case j.State.Base() == slurm.JobPending:
 				pending = j
-				if why := notNow(j); why != 0 && deadline != nil {
+				if why := notAtOnce(j); why != 0 && deadline != nil {
 					take(env, client, id)
 					return nil, &BusyError{Job: id, Why: why}
 				}
 			case j.State.Base() == slurm.JobRunning:
+				if len(comps) > 1 && !said {
+					say()
+				}
 				if said && !quiet {
 					env.Infof("%s %d has been allocated resources", prefix, id)
 				}
@@ -178,10 +183,23 @@ func notNow(j *sched.Job) slurm.Errno {
 		return slurm.ErrnoNodeNotAvail
 	case slurm.ReasonPartitionDown:
 		return slurm.ErrnoPartitionDown
-	case slurm.ReasonPartitionTimeLimit, slurm.ReasonPartitionNodeLimit:
+	case slurm.ReasonPartitionTimeLimit, slurm.ReasonPartitionNodeLimit, slurm.ReasonPartitionConfig:
 		return slurm.ErrnoRequestedPartConfigUnavailable
 	}
 	return 0
+}
+
+// notAtOnce is the error Slurm's controller names to one that does not wait
+// (--immediate) for a job that it does not consider now; 0 for one that just has to
+// queue.
+func notAtOnce(j *sched.Job) slurm.Errno {
+	switch {
+	case j.Reason == slurm.ReasonJobHeldUser || j.Reason == slurm.ReasonJobHeldAdmin || j.Reason == slurm.ReasonDependency || j.Reason == slurm.ReasonBeginTime:
+		return slurm.ErrnoDependency
+	case j.Reason.OfLimits():
+		return slurm.ErrnoAccountingPolicy
+	}
+	return notNow(j)
 }
 
 // RevokedError tells that somebody ended an allocation before it began.
