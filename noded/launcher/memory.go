@@ -23,10 +23,10 @@ const collectAt = 40
 const trimAfter = 2 * time.Second
 
 // trim gives back what is not in use: free memory of the heap, and the pages of the
-// program, which come back from the page cache as they are needed.
+// program, which come back from its file as they are needed.
 func trim() {
 	debug.FreeOSMemory()
-	text, err := os.ReadFile("/proc/self/maps")
+	maps, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		return
 	}
@@ -34,18 +34,40 @@ func trim() {
 	if err != nil {
 		return
 	}
-	for line := range strings.Lines(string(text)) {
+	for _, m := range cleanMaps(string(maps), exe) {
+		unix.Syscall(unix.SYS_MADVISE, m[0], m[1]-m[0], unix.MADV_DONTNEED)
+	}
+}
+
+// cleanMaps lists where parts of a file are mapped of which no page is the process's
+// own: those alone can be had again from the file. That something may not be written
+// to does not say so, since a loader writes to it before.
+func cleanMaps(smaps, file string) [][2]uintptr {
+	var out [][2]uintptr
+	var now [2]uintptr
+	for line := range strings.Lines(smaps) {
 		f := strings.Fields(line)
-		if len(f) < 6 || !strings.HasPrefix(line[len(line)-len(f[5])-1:], exe) || strings.Contains(f[1], "w") {
-			continue // what was written to is nowhere else
+		if len(f) < 2 {
+			continue
+		}
+		if name, ok := strings.CutSuffix(f[0], ":"); ok {
+			if name == "Anonymous" && f[1] == "0" && now[1] > now[0] {
+				out = append(out, now)
+			}
+			continue
+		}
+		now = [2]uintptr{}
+		if len(f) < 6 || strings.Join(f[5:], " ") != file || strings.Contains(f[1], "w") {
+			continue
 		}
 		from, to, _ := strings.Cut(f[0], "-")
 		begin, err1 := strconv.ParseUint(from, 16, 64)
 		end, err2 := strconv.ParseUint(to, 16, 64)
-		if err1 == nil && err2 == nil && end > begin {
-			unix.Syscall(unix.SYS_MADVISE, uintptr(begin), uintptr(end-begin), unix.MADV_DONTNEED)
+		if err1 == nil && err2 == nil {
+			now = [2]uintptr{uintptr(begin), uintptr(end)}
 		}
 	}
+	return out
 }
 
 // trims trims once whenever nothing has been asked for a while; it ends with the
