@@ -23,6 +23,7 @@ func NodeToProto(n *sched.Node) *rinkpb.Node {
 		UsedCpus: Int32(n.UsedCPUs), UsedMem: int64(n.UsedMem), UsedGres: GresAllocsToProto(n.UsedGres),
 		CompletingJobs: Int32(n.CompletingJobs), ExclusiveUser: n.ExclusiveUser, ExclusiveBy: uint32(n.ExclusiveBy),
 		PowerAt: TimeToProto(n.PowerAt), NextState: uint32(n.NextState), AutoDetect: n.AutoDetect,
+		Available: textList(n.Available), CpuBind: n.CPUBind,
 	}
 	p.Shapes, p.Cuts, p.Fabric = ShapesToProto(n.Shapes), CutsToProto(n.Cuts), n.Fabric
 	for i := range n.Found {
@@ -61,6 +62,7 @@ func NodeFromProto(p *rinkpb.Node) (*sched.Node, error) {
 		UsedCPUs: int(p.UsedCpus), UsedMem: slurm.MB(p.UsedMem),
 		CompletingJobs: int(p.CompletingJobs), ExclusiveUser: p.ExclusiveUser, ExclusiveBy: slurm.JobID(p.ExclusiveBy),
 		PowerAt: TimeFromProto(p.PowerAt), NextState: slurm.NodeState(p.NextState), AutoDetect: p.AutoDetect,
+		Available: textList(p.Available), CPUBind: p.CpuBind,
 	}
 	for _, v := range [...]int{n.Port, n.Index, n.CPUs, n.Boards, n.Sockets, n.Cores, n.Threads, int(n.Memory), int(n.TmpDisk), n.CoreSpec} {
 		if v < 0 {

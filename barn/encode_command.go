@@ -509,7 +509,10 @@ func RegisterNodeFromProto(m *rinkpb.RegisterNode) (state.RegisterNode, error) {
 func updateNodeToProto(c state.UpdateNode) *rinkpb.UpdateNode {
 	m := &rinkpb.UpdateNode{
 		Nodes: texts(c.Nodes), Set: uint32(c.Set), Clear: uint32(c.Clear), Reason: c.Reason, ReasonUser: c.ReasonUser,
-		Weight: c.Weight, Comment: c.Comment, Extra: c.Extra,
+		Weight: c.Weight, Comment: c.Comment, Extra: c.Extra, Addr: c.Addr, Hostname: c.Hostname, CpuBind: c.CPUBind,
+	}
+	if c.Available != nil {
+		m.Available = &rinkpb.StringList{V: *c.Available}
 	}
 	if c.Base != nil {
 		m.Base = ptr(uint32(*c.Base))
@@ -524,7 +527,10 @@ func updateNodeToProto(c state.UpdateNode) *rinkpb.UpdateNode {
 }
 
 func updateNodeFromProto(m *rinkpb.UpdateNode) state.UpdateNode {
-	c := state.UpdateNode{Reason: m.Reason, ReasonUser: m.ReasonUser, Weight: m.Weight, Comment: m.Comment, Extra: m.Extra}
+	c := state.UpdateNode{Reason: m.Reason, ReasonUser: m.ReasonUser, Weight: m.Weight, Comment: m.Comment, Extra: m.Extra, Addr: m.Addr, Hostname: m.Hostname, CPUBind: m.CpuBind}
+	if m.Available != nil {
+		c.Available = &m.Available.V
+	}
 	setTexts(&c.Nodes, m.Nodes)
 	setNumber(&c.Set, m.Set)
 	setNumber(&c.Clear, m.Clear)

@@ -25,9 +25,9 @@ func nodeStateOf(word string) (nodeStateChange, error) {
 	const power = slurm.NodePowerUp | slurm.NodePoweringUp
 	switch strings.ToLower(word) {
 	case "drain", "draining", "drained":
-		return nodeStateChange{set: slurm.NodeDrain, needs: true}, nil
+		return nodeStateChange{set: slurm.NodeDrain, clear: slurm.NodeFail, needs: true}, nil
 	case "undrain":
-		return nodeStateChange{clear: slurm.NodeDrain}, nil
+		return nodeStateChange{clear: slurm.NodeDrain | slurm.NodeFail}, nil
 	case "resume":
 		return nodeStateChange{base: &idle, clear: slurm.NodeDrain | slurm.NodeFail | slurm.NodeNotResponding}, nil
 	case "idle":
@@ -35,7 +35,7 @@ func nodeStateOf(word string) (nodeStateChange, error) {
 	case "down":
 		return nodeStateChange{base: &down, clear: slurm.NodeNotResponding | power, lost: true, needs: true}, nil
 	case "fail", "failing":
-		return nodeStateChange{set: slurm.NodeFail, needs: true}, nil
+		return nodeStateChange{set: slurm.NodeFail, clear: slurm.NodeDrain, needs: true}, nil
 	case "future":
 		return nodeStateChange{base: &future, clear: slurm.NodeDrain | slurm.NodeFail | slurm.NodeNotResponding, lost: true}, nil
 	case "noresp":
@@ -111,6 +111,15 @@ func nodeUpdates(t *state.State, up state.UpdateNode, c nodeStateChange, word st
 			continue
 		}
 		up.Nodes = append(up.Nodes, name)
+	}
+	if strings.EqualFold(word, "undrain") && up.Reason != nil {
+		// A reason is of a node that stays out of service.
+		well := up
+		well.Reason, well.Nodes = nil, slices.DeleteFunc(slices.Clone(up.Nodes), func(name sched.NodeName) bool { return t.Node(name).State.Base() == slurm.NodeDown })
+		up.Nodes = slices.DeleteFunc(up.Nodes, func(name sched.NodeName) bool { return slices.Contains(well.Nodes, name) })
+		if len(well.Nodes) > 0 {
+			cmds = append(cmds, well)
+		}
 	}
 	if len(up.Nodes) > 0 {
 		cmds = append(cmds, up)

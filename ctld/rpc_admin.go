@@ -2,6 +2,7 @@ package ctld
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -69,13 +70,24 @@ func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeReque
 			}
 			weight := uint32(n)
 			up.Weight = &weight
-		case "availablefeatures", "features", "activefeatures":
-			var features []string
-			if value != "" {
-				features = strings.Split(value, ",")
+		case "availablefeatures", "features":
+			up.Available = featureList(value)
+		case "activefeatures":
+			up.Features = featureList(value)
+		case "nodeaddr":
+			up.Addr = &value
+		case "nodehostname":
+			up.Hostname = &value
+		case "cpubind":
+			bind, err := slurm.ParseNodeBind(value)
+			if err != nil {
+				return nil, invalid(fmt.Errorf("Invalid CpuBind %w", err))
 			}
-			up.Features = &features
+			up.CPUBind = &bind
 		case "gres":
+			if value == "" {
+				continue
+			}
 			if err := c.sameGres(up.Nodes, value); err != nil {
 				return nil, invalid(err)
 			}
@@ -87,10 +99,18 @@ func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeReque
 			return nil, invalid(fmt.Errorf("Invalid input: %s", w.Key))
 		}
 	}
+	for _, one := range []*string{up.Addr, up.Hostname} {
+		if one != nil && (*one == "" || len(up.Nodes) != 1) {
+			return nil, invalid(slurm.ErrnoInvalidNodeName) // each node has its own
+		}
+	}
 	if change.needs && (up.Reason == nil || *up.Reason == "") {
 		return nil, invalid(fmt.Errorf("You must specify a reason when DOWNING or DRAINING a node. Request denied"))
 	}
 	cmds := []state.Command{up}
+	if up.Features != nil && up.Available == nil {
+		cmds = c.activated(up)
+	}
 	if word == "" && up.Reason != nil {
 		cmds = c.reasons(up)
 	}
@@ -103,14 +123,40 @@ func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeReque
 		if err != nil {
 			return nil, unavailable(err)
 		}
-		if results[0].Err != nil {
-			return nil, invalid(results[0].Err)
+		if err := results[0].Err; errors.Is(err, slurm.ErrnoActiveFeatureNotSubset) {
+			return nil, invalid(slurm.ErrnoActiveFeatureNotSubset)
+		} else if err != nil {
+			return nil, invalid(err)
 		}
 	}
 	if impossible != nil {
 		return nil, invalid(impossible)
 	}
 	return &rinkpb.Done{}, nil
+}
+
+// activated is a change of the active features of nodes, each of which keeps what it
+// might have.
+func (c *controller) activated(up state.UpdateNode) (cmds []state.Command) {
+	c.s.barn.Read(func(t *state.State) {
+		for _, name := range up.Nodes {
+			one := up
+			one.Nodes, one.Available = []sched.NodeName{name}, &[]string{}
+			if n := t.Node(name); n != nil {
+				*one.Available = append(*one.Available, n.AllFeatures()...)
+			}
+			cmds = append(cmds, one)
+		}
+	})
+	return cmds
+}
+
+func featureList(value string) *[]string {
+	list := []string{}
+	if value != "" {
+		list = strings.Split(value, ",")
+	}
+	return &list
 }
 
 // ModifyPartition changes, creates or deletes a partition until the next

@@ -149,8 +149,14 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 		})
 	}
 	var nodes []string
-	for _, n := range step.Nodes {
+	bind := "" // what all of the nodes say
+	for i, n := range step.Nodes {
 		nodes = append(nodes, string(n.Node))
+		if its := s.bindOn(n.Node); i == 0 || its == bind {
+			bind = its
+		} else {
+			bind = ""
+		}
 	}
 	var rankNodes []int32
 	if mpi := mpiOf(opts, conf); mpi != "" {
@@ -173,7 +179,7 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 			Pty: opts.Step.Pty, Rows: req.PtyRows, Cols: req.PtyCols, Label: opts.Step.Label, TotalTasks: int32(step.Tasks),
 			CpusPerTask: int32(step.CPUsPerTask), Mem: int64(n.Mem), Gres: api.GresAllocsToProto(n.Gres),
 			TaskProlog: opts.Step.TaskProlog, TaskEpilog: opts.Step.TaskEpilog, Stdin: req.Stdin, StdinTask: req.StdinTask,
-			Unbuffered: opts.Step.Unbuffered, StepNodeIndex: int32(i), Cpus: int32(n.CPUs), CpuBind: opts.CPUBind, Mpi: mpiOf(opts, conf), StepNodes: nodes, RankNodes: rankNodes, RankOffset: req.RankOffset,
+			Unbuffered: opts.Step.Unbuffered, StepNodeIndex: int32(i), Cpus: int32(n.CPUs), CpuBind: cmp.Or(opts.CPUBind, bind), Mpi: mpiOf(opts, conf), StepNodes: nodes, RankNodes: rankNodes, RankOffset: req.RankOffset,
 			Container: opts.Container, Chdir: opts.Given["chdir"], Join: req.Join, JoinStep: req.JoinStep,
 		}
 		order.GresFiles, order.Here.GresFiles = s.deviceFiles(n.Node, n.Gres), s.deviceFiles(n.Node, j.Alloc[at].Gres)
@@ -190,6 +196,16 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 		orders[n.Node] = order
 	}
 	return orders, nil
+}
+
+// bindOn is how tasks are bound on a node when nobody says.
+func (s *Server) bindOn(name sched.NodeName) (bind string) {
+	s.barn.Read(func(t *state.State) {
+		if n := t.Node(name); n != nil {
+			bind = n.CPUBind
+		}
+	})
+	return bind
 }
 
 // mpiOf is how the tasks of a step are told of each other; "" is not at all.

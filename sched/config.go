@@ -67,7 +67,7 @@ func newNode(n *slurm.NodeConf, index int, lines []slurm.GresLine) (*Node, error
 		Name: NodeName(n.Name), Hostname: n.Hostname, Addr: n.Addr, Port: n.Port, Index: index,
 		CPUs: n.CPUs, Boards: n.Boards, Sockets: n.Sockets, Cores: n.CoresPerSocket, Threads: n.ThreadsPerCore,
 		Memory: max(n.RealMemory-n.MemSpecLimit, 1), TmpDisk: n.TmpDisk, Weight: uint32(n.Weight),
-		Features: slices.Clone(n.Features), CoreSpec: n.CoreSpecCount,
+		Features: slices.Clone(n.Features), CoreSpec: n.CoreSpecCount, CPUBind: n.CPUBind,
 	}
 	if threads := max(n.ThreadsPerCore, 1); out.CoreSpec == 0 {
 		out.CoreSpec = (n.CPUSpecList.Len() + threads - 1) / threads

@@ -158,7 +158,7 @@ func bothPlans(p, q featurePlan) featurePlan {
 // some node has.
 func knownFeatures(c slurm.Constraint, nodes []*Node) bool {
 	for _, name := range c.Features() {
-		if !slices.ContainsFunc(nodes, func(n *Node) bool { return slices.Contains(n.Features, name) }) {
+		if !slices.ContainsFunc(nodes, func(n *Node) bool { return slices.Contains(n.AllFeatures(), name) }) {
 			return false
 		}
 	}

@@ -20,7 +20,9 @@ type Node struct {
 	Memory                                slurm.MB
 	TmpDisk                               slurm.MB
 	Weight                                uint32
-	Features                              []string
+	Features                              []string // the active ones, which jobs may ask for
+	Available                             []string // all it might have; nil: the active ones
+	CPUBind                               string   // how tasks are bound there when nobody says; "": as the configuration says
 	Gres                                  []NodeGres
 	AutoDetect                            string // gres.conf's: nvml, off, or "" when it does not say
 	CoreSpec                              int
@@ -177,4 +179,12 @@ func (c *Config) Partition(name PartitionName) *Partition {
 		}
 	}
 	return nil
+}
+
+// AllFeatures are the features that a node has or might have.
+func (n *Node) AllFeatures() []string {
+	if n.Available != nil {
+		return n.Available
+	}
+	return n.Features
 }

@@ -38,6 +38,20 @@ var memBind = bindSyntax{
 	mods:  []string{"prefer", "sort", "nosort"},
 }
 
+// ParseNodeBind reads how tasks are bound on a node or in a partition when nobody
+// says: none, or by sockets, ldoms, cores or threads; off is "".
+func ParseNodeBind(v string) (string, error) {
+	switch word := strings.ToLower(v); strings.TrimSuffix(word, "s") {
+	case "off":
+		return "", nil
+	case "none":
+		return "none", nil
+	case "socket", "ldom", "core", "thread":
+		return strings.TrimSuffix(word, "s") + "s", nil
+	}
+	return "", errorString(quote(v) + " is none of none, socket, ldom, core, thread and off")
+}
+
 // ParseCPUBind checks [quiet|verbose,]kind and returns it with its words in full:
 // none, rank, sockets, cores, threads, ldoms, rank_ldom, map_cpu:list,
 // mask_cpu:list, map_ldom:list or mask_ldom:list. Of several kinds the last one

@@ -27,6 +27,7 @@ type NodeConf struct {
 	CPUSpecList           IndexSet
 	Weight                int
 	Features              []string
+	CPUBind               string // how tasks are bound there when nobody says; "": TaskPluginParam says
 	Gres                  []NodeGres
 	State, Reason         string // UNKNOWN, DOWN, DRAIN, FAIL, FUTURE or CLOUD
 	SuspendTime           Duration
@@ -149,7 +150,7 @@ var nodeKeys = []recordKey[NodeConf]{
 	recCount("Boards", 1, 1<<16, func(n *NodeConf) *int { return &n.Boards }),
 	recCount("CoreSpecCount", 0, 1<<16, func(n *NodeConf) *int { return &n.CoreSpecCount }),
 	recCount("CoresPerSocket", 1, 1<<16, func(n *NodeConf) *int { return &n.CoresPerSocket }),
-	recIdle[NodeConf]("CpuBind", "--cpu-bind and TaskPluginParam say how tasks are bound"),
+	{name: "CpuBind", set: func(n *NodeConf, v string) (err error) { n.CPUBind, err = ParseNodeBind(v); return err }},
 	recCount("CPUs", 1, 1<<20, func(n *NodeConf) *int { return &n.CPUs }),
 	recCount("Procs", 1, 1<<20, func(n *NodeConf) *int { return &n.CPUs }),
 	{name: "CPUSpecList", set: func(n *NodeConf, v string) (err error) { n.CPUSpecList, err = ParseIndexSet(v, 1<<20); return err }},

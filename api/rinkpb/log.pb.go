@@ -2576,6 +2576,10 @@ type UpdateNode struct {
 	Comment       *string                `protobuf:"bytes,9,opt,name=comment,proto3,oneof" json:"comment,omitempty"`
 	Extra         *string                `protobuf:"bytes,10,opt,name=extra,proto3,oneof" json:"extra,omitempty"`
 	NextState     *uint32                `protobuf:"varint,11,opt,name=next_state,json=nextState,proto3,oneof" json:"next_state,omitempty"`
+	Available     *StringList            `protobuf:"bytes,12,opt,name=available,proto3" json:"available,omitempty"`
+	Addr          *string                `protobuf:"bytes,13,opt,name=addr,proto3,oneof" json:"addr,omitempty"`
+	Hostname      *string                `protobuf:"bytes,14,opt,name=hostname,proto3,oneof" json:"hostname,omitempty"`
+	CpuBind       *string                `protobuf:"bytes,15,opt,name=cpu_bind,json=cpuBind,proto3,oneof" json:"cpu_bind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2685,6 +2689,34 @@ func (x *UpdateNode) GetNextState() uint32 {
 		return *x.NextState
 	}
 	return 0
+}
+
+func (x *UpdateNode) GetAvailable() *StringList {
+	if x != nil {
+		return x.Available
+	}
+	return nil
+}
+
+func (x *UpdateNode) GetAddr() string {
+	if x != nil && x.Addr != nil {
+		return *x.Addr
+	}
+	return ""
+}
+
+func (x *UpdateNode) GetHostname() string {
+	if x != nil && x.Hostname != nil {
+		return *x.Hostname
+	}
+	return ""
+}
+
+func (x *UpdateNode) GetCpuBind() string {
+	if x != nil && x.CpuBind != nil {
+		return *x.CpuBind
+	}
+	return ""
 }
 
 // BeginJob says that all that ran before a job has run.
@@ -5551,7 +5583,7 @@ const file_log_proto_rawDesc = "" +
 	"\x06fabric\x18\x14 \x01(\tR\x06fabric\"\x1a\n" +
 	"\n" +
 	"StringList\x12\f\n" +
-	"\x01v\x18\x01 \x03(\tR\x01v\"\x93\x03\n" +
+	"\x01v\x18\x01 \x03(\tR\x01v\"\xc5\x04\n" +
 	"\n" +
 	"UpdateNode\x12\x14\n" +
 	"\x05nodes\x18\x01 \x03(\tR\x05nodes\x12\x10\n" +
@@ -5567,14 +5599,21 @@ const file_log_proto_rawDesc = "" +
 	"\x05extra\x18\n" +
 	" \x01(\tH\x04R\x05extra\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"next_state\x18\v \x01(\rH\x05R\tnextState\x88\x01\x01B\a\n" +
+	"next_state\x18\v \x01(\rH\x05R\tnextState\x88\x01\x01\x123\n" +
+	"\tavailable\x18\f \x01(\v2\x15.runink.v1.StringListR\tavailable\x12\x17\n" +
+	"\x04addr\x18\r \x01(\tH\x06R\x04addr\x88\x01\x01\x12\x1f\n" +
+	"\bhostname\x18\x0e \x01(\tH\aR\bhostname\x88\x01\x01\x12\x1e\n" +
+	"\bcpu_bind\x18\x0f \x01(\tH\bR\acpuBind\x88\x01\x01B\a\n" +
 	"\x05_baseB\t\n" +
 	"\a_reasonB\t\n" +
 	"\a_weightB\n" +
 	"\n" +
 	"\b_commentB\b\n" +
 	"\x06_extraB\r\n" +
-	"\v_next_state\"8\n" +
+	"\v_next_stateB\a\n" +
+	"\x05_addrB\v\n" +
+	"\t_hostnameB\v\n" +
+	"\t_cpu_bind\"8\n" +
 	"\bBeginJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\"]\n" +
@@ -5927,43 +5966,44 @@ var file_log_proto_depIdxs = []int32{
 	75, // 62: runink.v1.RegisterNode.shapes:type_name -> runink.v1.Shape
 	76, // 63: runink.v1.RegisterNode.cuts:type_name -> runink.v1.Cut
 	24, // 64: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	77, // 65: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	28, // 66: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	78, // 67: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	34, // 68: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	79, // 69: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	66, // 70: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
-	36, // 71: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
-	38, // 72: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
-	80, // 73: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
-	81, // 74: runink.v1.NoteCut.made:type_name -> runink.v1.CutPart
-	44, // 75: runink.v1.SetDevices.sick:type_name -> runink.v1.SickFile
-	8,  // 76: runink.v1.SetCrontab.submit:type_name -> runink.v1.SubmitJobs
-	82, // 77: runink.v1.SetTrigger.trigger:type_name -> runink.v1.Trigger
-	55, // 78: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	65, // 79: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	83, // 80: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	77, // 81: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	5,  // 82: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	28, // 83: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	59, // 84: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	33, // 85: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	62, // 86: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	63, // 87: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	60, // 88: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	61, // 89: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	78, // 90: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	79, // 91: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	56, // 92: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
-	80, // 93: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
-	58, // 94: runink.v1.SnapshotPart.crontab:type_name -> runink.v1.Crontab
-	82, // 95: runink.v1.SnapshotPart.trigger:type_name -> runink.v1.Trigger
-	57, // 96: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
-	97, // [97:97] is the sub-list for method output_type
-	97, // [97:97] is the sub-list for method input_type
-	97, // [97:97] is the sub-list for extension type_name
-	97, // [97:97] is the sub-list for extension extendee
-	0,  // [0:97] is the sub-list for field type_name
+	24, // 65: runink.v1.UpdateNode.available:type_name -> runink.v1.StringList
+	77, // 66: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	28, // 67: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	78, // 68: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	34, // 69: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	79, // 70: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	66, // 71: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
+	36, // 72: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
+	38, // 73: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
+	80, // 74: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
+	81, // 75: runink.v1.NoteCut.made:type_name -> runink.v1.CutPart
+	44, // 76: runink.v1.SetDevices.sick:type_name -> runink.v1.SickFile
+	8,  // 77: runink.v1.SetCrontab.submit:type_name -> runink.v1.SubmitJobs
+	82, // 78: runink.v1.SetTrigger.trigger:type_name -> runink.v1.Trigger
+	55, // 79: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	65, // 80: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	83, // 81: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	77, // 82: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	5,  // 83: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	28, // 84: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	59, // 85: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	33, // 86: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	62, // 87: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	63, // 88: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	60, // 89: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	61, // 90: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	78, // 91: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	79, // 92: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	56, // 93: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
+	80, // 94: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
+	58, // 95: runink.v1.SnapshotPart.crontab:type_name -> runink.v1.Crontab
+	82, // 96: runink.v1.SnapshotPart.trigger:type_name -> runink.v1.Trigger
+	57, // 97: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
+	98, // [98:98] is the sub-list for method output_type
+	98, // [98:98] is the sub-list for method input_type
+	98, // [98:98] is the sub-list for extension type_name
+	98, // [98:98] is the sub-list for extension extendee
+	0,  // [0:98] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }

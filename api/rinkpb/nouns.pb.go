@@ -4174,6 +4174,8 @@ type Node struct {
 	Shapes         []*Shape               `protobuf:"bytes,80,rep,name=shapes,proto3" json:"shapes,omitempty"`
 	Cuts           []*Cut                 `protobuf:"bytes,81,rep,name=cuts,proto3" json:"cuts,omitempty"`
 	Fabric         string                 `protobuf:"bytes,82,opt,name=fabric,proto3" json:"fabric,omitempty"`
+	Available      []string               `protobuf:"bytes,83,rep,name=available,proto3" json:"available,omitempty"`
+	CpuBind        string                 `protobuf:"bytes,84,opt,name=cpu_bind,json=cpuBind,proto3" json:"cpu_bind,omitempty"`
 	// Soft facts, not part of the replicated state.
 	LoadKnown     bool    `protobuf:"varint,50,opt,name=load_known,json=loadKnown,proto3" json:"load_known,omitempty"`
 	CpuLoad       float64 `protobuf:"fixed64,51,opt,name=cpu_load,json=cpuLoad,proto3" json:"cpu_load,omitempty"`
@@ -4525,6 +4527,20 @@ func (x *Node) GetCuts() []*Cut {
 func (x *Node) GetFabric() string {
 	if x != nil {
 		return x.Fabric
+	}
+	return ""
+}
+
+func (x *Node) GetAvailable() []string {
+	if x != nil {
+		return x.Available
+	}
+	return nil
+}
+
+func (x *Node) GetCpuBind() string {
+	if x != nil {
+		return x.CpuBind
 	}
 	return ""
 }
@@ -6950,7 +6966,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x05files\x18\x02 \x01(\tR\x05files\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\x05R\x06number\"\x1d\n" +
 	"\vDeviceLinks\x12\x0e\n" +
-	"\x02to\x18\x01 \x03(\x05R\x02to\"\xa3\v\n" +
+	"\x02to\x18\x01 \x03(\x05R\x02to\"\xdc\v\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bhostname\x18\x02 \x01(\tR\bhostname\x12\x12\n" +
@@ -7005,7 +7021,9 @@ const file_nouns_proto_rawDesc = "" +
 	"\x05found\x18/ \x03(\v2\x13.runink.v1.NodeGresR\x05found\x12(\n" +
 	"\x06shapes\x18P \x03(\v2\x10.runink.v1.ShapeR\x06shapes\x12\"\n" +
 	"\x04cuts\x18Q \x03(\v2\x0e.runink.v1.CutR\x04cuts\x12\x16\n" +
-	"\x06fabric\x18R \x01(\tR\x06fabric\x12\x1d\n" +
+	"\x06fabric\x18R \x01(\tR\x06fabric\x12\x1c\n" +
+	"\tavailable\x18S \x03(\tR\tavailable\x12\x19\n" +
+	"\bcpu_bind\x18T \x01(\tR\acpuBind\x12\x1d\n" +
 	"\n" +
 	"load_known\x182 \x01(\bR\tloadKnown\x12\x19\n" +
 	"\bcpu_load\x183 \x01(\x01R\acpuLoad\x12\x19\n" +

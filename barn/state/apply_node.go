@@ -150,6 +150,14 @@ func (s *State) updateNode(c UpdateNode) error {
 	case c.Set.Base() != 0, c.Clear.Base() != 0, (c.Set|c.Clear)&(computed|words) != 0:
 		return fmt.Errorf("cannot update nodes with flags +%v -%v: %w", c.Set, c.Clear, slurm.ErrnoInvalidNodeState)
 	}
+	if c.Features != nil || c.Available != nil {
+		for _, name := range c.Nodes {
+			n := *s.Node(name)
+			if setFeatures(&n, c); slices.ContainsFunc(n.Features, func(f string) bool { return !slices.Contains(n.AllFeatures(), f) }) {
+				return fmt.Errorf("cannot change the features of node %q: %w", name, slurm.ErrnoActiveFeatureNotSubset)
+			}
+		}
+	}
 	for _, name := range c.Nodes {
 		n := *s.Node(name)
 		n.State = n.State&^c.Clear | c.Set
@@ -168,9 +176,10 @@ func (s *State) updateNode(c UpdateNode) error {
 		put2(&n.Weight, c.Weight)
 		put2(&n.Comment, c.Comment)
 		put2(&n.Extra, c.Extra)
-		if c.Features != nil {
-			n.Features = slices.Clone(*c.Features)
-		}
+		put2(&n.Addr, c.Addr)
+		put2(&n.Hostname, c.Hostname)
+		put2(&n.CPUBind, c.CPUBind)
+		setFeatures(&n, c)
 		if !sameNode(s.Node(name), &n) {
 			s.setNode(&n)
 		}
@@ -182,5 +191,30 @@ func (s *State) updateNode(c UpdateNode) error {
 func sameNode(a, b *sched.Node) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.ReasonUID == b.ReasonUID && a.ReasonUser == b.ReasonUser &&
 		a.ReasonTime.Equal(b.ReasonTime) && a.Weight == b.Weight && a.Comment == b.Comment && a.Extra == b.Extra && a.NextState == b.NextState &&
-		slices.Equal(a.Features, b.Features)
+		slices.Equal(a.Features, b.Features) && slices.Equal(a.Available, b.Available) && a.Addr == b.Addr && a.Hostname == b.Hostname && a.CPUBind == b.CPUBind
+}
+
+// setFeatures changes what features a node has and which of them are active. Those
+// that are all active are kept once.
+func setFeatures(n *sched.Node, c UpdateNode) {
+	if c.Features == nil && c.Available == nil {
+		return
+	}
+	all, active := n.AllFeatures(), n.Features
+	if c.Available != nil {
+		all = append([]string{}, *c.Available...) // none is not the same as not said
+	}
+	if c.Features != nil {
+		active = *c.Features
+	}
+	switch {
+	case c.Features == nil && len(active) == 0:
+		active = all
+	case c.Available == nil: // which is how it was written before there was more to say
+		all = active
+	}
+	n.Features, n.Available = slices.Clone(active), slices.Clone(all)
+	if slices.Equal(active, all) {
+		n.Available = nil
+	}
 }

@@ -183,8 +183,11 @@ type UpdateNode struct {
 	Reason         *string
 	ReasonUser     string
 	Weight         *uint32
-	Features       *[]string
+	Features       *[]string // the active ones; without Available they are all
+	Available      *[]string
 	Comment, Extra *string
+	Addr, Hostname *string
+	CPUBind        *string
 	NextState      *slurm.NodeState // see sched.Node
 }
 

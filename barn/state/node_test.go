@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -436,5 +437,34 @@ func TestGPUsAreCut(t *testing.T) {
 	r.must(reg)
 	if n := r.s.Node("n5"); len(n.Cuts) != 1 || n.Cuts[0].Profiles != nil || n.Gres[0].Sick == nil {
 		t.Errorf("cut by nobody's wish: %+v %+v", n.Cuts, n.Gres)
+	}
+}
+
+func TestNodeFeatures(t *testing.T) {
+	r := newRig(t)
+	n := func() string { n := r.s.Node("n1"); return fmt.Sprint(n.AllFeatures(), n.Features) }
+	r.must(UpdateNode{Nodes: []sched.NodeName{"n1"}, Available: &[]string{"x", "y"}, Features: &[]string{"x"}})
+	if got := n(); got != "[x y] [x]" {
+		t.Errorf("some active: %s", got)
+	}
+	for _, c := range []UpdateNode{{Available: &[]string{"y"}}, {Available: &[]string{"x"}, Features: &[]string{"z"}}, {Available: &[]string{}}} {
+		c.Nodes = []sched.NodeName{"n1"}
+		r.refuse(c, slurm.ErrnoActiveFeatureNotSubset)
+	}
+	r.must(UpdateNode{Nodes: []sched.NodeName{"n1"}, Available: &[]string{"x", "y"}, Features: &[]string{}})
+	if got := n(); got != "[x y] []" {
+		t.Errorf("none active: %s", got)
+	}
+	r.must(UpdateNode{Nodes: []sched.NodeName{"n1"}, Available: &[]string{"q"}})
+	if got := n(); got != "[q] [q]" {
+		t.Errorf("none was active before: %s", got)
+	}
+	r.must(UpdateNode{Nodes: []sched.NodeName{"n1"}, Features: &[]string{"old"}})
+	if got := n(); got != "[old] [old]" {
+		t.Errorf("an entry of before: %s", got)
+	}
+	r.must(UpdateNode{Nodes: []sched.NodeName{"n1"}, Addr: ptr("10.0.0.9"), Hostname: ptr("h"), CPUBind: ptr("cores")})
+	if n := r.s.Node("n1"); n.Addr != "10.0.0.9" || n.Hostname != "h" || n.CPUBind != "cores" {
+		t.Errorf("got %+v", n)
 	}
 }

@@ -189,7 +189,8 @@ func (c *call) waitJob(args []string) int {
 			ready = ready && j.IsRunning() && !j.State.Has(slurm.JobConfiguring)
 		}
 		if ready && len(jobs) > 0 {
-			return c.say(0, "Nodes are ready for the job %s", args[0])
+			c.env.Infof("Nodes are ready for job %s", args[0])
+			return 0
 		}
 		ctx, cancel := c.env.Call(time.Second)
 		<-ctx.Done()

@@ -250,8 +250,7 @@ func (c *call) write(args []string) int {
 	switch {
 	case len(what) >= 5 && strings.HasPrefix("batch_script", what):
 		if len(args) < 2 {
-			fmt.Fprintf(c.env.Stderr, "too few arguments for keyword:write %s\n", args[0])
-			return 1
+			return 0 // nothing is said, as in Slurm
 		}
 		if len(args) > 3 {
 			fmt.Fprintf(c.env.Stderr, "too many arguments for keyword:write %s\n", args[0])
@@ -274,7 +273,7 @@ func (c *call) write(args []string) int {
 func (c *call) writeScript(id string, file []string) int {
 	ref, err := slurm.ParseJobRef(id)
 	if err != nil {
-		return c.failed("job script retrieval failed", slurm.ErrnoInvalidJobID)
+		return c.say(0, "job script retrieval failed: %s", slurm.ErrnoInvalidJobID)
 	}
 	script, err := c.script(ref)
 	if err != nil {

@@ -1,6 +1,7 @@
 package scontrol
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -55,7 +56,13 @@ func (c *call) setDebugFlags(args []string) int {
 	words, nodes := onNodes(args)
 	for _, w := range words {
 		if w[0] != '+' && w[0] != '-' || !slurm.ValidDebugFlag(w[1:]) {
-			fmt.Fprintf(c.env.Stderr, "invalid debug flag: %s\nUsage: setdebugflags [+|-]NAME\n", strings.TrimLeft(w, "+-"))
+			if w[0] != '+' && w[0] != '-' {
+				fmt.Fprintf(c.env.Stderr, "invalid debug flag: %s\nUsage: setdebugflags [+|-]NAME\n", w)
+				return 1
+			}
+			first, _, _ := strings.Cut(w[1:], ",")
+			c.env.Errorf("Invalid DebugFlag: %s", first)
+			fmt.Fprintf(c.env.Stderr, "invalid debug flag: %s\n", w)
 			return 1
 		}
 	}
@@ -101,7 +108,8 @@ func (c *call) notify(args []string) int {
 	if err == nil {
 		err = c.control(&rinkpb.ControlRequest{What: rinkpb.ControlRequest_NOTIFY, Job: api.JobRefToProto(ref), Text: strings.Join(args[1:], " ")})
 	} else {
-		err = slurm.ErrnoInvalidJobID
+		fmt.Fprintf(c.env.Stderr, "Invalid job_id %s", args[0]) // and no more, as in Slurm
+		err = errors.New("No error")
 	}
 	if err != nil {
 		return c.failed("job notify failure", err)
@@ -177,7 +185,8 @@ func (c *call) listPids(args []string) int {
 	if len(args) > 0 && args[0] != "*" {
 		ref, err := slurm.ParseJobRef(args[0])
 		if err != nil {
-			return c.failed("listpids", slurm.ErrnoInvalidJobID)
+			fmt.Fprintf(c.env.Stderr, "%q does not look like a jobid\n", args[0])
+			return 1
 		}
 		refs = append(refs, ref)
 	} else {
@@ -201,9 +210,10 @@ func (c *call) listPids(args []string) int {
 		fmt.Fprintf(&b, "%-8d %-8d %-8s %-7s %-8s\n", p.pid, p.job, slurm.StepID(p.step.GetId()), "-", "-")
 	}
 	if !found {
+		c.print(b.String())
 		what := "No job steps exist on this node."
 		if len(args) > 0 {
-			what = fmt.Sprintf("Job step %s does not exist on this node.", args[0])
+			what = fmt.Sprintf("JobId=%s does not exist on node %s.", args[0], show.Or(node, show.Null))
 		}
 		fmt.Fprintln(c.env.Stderr, what)
 		return 1
@@ -227,13 +237,15 @@ func (c *call) runningRefs() ([]slurm.JobRef, error) {
 
 // pidInfo is "pidinfo PID": which job a process of this host is of.
 func (c *call) pidInfo(args []string) int {
+	if len(args) == 0 {
+		return c.missing("pidinfo")
+	}
 	pid, err := strconv.ParseInt(args[0], 10, 32)
 	if err != nil || pid <= 0 {
-		fmt.Fprintf(c.env.Stderr, "invalid process id: %s\n", args[0])
-		return 1
+		return c.noJobOf()
 	}
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err != nil {
-		return c.failed("slurm_pid2jobid error", slurm.ErrnoInvalidJobID)
+		return c.noJobOf()
 	}
 	refs, err := c.runningRefs()
 	if err != nil {
@@ -254,7 +266,17 @@ func (c *call) pidInfo(args []string) int {
 		}
 		return c.print(fmt.Sprintf("Slurm job id %d for pid %d ends at %s\nslurm_get_rem_time is %s\n", p.job, pid, end, left))
 	}
-	return c.failed("slurm_pid2jobid error", slurm.ErrnoInvalidJobID)
+	return c.noJobOf()
+}
+
+func (c *call) missing(keyword string) int {
+	fmt.Fprintf(c.env.Stderr, "missing argument for keyword:%s\n", keyword)
+	return 1
+}
+
+func (c *call) noJobOf() int {
+	fmt.Fprintln(c.env.Stderr, "Failed to locate job for requested pid")
+	return 1
 }
 
 // showSlurmd is "show slurmd": what the agent of this host's node is.

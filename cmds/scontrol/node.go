@@ -78,6 +78,10 @@ func (c *call) nodeRecord(n *show.Node, parts []*sched.Partition) string {
 		r.text(" ")
 		r.put("Arch", n.Arch)
 	}
+	if n.CPUBind != "" {
+		r.text(" ")
+		r.put("CpuBind", n.CPUBind)
+	}
 	r.text(" ")
 	r.put("CoresPerSocket", strconv.Itoa(n.Cores))
 	r.text(" ")
@@ -87,7 +91,7 @@ func (c *call) nodeRecord(n *show.Node, parts []*sched.Partition) string {
 	}
 	r.line("CPUAlloc", strconv.Itoa(n.UsedCPUs), "CPUEfctv", strconv.Itoa(max(0, n.CPUs-n.CoreSpec*max(1, n.Threads))), "CPUTot", strconv.Itoa(n.CPUs), "CPULoad", load)
 	r.line("AvailableFeatures", n.FeatureText())
-	r.line("ActiveFeatures", n.FeatureText())
+	r.line("ActiveFeatures", n.ActiveText())
 	r.line("Gres", n.GresText())
 	if c.o.details > 0 {
 		r.line("GresDrain", show.Or(sched.SickGres(n.Node), show.NA))
@@ -162,7 +166,7 @@ func (c *call) nodeRecord(n *show.Node, parts []*sched.Partition) string {
 
 // nodeData is everything known of a node.
 func (c *call) nodeData(n *show.Node, parts []*sched.Partition) show.Object {
-	features := append([]string{}, n.Features...)
+	features, active := append([]string{}, n.AllFeatures()...), append([]string{}, n.Features...)
 	names := append([]string{}, show.PartitionsOf(n.Name, parts)...)
 	state := strings.Split(n.NodeState().String(), "+")
 	free := show.NoNumber()
@@ -172,7 +176,7 @@ func (c *call) nodeData(n *show.Node, parts []*sched.Partition) show.Object {
 	return show.Object{
 		{Key: "architecture", Value: n.Arch}, {Key: "boards", Value: max(1, n.Boards)}, {Key: "boot_time", Value: show.Stamp(n.BootTime)},
 		{Key: "comment", Value: n.Comment}, {Key: "cores", Value: n.Cores}, {Key: "cpu_load", Value: int64(n.Load * 100)}, {Key: "free_mem", Value: free},
-		{Key: "cpus", Value: n.CPUs}, {Key: "extra", Value: n.Extra}, {Key: "features", Value: features}, {Key: "active_features", Value: features},
+		{Key: "cpus", Value: n.CPUs}, {Key: "extra", Value: n.Extra}, {Key: "features", Value: features}, {Key: "active_features", Value: active},
 		{Key: "gres", Value: strings.TrimPrefix(n.GresText(), show.Null)}, {Key: "gres_used", Value: strings.TrimPrefix(n.GresUsedText(), show.Null)},
 		{Key: "last_busy", Value: show.Stamp(n.LastBusy)}, {Key: "name", Value: string(n.Name)}, {Key: "hostname", Value: n.Hostname},
 		{Key: "address", Value: n.Addr}, {Key: "port", Value: n.Port}, {Key: "operating_system", Value: n.OS}, {Key: "partitions", Value: names},

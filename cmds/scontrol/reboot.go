@@ -48,5 +48,8 @@ func (c *call) reboot(args []string) int {
 
 // cancelReboot takes back a reboot that has not begun.
 func (c *call) cancelReboot(args []string) int {
+	if len(args) == 0 {
+		return c.missing("cancel_reboot")
+	}
 	return c.updateNodes(args[0], []*rinkpb.KeyValue{{Key: "State", Value: "CANCEL_REBOOT", Op: "="}})
 }

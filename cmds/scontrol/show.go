@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
@@ -25,13 +26,15 @@ func entities() []entity {
 	none := func(text string) func(*call, string) int {
 		return func(c *call, _ string) int { return c.say(0, "%s", text) }
 	}
+	quiet := func(*call, string) int { return 0 }
 	list := []entity{
 		{"assoc_mgr", 2, true, "slurm_load_assoc_mgr_info error", (*call).showAssocMgr},
 		{"cache", 2, true, "slurm_load_assoc_mgr_info error", (*call).showAssocMgr},
 		{"aliases", 1, true, "slurm_load_node error", (*call).showAliases},
 		{"config", 2, true, "slurm_load_ctl_conf error", (*call).showConfig},
 		{"daemons", 1, true, "slurm_load_ctl_conf error", (*call).showDaemons},
-		{"federation", 1, false, "", none("No federation")},
+		{"federation", 1, false, "", quiet}, {"bbstat", 2, false, "", quiet}, {"burstbuffer", 1, false, "", quiet}, {"dwstat", 2, false, "", quiet}, // there are none
+		{"frontend", 2, false, "", none("No nodes in the system")},
 		{"hostlist", 5, false, "", func(c *call, arg string) int { return c.hostList(arg, false) }},
 		{"hostlistsorted", 9, false, "", func(c *call, arg string) int { return c.hostList(arg, true) }},
 		{"hostnames", 5, false, "", (*call).hostNames},
@@ -43,10 +46,9 @@ func entities() []entity {
 		{"slurmd", 6, true, "slurmd error", (*call).showSlurmd},
 		{"steps", 2, true, "slurm_get_job_steps error", (*call).showSteps},
 		{"topology", 1, true, "slurm_load_topo error", (*call).showTopology},
-		{"burstbuffer", 1, false, "", none("No burst buffers")},
 		{"version", 1, false, "", func(c *call, _ string) int { return c.print(cli.VersionLine() + "\n") }},
 	}
-	for _, name := range []string{"bbstat", "dwstat", "frontend", "resources", "topoconf"} {
+	for _, name := range []string{"resources", "topoconf"} {
 		list = append(list, entity{name, 3, false, "", func(c *call, _ string) int {
 			c.env.Errorf("cannot show %s: this cluster's controllers have no such request", name)
 			return 1
@@ -82,7 +84,9 @@ func (c *call) show(args []string) int {
 		i = slices.IndexFunc(list, func(e entity) bool { return len(word) >= e.letters && strings.HasPrefix(e.name, word) })
 	}
 	if i < 0 {
-		fmt.Fprintf(c.env.Stderr, "invalid entity:%s for keyword:show \n", args[0])
+		if !c.o.quiet {
+			fmt.Fprintf(c.env.Stderr, "invalid entity:%s for keyword:show \n", args[0])
+		}
 		return 1
 	}
 	if c.more = nil; len(args) > 2 && (list[i].name == "assoc_mgr" || list[i].name == "cache") {
@@ -115,8 +119,7 @@ func (c *call) hostNames(list string) int {
 	}
 	hosts, err := slurm.ParseHostList(list)
 	if err != nil {
-		fmt.Fprintf(c.env.Stderr, "Invalid hostlist: %s\n", list)
-		return 1
+		return c.badHostList(list)
 	}
 	var b strings.Builder
 	for name := range hosts.All() {
@@ -129,7 +132,8 @@ func (c *call) hostNames(list string) int {
 // hostList prints names in ranges; an argument with a slash is a file of names.
 func (c *call) hostList(list string, sorted bool) int {
 	if list == "" {
-		fmt.Fprintf(c.env.Stderr, "too few arguments for keyword:show\n")
+		fmt.Fprintf(c.env.Stderr, "invalid encode argument\n")
+		c.print(helpText)
 		return 1
 	}
 	if strings.Contains(list, "/") {
@@ -142,13 +146,18 @@ func (c *call) hostList(list string, sorted bool) int {
 	}
 	hosts, err := slurm.ParseHostList(list)
 	if err != nil {
-		fmt.Fprintf(c.env.Stderr, "Invalid hostlist: %s\n", list)
-		return 1
+		return c.badHostList(list)
 	}
 	if sorted {
 		hosts = hosts.Sorted()
 	}
 	return c.print(hosts.String() + "\n")
+}
+
+// badHostList says that a list of hosts is none. It is no failure, as in Slurm.
+func (c *call) badHostList(list string) int {
+	fmt.Fprintf(c.env.Stderr, "Invalid hostlist: %s\n", list)
+	return 0
 }
 
 // showLicenses is "show license [NAME]".
@@ -211,7 +220,7 @@ func (c *call) showAliases(name string) int {
 		}
 	}
 	if name != "" {
-		return c.say(1, "Node %s not found", name)
+		return 0 // as in Slurm
 	}
 	return c.print(strings.Join(names, " ") + "\n")
 }
@@ -244,6 +253,12 @@ func (c *call) errnumstr(args []string) int {
 		}
 		fmt.Fprintf(c.env.Stderr, "numeric arguments required for keyword:errnumstr\n")
 		return 1
+	}
+	if text := syscall.Errno(n).Error(); n > 0 && n < 1000 && !strings.HasPrefix(text, "errno ") {
+		return c.say(0, "%s", strings.ToUpper(text[:1])+text[1:])
+	}
+	if n > 0 && slurm.Errno(n).Name() == slurm.ErrnoError.Name() {
+		return c.say(0, "Unknown error %d", n)
 	}
 	return c.say(0, "%s", slurm.Errno(n).Error())
 }

@@ -1,7 +1,6 @@
 package scontrol
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,14 +18,14 @@ func (c *call) showSteps(id string) int {
 	if id != "" {
 		var err error
 		if refs, err = slurm.ParseJobRefs(id); err != nil || len(refs) == 0 {
-			return c.failed("slurm_get_job_steps error", slurm.ErrnoInvalidJobID)
+			return c.say(1, "Job step 0.Invalid not found")
 		}
 		for _, r := range refs {
 			req.Refs = append(req.Refs, &rinkpb.JobRef{Job: uint32(r.Job)})
 		}
 	}
 	jobs, err := show.Jobs(c.env, c.client, req)
-	if err != nil && !errors.Is(err, slurm.ErrnoInvalidJobID) {
+	if err != nil {
 		return c.failed("slurm_get_job_steps error", err)
 	}
 	var b strings.Builder
@@ -41,9 +40,27 @@ func (c *call) showSteps(id string) int {
 		if id == "" {
 			return c.say(0, "No job steps in the system")
 		}
+		if !strings.Contains(id, ".") {
+			id += "." // as Slurm has it
+		}
 		return c.say(1, "Job step %s not found", id)
 	}
 	return c.print(b.String())
+}
+
+// updateStep is "update StepId=JOB.STEP ...": a step has no limit of its own that
+// could be changed.
+func (c *call) updateStep(id string) int {
+	refs, err := slurm.ParseJobRefs(id)
+	if err != nil || len(refs) == 0 {
+		fmt.Fprintf(c.env.Stderr, "Invalid StepID parameter: stepid=%s\nRequest aborted\n", id)
+		return 1
+	}
+	if _, err := show.Jobs(c.env, c.client, &rinkpb.ListJobsRequest{Refs: []*rinkpb.JobRef{{Job: uint32(refs[0].Job)}}}); err != nil {
+		return c.failed("slurm_update error", err)
+	}
+	c.env.Errorf("cannot update step %s: steps have no limits of their own", id)
+	return 1
 }
 
 func wantsStep(s *show.Step, refs []slurm.JobRef) bool {

@@ -1,6 +1,7 @@
 package scontrol
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 
@@ -15,10 +16,16 @@ func (c *call) takeover(args []string) int {
 	if len(args) > 0 {
 		n, err := strconv.Atoi(args[0])
 		if err != nil || n < 1 {
-			c.env.Errorf("Invalid backup controller index: %s", args[0])
-			return 1
+			return c.noBackup(0)
 		}
 		rank = n
+	}
+	config, err := c.config()
+	if err != nil {
+		return c.failed("slurm_takeover error", err)
+	}
+	if hosts := len(config.SlurmctldHost); len(args) > 0 && rank >= hosts {
+		return c.noBackup(rank)
 	}
 	ctx, cancel := c.env.Call(time.Minute)
 	defer cancel()
@@ -27,8 +34,12 @@ func (c *call) takeover(args []string) int {
 		if err = cli.StatusErr(reply.Status); err == nil {
 			return 0
 		}
-		c.env.Errorf("slurm_takeover error: %v", err)
-		return 1
+		return c.failed("slurm_takeover error", err)
 	}
 	return c.failed("slurm_takeover error", cli.CallErr(err))
+}
+
+func (c *call) noBackup(index int) int {
+	fmt.Fprintf(c.env.Stderr, "takeover: invalid backup controller index (%d)\n", index)
+	return 1
 }

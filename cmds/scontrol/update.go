@@ -61,21 +61,36 @@ func (c *call) update(args []string) int {
 	if value, rest, ok := target(list, "jobid", "job"); ok {
 		return c.updateJobs(value, "", rest)
 	}
-	if value, rest, ok := target(list, "nodename", "node"); ok {
+	if value, rest, ok := target(list, "nodename", "nodenam", "nodena", "noden", "node", "nod"); ok {
 		return c.updateNodes(value, rest)
 	}
 	if value, rest, ok := target(list, "partitionname", "partition"); ok {
 		return c.modifyPartition(&rinkpb.ModifyPartitionRequest{Name: value}, rest)
 	}
 	for _, none := range []struct{ key, what string }{
-		{"stepid", "changes of steps"}, {"frontendname", "front end nodes"},
-		{"slurmctlddebug", "changes of the log level"}, {"suspendexcnodes", "power saving"}, {"suspendexcparts", "power saving"},
+		{"suspendexcnodes", "power saving"}, {"suspendexcparts", "power saving"},
 		{"suspendexcstates", "power saving"},
 	} {
 		if _, _, ok := target(list, none.key); ok {
 			c.env.Errorf("cannot update %s: this cluster has no %s", none.key, none.what)
 			return 1
 		}
+	}
+	if value, _, ok := target(list, "slurmctlddebug"); ok {
+		if c.setDebug([]string{value}) != 0 {
+			if !slurm.ValidLogLevel(value) {
+				fmt.Fprintln(c.env.Stderr, "slurm_update error: No error")
+			}
+			return 1
+		}
+		return 0
+	}
+	if value, _, ok := target(list, "stepid"); ok {
+		return c.updateStep(value)
+	}
+	if _, rest, ok := target(list, "frontendname", "frontend"); ok && len(rest) == 0 {
+		fmt.Fprintln(c.env.Stderr, "No changes specified")
+		return 1
 	}
 	if value, rest, ok := target(list, "jobname"); ok {
 		return c.updateJobs("", value, rest)
@@ -320,24 +335,44 @@ func utc(t time.Time) string { return "uts" + strconv.FormatInt(t.Unix(), 10) }
 
 // updateNodes changes nodes.
 func (c *call) updateNodes(nodes string, changes []*rinkpb.KeyValue) int {
+	if nodes == "" && len(changes) > 0 {
+		return c.failed("slurm_update error", slurm.ErrnoInvalidNodeName)
+	}
 	req := &rinkpb.ModifyNodeRequest{Nodes: nodes}
 	state, reason := "", ""
 	for _, kv := range changes {
 		key := nodeKey(kv.Key)
+		if kv.Op == "" {
+			c.env.Errorf("Invalid input: %s  Request aborted", kv.Key)
+			fmt.Fprintln(c.env.Stderr, "slurm_update error: No error")
+			return 1
+		}
 		if key == "" || kv.Op != "=" {
 			return c.unsupported(kv)
 		}
 		value := kv.Value
 		switch key {
 		case "weight":
+			if value == "" {
+				value = "0" // what C reads there
+			}
 			n, err := strconv.ParseInt(value, 10, 64)
 			switch {
 			case err != nil:
 				c.env.Errorf("Weight value (%s) is not a valid number", value)
 				continue
+			case n > 4294967280:
+				c.env.Errorf("Weight value (%s) is greater than 4294967280", value)
+				continue
 			case n < 0:
 				c.env.Errorf("Weight value (%s) is less than zero", value)
 				continue
+			}
+		case "cpubind":
+			if _, err := slurm.ParseNodeBind(value); err != nil {
+				c.env.Errorf("Invalid input %s=%s", kv.Key, value)
+				fmt.Fprintln(c.env.Stderr, "slurm_update error: No error")
+				return 1
 			}
 		case "state":
 			if state = nodeState(value); state == "" {
@@ -374,7 +409,7 @@ var nodeKeys = []struct {
 	as      string
 }{
 	{"ActiveFeatures", 3, ""}, {"AvailableFeatures", 3, ""}, {"Comment", 3, ""}, {"Extra", 1, ""}, {"Features", 1, "availablefeatures"}, {"Gres", 1, ""},
-	{"Reason", 1, ""}, {"State", 1, ""}, {"Weight", 1, ""},
+	{"CPUBind", 2, ""}, {"NodeAddr", 5, ""}, {"NodeHostName", 5, ""}, {"Reason", 1, ""}, {"State", 1, ""}, {"Weight", 1, ""},
 }
 
 // nodeKey returns the name under which the controller knows a key of a node, ""

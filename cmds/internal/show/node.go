@@ -144,7 +144,15 @@ func (n *Node) ReasonBy() string {
 }
 
 // FeatureText prints a node's features, (null) for none.
-func (n *Node) FeatureText() string { return List(n.Features, Null) }
+func (n *Node) FeatureText() string { return List(n.AllFeatures(), Null) }
+
+// ActiveText is those of them that are active.
+func (n *Node) ActiveText() string {
+	if n.Available != nil {
+		return strings.Join(n.Features, ",")
+	}
+	return List(n.Features, Null)
+}
 
 // CompareNames is the order of node names: by what stands before the number at
 // their end, then by the number.
