@@ -3,6 +3,8 @@ package ctld
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,7 +60,7 @@ func (c *controller) modifyReservation(ctx context.Context, req *rinkpb.ModifyRe
 	}
 	return c.s.setReservation(ctx, actor(u), func(v sched.View, old *sched.Reservation) (*sched.Reservation, error) {
 		now := time.Now()
-		if req.Skip {
+		if req.Skip && old != nil {
 			if next, ok := old.Skip(now); ok {
 				return next, nil
 			}
@@ -92,8 +94,16 @@ func (c *controller) mayDelete(name string, u auth.User) bool {
 // knownPeople refuses a reservation for users, groups or accounts that are not
 // there.
 func (c *controller) knownPeople(r *sched.Reservation, accounts *sched.Accounts) error {
-	for _, n := range r.Users {
-		if _, err := c.s.users.ByName(strings.TrimPrefix(n, "-")); err != nil {
+	for i, n := range r.Users {
+		name := strings.TrimPrefix(n, "-")
+		if uid, err := strconv.ParseUint(name, 10, 32); err == nil {
+			if u, err := c.s.users.ByUID(uint32(uid)); err == nil {
+				r.Users = slices.Clone(r.Users)
+				r.Users[i] = strings.TrimSuffix(n, name) + u.Name
+				continue
+			}
+		}
+		if _, err := c.s.users.ByName(name); err != nil {
 			return fmt.Errorf("user %q: %w", n, slurm.ErrnoUserIDMissing)
 		}
 	}
@@ -108,6 +118,20 @@ func (c *controller) knownPeople(r *sched.Reservation, accounts *sched.Accounts)
 	for _, n := range r.Accounts {
 		if accounts.Accounts[strings.TrimPrefix(n, "-")] == nil {
 			return fmt.Errorf("account %q: %w", n, slurm.ErrnoInvalidAccount)
+		}
+	}
+	var enforced bool
+	c.s.barn.Read(func(t *state.State) {
+		enforced = t.Config().Conf != nil && t.Config().Conf.AccountingStorageEnforce.Associations
+	})
+	for _, u := range r.Users {
+		if !enforced {
+			break
+		}
+		for _, a := range r.Accounts {
+			if u[0] != '-' && a[0] != '-' && accounts.Find(u, a, "") == nil {
+				return fmt.Errorf("user %s has no association with account %s: %w", u, a, slurm.ErrnoInvalidAccount)
+			}
 		}
 	}
 	for _, n := range r.QOS {

@@ -125,8 +125,11 @@ func (d *resvDraft) times() error {
 func (d *resvDraft) kind() error {
 	r := &d.r
 	for _, l := range r.Licenses.Items {
-		if d.v.LicensesAll.Get(l.FullName()) == 0 {
+		switch all := d.v.LicensesAll.Get(l.FullName()); {
+		case all == 0:
 			return refuse(slurm.ErrnoInvalidLicenses, "there is no licence %s", l.FullName())
+		case l.Count > all:
+			return refuse(slurm.ErrnoInvalidLicenses, "there are %d of licence %s, and %d asked", all, l.FullName(), l.Count)
 		}
 	}
 	nodes := d.named || d.count > 0 || len(d.counts) > 0 || d.cores > 0 || len(r.Nodes) > 0
@@ -135,10 +138,12 @@ func (d *resvDraft) kind() error {
 		return refuse(slurm.ErrnoNotSupported, "flags %s: it floats and comes again", r.Flags)
 	case r.Flags&(slurm.ResvReplace|slurm.ResvReplaceDown) != 0 && (d.named || d.old == nil && d.all):
 		return refuse(slurm.ErrnoInvalidNodeName, "flags %s and nodes by name", r.Flags)
+	case !nodes && !d.all && d.old == nil && r.Partition != "" && r.Licenses.IsZero() && d.v.Config.Partition(r.Partition) != nil:
+		d.all = true // of the partition
 	case !nodes && !d.all && r.Licenses.IsZero():
 		return refuse(slurm.ErrnoReservationInvalid, "neither nodes nor licences")
 	case !nodes && !d.all && !r.Has(slurm.ResvAnyNodes):
-		return refuse(slurm.ErrnoReservationInvalid, "licences without nodes, and not flagged so")
+		return refuse(slurm.ErrnoInvalidNodeName, "licences without nodes, and not flagged so")
 	case r.Has(slurm.ResvPartNodes) && (r.Partition == "" || d.old == nil && !d.all):
 		return refuse(slurm.ErrnoReservationInvalid, "the nodes of a partition without the partition, or without all of them")
 	case len(d.coresEach) > 0 && d.named && len(d.coresEach) > 1 && len(d.coresEach) != len(r.Nodes):
@@ -205,7 +210,9 @@ func (d *resvDraft) byNumber(part *Partition, constraint slurm.Constraint) error
 		if part = d.v.Config.Partition(d.v.Config.Default); part == nil {
 			return refuse(slurm.ErrnoDefaultPartitionNotSet, "no partition to choose nodes of")
 		}
-		r.Partition = part.Name
+		if d.old == nil {
+			r.Partition = part.Name
+		}
 	}
 	count := d.count
 	for _, n := range d.counts {
@@ -215,7 +222,8 @@ func (d *resvDraft) byNumber(part *Partition, constraint slurm.Constraint) error
 		r.Flags &^= slurm.ResvSpecNodes // it stays with one whose nodes were named before
 	}
 	r.NodeCnt = count
-	// Who asks for more than there is gets what there is, as in Slurm.
+	// Who asks for more than there is gets what there is, as in Slurm, unless it is of
+	// nodes with some feature.
 	want := count
 	var kept, free []*Node
 	for _, n := range d.v.Nodes {
@@ -240,6 +248,9 @@ func (d *resvDraft) byNumber(part *Partition, constraint slurm.Constraint) error
 		list = d.enough(part, constraint)
 		want = len(list)
 		r.NodeCnt = want
+	}
+	if want > len(list) && r.Features != "" {
+		return refuse(slurm.ErrnoRequestedNodeConfigUnavailable, "%d nodes of partition %s with features %s are free, %d asked", len(list), part.Name, r.Features, want)
 	}
 	if want = min(want, len(list)); want == 0 {
 		return refuse(slurm.ErrnoNodesBusy, "no node of partition %s is free, %d asked", part.Name, count)

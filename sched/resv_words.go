@@ -92,7 +92,7 @@ func (d *resvDraft) word(w ResvWord) error {
 	case "qos":
 		return d.list(&r.QOS, w, slurm.ErrnoInvalidQOS)
 	case "features":
-		if d.old != nil {
+		if d.old != nil && w.Value != "" {
 			return bad(slurm.ErrnoNotSupported)
 		}
 		r.Features = w.Value

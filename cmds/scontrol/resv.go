@@ -95,7 +95,7 @@ func (c *call) readReservation(words []string, verb string) (w *resvWords, ok bo
 			value = utc(at)
 		case "duration":
 			d, err := slurm.ParseDuration(value)
-			if err != nil || d < 0 {
+			if err != nil || d < 0 || strings.HasPrefix(value, "-") && value != "-1" {
 				return refuse("Invalid duration %s.", word)
 			}
 			w.length = time.Duration(d) * time.Second
@@ -104,6 +104,9 @@ func (c *call) readReservation(words []string, verb string) (w *resvWords, ok bo
 				return refuse("Invalid duration %s.", word)
 			}
 		case "flags":
+			if value == "" {
+				continue
+			}
 			change, err := slurm.ParseResvFlags(value)
 			if err != nil {
 				return refuse("Error parsing flags %s.", value)
@@ -119,10 +122,14 @@ func (c *call) readReservation(words []string, verb string) (w *resvWords, ok bo
 				c.env.Errorf("Invalid node count %s", value)
 				return nil, false
 			}
+			if value == "0" {
+				continue // as if nothing had been said
+			}
 		case "tres":
 			t, err := slurm.ParseTRES(value)
 			if err != nil {
-				return refuse("Invalid TRES value %s.", word)
+				c.env.Errorf("invalid TRES '%s'", value)
+				return nil, false
 			}
 			for _, item := range t {
 				if !slices.Contains([]string{"cpu", "mem", "node", "license", "gres", "energy", "billing", "bb", "fs", "vmem", "pages"}, item.Type) {
@@ -164,7 +171,7 @@ func (c *call) createReservation(words []string) int {
 		missing = "Start time cannot be after end time."
 	case w.flags.Has(slurm.ResvPartNodes) && !(g["partitionname"] && w.all):
 		missing = "PART_NODES flag requires specifying a Partition and ALL nodes."
-	case !g["nodes"] && !g["nodecnt"] && !g["corecnt"] && !g["tres"] && !g["licenses"]:
+	case !g["nodes"] && !g["nodecnt"] && !g["partitionname"] && !g["corecnt"] && !g["tres"] && !g["licenses"]:
 		missing = "CoreCnt, Nodes, NodeCnt, BurstBuffer, Licenses or Watts must be specified."
 	case g["users"] && g["groups"]:
 		missing = "Users and Groups are mutually exclusive.  You can have one or the other, but not both."
@@ -179,7 +186,7 @@ func (c *call) createReservation(words []string) int {
 	name, err := c.modifyReservation(w.req)
 	if err != nil {
 		c.failed("Error creating the reservation", err)
-		if cli.Reason(err) == slurm.ErrnoNodesBusy.Error() {
+		if why := cli.Reason(err); why == slurm.ErrnoNodesBusy.Error() || why == slurm.ErrnoRequestedNodeConfigUnavailable.Error() {
 			fmt.Fprintln(c.env.Stderr, "Note, unless nodes are directly requested a reservation must exist in a single partition.")
 			fmt.Fprintln(c.env.Stderr, "If no partition is requested the default partition is assumed.")
 		}
@@ -193,6 +200,10 @@ func (c *call) updateReservation(words []string) int {
 	w, ok := c.readReservation(words, "update")
 	if !ok {
 		fmt.Fprintln(c.env.Stderr, "slurm_update error: No error")
+		return 1
+	}
+	if w.req.Name == "" && len(words) > 0 && !strings.Contains(words[0], "=") {
+		c.env.Errorf("Reservation must be given.  No reservation update.")
 		return 1
 	}
 	if _, err := c.modifyReservation(w.req); err != nil {
