@@ -101,8 +101,10 @@ func ParseNames(list string) []NameField {
 				spec = spec[1:]
 			}
 			// A minus in front of a width means nothing: what is not right justified is left.
-			if len(spec) > 1 && spec[0] == '-' && digits(spec[1:]) > 0 {
-				spec = spec[1:]
+			if bare := strings.TrimLeft(spec, " \t"); len(bare) > 1 && (bare[0] == '-' || bare[0] == '+') && digits(bare[1:]) > 0 {
+				spec = bare[1:]
+			} else if digits(bare) > 0 {
+				spec = bare
 			}
 			n := digits(spec)
 			f.Width, f.After = columnWidth(spec[:n]), spec[n:]

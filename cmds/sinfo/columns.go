@@ -114,7 +114,7 @@ func fields() []field {
 		ranged('d', "Disk", "TMP_DISK", func(n *show.Node) int64 { return int64(n.TmpDisk) }),
 		node(0, "Extra", "EXTRA", show.Null, func(_ *view, n *show.Node) string { return show.Or(n.Extra, show.Null) }),
 		node('f', "Features", "AVAIL_FEATURES", show.Null, func(_ *view, n *show.Node) string { return n.FeatureText() }),
-		node('b', "features_act", "ACTIVE_FEATURES", show.Null, func(_ *view, n *show.Node) string { return n.FeatureText() }),
+		node('b', "features_act", "ACTIVE_FEATURES", show.Null, func(_ *view, n *show.Node) string { return n.ActiveText() }),
 		freeMem(),
 		node('G', "Gres", "GRES", show.Null, func(_ *view, n *show.Node) string { return n.GresText() }),
 		node(0, "GresUsed", "GRES_USED", show.Null, func(_ *view, n *show.Node) string { return n.GresUsedText() }),
@@ -184,10 +184,10 @@ func nodeList() field {
 		}}}.wholeHeader()
 }
 
-// coarse is the state as sinfo tells it: what is drained is not told to be in use
-// in part only.
+// coarse is the state as sinfo tells it: what is drained or reserved is not told to
+// be in use in part only.
 func coarse(s slurm.NodeState) slurm.NodeState {
-	if s.Base() == slurm.NodeMixed && s.Has(slurm.NodeDrain) {
+	if s.Base() == slurm.NodeMixed && s&(slurm.NodeDrain|slurm.NodeReserved|slurm.NodeMaint) != 0 {
 		return s.Flags() | slurm.NodeAllocated
 	}
 	return s

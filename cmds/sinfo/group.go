@@ -79,7 +79,7 @@ func (g *group) cpuTally() (t tally) {
 
 func outOfUse(s slurm.NodeState) bool {
 	base := s.Base()
-	return s.Has(slurm.NodeDrain) || s.Has(slurm.NodeFail) || base == slurm.NodeDown || base == slurm.NodeError || base == slurm.NodeFuture || base == slurm.NodeUnknown
+	return s.Has(slurm.NodeDrain) || base == slurm.NodeDown || base == slurm.NodeError || base == slurm.NodeFuture || base == slurm.NodeUnknown
 }
 
 // span returns the least and the greatest of a number over the nodes.

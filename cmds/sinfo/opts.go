@@ -31,7 +31,7 @@ type options struct {
 	sort      string
 	hasSort   bool
 
-	typed, typedFormat bool // the command line is being read; --format stood there
+	typed, typedFormat, typedAll bool // the command line is being read; --format and --all stood there
 
 	noHeader, noConvert bool
 	iterate             int
@@ -52,8 +52,8 @@ func optionTable() []slurm.OptionSpec {
 		spec(0, must, "autocomplete"), spec('a', none, "all"), spec('M', must, "clusters", "cluster"), spec('d', none, "dead"), spec('e', none, "exact"), spec(0, none, "federation"),
 		spec('o', must, "format"), spec('O', must, "Format"), spec('F', none, "future"), spec(0, none, "help"), spec(0, none, "helpformat"),
 		spec(0, none, "helpFormat"), spec(0, none, "helpstate"), spec(0, none, "hide"), spec('i', must, "iterate"), spec(0, may, "json"),
-		spec('R', none, "list-reasons"), spec(0, none, "local"), spec('l', none, "long"), spec(0, none, "noconvert"), spec('N', none, "Node"),
-		spec('n', must, "nodes"), spec('h', none, "noheader"), spec('p', must, "partition"), spec('T', none, "reservation"), spec('r', none, "responding"),
+		spec('R', none, "list-reasons"), spec(0, none, "local"), spec('l', none, "long"), spec('N', none, "Node"),
+		spec('n', must, "nodes"), spec(0, none, "noconvert"), spec('h', none, "noheader"), spec('p', must, "partition"), spec('T', none, "reservation"), spec('r', none, "responding"),
 		spec('S', must, "sort"), spec('t', must, "states"), spec('s', none, "summarize"), spec(0, none, "usage"), spec('v', none, "verbose"),
 		spec('V', none, "version"), spec(0, may, "yaml"),
 	}
@@ -94,6 +94,9 @@ func parse(env *cli.Env) (*options, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.typedAll && o.partitions != nil {
+		return nil, mistake(env, "Conflicting options, -a and -p, specified. Please choose one or the other.")
+	}
 	_ = words // words that belong to no option mean nothing, as in Slurm
 	if o.long && o.typedFormat {
 		return nil, &usageError{[]string{env.Name + ": fatal: Options -o(--format) and -l(--long) are mutually exclusive. Please remove one and retry."}}
@@ -105,7 +108,7 @@ func parse(env *cli.Env) (*options, error) {
 func (o *options) set(env *cli.Env, name, value string) error {
 	switch name {
 	case "all":
-		o.all = true
+		o.all, o.typedAll = true, o.typedAll || o.typed
 	case "hide":
 		o.all = false
 	case "clusters":
@@ -153,10 +156,9 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		o.apart = true
 	case "nodes":
 		list, err := slurm.ParseHostList(value)
-		if err != nil {
-			return mistake(env, "Invalid node list specification: %s", value)
+		if o.nodes, o.hasNodes = nil, true; err == nil { // what is no list names no node
+			o.nodes = list.Hosts()
 		}
-		o.nodes, o.hasNodes = list.Hosts(), true
 	case "noheader":
 		o.noHeader = true
 	case "partition":

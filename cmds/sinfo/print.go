@@ -17,9 +17,14 @@ func printNodes(env *cli.Env, o *options, v *view, parts []*sched.Partition, nod
 	cols := columns()
 	var table show.Table[*view, *group]
 	var unknown []string
-	if o.byName {
+	first, _, _ := strings.Cut(o.format, ",")
+	switch {
+	case o.byName && strings.EqualFold(first, "all"), !o.byName && strings.EqualFold(o.format, "%all"):
+		table = show.All(cols)
+		table.SpaceAfter('A', 'Z') // as it came to be in Slurm
+	case o.byName:
 		table, unknown = show.Names(cols, o.format)
-	} else {
+	default:
 		table, unknown = show.Letters(cols, o.format)
 	}
 	for _, u := range unknown {
@@ -73,11 +78,14 @@ func sortGroups(cols []column, order string, v *view, groups []*group) {
 		compare := func(a, b *group) int { return cmp.Compare(a.index, b.index) }
 		if c := order[i]; before != '#' || c != 'P' && c != 'R' {
 			k := slices.IndexFunc(cols, func(col column) bool { return col.Letter == c })
-			// A letter that is no column, and these two, sort nothing and are not refused.
-			if k < 0 || c == 'C' || c == 'G' {
+			// A letter that is no column, and these, sort nothing and are not refused.
+			if k < 0 || strings.IndexByte("ACFGIL", c) >= 0 {
 				continue
 			}
 			compare = func(a, b *group) int {
+				if c == 'S' { // which names another column in a format
+					return cmp.Compare(a.part.PriorityJobFactor, b.part.PriorityJobFactor)
+				}
 				if cols[k].Compare != nil {
 					return cols[k].Compare(v, a, b)
 				}

@@ -40,8 +40,8 @@ type Table[V, R any] struct{ pieces []piece[V, R] }
 // Letters makes a table of a format such as "%.18i %9P". What is no column of
 // it is printed as it is written, as in Slurm, and its letter returned.
 func Letters[V, R any](columns []Column[V, R], format string) (t Table[V, R], unknown []string) {
-	if format == "%all" {
-		return allLetters(columns), nil
+	if strings.EqualFold(format, "%all") {
+		return All(columns), nil
 	}
 	for _, p := range slurm.ParseLetters(format) {
 		if p.Spec == "" {
@@ -74,8 +74,8 @@ func (t Table[V, R]) Bare() Table[V, R] {
 	return out
 }
 
-// allLetters is the format %all: every letter there is, separated by bars.
-func allLetters[V, R any](columns []Column[V, R]) (t Table[V, R]) {
+// All is the format %all: every letter there is, separated by bars.
+func All[V, R any](columns []Column[V, R]) (t Table[V, R]) {
 	for _, span := range []string{"az", "AZ"} {
 		for letter := span[0]; letter <= span[1]; letter++ {
 			if c := byLetter(columns, letter); c != nil {
@@ -146,6 +146,15 @@ func (t *Table[V, R]) Widen(width int, headers ...string) {
 	}
 }
 
+// SpaceAfter puts a blank behind the columns with a letter from first to last.
+func (t *Table[V, R]) SpaceAfter(first, last byte) {
+	for i, p := range t.pieces {
+		if p.column != nil && first <= p.column.Letter && p.column.Letter <= last {
+			t.pieces[i].after = " " + p.after
+		}
+	}
+}
+
 // Header prints the line of headers.
 func (t *Table[V, R]) Header(w *bufio.Writer) {
 	for _, p := range t.pieces {
@@ -185,6 +194,10 @@ func pad(w *bufio.Writer, value string, width int, right, whole bool) {
 		w.WriteString(value)
 	case n > width && right && whole:
 		w.WriteString(value)
+	case n > width && value == Null && !right: // what C makes of it
+		for range width {
+			w.WriteByte(' ')
+		}
 	case n > width:
 		w.WriteString(value[:width])
 	default:
