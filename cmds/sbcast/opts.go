@@ -145,6 +145,9 @@ func (o *options) set(env *cli.Env, name, value string, hasValue bool) {
 
 func (o *options) setRef(value string) {
 	ref, err := slurm.ParseJobRef(value)
+	if ref.HasStep && ref.Step == slurm.StepBatch {
+		ref.HasStep, ref.Step = false, 0 // it is wherever its job is
+	}
 	o.ref, o.hasRef, o.badRef = ref, true, err != nil
 }
 

@@ -3,6 +3,7 @@ package sstat
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/runink/rink/cmds/internal/cli"
@@ -62,7 +63,11 @@ func parse(env *cli.Env) (*options, error) {
 		case "noconvert":
 			o.noConvert = true
 		case "format":
-			o.format = g.Value
+			if o.pids {
+				o.format = pidFormat + "," + g.Value
+			} else {
+				o.format = g.Value
+			}
 		case "parsable":
 			o.parsable = 1
 		case "parsable2":
@@ -97,7 +102,9 @@ func (o *options) setJobs(list string) error {
 		if err != nil {
 			return &fatal{fmt.Sprintf("sstat: fatal: Bad job/step specified: %s", word)}
 		}
-		o.jobs = append(o.jobs, ref)
+		if !slices.ContainsFunc(o.jobs, func(r slurm.JobRef) bool { return r.String() == ref.String() }) {
+			o.jobs = append(o.jobs, ref)
+		}
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func (t *table) job(env *cli.Env, v *view, client rinkpb.ControllerClient, ref s
 	if len(reply.Steps) == 0 {
 		w := t.w
 		w.Flush()
-		env.Errorf("couldn't get steps for job %s", whole.String())
+		notRunning(env, ref)
 		return nil
 	}
 	steps := reply.Steps
@@ -133,13 +133,17 @@ func (t *table) job(env *cli.Env, v *view, client rinkpb.ControllerClient, ref s
 	}
 	if printed == 0 {
 		t.w.Flush()
-		if ref.HasStep {
-			env.Errorf("couldn't get steps for job %s", ref.String())
-		} else {
-			env.Errorf("no steps running for job %s", whole.String())
-		}
+		notRunning(env, ref)
 	}
 	return nil
+}
+
+func notRunning(env *cli.Env, ref slurm.JobRef) {
+	if ref.HasStep {
+		env.Errorf("StepId=%s not found running.", ref)
+	} else {
+		env.Errorf("No steps running for job %s", ref)
+	}
 }
 
 // order is the place of a step among those of its job: the batch script first.
@@ -161,7 +165,12 @@ func (t *table) header() {
 	if t.o.noHeader {
 		return
 	}
-	t.line(func(c *column) string { return c.name })
+	t.line(func(c *column) string {
+		if t.o.parsable == 0 && len(c.name) > c.width {
+			return c.name[:c.width] // of a header nothing shows that it was cut
+		}
+		return c.name
+	})
 	if t.o.parsable == 0 {
 		t.line(func(c *column) string { return strings.Repeat("-", c.width) })
 	}

@@ -49,6 +49,12 @@ var noDatabase = map[string]bool{
 	"primary_database_failure": true, "primary_database_resumed_operation": true,
 }
 
+// slurmTriggers is what Slurm names when no event is asked for.
+const slurmTriggers = "--down, --up, --reconfig, --time, --fini, --burst_buffer,\n--primary_slurmctld_failure,\n--primary_slurmctld_resumed_operation,\n" +
+	"--primary_slurmctld_resumed_control,\n--primary_slurmctld_acct_buffer_full,\n--backup_slurmctld_failure,\n--backup_slurmctld_resumed_operation,\n" +
+	"--backup_slurmctld_as_ctrl,\n--primary_slurmdbd_failure,\n--primary_slurmdbd_resumed_operation,\n--primary_database_failure, or \n" +
+	"--primary_database_resumed_operation"
+
 func optionTable() []slurm.OptionSpec {
 	const none, may, must = slurm.NoArg, slurm.OptionalArg, slurm.RequiredArg
 	spec := func(short byte, arg slurm.ArgKind, names ...string) slurm.OptionSpec {
@@ -130,7 +136,7 @@ func (o *options) take(env *cli.Env, name, value string) error {
 	case "jobid":
 		n, err := strconv.ParseUint(value, 10, 32)
 		if err != nil || n == 0 {
-			return mistake(env, "Invalid jobid: %s", value)
+			return mistake(env, "Invalid jobid %s", value)
 		}
 		o.job = slurm.JobID(n)
 	case "node":
@@ -139,8 +145,11 @@ func (o *options) take(env *cli.Env, name, value string) error {
 		o.noHeader = true
 	case "offset":
 		n, err := strconv.Atoi(value)
-		if err != nil || n < -1<<15 || n > 1<<15 {
-			return mistake(env, "Invalid offset: %s", value)
+		if err != nil {
+			return mistake(env, "Invalid offset: %s", value) // which Slurm takes for 0
+		}
+		if n < -32000 || n > 32000 {
+			return mistake(env, "The --offset parameter must be between +/-32000")
 		}
 		o.offset = n
 	case "program":
@@ -152,7 +161,7 @@ func (o *options) take(env *cli.Env, name, value string) error {
 	case "user":
 		uid, err := cli.LookupUID(value)
 		if err != nil {
-			return mistake(env, "Invalid user id: %s", value)
+			return mistake(env, "Invalid user %s", value)
 		}
 		o.user, o.uid = value, uid
 	case "verbose":
@@ -175,7 +184,7 @@ func (o *options) check(env *cli.Env) error {
 		return mistake(env, "You must use exactly one of the following options: --set, --get or --clear")
 	}
 	if n == 0 {
-		return mistake(env, "You must use at least one of the following options: --set, --get or --clear")
+		return mistake(env, "You must use exactly one of the following options: --set, --get or --clear")
 	}
 	if o.clear && o.id == 0 && o.user == "" && o.job == 0 {
 		return mistake(env, "You must specify a --id, --jobid, or --user to clear")
@@ -188,23 +197,21 @@ func (o *options) check(env *cli.Env) error {
 		on[kindsOf[k]] = true
 	}
 	switch {
-	case len(o.kinds) == 0 && o.noDatabase == "":
-		return mistake(env, "You must specify a trigger (--reconfig, --down, --up, --time, --fini, ...)")
+	case len(o.kinds) == 0 && o.noDatabase == "", o.job != 0 && !on[sched.TriggerOnJob]:
+		return mistake(env, "You must specify a trigger (%s)\n", slurmTriggers)
 	case o.program == "":
 		return mistake(env, "You must specify a --program value")
 	case on[sched.TriggerOnJob] && o.job == 0:
 		return mistake(env, "You must specify a --jobid value")
-	case o.job != 0 && !on[sched.TriggerOnJob]:
-		return mistake(env, "You must specify a --fini or --time with a --jobid")
 	case o.node && !on[sched.TriggerOnNode]:
 		return mistake(env, "You must specify a --down, --up, --drained, --fail or --idle with a --node")
 	}
 	path, _, _ := strings.Cut(o.program, " ")
 	if !strings.HasPrefix(path, "/") {
-		return mistake(env, "The program must be given by its full path: %s", o.program)
+		return mistake(env, "The --program value must start with \"/\"")
 	}
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
-		return mistake(env, "Invalid program: %s", path)
+		return mistake(env, "Invalid --program value, file not found")
 	}
 	return nil
 }
