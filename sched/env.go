@@ -202,7 +202,7 @@ func requested(e *env, j *Job, askedOnly bool) {
 	s, n := specOf(j), &j.Need
 	if tasksKnown(j) {
 		tasks := n.Tasks
-		if n.TasksPerNode > 0 {
+		if n.TasksPerNode > 0 && s.NTasks == 0 {
 			tasks = n.TasksPerNode * len(j.Alloc)
 		}
 		e.num("SLURM_NTASKS", int64(tasks))

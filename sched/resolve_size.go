@@ -48,7 +48,9 @@ func (r *resolver) size() error {
 		if n.Tasks > n.MinNodes*per {
 			n.MinNodes = (n.Tasks + per - 1) / per
 		}
-		n.Tasks = n.MinNodes * per
+		if o.NTasks == 0 {
+			n.Tasks = n.MinNodes * per
+		}
 		if n.MinNodes > n.MaxNodes {
 			return refuse(slurm.ErrnoRequestedNodeConfigUnavailable, "%d tasks, %d on a node, do not fit on %d nodes", n.Tasks, per, n.MaxNodes)
 		}
@@ -114,6 +116,11 @@ func (r *resolver) devices() error {
 	case perTask > 0 && total == 0 && !r.given("ntasks") && o.NTasks == 0 && n.TasksPerNode == 0:
 		return refuse(slurm.ErrnoInvalidGres, "GPUs for each task without a number of tasks").
 			with("Failed to validate job spec. --gpus-per-task used without either --gpus or -n/--ntasks is not allowed.")
+	case perTask > 0 && onNode > 0:
+		// So many GPUs on a node, so many for a task, are a number of tasks on a node.
+		if err := r.tasksByGPUs(perTask, onNode); err != nil {
+			return err
+		}
 	case o.NTasksPerGPU > 0 && perTask+total+onNode == 0:
 		// So many tasks want so many GPUs.
 		per := int64(o.NTasksPerGPU)
@@ -127,11 +134,13 @@ func (r *resolver) devices() error {
 		if nodes < n.MinNodes || nodes > n.MaxNodes {
 			return refuse(slurm.ErrnoInvalidGres, "%d GPUs, %d on a node, on %d to %d nodes", total, onNode, n.MinNodes, n.MaxNodes)
 		}
-		if n.TasksPerNode > 0 || n.Tasks < nodes {
+		if n.TasksPerNode > 0 && o.NTasks == 0 || n.Tasks < nodes {
 			n.Tasks = nodes * max(n.TasksPerNode, 1)
 		}
 		n.MinNodes, n.MaxNodes = nodes, nodes
-		n.CPUs = max(n.CPUs, n.Tasks*n.CPUsPerTask)
+		if o.NTasks > 0 || n.TasksPerNode > 0 {
+			n.CPUs = max(n.CPUs, n.Tasks*n.CPUsPerTask)
+		}
 		n.GresPerJob = nil
 	case perTask > 0 && total > 0:
 		n.GresPerJob = nil // the tasks say how many
@@ -147,6 +156,31 @@ func (r *resolver) devices() error {
 		gpus := n.GresPerJob.Total("gpu") + n.GresPerTask.Total("gpu")*int64(n.Tasks) + n.GresPerNode.Total("gpu")*int64(n.MinNodes)
 		n.CPUs = max(n.CPUs, int(gpus)*per)
 	}
+	return nil
+}
+
+// tasksByGPUs works out how many tasks go on a node that has so many GPUs of which each
+// takes some.
+func (r *resolver) tasksByGPUs(perTask, onNode int64) error {
+	n := &r.job.Need
+	per := int(onNode / perTask)
+	switch {
+	case onNode%perTask != 0:
+		return refuse(slurm.ErrnoInvalidGres, "%d GPUs on a node, %d for a task", onNode, perTask).
+			with("Failed to validate job spec, --gres=gpu/--gpus-per-node not multiple of --gpus-per-task.")
+	case n.TasksPerNode > 0 && n.TasksPerNode != per:
+		return refuse(slurm.ErrnoInvalidGres, "%d tasks on a node, %d by its GPUs", n.TasksPerNode, per).
+			with("Failed to validate job spec. Based on --gres=gpu/--gpus-per-node and --gpus-per-task requested number of tasks per node differ from --ntasks-per-node.")
+	}
+	n.TasksPerNode = per
+	if n.Tasks > n.MinNodes*per {
+		n.MinNodes = (n.Tasks + per - 1) / per
+	}
+	if n.MinNodes > n.MaxNodes {
+		return refuse(slurm.ErrnoRequestedNodeConfigUnavailable, "%d tasks, %d on a node, do not fit on %d nodes", n.Tasks, per, n.MaxNodes)
+	}
+	n.MinCPUsNode = max(n.MinCPUsNode, n.CPUsPerTask*per)
+	n.GresPerTask = slices.DeleteFunc(n.GresPerTask, func(g slurm.GresItem) bool { return g.Name == "gpu" })
 	return nil
 }
 

@@ -236,8 +236,10 @@ func (j *Job) NodeCount() int {
 // CPUs each counts a node more for what does not fill one, as Slurm has it.
 func (j *Job) wantedNodes() int {
 	least := max(1, j.Need.MinNodes)
-	switch {
-	case j.nodeCPUs == 0 || j.Spec.NTasksPerNode > 0 || !j.IsPending():
+	switch per := j.Need.TasksPerNode; {
+	case per > 0 && j.Spec.NTasks > 0 && j.IsPending() && j.Spec.MinNodes == 0:
+		return max(j.Spec.NTasks/per, 1) // the last node, where it is not full, is not counted
+	case j.nodeCPUs == 0 || per > 0 || !j.IsPending():
 		return least
 	case j.Need.CPUsPerTask > 1 && j.Spec.Given["ntasks"]:
 		n := max(least, j.Need.CPUs/j.nodeCPUs)
@@ -252,17 +254,26 @@ func (j *Job) wantedNodes() int {
 // MostNodes returns the most nodes the job takes; what it is said to want when it
 // named no bound.
 func (j *Job) MostNodes() int {
-	if j.Spec.MaxNodes > 0 {
-		return j.Spec.MaxNodes
+	if most := j.boundNodes(); most > 0 {
+		return most
 	}
 	return j.wantedNodes()
+}
+
+// boundNodes is the most nodes the job named, or that its GPUs in all and on a node
+// make; 0 for none.
+func (j *Job) boundNodes() int {
+	if j.Spec.MaxNodes == 0 && len(j.Spec.GPUs) > 0 && len(j.Spec.GPUsPerNode) > 0 {
+		return j.Need.MaxNodes
+	}
+	return j.Spec.MaxNodes
 }
 
 // NodesAsked prints the number of nodes the job has; of one that waits and named
 // a bound, the least and the most.
 func (j *Job) NodesAsked() string {
-	if j.IsPending() && j.Spec.MaxNodes > 0 {
-		return strconv.Itoa(max(1, j.Need.MinNodes)) + "-" + strconv.Itoa(j.Spec.MaxNodes)
+	if most := j.boundNodes(); j.IsPending() && most > 0 {
+		return strconv.Itoa(max(1, j.Need.MinNodes)) + "-" + strconv.Itoa(most)
 	}
 	return strconv.Itoa(j.NodeCount())
 }
@@ -503,6 +514,9 @@ func (j *Job) Dependency() string {
 // for each of them.
 func (j *Job) TaskCount() int {
 	n := max(1, j.Need.Tasks)
+	if !j.IsPending() && j.Need.TasksPerNode > 0 {
+		n = max(n, j.Need.TasksPerNode*len(j.Alloc))
+	}
 	if !j.IsPending() && !j.Spec.Given["ntasks"] && j.Need.TasksPerNode == 0 && j.Spec.NTasksPerGPU == 0 {
 		n = max(n, len(j.Alloc))
 	}

@@ -44,8 +44,8 @@ func (v *View) Allocated(j *Job) slurm.TRES {
 func (v *View) Requested(j *Job) slurm.TRES {
 	n := &j.Need
 	nodes := max(1, n.MinNodes)
-	if j.Spec.MinNodes == 0 && j.Spec.NTasksPerNode > 0 && len(n.NodeList) == 0 {
-		nodes = 1 // how many the tasks make it is not asked for
+	if n.TasksPerNode > 0 && len(n.NodeList) == 0 && len(j.Spec.NodeSizes) == 0 && len(j.Spec.GPUs) == 0 {
+		nodes = max(1, j.Spec.MinNodes) // how many the tasks make it is not asked for
 	}
 	mem := n.MemPerNode * slurm.MB(nodes)
 	cpus := j.WantedCPUs()
@@ -62,6 +62,9 @@ func (v *View) Requested(j *Job) slurm.TRES {
 	gres := newGresCount()
 	for _, g := range n.GresPerNode {
 		gres.add(g.Name, g.Type, g.Count*int64(nodes))
+	}
+	if perTask := j.Spec.GPUsPerTask.Total("gpu") * int64(n.Tasks); len(n.GresPerNode) > 0 && len(n.GresPerTask) == 0 && perTask > gres.count["gpu"] {
+		gres.add("gpu", "", perTask-gres.count["gpu"]) // the tasks make it more nodes
 	}
 	for _, g := range n.GresPerJob {
 		gres.add(g.Name, g.Type, g.Count)
