@@ -53,7 +53,7 @@ func Resolve(req Request, cfg *Config, nodes []*Node, now time.Time) (*Job, []st
 		Umask: req.Umask, Rlimits: req.Rlimits, Submit: now, State: slurm.JobPending, Scheduler: "Main",
 	}
 	for _, step := range []func() error{
-		r.allowed, r.sampled, r.names, r.partitions, r.account, r.reserved, r.times, r.array, r.where, r.size, r.devices, r.memory, r.shape, r.licenses, r.possible, r.begin,
+		r.allowed, r.names, r.partitions, r.account, r.reserved, r.times, r.array, r.where, r.size, r.devices, r.memory, r.shape, r.licenses, r.possible, r.begin,
 	} {
 		if err := step(); err != nil {
 			lines := r.lines
@@ -171,34 +171,6 @@ func (r *resolver) without(names ...string) *slurm.JobOptions {
 	}
 	r.o, r.job.Spec = &o, &o
 	return &o
-}
-
-// sampled refuses to look at a job's memory less often than the configuration says
-// where jobs are ended for using too much of it.
-func (r *resolver) sampled() error {
-	c := conf(r.cfg)
-	asked, given := taskInterval(r.o.AcctgFreq)
-	if !given || !slices.ContainsFunc(c.JobAcctGatherParams, func(w string) bool { return strings.EqualFold(w, "OverMemoryKill") }) {
-		return nil
-	}
-	if every, _ := taskInterval(c.JobAcctGatherFrequency); asked == 0 || asked > every {
-		return refuse(slurm.ErrnoNodeInvalidAcctFreq, "memory is looked at every %d s, asked for every %d s", every, asked)
-	}
-	return nil
-}
-
-// taskInterval is how often tasks are looked at, in seconds: task=N, or N alone.
-func taskInterval(s string) (int, bool) {
-	for _, item := range strings.Split(s, ",") {
-		name, n, named := strings.Cut(item, "=")
-		if !named {
-			name, n = "task", item
-		}
-		if seconds, err := strconv.Atoi(strings.TrimSpace(n)); err == nil && strings.EqualFold(strings.TrimSpace(name), "task") {
-			return seconds, true
-		}
-	}
-	return 0, false
 }
 
 // names fills in what the job is called and charged to.

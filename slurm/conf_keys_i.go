@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -12,8 +13,12 @@ func keysItoP() []confKey {
 		textKey("InteractiveStepOptions", "--interactive --preserve-env --pty $SHELL", func(c *Conf) *string { return &c.InteractiveStepOptions }),
 		textKey("JobAcctGatherFrequency", "30", func(c *Conf) *string { return &c.JobAcctGatherFrequency }),
 		{name: "JobAcctGatherType", def: "jobacct_gather/none", set: setGatherType, show: func(c *Conf) string { return c.JobAcctGatherType }},
-		wordsKey("JobAcctGatherParams", "", "(null)", []string{"UsePss", "NoShared", "OverMemoryKill", "NoOverMemoryKill", "DisableGPUAcct"},
-			func(c *Conf) *[]string { return &c.JobAcctGatherParams }),
+		{name: "JobAcctGatherParams", set: func(c *Conf, v string) (err error) {
+			c.JobAcctGatherParams, err = confWords(v, []string{"UsePss", "NoShared", "OverMemoryKill", "NoOverMemoryKill", "DisableGPUAcct"})
+			return err
+		}, show: func(c *Conf) string { return cmp.Or(strings.Join(c.JobAcctGatherParams, ","), "(null)") },
+			rules: slices.Concat(honour("OverMemoryKill"), idle("what a job uses is what its cgroup says", "UsePss", "NoShared"),
+				idle("the kernel keeps a job to its memory", "NoOverMemoryKill"), idle("what GPUs do is counted where NVML tells", "DisableGPUAcct"))},
 		idleKey("JobCompHost", "localhost", whyCompletion),
 		idleKey("JobCompLoc", "/var/log/slurm_jobcomp.log", whyCompletion),
 		newer(idleKey("JobCompParams", "", whyCompletion)),

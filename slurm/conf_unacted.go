@@ -8,7 +8,7 @@ import "strings"
 var unacted = keySet(
 	"BatchStartTimeout", "CompleteWait",
 	"GetEnvTimeout",
-	"InactiveLimit", "JobAcctGatherFrequency", "JobAcctGatherParams", "JobAcctGatherType", "JobSubmitPlugins",
+	"InactiveLimit", "JobAcctGatherType", "JobSubmitPlugins",
 	"MaxTasksPerNode", "MessageTimeout", "MpiParams",
 	"ProctrackType", "PropagatePrioProcess", "PropagateResourceLimits",
 	"PropagateResourceLimitsExcept", "SlurmUser", "SlurmctldAddr",
