@@ -148,17 +148,29 @@ func (c *controller) Usage(ctx context.Context, req *rinkpb.UsageRequest) (*rink
 	if req.Events || req.Spans {
 		return c.outages(req)
 	}
-	reply, err := c.s.store.Usage(req, slices.Values(c.s.liveRecords()), time.Now().Unix())
+	want := proto.Clone(req).(*rinkpb.UsageRequest)
+	want.Reservations = req.Reservations || req.ReservedIdle
+	now := time.Now()
+	reply, err := c.s.store.Usage(want, slices.Values(c.s.liveRecords()), now.Unix())
 	if err != nil {
 		return nil, invalid(err)
+	}
+	var accounts *sched.Accounts
+	c.s.barn.Read(func(t *state.State) { accounts = t.Accounts() })
+	if req.ReservedIdle {
+		shareIdle(reply, accounts, now.UnixNano(), c.s.uidOf)
+	}
+	if !req.Reservations {
+		reply.Reservations = nil
+	}
+	if !req.Parties {
+		reply.Parties = nil
 	}
 	if !c.s.operator(u.UID) && c.s.private("usage") {
 		reply.Sizes = nil
 		reply.Parties = slices.DeleteFunc(reply.Parties, func(p *rinkpb.PartyUsage) bool { return p.Party.Uid != u.UID })
 	}
 	reply.Status, reply.Cluster = &rinkpb.Status{}, c.s.conf.ClusterName
-	var accounts *sched.Accounts
-	c.s.barn.Read(func(t *state.State) { accounts = t.Accounts() })
 	reply.Accounts = accountPlaces(accounts, reply)
 	return reply, nil
 }

@@ -6052,7 +6052,8 @@ type UsageRequest struct {
 	Reservations  bool                   `protobuf:"varint,5,opt,name=reservations,proto3" json:"reservations,omitempty"`
 	Parties       bool                   `protobuf:"varint,6,opt,name=parties,proto3" json:"parties,omitempty"`
 	Events        bool                   `protobuf:"varint,7,opt,name=events,proto3" json:"events,omitempty"`
-	Spans         bool                   `protobuf:"varint,8,opt,name=spans,proto3" json:"spans,omitempty"` // these two to the second; the rest in whole hours
+	Spans         bool                   `protobuf:"varint,8,opt,name=spans,proto3" json:"spans,omitempty"`                                   // these two to the second; the rest in whole hours
+	ReservedIdle  bool                   `protobuf:"varint,9,opt,name=reserved_idle,json=reservedIdle,proto3" json:"reserved_idle,omitempty"` // what stood idle in reservations is charged to those who might have used it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6139,6 +6140,13 @@ func (x *UsageRequest) GetEvents() bool {
 func (x *UsageRequest) GetSpans() bool {
 	if x != nil {
 		return x.Spans
+	}
+	return false
+}
+
+func (x *UsageRequest) GetReservedIdle() bool {
+	if x != nil {
+		return x.ReservedIdle
 	}
 	return false
 }
@@ -14999,7 +15007,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"AmendedJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x16\n" +
-	"\x06submit\x18\x02 \x01(\x03R\x06submit\"\xd2\x01\n" +
+	"\x06submit\x18\x02 \x01(\x03R\x06submit\"\xf7\x01\n" +
 	"\fUsageRequest\x12\x14\n" +
 	"\x05start\x18\x01 \x01(\x03R\x05start\x12\x10\n" +
 	"\x03end\x18\x02 \x01(\x03R\x03end\x12\x18\n" +
@@ -15008,7 +15016,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\freservations\x18\x05 \x01(\bR\freservations\x12\x18\n" +
 	"\aparties\x18\x06 \x01(\bR\aparties\x12\x16\n" +
 	"\x06events\x18\a \x01(\bR\x06events\x12\x14\n" +
-	"\x05spans\x18\b \x01(\bR\x05spans\"\xd9\x03\n" +
+	"\x05spans\x18\b \x01(\bR\x05spans\x12#\n" +
+	"\rreserved_idle\x18\t \x01(\bR\freservedIdle\"\xd9\x03\n" +
 	"\n" +
 	"UsageReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x18\n" +

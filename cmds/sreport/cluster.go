@@ -25,7 +25,7 @@ func clusterColumns() []column {
 
 // utilization parts the cluster's time into what was allocated, down and idle.
 func (s *session) utilization(w *wish) int {
-	reply, ok := s.fetch(w, &rinkpb.UsageRequest{})
+	reply, ok := s.fetch(w, &rinkpb.UsageRequest{ReservedIdle: true})
 	if !ok {
 		return 1
 	}
@@ -172,7 +172,7 @@ func (s *session) usageRows(l *layout, kinds []string, whole map[string]int64, u
 func perUnit(u unit) int64 { return max(1, u.per) }
 
 func (s *session) accountByUser(w *wish) int {
-	reply, ok := s.fetch(w, &rinkpb.UsageRequest{Parties: true})
+	reply, ok := s.fetch(w, &rinkpb.UsageRequest{Parties: true, ReservedIdle: true})
 	if !ok {
 		return 1
 	}
@@ -267,7 +267,7 @@ func wanted(list []string, name string) bool { return len(list) == 0 || slices.C
 
 // flat is a report whose lines are in the order of their size.
 func (s *session) flat(w *wish, title, own string, key func(*rinkpb.Party) cells, columns []column, most int, names ...string) int {
-	reply, ok := s.fetch(w, &rinkpb.UsageRequest{Parties: true})
+	reply, ok := s.fetch(w, &rinkpb.UsageRequest{Parties: true, ReservedIdle: true})
 	if !ok {
 		return 1
 	}
@@ -335,7 +335,7 @@ func (s *session) accountByQOS(w *wish) int {
 }
 
 func (s *session) wckeyByUser(w *wish) int {
-	reply, ok := s.fetch(w, &rinkpb.UsageRequest{Parties: true})
+	reply, ok := s.fetch(w, &rinkpb.UsageRequest{Parties: true, ReservedIdle: true})
 	if !ok {
 		return 1
 	}
@@ -411,7 +411,7 @@ func (s *session) top(w *wish) int {
 	}
 	if w.group {
 		// Who is grouped is known only when all have been looked at.
-		reply, ok := s.fetch(w, &rinkpb.UsageRequest{Parties: true})
+		reply, ok := s.fetch(w, &rinkpb.UsageRequest{Parties: true, ReservedIdle: true})
 		if !ok {
 			return 1
 		}
