@@ -173,7 +173,11 @@ func (c *call) ping([]string) int {
 			return c.failed("slurm_ping error", cli.CallErr(err))
 		}
 	}
-	c.print(pingText(list))
+	if c.o.encoding != "" {
+		c.data("pings", pingData(list))
+	} else {
+		c.print(pingText(list))
+	}
 	if slices.ContainsFunc(list, func(i *rinkpb.ControllerInfo) bool { return i.Up }) {
 		return 0
 	}
@@ -343,4 +347,23 @@ func (c *call) writeConfig(file []string) int {
 		return 1
 	}
 	return c.say(0, "Slurm config saved to %s", name)
+}
+
+// pingData is what is said of the controllers as data.
+func pingData(list []*rinkpb.ControllerInfo) []any {
+	out := []any{}
+	for i, one := range list {
+		pinged, mode := "DOWN", "primary"
+		if one.Up {
+			pinged = "UP"
+		}
+		if i > 0 {
+			mode = fmt.Sprintf("backup%d", i)
+		}
+		out = append(out, show.Object{
+			{Key: "hostname", Value: one.Name}, {Key: "pinged", Value: pinged}, {Key: "responding", Value: one.Up}, {Key: "latency", Value: 0},
+			{Key: "mode", Value: mode}, {Key: "primary", Value: i == 0},
+		})
+	}
+	return out
 }

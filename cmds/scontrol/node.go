@@ -43,7 +43,7 @@ func (c *call) showNodes(list string) int {
 	if c.o.encoding != "" {
 		data := make([]any, len(all))
 		for i, n := range all {
-			data[i] = c.nodeData(n, parts)
+			data[i] = c.view.NodeData(n, parts)
 		}
 		return c.data("nodes", data)
 	}
@@ -162,28 +162,4 @@ func (c *call) nodeRecord(n *show.Node, parts []*sched.Partition) string {
 		}
 	}
 	return r.close()
-}
-
-// nodeData is everything known of a node.
-func (c *call) nodeData(n *show.Node, parts []*sched.Partition) show.Object {
-	features, active := append([]string{}, n.AllFeatures()...), append([]string{}, n.Features...)
-	names := append([]string{}, show.PartitionsOf(n.Name, parts)...)
-	state := strings.Split(n.NodeState().String(), "+")
-	free := show.NoNumber()
-	if n.LoadKnown {
-		free = show.Number(int64(n.FreeMem))
-	}
-	return show.Object{
-		{Key: "architecture", Value: n.Arch}, {Key: "boards", Value: max(1, n.Boards)}, {Key: "boot_time", Value: show.Stamp(n.BootTime)},
-		{Key: "comment", Value: n.Comment}, {Key: "cores", Value: n.Cores}, {Key: "cpu_load", Value: int64(n.Load * 100)}, {Key: "free_mem", Value: free},
-		{Key: "cpus", Value: n.CPUs}, {Key: "extra", Value: n.Extra}, {Key: "features", Value: features}, {Key: "active_features", Value: active},
-		{Key: "gres", Value: strings.TrimPrefix(n.GresText(), show.Null)}, {Key: "gres_used", Value: strings.TrimPrefix(n.GresUsedText(), show.Null)},
-		{Key: "last_busy", Value: show.Stamp(n.LastBusy)}, {Key: "name", Value: string(n.Name)}, {Key: "hostname", Value: n.Hostname},
-		{Key: "address", Value: n.Addr}, {Key: "port", Value: n.Port}, {Key: "operating_system", Value: n.OS}, {Key: "partitions", Value: names},
-		{Key: "real_memory", Value: int64(n.Memory)}, {Key: "reason", Value: n.Reason}, {Key: "reason_changed_at", Value: show.Stamp(n.ReasonTime)},
-		{Key: "reason_set_by_user", Value: n.ReasonUser}, {Key: "slurmd_start_time", Value: show.Stamp(n.AgentStart)}, {Key: "sockets", Value: n.Sockets},
-		{Key: "state", Value: state}, {Key: "threads", Value: n.Threads}, {Key: "temporary_disk", Value: int64(n.TmpDisk)}, {Key: "weight", Value: n.Weight},
-		{Key: "tres", Value: n.Configured("").String()}, {Key: "tres_used", Value: n.Used().String()}, {Key: "version", Value: n.Version},
-		{Key: "alloc_memory", Value: int64(n.UsedMem)}, {Key: "alloc_cpus", Value: n.UsedCPUs}, {Key: "alloc_idle_cpus", Value: max(0, n.CPUs-n.UsedCPUs)},
-	}
 }

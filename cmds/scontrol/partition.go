@@ -37,7 +37,7 @@ func (c *call) showPartitions(name string) int {
 			continue
 		}
 		if c.o.encoding != "" {
-			data = append(data, partitionData(p, byName, licenses))
+			data = append(data, show.PartitionData(p, byName, licenses, c.view.Cluster))
 			continue
 		}
 		b.WriteString(c.partitionRecord(p, byName, licenses))
@@ -51,23 +51,6 @@ func (c *call) showPartitions(name string) int {
 		return c.say(1, "Partition %s not found", name)
 	}
 	return c.say(0, "No partitions in the system")
-}
-
-// total adds up what the nodes of a partition have.
-func total(p *sched.Partition, nodes map[sched.NodeName]*show.Node, licenses slurm.TRES) (cpus, count int, tres slurm.TRES) {
-	for _, name := range p.Nodes {
-		n := nodes[name]
-		if n == nil {
-			continue
-		}
-		count++
-		cpus += n.CPUs
-		tres = tres.Plus(n.Configured(p.BillingWeights))
-	}
-	if count > 0 {
-		tres = tres.With("node", int64(count))
-	}
-	return cpus, count, append(tres, licenses...)
 }
 
 // trackedLicenses are the licences that AccountingStorageTRES names; they belong
@@ -111,7 +94,7 @@ func (c *call) herds() map[string]*rinkpb.HerdStanding {
 
 // partitionRecord is the record of a partition.
 func (c *call) partitionRecord(p *sched.Partition, nodes map[sched.NodeName]*show.Node, licenses slurm.TRES) string {
-	cpus, count, tres := total(p, nodes, licenses)
+	cpus, count, tres := show.PartitionTotal(p, nodes, licenses)
 	r := newRecord(c.o.oneLine)
 	r.put("PartitionName", string(p.Name))
 	accounts, accountList := "AllowAccounts", p.AllowAccounts
@@ -185,28 +168,4 @@ func memory(which string, perCPU, perNode slurm.MB) (key, value string) {
 		return which + "MemPerNode", strconv.FormatInt(int64(perNode), 10)
 	}
 	return which + "MemPerNode", "UNLIMITED"
-}
-
-// partitionData is everything known of a partition.
-func partitionData(p *sched.Partition, nodes map[sched.NodeName]*show.Node, licenses slurm.TRES) show.Object {
-	cpus, count, tres := total(p, nodes, licenses)
-	list := func(names []string) string { return strings.Join(names, ",") }
-	return show.Object{
-		{Key: "name", Value: string(p.Name)},
-		{Key: "nodes", Value: show.Object{{Key: "configured", Value: p.NodesText}, {Key: "total", Value: count}, {Key: "allowed_allocation", Value: list(p.AllocNodes)}}},
-		{Key: "accounts", Value: show.Object{{Key: "allowed", Value: list(p.AllowAccounts)}, {Key: "deny", Value: list(p.DenyAccounts)}}},
-		{Key: "groups", Value: show.Object{{Key: "allowed", Value: list(p.AllowGroups)}}},
-		{Key: "qos", Value: show.Object{{Key: "allowed", Value: list(p.AllowQOS)}, {Key: "deny", Value: list(p.DenyQOS)}, {Key: "assigned", Value: p.QOS}}},
-		{Key: "alternate", Value: p.Alternate},
-		{Key: "tres", Value: show.Object{{Key: "configured", Value: tres.String()}, {Key: "billing_weights", Value: p.BillingWeights}}},
-		{Key: "cpus", Value: show.Object{{Key: "total", Value: cpus}}},
-		{Key: "default", Value: p.Default}, {Key: "hidden", Value: p.Hidden},
-		{Key: "defaults", Value: show.Object{{Key: "time", Value: show.Minutes(p.DefaultTime)}, {Key: "memory_per_cpu", Value: int64(p.DefMemPerCPU)}, {Key: "job", Value: p.JobDefaults}}},
-		{Key: "grace_time", Value: int64(p.GraceTime)},
-		{Key: "maximums", Value: show.Object{{Key: "nodes", Value: p.MaxNodes}, {Key: "time", Value: show.Minutes(p.MaxTime)},
-			{Key: "cpus_per_node", Value: p.MaxCPUsPerNode}, {Key: "memory_per_cpu", Value: int64(p.MaxMemPerCPU)}, {Key: "oversubscribe", Value: p.OverSubscribe}}},
-		{Key: "minimums", Value: show.Object{{Key: "nodes", Value: p.MinNodes}}},
-		{Key: "priority", Value: show.Object{{Key: "job_factor", Value: p.PriorityJobFactor}, {Key: "tier", Value: p.PriorityTier}}},
-		{Key: "partition", Value: show.Object{{Key: "state", Value: []string{show.Or(p.State, "UP")}}}},
-	}
 }

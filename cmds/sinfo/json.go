@@ -1,6 +1,8 @@
 package sinfo
 
 import (
+	"strings"
+
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/sched"
@@ -17,13 +19,17 @@ func printData(env *cli.Env, o *options, v *view, parts []*sched.Partition, node
 	groups := build(o, parts, nodes, keys, true)
 	sortGroups(columns(), o.sort, v, groups)
 	rows := make([]any, len(groups))
+	byName := make(map[sched.NodeName]*show.Node, len(nodes))
+	for _, n := range nodes {
+		byName[n.Name] = n
+	}
 	for i, g := range groups {
-		rows[i] = groupData(v, g)
+		rows[i] = groupData(v, g, show.PartitionData(g.part, byName, nil, v.Cluster))
 	}
 	return v.Data(env, o.encoding, "sinfo", rows)
 }
 
-func groupData(v *view, g *group) show.Object {
+func groupData(v *view, g *group, part show.Object) show.Object {
 	text := func(letter byte) string {
 		for _, f := range fields() {
 			if f.Letter == letter {
@@ -41,32 +47,52 @@ func groupData(v *view, g *group) show.Object {
 	}
 	state := []string{}
 	if n := g.first(); n != nil {
-		state = append(state, n.NodeState().Long())
+		state = strings.Split(n.NodeState().String(), "+")
 	}
-	names := g.names()
-	if names == nil {
-		names = []string{}
+	names := append([]string{}, g.names()...)
+	hosts, addrs := []string{}, []string{}
+	for _, n := range g.nodes {
+		hosts, addrs = append(hosts, show.Or(n.Hostname, string(n.Name))), append(addrs, show.Or(n.Addr, string(n.Name)))
 	}
+	port := 0
+	if n := g.first(); n != nil {
+		port = n.Port
+	}
+	known := func(value func(*show.Node) int64) (low, high show.Object) {
+		low, high = show.NoNumber(), show.NoNumber()
+		if a, b := g.span(value); len(g.nodes) > 0 && a >= 0 {
+			low, high = show.Number(a), show.Number(b)
+		}
+		return low, high
+	}
+	freeLow, freeHigh := known(func(n *show.Node) int64 {
+		if !n.LoadKnown {
+			return -1
+		}
+		return int64(n.FreeMem)
+	})
+	loadLow, loadHigh := g.span(func(n *show.Node) int64 { return int64(n.Load * 100) })
 	return show.Object{
+		{Key: "port", Value: port},
 		{Key: "node", Value: show.Object{{Key: "state", Value: state}}},
-		{Key: "nodes", Value: append(counts(g.nodeTally()), show.Member{Key: "nodes", Value: names})},
-		{Key: "cpus", Value: append(span(func(n *show.Node) int64 { return int64(n.CPUs) }), counts(g.cpuTally())...)},
+		{Key: "nodes", Value: append(counts(g.nodeTally()), show.Member{Key: "hostnames", Value: hosts}, show.Member{Key: "addresses", Value: addrs}, show.Member{Key: "nodes", Value: names})},
+		{Key: "cpus", Value: append(append(counts(g.cpuTally()), span(func(n *show.Node) int64 { return int64(n.CPUs) })...), show.Member{Key: "per_node", Value: show.Object{{Key: "max", Value: show.Number(int64(g.part.MaxCPUsPerNode))}}},
+			show.Member{Key: "load", Value: show.Object{{Key: "minimum", Value: loadLow}, {Key: "maximum", Value: loadHigh}}})},
 		{Key: "sockets", Value: span(func(n *show.Node) int64 { return int64(n.Sockets) })},
 		{Key: "cores", Value: span(func(n *show.Node) int64 { return int64(n.Cores) })},
 		{Key: "threads", Value: span(func(n *show.Node) int64 { return int64(n.Threads) })},
 		{Key: "disk", Value: span(func(n *show.Node) int64 { return int64(n.TmpDisk) })},
-		{Key: "memory", Value: append(span(func(n *show.Node) int64 { return int64(n.Memory) }), show.Member{Key: "allocated", Value: allocated(g)})},
+		{Key: "memory", Value: append(span(func(n *show.Node) int64 { return int64(n.Memory) }), show.Member{Key: "free", Value: show.Object{{Key: "minimum", Value: freeLow}, {Key: "maximum", Value: freeHigh}}},
+			show.Member{Key: "allocated", Value: allocated(g)})},
 		{Key: "weight", Value: span(func(n *show.Node) int64 { return int64(n.Weight) })},
 		{Key: "features", Value: show.Object{{Key: "total", Value: text('f')}, {Key: "active", Value: text('b')}}},
 		{Key: "gres", Value: show.Object{{Key: "total", Value: text('G')}, {Key: "used", Value: g.ofFirst((*show.Node).GresUsedText, show.Null)}}},
 		{Key: "cluster", Value: v.Cluster},
 		{Key: "reason", Value: show.Object{{Key: "description", Value: g.ofFirst(func(n *show.Node) string { return n.Reason }, "")}, {Key: "user", Value: text('u')}}},
-		{Key: "partition", Value: show.Object{
-			{Key: "name", Value: string(g.part.Name)}, {Key: "default", Value: g.part.Default}, {Key: "state", Value: text('a')},
-			{Key: "max_time", Value: text('l')}, {Key: "default_time", Value: text('L')}, {Key: "job_size", Value: text('s')},
-			{Key: "groups", Value: text('g')}, {Key: "oversubscribe", Value: text('h')}, {Key: "priority_tier", Value: g.part.PriorityTier},
-			{Key: "priority_job_factor", Value: g.part.PriorityJobFactor}, {Key: "nodes", Value: g.part.NodesText},
-		}},
+		{Key: "comment", Value: g.ofFirst(func(n *show.Node) string { return n.Comment }, "")},
+		{Key: "extra", Value: g.ofFirst(func(n *show.Node) string { return n.Extra }, "")},
+		{Key: "reservation", Value: g.ofFirst(func(n *show.Node) string { return n.Reservation }, "")},
+		{Key: "partition", Value: part},
 	}
 }
 
