@@ -81,7 +81,10 @@ func (r *confReader) file(name, text string, depth int) {
 		part, more := stripRemark(part)
 		joined += part
 		if more {
-			joined += " "
+			// A list goes on where it was cut, as in Slurm; words are kept apart.
+			if !strings.HasSuffix(joined, ",") && !strings.HasSuffix(joined, "=") {
+				joined += " "
+			}
 			continue
 		}
 		r.line(name, first, joined, depth)

@@ -502,3 +502,17 @@ func showAll(c *Conf) []string {
 	}
 	return out
 }
+
+func TestConfContinuedList(t *testing.T) {
+	text := "ClusterName=c\nSlurmctldHost=h\nSchedulerParameters=bf_window=2880,\\\nbf_interval=30,\\\nbf_continue\nNodeName=n[1-2]\\\n CPUs=4 \\\nRealMemory=\\\n100\nPartitionName=p Nodes=n1,\\\nn2\n"
+	conf, _, err := ParseConf("/etc/slurm.conf", func(string) ([]byte, error) { return []byte(text), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := conf.SchedulerParameters.String(); got != "bf_window=2880,bf_interval=30,bf_continue" {
+		t.Errorf("SchedulerParameters=%s", got)
+	}
+	if n := conf.Nodes[1]; n.CPUs != 4 || n.RealMemory != 100 || conf.Partitions[0].Nodes.Len() != 2 {
+		t.Errorf("node %+v, partition %+v", n, conf.Partitions[0])
+	}
+}

@@ -41,9 +41,12 @@ func ReadConfFiles(path string, read func(path string) ([]byte, error)) ([]ConfF
 	dir := filepath.Dir(path)
 	files := []ConfFile{{filepath.Base(path), main}}
 	have := map[string]bool{}
+	cluster := ""
 	var follow func(text []byte, depth int) error
 	follow = func(text []byte, depth int) error {
-		for _, name := range includes(text) {
+		var names []string
+		names, cluster = includes(text, cluster)
+		for _, name := range names {
 			if depth > maxIncludes {
 				return fmt.Errorf("cannot include %s: included files go more than %d deep", name, maxIncludes)
 			}
@@ -85,14 +88,17 @@ func ReadConfFiles(path string, read func(path string) ([]byte, error)) ([]ConfF
 	return files, nil
 }
 
-// includes lists the names on a file's Include lines.
-func includes(text []byte) []string {
-	var names []string
+// includes lists the names on a file's Include lines, with the cluster's name in place
+// of %c. It returns the cluster's name as it is known behind the file.
+func includes(text []byte, cluster string) (names []string, now string) {
 	for line := range strings.Lines(string(text)) {
-		words := strings.Fields(line)
-		if len(words) >= 2 && strings.EqualFold(words[0], "include") {
-			names = append(names, words[1])
+		line, _, _ = strings.Cut(line, "#")
+		line = strings.TrimSpace(line)
+		if name, ok := includeName(line); ok {
+			names = append(names, strings.ReplaceAll(name, "%c", cluster))
+		} else if key, value, ok := strings.Cut(line, "="); ok && strings.EqualFold(strings.TrimSpace(key), "ClusterName") {
+			cluster = strings.Trim(strings.TrimSpace(value), `"`)
 		}
 	}
-	return names
+	return names, cluster
 }

@@ -9,7 +9,7 @@ import (
 
 func TestReadConfFiles(t *testing.T) {
 	disk := map[string]string{
-		"/etc/s/slurm.conf": "ClusterName=x\nInclude nodes.conf\ninclude /abs/more.conf\n", "/etc/s/nodes.conf": "Include deep.conf\n",
+		"/etc/s/slurm.conf": "ClusterName=x\nInclude \"nodes.conf\" # all\n#Include old.conf\ninclude /abs/more.conf\nInclude=of-%c.conf\n", "/etc/s/of-x.conf": "", "/etc/s/nodes.conf": "Include deep.conf\n",
 		"/etc/s/deep.conf": "# nothing\n", "/abs/more.conf": "Include nodes.conf\n", "/etc/s/gres.conf": "Name=gpu\n",
 	}
 	read := func(path string) ([]byte, error) {
@@ -26,7 +26,7 @@ func TestReadConfFiles(t *testing.T) {
 	for _, f := range files {
 		names = append(names, f.Name)
 	}
-	if got, want := strings.Join(names, " "), "slurm.conf nodes.conf deep.conf /abs/more.conf gres.conf"; got != want {
+	if got, want := strings.Join(names, " "), "slurm.conf nodes.conf deep.conf /abs/more.conf of-x.conf gres.conf"; got != want {
 		t.Errorf("files %s, want %s", got, want)
 	}
 	disk["/etc/s/deep.conf"] = "Include gone.conf\n"
