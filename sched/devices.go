@@ -271,9 +271,10 @@ func SickGres(n *Node) string {
 }
 
 // GPUBind is how a step binds its tasks to GPUs: as it says, or as the numbers of
-// GPUs a task or tasks a GPU say; "" when every task sees them all.
+// GPUs a task (--gpus-per-task, --tres-per-task) or tasks a GPU say; "" when every task sees them all.
 func GPUBind(o *slurm.JobOptions) string {
-	switch n := o.GPUsPerTask.Total("gpu"); {
+	_, each, _ := slurm.ParseTRESPerTask(o.TRESPerTask)
+	switch n := o.GPUsPerTask.Total("gpu") + each.Total("gpu"); {
 	case o.GPUBind != "":
 		return o.GPUBind
 	case o.TRESBind != "":

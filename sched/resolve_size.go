@@ -2,7 +2,6 @@ package sched
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/runink/rink/slurm"
@@ -112,6 +111,20 @@ func (r *resolver) devices() error {
 		}
 	}
 	perTask, total, onNode := n.GresPerTask.Total("gpu"), n.GresPerJob.Total("gpu"), n.GresPerNode.Total("gpu")
+	if perTask > 0 && onNode > 0 {
+		// So many on a node, so many for a task: that is how many tasks a node has at most.
+		here := int(onNode / perTask)
+		switch {
+		case onNode%perTask != 0:
+			return refuse(slurm.ErrnoInvalidGres, "%d GPUs on a node, %d for each task", onNode, perTask).
+				with("Failed to validate job spec, --gres=gpu/--gpus-per-node not multiple of --gpus-per-task.")
+		case o.NTasksPerNode > 0 && o.NTasksPerNode != here:
+			return refuse(slurm.ErrnoInvalidGres, "%d GPUs on a node, %d for each of %d tasks", onNode, perTask, o.NTasksPerNode).
+				with("Failed to validate job spec. Based on --gres=gpu/--gpus-per-node and --gpus-per-task requested number of tasks per node differ from --ntasks-per-node.")
+		}
+		n.TasksPerNode, perTask = here, 0
+		n.GresPerTask = slices.DeleteFunc(n.GresPerTask, func(g slurm.GresItem) bool { return g.Name == "gpu" })
+	}
 	switch {
 	case perTask > 0 && total == 0 && !r.given("ntasks") && o.NTasks == 0 && n.TasksPerNode == 0:
 		return refuse(slurm.ErrnoInvalidGres, "GPUs for each task without a number of tasks").
@@ -211,35 +224,17 @@ func (r *resolver) gpuDefaults() {
 	r.o, r.job.Spec = &o, &o
 }
 
-// tresPerTask reads --tres-per-task, such as cpu=2,gres/gpu:a100=1 (or with a
-// colon before the count).
+// tresPerTask takes what --tres-per-task wants of each task.
 func (r *resolver) tresPerTask() error {
+	cpus, gres, err := slurm.ParseTRESPerTask(r.o.TRESPerTask)
+	if err != nil {
+		return refuse(slurm.ErrnoInvalidTRES, "--tres-per-task: %v", err)
+	}
 	n := &r.job.Need
-	if r.o.TRESPerTask == "" {
-		return nil
+	if cpus > 0 {
+		n.CPUsPerTask = cpus
 	}
-	for _, item := range strings.Split(r.o.TRESPerTask, ",") {
-		name, count, ok := strings.Cut(item, "=")
-		if !ok {
-			if i := strings.LastIndexByte(item, ':'); i >= 0 {
-				name, count, ok = item[:i], item[i+1:], true
-			}
-		}
-		k, err := strconv.ParseInt(count, 10, 64)
-		if !ok || err != nil || k <= 0 {
-			return refuse(slurm.ErrnoInvalidTRES, "%q of --tres-per-task", item)
-		}
-		kind, rest, _ := strings.Cut(name, "/")
-		switch strings.ToLower(kind) {
-		case "cpu":
-			n.CPUsPerTask = int(k)
-		case "gres":
-			kind, typ, _ := strings.Cut(rest, ":")
-			n.GresPerTask = append(n.GresPerTask, slurm.GresItem{Name: kind, Type: typ, Count: k})
-		default:
-			return refuse(slurm.ErrnoInvalidTRES, "%q of --tres-per-task: only cpu and gres can be asked for each task", item)
-		}
-	}
+	n.GresPerTask = append(n.GresPerTask, gres...)
 	return nil
 }
 

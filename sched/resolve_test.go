@@ -90,6 +90,9 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 		{"TaskResources", "--tres-per-task=cpu=2,gres/gpu:a100=1 -n 2", func() { debug.JobDefaults = "" }, func(j *Job) bool {
 			return j.Need.CPUsPerTask == 2 && j.Need.GresPerTask.String() == "gpu:a100:1"
 		}},
+		{"GPUsOfTasksOnNodes", "--gpus-per-node=2 --gpus-per-task=1 -n 4 -N 2", func() {}, func(j *Job) bool {
+			return j.Need.TasksPerNode == 2 && j.Need.GresPerNode.String() == "gpu:2" && len(j.Need.GresPerTask) == 0 && j.Spec.GPUsPerTask.Total("gpu") == 1
+		}},
 		{"Array", "--array=1-9%3", func() {}, func(j *Job) bool { return j.Tasks.Len() == 9 && j.ArrayAll.Len() == 9 && j.Throttle == 3 }},
 		{"Dependency", "-d afterok:5,singleton", func() {}, func(j *Job) bool {
 			return len(j.Deps) == 2 && j.Deps[0].State == DependWaiting && j.Reason == slurm.ReasonDependency && j.Eligible.IsZero()

@@ -105,7 +105,8 @@ type stepRoom struct {
 }
 
 func newStepWish(j *Job, o *slurm.JobOptions, cfg *Config) (*stepWish, error) {
-	w := &stepWish{job: j, tasks: o.NTasks, cpt: max(o.CPUsPerTask, 1), tpn: o.NTasksPerNode,
+	each, _, _ := slurm.ParseTRESPerTask(o.TRESPerTask) // devices refuses it
+	w := &stepWish{job: j, tasks: o.NTasks, cpt: max(o.CPUsPerTask, each, 1), tpn: o.NTasksPerNode,
 		minNodes: o.MinNodes, maxNodes: o.MaxNodes, overlap: o.Step.Overlap, overcommit: o.OverCommit,
 		memNode: o.MemPerNode, memCPU: o.MemPerCPU, distribution: o.Distribution, packed: isPacked(o.Distribution, tuningOf(cfg))}
 	w.exact = !o.Step.Whole && (o.Step.Exact || o.Exclusive != "" || o.Given["cpus-per-task"] || o.Given["threads-per-core"])
@@ -172,7 +173,11 @@ func (w *stepWish) devices(o *slurm.JobOptions) error {
 		// Else it is the job's number, which the step has from its environment.
 		w.perNode = append(w.perNode, some(o.GPUsPerNode)...)
 	}
-	w.perTask, w.perStep = some(o.GPUsPerTask), some(o.GPUs)
+	_, each, err := slurm.ParseTRESPerTask(o.TRESPerTask)
+	if err != nil {
+		return refuse(slurm.ErrnoInvalidTRES, "--tres-per-task: %v", err)
+	}
+	w.perTask, w.perStep = some(slices.Concat(o.GPUsPerTask, each).Sum()), some(o.GPUs)
 	switch {
 	case len(w.perTask) > 0 && o.NTasks > 0:
 		w.perStep = nil // the tasks say how many

@@ -252,6 +252,8 @@ func TestOptionMistakes(t *testing.T) {
 		{"--gres=gpu:2,gpu:a100:1", 1, "sbatch: error: Invalid GRES specification (with and without type identification)"},
 		{"--gpus=a100:2,3", 1, "sbatch: error: Invalid GRES specification (with and without type identification)"},
 		{"--gpus-per-task=1", 1, "sbatch: error: Failed to validate job spec. --gpus-per-task used without either --gpus or -n/--ntasks is not allowed.\nsbatch: error: Invalid generic resource (gres) specification"},
+		{"-n1 --gpus-per-node=3 --gpus-per-task=2", 1, "sbatch: error: Failed to validate job spec, --gres=gpu/--gpus-per-node not multiple of --gpus-per-task.\nsbatch: error: Invalid generic resource (gres) specification"},
+		{"--ntasks-per-node=2 --gpus-per-node=4 --gpus-per-task=1", 1, "sbatch: error: Failed to validate job spec. Based on --gres=gpu/--gpus-per-node and --gpus-per-task requested number of tasks per node differ from --ntasks-per-node.\nsbatch: error: Invalid generic resource (gres) specification"},
 		{"--gpus=4 --gpus-per-task=3", 1, "sbatch: error: Failed to validate job spec, --gpus not multiple of --gpus-per-task\nsbatch: error: Invalid generic resource (gres) specification"},
 		{"--gpus=3 --gpus-per-node=2", 1, "sbatch: error: Failed to validate job spec, --gpus is not multiple of --gres=gpu/--gpus-per-node\nsbatch: error: Invalid generic resource (gres) specification"},
 		{"-G4 --gpus-per-node=2 -N3", 1, "sbatch: error: Failed to validate job spec. Based on --gpu and --gres=gpu/--gpus-per-node required nodes (2) doesn't fall between min_nodes (3) and max_nodes (3) boundaries.\nsbatch: error: Invalid generic resource (gres) specification"},
