@@ -31,6 +31,9 @@ func (s *Server) adminLevel(uid uint32) sched.AdminLevel {
 	if err != nil {
 		return sched.AdminNone
 	}
+	if u.Name == s.liveConf().SlurmUser {
+		return sched.AdminAdministrator
+	}
 	return s.accounts.Load().AdminOf(u.Name)
 }
 

@@ -90,10 +90,15 @@ func (c *controller) tryStep(ctx context.Context, req *rinkpb.CreateStepRequest,
 	if name == "" && len(req.Argv) > 0 {
 		name = baseName(req.Argv[0])
 	}
+	if p := conf.Conf.SrunProlog; p != "" && opts.Step.Prolog == "" && !req.PrologDone {
+		return &rinkpb.CreateStepReply{Status: &rinkpb.Status{}, RunProlog: p}, false, nil
+	}
 	step, fit, err := sched.PlaceStep(j, opts, name, conf, time.Now())
 	switch {
 	case err != nil:
 		return refused(err), false, nil
+	case slices.ContainsFunc(step.Nodes, func(n sched.StepNode) bool { return len(n.Ranks) > conf.Conf.MaxTasksPerNode }):
+		return refused(slurm.ErrnoBadTaskCount), false, nil
 	case fit == sched.StepWaits:
 		return refused(slurm.ErrnoNodesBusy), true, nil
 	}
@@ -124,7 +129,12 @@ func (c *controller) tryStep(ctx context.Context, req *rinkpb.CreateStepRequest,
 	for node, order := range orders {
 		c.s.sessions.send(node, &rinkpb.Order{Order: &rinkpb.Order_Step{Step: order}})
 	}
-	return &rinkpb.CreateStepReply{Status: &rinkpb.Status{}, Step: api.StepToProto(step), Job: api.JobToProto(j)}, false, nil
+	return &rinkpb.CreateStepReply{Status: &rinkpb.Status{}, Step: api.StepToProto(step), Job: api.JobToProto(j), Defaults: stepDefaults(conf.Conf)}, false, nil
+}
+
+// stepDefaults are what srun goes by where its options say nothing.
+func stepDefaults(c *slurm.Conf) *rinkpb.StepDefaults {
+	return &rinkpb.StepDefaults{Wait: int64(c.WaitTime), KillOnBadExit: c.KillOnBadExit, Epilog: c.SrunEpilog}
 }
 
 // stepOrders is the launch order of a step for each of its nodes.
@@ -141,6 +151,8 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 		}
 		argvOf = prog
 	}
+	passes := sched.Propagates(conf.Conf, opts.Propagate)
+	limits := slices.DeleteFunc(slices.Clone(req.Rlimits), func(l *rinkpb.Rlimit) bool { return !passes(l.Name) })
 	common := mergeStepEnv(req.Env, sched.StepEnv(j, step, opts, conf))
 	if req.AllTasks > 0 {
 		all := fmt.Sprint(req.AllTasks)
@@ -184,7 +196,7 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 		}
 		order.GresFiles, order.Here.GresFiles = s.deviceFiles(n.Node, n.Gres), s.deviceFiles(n.Node, j.Alloc[at].Gres)
 		order.GpuBind, order.GpuFreq = sched.GPUBind(opts), cmp.Or(opts.GPUFreq, s.liveConf().GPUFreqDef)
-		order.Here.Umask, order.Here.Rlimits = req.Umask, req.Rlimits
+		order.Here.Umask, order.Here.Rlimits = req.Umask, limits
 		order.Here.Slice = sliceOf(conf, j.Partition, j.Spec.Isolation, opts.Isolation)
 		for local, rank := range n.Ranks {
 			argv, err := argvOf(rank)

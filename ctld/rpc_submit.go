@@ -184,7 +184,11 @@ func (c *controller) resolve(req *rinkpb.SubmitRequest, u auth.User) (state.Subm
 		j.Umask = int(jr.Umask)
 		c.s.chargeable(j, opts, now)
 		j.Rlimits = nil
+		passes := sched.Propagates(conf.Conf, opts.Propagate)
 		for _, r := range jr.Rlimits {
+			if !passes(r.Name) {
+				continue
+			}
 			j.Rlimits = append(j.Rlimits, sched.Rlimit{Name: r.Name, Soft: r.Soft, Hard: r.Hard})
 		}
 		cmd.Jobs = append(cmd.Jobs, j)

@@ -9,12 +9,12 @@ var unacted = keySet(
 	"BatchStartTimeout", "CompleteWait",
 	"GetEnvTimeout",
 	"InactiveLimit", "JobAcctGatherType", "JobSubmitPlugins",
-	"MaxTasksPerNode", "MessageTimeout", "MpiParams",
-	"ProctrackType", "PropagatePrioProcess", "PropagateResourceLimits",
-	"PropagateResourceLimitsExcept", "SlurmUser", "SlurmctldAddr",
-	"SlurmctldTimeout", "SlurmdUser", "SrunEpilog", "SrunProlog", "TaskPluginParam", "TmpFS",
+	"MessageTimeout", "MpiParams",
+	"ProctrackType", "PropagatePrioProcess",
+	"SlurmctldAddr",
+	"SlurmctldTimeout", "SlurmdUser", "TaskPluginParam", "TmpFS",
 	"UnkillableStepProgram",
-	"UnkillableStepTimeout", "WaitTime",
+	"UnkillableStepTimeout",
 )
 
 func keySet(names ...string) map[string]bool {

@@ -7394,7 +7394,8 @@ type CreateStepRequest struct {
 	JoinStep      int32                  `protobuf:"varint,41,opt,name=join_step,json=joinStep,proto3" json:"join_step,omitempty"` // see LaunchStep
 	RankOffset    int32                  `protobuf:"varint,42,opt,name=rank_offset,json=rankOffset,proto3" json:"rank_offset,omitempty"`
 	AllTasks      int32                  `protobuf:"varint,43,opt,name=all_tasks,json=allTasks,proto3" json:"all_tasks,omitempty"`
-	AllNodes      string                 `protobuf:"bytes,44,opt,name=all_nodes,json=allNodes,proto3" json:"all_nodes,omitempty"` // of all steps that one srun starts on components of a job
+	AllNodes      string                 `protobuf:"bytes,44,opt,name=all_nodes,json=allNodes,proto3" json:"all_nodes,omitempty"`        // of all steps that one srun starts on components of a job
+	PrologDone    bool                   `protobuf:"varint,45,opt,name=prolog_done,json=prologDone,proto3" json:"prolog_done,omitempty"` // the cluster's SrunProlog has been run
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7597,12 +7598,21 @@ func (x *CreateStepRequest) GetAllNodes() string {
 	return ""
 }
 
+func (x *CreateStepRequest) GetPrologDone() bool {
+	if x != nil {
+		return x.PrologDone
+	}
+	return false
+}
+
 type CreateStepReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	Step          *Step                  `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
 	Job           *Job                   `protobuf:"bytes,3,opt,name=job,proto3" json:"job,omitempty"`
 	Messages      []string               `protobuf:"bytes,4,rep,name=messages,proto3" json:"messages,omitempty"`
+	RunProlog     string                 `protobuf:"bytes,5,opt,name=run_prolog,json=runProlog,proto3" json:"run_prolog,omitempty"` // no step was made: SrunProlog, which the client runs before it asks again
+	Defaults      *StepDefaults          `protobuf:"bytes,6,opt,name=defaults,proto3" json:"defaults,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7665,6 +7675,81 @@ func (x *CreateStepReply) GetMessages() []string {
 	return nil
 }
 
+func (x *CreateStepReply) GetRunProlog() string {
+	if x != nil {
+		return x.RunProlog
+	}
+	return ""
+}
+
+func (x *CreateStepReply) GetDefaults() *StepDefaults {
+	if x != nil {
+		return x.Defaults
+	}
+	return nil
+}
+
+// StepDefaults are what the configuration says where srun's options do not.
+type StepDefaults struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Wait          int64                  `protobuf:"varint,1,opt,name=wait,proto3" json:"wait,omitempty"`
+	KillOnBadExit bool                   `protobuf:"varint,2,opt,name=kill_on_bad_exit,json=killOnBadExit,proto3" json:"kill_on_bad_exit,omitempty"`
+	Epilog        string                 `protobuf:"bytes,3,opt,name=epilog,proto3" json:"epilog,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepDefaults) Reset() {
+	*x = StepDefaults{}
+	mi := &file_rpc_proto_msgTypes[106]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepDefaults) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepDefaults) ProtoMessage() {}
+
+func (x *StepDefaults) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[106]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepDefaults.ProtoReflect.Descriptor instead.
+func (*StepDefaults) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{106}
+}
+
+func (x *StepDefaults) GetWait() int64 {
+	if x != nil {
+		return x.Wait
+	}
+	return 0
+}
+
+func (x *StepDefaults) GetKillOnBadExit() bool {
+	if x != nil {
+		return x.KillOnBadExit
+	}
+	return false
+}
+
+func (x *StepDefaults) GetEpilog() string {
+	if x != nil {
+		return x.Epilog
+	}
+	return ""
+}
+
 type SignalStepRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -7676,7 +7761,7 @@ type SignalStepRequest struct {
 
 func (x *SignalStepRequest) Reset() {
 	*x = SignalStepRequest{}
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7688,7 +7773,7 @@ func (x *SignalStepRequest) String() string {
 func (*SignalStepRequest) ProtoMessage() {}
 
 func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[106]
+	mi := &file_rpc_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7701,7 +7786,7 @@ func (x *SignalStepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalStepRequest.ProtoReflect.Descriptor instead.
 func (*SignalStepRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{106}
+	return file_rpc_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *SignalStepRequest) GetJob() uint32 {
@@ -7746,7 +7831,7 @@ type StepUp struct {
 
 func (x *StepUp) Reset() {
 	*x = StepUp{}
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7758,7 +7843,7 @@ func (x *StepUp) String() string {
 func (*StepUp) ProtoMessage() {}
 
 func (x *StepUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[107]
+	mi := &file_rpc_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7771,7 +7856,7 @@ func (x *StepUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUp.ProtoReflect.Descriptor instead.
 func (*StepUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{107}
+	return file_rpc_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *StepUp) GetAttach() *StepAttach {
@@ -7868,7 +7953,7 @@ type NodeSeq struct {
 
 func (x *NodeSeq) Reset() {
 	*x = NodeSeq{}
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7880,7 +7965,7 @@ func (x *NodeSeq) String() string {
 func (*NodeSeq) ProtoMessage() {}
 
 func (x *NodeSeq) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[108]
+	mi := &file_rpc_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7893,7 +7978,7 @@ func (x *NodeSeq) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeSeq.ProtoReflect.Descriptor instead.
 func (*NodeSeq) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{108}
+	return file_rpc_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *NodeSeq) GetNode() string {
@@ -7928,7 +8013,7 @@ type StepAttach struct {
 
 func (x *StepAttach) Reset() {
 	*x = StepAttach{}
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7940,7 +8025,7 @@ func (x *StepAttach) String() string {
 func (*StepAttach) ProtoMessage() {}
 
 func (x *StepAttach) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[109]
+	mi := &file_rpc_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7953,7 +8038,7 @@ func (x *StepAttach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepAttach.ProtoReflect.Descriptor instead.
 func (*StepAttach) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{109}
+	return file_rpc_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *StepAttach) GetJob() uint32 {
@@ -8047,7 +8132,7 @@ type StepDown struct {
 
 func (x *StepDown) Reset() {
 	*x = StepDown{}
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8059,7 +8144,7 @@ func (x *StepDown) String() string {
 func (*StepDown) ProtoMessage() {}
 
 func (x *StepDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[110]
+	mi := &file_rpc_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8072,7 +8157,7 @@ func (x *StepDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDown.ProtoReflect.Descriptor instead.
 func (*StepDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{110}
+	return file_rpc_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *StepDown) GetOutput() *TaskOutput {
@@ -8179,7 +8264,7 @@ type PmiShare struct {
 
 func (x *PmiShare) Reset() {
 	*x = PmiShare{}
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8191,7 +8276,7 @@ func (x *PmiShare) String() string {
 func (*PmiShare) ProtoMessage() {}
 
 func (x *PmiShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[111]
+	mi := &file_rpc_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8204,7 +8289,7 @@ func (x *PmiShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiShare.ProtoReflect.Descriptor instead.
 func (*PmiShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{111}
+	return file_rpc_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *PmiShare) GetFence() uint32 {
@@ -8245,7 +8330,7 @@ type PmiKey struct {
 
 func (x *PmiKey) Reset() {
 	*x = PmiKey{}
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8257,7 +8342,7 @@ func (x *PmiKey) String() string {
 func (*PmiKey) ProtoMessage() {}
 
 func (x *PmiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[112]
+	mi := &file_rpc_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8270,7 +8355,7 @@ func (x *PmiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PmiKey.ProtoReflect.Descriptor instead.
 func (*PmiKey) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{112}
+	return file_rpc_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *PmiKey) GetName() []byte {
@@ -8301,7 +8386,7 @@ type TaskOutput struct {
 
 func (x *TaskOutput) Reset() {
 	*x = TaskOutput{}
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8313,7 +8398,7 @@ func (x *TaskOutput) String() string {
 func (*TaskOutput) ProtoMessage() {}
 
 func (x *TaskOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[113]
+	mi := &file_rpc_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8326,7 +8411,7 @@ func (x *TaskOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOutput.ProtoReflect.Descriptor instead.
 func (*TaskOutput) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{113}
+	return file_rpc_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *TaskOutput) GetRank() int32 {
@@ -8383,7 +8468,7 @@ type TaskStart struct {
 
 func (x *TaskStart) Reset() {
 	*x = TaskStart{}
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8395,7 +8480,7 @@ func (x *TaskStart) String() string {
 func (*TaskStart) ProtoMessage() {}
 
 func (x *TaskStart) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[114]
+	mi := &file_rpc_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8408,7 +8493,7 @@ func (x *TaskStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStart.ProtoReflect.Descriptor instead.
 func (*TaskStart) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{114}
+	return file_rpc_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *TaskStart) GetRank() int32 {
@@ -8451,7 +8536,7 @@ type TaskExit struct {
 
 func (x *TaskExit) Reset() {
 	*x = TaskExit{}
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8463,7 +8548,7 @@ func (x *TaskExit) String() string {
 func (*TaskExit) ProtoMessage() {}
 
 func (x *TaskExit) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[115]
+	mi := &file_rpc_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8476,7 +8561,7 @@ func (x *TaskExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskExit.ProtoReflect.Descriptor instead.
 func (*TaskExit) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{115}
+	return file_rpc_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *TaskExit) GetRank() int32 {
@@ -8520,7 +8605,7 @@ type BcastUp struct {
 
 func (x *BcastUp) Reset() {
 	*x = BcastUp{}
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8532,7 +8617,7 @@ func (x *BcastUp) String() string {
 func (*BcastUp) ProtoMessage() {}
 
 func (x *BcastUp) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[116]
+	mi := &file_rpc_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8545,7 +8630,7 @@ func (x *BcastUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastUp.ProtoReflect.Descriptor instead.
 func (*BcastUp) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{116}
+	return file_rpc_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *BcastUp) GetFile() *BcastFile {
@@ -8597,7 +8682,7 @@ type BcastFile struct {
 
 func (x *BcastFile) Reset() {
 	*x = BcastFile{}
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8609,7 +8694,7 @@ func (x *BcastFile) String() string {
 func (*BcastFile) ProtoMessage() {}
 
 func (x *BcastFile) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[117]
+	mi := &file_rpc_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8622,7 +8707,7 @@ func (x *BcastFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastFile.ProtoReflect.Descriptor instead.
 func (*BcastFile) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{117}
+	return file_rpc_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *BcastFile) GetRef() *JobRef {
@@ -8726,7 +8811,7 @@ type BcastReply struct {
 
 func (x *BcastReply) Reset() {
 	*x = BcastReply{}
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8738,7 +8823,7 @@ func (x *BcastReply) String() string {
 func (*BcastReply) ProtoMessage() {}
 
 func (x *BcastReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[118]
+	mi := &file_rpc_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8751,7 +8836,7 @@ func (x *BcastReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastReply.ProtoReflect.Descriptor instead.
 func (*BcastReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{118}
+	return file_rpc_proto_rawDescGZIP(), []int{119}
 }
 
 func (x *BcastReply) GetStatus() *Status {
@@ -8779,7 +8864,7 @@ type BcastOutcome struct {
 
 func (x *BcastOutcome) Reset() {
 	*x = BcastOutcome{}
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8791,7 +8876,7 @@ func (x *BcastOutcome) String() string {
 func (*BcastOutcome) ProtoMessage() {}
 
 func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[119]
+	mi := &file_rpc_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8804,7 +8889,7 @@ func (x *BcastOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BcastOutcome.ProtoReflect.Descriptor instead.
 func (*BcastOutcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{119}
+	return file_rpc_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *BcastOutcome) GetNode() string {
@@ -8837,7 +8922,7 @@ type DiagRequest struct {
 
 func (x *DiagRequest) Reset() {
 	*x = DiagRequest{}
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8849,7 +8934,7 @@ func (x *DiagRequest) String() string {
 func (*DiagRequest) ProtoMessage() {}
 
 func (x *DiagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[120]
+	mi := &file_rpc_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8862,7 +8947,7 @@ func (x *DiagRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagRequest.ProtoReflect.Descriptor instead.
 func (*DiagRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{120}
+	return file_rpc_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *DiagRequest) GetAnew() bool {
@@ -8907,7 +8992,7 @@ type DiagReply struct {
 
 func (x *DiagReply) Reset() {
 	*x = DiagReply{}
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8919,7 +9004,7 @@ func (x *DiagReply) String() string {
 func (*DiagReply) ProtoMessage() {}
 
 func (x *DiagReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[121]
+	mi := &file_rpc_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8932,7 +9017,7 @@ func (x *DiagReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagReply.ProtoReflect.Descriptor instead.
 func (*DiagReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{121}
+	return file_rpc_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *DiagReply) GetStatus() *Status {
@@ -9139,7 +9224,7 @@ type PlanCount struct {
 
 func (x *PlanCount) Reset() {
 	*x = PlanCount{}
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9151,7 +9236,7 @@ func (x *PlanCount) String() string {
 func (*PlanCount) ProtoMessage() {}
 
 func (x *PlanCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[122]
+	mi := &file_rpc_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9164,7 +9249,7 @@ func (x *PlanCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanCount.ProtoReflect.Descriptor instead.
 func (*PlanCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{122}
+	return file_rpc_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *PlanCount) GetCycles() int64 {
@@ -9270,7 +9355,7 @@ type RpcCount struct {
 
 func (x *RpcCount) Reset() {
 	*x = RpcCount{}
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9282,7 +9367,7 @@ func (x *RpcCount) String() string {
 func (*RpcCount) ProtoMessage() {}
 
 func (x *RpcCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[123]
+	mi := &file_rpc_proto_msgTypes[124]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9295,7 +9380,7 @@ func (x *RpcCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RpcCount.ProtoReflect.Descriptor instead.
 func (*RpcCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{123}
+	return file_rpc_proto_rawDescGZIP(), []int{124}
 }
 
 func (x *RpcCount) GetName() string {
@@ -9334,7 +9419,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9346,7 +9431,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[124]
+	mi := &file_rpc_proto_msgTypes[125]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9359,7 +9444,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{124}
+	return file_rpc_proto_rawDescGZIP(), []int{125}
 }
 
 type MetricsReply struct {
@@ -9371,7 +9456,7 @@ type MetricsReply struct {
 
 func (x *MetricsReply) Reset() {
 	*x = MetricsReply{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9383,7 +9468,7 @@ func (x *MetricsReply) String() string {
 func (*MetricsReply) ProtoMessage() {}
 
 func (x *MetricsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[126]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9396,7 +9481,7 @@ func (x *MetricsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsReply.ProtoReflect.Descriptor instead.
 func (*MetricsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{126}
 }
 
 func (x *MetricsReply) GetText() []byte {
@@ -9417,7 +9502,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9429,7 +9514,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9442,7 +9527,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -9477,7 +9562,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9489,7 +9574,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9502,7 +9587,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -9537,7 +9622,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9549,7 +9634,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9562,7 +9647,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -9598,7 +9683,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9610,7 +9695,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9623,7 +9708,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -9666,7 +9751,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9678,7 +9763,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9691,7 +9776,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -9750,7 +9835,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9762,7 +9847,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9775,7 +9860,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -10018,7 +10103,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10030,7 +10115,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10043,7 +10128,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -10079,7 +10164,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10091,7 +10176,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10104,7 +10189,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -10146,7 +10231,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10158,7 +10243,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10171,7 +10256,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -10205,7 +10290,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10217,7 +10302,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10230,7 +10315,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -10263,7 +10348,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10275,7 +10360,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10288,7 +10373,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -10356,7 +10441,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10368,7 +10453,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10381,7 +10466,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -10448,7 +10533,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10460,7 +10545,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10473,7 +10558,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -10542,7 +10627,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10554,7 +10639,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10567,7 +10652,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -10637,7 +10722,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10649,7 +10734,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10662,7 +10747,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -10689,7 +10774,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10701,7 +10786,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10714,7 +10799,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -10741,7 +10826,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10753,7 +10838,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10766,7 +10851,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -10795,7 +10880,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10807,7 +10892,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10820,7 +10905,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -10882,7 +10967,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10894,7 +10979,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10907,7 +10992,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *Order) GetId() uint64 {
@@ -11189,7 +11274,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11201,7 +11286,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11214,7 +11299,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -11261,7 +11346,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11273,7 +11358,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11286,7 +11371,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -11305,7 +11390,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11317,7 +11402,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11330,7 +11415,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -11352,7 +11437,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11364,7 +11449,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11377,7 +11462,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -11405,7 +11490,7 @@ type ChangedGPUs struct {
 
 func (x *ChangedGPUs) Reset() {
 	*x = ChangedGPUs{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11417,7 +11502,7 @@ func (x *ChangedGPUs) String() string {
 func (*ChangedGPUs) ProtoMessage() {}
 
 func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11430,7 +11515,7 @@ func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangedGPUs.ProtoReflect.Descriptor instead.
 func (*ChangedGPUs) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *ChangedGPUs) GetCut() []string {
@@ -11458,7 +11543,7 @@ type SetClocks struct {
 
 func (x *SetClocks) Reset() {
 	*x = SetClocks{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11470,7 +11555,7 @@ func (x *SetClocks) String() string {
 func (*SetClocks) ProtoMessage() {}
 
 func (x *SetClocks) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11483,7 +11568,7 @@ func (x *SetClocks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetClocks.ProtoReflect.Descriptor instead.
 func (*SetClocks) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *SetClocks) GetUuid() string {
@@ -11517,7 +11602,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11529,7 +11614,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11542,7 +11627,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -11562,7 +11647,7 @@ type SetLevel struct {
 
 func (x *SetLevel) Reset() {
 	*x = SetLevel{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11574,7 +11659,7 @@ func (x *SetLevel) String() string {
 func (*SetLevel) ProtoMessage() {}
 
 func (x *SetLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11587,7 +11672,7 @@ func (x *SetLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLevel.ProtoReflect.Descriptor instead.
 func (*SetLevel) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 func (x *SetLevel) GetLevel() string {
@@ -11605,7 +11690,7 @@ type ShutDown struct {
 
 func (x *ShutDown) Reset() {
 	*x = ShutDown{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11617,7 +11702,7 @@ func (x *ShutDown) String() string {
 func (*ShutDown) ProtoMessage() {}
 
 func (x *ShutDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11630,7 +11715,7 @@ func (x *ShutDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutDown.ProtoReflect.Descriptor instead.
 func (*ShutDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 type NotifyJob struct {
@@ -11644,7 +11729,7 @@ type NotifyJob struct {
 
 func (x *NotifyJob) Reset() {
 	*x = NotifyJob{}
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11656,7 +11741,7 @@ func (x *NotifyJob) String() string {
 func (*NotifyJob) ProtoMessage() {}
 
 func (x *NotifyJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11669,7 +11754,7 @@ func (x *NotifyJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyJob.ProtoReflect.Descriptor instead.
 func (*NotifyJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{154}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 func (x *NotifyJob) GetJob() uint32 {
@@ -11702,7 +11787,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11714,7 +11799,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11727,7 +11812,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{155}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -11739,7 +11824,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11751,7 +11836,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11764,7 +11849,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{156}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -11811,7 +11896,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11823,7 +11908,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11836,7 +11921,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{157}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -12105,7 +12190,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12117,7 +12202,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12130,7 +12215,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{158}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -12270,7 +12355,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12282,7 +12367,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12295,7 +12380,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{159}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -12576,7 +12661,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12588,7 +12673,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12601,7 +12686,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{160}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -12648,7 +12733,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12660,7 +12745,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12673,7 +12758,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{161}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -12742,7 +12827,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12754,7 +12839,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12767,7 +12852,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{162}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -12840,7 +12925,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12852,7 +12937,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12865,7 +12950,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{163}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -12904,7 +12989,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12916,7 +13001,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12929,7 +13014,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{164}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 type PrioritiesReply struct {
@@ -12943,7 +13028,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12955,7 +13040,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12968,7 +13053,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{165}
+	return file_rpc_proto_rawDescGZIP(), []int{166}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -13007,7 +13092,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13019,7 +13104,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13032,7 +13117,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{166}
+	return file_rpc_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -13109,7 +13194,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13121,7 +13206,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13134,7 +13219,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{167}
+	return file_rpc_proto_rawDescGZIP(), []int{168}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -13260,7 +13345,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[169]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13272,7 +13357,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[169]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13285,7 +13370,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{168}
+	return file_rpc_proto_rawDescGZIP(), []int{169}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -13319,7 +13404,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[170]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13331,7 +13416,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[170]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13344,7 +13429,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{169}
+	return file_rpc_proto_rawDescGZIP(), []int{170}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -13372,7 +13457,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[171]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13384,7 +13469,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[171]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13397,7 +13482,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{170}
+	return file_rpc_proto_rawDescGZIP(), []int{171}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -13445,7 +13530,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[172]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13457,7 +13542,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[172]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13470,7 +13555,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{171}
+	return file_rpc_proto_rawDescGZIP(), []int{172}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -13594,7 +13679,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[173]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13606,7 +13691,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[173]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13619,7 +13704,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{172}
+	return file_rpc_proto_rawDescGZIP(), []int{173}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -13686,7 +13771,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[174]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13698,7 +13783,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[174]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13711,7 +13796,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{173}
+	return file_rpc_proto_rawDescGZIP(), []int{174}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -13775,7 +13860,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[175]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13787,7 +13872,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[175]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13800,7 +13885,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{174}
+	return file_rpc_proto_rawDescGZIP(), []int{175}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -13837,7 +13922,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[176]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13849,7 +13934,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[176]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13862,7 +13947,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{175}
+	return file_rpc_proto_rawDescGZIP(), []int{176}
 }
 
 func (x *KnownUser) GetName() string {
@@ -13916,7 +14001,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[177]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13928,7 +14013,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[177]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13941,7 +14026,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{176}
+	return file_rpc_proto_rawDescGZIP(), []int{177}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -14016,7 +14101,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[178]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14028,7 +14113,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[178]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14041,7 +14126,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{177}
+	return file_rpc_proto_rawDescGZIP(), []int{178}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -14111,7 +14196,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[179]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14123,7 +14208,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[179]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14136,7 +14221,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{178}
+	return file_rpc_proto_rawDescGZIP(), []int{179}
 }
 
 func (x *PartStanding) GetName() string {
@@ -14182,7 +14267,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[180]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14194,7 +14279,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[180]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14207,7 +14292,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{179}
+	return file_rpc_proto_rawDescGZIP(), []int{180}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -14361,7 +14446,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[180]
+	mi := &file_rpc_proto_msgTypes[181]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14373,7 +14458,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[180]
+	mi := &file_rpc_proto_msgTypes[181]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14386,7 +14471,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{180}
+	return file_rpc_proto_rawDescGZIP(), []int{181}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -14415,7 +14500,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[181]
+	mi := &file_rpc_proto_msgTypes[182]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14427,7 +14512,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[181]
+	mi := &file_rpc_proto_msgTypes[182]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14440,7 +14525,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{181}
+	return file_rpc_proto_rawDescGZIP(), []int{182}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -14473,7 +14558,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[182]
+	mi := &file_rpc_proto_msgTypes[183]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14485,7 +14570,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[182]
+	mi := &file_rpc_proto_msgTypes[183]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14498,7 +14583,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{182}
+	return file_rpc_proto_rawDescGZIP(), []int{183}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -15113,7 +15198,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x14\n" +
 	"\x05taken\x18\x02 \x01(\x03R\x05taken\x12\x14\n" +
 	"\x05known\x18\x03 \x01(\x03R\x05known\x12\x18\n" +
-	"\acharged\x18\x04 \x01(\x03R\acharged\"\x98\x05\n" +
+	"\acharged\x18\x04 \x01(\x03R\acharged\"\xb9\x05\n" +
 	"\x11CreateStepRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\rR\x03job\x12\x19\n" +
@@ -15143,12 +15228,21 @@ const file_rpc_proto_rawDesc = "" +
 	"\vrank_offset\x18* \x01(\x05R\n" +
 	"rankOffset\x12\x1b\n" +
 	"\tall_tasks\x18+ \x01(\x05R\ballTasks\x12\x1b\n" +
-	"\tall_nodes\x18, \x01(\tR\ballNodes\"\x9f\x01\n" +
+	"\tall_nodes\x18, \x01(\tR\ballNodes\x12\x1f\n" +
+	"\vprolog_done\x18- \x01(\bR\n" +
+	"prologDone\"\xf3\x01\n" +
 	"\x0fCreateStepReply\x12)\n" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12#\n" +
 	"\x04step\x18\x02 \x01(\v2\x0f.runink.v1.StepR\x04step\x12 \n" +
 	"\x03job\x18\x03 \x01(\v2\x0e.runink.v1.JobR\x03job\x12\x1a\n" +
-	"\bmessages\x18\x04 \x03(\tR\bmessages\"Q\n" +
+	"\bmessages\x18\x04 \x03(\tR\bmessages\x12\x1d\n" +
+	"\n" +
+	"run_prolog\x18\x05 \x01(\tR\trunProlog\x123\n" +
+	"\bdefaults\x18\x06 \x01(\v2\x17.runink.v1.StepDefaultsR\bdefaults\"c\n" +
+	"\fStepDefaults\x12\x12\n" +
+	"\x04wait\x18\x01 \x01(\x03R\x04wait\x12'\n" +
+	"\x10kill_on_bad_exit\x18\x02 \x01(\bR\rkillOnBadExit\x12\x16\n" +
+	"\x06epilog\x18\x03 \x01(\tR\x06epilog\"Q\n" +
 	"\x11SignalStepRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\rR\x04step\x12\x16\n" +
@@ -15851,7 +15945,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 183)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 184)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(ControlRequest_What)(0),         // 1: runink.v1.ControlRequest.What
@@ -15961,108 +16055,109 @@ var file_rpc_proto_goTypes = []any{
 	(*ImportHistoryReply)(nil),       // 105: runink.v1.ImportHistoryReply
 	(*CreateStepRequest)(nil),        // 106: runink.v1.CreateStepRequest
 	(*CreateStepReply)(nil),          // 107: runink.v1.CreateStepReply
-	(*SignalStepRequest)(nil),        // 108: runink.v1.SignalStepRequest
-	(*StepUp)(nil),                   // 109: runink.v1.StepUp
-	(*NodeSeq)(nil),                  // 110: runink.v1.NodeSeq
-	(*StepAttach)(nil),               // 111: runink.v1.StepAttach
-	(*StepDown)(nil),                 // 112: runink.v1.StepDown
-	(*PmiShare)(nil),                 // 113: runink.v1.PmiShare
-	(*PmiKey)(nil),                   // 114: runink.v1.PmiKey
-	(*TaskOutput)(nil),               // 115: runink.v1.TaskOutput
-	(*TaskStart)(nil),                // 116: runink.v1.TaskStart
-	(*TaskExit)(nil),                 // 117: runink.v1.TaskExit
-	(*BcastUp)(nil),                  // 118: runink.v1.BcastUp
-	(*BcastFile)(nil),                // 119: runink.v1.BcastFile
-	(*BcastReply)(nil),               // 120: runink.v1.BcastReply
-	(*BcastOutcome)(nil),             // 121: runink.v1.BcastOutcome
-	(*DiagRequest)(nil),              // 122: runink.v1.DiagRequest
-	(*DiagReply)(nil),                // 123: runink.v1.DiagReply
-	(*PlanCount)(nil),                // 124: runink.v1.PlanCount
-	(*RpcCount)(nil),                 // 125: runink.v1.RpcCount
-	(*MetricsRequest)(nil),           // 126: runink.v1.MetricsRequest
-	(*MetricsReply)(nil),             // 127: runink.v1.MetricsReply
-	(*CreateTokenRequest)(nil),       // 128: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 129: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 130: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 131: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 132: runink.v1.JoinRequest
-	(*Report)(nil),                   // 133: runink.v1.Report
-	(*Hello)(nil),                    // 134: runink.v1.Hello
-	(*HeldJob)(nil),                  // 135: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 136: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 137: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 138: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 139: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 140: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 141: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 142: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 143: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 144: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 145: runink.v1.StepUsage
-	(*Order)(nil),                    // 146: runink.v1.Order
-	(*Welcome)(nil),                  // 147: runink.v1.Welcome
-	(*Ack)(nil),                      // 148: runink.v1.Ack
-	(*NewConfig)(nil),                // 149: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 150: runink.v1.DeviceFiles
-	(*ChangedGPUs)(nil),              // 151: runink.v1.ChangedGPUs
-	(*SetClocks)(nil),                // 152: runink.v1.SetClocks
-	(*PrologHere)(nil),               // 153: runink.v1.PrologHere
-	(*SetLevel)(nil),                 // 154: runink.v1.SetLevel
-	(*ShutDown)(nil),                 // 155: runink.v1.ShutDown
-	(*NotifyJob)(nil),                // 156: runink.v1.NotifyJob
-	(*CheckHealth)(nil),              // 157: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 158: runink.v1.Reboot
-	(*JobHere)(nil),                  // 159: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 160: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 161: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 162: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 163: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 164: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 165: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 166: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 167: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 168: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 169: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 170: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 171: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 172: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 173: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 174: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 175: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 176: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 177: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 178: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 179: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 180: runink.v1.PartStanding
-	(*Standing)(nil),                 // 181: runink.v1.Standing
-	(*Bounded)(nil),                  // 182: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 183: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 184: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 185: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 186: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 187: runink.v1.IndexSet
-	(*Job)(nil),                      // 188: runink.v1.Job
-	(*Obstacle)(nil),                 // 189: runink.v1.Obstacle
-	(*Node)(nil),                     // 190: runink.v1.Node
-	(*Partition)(nil),                // 191: runink.v1.Partition
-	(*ConfigFile)(nil),               // 192: runink.v1.ConfigFile
-	(*Story)(nil),                    // 193: runink.v1.Story
-	(*RunRecord)(nil),                // 194: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 195: runink.v1.Trigger
-	(*Reservation)(nil),              // 196: runink.v1.Reservation
-	(*AccountTables)(nil),            // 197: runink.v1.AccountTables
-	(*Transaction)(nil),              // 198: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 199: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 200: runink.v1.ExitCode
-	(*Step)(nil),                     // 201: runink.v1.Step
-	(*Usage)(nil),                    // 202: runink.v1.Usage
-	(*JobAmend)(nil),                 // 203: runink.v1.JobAmend
-	(*PmixMail)(nil),                 // 204: runink.v1.PmixMail
-	(*SetDevices)(nil),               // 205: runink.v1.SetDevices
-	(*NoteCut)(nil),                  // 206: runink.v1.NoteCut
-	(*RegisterNode)(nil),             // 207: runink.v1.RegisterNode
-	(*CutGPU)(nil),                   // 208: runink.v1.CutGPU
-	(*GresAlloc)(nil),                // 209: runink.v1.GresAlloc
+	(*StepDefaults)(nil),             // 108: runink.v1.StepDefaults
+	(*SignalStepRequest)(nil),        // 109: runink.v1.SignalStepRequest
+	(*StepUp)(nil),                   // 110: runink.v1.StepUp
+	(*NodeSeq)(nil),                  // 111: runink.v1.NodeSeq
+	(*StepAttach)(nil),               // 112: runink.v1.StepAttach
+	(*StepDown)(nil),                 // 113: runink.v1.StepDown
+	(*PmiShare)(nil),                 // 114: runink.v1.PmiShare
+	(*PmiKey)(nil),                   // 115: runink.v1.PmiKey
+	(*TaskOutput)(nil),               // 116: runink.v1.TaskOutput
+	(*TaskStart)(nil),                // 117: runink.v1.TaskStart
+	(*TaskExit)(nil),                 // 118: runink.v1.TaskExit
+	(*BcastUp)(nil),                  // 119: runink.v1.BcastUp
+	(*BcastFile)(nil),                // 120: runink.v1.BcastFile
+	(*BcastReply)(nil),               // 121: runink.v1.BcastReply
+	(*BcastOutcome)(nil),             // 122: runink.v1.BcastOutcome
+	(*DiagRequest)(nil),              // 123: runink.v1.DiagRequest
+	(*DiagReply)(nil),                // 124: runink.v1.DiagReply
+	(*PlanCount)(nil),                // 125: runink.v1.PlanCount
+	(*RpcCount)(nil),                 // 126: runink.v1.RpcCount
+	(*MetricsRequest)(nil),           // 127: runink.v1.MetricsRequest
+	(*MetricsReply)(nil),             // 128: runink.v1.MetricsReply
+	(*CreateTokenRequest)(nil),       // 129: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 130: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 131: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 132: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 133: runink.v1.JoinRequest
+	(*Report)(nil),                   // 134: runink.v1.Report
+	(*Hello)(nil),                    // 135: runink.v1.Hello
+	(*HeldJob)(nil),                  // 136: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 137: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 138: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 139: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 140: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 141: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 142: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 143: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 144: runink.v1.NodeHealth
+	(*OrderResult)(nil),              // 145: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 146: runink.v1.StepUsage
+	(*Order)(nil),                    // 147: runink.v1.Order
+	(*Welcome)(nil),                  // 148: runink.v1.Welcome
+	(*Ack)(nil),                      // 149: runink.v1.Ack
+	(*NewConfig)(nil),                // 150: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 151: runink.v1.DeviceFiles
+	(*ChangedGPUs)(nil),              // 152: runink.v1.ChangedGPUs
+	(*SetClocks)(nil),                // 153: runink.v1.SetClocks
+	(*PrologHere)(nil),               // 154: runink.v1.PrologHere
+	(*SetLevel)(nil),                 // 155: runink.v1.SetLevel
+	(*ShutDown)(nil),                 // 156: runink.v1.ShutDown
+	(*NotifyJob)(nil),                // 157: runink.v1.NotifyJob
+	(*CheckHealth)(nil),              // 158: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 159: runink.v1.Reboot
+	(*JobHere)(nil),                  // 160: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 161: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 162: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 163: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 164: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 165: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 166: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 167: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 168: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 169: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 170: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 171: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 172: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 173: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 174: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 175: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 176: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 177: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 178: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 179: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 180: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 181: runink.v1.PartStanding
+	(*Standing)(nil),                 // 182: runink.v1.Standing
+	(*Bounded)(nil),                  // 183: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 184: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 185: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 186: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 187: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 188: runink.v1.IndexSet
+	(*Job)(nil),                      // 189: runink.v1.Job
+	(*Obstacle)(nil),                 // 190: runink.v1.Obstacle
+	(*Node)(nil),                     // 191: runink.v1.Node
+	(*Partition)(nil),                // 192: runink.v1.Partition
+	(*ConfigFile)(nil),               // 193: runink.v1.ConfigFile
+	(*Story)(nil),                    // 194: runink.v1.Story
+	(*RunRecord)(nil),                // 195: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 196: runink.v1.Trigger
+	(*Reservation)(nil),              // 197: runink.v1.Reservation
+	(*AccountTables)(nil),            // 198: runink.v1.AccountTables
+	(*Transaction)(nil),              // 199: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 200: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 201: runink.v1.ExitCode
+	(*Step)(nil),                     // 202: runink.v1.Step
+	(*Usage)(nil),                    // 203: runink.v1.Usage
+	(*JobAmend)(nil),                 // 204: runink.v1.JobAmend
+	(*PmixMail)(nil),                 // 205: runink.v1.PmixMail
+	(*SetDevices)(nil),               // 206: runink.v1.SetDevices
+	(*NoteCut)(nil),                  // 207: runink.v1.NoteCut
+	(*RegisterNode)(nil),             // 208: runink.v1.RegisterNode
+	(*CutGPU)(nil),                   // 209: runink.v1.CutGPU
+	(*GresAlloc)(nil),                // 210: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	5,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
@@ -16072,38 +16167,38 @@ var file_rpc_proto_depIdxs = []int32{
 	22,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
 	5,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
 	20,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	185, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	186, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	186, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	187, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	22,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	22,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	187, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	188, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	25,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	188, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	189, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	28,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	22,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	189, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	190, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	191, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	192, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	190, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	191, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	192, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	193, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	5,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	22,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	38,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	22,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	188, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	193, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	194, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	189, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	194, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	195, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	25,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	22,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	46,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
 	22,  // 30: runink.v1.Outcome.status:type_name -> runink.v1.Status
-	187, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
+	188, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
 	25,  // 32: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
 	0,   // 33: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
 	20,  // 34: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
 	22,  // 35: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	195, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	196, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
 	22,  // 37: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	195, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	196, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
 	1,   // 39: runink.v1.ControlRequest.what:type_name -> runink.v1.ControlRequest.What
 	25,  // 40: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
 	22,  // 41: runink.v1.ControlReply.status:type_name -> runink.v1.Status
@@ -16111,12 +16206,12 @@ var file_rpc_proto_depIdxs = []int32{
 	58,  // 43: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	58,  // 44: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	58,  // 45: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	196, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	197, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	58,  // 47: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	22,  // 48: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	197, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	198, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	199, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	198, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	199, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	200, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	70,  // 52: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	58,  // 53: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	69,  // 54: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -16128,19 +16223,19 @@ var file_rpc_proto_depIdxs = []int32{
 	76,  // 60: runink.v1.AccountsOutcome.resources:type_name -> runink.v1.ResourceRow
 	75,  // 61: runink.v1.AccountsOutcome.wckeys:type_name -> runink.v1.WCKeyRow
 	73,  // 62: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	200, // 63: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	201, // 63: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	25,  // 64: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	82,  // 65: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	22,  // 66: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
 	81,  // 67: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
-	188, // 68: runink.v1.Record.job:type_name -> runink.v1.Job
-	201, // 69: runink.v1.Record.steps:type_name -> runink.v1.Step
-	202, // 70: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	189, // 68: runink.v1.Record.job:type_name -> runink.v1.Job
+	202, // 69: runink.v1.Record.steps:type_name -> runink.v1.Step
+	203, // 70: runink.v1.Record.batch:type_name -> runink.v1.Usage
 	83,  // 71: runink.v1.Record.node:type_name -> runink.v1.NodeFact
 	84,  // 72: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	203, // 73: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
+	204, // 73: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
 	79,  // 74: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
-	203, // 75: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
+	204, // 75: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
 	22,  // 76: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
 	87,  // 77: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
 	22,  // 78: runink.v1.UsageReply.status:type_name -> runink.v1.Status
@@ -16159,243 +16254,244 @@ var file_rpc_proto_depIdxs = []int32{
 	25,  // 91: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
 	99,  // 92: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
 	22,  // 93: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	188, // 94: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	201, // 95: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	189, // 94: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	202, // 95: runink.v1.StepStat.step:type_name -> runink.v1.Step
 	100, // 96: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	202, // 97: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	203, // 97: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
 	103, // 98: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	202, // 99: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	203, // 99: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
 	82,  // 100: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
 	22,  // 101: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	185, // 102: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	186, // 103: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	186, // 102: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	187, // 103: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	22,  // 104: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	201, // 105: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	188, // 106: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
-	111, // 107: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
-	113, // 108: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
-	110, // 109: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
-	204, // 110: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
-	110, // 111: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
-	115, // 112: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
-	116, // 113: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
-	117, // 114: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
-	113, // 115: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	204, // 116: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
-	114, // 117: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	200, // 118: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
-	119, // 119: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
-	25,  // 120: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	159, // 121: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
-	22,  // 122: runink.v1.BcastReply.status:type_name -> runink.v1.Status
-	121, // 123: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
-	22,  // 124: runink.v1.DiagReply.status:type_name -> runink.v1.Status
-	124, // 125: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
-	124, // 126: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
-	125, // 127: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
-	125, // 128: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
-	125, // 129: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
-	22,  // 130: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
-	22,  // 131: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	134, // 132: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	136, // 133: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	137, // 134: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	138, // 135: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	139, // 136: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	140, // 137: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	141, // 138: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	143, // 139: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	144, // 140: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	145, // 141: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
-	102, // 142: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	142, // 143: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	205, // 144: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	206, // 145: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
-	207, // 146: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	135, // 147: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	200, // 148: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	202, // 149: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	202, // 150: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	200, // 151: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	117, // 152: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	202, // 153: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	22,  // 154: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	202, // 155: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	147, // 156: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	160, // 157: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	161, // 158: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	163, // 159: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	164, // 160: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	148, // 161: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	149, // 162: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	165, // 163: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	101, // 164: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	153, // 165: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	157, // 166: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	158, // 167: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	208, // 168: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
-	154, // 169: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
-	155, // 170: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
-	156, // 171: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
-	192, // 172: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	135, // 173: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	192, // 174: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	152, // 175: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
-	159, // 176: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	209, // 177: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	186, // 178: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	150, // 179: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	159, // 180: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	159, // 181: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	162, // 182: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	209, // 183: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	150, // 184: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	168, // 185: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	169, // 186: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	170, // 187: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	170, // 188: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	173, // 189: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	177, // 190: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	178, // 191: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	179, // 192: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	176, // 193: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	173, // 194: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	181, // 195: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	181, // 196: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	180, // 197: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	180, // 198: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	181, // 199: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	182, // 200: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	182, // 201: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	182, // 202: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	182, // 203: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	182, // 204: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	182, // 205: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	182, // 206: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	22,  // 207: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	3,   // 208: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	19,  // 209: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	19,  // 210: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	24,  // 211: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	26,  // 212: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	29,  // 213: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	31,  // 214: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	33,  // 215: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	35,  // 216: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	37,  // 217: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	42,  // 218: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	40,  // 219: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	44,  // 220: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	47,  // 221: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	57,  // 222: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	59,  // 223: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	60,  // 224: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	61,  // 225: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	63,  // 226: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	65,  // 227: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	62,  // 228: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	79,  // 229: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	88,  // 230: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	97,  // 231: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	104, // 232: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	85,  // 233: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
-	78,  // 234: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	106, // 235: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	109, // 236: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	108, // 237: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	67,  // 238: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	71,  // 239: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	128, // 240: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	130, // 241: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	166, // 242: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	171, // 243: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	122, // 244: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	118, // 245: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	174, // 246: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	48,  // 247: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	49,  // 248: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	51,  // 249: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	52,  // 250: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	53,  // 251: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	55,  // 252: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
-	183, // 253: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	6,   // 254: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	126, // 255: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	126, // 256: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	9,   // 257: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	11,  // 258: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	13,  // 259: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	15,  // 260: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	14,  // 261: runink.v1.Members.Halt:input_type -> runink.v1.HaltRequest
-	132, // 262: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	133, // 263: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	17,  // 264: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	109, // 265: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	118, // 266: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	4,   // 267: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	21,  // 268: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	23,  // 269: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	188, // 270: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	27,  // 271: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	30,  // 272: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	32,  // 273: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	34,  // 274: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	36,  // 275: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	39,  // 276: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	43,  // 277: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	41,  // 278: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	45,  // 279: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	45,  // 280: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	45,  // 281: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	2,   // 282: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	2,   // 283: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	2,   // 284: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	64,  // 285: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	66,  // 286: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	2,   // 287: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	80,  // 288: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	89,  // 289: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	98,  // 290: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	105, // 291: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	86,  // 292: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
-	2,   // 293: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	107, // 294: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	112, // 295: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	2,   // 296: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	68,  // 297: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	72,  // 298: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	129, // 299: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	131, // 300: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	167, // 301: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	172, // 302: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	123, // 303: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	120, // 304: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	175, // 305: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	50,  // 306: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	50,  // 307: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	54,  // 308: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	54,  // 309: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	54,  // 310: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	56,  // 311: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
-	184, // 312: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	7,   // 313: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	127, // 314: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	127, // 315: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	10,  // 316: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	12,  // 317: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	16,  // 318: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	2,   // 319: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	2,   // 320: runink.v1.Members.Halt:output_type -> runink.v1.Done
-	131, // 321: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	146, // 322: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	18,  // 323: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	112, // 324: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	120, // 325: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	267, // [267:326] is the sub-list for method output_type
-	208, // [208:267] is the sub-list for method input_type
-	208, // [208:208] is the sub-list for extension type_name
-	208, // [208:208] is the sub-list for extension extendee
-	0,   // [0:208] is the sub-list for field type_name
+	202, // 105: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	189, // 106: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	108, // 107: runink.v1.CreateStepReply.defaults:type_name -> runink.v1.StepDefaults
+	112, // 108: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
+	114, // 109: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
+	111, // 110: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
+	205, // 111: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
+	111, // 112: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
+	116, // 113: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
+	117, // 114: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
+	118, // 115: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
+	114, // 116: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
+	205, // 117: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
+	115, // 118: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
+	201, // 119: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	120, // 120: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
+	25,  // 121: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
+	160, // 122: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	22,  // 123: runink.v1.BcastReply.status:type_name -> runink.v1.Status
+	122, // 124: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
+	22,  // 125: runink.v1.DiagReply.status:type_name -> runink.v1.Status
+	125, // 126: runink.v1.DiagReply.main:type_name -> runink.v1.PlanCount
+	125, // 127: runink.v1.DiagReply.backfill:type_name -> runink.v1.PlanCount
+	126, // 128: runink.v1.DiagReply.by_type:type_name -> runink.v1.RpcCount
+	126, // 129: runink.v1.DiagReply.by_user:type_name -> runink.v1.RpcCount
+	126, // 130: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
+	22,  // 131: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
+	22,  // 132: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
+	135, // 133: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	137, // 134: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	138, // 135: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	139, // 136: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	140, // 137: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	141, // 138: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	142, // 139: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	144, // 140: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	145, // 141: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	146, // 142: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	102, // 143: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
+	143, // 144: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	206, // 145: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	207, // 146: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
+	208, // 147: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	136, // 148: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	201, // 149: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	203, // 150: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	203, // 151: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	201, // 152: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	118, // 153: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	203, // 154: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	22,  // 155: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	203, // 156: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	148, // 157: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	161, // 158: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	162, // 159: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	164, // 160: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	165, // 161: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	149, // 162: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	150, // 163: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	166, // 164: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	101, // 165: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	154, // 166: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	158, // 167: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	159, // 168: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	209, // 169: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
+	155, // 170: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	156, // 171: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	157, // 172: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	193, // 173: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	136, // 174: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	193, // 175: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	153, // 176: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
+	160, // 177: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	210, // 178: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	187, // 179: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	151, // 180: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	160, // 181: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	160, // 182: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	163, // 183: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	210, // 184: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	151, // 185: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	169, // 186: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	170, // 187: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	171, // 188: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	171, // 189: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	174, // 190: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	178, // 191: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	179, // 192: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	180, // 193: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	177, // 194: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	174, // 195: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	182, // 196: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	182, // 197: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	181, // 198: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	181, // 199: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	182, // 200: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	183, // 201: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	183, // 202: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	183, // 203: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	183, // 204: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	183, // 205: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	183, // 206: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	183, // 207: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	22,  // 208: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	3,   // 209: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	19,  // 210: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	19,  // 211: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	24,  // 212: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	26,  // 213: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	29,  // 214: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	31,  // 215: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	33,  // 216: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	35,  // 217: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	37,  // 218: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	42,  // 219: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	40,  // 220: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	44,  // 221: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	47,  // 222: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	57,  // 223: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	59,  // 224: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	60,  // 225: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	61,  // 226: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	63,  // 227: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	65,  // 228: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	62,  // 229: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	79,  // 230: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	88,  // 231: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	97,  // 232: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	104, // 233: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	85,  // 234: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
+	78,  // 235: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	106, // 236: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	110, // 237: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	109, // 238: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	67,  // 239: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	71,  // 240: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	129, // 241: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	131, // 242: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	167, // 243: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	172, // 244: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	123, // 245: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	119, // 246: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	175, // 247: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	48,  // 248: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	49,  // 249: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	51,  // 250: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	52,  // 251: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	53,  // 252: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	55,  // 253: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
+	184, // 254: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	6,   // 255: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	127, // 256: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	127, // 257: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	9,   // 258: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	11,  // 259: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	13,  // 260: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	15,  // 261: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	14,  // 262: runink.v1.Members.Halt:input_type -> runink.v1.HaltRequest
+	133, // 263: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	134, // 264: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	17,  // 265: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	110, // 266: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	119, // 267: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 268: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	21,  // 269: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	23,  // 270: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	189, // 271: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	27,  // 272: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	30,  // 273: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	32,  // 274: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	34,  // 275: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	36,  // 276: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	39,  // 277: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	43,  // 278: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	41,  // 279: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	45,  // 280: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	45,  // 281: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	45,  // 282: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 283: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 284: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 285: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	64,  // 286: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	66,  // 287: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 288: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	80,  // 289: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	89,  // 290: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	98,  // 291: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	105, // 292: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	86,  // 293: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
+	2,   // 294: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	107, // 295: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	113, // 296: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 297: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	68,  // 298: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	72,  // 299: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	130, // 300: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	132, // 301: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	168, // 302: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	173, // 303: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	124, // 304: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	121, // 305: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	176, // 306: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	50,  // 307: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	50,  // 308: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	54,  // 309: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	54,  // 310: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	54,  // 311: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	56,  // 312: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	185, // 313: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 314: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	128, // 315: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	128, // 316: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	10,  // 317: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 318: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	16,  // 319: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 320: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	2,   // 321: runink.v1.Members.Halt:output_type -> runink.v1.Done
+	132, // 322: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	147, // 323: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	18,  // 324: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	113, // 325: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	121, // 326: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	268, // [268:327] is the sub-list for method output_type
+	209, // [209:268] is the sub-list for method input_type
+	209, // [209:209] is the sub-list for extension type_name
+	209, // [209:209] is the sub-list for extension extendee
+	0,   // [0:209] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -16407,7 +16503,7 @@ func file_rpc_proto_init() {
 	file_log_proto_init()
 	file_pmix_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[131].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[132].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -16423,7 +16519,7 @@ func file_rpc_proto_init() {
 		(*Report_Devices)(nil),
 		(*Report_Cut)(nil),
 	}
-	file_rpc_proto_msgTypes[144].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[145].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -16447,7 +16543,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   183,
+			NumMessages:   184,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

@@ -363,14 +363,17 @@ func (c *carrier) exited(e *rinkpb.TaskExit) {
 
 func (c *carrier) killOnBadExit() bool {
 	o := &c.s.o.Job
-	return o.Given["kill-on-bad-exit"] && o.Step.KillOnBadExit != 0
+	if o.Given["kill-on-bad-exit"] {
+		return o.Step.KillOnBadExit != 0
+	}
+	return c.s.defaults.GetKillOnBadExit()
 }
 
 func (c *carrier) waitLimit() int {
 	if o := &c.s.o.Job; o.Given["wait"] {
 		return o.Step.Wait
 	}
-	return 0
+	return int(c.s.defaults.GetWait())
 }
 
 // kill ends the whole step.

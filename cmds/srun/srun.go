@@ -3,6 +3,7 @@
 package srun
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -245,7 +246,8 @@ type run struct {
 	nodes     string // of all of them
 	multiProg []byte // the text of --multi-prog's file
 
-	signal   int // what the step died of, for the job's record
+	defaults *rinkpb.StepDefaults // of the cluster
+	signal   int                  // what the step died of, for the job's record
 	jobEnded bool
 }
 
@@ -334,11 +336,7 @@ func (s *run) step(id slurm.JobID) int {
 		}
 		req.Argv = append([]string{program}, req.Argv[1:]...)
 	}
-	first := ""
-	if s.own {
-		first = "0"
-	}
-	if !s.hook("prolog", o.Job.Step.Prolog, id, first) {
+	if !s.hook("prolog", o.Job.Step.Prolog, id, s.ownStep()) {
 		return 1
 	}
 	reply, rc := s.create(id, req)
@@ -351,9 +349,19 @@ func (s *run) step(id slurm.JobID) int {
 		s.signalStep(id, step, syscall.SIGKILL)
 		return 1
 	}
+	s.defaults = reply.Defaults
 	rc = s.carry(req, reply, files)
-	s.hook("epilog", o.Job.Step.Epilog, id, step.String())
+	s.hook("epilog", cmp.Or(o.Job.Step.Epilog, reply.GetDefaults().GetEpilog()), id, step.String())
 	return rc
+}
+
+// ownStep is the step's number where it is known before there is one: srun's own job
+// has but this.
+func (s *run) ownStep() string {
+	if s.own {
+		return "0"
+	}
+	return ""
 }
 
 // programName is what a step is called that nobody named. A container may bring
@@ -475,6 +483,12 @@ func (s *run) create(id slurm.JobID, req *rinkpb.CreateStepRequest) (*rinkpb.Cre
 		say()
 		err := cli.StatusErr(a.reply.Status)
 		switch {
+		case a.reply.RunProlog != "":
+			if !s.hook("prolog", a.reply.RunProlog, id, s.ownStep()) {
+				return nil, 1
+			}
+			req.PrologDone = true
+			continue
 		case err == nil:
 			if said && !s.quiet {
 				env.Infof("Step created for job %d", id)
