@@ -9,7 +9,7 @@ sacct -j $A -X -o ReqMem,ReqTRES%40,AllocTRES%40 --units=M | normalise
 sacct -j $A -X -P -o ReqMem,ReqTRES,AllocTRES --units=G
 sacct -j $A -X -P -o ReqMem,ReqTRES,AllocTRES --units=K
 sacct -j $A -X -P -o ReqMem,AllocTRES --noconvert
-sacct -j $A -P -o JobID,NTasks,AllocNodes,AllocCPUS,ReqCPUS,CPUTimeRAW,ConsumedEnergy,ReqCPUFreq,ReqCPUFreqMin,ReqCPUFreqMax,ReqCPUFreqGov,Layout | normalise | sed 's/|[0-9]*|0|/|N|0|/'
+sacct -j $A -P -o JobID,NTasks,AllocNodes,AllocCPUS,ReqCPUS,CPUTimeRAW,ConsumedEnergy,ReqCPUFreq,ReqCPUFreqMin,ReqCPUFreqMax,ReqCPUFreqGov,Layout | normalise | sed -E 's/^(([^|]*[|]){5})[0-9]+[|]/\1N|/'
 sacct -j $A -X -o JobID,Elapsed,ElapsedRaw,TimelimitRaw,Timelimit,Suspended,CPUTime | normalise | sed 's/ [0-9] / N /'
 try sacct -j $A -o nosuchfield
 try sacct -j $A -o JobID,
