@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"maps"
 	"time"
 
 	"github.com/runink/rink/slurm"
@@ -76,7 +77,9 @@ func changedAt(old, now *Job) time.Time {
 // the next pass on.
 func (s *Scheduler) SetAccounts(acc *Accounts, at time.Time) {
 	s.v.Accounts, s.unbarred, s.pace.moved, s.calmAt = acc, true, true, 0
-	s.t.qos = traitsOf(acc)
+	if of := traitsOf(acc); !maps.Equal(of, s.t.qos) {
+		s.t.qos, s.stale = of, true // what was worked out for waiting jobs no longer holds
+	}
 	if s.v.Ledger == nil {
 		return
 	}
