@@ -344,9 +344,17 @@ func (c *call) reconfigure([]string) {
 	}
 }
 
-// archive is about a database that there is none of here.
-func (c *call) archive([]string) {
-	c.fail("There is no database to archive: the controllers keep the history themselves.")
+// archive is about a database that there is none of here: what it is for are rink export
+// and rink import.
+func (c *call) archive(words []string) {
+	switch {
+	case len(words) > 0 && begins("dump", words[0], 1):
+		c.fail("There is no database to archive: the controllers keep the history themselves, and rink export writes it into a file.")
+	case len(words) > 0 && begins("load", words[0], 1):
+		c.fail("There is no database to load into: rink import takes a site's history from what sacct -P printed there.")
+	default:
+		c.bare("No valid entity in archive command\nInput line must include, \"Dump\", or \"load\"")
+	}
 }
 
 func (c *call) clear(words []string) {
