@@ -1,6 +1,7 @@
 package noded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -249,7 +250,7 @@ func (a *Agent) found() *rinkpb.RegisterNode {
 		f.BootTime = a.started.UnixNano()
 	}
 	var fs syscall.Statfs_t
-	if syscall.Statfs("/tmp", &fs) == nil {
+	if syscall.Statfs(cmp.Or(a.liveConf().TmpFS, "/tmp"), &fs) == nil {
 		f.TmpDisk = int64(fs.Blocks) * fs.Bsize >> 20
 	}
 	return f

@@ -12,7 +12,7 @@ var unacted = keySet(
 	"MessageTimeout", "MpiParams",
 	"ProctrackType", "PropagatePrioProcess",
 	"SlurmctldAddr",
-	"SlurmctldTimeout", "SlurmdUser", "TaskPluginParam", "TmpFS",
+	"SlurmctldTimeout", "SlurmdUser", "TaskPluginParam",
 	"UnkillableStepProgram",
 	"UnkillableStepTimeout",
 )
