@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/slurm"
@@ -86,6 +87,13 @@ func parse(env *cli.Env) (*options, error) {
 	}
 	if len(words) != 1 {
 		return nil, fmt.Errorf("%s: error: too many parameters\n%w", env.Name, errUsage)
+	}
+	if job, step, ok := strings.Cut(words[0], "."); ok {
+		if _, bad := slurm.ParseJobRef(words[0]); bad != nil && (step == "" || step[0] < '0' || step[0] > '9') {
+			return nil, fmt.Errorf("%s: fatal: Bad step specified: %s", env.Name, job)
+		} else if bad != nil { // Slurm reads what numbers there are, and there is no such step
+			return nil, fmt.Errorf("%s: error: Could not get job step info: %w", env.Name, slurm.ErrnoInvalidJobID)
+		}
 	}
 	if o.ref, err = slurm.ParseJobRef(words[0]); err != nil || !o.ref.HasStep {
 		return nil, fmt.Errorf("%s: error: Failed to parse stepid from command line options\n%w", env.Name, errUsage)

@@ -93,7 +93,11 @@ func (t *table) job(env *cli.Env, v *view, client rinkpb.ControllerClient, ref s
 	if len(reply.Steps) == 0 {
 		w := t.w
 		w.Flush()
-		notRunning(env, ref)
+		if _, err := show.Jobs(env, client, &rinkpb.ListJobsRequest{Refs: show.Refs([]slurm.JobRef{whole}), Ended: true}); err != nil {
+			env.Errorf("couldn't get steps for job %s", whole)
+		} else {
+			notRunning(env, ref)
+		}
 		return nil
 	}
 	steps := reply.Steps
