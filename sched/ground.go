@@ -35,8 +35,9 @@ type assocGround struct {
 	depth  int32
 	shares int64
 	prio   int64
-	own    bounds // its own and that of no child
-	eff    bounds // with what it has of its parents: what each job is held to
+	own    bounds   // its own and that of no child
+	eff    bounds   // with what it has of its parents: what each job is held to
+	may    []string // QOS that its jobs may have, where QOS are enforced; none: no matter
 }
 
 // qosGround is a QOS.
@@ -216,6 +217,10 @@ func (g *ground) plant(acc *Accounts) {
 			x.eff = x.own
 			if parent >= 0 {
 				x.eff = x.own.below(&g.assoc[parent].eff)
+				x.may = g.assoc[parent].may
+			}
+			if conf(g.cfg).AccountingStorageEnforce.QOS && (parent < 0 || a.QOS != nil || a.QOSDelta != nil) {
+				x.may = acc.QOSOf(a)
 			}
 			g.assoc = append(g.assoc, x)
 			g.byKey[a.Key], g.byID[a.ID] = at, at
