@@ -675,5 +675,13 @@ func (c *cycle) roomToResume(a *ask, r *room, cpus int) bool {
 	if a.sharing > 1 {
 		free = s.sharedCPUs(r.total, a.sharing)
 	}
-	return free >= cpus && !(a.whole && !s.idle) && !(s.kept && !c.keptFor(a, r))
+	return free >= cpus && !(a.whole && !s.idle) && !(s.kept && !c.keptFor(a, r)) && !(a.ownUser && c.othersOn(a, r))
+}
+
+// othersOn reports whether other users' jobs run on a node, or are promised room there
+// while the request runs.
+func (c *cycle) othersOn(a *ask, r *room) bool {
+	end := c.now.plus(a.span)
+	return slices.ContainsFunc(r.held, func(h holding) bool { return h.uid != a.job.UID && h.load.cpus > 0 && h.end > c.now }) ||
+		slices.ContainsFunc(r.holds, func(h hold) bool { return h.to.item.job.UID != a.job.UID && h.start < end && h.end > c.now })
 }
