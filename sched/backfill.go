@@ -407,7 +407,10 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 		w.slots = make(map[int]slot)
 	}
 	clear(w.slots)
-	w.suited = false
+	w.suited, w.blocks = false, nil
+	if a.wholeBlocks && c.t.cfg.Topology.IsBlocks() {
+		w.blocks = f.blockRooms()
+	}
 	cpus := int(need.cpus)
 	seed := func(where []int) {
 		for _, pos := range where {
@@ -557,6 +560,9 @@ func (w *sweep) visit(f *field, a *ask, need *least, r *room, at instant) bool {
 		}
 	}
 	next = min(next, f.letGo(a, r, at, at.plus(a.span)))
+	if w.blocks != nil {
+		next = min(next, f.nextInBlock(w.blocks, r, at))
+	}
 	if next != never {
 		w.push(sweepItem{max(next, at+1), -1, int32(r.pos)})
 	}
@@ -567,7 +573,7 @@ func (w *sweep) visit(f *field, a *ask, need *least, r *room, at instant) bool {
 	}
 	w.slots[r.pos] = o
 	w.sum.add(o)
-	return !in || o.tasks > old.tasks || len(o.gres) > 0
+	return !in || o.tasks > old.tasks || len(o.gres) > 0 || w.blocks != nil
 }
 
 // grows reports whether a node that gives so much might give more later.

@@ -436,6 +436,35 @@ func (f *field) idleBlocks(a *ask, offers []slot) []slot {
 	return slices.DeleteFunc(slices.Clone(offers), func(o slot) bool { return busy[f.t.cfg.Topology.leafOf(o.r.n)] })
 }
 
+// blockRooms lists the rooms of each block.
+func (f *field) blockRooms() [][]int {
+	net := f.t.cfg.Topology
+	list := make([][]int, len(net.Blocks))
+	for pos := range f.rooms {
+		if leaf := net.leafOf(f.rooms[pos].n); leaf >= 0 {
+			list[leaf] = append(list[leaf], pos)
+		}
+	}
+	return list
+}
+
+// nextInBlock is when something changes next on a node of a room's block: the block
+// may be idle then, though the room itself gives no more than before.
+func (f *field) nextInBlock(blocks [][]int, r *room, at instant) instant {
+	next := never
+	leaf := f.t.cfg.Topology.leafOf(r.n)
+	if leaf < 0 {
+		return next
+	}
+	for _, pos := range blocks[leaf] {
+		segs := f.rooms[pos].line.segs
+		if i := f.rooms[pos].line.find(at) + 1; i < len(segs) {
+			next = min(next, segs[i].at)
+		}
+	}
+	return next
+}
+
 // earliestNear is earliest for a request that waits for nodes behind few switches:
 // the first moment at which there are such, or from the end of its wait on any.
 func (c *cycle) earliestNear(a *ask, p *part, from instant) (instant, []slot) {

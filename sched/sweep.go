@@ -11,6 +11,7 @@ type sweep struct {
 	trees   []sweepTree
 	budget  int // looks left; 0: as many as it takes
 	tails   []tail
+	blocks  [][]int // the rooms of each block, for a request that takes blocks whole; else nil
 	suited  bool    // all rooms are of the kinds asked for
 	reached instant // there is no room before
 }
