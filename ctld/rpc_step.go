@@ -196,6 +196,7 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 		}
 		order.GresFiles, order.Here.GresFiles = s.deviceFiles(n.Node, n.Gres), s.deviceFiles(n.Node, j.Alloc[at].Gres)
 		order.GpuBind, order.GpuFreq = sched.GPUBind(opts), cmp.Or(opts.GPUFreq, s.liveConf().GPUFreqDef)
+		order.MemBind = opts.MemBind
 		order.Here.Umask, order.Here.Rlimits = req.Umask, limits
 		order.Here.Slice = sliceOf(conf, j.Partition, j.Spec.Isolation, opts.Isolation)
 		for local, rank := range n.Ranks {

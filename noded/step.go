@@ -124,11 +124,12 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, []strin
 	for i := range envs {
 		envs[i] = common.Clone()
 	}
-	cpuLists := make([]string, len(order.Tasks))
+	cpuLists, memory := make([]string, len(order.Tasks)), make([]memoryBind, len(order.Tasks))
 	if slices.Contains(a.liveConf().TaskPlugin, "task/affinity") {
 		if cpuLists, err = a.confine.bind(order, j.here.CpuSet); err != nil {
 			return nil, nil, err
 		}
+		memory = bindMemory(order.MemBind, a.confine.machine, cpusOf(cpuLists, cmp.Or(order.CpuSet, j.here.CpuSet)))
 	}
 	words := a.gear.tellTasks(envs, order, cpusOf(cpuLists, cmp.Or(order.CpuSet, j.here.CpuSet)), a.gear.shuts(spec, order.Here))
 	for _, env := range envs {
@@ -161,6 +162,7 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, []strin
 		task := slice.Task{
 			Argv: argv, Env: env.List(), PidEnv: taskPidEnv, Dir: order.Cwd, FallbackDir: "/tmp",
 			DirNote: dirNote(order.Cwd, i == 0), SocketEnv: socket.SocketEnv, CPUs: cpuLists[i],
+			MemoryNodes: memory[i].nodes, MemoryPrefer: memory[i].prefer,
 		}
 		if order.Pty && i == 0 && t.Rank == 0 {
 			pty := slice.Stream{Kind: slice.StreamPTY}

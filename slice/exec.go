@@ -41,6 +41,17 @@ func (b *builder) taskOps(i int, join []op) ([]op, error) {
 		}
 		add(call(p.label(StageAffinity, t.CPUs, i), unix.SYS_SCHED_SETAFFINITY, 0, uintptr(len(mask)), p.raw(mask)))
 	}
+	if t.MemoryNodes != "" {
+		mask, err := cpuMask(t.MemoryNodes)
+		if err != nil {
+			return nil, err
+		}
+		mode := uintptr(unix.MPOL_BIND)
+		if t.MemoryPrefer {
+			mode = unix.MPOL_PREFERRED
+		}
+		add(call(p.label(StageAffinity, "memory of "+t.MemoryNodes, i), unix.SYS_SET_MEMPOLICY, mode, p.raw(mask), uintptr(len(mask)*8+1)))
+	}
 	add(call(ids, unix.SYS_UMASK, uintptr(b.spec.Umask)))
 	add(b.boundsOps(i)...)
 	add(b.identityOps(ids)...)

@@ -356,6 +356,22 @@ func TestAffinityAndTaskRlimits(t *testing.T) {
 	}
 }
 
+func TestMemoryIsBound(t *testing.T) {
+	if _, err := os.Stat("/proc/self/numa_maps"); err != nil {
+		t.Skip("a kernel without NUMA: ", err)
+	}
+	h, dir := testHost(t), openDir(t)
+	for i, want := range []string{"bind:0", "prefer:0", "default"} {
+		s := shell("read x rest </proc/self/numa_maps; echo $rest", fmt.Sprintf("%s/out%d", dir, i))
+		if i < 2 {
+			s.Tasks[0].MemoryNodes, s.Tasks[0].MemoryPrefer = "0", i == 1
+		}
+		if text, _ := run(t, h, s); !strings.HasPrefix(text, want+" ") {
+			t.Errorf("%q, want %s", text, want)
+		}
+	}
+}
+
 func TestOptionalRlimitIsAWarning(t *testing.T) {
 	dir := openDir(t)
 	s := shell("exit 0", dir+"/out")

@@ -228,6 +228,11 @@ type Task struct {
 
 	// CPUs binds the task to a CPU list; empty leaves it unbound.
 	CPUs string
+	// MemoryNodes are the NUMA nodes that the task's memory is to come from; empty
+	// leaves it to the kernel. With MemoryPrefer others are taken from when the first
+	// of them has none left, else nothing is.
+	MemoryNodes  string
+	MemoryPrefer bool
 	// Rlimits are applied after those of the slice.
 	Rlimits []Rlimit
 }
@@ -404,6 +409,11 @@ func (t *Task) validate() error {
 			}
 		default:
 			return invalid("stream %d of unknown kind %d", i, st.Kind)
+		}
+	}
+	if t.MemoryNodes != "" {
+		if _, err := cpuMask(t.MemoryNodes); err != nil {
+			return err
 		}
 	}
 	if t.CPUs != "" {

@@ -3243,6 +3243,8 @@ type Task struct {
 	Rlimits       []*Rlimit `protobuf:"bytes,10,rep,name=rlimits,proto3" json:"rlimits,omitempty"`
 	PidEnv        []byte    `protobuf:"bytes,11,opt,name=pid_env,json=pidEnv,proto3" json:"pid_env,omitempty"`
 	SocketEnv     []byte    `protobuf:"bytes,12,opt,name=socket_env,json=socketEnv,proto3" json:"socket_env,omitempty"`
+	MemoryNodes   string    `protobuf:"bytes,13,opt,name=memory_nodes,json=memoryNodes,proto3" json:"memory_nodes,omitempty"`
+	MemoryPrefer  bool      `protobuf:"varint,14,opt,name=memory_prefer,json=memoryPrefer,proto3" json:"memory_prefer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3359,6 +3361,20 @@ func (x *Task) GetSocketEnv() []byte {
 		return x.SocketEnv
 	}
 	return nil
+}
+
+func (x *Task) GetMemoryNodes() string {
+	if x != nil {
+		return x.MemoryNodes
+	}
+	return ""
+}
+
+func (x *Task) GetMemoryPrefer() bool {
+	if x != nil {
+		return x.MemoryPrefer
+	}
+	return false
 }
 
 type Stream struct {
@@ -3717,7 +3733,7 @@ const file_launcher_proto_rawDesc = "" +
 	"\bresource\x18\x01 \x01(\x05R\bresource\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
 	"\x04hard\x18\x03 \x01(\x04R\x04hard\x12\x1a\n" +
-	"\boptional\x18\x04 \x01(\bR\boptional\"\x98\x03\n" +
+	"\boptional\x18\x04 \x01(\bR\boptional\"\xe0\x03\n" +
 	"\x04Task\x12\x12\n" +
 	"\x04argv\x18\x01 \x03(\fR\x04argv\x12\x10\n" +
 	"\x03env\x18\x02 \x03(\fR\x03env\x12\x10\n" +
@@ -3732,7 +3748,9 @@ const file_launcher_proto_rawDesc = "" +
 	" \x03(\v2\x1a.runink.launcher.v1.RlimitR\arlimits\x12\x17\n" +
 	"\apid_env\x18\v \x01(\fR\x06pidEnv\x12\x1d\n" +
 	"\n" +
-	"socket_env\x18\f \x01(\fR\tsocketEnv\"\\\n" +
+	"socket_env\x18\f \x01(\fR\tsocketEnv\x12!\n" +
+	"\fmemory_nodes\x18\r \x01(\tR\vmemoryNodes\x12#\n" +
+	"\rmemory_prefer\x18\x0e \x01(\bR\fmemoryPrefer\"\\\n" +
 	"\x06Stream\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x05R\x04kind\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\fR\x04path\x12\x16\n" +

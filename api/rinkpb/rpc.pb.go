@@ -12348,6 +12348,7 @@ type LaunchStep struct {
 	JoinStep      int32                  `protobuf:"varint,43,opt,name=join_step,json=joinStep,proto3" json:"join_step,omitempty"`       // into a slice of the job that runs: of a step, or with -1 of the script, or what there is
 	RankOffset    int32                  `protobuf:"varint,44,opt,name=rank_offset,json=rankOffset,proto3" json:"rank_offset,omitempty"` // what ranks are counted from, where a step is one of several of a heterogeneous job's
 	GpuFreq       string                 `protobuf:"bytes,46,opt,name=gpu_freq,json=gpuFreq,proto3" json:"gpu_freq,omitempty"`           // --gpu-freq, or what GpuFreqDef says; "": clocks are left as they are
+	MemBind       string                 `protobuf:"bytes,47,opt,name=mem_bind,json=memBind,proto3" json:"mem_bind,omitempty"`           // --mem-bind
 	CpuSet        string                 `protobuf:"bytes,45,opt,name=cpu_set,json=cpuSet,proto3" json:"cpu_set,omitempty"`              // the agent's own note: those of its job's CPUs it has chosen for the step; "" is all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -12638,6 +12639,13 @@ func (x *LaunchStep) GetRankOffset() int32 {
 func (x *LaunchStep) GetGpuFreq() string {
 	if x != nil {
 		return x.GpuFreq
+	}
+	return ""
+}
+
+func (x *LaunchStep) GetMemBind() string {
+	if x != nil {
+		return x.MemBind
 	}
 	return ""
 }
@@ -15627,7 +15635,7 @@ const file_rpc_proto_rawDesc = "" +
 	" \x03(\tR\tprologEnv\x12\x1a\n" +
 	"\brequeued\x18\v \x01(\bR\brequeued\x12\x1c\n" +
 	"\tcontainer\x18( \x01(\tR\tcontainer\x12\x14\n" +
-	"\x05chdir\x18) \x01(\bR\x05chdir\"\xa2\b\n" +
+	"\x05chdir\x18) \x01(\bR\x05chdir\"\xbd\b\n" +
 	"\n" +
 	"LaunchStep\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x12\n" +
@@ -15677,7 +15685,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\tjoin_step\x18+ \x01(\x05R\bjoinStep\x12\x1f\n" +
 	"\vrank_offset\x18, \x01(\x05R\n" +
 	"rankOffset\x12\x19\n" +
-	"\bgpu_freq\x18. \x01(\tR\agpuFreq\x12\x17\n" +
+	"\bgpu_freq\x18. \x01(\tR\agpuFreq\x12\x19\n" +
+	"\bmem_bind\x18/ \x01(\tR\amemBind\x12\x17\n" +
 	"\acpu_set\x18- \x01(\tR\x06cpuSet\"Z\n" +
 	"\bTaskHere\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x14\n" +

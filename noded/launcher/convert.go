@@ -49,7 +49,8 @@ func specToWire(s *slice.Spec) *launcherpb.Spec {
 		t := &s.Tasks[i]
 		w.Tasks = append(w.Tasks, &launcherpb.Task{Argv: toBytes(t.Argv), Env: toBytes(t.Env), Dir: []byte(t.Dir),
 			FallbackDir: []byte(t.FallbackDir), DirNote: []byte(t.DirNote), Stdin: streamToWire(t.Stdin), Stdout: streamToWire(t.Stdout),
-			Stderr: streamToWire(t.Stderr), Cpus: t.CPUs, Rlimits: rlimitsToWire(t.Rlimits), PidEnv: []byte(t.PidEnv), SocketEnv: []byte(t.SocketEnv)})
+			Stderr: streamToWire(t.Stderr), Cpus: t.CPUs, Rlimits: rlimitsToWire(t.Rlimits), PidEnv: []byte(t.PidEnv), SocketEnv: []byte(t.SocketEnv),
+			MemoryNodes: t.MemoryNodes, MemoryPrefer: t.MemoryPrefer})
 	}
 	return w
 }
@@ -103,7 +104,8 @@ func specFromWire(w *launcherpb.Spec) *slice.Spec {
 	for _, t := range w.GetTasks() {
 		s.Tasks = append(s.Tasks, slice.Task{Argv: toStrings(t.GetArgv()), Env: toStrings(t.GetEnv()), Dir: string(t.GetDir()),
 			FallbackDir: string(t.GetFallbackDir()), DirNote: string(t.GetDirNote()), Stdin: streamFromWire(t.GetStdin()),
-			Stdout: streamFromWire(t.GetStdout()), Stderr: streamFromWire(t.GetStderr()), CPUs: t.GetCpus(), Rlimits: rlimitsFromWire(t.GetRlimits()), PidEnv: string(t.GetPidEnv()), SocketEnv: string(t.GetSocketEnv())})
+			Stdout: streamFromWire(t.GetStdout()), Stderr: streamFromWire(t.GetStderr()), CPUs: t.GetCpus(), Rlimits: rlimitsFromWire(t.GetRlimits()), PidEnv: string(t.GetPidEnv()), SocketEnv: string(t.GetSocketEnv()),
+			MemoryNodes: t.GetMemoryNodes(), MemoryPrefer: t.GetMemoryPrefer()})
 	}
 	return s
 }
