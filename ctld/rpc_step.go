@@ -97,10 +97,10 @@ func (c *controller) tryStep(ctx context.Context, req *rinkpb.CreateStepRequest,
 	switch {
 	case err != nil:
 		return refused(err), false, nil
+	case fit == sched.StepWaits: // and there is no step yet
+		return refused(slurm.ErrnoNodesBusy), true, nil
 	case slices.ContainsFunc(step.Nodes, func(n sched.StepNode) bool { return len(n.Ranks) > conf.Conf.MaxTasksPerNode }):
 		return refused(slurm.ErrnoBadTaskCount), false, nil
-	case fit == sched.StepWaits:
-		return refused(slurm.ErrnoNodesBusy), true, nil
 	}
 	step.SubmitLine = req.SubmitLine
 	results, err := c.s.barn.Propose(ctx, actor(u), state.StartStep{Job: id, Restarts: j.Restarts, Step: step, Key: req.Key})
