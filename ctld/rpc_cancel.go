@@ -30,6 +30,9 @@ func find(t *state.State, ref *rinkpb.JobRef) ([]target, error) {
 				return []target{{job: j}}, nil
 			}
 		}
+		if j := t.Job(id); j != nil && j.HetID == 0 {
+			return nil, slurm.ErrnoNotHetJob
+		}
 		return nil, slurm.ErrnoInvalidJobID
 	}
 	if !ref.HasTask && ref.Tasks == nil { // the whole, also written N_*

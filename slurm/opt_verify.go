@@ -235,12 +235,11 @@ func (r *optionReader) verifyTasks() error {
 		job.Given["ntasks"] = true
 	case job.NTasks == 0 && (job.MinNodes > 0 || r.given("extra-node-info")) && fixed:
 		job.NTasks = nodes
-		if r.given("extra-node-info") {
+		if job.SocketsPerNode > 0 || job.CoresPerSocket > 0 || job.ThreadsPerCore > 0 {
 			for _, n := range []int{job.SocketsPerNode, job.CoresPerSocket, job.ThreadsPerCore} {
 				job.NTasks *= max(n, 1)
 			}
 			job.Given["ntasks"] = true
-			r.notice(false, fmt.Sprintf("Number of tasks implicitly set to %d.", job.NTasks))
 		}
 	case job.NTasks > 0 && job.NTasks < job.MinNodes:
 		r.notice(false, fmt.Sprintf("Warning: can't run %d processes on %d nodes, setting nnodes to %d", job.NTasks, job.MinNodes, job.NTasks))

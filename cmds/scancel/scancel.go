@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,7 +82,8 @@ func Run(env *cli.Env) int {
 // exit code.
 func (o *options) tell(env *cli.Env, name string, err error) int {
 	noun := "job id"
-	if strings.Contains(name, ".") {
+	job, _, step := strings.Cut(name, ".")
+	if step {
 		noun = "job step id"
 	}
 	if o.verbose > 0 && !o.quiet && (err == nil || !o.lookedUp()) {
@@ -101,7 +103,10 @@ func (o *options) tell(env *cli.Env, name string, err error) int {
 		return 0
 	case o.lookedUp() && (cli.Is(err, slurm.ErrnoAlreadyDone) || cli.Is(err, slurm.ErrnoInvalidJobID)):
 		if !o.quiet {
-			env.Errorf("Kill job error on %s %s: %s", noun, name, slurm.ErrnoInvalidJobID)
+			env.Errorf("Kill job error on %s %s: %s", noun, job, slurm.ErrnoInvalidJobID)
+		}
+		if step {
+			return exitCode(slurm.ErrnoInvalidJobID)
 		}
 		return 1
 	case o.forgiven(err):
@@ -110,7 +115,7 @@ func (o *options) tell(env *cli.Env, name string, err error) int {
 		}
 		return 0
 	}
-	env.Errorf("Kill job error on %s %s: %s", noun, name, err)
+	env.Errorf("Kill job error on %s %s: %s", noun, job, err)
 	return exitCode(err)
 }
 
@@ -189,6 +194,9 @@ func parse(env *cli.Env) (*options, error) {
 		return nil, err
 	}
 	for _, word := range rest {
+		if word == "" {
+			return nil, fmt.Errorf("%s: error: Invalid job id %s", env.Name, word)
+		}
 		for _, part := range strings.Fields(word) {
 			refs, err := slurm.ParseJobRefs(part)
 			if id, ok := strings.CutSuffix(part, "_"); err != nil && ok { // no task of the array
@@ -197,8 +205,8 @@ func parse(env *cli.Env) (*options, error) {
 					continue
 				}
 			}
-			if err != nil {
-				return nil, fmt.Errorf("%s: error: Invalid job id %s", env.Name, part)
+			if err != nil || slices.ContainsFunc(refs, func(r slurm.JobRef) bool { return r.HasStep && r.Step >= slurm.StepBatch }) {
+				return nil, fmt.Errorf("%s: error: Invalid job id %s", env.Name, part) // batch script and the like are the job
 			}
 			o.refs = append(o.refs, refs...)
 		}
@@ -228,6 +236,9 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		filter()
 	case "user":
 		uid, err := cli.LookupUID(value)
+		if err == nil {
+			_, err = user.LookupId(strconv.FormatUint(uint64(uid), 10))
+		}
 		if err != nil {
 			return fmt.Errorf("%s: error: Invalid user name: %s", env.Name, value)
 		}
@@ -269,7 +280,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		if k, bad := strconv.ParseUint(value, 10, 16); err != nil && bad == nil {
 			n, err = int(k), nil // a number is taken as it is
 		}
-		if err != nil {
+		if err != nil || n == 0 {
 			return fmt.Errorf("Unknown job signal: %s", value)
 		}
 		o.signal = int32(n)

@@ -202,12 +202,17 @@ func (c *call) listPids(args []string) int {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-8s %-8s %-8s %-7s %-8s\n", "PID", "JOBID", "STEPID", "LOCALID", "GLOBALID")
 	found := false
+	seen := map[string]bool{} // scripts whose first process has been listed
 	for _, p := range list {
 		if node != "" && p.node != node || len(refs) == 1 && refs[0].HasStep && slurm.StepID(p.step.GetId()) != refs[0].Step {
 			continue
 		}
 		found = true
-		fmt.Fprintf(&b, "%-8d %-8d %-8s %-7s %-8s\n", p.pid, p.job, slurm.StepID(p.step.GetId()), "-", "-")
+		task := "-"
+		if script := fmt.Sprint(p.job, p.node); slurm.StepID(p.step.GetId()) == slurm.StepBatch && !seen[script] {
+			seen[script], task = true, "0"
+		}
+		fmt.Fprintf(&b, "%-8d %-8d %-8s %-7s %-8s\n", p.pid, p.job, slurm.StepID(p.step.GetId()), task, task)
 	}
 	if !found {
 		c.print(b.String())

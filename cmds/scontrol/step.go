@@ -105,7 +105,11 @@ func (c *call) stepRecord(s *show.Step) string {
 	r := newRecord(c.o.oneLine)
 	r.put("StepId", v.StepID(s), "UserId", strconv.FormatUint(uint64(j.UID), 10), "StartTime", v.Time(s.Start, "Unknown"), "TimeLimit", slurm.Unlimited.String()) // its job's limit ends it
 	r.line("State", s.State.String(), "Partition", string(j.Partition), "NodeList", show.Or(s.NodeText(), show.Null))
-	r.line("Nodes", strconv.Itoa(len(s.Nodes)), "CPUs", strconv.Itoa(s.CPUs()), "Tasks", strconv.Itoa(s.Tasks), "Name", s.Name, "Network", show.Or(j.Spec.Network, show.Null))
+	cpus := strconv.Itoa(s.CPUs())
+	if s.ID == slurm.StepBatch {
+		cpus = "0" // the script is counted with the job
+	}
+	r.line("Nodes", strconv.Itoa(len(s.Nodes)), "CPUs", cpus, "Tasks", strconv.Itoa(s.Tasks), "Name", s.Name, "Network", show.Or(j.Spec.Network, show.Null))
 	held := strings.Split(s.Held().String(), ",")
 	slices.Sort(held) // as Slurm writes those of steps
 	r.line("TRES", show.Or(strings.Join(held, ","), show.Null))

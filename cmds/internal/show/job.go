@@ -42,8 +42,9 @@ func JobOfTasks(j *sched.Job, tasks slurm.IndexSet) *Job {
 	r := &Job{Job: j, Task: j.TaskID}
 	switch {
 	case j.ArrayID == 0:
-	case tasks.Len() > 1, tasks.Len() == 1 && j.Tasks.Len() == 1 && j.IsPending():
-		// Slurm too shows the last task in brackets for as long as it has no record of its own.
+	case tasks.Len() > 1, tasks.Len() == 1 && j.Tasks.Len() == 1 && (j.IsPending() || j.ID == j.ArrayID && j.HasEnded() && j.Start.IsZero()):
+		// Slurm too shows the last task in brackets for as long as it has no record of its own,
+		// and when it never got one.
 		r.Rest = tasks
 	case tasks.Len() == 1:
 		r.Task = tasks.Min()
