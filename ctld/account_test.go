@@ -64,6 +64,10 @@ func TestLevelsDoNotLeadToRoot(t *testing.T) {
 			if got := s.mayTouch(u, &sched.Job{UID: 7, Account: "root"}); got != c.operator {
 				t.Errorf("touching another account's job: %v", got)
 			}
+			s.conf = &slurm.Conf{SlurmUser: "nobody"}
+			if !s.administers(uid) || s.superUser(uid) {
+				t.Error("SlurmUser is no administrator, or may act as root")
+			}
 			if !s.superUser(0) || !s.administers(0) {
 				t.Error("root is no root")
 			}

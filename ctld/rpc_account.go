@@ -31,7 +31,7 @@ func (s *Server) adminLevel(uid uint32) sched.AdminLevel {
 	if err != nil {
 		return sched.AdminNone
 	}
-	if u.Name == s.liveConf().SlurmUser {
+	if c := s.liveConf(); c != nil && u.Name == c.SlurmUser {
 		return sched.AdminAdministrator
 	}
 	return s.accounts.Load().AdminOf(u.Name)

@@ -69,6 +69,9 @@ func (n *Node) GresFits(used []GresAlloc, g GresAlloc) error {
 	if g.Count < 0 || inUse.Count+g.Count > have.Count {
 		return fmt.Errorf("%d of %d %s are in use, %d asked: %w", inUse.Count, have.Count, gresName(g), g.Count, slurm.ErrnoNodesBusy)
 	}
+	if len(g.Index) > 0 && !isSharedGres(g.Name) && int64(len(g.Index)) != g.Count {
+		return fmt.Errorf("%d %s are counted and %d of them named: %w", g.Count, gresName(g), len(g.Index), slurm.ErrnoInvalidGres)
+	}
 	if !n.shareFits(used, g, &n.Gres[at]) {
 		return fmt.Errorf("%s %v is in use: %w", gresName(g), g.Index, slurm.ErrnoNodesBusy)
 	}

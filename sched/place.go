@@ -638,7 +638,7 @@ func (r *room) chooseGres(want slurm.Gres, devices bool) []GresAlloc {
 				}
 				there := s.total
 				if devices {
-					there = s.free
+					there = r.atHand(s, n)
 				}
 				take := min(n, there-counts[i])
 				if take > 0 {

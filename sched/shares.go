@@ -153,19 +153,29 @@ func (r *room) bound(s *spare, now bool) {
 			return
 		}
 		switch {
-		case shelf.on != nil && now:
-			_, free := r.partsFree(shelf, s.gres[i])
-			s.gres[i] = min(s.gres[i], free)
+		case now:
+			s.gres[i] = min(s.gres[i], r.atHand(shelf, s.gres[i]))
 		case shelf.on != nil:
 			most := int64(0)
 			for _, n := range shelf.on.caps {
 				most = max(most, n)
 			}
 			s.gres[i] = min(s.gres[i], most)
-		case now && shelf.name == "gpu" && shelf.used != nil:
-			s.gres[i] = min(s.gres[i], int64(len(r.wholeFree(shelf))))
 		}
 	}
+}
+
+// atHand is how many of a shelf can be given at this moment to one that wants n: parts
+// of one GPU, or GPUs of which no part is in use.
+func (r *room) atHand(s *shelf, n int64) int64 {
+	switch {
+	case s.on != nil:
+		_, free := r.partsFree(s, n)
+		return min(s.free, free)
+	case r.shares && s.name == "gpu" && s.used != nil:
+		return min(s.free, int64(len(r.wholeFree(s))))
+	}
+	return s.free
 }
 
 // wholeFree lists the places of a shelf's GPUs that may be given whole.

@@ -41,7 +41,7 @@ func TestShareCaps(t *testing.T) {
 // back, at random: what the room offers is what the record of the node admits, and no
 // GPU is ever given both ways or beyond what it has.
 func TestPartsAndWholes(t *testing.T) {
-	for _, seed := range seeds(40) {
+	for _, seed := range seeds(40, 104) {
 		rnd := rand.New(rand.NewSource(seed))
 		n := sharedNode()
 		r := emptyRoom(n, 0)
@@ -75,6 +75,9 @@ func TestPartsAndWholes(t *testing.T) {
 				for _, g := range got {
 					if err := n.GresFits(n.UsedGres, g); err != nil {
 						t.Fatalf("seed %d step %d: %v is offered for %v and refused: %v; in use %v", seed, step, g, want, err, n.UsedGres)
+					}
+					if len(g.Index) != int(g.Count) && g.Name == "gpu" {
+						t.Fatalf("seed %d step %d: %v has not as many devices as it counts", seed, step, g)
 					}
 					sum += g.Count
 					r.takeGres(g, 1)
