@@ -322,3 +322,35 @@ func (h *line) fix() {
 	}
 	h.down(0)
 }
+
+// partsOf returns the partitions a job may run in, in the order in which they are
+// tried: Slurm has a job in each of them with a priority of its own, of which the
+// tier and the partition's factor differ.
+func (s *Scheduler) partsOf(j *Job) []*part {
+	if len(j.Partitions) == 0 {
+		if p := s.part(j.Partition); p != nil {
+			return p.alone
+		}
+		return nil
+	}
+	if len(j.Partitions) == 1 {
+		if p := s.part(j.Partitions[0]); p != nil {
+			return p.alone
+		}
+		return nil
+	}
+	var parts []*part
+	for _, name := range j.Partitions {
+		if p := s.part(name); p != nil {
+			parts = append(parts, p)
+		}
+	}
+	weighed := multifactor(s.v.Config) && conf(s.v.Config).PriorityWeightPartition > 0
+	slices.SortStableFunc(parts, func(a, b *part) int {
+		if a.p.PriorityTier != b.p.PriorityTier || !weighed {
+			return cmp.Compare(b.p.PriorityTier, a.p.PriorityTier)
+		}
+		return cmp.Compare(b.p.PriorityJobFactor, a.p.PriorityJobFactor)
+	})
+	return parts
+}

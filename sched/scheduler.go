@@ -542,29 +542,6 @@ func (s *Scheduler) enter(j *Job) bool {
 	return true
 }
 
-// partsOf returns the partitions a job may run in.
-func (s *Scheduler) partsOf(j *Job) []*part {
-	if len(j.Partitions) == 0 {
-		if p := s.part(j.Partition); p != nil {
-			return p.alone
-		}
-		return nil
-	}
-	if len(j.Partitions) == 1 {
-		if p := s.part(j.Partitions[0]); p != nil {
-			return p.alone
-		}
-		return nil
-	}
-	var parts []*part
-	for _, name := range j.Partitions {
-		if p := s.part(name); p != nil {
-			parts = append(parts, p)
-		}
-	}
-	return parts
-}
-
 // laneOf returns the lane that an item stands in.
 func (s *Scheduler) laneOf(j *Job, it *item, parts []*part) *lane {
 	key := laneKey{parts: string(parts[0].p.Name), size: it.want.rough()}
