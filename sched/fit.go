@@ -99,6 +99,7 @@ func (c *cycle) find(a *ask, p *part) []slot {
 		if chosen := c.find(&own, p); chosen != nil {
 			return chosen
 		}
+		a.tooWide = a.tooWide || own.tooWide
 	}
 	if len(a.required) > 0 && len(a.required) >= a.aim {
 		where := make([]int, 0, len(a.required))

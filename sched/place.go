@@ -243,6 +243,7 @@ func (f *field) place(a *ask, where []int) []slot {
 			if chosen := f.placeBy(&exact, &a.plans[i], where); chosen != nil {
 				return chosen
 			}
+			a.tooWide = a.tooWide || exact.tooWide
 		}
 	}
 	return nil
