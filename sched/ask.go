@@ -51,6 +51,7 @@ type ask struct {
 	switches                int              // at most so many leaf switches; 0: any number
 	wideFrom                instant          // from when on more will do
 	tooWide                 bool             // set when more were what there was
+	foretold                bool             // wideFrom is only what a promise went by, see item.anyFrom
 	decided                 bool             // wideFrom is not to be looked into again
 	segment                 int              // nodes that must be in one block; 0: all
 	apart, together         bool             // segments in blocks of their own, or in one larger block

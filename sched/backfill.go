@@ -162,6 +162,7 @@ func (c *cycle) promise(it *item, a *ask, at instant, alloc []NodeAlloc) {
 	for _, pos := range c.blockMates(a.wholeBlocks, alloc) {
 		p.where, p.loads = append(p.where, pos), append(p.loads, load{block: true})
 	}
+	c.promiseWide(it, a, at, alloc)
 	c.stir(it)
 	c.lower(it, p)
 }

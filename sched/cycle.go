@@ -481,9 +481,7 @@ func (c *cycle) ask(e entry) *ask {
 	if a.job != e.job || a.part != e.part.p {
 		*a = e.item.shapes[e.at].ask
 		a.job = e.job
-		if a.switches > 0 {
-			a.wideFrom = e.item.wideFrom(a, c.t)
-		}
+		a.waits(e.item, c.t)
 	}
 	a.span = span(limitIn(e.job, e.part.p, c.v.Config))
 	a.shape = e.item.shapes[e.at]

@@ -467,22 +467,34 @@ func (f *field) nextInBlock(blocks [][]int, r *room, at instant) instant {
 
 // earliestNear is earliest for a request that waits for nodes behind few switches:
 // the first moment at which there are such, or from the end of its wait on any.
+// Where the wait has not begun, it is taken to begin when there will first be any. That
+// moment is not kept free for it, and others may take what made it so early: then what
+// it was promised by that holds all the same, as long as it is there to be had.
 func (c *cycle) earliestNear(a *ask, p *part, from instant) (instant, []slot) {
 	few, many := *a, *a
 	few.wideFrom, few.decided = never, true
 	many.wideFrom, many.decided = always, true
-	until := a.wideFrom
-	if until == never {
-		at, chosen := c.earliest(&many, p, from)
-		if chosen == nil {
-			return never, nil
+	by := func(until instant) (instant, []slot) {
+		if at, chosen := c.earliest(&few, p, from); chosen != nil && at <= until {
+			return at, chosen
 		}
-		until = at.plus(a.switchWait(c.t))
+		return c.earliest(&many, p, max(from, until))
 	}
-	if at, chosen := c.earliest(&few, p, from); chosen != nil && at <= until {
-		return at, chosen
+	if a.wideFrom != never && !a.foretold {
+		return by(a.wideFrom)
 	}
-	return c.earliest(&many, p, max(from, until))
+	first, chosen := c.earliest(&many, p, from)
+	if chosen == nil {
+		return never, nil
+	}
+	wait := a.switchWait(c.t)
+	at, chosen := by(first.plus(wait))
+	if a.foretold && (chosen == nil || at > a.wideFrom) {
+		if kept, there := by(a.wideFrom); there != nil && kept <= max(a.wideFrom, c.now).plus(wait) {
+			return kept, there
+		}
+	}
+	return at, chosen
 }
 
 // waitWide notes when a job could first have started behind too many switches, and
@@ -493,19 +505,48 @@ func (c *cycle) waitWide(it *item, a *ask) {
 	}
 	if a.tooWide && it.wide == 0 {
 		it.wide = c.now
-		a.wideFrom = c.now.plus(a.switchWait(c.t))
+		a.waits(it, c.t)
 	}
-	if it.wide != 0 {
-		c.againBy(it.wide.plus(a.switchWait(c.t)).time())
+	if a.wideFrom != never {
+		c.againBy(a.wideFrom.time())
 	}
 }
 
-// wideFrom is from when on a job takes nodes behind more switches than it asked for.
-func (it *item) wideFrom(a *ask, t *tuning) instant {
-	if it.wide == 0 {
-		return never
+// promiseWide notes from when on a job may have nodes behind more switches than it
+// asked for, where it is promised such before its wait has begun.
+func (c *cycle) promiseWide(it *item, a *ask, at instant, alloc []NodeAlloc) {
+	if a.switches == 0 {
+		return
 	}
-	return it.wide.plus(a.switchWait(t))
+	leaves := make(map[int]bool, 4)
+	for i := range alloc {
+		leaves[c.t.cfg.Topology.leafOf(c.rooms[c.byName[alloc[i].Node]].n)] = true
+	}
+	switch {
+	case len(leaves) <= a.switches:
+		it.anyFrom = 0
+	case it.anyFrom == 0 || at < it.anyFrom || at > max(it.anyFrom, c.now).plus(a.switchWait(c.t)):
+		it.anyFrom = at
+	}
+	if it.anyFrom != 0 {
+		c.againBy(it.anyFrom.time())
+	}
+}
+
+// waits sets from when on a request takes nodes behind more switches than it asks
+// for: when its wait is over, or at what was promised to it earlier than that.
+func (a *ask) waits(it *item, t *tuning) {
+	if a.switches == 0 || it == nil {
+		return
+	}
+	a.wideFrom, a.foretold = never, false
+	if it.wide != 0 {
+		a.wideFrom = it.wide.plus(a.switchWait(t))
+	}
+	if it.anyFrom != 0 && it.anyFrom < a.wideFrom {
+		a.foretold = it.wide == 0
+		a.wideFrom = it.anyFrom
+	}
 }
 
 // wholeBlocks reports whether a job, in partition p, has its blocks to itself.

@@ -23,6 +23,7 @@ type item struct {
 	promise *promise
 	told    told
 	wide    instant   // since when it could start behind more switches than it asks for; 0: not yet
+	anyFrom instant   // from when on a promise counted on more switches than it asks for; 0: none did
 	fresh   bool      // has never been told anything
 	visited uint64    // the last pass that looked at it
 	seen    uint64    // for which partitions of its lane, a bit each

@@ -27,9 +27,9 @@ type story struct {
 	topology string
 	extras   []string   // what random jobs ask for besides
 	live     *Scheduler // of the last cycle
-	// wide is since when jobs could start behind more switches than they ask for,
-	// which a scheduler that lives on remembers.
-	wide  map[slurm.JobID]instant
+	// wide is since when jobs could start behind more switches than they ask for, and
+	// from when on they were promised to, which a scheduler that lives on remembers.
+	wide  map[slurm.JobID][2]instant
 	resvs []*Reservation
 }
 
@@ -100,10 +100,10 @@ func (s *story) do(line string, out *strings.Builder) error {
 			s.live.takeOver(s.wide)
 		}
 		s.plan = s.live.Plan(s.now, true)
-		s.wide = map[slurm.JobID]instant{}
+		s.wide = map[slurm.JobID][2]instant{}
 		for id, it := range s.live.items {
-			if it.wide != 0 {
-				s.wide[id] = it.wide
+			if it.wide != 0 || it.anyFrom != 0 {
+				s.wide[id] = [2]instant{it.wide, it.anyFrom}
 			}
 		}
 		s.print(out, len(args) > 1)

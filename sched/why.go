@@ -158,6 +158,7 @@ func barsOf(j *Job, now time.Time) []Bar {
 // placeStory tells how a job stands in its partition number i.
 func (c *cycle) placeStory(j *Job, it *item, p *part, i int) Place {
 	a := newAsk(j, p.p, c.t)
+	a.waits(it, c.t)
 	out := Place{Partition: p.p.Name, Nodes: len(p.where), Wanted: wantedOf(a)}
 	if it != nil {
 		out.Bar = c.barOf(entry{item: it, job: j, part: p, at: min(i, len(it.shapes)-1)})
@@ -192,7 +193,7 @@ func (c *cycle) placeStory(j *Job, it *item, p *part, i int) Place {
 	}
 	c.endless(&out, j)
 	if it != nil && it.wide != 0 && a.switches > 0 {
-		out.Switches = it.wideFrom(a, c.t).time()
+		out.Switches = a.wideFrom.time()
 	}
 	return out
 }
