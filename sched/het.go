@@ -99,6 +99,7 @@ func (c *cycle) placeComponent(j *Job) bool {
 			c.start(e, a, alloc, limit)
 			return true
 		}
+		c.waitWide(e.item, a)
 	}
 	return false
 }
@@ -147,6 +148,7 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 			w, _ = c.resvBars(j)
 		}
 		a := newAsk(j, e.part.p, c.t)
+		a.waits(e.item, c.t)
 		c.inReservation(a)
 		if w.IsZero() && (len(a.required) > 0 || e.part.open < len(e.part.where)) {
 			w = c.unavailable(a, e.part)
