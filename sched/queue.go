@@ -22,8 +22,7 @@ type item struct {
 	// promise is the room it is promised; nil for none.
 	promise *promise
 	told    told
-	wide    instant   // since when it could start behind more switches than it asks for; 0: not yet
-	anyFrom instant   // from when on a promise counted on more switches than it asks for; 0: none did
+	wideWait
 	fresh   bool      // has never been told anything
 	visited uint64    // the last pass that looked at it
 	seen    uint64    // for which partitions of its lane, a bit each

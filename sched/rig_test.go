@@ -29,7 +29,7 @@ type story struct {
 	live     *Scheduler // of the last cycle
 	// wide is since when jobs could start behind more switches than they ask for, and
 	// from when on they were promised to, which a scheduler that lives on remembers.
-	wide  map[slurm.JobID][2]instant
+	wide  map[slurm.JobID]wideWait
 	resvs []*Reservation
 }
 
@@ -100,10 +100,10 @@ func (s *story) do(line string, out *strings.Builder) error {
 			s.live.takeOver(s.wide)
 		}
 		s.plan = s.live.Plan(s.now, true)
-		s.wide = map[slurm.JobID][2]instant{}
+		s.wide = map[slurm.JobID]wideWait{}
 		for id, it := range s.live.items {
-			if it.wide != 0 || it.anyFrom != 0 {
-				s.wide[id] = [2]instant{it.wide, it.anyFrom}
+			if it.wideWait != (wideWait{}) {
+				s.wide[id] = it.wideWait
 			}
 		}
 		s.print(out, len(args) > 1)

@@ -57,8 +57,9 @@ type Scheduler struct {
 	fore         *foresight  // nil: the policy does without
 	pace         pacing      // paced.go
 	stale        bool
-	early        bool // a job ended before it had to since the last pass
-	resvTurns         // resv_pass.go
+	early        bool                     // a job ended before it had to since the last pass
+	resvTurns                             // resv_pass.go
+	waits        map[slurm.JobID]wideWait // of jobs that were taken out of line; near_wait.go
 }
 
 // shape is a request as its equals share it.
@@ -90,12 +91,12 @@ func NewScheduler(v View) *Scheduler {
 
 // Load makes the scheduler forget what it knew and take the view for true.
 func (s *Scheduler) Load(v View) {
-	pass, fore := s.pass, s.fore
+	pass, fore, waits := s.pass, s.fore, s.waitsOf(v.Pending)
 	*s = Scheduler{v: v, byName: make(map[NodeName]int, len(v.Nodes)), parts: make(map[PartitionName]*part),
 		items: make(map[slurm.JobID]*item), aside: make(map[slurm.JobID]*Job), lanes: make(map[laneKey]*lane),
 		news: make(map[slurm.JobID]*item), again: make(map[slurm.JobID]instant),
 		holding: make(map[slurm.JobID]*Job, len(v.Running)), runningTasks: maps.Clone(v.RunningTasks),
-		hets: make(map[slurm.JobID][]*Job), shapes: make(map[askKey]*shape), counts: newPromiseCount(boundsOf(conf(v.Config))), used: v.LicensesUsed, pass: pass, opening: 1}
+		hets: make(map[slurm.JobID][]*Job), shapes: make(map[askKey]*shape), counts: newPromiseCount(boundsOf(conf(v.Config))), used: v.LicensesUsed, pass: pass, opening: 1, waits: waits}
 	if s.runningTasks == nil {
 		s.runningTasks = make(map[slurm.JobID]int)
 	}
@@ -194,6 +195,7 @@ func (s *Scheduler) Job(old, now *Job) {
 		if old.IsPending() {
 			s.unqueue(old)
 		}
+		s.forgetWait(old, now) // near_wait.go
 	}
 	if now != nil {
 		if hasBegun(now) {
@@ -481,6 +483,7 @@ func (s *Scheduler) unqueue(j *Job) {
 // takeOut removes an item from the line with what is promised to it.
 func (s *Scheduler) takeOut(it *item) {
 	s.lift(it)
+	s.keepWait(it)
 	it.gone = true
 	if s.fore != nil {
 		s.fore.left(it.job.ID)
@@ -506,6 +509,7 @@ func (s *Scheduler) enter(j *Job) bool {
 		return false
 	}
 	it := &item{job: j, id: j.ID, rank: s.t.policy.rank(j), submit: instantOf(j.Submit), fresh: j.LastSched.IsZero(), joint: j.HetID != 0, shapes: make([]*shape, len(parts))}
+	it.wideWait = s.waits[j.ID]
 	it.told = told{reason: j.Reason, text: j.ReasonText, start: instantOf(j.Start)}
 	for i, p := range parts {
 		sh := s.shapeOf(j, p)
