@@ -303,6 +303,9 @@ func (f *field) placeBy(a *ask, plan *featurePlan, where []int) []slot {
 	case bestLeft >= 0:
 		return []slot{best}
 	case a.contiguous:
+		if a.wholeBlocks && f.t.cfg.Topology.IsBlocks() {
+			offers = f.idleBlocks(a, offers)
+		}
 		return a.contiguousRun(offers, plan, max(a.aim, minNodes), minNodes)
 	case f.t.cfg.Topology != nil:
 		return f.near(a, offers, plan, minNodes)
