@@ -391,7 +391,102 @@ func (c *clique) segmentsIn(blocks [][]slot) []slot {
 	if need > 0 {
 		return nil
 	}
-	return c.among(set)
+	if chosen := c.among(set); chosen != nil {
+		return chosen
+	}
+	// These do not hold it: they were taken by number. Those with most to give may.
+	if !a.mayHold(slices.Concat(blocks...)) {
+		return nil
+	}
+	for i := range len(a.perJob) + 1 {
+		if chosen := c.among(c.richSegments(blocks, i-1)); chosen != nil {
+			return chosen
+		}
+	}
+	return nil
+}
+
+// richSegments takes the segments that give most, one after the other: nodes that the
+// request names, nodes that its constraint counts and has too few of, then tasks, or
+// the item of the whole job with this number.
+func (c *clique) richSegments(blocks [][]slot, item int) []slot {
+	a := c.a
+	lacks := make([]int, len(c.plan.quotas))
+	for i, q := range c.plan.quotas {
+		lacks[i] = q.count
+	}
+	// worth is what a node gives beside those that were taken, and the quota it fills.
+	worth := func(o slot, lacks []int) ([3]int64, int) {
+		w, fills := [3]int64{0, 0, int64(o.tasks)}, -1
+		if o.must {
+			w[0] = 1
+		}
+		if item >= 0 && item < len(o.gres) {
+			w[2] = o.gres[item]
+		}
+		for i, q := range c.plan.quotas {
+			if lacks[i] > 0 && q.match(o.r.n) {
+				w[1], fills = 1, i
+				break
+			}
+		}
+		return w, fills
+	}
+	// A block's best segment, in front of what is left there.
+	type rest struct {
+		list    []slot
+		sum     [3]int64
+		missing []int
+		known   bool
+	}
+	left := make([]rest, len(blocks))
+	for i := range blocks {
+		left[i].list = slices.Clone(blocks[i])
+	}
+	var set []slot
+	for range c.goal / a.segment {
+		best := -1
+		for i := range left {
+			b := &left[i]
+			if len(b.list) < a.segment || a.apart && len(b.list) < len(blocks[i]) {
+				continue
+			}
+			if !b.known {
+				b.sum, b.missing, b.known = [3]int64{}, slices.Clone(lacks), true
+				for n := range a.segment {
+					at := n
+					top, fills := worth(b.list[n], b.missing)
+					for k := n + 1; k < len(b.list); k++ {
+						if w, f := worth(b.list[k], b.missing); slices.Compare(w[:], top[:]) > 0 {
+							at, top, fills = k, w, f
+						}
+					}
+					b.list[n], b.list[at] = b.list[at], b.list[n]
+					if fills >= 0 {
+						b.missing[fills]--
+					}
+					for k := range b.sum {
+						b.sum[k] += top[k]
+					}
+				}
+			}
+			if best < 0 || slices.Compare(b.sum[:], left[best].sum[:]) > 0 {
+				best = i
+			}
+		}
+		if best < 0 {
+			return nil
+		}
+		b := &left[best]
+		set, b.list, b.known = append(set, b.list[:a.segment]...), b.list[a.segment:], false
+		if !slices.Equal(lacks, b.missing) {
+			lacks = b.missing
+			for i := range left {
+				left[i].known = false
+			}
+		}
+	}
+	return set
 }
 
 func compareBool(x, y bool) int {

@@ -183,7 +183,7 @@ func TestExplainChangesNothing(t *testing.T) {
 // TestAnyNetworkKeepsPromises plays random queues where nodes are behind switches
 // or in blocks, with jobs that ask for few switches, segments and whole blocks.
 func TestAnyNetworkKeepsPromises(t *testing.T) {
-	for _, seed := range seeds(60, 108, 332, 664, 938, 1080, 1543, 3315, 3730, 4442) {
+	for _, seed := range seeds(60, 108, 332, 664, 938, 1080, 1543, 3315, 3730, 4442, 5474, 5723) {
 		r := rand.New(rand.NewSource(seed))
 		s, err := randomCluster(r)
 		if err != nil {
