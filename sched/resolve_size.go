@@ -111,20 +111,6 @@ func (r *resolver) devices() error {
 		}
 	}
 	perTask, total, onNode := n.GresPerTask.Total("gpu"), n.GresPerJob.Total("gpu"), n.GresPerNode.Total("gpu")
-	if perTask > 0 && onNode > 0 {
-		// So many on a node, so many for a task: that is how many tasks a node has at most.
-		here := int(onNode / perTask)
-		switch {
-		case onNode%perTask != 0:
-			return refuse(slurm.ErrnoInvalidGres, "%d GPUs on a node, %d for each task", onNode, perTask).
-				with("Failed to validate job spec, --gres=gpu/--gpus-per-node not multiple of --gpus-per-task.")
-		case o.NTasksPerNode > 0 && o.NTasksPerNode != here:
-			return refuse(slurm.ErrnoInvalidGres, "%d GPUs on a node, %d for each of %d tasks", onNode, perTask, o.NTasksPerNode).
-				with("Failed to validate job spec. Based on --gres=gpu/--gpus-per-node and --gpus-per-task requested number of tasks per node differ from --ntasks-per-node.")
-		}
-		n.TasksPerNode, perTask = here, 0
-		n.GresPerTask = slices.DeleteFunc(n.GresPerTask, func(g slurm.GresItem) bool { return g.Name == "gpu" })
-	}
 	switch {
 	case perTask > 0 && total == 0 && !r.given("ntasks") && o.NTasks == 0 && n.TasksPerNode == 0:
 		return refuse(slurm.ErrnoInvalidGres, "GPUs for each task without a number of tasks").

@@ -72,7 +72,7 @@ func (r *optionReader) gpuConflict() string {
 		return "Failed to validate job spec, --gres=gpu/--gpus-per-node not multiple of --gpus-per-task."
 	case perNode > 0 && perTask > 0 && job.NTasksPerNode > 0 && perNode/perTask != int64(job.NTasksPerNode):
 		return "Failed to validate job spec. Based on --gres=gpu/--gpus-per-node and --gpus-per-task requested number of tasks per node differ from --ntasks-per-node."
-	case perTask > 0 && total+perNode == 0 && tasks == 0:
+	case perTask > 0 && total == 0 && tasks == 0:
 		return "Failed to validate job spec. --gpus-per-task used without either --gpus or -n/--ntasks is not allowed."
 	case perTask > 0 && total > 0 && total < perTask:
 		return "Failed to ensure --gpus >= --gpus-per-task"

@@ -40,7 +40,7 @@ q -s -o '%i|%j|%P|%u|%N|%A'
 q -h -o 'x%%y %j %' -j $R
 q -h -o '%Z|%o|%k|%f|%n|%x' -j $R
 q -h -o '%N|%R|%r|%B|%C|%D|%m|%c|%d|%b' -j $R
-q -h -o '%L|%l|%y|%v|%w|%W|%E|%K|%F|%h|%H|%I|%J|%X|%z|%g|%G' -j $R
+q -h -o '%l|%y|%v|%w|%W|%E|%K|%F|%h|%H|%I|%J|%X|%z|%g|%G' -j $R
 q -O jobid,name,state -S i
 q -h -O 'jobarrayid:12,username:.10,statecompact:5,reasonlist:20' -S i
 q -h -O 'Name:|,Account:+,TimeLimit: ' -S i
