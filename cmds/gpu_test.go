@@ -287,9 +287,11 @@ func TestGPUs(t *testing.T) {
 			t.Errorf("two GPUs a task: %q", out)
 		}
 		quoted := strings.ReplaceAll(sees, "'", `'\''`)
+		// Neither ends before the other has begun, whichever is the first.
+		const together = "touch here.$SLURM_STEP_ID; until [ -e here.0 ] && [ -e here.1 ]; do sleep 0.1; done"
 		id := c.must("sbatch", "--parsable", "-w", "g1", "-n", "2", "--gres=gpu:a100:2", "-o", "steps.%j", "--wrap",
-			"srun -n1 --exact --gres=gpu:a100:1 -o steps.%j.%s sh -c '"+quoted+`echo $CUDA_VISIBLE_DEVICES; until [ -e both ]; do sleep 0.1; done' & `+
-				"srun -n1 --exact --gres=gpu:a100:1 -o steps.%j.%s sh -c '"+quoted+`echo $CUDA_VISIBLE_DEVICES; touch both'; wait`)
+			"srun -n1 --exact --gres=gpu:a100:1 -o steps.%j.%s sh -c '"+quoted+`echo $CUDA_VISIBLE_DEVICES; `+together+`' & `+
+				"srun -n1 --exact --gres=gpu:a100:1 -o steps.%j.%s sh -c '"+quoted+`echo $CUDA_VISIBLE_DEVICES; `+together+`'; wait`)
 		c.drain(time.Minute)
 		one, _ := os.ReadFile(filepath.Join(c.dir, "steps."+id+".0"))
 		two, _ := os.ReadFile(filepath.Join(c.dir, "steps."+id+".1"))
