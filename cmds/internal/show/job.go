@@ -392,11 +392,17 @@ func (j *Job) TimeUsed(now time.Time) slurm.Duration {
 	until := now
 	switch {
 	case j.HasEnded():
-		until = j.End
+		return Seconds(max(0, wholeSeconds(j.Start, j.End)-j.SuspendedFor))
 	case j.IsSuspended():
 		until = j.Suspended
 	}
 	return Seconds(max(0, until.Sub(j.Start)-j.SuspendedFor))
+}
+
+// wholeSeconds is the time between two times as they are shown, to the second: so long
+// is what has ended said to have run, here and in sacct.
+func wholeSeconds(from, to time.Time) time.Duration {
+	return time.Duration(to.Unix()-from.Unix()) * time.Second
 }
 
 // TimeLeft prints what is left of the job's time limit.

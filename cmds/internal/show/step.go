@@ -101,7 +101,7 @@ func (s *Step) TimeUsed(now time.Time) slurm.Duration {
 	case s.Start.IsZero():
 		return 0
 	case s.State.Ended():
-		return Seconds(max(0, s.End.Sub(s.Start)))
+		return Seconds(max(0, wholeSeconds(s.Start, s.End)))
 	case s.Job.IsSuspended():
 		now = s.Job.Suspended
 	}
