@@ -30,6 +30,7 @@ type wideWait struct {
 // record, such as a new priority, puts it back, and its wait goes on.
 func (s *Scheduler) keepWait(it *item) {
 	if it.wideWait == (wideWait{}) {
+		delete(s.waits, it.job.ID) // a promise that counted on more may have been taken back
 		return
 	}
 	if s.waits == nil {

@@ -74,3 +74,19 @@ func TestAWaitForSwitchesGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// TestAPromiseTakenBackIsForgotten: a job that a promise behind many switches was taken
+// back from does not find it again when its record changes.
+func TestAPromiseTakenBackIsForgotten(t *testing.T) {
+	s := &Scheduler{}
+	it := &item{job: &Job{ID: 1}, wideWait: wideWait{anyFrom: 5}}
+	s.keepWait(it)
+	if s.waits[1] != it.wideWait {
+		t.Fatalf("remembered %v", s.waits)
+	}
+	it.wideWait = wideWait{}
+	s.keepWait(it)
+	if len(s.waits) != 0 {
+		t.Errorf("still remembered: %v", s.waits)
+	}
+}
