@@ -109,7 +109,10 @@ func (n *Node) DeviceShortage(found []NodeGres) string {
 	sums, order := map[string]sum{}, []string(nil)
 	for _, g := range n.WithFound(found) {
 		have := g.Count - g.Lacks
-		if n.AutoDetect != "" && n.AutoDetect != "off" && g.Name == "gpu" && len(g.Files) == 0 {
+		switch detect := n.AutoDetect != "" && n.AutoDetect != "off" && g.Name == "gpu"; {
+		case detect && g.Found:
+			have = g.Count // gres.conf need not name what is detected
+		case detect && len(g.Files) == 0:
 			have = 0
 			for i := range found {
 				if found[i].Name == g.Name && gpu.IsType(g.Type, found[i].Type) {

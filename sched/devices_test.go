@@ -53,6 +53,9 @@ func TestDeviceShortage(t *testing.T) {
 		{"LeftOut", "", NodeGres{Name: "fpga", Count: 4, Lacks: 1}, "gres/fpga count reported lower than configured (3 < 4)"},
 		{"NotDetected", "", NodeGres{Name: "gpu", Type: "a100", Count: 5}, ""},
 		{"NamedByFile", "nvml", NodeGres{Name: "gpu", Count: 1, Files: []string{"/dev/x"}}, ""},
+		{"DetectedBesideThoseNamed", "nvml", NodeGres{Name: "gpu", Type: "a100", Count: 4, Lacks: 3}, ""},
+		{"NamedAndTooFewDetected", "nvml", NodeGres{Name: "gpu", Type: "a100", Count: 5, Lacks: 1}, "gres/gpu count reported lower than configured (4 < 5)"},
+		{"NamedAlone", "", NodeGres{Name: "gpu", Type: "a100", Count: 4, Lacks: 3}, "gres/gpu count reported lower than configured (1 < 4)"},
 		{"NoGPU", "nvml", NodeGres{Name: "net", Count: 9}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
