@@ -37,7 +37,7 @@ type assocGround struct {
 	prio   int64
 	own    bounds   // its own and that of no child
 	eff    bounds   // with what it has of its parents: what each job is held to
-	may    []string // QOS that its jobs may have, where QOS are enforced; none: no matter
+	may    []string // QOS that its jobs may have, where QOS are enforced; nil: no matter
 }
 
 // qosGround is a QOS.
@@ -220,7 +220,9 @@ func (g *ground) plant(acc *Accounts) {
 				x.may = g.assoc[parent].may
 			}
 			if conf(g.cfg).AccountingStorageEnforce.QOS && (parent < 0 || a.QOS != nil || a.QOSDelta != nil) {
-				x.may = acc.QOSOf(a)
+				if x.may = acc.QOSOf(a); x.may == nil && (a.QOS != nil || a.QOSDelta != nil) {
+					x.may = []string{} // none at all
+				}
 			}
 			g.assoc = append(g.assoc, x)
 			g.byKey[a.Key], g.byID[a.ID] = at, at

@@ -25,7 +25,7 @@ func (l *Ledger) Bars(j *Job, p PartitionName, alloc []NodeAlloc, limit slurm.Du
 	if b.assoc < 0 && b.qos[0] < 0 {
 		return Why{}
 	}
-	if b.assoc >= 0 && j.QOS != "" && len(l.assoc[b.assoc].may) > 0 && !slices.Contains(l.assoc[b.assoc].may, j.QOS) {
+	if b.assoc >= 0 && j.QOS != "" && l.assoc[b.assoc].may != nil && !slices.Contains(l.assoc[b.assoc].may, j.QOS) {
 		return because(slurm.ReasonInvalidQOS) // it was taken away since
 	}
 	b.moment = l.moment(now)
