@@ -62,7 +62,6 @@ type tallied struct {
 	completing int
 	away       int         // jobs that gave way to others there
 	whole      slurm.JobID // a job that has it alone
-	owners     map[uint32]bool
 }
 
 // heldCPUs are the CPUs that a job has.
@@ -234,6 +233,9 @@ func (c *checker) node(config *Config, t *tallied) {
 	var used []GresAlloc
 	for _, g := range t.gres {
 		if err := n.well().GresFits(used, g); err != nil { // what a job has may fail under it
+			c.errs = append(c.errs, fmt.Errorf("node %s: %w", n.Name, err))
+		}
+		if err := g.CountsNamed(); err != nil {
 			c.errs = append(c.errs, fmt.Errorf("node %s: %w", n.Name, err))
 		}
 		used = AddGres(used, g)

@@ -69,9 +69,6 @@ func (n *Node) GresFits(used []GresAlloc, g GresAlloc) error {
 	if g.Count < 0 || inUse.Count+g.Count > have.Count {
 		return fmt.Errorf("%d of %d %s are in use, %d asked: %w", inUse.Count, have.Count, gresName(g), g.Count, slurm.ErrnoNodesBusy)
 	}
-	if len(g.Index) > 0 && !isSharedGres(g.Name) && int64(len(g.Index)) != g.Count {
-		return fmt.Errorf("%d %s are counted and %d of them named: %w", g.Count, gresName(g), len(g.Index), slurm.ErrnoInvalidGres)
-	}
 	if !n.shareFits(used, g, &n.Gres[at]) {
 		return fmt.Errorf("%s %v is in use: %w", gresName(g), g.Index, slurm.ErrnoNodesBusy)
 	}
@@ -84,6 +81,16 @@ func (n *Node) GresFits(used []GresAlloc, g GresAlloc) error {
 		case slices.ContainsFunc(have.Sick, func(d SickDevice) bool { return d.Number == x }):
 			return fmt.Errorf("%s number %d is out of service: %w", gresName(g), x, slurm.ErrnoNodesBusy)
 		}
+	}
+	return nil
+}
+
+// CountsNamed refuses what a job is to get of a node's devices when it names some and
+// not as many as it counts. It does not hold of what jobs have together: one that began
+// when devices were only counted names none.
+func (g GresAlloc) CountsNamed() error {
+	if len(g.Index) > 0 && !isSharedGres(g.Name) && int64(len(g.Index)) != g.Count {
+		return fmt.Errorf("%d %s are counted and %d of them named: %w", g.Count, gresName(g), len(g.Index), slurm.ErrnoInvalidGres)
 	}
 	return nil
 }

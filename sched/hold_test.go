@@ -94,6 +94,23 @@ func TestGresFits(t *testing.T) {
 	}
 }
 
+func TestCountsNamed(t *testing.T) {
+	for _, c := range []struct {
+		g  GresAlloc
+		ok bool
+	}{
+		{GresAlloc{Name: "gpu", Count: 2}, true},
+		{GresAlloc{Name: "gpu", Count: 2, Index: []int{0, 3}}, true},
+		{GresAlloc{Name: "gpu", Count: 2, Index: []int{3}}, false},
+		{GresAlloc{Name: "gpu", Count: 1, Index: []int{0, 3}}, false},
+		{GresAlloc{Name: "shard", Count: 2, Index: []int{3}}, true},
+	} {
+		if err := c.g.CountsNamed(); (err == nil) != c.ok || err != nil && !errors.Is(err, slurm.ErrnoInvalidGres) {
+			t.Errorf("%v: %v", c.g, err)
+		}
+	}
+}
+
 func TestGresIsAddedAndTakenAway(t *testing.T) {
 	gpu := GresAlloc{Name: "gpu", Type: "b", Count: 2, Index: []int{3, 1}}
 	more := GresAlloc{Name: "gpu", Type: "b", Count: 1, Index: []int{0}}

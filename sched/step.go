@@ -101,7 +101,6 @@ type stepRoom struct {
 	free  slurm.MB
 	gres  []GresAlloc
 	busy  bool // another step has some of the node
-	given []GresAlloc
 }
 
 func newStepWish(j *Job, o *slurm.JobOptions, cfg *Config) (*stepWish, error) {

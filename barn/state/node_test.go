@@ -468,3 +468,26 @@ func TestNodeFeatures(t *testing.T) {
 		t.Errorf("got %+v", n)
 	}
 }
+
+// TestDevicesNamedUnderAJob: a job began when a node's GPUs were only counted. When
+// they are known, another one is given some by number, and configurations still come
+// into force.
+func TestDevicesNamedUnderAJob(t *testing.T) {
+	r := newRig(t)
+	files := r.s.ConfigFiles()
+	r.must(SetConfig{[]ConfigFile{{"slurm.conf", []byte(rigConf)}}})
+	start := func(g sched.GresAlloc) {
+		t.Helper()
+		s := r.on(r.submit(), 1, "n5")
+		g.Name, g.Type = "gpu", "a100"
+		s.Alloc[0].Gres = []sched.GresAlloc{g}
+		r.must(StartJobs{[]sched.Start{s}})
+	}
+	start(sched.GresAlloc{Count: 2})
+	r.must(SetConfig{files})
+	start(sched.GresAlloc{Count: 1, Index: []int{0}})
+	r.must(SetConfig{files})
+	few := r.on(r.submit(), 1, "n6")
+	few.Alloc[0].Gres = []sched.GresAlloc{{Name: "gpu", Type: "a100", Count: 2, Index: []int{0}}}
+	r.refuse(StartJobs{[]sched.Start{few}}, slurm.ErrnoInvalidGres)
+}

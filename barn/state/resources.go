@@ -91,6 +91,9 @@ func (s *State) fits(n *sched.Node, a sched.NodeAlloc, j *sched.Job) error {
 	}
 	used := n.UsedGres
 	for _, g := range a.Gres {
+		if err := g.CountsNamed(); err != nil {
+			return err
+		}
 		if err := n.GresFits(used, g); err != nil {
 			return err
 		}
