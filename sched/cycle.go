@@ -357,7 +357,7 @@ func (c *cycle) barred(e entry) bool {
 		}
 	}
 	if w.IsZero() {
-		w = c.limits(j, e.part.p.Name, nil, shortest(j)) // ledger_pass.go
+		w = c.limits(j, e.part.p.Name, nil, c.shortest(j)) // ledger_pass.go
 	}
 	if w.IsZero() {
 		return false
@@ -491,12 +491,10 @@ func (c *cycle) ask(e entry) *ask {
 
 // start notes a start and books what it takes.
 func (c *cycle) start(e entry, a *ask, alloc []NodeAlloc, limit slurm.Duration) {
-	if limit == 0 {
-		if limit = c.untilDeadline(e.job); limit > 0 {
-			a.span = span(limit)
-		} else if own := limitIn(e.job, e.part.p, c.v.Config); own != e.job.TimeLimit {
-			limit = own
-		}
+	runs := c.startLimit(e, limit)
+	a.span = span(runs)
+	if limit = runs; runs == e.job.TimeLimit {
+		limit = 0
 	}
 	end := c.now.plus(a.span)
 	for i := range alloc {
@@ -505,7 +503,7 @@ func (c *cycle) start(e entry, a *ask, alloc []NodeAlloc, limit slurm.Duration) 
 	for _, pos := range c.blockMates(a.wholeBlocks, alloc) {
 		c.book(pos, &NodeAlloc{}, a, end)
 	}
-	c.v.Ledger.Try(e.job, e.part.p.Name, alloc, limitOr(limit, e.job), c.at)
+	c.v.Ledger.Try(e.job, e.part.p.Name, alloc, runs, c.at)
 	if got, ok := TakeLicenses(e.job.Need.Licenses, c.free); ok && !got.IsZero() {
 		c.free = c.free.Minus(got)
 	}

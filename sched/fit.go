@@ -13,7 +13,8 @@ import (
 // content with less time than its limit gets as much as there is room for; the
 // limit is then what it gets, and else 0.
 func (c *cycle) fit(a *ask, p *part) ([]NodeAlloc, slurm.Duration) {
-	least, most := a.job.TimeMin, a.job.TimeLimit
+	own := limitIn(a.job, p.p, c.v.Config)
+	least, most := a.job.TimeMin, own
 	if least <= 0 || least >= most {
 		return c.fitSpan(a, p), 0
 	}
@@ -30,7 +31,7 @@ func (c *cycle) fit(a *ask, p *part) ([]NodeAlloc, slurm.Duration) {
 		most = c.longest(a, alloc, least, most)
 		a.span = span(most)
 	}
-	if most == a.job.TimeLimit {
+	if most == own {
 		most = 0
 	}
 	return alloc, most

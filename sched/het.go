@@ -93,7 +93,7 @@ func (c *cycle) placeComponent(j *Job) bool {
 		}
 		a := c.ask(e)
 		if alloc, limit := c.fit(a, e.part); alloc != nil {
-			if !c.limits(j, e.part.p.Name, alloc, limitOr(limit, j)).IsZero() {
+			if !c.limits(j, e.part.p.Name, alloc, c.startLimit(e, limit)).IsZero() {
 				return false
 			}
 			c.start(e, a, alloc, limit)
@@ -154,7 +154,7 @@ func (c *cycle) reserveHet(id slurm.JobID) {
 			w = c.unavailable(a, e.part)
 		}
 		if w.IsZero() {
-			w = c.limits(j, e.part.p.Name, nil, shortest(j))
+			w = c.limits(j, e.part.p.Name, nil, c.shortest(j))
 		}
 		if !w.IsZero() {
 			known = false

@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"cmp"
 	"maps"
 	"time"
 
@@ -8,19 +9,23 @@ import (
 )
 
 // shortest is the least time a job that waits will do with.
-func shortest(j *Job) slurm.Duration {
-	if j.TimeMin > 0 {
+func (c *cycle) shortest(j *Job) slurm.Duration {
+	if j.TimeMin > 0 && j.TimeMin < j.TimeLimit {
 		return j.TimeMin
 	}
-	return j.TimeLimit
+	return cmp.Or(c.untilDeadline(j), j.TimeLimit)
 }
 
-// limitOr is the limit a job starts under: its own when it gets no other.
-func limitOr(limit slurm.Duration, j *Job) slurm.Duration {
-	if limit > 0 {
-		return limit
+// startLimit is the limit a job starts under: the one there was room for, or, with
+// limit 0, what is left until its deadline, or else its own in this partition.
+func (c *cycle) startLimit(e entry, limit slurm.Duration) slurm.Duration {
+	if limit == 0 {
+		limit = c.untilDeadline(e.job)
 	}
-	return j.TimeLimit
+	if limit == 0 {
+		limit = limitIn(e.job, e.part.p, c.v.Config)
+	}
+	return limit
 }
 
 // limits says which limit of a QOS or an association keeps a job out just now.
@@ -36,9 +41,9 @@ func (c *cycle) limits(j *Job, p PartitionName, alloc []NodeAlloc, limit slurm.D
 // it. Without an allocation what it asks for is held against the limits.
 func (c *cycle) overLimits(e entry, alloc []NodeAlloc, limit slurm.Duration) bool {
 	if alloc == nil && limit == 0 {
-		limit = shortest(e.job)
+		limit = c.shortest(e.job)
 	}
-	w := c.limits(e.job, e.part.p.Name, alloc, limitOr(limit, e.job))
+	w := c.limits(e.job, e.part.p.Name, alloc, c.startLimit(e, limit))
 	if w.IsZero() {
 		return false
 	}

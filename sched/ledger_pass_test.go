@@ -3,6 +3,7 @@ package sched
 import (
 	"fmt"
 	"math/rand"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,5 +170,84 @@ func TestSchedulerCountsAsTheStateDoes(t *testing.T) {
 	}
 	if len(jobs) > 30 {
 		t.Errorf("%d jobs are still there", len(jobs))
+	}
+}
+
+// TestLimitOfThePartitionThatTakesIt: a job that names two partitions and no limit is
+// held against the limits of its QOS with what it gets in the one that takes it, and
+// so is one whose limit is what is left until its deadline.
+func TestLimitOfThePartitionThatTakesIt(t *testing.T) {
+	for _, c := range []struct {
+		name, qos, options string
+		want               slurm.Duration // 0: it waits
+	}{
+		{"OK", "", "", 3600},
+		{"OKJust", "MaxTRESRunMinsPerUser=cpu=60", "", 3600},
+		{"TooLong", "MaxTRESRunMinsPerUser=cpu=59", "", 0},
+		{"ItsOwn", "MaxTRESRunMinsPerUser=cpu=59", "-t 59", 59 * 60},
+		{"Deadline", "MaxTRESRunMinsPerUser=cpu=30", "deadline", 30 * 60},
+		{"DeadlineTooLate", "MaxTRESRunMinsPerUser=cpu=29", "deadline", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			acc := plant(t, "1 0 root", "2 1 a", "3 2 a u1")
+			withQOS(t, acc, "normal "+c.qos)
+			v := limitedView(t, acc, false, "a u1 normal -n1 -p short,debug "+strings.TrimPrefix(c.options, "deadline"))
+			v.Config.Partition("debug").DefaultTime, v.Config.Partition("short").DefaultTime = 3600, 600
+			v.Config.Partition("short").State = "DOWN"
+			j := v.Pending[0]
+			switch c.options {
+			case "":
+				j.TimeLimit = 600
+			case "deadline": // in half an hour, and no limit anywhere
+				j.TimeLimit, v.Config.Partition("debug").DefaultTime, v.Config.Partition("short").DefaultTime = slurm.Unlimited, 0, 0
+				v.Config.Partition("short").MaxTime = slurm.Unlimited
+				spec := *j.Spec
+				spec.Deadline, j.Spec = refNow.Add(30*time.Minute), &spec
+			}
+			plan := Cycle(v, refNow)
+			got := slurm.Duration(0)
+			for _, s := range plan.Starts {
+				if got = s.TimeLimit; got == 0 {
+					got = j.TimeLimit
+				}
+				if w := v.Ledger.Bars(j, s.Partition, s.Alloc, got, refNow); !w.IsZero() {
+					t.Errorf("it starts in %s for %v, and there it is barred: %v", s.Partition, got, w)
+				}
+			}
+			if got != c.want {
+				t.Errorf("it starts for %v, want %v: %+v", got, c.want, plan.Waits)
+			}
+		})
+	}
+}
+
+// TestQOSTakenAway: a job whose association may have its QOS no more does not start,
+// nor where it may have none at all.
+func TestQOSTakenAway(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		root, user []string
+		delta      []string
+		want       slurm.Reason
+	}{
+		{"OK", []string{"normal"}, nil, nil, slurm.ReasonNone},
+		{"OKNobodySays", nil, nil, nil, slurm.ReasonNone},
+		{"Another", []string{"normal"}, []string{"x"}, nil, slurm.ReasonInvalidQOS},
+		{"Less", []string{"normal", "x"}, nil, []string{"-normal"}, slurm.ReasonInvalidQOS},
+		{"None", []string{"normal"}, []string{}, nil, slurm.ReasonInvalidQOS},
+		{"NoneLeft", []string{"normal"}, nil, []string{"-normal"}, slurm.ReasonInvalidQOS},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			acc := plant(t, "1 0 root", "2 1 a", "3 2 a u1")
+			withQOS(t, acc, "normal")
+			acc.ByID[1].QOS, acc.ByID[3].QOS, acc.ByID[3].QOSDelta = c.root, c.user, c.delta
+			v := limitedView(t, acc, false, "a u1 normal -t5")
+			v.Config.Conf.AccountingStorageEnforce.QOS = true
+			l := NewLedger(v.Config, acc, refNow)
+			j := v.Pending[0]
+			if w := l.Bars(j, "debug", nil, j.TimeLimit, refNow); w.Reason != c.want {
+				t.Errorf("%v, want %v", w.Reason, c.want)
+			}
+		})
 	}
 }
