@@ -160,24 +160,32 @@ func interactiveStep(env *cli.Env, client *cli.Client, shell string) []string {
 	if err != nil || conf.Conf == nil || !conf.Conf.LaunchParameters.Has("use_interactive_step") {
 		return nil
 	}
-	argv := []string{"srun"}
-	for _, name := range []string{"srun", "rrun"} {
-		// The one that was installed with this salloc goes before others.
-		if self, err := os.Executable(); err == nil {
-			if path := filepath.Join(filepath.Dir(self), name); isProgram(path) {
-				argv[0] = path
-				break
-			}
-		}
-		if path, err := exec.LookPath(name); err == nil {
-			argv[0] = path
-			break
-		}
+	beside := ""
+	if self, err := os.Executable(); err == nil {
+		beside = filepath.Dir(self)
 	}
+	argv := []string{ownSrun(beside)}
 	for _, word := range strings.Fields(conf.Conf.InteractiveStepOptions) {
 		argv = append(argv, strings.ReplaceAll(word, "$SHELL", shell))
 	}
 	return argv
+}
+
+// ownSrun is the srun that is in a directory, by either name: without Slurm's names
+// the srun on PATH is Slurm's. Where there is none, PATH has it.
+func ownSrun(dir string) string {
+	names := []string{"srun", "rrun"}
+	for _, name := range names {
+		if path := filepath.Join(dir, name); dir != "" && isProgram(path) {
+			return path
+		}
+	}
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return names[0]
 }
 
 func isProgram(path string) bool {
