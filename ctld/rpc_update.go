@@ -214,7 +214,7 @@ func (up *jobUpdate) word(key, value, op string) error {
 			return fmt.Errorf("Invalid priority value %q: %w", value, slurm.ErrnoError)
 		}
 		switch {
-		case !up.operator && up.j.HeldBy != sched.HeldByNobody && n != 0:
+		case up.j.HeldBy != sched.HeldByNobody && n != 0:
 			return slurm.ErrnoJobHeld
 		case n == 0 && up.j.HeldBy != sched.HeldByNobody:
 			return nil // it is held already
@@ -324,6 +324,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		n, err := number()
 		if err != nil {
 			return err
+		}
+		if n == 0 {
+			return slurm.ErrnoBadTaskCount
 		}
 		up.spec.NTasks = n
 		request("ntasks")

@@ -1,6 +1,7 @@
 package scontrol
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -170,8 +171,9 @@ func (c *call) updateJobs(ids, name string, changes []*rinkpb.KeyValue) int {
 		if key == "" {
 			return c.unsupported(kv)
 		}
+		name := kv.Key // as the user has it
 		kv = &rinkpb.KeyValue{Key: key, Value: kv.Value, Op: kv.Op}
-		err := c.checkJobChange(kv)
+		err := c.checkJobChange(name, kv)
 		var plain plainWords
 		switch {
 		case errors.As(err, &plain):
@@ -244,14 +246,17 @@ var errNothing = errors.New("no time")
 // countRange is a count of nodes or CPUs, or a smaller and a larger one.
 var countRange = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]+[kKmM]?(-[0-9]+[kKmM]?)?$`) })
 
+// leadingNumber is as much of a text as the C library reads as a number.
+var leadingNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[+-]?[0-9]+`) })
+
 // checkJobChange refuses what cannot be meant before the controller is asked,
 // and makes dates plain: they are read where the user is.
-func (c *call) checkJobChange(kv *rinkpb.KeyValue) error {
+func (c *call) checkJobChange(name string, kv *rinkpb.KeyValue) error {
 	switch kv.Key {
 	case "timelimit", "comment", "admincomment", "systemcomment", "features":
 	default:
 		if kv.Op != "=" && kv.Op != "" {
-			return fmt.Errorf("cannot change %s by %s: it can only be set", kv.Key, kv.Op)
+			return fmt.Errorf("Option %s%s%s does not accept [+|-]= syntax", name, kv.Op, kv.Value)
 		}
 	}
 	switch kv.Key {
@@ -296,20 +301,35 @@ func (c *call) checkJobChange(kv *rinkpb.KeyValue) error {
 			return errUncounted
 		}
 	case "numcpus":
+		if kv.Value == "0" {
+			return fmt.Errorf("Invalid NumCPUs value: 0")
+		}
 		if !countRange().MatchString(kv.Value) {
 			c.env.Errorf("Invalid numeric value %q for NumCPUs.", kv.Value)
 			return fmt.Errorf("Invalid NumCPUs value: %s", kv.Value)
 		}
 	case "nice":
-		n, err := strconv.Atoi(kv.Value)
-		switch {
-		case kv.Value == "":
-		case errors.Is(err, strconv.ErrRange), n < -2147483645, n > 2147483645:
+		if kv.Value == "" {
+			break
+		}
+		number := cmp.Or(leadingNumber().FindString(kv.Value), "0")
+		n, err := strconv.Atoi(number)
+		if err != nil || n < -2147483645 || n > 2147483645 {
 			return fmt.Errorf("Nice value out of range (+/- 2147483645). Value ignored")
-		case err != nil:
-			kv.Value = "0" // as the C library reads what is no number
+		}
+		kv.Value = number
+	case "numtasks":
+		if kv.Value == "" {
+			kv.Value = "0" // which the controller refuses
+		}
+		n, err := strconv.ParseInt(kv.Value, 10, 32)
+		if err != nil || n < 0 {
+			return fmt.Errorf("Invalid NumTasks value: %s", kv.Value)
 		}
 	case "priority":
+		if kv.Value == "" {
+			kv.Value = "0"
+		}
 		if _, err := strconv.ParseUint(kv.Value, 10, 32); err != nil {
 			return fmt.Errorf("Invalid Priority value: %s", kv.Value)
 		}

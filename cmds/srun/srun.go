@@ -497,7 +497,7 @@ func (s *run) create(id slurm.JobID, req *rinkpb.CreateStepRequest) (*rinkpb.Cre
 				fmt.Fprintln(env.Stderr, m)
 			}
 			return a.reply, 0
-		case !req.Immediate && (cli.Is(err, slurm.ErrnoNodesBusy) || cli.Is(err, slurm.ErrnoJobPending) || cli.Is(err, slurm.ErrnoJobSuspended)):
+		case !req.Immediate && (cli.Is(err, slurm.ErrnoNodesBusy) || cli.Is(err, slurm.ErrnoJobSuspended)):
 			waitsFor = err
 			if !cli.Is(err, slurm.ErrnoNodesBusy) {
 				select {
@@ -506,7 +506,7 @@ func (s *run) create(id slurm.JobID, req *rinkpb.CreateStepRequest) (*rinkpb.Cre
 				}
 			}
 		default:
-			if cli.Is(err, slurm.ErrnoAlreadyDone) || cli.Is(err, slurm.ErrnoInvalidJobID) {
+			if cli.Is(err, slurm.ErrnoAlreadyDone) || cli.Is(err, slurm.ErrnoInvalidJobID) || cli.Is(err, slurm.ErrnoJobPending) {
 				if cli.Is(err, slurm.ErrnoAlreadyDone) {
 					env.Errorf("Slurm job %d has expired", id)
 				} else {
