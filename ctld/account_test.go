@@ -34,15 +34,19 @@ func TestKeptRecords(t *testing.T) {
 	}
 }
 
-// A level in the accounts makes an operator or an administrator, and never the
-// one who may act as others or as a daemon.
-func TestLevelsDoNotLeadToRoot(t *testing.T) {
+func nobodyUID(t *testing.T) uint32 {
 	nobody, err := user.Lookup("nobody")
 	if err != nil {
 		t.Skip("this machine has no user nobody")
 	}
 	n, _ := strconv.ParseUint(nobody.Uid, 10, 32)
-	uid := uint32(n)
+	return uint32(n)
+}
+
+// A level in the accounts makes an operator or an administrator, and never the
+// one who may act as others or as a daemon.
+func TestLevelsDoNotLeadToRoot(t *testing.T) {
+	uid := nobodyUID(t)
 	for _, c := range []struct {
 		level            sched.AdminLevel
 		operator, admins bool
@@ -64,7 +68,7 @@ func TestLevelsDoNotLeadToRoot(t *testing.T) {
 			if got := s.mayTouch(u, &sched.Job{UID: 7, Account: "root"}); got != c.operator {
 				t.Errorf("touching another account's job: %v", got)
 			}
-			s.conf = &slurm.Conf{SlurmUser: "nobody"}
+			s.seeConfig(&sched.Config{Conf: &slurm.Conf{SlurmUser: "nobody"}})
 			if !s.administers(uid) || s.superUser(uid) {
 				t.Error("SlurmUser is no administrator, or may act as root")
 			}

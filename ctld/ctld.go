@@ -89,6 +89,8 @@ type Server struct {
 	halting chan struct{}         // closed when the controller is told to stop
 	// accounts are who may do what, as of the last change that was seen.
 	accounts atomic.Pointer[sched.Accounts]
+	// slurmUser is SlurmUser of the configuration, likewise.
+	slurmUser atomic.Pointer[string]
 
 	sessions   *sessions
 	loop       *loop
@@ -156,7 +158,7 @@ func (s *Server) run(ctx context.Context) error {
 			}
 		})
 	}
-	watcher := s.barn.Follow(func(t *state.State) { s.accounts.Store(t.Accounts()) })
+	watcher := s.barn.Follow(s.see)
 	s.wg.Go(func() { s.act(ctx, watcher) })
 	s.wg.Go(func() { s.lead(ctx) })
 	s.wg.Go(func() { s.followLeader(ctx) })

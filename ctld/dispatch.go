@@ -335,11 +335,8 @@ func (s *Server) silence() time.Duration {
 // is one the file this controller was started with.
 func (s *Server) liveConf() *slurm.Conf {
 	conf := s.conf
-	if s.barn == nil { // not open yet
-		return conf
-	}
 	s.barn.Read(func(t *state.State) {
-		if c := t.Config(); c != nil {
+		if c := t.Config(); c != nil && c.Conf != nil {
 			conf = c.Conf
 		}
 	})

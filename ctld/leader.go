@@ -221,6 +221,7 @@ func (s *Server) carryOut(ev state.Event, leads bool) {
 			s.triggers.noticeNode(ev)
 		}
 	case state.ConfigChanged:
+		s.seeConfig(ev.Config)
 		if leads {
 			s.triggers.note(happening{on: sched.TriggerOnCtld, kind: "reconfig"})
 		}

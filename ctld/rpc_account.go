@@ -18,7 +18,22 @@ import (
 // seeAccounts keeps the accounts as they are now within reach of whoever asks what
 // a user may do, without the state's lock.
 func (s *Server) seeAccounts() {
-	s.barn.Read(func(t *state.State) { s.accounts.Store(t.Accounts()) })
+	s.barn.Read(s.see)
+}
+
+// see keeps of the state what says who may do what: that is asked while the state is
+// being read too, and reading it once more then could wait for ever.
+func (s *Server) see(t *state.State) {
+	s.accounts.Store(t.Accounts())
+	if c := t.Config(); c != nil {
+		s.seeConfig(c)
+	}
+}
+
+func (s *Server) seeConfig(c *sched.Config) {
+	if c.Conf != nil {
+		s.slurmUser.Store(&c.Conf.SlurmUser)
+	}
 }
 
 // adminLevel is what a user may do to the accounts and jobs of others: root and the
@@ -31,7 +46,7 @@ func (s *Server) adminLevel(uid uint32) sched.AdminLevel {
 	if err != nil {
 		return sched.AdminNone
 	}
-	if c := s.liveConf(); c != nil && u.Name == c.SlurmUser {
+	if name := s.slurmUser.Load(); name != nil && u.Name == *name {
 		return sched.AdminAdministrator
 	}
 	return s.accounts.Load().AdminOf(u.Name)
