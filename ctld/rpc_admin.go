@@ -108,9 +108,6 @@ func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeReque
 		return nil, invalid(fmt.Errorf("You must specify a reason when DOWNING or DRAINING a node. Request denied"))
 	}
 	cmds := []state.Command{up}
-	if up.Features != nil && up.Available == nil {
-		cmds = c.activated(up)
-	}
 	if word == "" && up.Reason != nil {
 		cmds = c.reasons(up)
 	}
@@ -118,15 +115,22 @@ func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeReque
 	if word != "" {
 		c.s.barn.Read(func(t *state.State) { cmds, impossible = nodeUpdates(t, up, change, word, time.Now()) })
 	}
+	if up.Features != nil && up.Available == nil {
+		cmds = c.activated(cmds)
+	}
 	if len(cmds) > 0 {
 		results, err := c.s.barn.Propose(ctx, actor(u), cmds...)
 		if err != nil {
 			return nil, unavailable(err)
 		}
-		if err := results[0].Err; errors.Is(err, slurm.ErrnoActiveFeatureNotSubset) {
-			return nil, invalid(slurm.ErrnoActiveFeatureNotSubset)
-		} else if err != nil {
-			return nil, invalid(err)
+		for i, r := range results {
+			if _, is := cmds[i].(state.UpdateNode); !is || r.Err == nil { // a lost node's jobs may have ended already
+				continue
+			}
+			if errors.Is(r.Err, slurm.ErrnoActiveFeatureNotSubset) {
+				return nil, invalid(slurm.ErrnoActiveFeatureNotSubset)
+			}
+			return nil, invalid(r.Err)
 		}
 	}
 	if impossible != nil {
@@ -135,20 +139,27 @@ func (c *controller) ModifyNode(ctx context.Context, req *rinkpb.ModifyNodeReque
 	return &rinkpb.Done{}, nil
 }
 
-// activated is a change of the active features of nodes, each of which keeps what it
+// activated parts changes of the active features of nodes by node: each keeps what it
 // might have.
-func (c *controller) activated(up state.UpdateNode) (cmds []state.Command) {
+func (c *controller) activated(cmds []state.Command) (parted []state.Command) {
 	c.s.barn.Read(func(t *state.State) {
-		for _, name := range up.Nodes {
-			one := up
-			one.Nodes, one.Available = []sched.NodeName{name}, &[]string{}
-			if n := t.Node(name); n != nil {
-				*one.Available = append(*one.Available, n.AllFeatures()...)
+		for _, cmd := range cmds {
+			up, is := cmd.(state.UpdateNode)
+			if !is {
+				parted = append(parted, cmd)
+				continue
 			}
-			cmds = append(cmds, one)
+			for _, name := range up.Nodes {
+				one := up
+				one.Nodes, one.Available = []sched.NodeName{name}, &[]string{}
+				if n := t.Node(name); n != nil {
+					*one.Available = append(*one.Available, n.AllFeatures()...)
+				}
+				parted = append(parted, one)
+			}
 		}
 	})
-	return cmds
+	return parted
 }
 
 func featureList(value string) *[]string {
