@@ -84,9 +84,8 @@ type Server struct {
 	// leaders is who leads, for calls that wait for a leader.
 	leaders *leaderBook
 	lease   atomic.Pointer[lease]
-	sight   atomic.Pointer[sight] // of a follower
-	sightMu sync.Mutex            // held while the leader is asked for it
-	halting chan struct{}         // closed when the controller is told to stop
+	sights  sightings     // of a follower
+	halting chan struct{} // closed when the controller is told to stop
 	// accounts are who may do what, as of the last change that was seen.
 	accounts atomic.Pointer[sched.Accounts]
 	// slurmUser is SlurmUser of the configuration, likewise.

@@ -178,7 +178,7 @@ func (s *Server) routeUnary(ctx context.Context, req any, info *grpc.UnaryServer
 			reply, index, err := s.passOn(ctx, wait, info.FullMethod, req.(proto.Message))
 			if !s.again(err, once(info.FullMethod, req)) {
 				if index > 0 {
-					s.saw(index)
+					s.sights.saw(&sight{index, time.Now()}) // who asks here next is to see what came of it
 					s.reachSoon(ctx, index)
 					grpc.SetTrailer(ctx, metadata.Pairs(keyIndex, strconv.FormatUint(index, 10)))
 				}
@@ -324,7 +324,7 @@ func (s *Server) fresh(ctx context.Context) bool {
 	if c := s.barn.Standing().Contact; c < 0 || c > staleness {
 		return false
 	}
-	at := s.sighted(ctx)
+	at := s.sights.within(ctx, s.leaderAt)
 	return at != nil && s.reachSoon(ctx, at.index)
 }
 
@@ -338,50 +338,17 @@ func (s *Server) reachSoon(ctx context.Context, index uint64) bool {
 	return s.reach(ctx, index)
 }
 
-// saw notes that the leader was so far, as its answer to a call that was passed on
-// says: who asks here next is to see what came of that.
-func (s *Server) saw(index uint64) {
-	for at := (&sight{index, time.Now()}); ; {
-		old := s.sight.Load()
-		if old != nil && old.index >= index || s.sight.CompareAndSwap(old, at) {
-			return
-		}
+// leaderAt asks the leader how far it is.
+func (s *Server) leaderAt(ctx context.Context) (uint64, bool) {
+	name, addr := s.barn.Leader()
+	if name == "" {
+		return 0, false
 	}
-}
-
-// sight is how far the leader's state was at a time.
-type sight struct {
-	index uint64
-	at    time.Time
-}
-
-// sighted returns how far the leader had come at some time within staleness, and asks
-// it again when that is more than a quarter of it ago; nil when it cannot be known.
-func (s *Server) sighted(ctx context.Context) *sight {
-	const again = staleness / 4
-	if at := s.sight.Load(); at != nil && time.Since(at.at) < again {
-		return at
+	h, err := s.healthOf(ctx, name, addr)
+	if err != nil || h.Leader != name {
+		return 0, false
 	}
-	s.sightMu.Lock()
-	defer s.sightMu.Unlock()
-	old := s.sight.Load() // somebody else may just have asked
-	if old != nil && time.Since(old.at) < again {
-		return old
-	}
-	now := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, again)
-	defer cancel()
-	if name, addr := s.barn.Leader(); name != "" {
-		if h, err := s.healthOf(ctx, name, addr); err == nil && h.Leader == name {
-			at := &sight{h.Applied, now}
-			s.sight.Store(at)
-			return at
-		}
-	}
-	if old != nil && time.Since(old.at) < staleness {
-		return old
-	}
-	return nil
+	return h.Applied, true
 }
 
 // tells reports whether this controller has what a call asks for: one whose history lacks
