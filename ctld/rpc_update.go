@@ -399,9 +399,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		if running {
 			return slurm.ErrnoNotPending
 		}
-		g, err := slurm.ParseGres(value)
+		g, err := gpusOnly(value)
 		if err != nil {
-			return fmt.Errorf("%w: %v", slurm.ErrnoInvalidGres, err)
+			return err
 		}
 		switch key {
 		case "tresperjob":
@@ -418,11 +418,11 @@ func (up *jobUpdate) word(key, value, op string) error {
 		if running {
 			return slurm.ErrnoNotPending
 		}
-		n, err := strconv.Atoi(value[strings.LastIndexByte(value, ':')+1:])
-		if err != nil || n < 1 {
+		g, err := gpusOnly(value)
+		if err != nil || len(g) != 1 || g[0].Type != "" || g[0].Count < 1 || g[0].Count > maxCPUsPerGPU {
 			return slurm.ErrnoInvalidGres
 		}
-		up.spec.CPUsPerGPU = n
+		up.spec.CPUsPerGPU = int(g[0].Count)
 		request("cpus-per-gpu")
 	case "licenses":
 		if !up.j.IsPending() && !up.operator {
@@ -468,6 +468,23 @@ func (up *jobUpdate) word(key, value, op string) error {
 		return up.rare(key, value, request)
 	}
 	return nil
+}
+
+// maxCPUsPerGPU bounds --cpus-per-gpu, as Slurm's sixteen bits do.
+const maxCPUsPerGPU = 0xfffd
+
+// gpusOnly reads a count of GPUs as scontrol update is told it: [gres:]gpu[:type]:count.
+func gpusOnly(value string) (slurm.Gres, error) {
+	g, err := slurm.ParseGres(value)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", slurm.ErrnoInvalidGres, err)
+	}
+	for _, item := range g {
+		if item.Name != "gpu" {
+			return nil, fmt.Errorf("%q is no GPU: %w", item.Name, slurm.ErrnoInvalidGres)
+		}
+	}
+	return g, nil
 }
 
 // rare are the keys that few people change.
