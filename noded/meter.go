@@ -348,10 +348,12 @@ func (m *meter) readGPUs(now time.Time, passed time.Duration, stepping map[jobKe
 			on[d.at][id] = &onGPU{slice: s, whole: d.whole, tasks: map[int32]taskGPU{}}
 		}
 	}
+	told := make([]float64, len(uses)) // by processes, also of nobody's or of those that are gone
 	for _, p := range procs {
 		if p.GPU < 0 || p.GPU >= len(on) || len(on[p.GPU]) == 0 {
 			continue
 		}
+		told[p.GPU] += p.Busy
 		id, rank := m.tells.of(p.PID)
 		o := on[p.GPU][id]
 		if o == nil && id == "" && len(on[p.GPU]) == 1 { // without cgroups nobody knows whose it is
@@ -400,7 +402,7 @@ func (m *meter) readGPUs(now time.Time, passed time.Duration, stepping map[jobKe
 			}
 			s := o.slice
 			rate := uses[i].Busy * part
-			if busy > 0 && !(o.whole && len(at) == 1) {
+			if told[i] > 0 && !(o.whole && len(at) == 1) {
 				rate = o.busy
 			}
 			if before, ok := s.rates[i]; ok && slices.Contains(ended, id) {

@@ -150,3 +150,38 @@ func TestMeterOfAMachineThatTellsNothing(t *testing.T) {
 	}
 	m.run(t.Context()) // returns at once
 }
+
+// TestMeterOfAPartWithoutProcesses has a job with part of a GPU of which another's
+// process makes all the use: it has none of that, and no more than its own before.
+func TestMeterOfAPartWithoutProcesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		procs := []probe.Process{{PID: 11, Busy: 0.2}, {PID: 1, Busy: 0.4}}
+		m := newMeter(gpuTells{
+			uses:      func() ([]probe.Use, error) { return []probe.Use{{Busy: 0.6, Lists: true}}, nil },
+			processes: func(time.Duration) ([]probe.Process, error) { return procs, nil },
+			of: func(pid int) (string, int32) {
+				if pid == 11 {
+					return "1.0.batch", 0
+				}
+				return "", 0
+			},
+		}, 0, "")
+		m.begin()
+		look := func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.read(time.Now())
+		}
+		m.start("1.0.batch", &metered{job: jobKey{1, 0}, batch: true, devices: []heldGPU{{0, false}}})
+		time.Sleep(10 * time.Second)
+		look()
+		procs = procs[1:]
+		time.Sleep(10 * time.Second)
+		look()
+		u := &rinkpb.Usage{}
+		m.end("1.0.batch", u)
+		if got := time.Duration(u.GpuTime); got != 2*time.Second || u.GpuUtilMax.GetAmount() != 20 {
+			t.Errorf("the job had the GPU busy for %v, at most %d %%", got, u.GpuUtilMax.GetAmount())
+		}
+	})
+}
