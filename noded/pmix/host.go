@@ -277,10 +277,10 @@ func (h *host) note(from int32, n *rinkpb.PmixNote) error {
 	return err
 }
 
-// maxPiece is how many bytes go in one piece of mail, and maxNote bounds what the
-// pieces of one note may come to.
+// MaxPiece is how many bytes go in one piece of mail at most, and maxNote bounds what
+// the pieces of one note may come to.
 const (
-	maxPiece = 256 << 10
+	MaxPiece = 256 << 10
 	maxNote  = 256 << 20
 )
 
@@ -312,13 +312,13 @@ func (h *host) post(node int32, n *rinkpb.PmixNote) {
 		box = &outbox{}
 		h.out[node] = box
 	}
-	for piece := range slices.Chunk(raw, maxPiece) {
+	for piece := range slices.Chunk(raw, MaxPiece) {
 		box.seq++
 		m := &rinkpb.PmixMail{From: h.step.Node, To: node, Seq: box.seq, Data: piece}
 		box.wait = append(box.wait, m)
 	}
 	box.wait[len(box.wait)-1].Last = true
-	for _, m := range box.wait[len(box.wait)-(len(raw)+maxPiece-1)/maxPiece:] {
+	for _, m := range box.wait[len(box.wait)-(len(raw)+MaxPiece-1)/MaxPiece:] {
 		h.say(&rinkpb.PmixWord{Mail: m})
 	}
 }

@@ -81,7 +81,7 @@ func TestFence(t *testing.T) {
 		o := newOffice(t, 0, 0, 1, 2, 2, 1)
 		r := rand.New(rand.NewPCG(seed, 1))
 		for round := range 3 {
-			big := bytes.Repeat([]byte{byte(round)}, maxPiece*2+round)
+			big := bytes.Repeat([]byte{byte(round)}, MaxPiece*2+round)
 			waits := make([]*heard, 3)
 			for _, i := range r.Perm(3) {
 				waits[i] = &heard{}
@@ -152,7 +152,7 @@ func TestModex(t *testing.T) {
 func TestAgain(t *testing.T) {
 	o := newOffice(t, 0, 1)
 	w := &heard{}
-	o.hosts[1].fence([]proc{{"s", everyRank}}, bytes.Repeat([]byte("z"), maxPiece+1), w)
+	o.hosts[1].fence([]proc{{"s", everyRank}}, bytes.Repeat([]byte("z"), MaxPiece+1), w)
 	if len(o.mail) != 2 || o.mail[0].Last || !o.mail[1].Last {
 		t.Fatalf("%d pieces", len(o.mail))
 	}

@@ -29,8 +29,10 @@ const (
 type server struct {
 	host *host
 
-	mu   sync.Mutex // guards conn, and writing to it
+	mu   sync.Mutex // guards what follows
 	conn net.Conn
+	wait []*rinkpb.PmixWord // what conn is still to be told
+	more chan struct{}      // there is some
 
 	begins sync.Mutex // guards ready
 	ready  *rinkpb.PmixReady
@@ -55,7 +57,8 @@ func Main(args []string) int {
 		fmt.Fprintf(os.Stderr, "%s: cannot listen: %v\n", Name, err)
 		return 1
 	}
-	s := &server{}
+	s := newServer()
+	go s.tell() // ends with the process
 	lib, err := load()
 	if err == nil {
 		s.host = newHost(lib, s.say)
@@ -100,6 +103,8 @@ func trusted(conn net.Conn) bool {
 	return ok
 }
 
+func newServer() *server { return &server{more: make(chan struct{}, 1)} }
+
 // take makes a connection the one that is spoken to.
 func (s *server) take(conn net.Conn) {
 	s.mu.Lock()
@@ -107,19 +112,38 @@ func (s *server) take(conn net.Conn) {
 	if s.conn != nil {
 		s.conn.Close()
 	}
-	s.conn = conn
+	s.conn, s.wait = conn, nil
 }
 
-// say writes to the agent that is connected. What gets lost with one is said again
-// to the next.
+// say tells the agent that is connected, without waiting for it: who says something
+// may hold what is needed to go on reading, and an agent that is not read from does
+// not read either. What gets lost with one is said again to the next.
 func (s *server) say(w *rinkpb.PmixWord) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn == nil {
 		return
 	}
-	if _, err := protodelim.MarshalTo(s.conn, w); err != nil {
-		s.conn.Close()
+	s.wait = append(s.wait, w)
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
+}
+
+// tell writes what is said.
+func (s *server) tell() {
+	for range s.more {
+		s.mu.Lock()
+		conn, all := s.conn, s.wait
+		s.wait = nil
+		s.mu.Unlock()
+		for _, w := range all {
+			if _, err := protodelim.MarshalTo(conn, w); err != nil {
+				conn.Close()
+				break
+			}
+		}
 	}
 }
 
