@@ -425,6 +425,14 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 			return
 		}
 	}
+	if r != nil && r.io != nil && r.io.pmix != nil && !r.io.pmix.ended() {
+		a.wg.Go(func() {
+			if a.endPMIx(r.io.pmix); a.work.Err() == nil {
+				a.sliceEnded(a.work, exit)
+			}
+		})
+		return
+	}
 	if r != nil && r.io != nil {
 		// A step may be over before its streams were asked for; the launcher
 		// has them until it forgets the slice.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protodelim"
@@ -47,7 +48,11 @@ type pmixServer struct {
 	once  sync.Once
 	gone  chan struct{} // closed when its slice has ended
 
-	mu    sync.Mutex // guards all below, and writing to conn
+	aborted bool // it has said so; for talkPMIx alone
+
+	writing sync.Mutex // held while an order is written; a server that does not read is waited for
+
+	mu    sync.Mutex // guards all below
 	conn  net.Conn
 	tasks map[int32][]string // what each needs in its environment
 	err   error
@@ -131,7 +136,9 @@ func (a *Agent) launchPMIx(ctx context.Context, j *job, p *pmixServer) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.err != nil && len(p.tasks) == 0 {
-			if text := firstWords(words); text != "" {
+			// The log is its user's, and is read with their rights: they may have
+			// put a link in its place.
+			if text := strings.Join(strings.Fields(a.firstLineAs(j.here, words)), " "); text != "" {
 				return fmt.Errorf("%w: %s", p.err, text)
 			}
 			return p.err
@@ -142,17 +149,6 @@ func (a *Agent) launchPMIx(ctx context.Context, j *job, p *pmixServer) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// firstWords is the beginning of a file, on one line.
-func firstWords(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	raw, _ := io.ReadAll(io.LimitReader(f, 512))
-	return strings.Join(strings.Fields(string(raw)), " ")
 }
 
 // fail notes that the server cannot serve.
@@ -210,7 +206,11 @@ func (a *Agent) talkPMIx(p *pmixServer) {
 	defer stop()
 	p.mu.Lock()
 	p.conn = conn
+	over := p.over
 	p.mu.Unlock()
+	if over {
+		return
+	}
 	order := p.t.order
 	err = p.send(&rinkpb.PmixOrder{Step: &rinkpb.PmixStep{
 		Space: "slurm.pmix." + pmiName(order), Node: order.StepNodeIndex, Nodes: order.StepNodes, RankNodes: order.RankNodes,
@@ -220,7 +220,7 @@ func (a *Agent) talkPMIx(p *pmixServer) {
 	for err == nil {
 		w := &rinkpb.PmixWord{}
 		if err = (protodelim.UnmarshalOptions{MaxSize: maxPMIxMessage}).UnmarshalFrom(r, w); err == nil {
-			p.heard(w)
+			err = p.heard(w)
 		}
 	}
 	if a.work.Err() == nil && !a.stopping() {
@@ -241,6 +241,10 @@ func (a *Agent) dialPMIx(p *pmixServer) (net.Conn, error) {
 		conn, err := net.Dial("unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), pmix.Socket))
 		dir.Close()
 		if err == nil {
+			if err := servedBy(conn, p.t.job.here.Uid); err != nil {
+				conn.Close()
+				return nil, err
+			}
 			return conn, nil
 		}
 		select {
@@ -253,19 +257,41 @@ func (a *Agent) dialPMIx(p *pmixServer) (net.Conn, error) {
 	}
 }
 
-func (p *pmixServer) send(o *rinkpb.PmixOrder) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.conn == nil {
-		return errors.New("the server is not connected")
+// servedBy refuses a connection to what is not a process of the user: the directory
+// is theirs, and in it may be a link to a socket that only root is to speak to.
+func servedBy(conn net.Conn, uid uint32) error {
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return err
 	}
-	_, err := protodelim.MarshalTo(p.conn, o)
+	var cred *unix.Ucred
+	if cerr := raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); cerr != nil {
+		return cerr
+	}
+	if err == nil && cred.Uid != uid {
+		err = fmt.Errorf("its socket is one of uid %d's", cred.Uid)
+	}
 	return err
 }
 
-// heard does what a server says.
-func (p *pmixServer) heard(w *rinkpb.PmixWord) {
-	a := p.t.a
+func (p *pmixServer) send(o *rinkpb.PmixOrder) error {
+	p.writing.Lock()
+	defer p.writing.Unlock()
+	p.mu.Lock()
+	conn := p.conn
+	p.mu.Unlock()
+	if conn == nil {
+		return errors.New("the server is not connected")
+	}
+	_, err := protodelim.MarshalTo(conn, o)
+	return err
+}
+
+// heard does what a server says. It is a process of the user's, who may have it say
+// anything: what is kept of it is bounded, and it waits for an srun that is slow.
+func (p *pmixServer) heard(w *rinkpb.PmixWord) error {
+	a, nodes := p.t.a, int32(len(p.t.order.StepNodes))
+	known := func(n int32) bool { return n >= 0 && n < nodes }
 	switch {
 	case w.Ready != nil:
 		p.mu.Lock()
@@ -276,20 +302,28 @@ func (p *pmixServer) heard(w *rinkpb.PmixWord) {
 		p.mu.Unlock()
 		p.once.Do(func() { close(p.ready) })
 	case w.Mail != nil:
-		p.t.queue(&rinkpb.StepDown{Pmix: w.Mail})
+		if m := w.Mail; m.From != p.t.order.StepNodeIndex || !known(m.To) || len(m.Data) > pmix.MaxPiece {
+			return fmt.Errorf("it has mail of %d bytes from node %d to node %d", len(m.Data), m.From, m.To)
+		}
+		p.t.push(&rinkpb.StepDown{Pmix: w.Mail})
 		p.send(&rinkpb.PmixOrder{Kept: &rinkpb.PmixSeq{Node: w.Mail.To, Seq: w.Mail.Seq}}) // or it is said again
 	case w.Got != nil:
+		if !known(w.Got.Node) {
+			return fmt.Errorf("it has mail from node %d of a step of %d", w.Got.Node, nodes)
+		}
 		p.mu.Lock()
 		p.got[w.Got.Node] = max(p.got[w.Got.Node], w.Got.Seq)
 		close(p.told)
 		p.told = make(chan struct{})
 		p.mu.Unlock()
-	case w.Abort != nil:
+	case w.Abort != nil && !p.aborted:
+		p.aborted = true
 		a.log.Info("an MPI task wants its step ended", "slice", p.t.id, "rank", w.Abort.Rank, "status", w.Abort.Status, "words", w.Abort.Words)
 		p.t.queue(&rinkpb.StepDown{Abort: true, AbortCode: w.Abort.Status})
 	case w.Error != "":
 		p.fail(errors.New(w.Error))
 	}
+	return nil
 }
 
 // mailPMIx takes mail of other nodes that srun passes on, up to the piece that says it
@@ -331,14 +365,29 @@ func (t *taskIO) mailPMIx(ctx context.Context, next func() (*rinkpb.StepUp, erro
 	}
 }
 
-// endPMIx ends the server of a step whose tasks have ended, or never began.
+// ended says whether the server was told to end.
+func (p *pmixServer) ended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.over
+}
+
+// endPMIx ends the server of a step whose tasks have ended, or never began, and waits
+// for that, which who takes the ends of slices must not.
 func (a *Agent) endPMIx(p *pmixServer) {
 	if p == nil {
 		return
 	}
 	p.mu.Lock()
+	again := p.over
 	p.over = true
+	if p.conn != nil {
+		p.conn.Close() // who writes to it waits for nobody any more
+	}
 	p.mu.Unlock()
+	if again {
+		return
+	}
 	if err := a.launcher().Kill(a.work, p.id); err != nil && a.work.Err() == nil && !errors.Is(err, launcher.ErrNotFound) {
 		a.log.Warn("cannot end a PMIx server", "slice", p.id, "error", err)
 	}
