@@ -120,6 +120,8 @@ func (s *stepIO) StepIO(stream rinkpb.Agent_StepIOServer) error {
 		return t.mailPMIx(stream.Context(), stream.Recv)
 	case at.Pmi:
 		return t.sharedPMI(stream.Recv)
+	case at.Input:
+		return t.takeInput(stream.Context(), stream.Recv)
 	}
 	go func() { // ends with the stream
 		for {
@@ -128,7 +130,7 @@ func (s *stepIO) StepIO(stream rinkpb.Agent_StepIOServer) error {
 				return
 			}
 			switch {
-			case at.Watch:
+			case at.Watch && m.Rows == 0: // who watches may only say how large a window is
 			case len(m.Taken) > 0:
 				t.taken(m.Taken[0].Seq)
 			case !at.ReadOnly:

@@ -8,13 +8,11 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/runink/rink/api/rinkpb"
-	"github.com/runink/rink/noded/launcher"
 	"github.com/runink/rink/slice"
 )
 
@@ -29,7 +27,7 @@ type taskIO struct {
 
 	warnOnce  sync.Once
 	attaching sync.Mutex // held while the pipes are fetched from the launcher
-	inputs    sync.Mutex // held while input is given to the tasks, which keeps it in order
+	inputs    sync.Mutex // held while input is given to the tasks, which keeps it in order; nothing else waits for it
 
 	mu       sync.Mutex // guards all below
 	client   *ioClient
@@ -47,6 +45,7 @@ type taskIO struct {
 	last     []func()  // what is done then
 	wake     chan struct{}
 	attended chan struct{} // closed when a client is attached
+	carried  chan struct{} // closed when attached is true
 
 	watchers   map[*watcher]struct{} // who sees what the client does
 	recent     []*rinkpb.StepDown    // the latest output, for those who begin to watch
@@ -75,7 +74,7 @@ type pump struct {
 func newTaskIO(a *Agent, j *job, order *rinkpb.LaunchStep) *taskIO {
 	t := &taskIO{
 		a: a, job: j, order: order, id: stepSliceID(j.key, order.Step), tasks: make([]taskEnd, len(order.Tasks)),
-		wake: make(chan struct{}, 1), attended: make(chan struct{}),
+		wake: make(chan struct{}, 1), attended: make(chan struct{}), carried: make(chan struct{}),
 	}
 	if err := t.out.open(a.spool.output, t.id, a.spool.outputFile(t.id)); err != nil {
 		a.log.Error("output that a former agent kept for srun cannot be read", "slice", t.id, "error", err)
@@ -128,8 +127,6 @@ func (t *taskIO) attach(ctx context.Context) {
 
 // connect takes the node's ends of the tasks' pipes.
 func (t *taskIO) connect(files []slice.Files) {
-	t.inputs.Lock()
-	defer t.inputs.Unlock()
 	t.mu.Lock()
 	if t.attached || t.a.stopping() {
 		t.mu.Unlock()
@@ -174,8 +171,9 @@ func (t *taskIO) connect(files []slice.Files) {
 	}
 	t.servePMI(files)
 	for _, m := range early {
-		t.give(m, files)
+		t.tell(m, files)
 	}
+	close(t.carried)
 	t.progress()
 }
 
@@ -504,68 +502,6 @@ func (t *taskIO) cancelWords(why string) []string {
 	}
 	return []string{fmt.Sprintf("slurmstepd: error: *** STEP %d.%d ON %s CANCELLED AT %s %s***",
 		t.job.key.job, t.order.Step, t.a.conf.Node, time.Now().Format("2006-01-02T15:04:05"), spaced(why))}
-}
-
-// input carries what srun sends to the tasks. What comes before the pipes are
-// there waits for them.
-func (t *taskIO) input(m *rinkpb.StepUp) {
-	t.inputs.Lock()
-	defer t.inputs.Unlock()
-	t.mu.Lock()
-	if !t.attached {
-		t.early = append(t.early, m)
-		t.mu.Unlock()
-		return
-	}
-	files := t.files
-	t.mu.Unlock()
-	t.give(m, files)
-}
-
-// give gives the tasks one message of srun's. Needs t.inputs held.
-func (t *taskIO) give(m *rinkpb.StepUp, files []slice.Files) {
-	box := t.a.launcher()
-	ask := func(what string, do func(context.Context) error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := do(ctx); err != nil && !errors.Is(err, launcher.ErrNotFound) && !errors.Is(err, launcher.ErrBusy) {
-			t.a.log.Warn("cannot pass on what srun asks", "what", what, "slice", t.id, "error", err)
-		}
-	}
-	if m.Signal != 0 {
-		ask("signal", func(ctx context.Context) error {
-			return box.Signal(ctx, t.id, slice.TargetTaskGroups, syscall.Signal(m.Signal))
-		})
-	}
-	for i, f := range files {
-		if m.StdinTask >= 0 && (m.HasInput || m.StdinEof) && t.order.Tasks[i].Rank != m.StdinTask {
-			continue
-		}
-		if f.PTY != nil {
-			if m.Rows > 0 && m.Cols > 0 {
-				ask("resize", func(ctx context.Context) error {
-					return box.Resize(ctx, t.id, i, slice.Winsize{Rows: uint16(m.Rows), Cols: uint16(m.Cols)})
-				})
-			}
-			if len(m.Stdin) > 0 {
-				f.PTY.Write(m.Stdin)
-			}
-			if m.StdinEof {
-				f.PTY.Write([]byte{4}) // what a terminal sends at the end of input
-			}
-			continue
-		}
-		if f.Stdin == nil {
-			continue
-		}
-		if len(m.Stdin) > 0 {
-			f.Stdin.Write(m.Stdin) // a task that has closed its input loses it, as with a shell's pipe
-		}
-		if m.StdinEof {
-			f.Stdin.Close()
-			ask("end of input", func(ctx context.Context) error { return box.CloseStdin(ctx, t.id, i) })
-		}
-	}
 }
 
 func closeFiles(f slice.Files) {

@@ -8004,9 +8004,10 @@ type StepAttach struct {
 	ReadOnly      bool                   `protobuf:"varint,5,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
 	Task          int32                  `protobuf:"varint,6,opt,name=task,proto3" json:"task,omitempty"`
 	HasTask       bool                   `protobuf:"varint,7,opt,name=has_task,json=hasTask,proto3" json:"has_task,omitempty"`
-	Watch         bool                   `protobuf:"varint,8,opt,name=watch,proto3" json:"watch,omitempty"` // beside the step's srun, not in its place
-	Pmi           bool                   `protobuf:"varint,9,opt,name=pmi,proto3" json:"pmi,omitempty"`     // only to tell what all nodes have put before a fence, or to pass mail of PMIx on
-	Taken         []*NodeSeq             `protobuf:"bytes,10,rep,name=taken,proto3" json:"taken,omitempty"` // what the client has already, after a line that broke
+	Watch         bool                   `protobuf:"varint,8,opt,name=watch,proto3" json:"watch,omitempty"`  // beside the step's srun, not in its place
+	Pmi           bool                   `protobuf:"varint,9,opt,name=pmi,proto3" json:"pmi,omitempty"`      // only to tell what all nodes have put before a fence, or to pass mail of PMIx on
+	Taken         []*NodeSeq             `protobuf:"bytes,10,rep,name=taken,proto3" json:"taken,omitempty"`  // what the client has already, after a line that broke
+	Input         bool                   `protobuf:"varint,11,opt,name=input,proto3" json:"input,omitempty"` // only to give tasks input: what no task reads holds up nothing else
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -8109,6 +8110,13 @@ func (x *StepAttach) GetTaken() []*NodeSeq {
 		return x.Taken
 	}
 	return nil
+}
+
+func (x *StepAttach) GetInput() bool {
+	if x != nil {
+		return x.Input
+	}
+	return false
 }
 
 type StepDown struct {
@@ -15272,7 +15280,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04pmix\x18\f \x01(\v2\x13.runink.v1.PmixMailR\x04pmix\"/\n" +
 	"\aNodeSeq\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xf8\x01\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\x8e\x02\n" +
 	"\n" +
 	"StepAttach\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
@@ -15285,7 +15293,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05watch\x18\b \x01(\bR\x05watch\x12\x10\n" +
 	"\x03pmi\x18\t \x01(\bR\x03pmi\x12(\n" +
 	"\x05taken\x18\n" +
-	" \x03(\v2\x12.runink.v1.NodeSeqR\x05taken\"\xb8\x03\n" +
+	" \x03(\v2\x12.runink.v1.NodeSeqR\x05taken\x12\x14\n" +
+	"\x05input\x18\v \x01(\bR\x05input\"\xb8\x03\n" +
 	"\bStepDown\x12-\n" +
 	"\x06output\x18\x01 \x01(\v2\x15.runink.v1.TaskOutputR\x06output\x12.\n" +
 	"\astarted\x18\x02 \x01(\v2\x14.runink.v1.TaskStartR\astarted\x12+\n" +

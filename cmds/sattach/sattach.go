@@ -128,13 +128,14 @@ type attachment struct {
 func attach(env *cli.Env, client *cli.Client, o *options, job *sched.Job, step *sched.Step) int {
 	ctx, stop := context.WithCancel(env.Ctx)
 	defer stop()
-	stream, err := client.StepIO(ctx)
+	open := func(ctx context.Context) (rinkpb.Controller_StepIOClient, error) { return client.StepIO(ctx) }
+	at := &rinkpb.StepAttach{Job: uint32(job.ID), Step: uint32(step.ID), Uid: cli.UID()}
+	for _, n := range step.Nodes {
+		at.Nodes = append(at.Nodes, string(n.Node))
+	}
+	stream, err := open(ctx)
 	if err == nil {
-		up := &rinkpb.StepAttach{Job: uint32(job.ID), Step: uint32(step.ID), Uid: cli.UID(), Watch: true}
-		for _, n := range step.Nodes {
-			up.Nodes = append(up.Nodes, string(n.Node))
-		}
-		err = stream.Send(&rinkpb.StepUp{Attach: up})
+		err = stream.Send(&rinkpb.StepUp{Attach: &rinkpb.StepAttach{Job: at.Job, Step: at.Step, Uid: at.Uid, Nodes: at.Nodes, Watch: true}})
 	}
 	if err != nil {
 		env.Errorf("Could not get job step info: %s", cli.Reason(cli.CallErr(err)))
@@ -147,11 +148,13 @@ func attach(env *cli.Env, client *cli.Client, o *options, job *sched.Job, step *
 		stream.Send(&rinkpb.StepUp{Rows: rows, Cols: cols, StdinTask: -1}) // a broken stream shows below
 	}
 	signal.Ignore(syscall.SIGPIPE) // output that nobody reads any more is dropped
-	go feed(env.Stdin, o, stream)  // ends with the input or the stream
+	at.Input = true
+	// Its end is theirs, as it is with Slurm's.
+	go steps.Feed(ctx, open, at, o.input, env.Stdin, nil) // ends with the input, or ctx
 	a := &attachment{env: env, o: o, out: steps.NewPrinter(env.Stdout, env.Stderr, o.label, step.Tasks), exits: map[int32]bool{}}
 	defer a.out.Flush()
-	open, heard := len(step.Nodes), false
-	for open > 0 {
+	left, heard := len(step.Nodes), false
+	for left > 0 {
 		m, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
 			break
@@ -167,7 +170,7 @@ func attach(env *cli.Env, client *cli.Client, o *options, job *sched.Job, step *
 		heard = true
 		a.take(m)
 		if m.NodeDone {
-			open--
+			left--
 		}
 	}
 	return a.code
@@ -211,21 +214,5 @@ func (a *attachment) take(m *rinkpb.StepDown) {
 func (a *attachment) tell(format string, args ...any) {
 	if a.o.verbose > 0 && a.o.quiet == 0 {
 		a.env.Infof(format, args...)
-	}
-}
-
-// feed gives the tasks what sattach is given; its end is theirs, as it is with
-// Slurm's.
-func feed(from io.Reader, o *options, stream rinkpb.Controller_StepIOClient) {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buf)
-		if n > 0 && stream.Send(&rinkpb.StepUp{Stdin: append([]byte(nil), buf[:n]...), StdinTask: o.input, HasInput: true}) != nil {
-			return
-		}
-		if err != nil {
-			stream.Send(&rinkpb.StepUp{StdinEof: true, StdinTask: o.input})
-			return
-		}
 	}
 }

@@ -543,23 +543,14 @@ func taskList(ranks []uint32) string {
 
 // readInput feeds the tasks what srun is fed.
 func (c *carrier) readInput(ctx context.Context, task int32) {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := c.s.env.Stdin.Read(buf)
-		if n > 0 {
-			m := &rinkpb.StepUp{Stdin: append([]byte(nil), buf[:n]...), StdinTask: task, HasInput: true}
-			select {
-			case c.up <- m:
-			case <-ctx.Done():
-				return
-			}
-		}
-		if err != nil {
-			select {
-			case c.up <- &rinkpb.StepUp{StdinEof: true, StdinTask: task}:
-			case <-ctx.Done():
-			}
-			return
-		}
+	at := &rinkpb.StepAttach{Job: uint32(c.job.ID), Step: uint32(c.step.ID), Uid: cli.UID(), Input: true}
+	for _, n := range c.step.Nodes {
+		at.Nodes = append(at.Nodes, string(n.Node))
 	}
+	steps.Feed(ctx, func(ctx context.Context) (rinkpb.Controller_StepIOClient, error) { return c.s.client.StepIO(ctx) }, at, task, c.s.env.Stdin, func(m *rinkpb.StepUp) {
+		select {
+		case c.up <- m:
+		case <-ctx.Done():
+		}
+	})
 }
