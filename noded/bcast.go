@@ -7,11 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
-	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
@@ -59,7 +56,7 @@ func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // receive takes a file's blocks and puts it in its place.
 func (a *Agent) receive(stream rinkpb.Agent_BcastServer, f *rinkpb.BcastFile) error {
-	as, err := a.rightsOf(f.Here)
+	user, err := a.rightsOf(f.Here)
 	if err != nil {
 		return err
 	}
@@ -68,17 +65,17 @@ func (a *Agent) receive(stream rinkpb.Agent_BcastServer, f *rinkpb.BcastFile) er
 		return err
 	}
 	if f.Directory {
-		return as.do(func() error { return makeDir(dest, f.Force) })
+		return user.do(func() error { return makeDir(dest, f.Force) })
 	}
-	var file *os.File
-	if err := as.do(func() (err error) { file, err = openBeside(dest, f.Force); return err }); err != nil {
+	file, err := as(user, func() (*os.File, error) { return openBeside(dest, f.Force) })
+	if err != nil {
 		return err
 	}
 	kept := false
 	defer func() {
 		file.Close()
 		if !kept {
-			as.do(func() error { return os.Remove(file.Name()) })
+			user.do(func() error { return os.Remove(file.Name()) })
 		}
 	}()
 	for {
@@ -105,7 +102,7 @@ func (a *Agent) receive(stream rinkpb.Agent_BcastServer, f *rinkpb.BcastFile) er
 			return err
 		}
 	}
-	if err := as.do(func() error { return settle(file, dest, f) }); err != nil {
+	if err := user.do(func() error { return settle(file, dest, f) }); err != nil {
 		return err
 	}
 	kept = true
@@ -208,57 +205,3 @@ func makeDir(dest string, force bool) error {
 	}
 	return err
 }
-
-// rights are whose rights on the file system something is done with; nil: this
-// process's own.
-type rights struct {
-	uid, gid uint32
-	groups   []uint32
-}
-
-func (a *Agent) rightsOf(here *rinkpb.JobHere) (*rights, error) {
-	if os.Geteuid() != 0 {
-		if int(here.Uid) != os.Geteuid() {
-			return nil, unix.EPERM
-		}
-		return nil, nil
-	}
-	u, err := a.users.ByUID(here.Uid)
-	if err != nil {
-		return nil, err
-	}
-	return &rights{here.Uid, here.Gid, u.Groups}, nil
-}
-
-// do does something on the file system with a user's rights. It waits for what
-// does not answer no longer than fileWait.
-func (r *rights) do(what func() error) error {
-	if r == nil {
-		return what()
-	}
-	result := make(chan error, 1)
-	go func() { // ends with what; the thread, whose identity changed, ends with it
-		runtime.LockOSThread()
-		var groups unsafe.Pointer
-		if len(r.groups) > 0 {
-			groups = unsafe.Pointer(&r.groups[0])
-		}
-		// Of this thread alone: the package's own call changes all threads.
-		if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(r.groups)), uintptr(groups), 0); errno != 0 {
-			result <- errno
-			return
-		}
-		unix.SetfsgidRetGid(int(r.gid))
-		unix.SetfsuidRetUid(int(r.uid))
-		result <- what()
-	}()
-	select {
-	case err := <-result:
-		return err
-	case <-time.After(fileWait):
-		return unix.ETIMEDOUT
-	}
-}
-
-// fileWait is how long a file system may take over one call.
-const fileWait = 60 * time.Second

@@ -12,16 +12,16 @@ import (
 )
 
 // put writes a file as receive does.
-func put(as *rights, dest, text string, f *rinkpb.BcastFile) error {
-	var file *os.File
-	if err := as.do(func() (err error) { file, err = openBeside(dest, f.Force); return err }); err != nil {
+func put(user *rights, dest, text string, f *rinkpb.BcastFile) error {
+	file, err := as(user, func() (*os.File, error) { return openBeside(dest, f.Force) })
+	if err != nil {
 		return err
 	}
 	defer file.Close()
 	if _, err := file.WriteString(text); err != nil {
 		return err
 	}
-	return as.do(func() error { return settle(file, dest, f) })
+	return user.do(func() error { return settle(file, dest, f) })
 }
 
 func TestBcastFile(t *testing.T) {
@@ -87,11 +87,11 @@ func TestBcastRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	nobody := &rights{uid: 65534, gid: 65534}
+	nobody := &rights{uid: 65534, gid: 65534, turns: make(chan struct{}, maxTurns)}
 	if err := put(nobody, filepath.Join(dir, "no"), "", &rinkpb.BcastFile{}); !errors.Is(err, syscall.EACCES) {
 		t.Errorf("in a directory of root's: %v", err)
 	}
-	group := &rights{uid: 65534, gid: 65534, groups: []uint32{54321}}
+	group := &rights{uid: 65534, gid: 65534, groups: []uint32{54321}, turns: make(chan struct{}, maxTurns)}
 	if err := errors.Join(os.Chown(dir, 0, 54321), os.Chmod(dir, 0o770)); err != nil {
 		t.Fatal(err)
 	}

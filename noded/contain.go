@@ -40,7 +40,7 @@ func (c *contained) close() {
 // the container's own.
 func (a *Agent) contain(j *job, spec *slice.Spec, bundle, script string, chdir bool) (*contained, error) {
 	held := &contained{}
-	as, err := a.rightsOf(j.here)
+	user, err := a.rightsOf(j.here)
 	if err != nil {
 		return nil, err
 	}
@@ -51,9 +51,9 @@ func (a *Agent) contain(j *job, spec *slice.Spec, bundle, script string, chdir b
 	if len(spec.Tasks) > 0 {
 		workDir = spec.Tasks[0].Dir
 	}
-	plan, err := a.planOf(as, spec, held, filepath.Clean(bundle), workDir)
+	plan, err := a.planOf(user, spec, held, filepath.Clean(bundle), workDir)
 	if err == nil {
-		err = a.applyPlan(as, spec, plan, script, chdir)
+		err = a.applyPlan(user, spec, plan, script, chdir)
 	}
 	if err != nil {
 		held.close()
@@ -74,59 +74,34 @@ func (a *Agent) intoContainer(j *job, id string, spec *slice.Spec, bundle, scrip
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if r := j.slices[id]; r != nil {
-		r.held = held
+	r := j.slices[id]
+	if r == nil { // it was told to end meanwhile
+		held.close()
+		return nil
 	}
+	r.held.close()
+	r.held = held
 	return nil
 }
 
 // planOf finds out what kind of container is at a path, and reads it.
-func (a *Agent) planOf(as *rights, spec *slice.Spec, held *contained, path, workDir string) (plan *container.Plan, err error) {
-	var config []byte
-	var image *os.File
-	dir := false
-	err = as.do(func() error {
-		if path, err = filepath.EvalSymlinks(path); err != nil {
-			return err
-		}
-		file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-		if err != nil {
-			return err
-		}
-		info, err := file.Stat()
-		switch {
-		case err != nil:
-			file.Close()
-			return err
-		case info.IsDir():
-			file.Close()
-			dir = true
-			config, err = readConfig(filepath.Join(path, "config.json"))
-			return err
-		case !info.Mode().IsRegular():
-			file.Close()
-			return errors.New("it is neither a directory nor an image")
-		}
-		image = file
-		return nil
-	})
+func (a *Agent) planOf(user *rights, spec *slice.Spec, held *contained, path, workDir string) (*container.Plan, error) {
+	at, err := as(user, func() (bundleAt, error) { return lookAtBundle(path) })
+	image := at.image
 	if image != nil {
 		defer image.Close()
 	}
+	path = at.path
 	switch {
 	case err != nil:
 		return nil, err
-	case config != nil:
-		return container.Read(config, path, container.Who{UID: spec.UID, GID: spec.GID})
-	case dir:
-		if err := as.do(func() error { return enterable(path) }); err != nil {
+	case at.config != nil:
+		return container.Read(at.config, path, container.Who{UID: spec.UID, GID: spec.GID})
+	case image == nil:
+		if err := user.do(func() error { return enterable(path) }); err != nil {
 			return nil, err
 		}
 		return container.Plain(path, false, workDir), nil
-	}
-	magic := make([]byte, 4)
-	if _, err := io.ReadFull(image, magic); err != nil || !bytes.Equal(magic, []byte("hsqs")) {
-		return nil, errors.New("it is no squashfs image, and no directory")
 	}
 	if known, err := os.ReadFile("/proc/filesystems"); err != nil || !slices.Contains(strings.Fields(string(known)), "squashfs") {
 		return nil, errors.New("this machine's kernel has no squashfs (modprobe squashfs loads it): unpack the image with unsquashfs and use the directory")
@@ -135,6 +110,41 @@ func (a *Agent) planOf(as *rights, spec *slice.Spec, held *contained, path, work
 		return nil, err
 	}
 	return container.Plain(held.loop.Name(), true, workDir), nil
+}
+
+// bundleAt is what is at the path of a bundle: a directory, with a config.json or
+// without, or an image.
+type bundleAt struct {
+	path   string // without links
+	config []byte
+	image  *os.File // nil: it is a directory
+}
+
+func lookAtBundle(path string) (at bundleAt, err error) {
+	if at.path, err = filepath.EvalSymlinks(path); err != nil {
+		return at, err
+	}
+	file, err := os.OpenFile(at.path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return at, err
+	}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+	case info.IsDir():
+		at.config, err = readConfig(filepath.Join(at.path, "config.json"))
+	case !info.Mode().IsRegular():
+		err = errors.New("it is neither a directory nor an image")
+	default:
+		magic := make([]byte, 4)
+		if _, rerr := io.ReadFull(file, magic); rerr == nil && bytes.Equal(magic, []byte("hsqs")) {
+			at.image = file
+			return at, nil
+		}
+		err = errors.New("it is no squashfs image, and no directory")
+	}
+	file.Close()
+	return at, err
 }
 
 // readConfig reads a bundle's config.json; nil when there is none.
@@ -156,7 +166,7 @@ func readConfig(path string) ([]byte, error) {
 
 // applyPlan puts what a container is to be into a slice's description. The
 // settings of the cluster stay: a container can only be shut off further.
-func (a *Agent) applyPlan(as *rights, spec *slice.Spec, plan *container.Plan, script string, chdir bool) error {
+func (a *Agent) applyPlan(user *rights, spec *slice.Spec, plan *container.Plan, script string, chdir bool) error {
 	root := plan.Root
 	if spec.Inside != nil && plan.Inside != nil {
 		return errors.New("config.json: process.user: jobs have a user of their own here (SliceIdentity)")
@@ -164,27 +174,30 @@ func (a *Agent) applyPlan(as *rights, spec *slice.Spec, plan *container.Plan, sc
 	var mounts []slice.RootMount
 	for _, m := range root.Mounts {
 		if m.Type == "bind" {
-			err := as.do(func() error { return reach(&m) })
+			real, err := as(user, func() (slice.RootMount, error) { return reach(m) })
 			if errors.Is(err, os.ErrNotExist) && m.Optional {
 				continue
 			}
 			if err != nil {
 				return fmt.Errorf("cannot bind %s: %w", m.Source, err)
 			}
+			m = real
 		}
 		mounts = append(mounts, m)
 	}
 	root.Mounts = mounts
 	if !root.Image {
-		var err error
-		if err2 := as.do(func() error {
-			if root.Path, err = filepath.EvalSymlinks(root.Path); err != nil {
-				return err
+		at, err := as(user, func() (string, error) {
+			at, err := filepath.EvalSymlinks(plan.Root.Path)
+			if err == nil {
+				err = enterable(at)
 			}
-			return enterable(root.Path)
-		}); err2 != nil {
-			return err2
+			return at, err
+		})
+		if err != nil {
+			return err
 		}
+		root.Path = at
 	}
 	// What the cluster's settings give every job.
 	if tmp := spec.PrivateTmp; tmp != "" {
@@ -205,10 +218,11 @@ func (a *Agent) applyPlan(as *rights, spec *slice.Spec, plan *container.Plan, sc
 		if m.ReadOnly {
 			one.Flags = unix.MS_RDONLY
 		}
-		if err := reach(&one); err != nil {
+		real, err := reach(one)
+		if err != nil {
 			return fmt.Errorf("cannot bind %s: %w", m.Source, err)
 		}
-		root.Mounts = append(root.Mounts, one)
+		root.Mounts = append(root.Mounts, real)
 	}
 	spec.PrivateTmp, spec.Shm, spec.Mounts, spec.ReadOnly, spec.HideProcs = "", 0, nil, false, false
 	if script != "" {
@@ -292,15 +306,15 @@ func enterable(dir string) error {
 
 // reach makes sure that the source of a bind mount can be reached, and says by
 // what path without links and whether it is a directory.
-func reach(m *slice.RootMount) error {
+func reach(m slice.RootMount) (slice.RootMount, error) {
 	real, err := filepath.EvalSymlinks(m.Source)
 	if err != nil {
-		return err
+		return m, err
 	}
 	info, err := os.Stat(real)
 	if err != nil {
-		return err
+		return m, err
 	}
 	m.Source, m.File = real, !info.IsDir()
-	return nil
+	return m, nil
 }

@@ -57,6 +57,13 @@ type running struct {
 	early     []earlySignal      // what came before it was up, to be sent then
 }
 
+// letGo lets go of what was only needed for a slice that is not to be.
+func (r *running) letGo() {
+	if r != nil {
+		r.held.close()
+	}
+}
+
 // earlySignal is a signal for a slice that was still being started.
 type earlySignal struct {
 	sig    syscall.Signal
@@ -283,8 +290,10 @@ func (a *Agent) unwanted(j *job, id string) bool {
 func (a *Agent) neverStarted(j *job, id string, step *rinkpb.LaunchStep) {
 	if step == nil {
 		j.mu.Lock()
+		r := j.slices[id]
 		delete(j.slices, id)
 		j.mu.Unlock()
+		r.letGo()
 		a.maybeFinish(j)
 		return
 	}
@@ -314,6 +323,7 @@ func (a *Agent) stepOver(j *job, id string, step *rinkpb.LaunchStep, code *rinkp
 	j.stepsDone[step.Step] = true
 	delete(j.slices, id)
 	j.mu.Unlock()
+	r.letGo()
 	a.report(&rinkpb.Report{Report: &rinkpb.Report_StepDone{StepDone: done}})
 	if r != nil && r.io != nil {
 		for _, w := range words {
@@ -337,6 +347,7 @@ func (a *Agent) launchFailed(j *job, id string, step *rinkpb.LaunchStep, stage s
 	}
 	delete(j.slices, id)
 	j.mu.Unlock()
+	r.letGo()
 	if step != nil {
 		if r != nil && r.io != nil {
 			if stage == "prolog" {

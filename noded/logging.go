@@ -31,35 +31,22 @@ func (a *Agent) openLogs() (*logs.Shipper, error) {
 }
 
 // openOutput opens a job's output with the rights of the one who writes it.
-func (a *Agent) openOutput(src *logs.Source) (file *os.File, err error) {
-	as, err := a.rightsOfID(src.UID, src.GID)
+func (a *Agent) openOutput(src *logs.Source) (*os.File, error) {
+	user, err := a.rightsOfID(src.UID, src.GID)
 	if err != nil {
 		return nil, err
 	}
-	err = as.do(func() error {
+	return as(user, func() (*os.File, error) {
 		f, err := os.OpenFile(src.Path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 			f.Close()
-			return errors.Join(err, errors.New("it is not a regular file"))
+			return nil, errors.Join(err, errors.New("it is not a regular file"))
 		}
-		file = f
-		return nil
+		return f, nil
 	})
-	return file, err
-}
-
-func (a *Agent) rightsOfID(uid, gid uint32) (*rights, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	u, err := a.users.ByUID(uid)
-	if err != nil {
-		return nil, err
-	}
-	return &rights{uid, gid, u.Groups}, nil
 }
 
 // logMeta says whose the output of a slice's task is.
@@ -123,8 +110,10 @@ func (a *Agent) logFiles(j *job, r *running, spec *slice.Spec) []logs.Source {
 
 // onHost is where this machine has what a slice with a /tmp of its own sees there.
 func onHost(spec *slice.Spec, path string) string {
-	if rest, ok := strings.CutPrefix(path, "/tmp/"); ok && spec.PrivateTmp != "" {
-		return filepath.Join(spec.PrivateTmp, rest)
+	for _, tmp := range []string{"/tmp/", "/var/tmp/"} {
+		if rest, ok := strings.CutPrefix(path, tmp); ok && spec.PrivateTmp != "" {
+			return filepath.Join(spec.PrivateTmp, rest)
+		}
 	}
 	return path
 }

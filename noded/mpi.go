@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"sync"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -37,7 +38,11 @@ func pmiName(order *rinkpb.LaunchStep) string {
 type mpiEnd struct {
 	server  *pmi.Server
 	journal *os.File
+	sharing sync.Mutex // held while srun tells what all nodes have put
 }
+
+// keyCost is what a key takes beside its bytes.
+const keyCost = 32
 
 // newMPI makes a step's part of PMI, with all that a former agent knew of it;
 // nil when its tasks do not speak it.
@@ -147,13 +152,21 @@ func (t *taskIO) sharedPMI(next func() (*rinkpb.StepUp, error)) error {
 	if t.mpi == nil {
 		return status.Error(codes.FailedPrecondition, "the step's tasks do not speak PMI")
 	}
+	if !t.mpi.sharing.TryLock() { // srun says it again
+		return status.Error(codes.Unavailable, "what all nodes have put is being told already")
+	}
+	defer t.mpi.sharing.Unlock()
 	var keys []pmi.Key
+	size := 0
 	for {
 		m, err := next()
 		if err != nil {
 			return err
 		}
 		for _, k := range m.GetPmi().GetKeys() {
+			if size += len(k.Name) + len(k.Value) + keyCost; size > pmi.MaxShared {
+				return status.Errorf(codes.ResourceExhausted, "the nodes have put more than %d bytes", pmi.MaxShared)
+			}
 			keys = append(keys, pmi.Key{Name: string(k.Name), Value: string(k.Value)})
 		}
 		if m.GetPmi().GetLast() {

@@ -78,6 +78,7 @@ type Agent struct {
 		words   string     // why it failed last; "" when it did not
 	}
 
+	turns     turnBook   // who does something with the rights of users
 	shelfMu   sync.Mutex // held while private /tmp directories in memory come and go
 	meter     *meter
 	logs      *logs.Shipper // nil: output goes nowhere but where the job wants it

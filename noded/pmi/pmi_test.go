@@ -245,12 +245,47 @@ func TestAbortIsPassedOn(t *testing.T) {
 	r := newRig(t)
 	c := r.client(2)
 	c.ask("cmd=init pmi_version=1 pmi_subversion=1", "cmd=response_to_init pmi_version=1 pmi_subversion=1 rc=0")
-	c.conn.Write([]byte("cmd=abort exitcode=5\n"))
+	c.conn.Write([]byte("cmd=abort exitcode=5\ncmd=abort exitcode=6\n")) // once is enough
 	c.ask("cmd=get_appnum", "cmd=appnum appnum=0 rc=0")
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.aborts) != 1 || r.aborts[0] != "2 exit code 5" {
 		t.Errorf("aborts %q", r.aborts)
+	}
+}
+
+// A task may say anything, and as often as it likes: what is kept of it is bounded.
+func TestTaskThatDoesNotTire(t *testing.T) {
+	shares := 0
+	var journal bytes.Buffer
+	conf := Config{Name: "7.0", NodeOf: []int32{0, 1}, Nodes: 2, Share: func(uint32, []Key) { shares++ }, Journal: &journal}
+	s := NewServer(conf)
+	here, there := net.Pipe()
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(0, there) }() // ends with the task
+	here.Write([]byte("cmd=init pmi_version=1 pmi_subversion=1\n"))
+	bufio.NewReader(here).ReadString('\n')
+	here.Write([]byte("cmd=barrier_in\ncmd=barrier_in\n"))
+	if err := <-served; err == nil || shares != 1 {
+		t.Errorf("a task that comes to a fence from a fence: %v, %d shares", err, shares)
+	}
+	// What was refused does not stand in the way of one that comes after.
+	next := NewServer(Config{Name: "7.0", NodeOf: []int32{0, 1}, Nodes: 2, Share: func(uint32, []Key) {}})
+	journal.WriteString(`{"c":"put","p":[["a2V5","ay0x"],["dmFsdWU=","djE="]]}` + "\n")
+	if err := next.Replay(&journal); err != nil || len(next.fresh) != 1 {
+		t.Errorf("replay: %v, %v", err, next.fresh)
+	}
+	w := s.tasks[0]
+	w.version, w.conn = 2, nil
+	for i := range maxAttrs + 10 {
+		s.take(w, &message{cmd: "info-getnodeattr", pairs: []pair{{"key", fmt.Sprint(i)}, {"wait", "TRUE"}}})
+	}
+	if len(w.attrs) != maxAttrs {
+		t.Errorf("%d attributes are waited for", len(w.attrs))
+	}
+	s.kept = maxJournal
+	if err := s.take(w, &message{cmd: "kvs-put", pairs: []pair{{"key", "a"}, {"value", "b"}}}); err == nil {
+		t.Error("the journal takes everything")
 	}
 }
 

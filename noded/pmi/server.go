@@ -33,9 +33,12 @@ type Config struct {
 	Journal io.Writer
 }
 
+// MaxShared bounds the bytes of names and values that come from all nodes at a fence.
+const MaxShared = 256 << 20
+
 // maxKeys bounds the bytes of what a step may have put, so that no task fills
 // the agent's memory.
-const maxKeys = 256 << 20
+const maxKeys = MaxShared
 
 // Server is one node's part of the key space of a step. Its methods may be
 // called from any goroutine.
@@ -51,6 +54,8 @@ type Server struct {
 	fences  uint32
 	attrs   map[string]string // of this node
 	replays bool              // nothing is said or written down
+	aborted bool              // a task wanted all to end
+	kept    int64             // bytes in the journal
 }
 
 // task is one task as the server knows it.
@@ -182,7 +187,7 @@ func (s *Server) take1(t *task, m *message) error {
 	case "destroy_kvs":
 		s.say(t, m, "kvs_destroyed", ok)
 	case "barrier_in":
-		s.enter(t, m)
+		return s.enter(t, m)
 	case "finalize":
 		s.say(t, m, "finalize_ack", ok)
 	case "abort":
@@ -236,7 +241,7 @@ func (s *Server) take2(t *task, m *message) error {
 		value, there := s.keys[m.get("key")]
 		found(value, there)
 	case "kvs-fence":
-		s.enter(t, m)
+		return s.enter(t, m)
 	case "info-putnodeattr":
 		key := m.get("key")
 		if words := tooLong(key, m.get("value")); words != "" {
@@ -259,6 +264,10 @@ func (s *Server) take2(t *task, m *message) error {
 		key := m.get("key")
 		value, there := s.attrs[key]
 		if wait := m.get("wait"); !there && (wait == "TRUE" || wait == "1") {
+			if len(t.attrs) >= maxAttrs {
+				answer(pair{"rc", "1"}, pair{"errmsg", "too many attributes"}, pair{"found", "FALSE"})
+				return nil
+			}
 			t.attrs[key] = m // the task waits, so there is one at a time of each of its threads
 			return nil
 		}
@@ -312,18 +321,24 @@ func (s *Server) put(key, value string) string {
 	return ""
 }
 
+// abort passes on, once, that a task wants all to end.
 func (s *Server) abort(t *task, words string) {
-	if !s.replays && s.conf.Abort != nil {
+	if !s.replays && s.conf.Abort != nil && !s.aborted {
+		s.aborted = true
 		s.conf.Abort(t.rank, words)
 	}
 }
 
 // enter notes that a task is at a fence. Needs s.mu held.
-func (s *Server) enter(t *task, m *message) {
+func (s *Server) enter(t *task, m *message) error {
+	if t.fence != nil {
+		return errors.New("it is at a fence, and comes to another")
+	}
 	t.fence = m
 	if s.allIn() {
 		s.close()
 	}
+	return nil
 }
 
 // allIn reports whether every task here is at the fence. Needs s.mu held.
