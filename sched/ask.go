@@ -36,6 +36,7 @@ type ask struct {
 	perTask                 slurm.Gres
 	cpusPerGPU              int
 	memPerGPU               slurm.MB
+	tasksPerGPU             int  // tasks that have one of the job's GPUs together
 	whole                   bool // nodes for this job alone
 	ownUser                 bool // nodes for this user's jobs alone
 	overcommit              bool
@@ -82,7 +83,7 @@ func (a *ask) read(j *Job, p *Partition, t *tuning) {
 		tasksPerSocket: spec.NTasksPerSocket, tasksPerCore: spec.NTasksPerCore, threads: spec.ThreadsPerCore,
 		minCPUs: n.MinCPUsNode, memCPU: n.MemPerCPU, memNode: n.MemPerNode, memAll: n.MemAllOfNode, tmp: n.TmpDisk,
 		perNode: n.GresPerNode, perJob: n.GresPerJob, perTask: n.GresPerTask,
-		cpusPerGPU: spec.CPUsPerGPU, memPerGPU: spec.MemPerGPU,
+		cpusPerGPU: spec.CPUsPerGPU, memPerGPU: spec.MemPerGPU, tasksPerGPU: spec.NTasksPerGPU,
 		overcommit: n.OverCommit, contiguous: n.Contiguous,
 		sockets: spec.SocketsPerNode, cores: spec.CoresPerSocket, needThreads: spec.ThreadsPerCore,
 	}
@@ -121,7 +122,12 @@ func (a *ask) read(j *Job, p *Partition, t *tuning) {
 	}
 	a.minNodes = max(a.minNodes, len(a.required))
 	a.aim = a.minNodes
+	if len(n.GresPerJob) == 0 {
+		a.tasksPerGPU = 0 // said by the tasks on a node
+	}
 	switch {
+	case len(n.GresPerJob) > 0 || len(spec.GPUs) > 0 || len(spec.GPUsPerTask) > 0 || spec.NTasksPerGPU > 0:
+		// As few nodes as hold the GPUs.
 	case spec.SpreadJob:
 		a.aim = max(a.aim, min(a.maxNodes, a.tasks))
 	case a.maxNodes != AnyNodes && spec.MaxNodes > spec.MinNodes && !spec.UseMinNodes && !tasksKnown(j):

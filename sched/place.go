@@ -181,6 +181,9 @@ func (f *field) offer(a *ask, r *room, s *spare) (slot, bool) {
 		if some == 0 {
 			return none, false
 		}
+		if a.tasksPerGPU > 0 {
+			o.tasks = min(o.tasks, int(some)*a.tasksPerGPU)
+		}
 	}
 	return o, o.tasks > 0
 }
@@ -552,8 +555,17 @@ func (f *field) allot(a *ask, chosen []slot, devices bool) []NodeAlloc {
 		// out together.
 		must := min(max(a.minNodes-k-1, 0), others)
 		n := min(o.tasks, max(tasks-must*max(per.tasksIn(a, r.n, f.t.grain(r.n)), 1)-(others-must), 1))
-		if a.tpn > 0 {
+		switch {
+		case a.tpn > 0:
 			n = o.tasks
+		case a.tasksPerGPU > 0:
+			n = 0 // as many as belong to the GPUs here
+			for k, g := range a.perJob {
+				if g.Name == "gpu" {
+					n += int(min(o.gres[k], max(left[k]-int64(others), min(left[k], 1)))) * a.tasksPerGPU
+				}
+			}
+			n = max(min(n, tasks-others), 1)
 		}
 		tasks -= n
 		cpus := per.cpusFor(a, f.t, r.n, n)
@@ -605,8 +617,11 @@ func (f *field) allot(a *ask, chosen []slot, devices bool) []NodeAlloc {
 	counts := layOut(slots, max(a.tasks, len(chosen)))
 	for i := range alloc {
 		alloc[i].Tasks = counts[i]
-		if a.tpn > 0 {
+		switch {
+		case a.tpn > 0:
 			alloc[i].Tasks = a.tpn
+		case a.tasksPerGPU > 0:
+			alloc[i].Tasks = slots[i]
 		}
 	}
 	if a.batchHost != nil {

@@ -112,7 +112,7 @@ func (r *resolver) devices() error {
 	}
 	perTask, total, onNode := n.GresPerTask.Total("gpu"), n.GresPerJob.Total("gpu"), n.GresPerNode.Total("gpu")
 	switch {
-	case perTask > 0 && total == 0 && !r.given("ntasks") && o.NTasks == 0 && n.TasksPerNode == 0:
+	case perTask > 0 && total == 0 && !r.given("ntasks") && o.NTasks == 0 && n.TasksPerNode == 0 && !(r.given("nodes") && n.MinNodes == n.MaxNodes):
 		return refuse(slurm.ErrnoInvalidGres, "GPUs for each task without a number of tasks").
 			with("Failed to validate job spec. --gpus-per-task used without either --gpus or -n/--ntasks is not allowed.")
 	case perTask > 0 && onNode > 0:
@@ -120,10 +120,10 @@ func (r *resolver) devices() error {
 		if err := r.tasksByGPUs(perTask, onNode); err != nil {
 			return err
 		}
-	case o.NTasksPerGPU > 0 && perTask+total+onNode == 0:
-		// So many tasks want so many GPUs.
-		per := int64(o.NTasksPerGPU)
-		n.GresPerJob = slurm.Gres{{Name: "gpu", Count: (int64(n.Tasks) + per - 1) / per}}
+	case o.NTasksPerGPU > 0 && perTask == 0:
+		if err := r.gpusByTasks(int64(o.NTasksPerGPU), total, onNode); err != nil {
+			return err
+		}
 	case total > 0 && onNode > 0:
 		// GPUs of the whole job, so many on a node, are a number of nodes.
 		if total%onNode != 0 {
@@ -171,6 +171,49 @@ func (r *resolver) tasksByGPUs(perTask, onNode int64) error {
 		return refuse(slurm.ErrnoInvalidGres, "%d tasks on a node, %d by its GPUs", n.TasksPerNode, per).
 			with("Failed to validate job spec. Based on --gres=gpu/--gpus-per-node and --gpus-per-task requested number of tasks per node differ from --ntasks-per-node.")
 	}
+	n.GresPerTask = slices.DeleteFunc(n.GresPerTask, func(g slurm.GresItem) bool { return g.Name == "gpu" })
+	return r.onEachNode(per)
+}
+
+// gpusByTasks works out what goes on a node where several tasks have a GPU
+// together: per is how many, total the GPUs of the job, onNode those of a node.
+func (r *resolver) gpusByTasks(per, total, onNode int64) error {
+	n := &r.job.Need
+	if total+onNode == 0 {
+		// So many tasks want so many GPUs.
+		total = (int64(n.Tasks) + per - 1) / per
+		n.GresPerJob = slurm.Gres{{Name: "gpu", Count: total}}
+	}
+	nodes := int64(n.MinNodes)
+	switch {
+	case onNode == 0 && n.MinNodes == n.MaxNodes && total%nodes == 0:
+		// On each node the same.
+		for _, g := range n.GresPerJob {
+			if g.Count%nodes != 0 {
+				return nil
+			}
+		}
+		for _, g := range n.GresPerJob {
+			g.Count /= nodes
+			n.GresPerNode = append(n.GresPerNode, g)
+		}
+		n.GresPerJob = nil
+		return r.onEachNode(int(total / nodes * per))
+	case onNode > 0 && total == 0:
+		return r.onEachNode(int(onNode * per))
+	}
+	n.Tasks = max(n.Tasks, int(total*per))
+	n.CPUs = max(n.CPUs, n.Tasks*n.CPUsPerTask)
+	return nil
+}
+
+// onEachNode puts so many tasks on each of the job's nodes, and takes as many
+// nodes as its tasks then want.
+func (r *resolver) onEachNode(per int) error {
+	n := &r.job.Need
+	if n.Tasks < per {
+		return refuse(slurm.ErrnoRequestedNodeConfigUnavailable, "%d tasks, where the GPUs of one node are for %d", n.Tasks, per)
+	}
 	n.TasksPerNode = per
 	if n.Tasks > n.MinNodes*per {
 		n.MinNodes = (n.Tasks + per - 1) / per
@@ -178,8 +221,11 @@ func (r *resolver) tasksByGPUs(perTask, onNode int64) error {
 	if n.MinNodes > n.MaxNodes {
 		return refuse(slurm.ErrnoRequestedNodeConfigUnavailable, "%d tasks, %d on a node, do not fit on %d nodes", n.Tasks, per, n.MaxNodes)
 	}
+	if !r.given("ntasks") {
+		n.Tasks = max(n.Tasks, n.MinNodes*per)
+	}
+	n.CPUs = max(n.CPUs, n.Tasks*n.CPUsPerTask)
 	n.MinCPUsNode = max(n.MinCPUsNode, n.CPUsPerTask*per)
-	n.GresPerTask = slices.DeleteFunc(n.GresPerTask, func(g slurm.GresItem) bool { return g.Name == "gpu" })
 	return nil
 }
 

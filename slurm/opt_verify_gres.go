@@ -59,6 +59,9 @@ func (r *optionReader) gpuConflict() string {
 	if r.given("nodes") && high == 0 {
 		high = low
 	}
+	if perTask > 0 && tasks == 0 && r.given("nodes") && low == high {
+		tasks = low // a number of nodes is a number of tasks
+	}
 	switch {
 	case job.CPUsPerGPU > 0 && job.CPUsPerTask > 0:
 		return "--cpus-per-gpu is mutually exclusive with --cpus-per-task"
@@ -89,6 +92,8 @@ func (r *optionReader) gpuConflict() string {
 			" doesn't fall between min_nodes (%d) and max_nodes (%d) boundaries.", total/perNode, low, high)
 	case r.given("nodes") && slices.ContainsFunc(job.GPUs, func(g GresItem) bool { return g.Count > 0 && g.Count < low }):
 		return "Failed to validate job spec, --gpus < -N"
+	case job.NTasksPerGPU > 0 && r.given("ntasks") && job.NTasks%job.NTasksPerGPU != 0:
+		return "Failed to validate job spec, -n/--ntasks has to be a multiple of --ntasks-per-gpu."
 	case job.NTasksPerGPU > 0 && !asked && tasks == 0 && !r.given("nodes"):
 		return "gres_job_state_validate: --ntasks-per-tres needs either a GRES GPU specification or a node/ntask specification"
 	}
