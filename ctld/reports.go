@@ -35,6 +35,8 @@ func (s *Server) reported(sess *session, r *rinkpb.Report) []state.Command {
 		return s.launchFailed(sess.node, m.Failed)
 	case *rinkpb.Report_Health:
 		return s.health(sess.node, m.Health)
+	case *rinkpb.Report_Trouble:
+		return s.trouble(sess.node, m.Trouble)
 	case *rinkpb.Report_Devices:
 		return devices(sess.node, m.Devices)
 	case *rinkpb.Report_Cut:
@@ -127,6 +129,20 @@ func (s *Server) nodeDone(node sched.NodeName, d *rinkpb.NodeDone) []state.Comma
 		cmds = append(cmds, state.UpdateNode{Nodes: []sched.NodeName{node}, Set: drain, Reason: &text, ReasonUser: "root"})
 	}
 	return cmds
+}
+
+// trouble drains a node that asks for it, unless it is drained already, for a reason
+// that somebody gave.
+func (s *Server) trouble(node sched.NodeName, m *rinkpb.NodeTrouble) []state.Command {
+	drained := false
+	s.barn.Read(func(t *state.State) {
+		n := t.Node(node)
+		drained = n == nil || n.State.Has(slurm.NodeDrain)
+	})
+	if drained {
+		return nil
+	}
+	return []state.Command{state.UpdateNode{Nodes: []sched.NodeName{node}, Set: slurm.NodeDrain, Reason: &m.Reason, ReasonUser: "root"}}
 }
 
 // launchFailed ends or requeues what could not be started as asked, with the

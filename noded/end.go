@@ -90,6 +90,7 @@ func (a *Agent) endSlices(ids []string, killWait time.Duration, now bool) {
 		if err := box.Kill(ctx, id); err != nil && ctx.Err() == nil && !errors.Is(err, launcher.ErrNotFound) {
 			a.log.Warn("cannot kill a slice", "slice", id, "error", err)
 		}
+		a.expectEnd(id)
 	}
 }
 

@@ -55,6 +55,8 @@ type running struct {
 	endedByUs bool               // it is to end, also when it is only being started
 	up        bool               // this agent has started it
 	early     []earlySignal      // what came before it was up, to be sent then
+	ends      map[int]slice.TaskExit
+	overdue   *time.Timer // nil: its end is not expected yet
 }
 
 // letGo lets go of what was only needed for a slice that is not to be.
@@ -222,6 +224,8 @@ func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.
 				unwanted, now = true, true
 			}
 			r.up, early, r.early = true, r.early, nil
+		} else { // it took too long, and was given up
+			unwanted, now = true, true
 		}
 		j.mu.Unlock()
 		for _, e := range early {
@@ -378,6 +382,7 @@ func (a *Agent) report(r *rinkpb.Report) {
 
 // taskEnded passes on that one task of a step has ended.
 func (a *Agent) taskEnded(ctx context.Context, id string, end slice.TaskEnd) {
+	a.noteEnd(id, end)
 	k, _, batch, ok := parseSliceID(id)
 	if !ok || batch {
 		return
@@ -425,7 +430,12 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	if r != nil {
 		spec, r.spec = r.spec, nil
 	}
+	told := r == nil && batch && j.batch != nil // one that was given up, or a former agent's
 	j.mu.Unlock()
+	if told {
+		a.launcher().Forget(ctx, exit.ID)
+		return
+	}
 	if spec != nil && !exit.Lost {
 		if list := a.epilogsOf(r.step); len(list) > 0 {
 			a.wg.Go(func() {
@@ -466,6 +476,9 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	a.meter.end(exit.ID, usage)
 	a.gear.clearClocks(exit.ID)
 	j.mu.Lock()
+	if r != nil && r.overdue != nil {
+		r.overdue.Stop()
+	}
 	delete(j.slices, exit.ID)
 	j.oom = j.oom || oom
 	again := j.stepsDone[step] // a former agent reported it
@@ -527,7 +540,9 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 		if !batch {
 			a.spool.drop(k, fmt.Sprintf("step.%d", step))
 		}
-		if err := a.launcher().Forget(a.work, exit.ID); err != nil && a.work.Err() == nil && !errors.Is(err, launcher.ErrNotFound) {
+		// One that was given up is there still, and is forgotten when its end comes.
+		err := a.launcher().Forget(a.work, exit.ID)
+		if err != nil && a.work.Err() == nil && !errors.Is(err, launcher.ErrNotFound) && !errors.Is(err, launcher.ErrBusy) {
 			a.log.Warn("the launcher does not forget a slice", "slice", exit.ID, "error", err)
 		}
 	}

@@ -3,6 +3,7 @@ package noded
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -155,6 +156,11 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 	a.mu.Lock()
 	a.jobs[k] = j
 	a.mu.Unlock()
+	for id := range j.slices {
+		if s := known[id]; s.Live && len(s.PIDs) > 0 && !slices.ContainsFunc(s.PIDs, func(pid int) bool { return pid != 0 }) {
+			a.expectEnd(id) // its tasks had ended before this agent came
+		}
+	}
 	switch {
 	case start:
 		a.wg.Go(func() { a.startBatch(a.work, j, launch) })

@@ -461,7 +461,7 @@ func pidsIn(dir string) ([]int, error) {
 }
 
 // kill ends every process of the group, and returns when none is left or the
-// deadline has passed.
+// deadline, if there is one, has passed.
 func (g *group) kill(deadline time.Time) error {
 	wait := 200 * time.Microsecond
 	for {
@@ -473,12 +473,12 @@ func (g *group) kill(deadline time.Time) error {
 			g.kind = nil
 			return err
 		}
-		if time.Now().After(deadline) {
+		if !deadline.IsZero() && time.Now().After(deadline) {
 			g.kind = nil // what has processes in it is nobody else's
 			return fmt.Errorf("cannot kill all processes in cgroup %q", g.procDir())
 		}
 		time.Sleep(wait)
-		wait = min(wait*2, 50*time.Millisecond)
+		wait = min(wait*2, 50*time.Millisecond) // a process that cannot be killed is looked at that often
 	}
 }
 

@@ -371,7 +371,7 @@ func (s *Slice) finish() {
 		}
 	}
 	if s.group != nil {
-		note(s.group.kill(time.Now().Add(killTime)))
+		note(s.group.kill(time.Time{}))
 	}
 	usage := s.sample(false)
 	if s.group != nil {

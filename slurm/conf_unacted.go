@@ -13,8 +13,6 @@ var unacted = keySet(
 	"ProctrackType", "PropagatePrioProcess",
 	"SlurmctldAddr",
 	"SlurmctldTimeout", "SlurmdUser", "TaskPluginParam",
-	"UnkillableStepProgram",
-	"UnkillableStepTimeout",
 )
 
 func keySet(names ...string) map[string]bool {

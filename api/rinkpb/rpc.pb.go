@@ -9836,6 +9836,7 @@ type Report struct {
 	//	*Report_PrologDone
 	//	*Report_Devices
 	//	*Report_Cut
+	//	*Report_Trouble
 	Report        isReport_Report `protobuf_oneof:"report"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -10011,6 +10012,15 @@ func (x *Report) GetCut() *NoteCut {
 	return nil
 }
 
+func (x *Report) GetTrouble() *NodeTrouble {
+	if x != nil {
+		if x, ok := x.Report.(*Report_Trouble); ok {
+			return x.Trouble
+		}
+	}
+	return nil
+}
+
 type isReport_Report interface {
 	isReport_Report()
 }
@@ -10071,6 +10081,10 @@ type Report_Cut struct {
 	Cut *NoteCut `protobuf:"bytes,24,opt,name=cut,proto3,oneof"`
 }
 
+type Report_Trouble struct {
+	Trouble *NodeTrouble `protobuf:"bytes,25,opt,name=trouble,proto3,oneof"`
+}
+
 func (*Report_Hello) isReport_Report() {}
 
 func (*Report_Heartbeat) isReport_Report() {}
@@ -10098,6 +10112,8 @@ func (*Report_PrologDone) isReport_Report() {}
 func (*Report_Devices) isReport_Report() {}
 
 func (*Report_Cut) isReport_Report() {}
+
+func (*Report_Trouble) isReport_Report() {}
 
 // Hello opens a session: what the machine is, and what is here.
 type Hello struct {
@@ -10824,6 +10840,51 @@ func (x *NodeHealth) GetReason() string {
 	return ""
 }
 
+// NodeTrouble: the node should be given nothing more until somebody has looked at it.
+type NodeTrouble struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeTrouble) Reset() {
+	*x = NodeTrouble{}
+	mi := &file_rpc_proto_msgTypes[143]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeTrouble) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeTrouble) ProtoMessage() {}
+
+func (x *NodeTrouble) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[143]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeTrouble.ProtoReflect.Descriptor instead.
+func (*NodeTrouble) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{143}
+}
+
+func (x *NodeTrouble) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type OrderResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Order         uint64                 `protobuf:"varint,1,opt,name=order,proto3" json:"order,omitempty"`
@@ -10834,7 +10895,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10846,7 +10907,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10859,7 +10920,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -10888,7 +10949,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10900,7 +10961,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10913,7 +10974,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -10975,7 +11036,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10987,7 +11048,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11000,7 +11061,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *Order) GetId() uint64 {
@@ -11282,7 +11343,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11294,7 +11355,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11307,7 +11368,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -11354,7 +11415,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11366,7 +11427,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11379,7 +11440,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -11398,7 +11459,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11410,7 +11471,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11423,7 +11484,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -11445,7 +11506,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11457,7 +11518,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11470,7 +11531,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -11498,7 +11559,7 @@ type ChangedGPUs struct {
 
 func (x *ChangedGPUs) Reset() {
 	*x = ChangedGPUs{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11510,7 +11571,7 @@ func (x *ChangedGPUs) String() string {
 func (*ChangedGPUs) ProtoMessage() {}
 
 func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11523,7 +11584,7 @@ func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangedGPUs.ProtoReflect.Descriptor instead.
 func (*ChangedGPUs) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *ChangedGPUs) GetCut() []string {
@@ -11551,7 +11612,7 @@ type SetClocks struct {
 
 func (x *SetClocks) Reset() {
 	*x = SetClocks{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11563,7 +11624,7 @@ func (x *SetClocks) String() string {
 func (*SetClocks) ProtoMessage() {}
 
 func (x *SetClocks) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11576,7 +11637,7 @@ func (x *SetClocks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetClocks.ProtoReflect.Descriptor instead.
 func (*SetClocks) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 func (x *SetClocks) GetUuid() string {
@@ -11610,7 +11671,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11622,7 +11683,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11635,7 +11696,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -11655,7 +11716,7 @@ type SetLevel struct {
 
 func (x *SetLevel) Reset() {
 	*x = SetLevel{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11667,7 +11728,7 @@ func (x *SetLevel) String() string {
 func (*SetLevel) ProtoMessage() {}
 
 func (x *SetLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11680,7 +11741,7 @@ func (x *SetLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLevel.ProtoReflect.Descriptor instead.
 func (*SetLevel) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 func (x *SetLevel) GetLevel() string {
@@ -11698,7 +11759,7 @@ type ShutDown struct {
 
 func (x *ShutDown) Reset() {
 	*x = ShutDown{}
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11710,7 +11771,7 @@ func (x *ShutDown) String() string {
 func (*ShutDown) ProtoMessage() {}
 
 func (x *ShutDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11723,7 +11784,7 @@ func (x *ShutDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutDown.ProtoReflect.Descriptor instead.
 func (*ShutDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{154}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 type NotifyJob struct {
@@ -11737,7 +11798,7 @@ type NotifyJob struct {
 
 func (x *NotifyJob) Reset() {
 	*x = NotifyJob{}
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11749,7 +11810,7 @@ func (x *NotifyJob) String() string {
 func (*NotifyJob) ProtoMessage() {}
 
 func (x *NotifyJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11762,7 +11823,7 @@ func (x *NotifyJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyJob.ProtoReflect.Descriptor instead.
 func (*NotifyJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{155}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 func (x *NotifyJob) GetJob() uint32 {
@@ -11795,7 +11856,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11807,7 +11868,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11820,7 +11881,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{156}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -11832,7 +11893,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11844,7 +11905,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11857,7 +11918,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{157}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -11904,7 +11965,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11916,7 +11977,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11929,7 +11990,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{158}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -12198,7 +12259,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12210,7 +12271,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12223,7 +12284,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{159}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -12364,7 +12425,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12376,7 +12437,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12389,7 +12450,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{160}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -12677,7 +12738,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12689,7 +12750,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12702,7 +12763,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{161}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -12749,7 +12810,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12761,7 +12822,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12774,7 +12835,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{162}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -12843,7 +12904,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12855,7 +12916,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12868,7 +12929,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{163}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -12941,7 +13002,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12953,7 +13014,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12966,7 +13027,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{164}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -13005,7 +13066,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13017,7 +13078,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13030,7 +13091,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{165}
+	return file_rpc_proto_rawDescGZIP(), []int{166}
 }
 
 type PrioritiesReply struct {
@@ -13044,7 +13105,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13056,7 +13117,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13069,7 +13130,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{166}
+	return file_rpc_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -13108,7 +13169,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13120,7 +13181,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[168]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13133,7 +13194,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{167}
+	return file_rpc_proto_rawDescGZIP(), []int{168}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -13210,7 +13271,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[169]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13222,7 +13283,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[169]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13235,7 +13296,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{168}
+	return file_rpc_proto_rawDescGZIP(), []int{169}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -13361,7 +13422,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[170]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13373,7 +13434,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[170]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13386,7 +13447,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{169}
+	return file_rpc_proto_rawDescGZIP(), []int{170}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -13420,7 +13481,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[171]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13432,7 +13493,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[171]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13445,7 +13506,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{170}
+	return file_rpc_proto_rawDescGZIP(), []int{171}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -13473,7 +13534,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[172]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13485,7 +13546,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[172]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13498,7 +13559,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{171}
+	return file_rpc_proto_rawDescGZIP(), []int{172}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -13546,7 +13607,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[173]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13558,7 +13619,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[173]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13571,7 +13632,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{172}
+	return file_rpc_proto_rawDescGZIP(), []int{173}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -13695,7 +13756,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[174]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13707,7 +13768,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[174]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13720,7 +13781,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{173}
+	return file_rpc_proto_rawDescGZIP(), []int{174}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -13787,7 +13848,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[175]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13799,7 +13860,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[175]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13812,7 +13873,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{174}
+	return file_rpc_proto_rawDescGZIP(), []int{175}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -13876,7 +13937,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[176]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13888,7 +13949,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[176]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13901,7 +13962,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{175}
+	return file_rpc_proto_rawDescGZIP(), []int{176}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -13938,7 +13999,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[177]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13950,7 +14011,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[177]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13963,7 +14024,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{176}
+	return file_rpc_proto_rawDescGZIP(), []int{177}
 }
 
 func (x *KnownUser) GetName() string {
@@ -14017,7 +14078,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[178]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14029,7 +14090,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[178]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14042,7 +14103,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{177}
+	return file_rpc_proto_rawDescGZIP(), []int{178}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -14117,7 +14178,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[179]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14129,7 +14190,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[179]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14142,7 +14203,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{178}
+	return file_rpc_proto_rawDescGZIP(), []int{179}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -14212,7 +14273,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[180]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14224,7 +14285,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[180]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14237,7 +14298,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{179}
+	return file_rpc_proto_rawDescGZIP(), []int{180}
 }
 
 func (x *PartStanding) GetName() string {
@@ -14283,7 +14344,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[180]
+	mi := &file_rpc_proto_msgTypes[181]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14295,7 +14356,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[180]
+	mi := &file_rpc_proto_msgTypes[181]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14308,7 +14369,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{180}
+	return file_rpc_proto_rawDescGZIP(), []int{181}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -14462,7 +14523,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[181]
+	mi := &file_rpc_proto_msgTypes[182]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14474,7 +14535,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[181]
+	mi := &file_rpc_proto_msgTypes[182]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14487,7 +14548,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{181}
+	return file_rpc_proto_rawDescGZIP(), []int{182}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -14516,7 +14577,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[182]
+	mi := &file_rpc_proto_msgTypes[183]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14528,7 +14589,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[182]
+	mi := &file_rpc_proto_msgTypes[183]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14541,7 +14602,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{182}
+	return file_rpc_proto_rawDescGZIP(), []int{183}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -14574,7 +14635,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[183]
+	mi := &file_rpc_proto_msgTypes[184]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14586,7 +14647,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[183]
+	mi := &file_rpc_proto_msgTypes[184]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14599,7 +14660,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{183}
+	return file_rpc_proto_rawDescGZIP(), []int{184}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -15446,7 +15507,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x10\n" +
-	"\x03csr\x18\x04 \x01(\fR\x03csr\"\xd5\x05\n" +
+	"\x03csr\x18\x04 \x01(\fR\x03csr\"\x89\x06\n" +
 	"\x06Report\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12(\n" +
 	"\x05hello\x18\x02 \x01(\v2\x10.runink.v1.HelloH\x00R\x05hello\x124\n" +
@@ -15464,7 +15525,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\vprolog_done\x18\x16 \x01(\v2\x15.runink.v1.PrologDoneH\x00R\n" +
 	"prologDone\x121\n" +
 	"\adevices\x18\x17 \x01(\v2\x15.runink.v1.SetDevicesH\x00R\adevices\x12&\n" +
-	"\x03cut\x18\x18 \x01(\v2\x12.runink.v1.NoteCutH\x00R\x03cutB\b\n" +
+	"\x03cut\x18\x18 \x01(\v2\x12.runink.v1.NoteCutH\x00R\x03cut\x122\n" +
+	"\atrouble\x18\x19 \x01(\v2\x16.runink.v1.NodeTroubleH\x00R\atroubleB\b\n" +
 	"\x06report\"y\n" +
 	"\x05Hello\x12-\n" +
 	"\x05found\x18\x01 \x01(\v2\x17.runink.v1.RegisterNodeR\x05found\x12&\n" +
@@ -15522,7 +15584,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"NodeHealth\x12\x18\n" +
 	"\ahealthy\x18\x01 \x01(\bR\ahealthy\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"N\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"%\n" +
+	"\vNodeTrouble\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"N\n" +
 	"\vOrderResult\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\x04R\x05order\x12)\n" +
 	"\x06status\x18\x02 \x01(\v2\x11.runink.v1.StatusR\x06status\"u\n" +
@@ -15963,7 +16027,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 184)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 185)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(ControlRequest_What)(0),         // 1: runink.v1.ControlRequest.What
@@ -16110,72 +16174,73 @@ var file_rpc_proto_goTypes = []any{
 	(*LaunchFailed)(nil),             // 142: runink.v1.LaunchFailed
 	(*PrologDone)(nil),               // 143: runink.v1.PrologDone
 	(*NodeHealth)(nil),               // 144: runink.v1.NodeHealth
-	(*OrderResult)(nil),              // 145: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 146: runink.v1.StepUsage
-	(*Order)(nil),                    // 147: runink.v1.Order
-	(*Welcome)(nil),                  // 148: runink.v1.Welcome
-	(*Ack)(nil),                      // 149: runink.v1.Ack
-	(*NewConfig)(nil),                // 150: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 151: runink.v1.DeviceFiles
-	(*ChangedGPUs)(nil),              // 152: runink.v1.ChangedGPUs
-	(*SetClocks)(nil),                // 153: runink.v1.SetClocks
-	(*PrologHere)(nil),               // 154: runink.v1.PrologHere
-	(*SetLevel)(nil),                 // 155: runink.v1.SetLevel
-	(*ShutDown)(nil),                 // 156: runink.v1.ShutDown
-	(*NotifyJob)(nil),                // 157: runink.v1.NotifyJob
-	(*CheckHealth)(nil),              // 158: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 159: runink.v1.Reboot
-	(*JobHere)(nil),                  // 160: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 161: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 162: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 163: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 164: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 165: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 166: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 167: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 168: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 169: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 170: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 171: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 172: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 173: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 174: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 175: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 176: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 177: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 178: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 179: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 180: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 181: runink.v1.PartStanding
-	(*Standing)(nil),                 // 182: runink.v1.Standing
-	(*Bounded)(nil),                  // 183: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 184: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 185: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 186: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 187: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 188: runink.v1.IndexSet
-	(*Job)(nil),                      // 189: runink.v1.Job
-	(*Obstacle)(nil),                 // 190: runink.v1.Obstacle
-	(*Node)(nil),                     // 191: runink.v1.Node
-	(*Partition)(nil),                // 192: runink.v1.Partition
-	(*ConfigFile)(nil),               // 193: runink.v1.ConfigFile
-	(*Story)(nil),                    // 194: runink.v1.Story
-	(*RunRecord)(nil),                // 195: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 196: runink.v1.Trigger
-	(*Reservation)(nil),              // 197: runink.v1.Reservation
-	(*AccountTables)(nil),            // 198: runink.v1.AccountTables
-	(*Transaction)(nil),              // 199: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 200: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 201: runink.v1.ExitCode
-	(*Step)(nil),                     // 202: runink.v1.Step
-	(*Usage)(nil),                    // 203: runink.v1.Usage
-	(*JobAmend)(nil),                 // 204: runink.v1.JobAmend
-	(*PmixMail)(nil),                 // 205: runink.v1.PmixMail
-	(*SetDevices)(nil),               // 206: runink.v1.SetDevices
-	(*NoteCut)(nil),                  // 207: runink.v1.NoteCut
-	(*RegisterNode)(nil),             // 208: runink.v1.RegisterNode
-	(*CutGPU)(nil),                   // 209: runink.v1.CutGPU
-	(*GresAlloc)(nil),                // 210: runink.v1.GresAlloc
+	(*NodeTrouble)(nil),              // 145: runink.v1.NodeTrouble
+	(*OrderResult)(nil),              // 146: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 147: runink.v1.StepUsage
+	(*Order)(nil),                    // 148: runink.v1.Order
+	(*Welcome)(nil),                  // 149: runink.v1.Welcome
+	(*Ack)(nil),                      // 150: runink.v1.Ack
+	(*NewConfig)(nil),                // 151: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 152: runink.v1.DeviceFiles
+	(*ChangedGPUs)(nil),              // 153: runink.v1.ChangedGPUs
+	(*SetClocks)(nil),                // 154: runink.v1.SetClocks
+	(*PrologHere)(nil),               // 155: runink.v1.PrologHere
+	(*SetLevel)(nil),                 // 156: runink.v1.SetLevel
+	(*ShutDown)(nil),                 // 157: runink.v1.ShutDown
+	(*NotifyJob)(nil),                // 158: runink.v1.NotifyJob
+	(*CheckHealth)(nil),              // 159: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 160: runink.v1.Reboot
+	(*JobHere)(nil),                  // 161: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 162: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 163: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 164: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 165: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 166: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 167: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 168: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 169: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 170: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 171: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 172: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 173: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 174: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 175: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 176: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 177: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 178: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 179: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 180: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 181: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 182: runink.v1.PartStanding
+	(*Standing)(nil),                 // 183: runink.v1.Standing
+	(*Bounded)(nil),                  // 184: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 185: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 186: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 187: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 188: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 189: runink.v1.IndexSet
+	(*Job)(nil),                      // 190: runink.v1.Job
+	(*Obstacle)(nil),                 // 191: runink.v1.Obstacle
+	(*Node)(nil),                     // 192: runink.v1.Node
+	(*Partition)(nil),                // 193: runink.v1.Partition
+	(*ConfigFile)(nil),               // 194: runink.v1.ConfigFile
+	(*Story)(nil),                    // 195: runink.v1.Story
+	(*RunRecord)(nil),                // 196: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 197: runink.v1.Trigger
+	(*Reservation)(nil),              // 198: runink.v1.Reservation
+	(*AccountTables)(nil),            // 199: runink.v1.AccountTables
+	(*Transaction)(nil),              // 200: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 201: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 202: runink.v1.ExitCode
+	(*Step)(nil),                     // 203: runink.v1.Step
+	(*Usage)(nil),                    // 204: runink.v1.Usage
+	(*JobAmend)(nil),                 // 205: runink.v1.JobAmend
+	(*PmixMail)(nil),                 // 206: runink.v1.PmixMail
+	(*SetDevices)(nil),               // 207: runink.v1.SetDevices
+	(*NoteCut)(nil),                  // 208: runink.v1.NoteCut
+	(*RegisterNode)(nil),             // 209: runink.v1.RegisterNode
+	(*CutGPU)(nil),                   // 210: runink.v1.CutGPU
+	(*GresAlloc)(nil),                // 211: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	5,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
@@ -16185,38 +16250,38 @@ var file_rpc_proto_depIdxs = []int32{
 	22,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
 	5,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
 	20,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	186, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	187, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	187, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	188, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	22,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	22,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	188, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	189, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	25,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	189, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	190, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	28,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	22,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	190, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	191, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	192, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	193, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	191, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	192, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	193, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	194, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	5,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	22,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	38,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	22,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	189, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	194, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	195, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	190, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	195, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	196, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	25,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	22,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	46,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
 	22,  // 30: runink.v1.Outcome.status:type_name -> runink.v1.Status
-	188, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
+	189, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
 	25,  // 32: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
 	0,   // 33: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
 	20,  // 34: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
 	22,  // 35: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	196, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	197, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
 	22,  // 37: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	196, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	197, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
 	1,   // 39: runink.v1.ControlRequest.what:type_name -> runink.v1.ControlRequest.What
 	25,  // 40: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
 	22,  // 41: runink.v1.ControlReply.status:type_name -> runink.v1.Status
@@ -16224,12 +16289,12 @@ var file_rpc_proto_depIdxs = []int32{
 	58,  // 43: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	58,  // 44: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	58,  // 45: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	197, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	198, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	58,  // 47: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	22,  // 48: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	198, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	199, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	200, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	199, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	200, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	201, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	70,  // 52: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	58,  // 53: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	69,  // 54: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -16241,19 +16306,19 @@ var file_rpc_proto_depIdxs = []int32{
 	76,  // 60: runink.v1.AccountsOutcome.resources:type_name -> runink.v1.ResourceRow
 	75,  // 61: runink.v1.AccountsOutcome.wckeys:type_name -> runink.v1.WCKeyRow
 	73,  // 62: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	201, // 63: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	202, // 63: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	25,  // 64: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	82,  // 65: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	22,  // 66: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
 	81,  // 67: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
-	189, // 68: runink.v1.Record.job:type_name -> runink.v1.Job
-	202, // 69: runink.v1.Record.steps:type_name -> runink.v1.Step
-	203, // 70: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	190, // 68: runink.v1.Record.job:type_name -> runink.v1.Job
+	203, // 69: runink.v1.Record.steps:type_name -> runink.v1.Step
+	204, // 70: runink.v1.Record.batch:type_name -> runink.v1.Usage
 	83,  // 71: runink.v1.Record.node:type_name -> runink.v1.NodeFact
 	84,  // 72: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	204, // 73: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
+	205, // 73: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
 	79,  // 74: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
-	204, // 75: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
+	205, // 75: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
 	22,  // 76: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
 	87,  // 77: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
 	22,  // 78: runink.v1.UsageReply.status:type_name -> runink.v1.Status
@@ -16272,35 +16337,35 @@ var file_rpc_proto_depIdxs = []int32{
 	25,  // 91: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
 	99,  // 92: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
 	22,  // 93: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	189, // 94: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	202, // 95: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	190, // 94: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	203, // 95: runink.v1.StepStat.step:type_name -> runink.v1.Step
 	100, // 96: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	203, // 97: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	204, // 97: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
 	103, // 98: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	203, // 99: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	204, // 99: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
 	82,  // 100: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
 	22,  // 101: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	186, // 102: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	187, // 103: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	187, // 102: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	188, // 103: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	22,  // 104: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	202, // 105: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	189, // 106: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	203, // 105: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	190, // 106: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
 	108, // 107: runink.v1.CreateStepReply.defaults:type_name -> runink.v1.StepDefaults
 	112, // 108: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
 	114, // 109: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
 	111, // 110: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
-	205, // 111: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
+	206, // 111: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
 	111, // 112: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
 	116, // 113: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
 	117, // 114: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
 	118, // 115: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
 	114, // 116: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	205, // 117: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
+	206, // 117: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
 	115, // 118: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	201, // 119: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	202, // 119: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
 	120, // 120: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
 	25,  // 121: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	160, // 122: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	161, // 122: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
 	22,  // 123: runink.v1.BcastReply.status:type_name -> runink.v1.Status
 	122, // 124: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
 	22,  // 125: runink.v1.DiagReply.status:type_name -> runink.v1.Status
@@ -16319,197 +16384,198 @@ var file_rpc_proto_depIdxs = []int32{
 	141, // 138: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
 	142, // 139: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
 	144, // 140: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	145, // 141: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	146, // 142: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	146, // 141: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	147, // 142: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
 	102, // 143: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
 	143, // 144: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	206, // 145: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	207, // 146: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
-	208, // 147: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	136, // 148: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	201, // 149: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	203, // 150: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	203, // 151: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	201, // 152: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	118, // 153: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	203, // 154: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	22,  // 155: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	203, // 156: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	148, // 157: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	161, // 158: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	162, // 159: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	164, // 160: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	165, // 161: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	149, // 162: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	150, // 163: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	166, // 164: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	101, // 165: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	154, // 166: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	158, // 167: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	159, // 168: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	209, // 169: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
-	155, // 170: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
-	156, // 171: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
-	157, // 172: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
-	193, // 173: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	136, // 174: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	193, // 175: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	153, // 176: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
-	160, // 177: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	210, // 178: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	187, // 179: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	151, // 180: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	160, // 181: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	160, // 182: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	163, // 183: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	210, // 184: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	151, // 185: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	169, // 186: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	170, // 187: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	171, // 188: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	171, // 189: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	174, // 190: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	178, // 191: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	179, // 192: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	180, // 193: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	177, // 194: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	174, // 195: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	182, // 196: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	182, // 197: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	181, // 198: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	181, // 199: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	182, // 200: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	183, // 201: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	183, // 202: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	183, // 203: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	183, // 204: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	183, // 205: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	183, // 206: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	183, // 207: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	22,  // 208: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	3,   // 209: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	19,  // 210: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	19,  // 211: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	24,  // 212: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	26,  // 213: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	29,  // 214: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	31,  // 215: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	33,  // 216: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	35,  // 217: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	37,  // 218: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	42,  // 219: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	40,  // 220: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	44,  // 221: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	47,  // 222: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	57,  // 223: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	59,  // 224: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	60,  // 225: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	61,  // 226: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	63,  // 227: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	65,  // 228: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	62,  // 229: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	79,  // 230: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	88,  // 231: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	97,  // 232: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	104, // 233: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	85,  // 234: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
-	78,  // 235: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	106, // 236: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	110, // 237: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	109, // 238: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	67,  // 239: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	71,  // 240: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	129, // 241: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	131, // 242: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	167, // 243: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	172, // 244: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	123, // 245: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	119, // 246: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	175, // 247: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	48,  // 248: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	49,  // 249: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	51,  // 250: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	52,  // 251: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	53,  // 252: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	55,  // 253: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
-	184, // 254: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	6,   // 255: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	127, // 256: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	127, // 257: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	9,   // 258: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	11,  // 259: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	13,  // 260: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	15,  // 261: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	14,  // 262: runink.v1.Members.Halt:input_type -> runink.v1.HaltRequest
-	133, // 263: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	134, // 264: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	17,  // 265: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	110, // 266: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	119, // 267: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	4,   // 268: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	21,  // 269: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	23,  // 270: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	189, // 271: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	27,  // 272: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	30,  // 273: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	32,  // 274: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	34,  // 275: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	36,  // 276: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	39,  // 277: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	43,  // 278: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	41,  // 279: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	45,  // 280: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	45,  // 281: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	45,  // 282: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	2,   // 283: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	2,   // 284: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	2,   // 285: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	64,  // 286: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	66,  // 287: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	2,   // 288: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	80,  // 289: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	89,  // 290: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	98,  // 291: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	105, // 292: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	86,  // 293: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
-	2,   // 294: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	107, // 295: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	113, // 296: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	2,   // 297: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	68,  // 298: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	72,  // 299: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	130, // 300: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	132, // 301: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	168, // 302: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	173, // 303: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	124, // 304: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	121, // 305: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	176, // 306: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	50,  // 307: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	50,  // 308: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	54,  // 309: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	54,  // 310: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	54,  // 311: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	56,  // 312: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
-	185, // 313: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	7,   // 314: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	128, // 315: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	128, // 316: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	10,  // 317: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	12,  // 318: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	16,  // 319: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	2,   // 320: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	2,   // 321: runink.v1.Members.Halt:output_type -> runink.v1.Done
-	132, // 322: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	147, // 323: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	18,  // 324: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	113, // 325: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	121, // 326: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	268, // [268:327] is the sub-list for method output_type
-	209, // [209:268] is the sub-list for method input_type
-	209, // [209:209] is the sub-list for extension type_name
-	209, // [209:209] is the sub-list for extension extendee
-	0,   // [0:209] is the sub-list for field type_name
+	207, // 145: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	208, // 146: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
+	145, // 147: runink.v1.Report.trouble:type_name -> runink.v1.NodeTrouble
+	209, // 148: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	136, // 149: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	202, // 150: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	204, // 151: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	204, // 152: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	202, // 153: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	118, // 154: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	204, // 155: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	22,  // 156: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	204, // 157: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	149, // 158: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	162, // 159: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	163, // 160: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	165, // 161: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	166, // 162: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	150, // 163: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	151, // 164: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	167, // 165: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	101, // 166: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	155, // 167: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	159, // 168: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	160, // 169: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	210, // 170: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
+	156, // 171: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	157, // 172: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	158, // 173: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	194, // 174: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	136, // 175: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	194, // 176: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	154, // 177: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
+	161, // 178: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	211, // 179: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	188, // 180: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	152, // 181: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	161, // 182: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	161, // 183: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	164, // 184: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	211, // 185: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	152, // 186: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	170, // 187: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	171, // 188: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	172, // 189: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	172, // 190: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	175, // 191: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	179, // 192: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	180, // 193: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	181, // 194: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	178, // 195: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	175, // 196: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	183, // 197: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	183, // 198: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	182, // 199: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	182, // 200: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	183, // 201: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	184, // 202: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	184, // 203: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	184, // 204: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	184, // 205: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	184, // 206: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	184, // 207: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	184, // 208: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	22,  // 209: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	3,   // 210: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	19,  // 211: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	19,  // 212: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	24,  // 213: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	26,  // 214: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	29,  // 215: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	31,  // 216: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	33,  // 217: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	35,  // 218: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	37,  // 219: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	42,  // 220: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	40,  // 221: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	44,  // 222: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	47,  // 223: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	57,  // 224: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	59,  // 225: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	60,  // 226: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	61,  // 227: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	63,  // 228: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	65,  // 229: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	62,  // 230: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	79,  // 231: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	88,  // 232: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	97,  // 233: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	104, // 234: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	85,  // 235: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
+	78,  // 236: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	106, // 237: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	110, // 238: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	109, // 239: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	67,  // 240: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	71,  // 241: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	129, // 242: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	131, // 243: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	168, // 244: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	173, // 245: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	123, // 246: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	119, // 247: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	176, // 248: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	48,  // 249: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	49,  // 250: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	51,  // 251: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	52,  // 252: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	53,  // 253: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	55,  // 254: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
+	185, // 255: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	6,   // 256: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	127, // 257: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	127, // 258: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	9,   // 259: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	11,  // 260: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	13,  // 261: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	15,  // 262: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	14,  // 263: runink.v1.Members.Halt:input_type -> runink.v1.HaltRequest
+	133, // 264: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	134, // 265: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	17,  // 266: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	110, // 267: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	119, // 268: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 269: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	21,  // 270: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	23,  // 271: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	190, // 272: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	27,  // 273: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	30,  // 274: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	32,  // 275: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	34,  // 276: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	36,  // 277: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	39,  // 278: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	43,  // 279: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	41,  // 280: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	45,  // 281: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	45,  // 282: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	45,  // 283: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 284: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 285: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 286: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	64,  // 287: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	66,  // 288: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 289: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	80,  // 290: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	89,  // 291: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	98,  // 292: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	105, // 293: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	86,  // 294: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
+	2,   // 295: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	107, // 296: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	113, // 297: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 298: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	68,  // 299: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	72,  // 300: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	130, // 301: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	132, // 302: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	169, // 303: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	174, // 304: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	124, // 305: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	121, // 306: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	177, // 307: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	50,  // 308: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	50,  // 309: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	54,  // 310: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	54,  // 311: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	54,  // 312: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	56,  // 313: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	186, // 314: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 315: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	128, // 316: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	128, // 317: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	10,  // 318: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 319: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	16,  // 320: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 321: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	2,   // 322: runink.v1.Members.Halt:output_type -> runink.v1.Done
+	132, // 323: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	148, // 324: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	18,  // 325: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	113, // 326: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	121, // 327: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	269, // [269:328] is the sub-list for method output_type
+	210, // [210:269] is the sub-list for method input_type
+	210, // [210:210] is the sub-list for extension type_name
+	210, // [210:210] is the sub-list for extension extendee
+	0,   // [0:210] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }
@@ -16536,8 +16602,9 @@ func file_rpc_proto_init() {
 		(*Report_PrologDone)(nil),
 		(*Report_Devices)(nil),
 		(*Report_Cut)(nil),
+		(*Report_Trouble)(nil),
 	}
-	file_rpc_proto_msgTypes[145].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[146].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -16561,7 +16628,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   184,
+			NumMessages:   185,
 			NumExtensions: 0,
 			NumServices:   5,
 		},
