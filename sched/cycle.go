@@ -41,7 +41,7 @@ func (s *Scheduler) Plan(now time.Time, full bool) Plan {
 	for len(c.cursors) > 0 {
 		k := c.cursors[0]
 		p := k.lane.parts[k.part]
-		e := entry{item: k.item, job: k.item.job, part: p, at: k.part, old: !k.any && len(k.lane.parts) == 1}
+		e := entry{item: k.item, job: k.item.job, part: p, at: k.part, old: !k.any && len(k.lane.parts) == 1 && k.item.came+1 < s.pass}
 		k.calm = c.full
 		if s := c.supplyFor(p); !k.any && !s.any && (!s.holds(&k.item.want) && (!k.calm || k.item.want.calm) || !c.full && c.hopelessLane(k.lane, p)) {
 			if k.next(s); k.item != nil && !c.full && c.hopelessLane(k.lane, p) {

@@ -24,6 +24,7 @@ type item struct {
 	told    told
 	wideWait
 	fresh   bool      // has never been told anything
+	came    uint64    // the last pass before it came into line, or before its promise was taken back to be sought anew
 	visited uint64    // the last pass that looked at it
 	seen    uint64    // for which partitions of its lane, a bit each
 	gone    bool      // out of line

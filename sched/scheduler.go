@@ -508,7 +508,7 @@ func (s *Scheduler) enter(j *Job) bool {
 	if len(parts) == 0 {
 		return false
 	}
-	it := &item{job: j, id: j.ID, rank: s.t.policy.rank(j), submit: instantOf(j.Submit), fresh: j.LastSched.IsZero(), joint: j.HetID != 0, shapes: make([]*shape, len(parts))}
+	it := &item{job: j, id: j.ID, came: s.pass, rank: s.t.policy.rank(j), submit: instantOf(j.Submit), fresh: j.LastSched.IsZero(), joint: j.HetID != 0, shapes: make([]*shape, len(parts))}
 	it.wideWait = s.waits[j.ID]
 	it.told = told{reason: j.Reason, text: j.ReasonText, start: instantOf(j.Start)}
 	for i, p := range parts {

@@ -205,7 +205,7 @@ func (c *cycle) heirs() []*item {
 
 func (c *cycle) inherits(it *item) {
 	if it.visited != c.pass {
-		it.visited, it.seen = c.pass, 0
+		it.visited, it.seen, it.came = c.pass, 0, c.pass
 		c.arrived = append(c.arrived, it)
 	}
 }
