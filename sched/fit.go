@@ -218,7 +218,7 @@ func (c *cycle) hopelessLane(l *lane, p *part) bool {
 		if d.idle > 0 {
 			least = int(o.cpus[len(o.cpus)-1])
 		}
-		n, free := o.room(o.ask(least, d.span), c.rooms)
+		n, free := o.room(o.ask(least, d.span))
 		nodes, cpus = nodes+n, cpus+free
 	}
 	l.noRoom = nodes < int(d.nodes) || cpus < int64(d.node)*int64(d.nodes)
@@ -253,10 +253,10 @@ func (c *cycle) hopeless(a *ask, span time.Duration, p *part) bool {
 		if a.whole {
 			k = int(o.cpus[len(o.cpus)-1])
 		}
-		n, free := o.room(o.ask(k, span), c.rooms)
+		n, free := o.room(o.ask(k, span))
 		if t, k := a.scarce(o, k); t != o {
 			t.fresh(c.rooms, c.now)
-			has, _ := t.room(t.ask(k, span), c.rooms)
+			has, _ := t.room(t.ask(k, span))
 			n = min(n, has)
 		} else if len(a.perNode)+len(a.perTask)+len(a.perJob) > 0 {
 			continue // there is none of it here
@@ -277,7 +277,7 @@ func (c *cycle) lastsOnOne(a *ask, p *part, cpus int) bool {
 	}
 	for _, o := range p.views {
 		o.fresh(c.rooms, c.now)
-		if n, _ := o.room(o.ask(cpus, a.span), c.rooms); n > 0 {
+		if n, _ := o.room(o.ask(cpus, a.span)); n > 0 {
 			return true
 		}
 	}

@@ -30,7 +30,9 @@ type outlook struct {
 	spare  []int64
 	nodes  []int32
 	lasts  [][]int32 // of each leaf: the least free CPUs by step of time
+	due    []int32   // leaves to be counted anew
 	stale  []bool    // by leaf: in dirty
+	isDue  []bool    // by leaf: in due
 	free   []int32
 	opened int                 // leaves in service
 	kind   *Node               // one of them: they differ in nothing that a request asks for but their names
@@ -102,7 +104,7 @@ func newOutlook(rooms []room, where []int, gres string) *outlook {
 			}
 		}
 	}
-	o.stale = make([]bool, len(where))
+	o.stale, o.isDue = make([]bool, len(where)), make([]bool, len(where))
 	o.spare, o.nodes = make([]int64, len(timeSteps)), make([]int32, len(o.cpus)*len(timeSteps))
 	o.lasts = make([][]int32, len(where))
 	all := make([]int32, len(where)*len(timeSteps))
@@ -122,6 +124,10 @@ func newOutlook(rooms []room, where []int, gres string) *outlook {
 // touch notes that a leaf must be looked at again. Until then the knots above it
 // may say too much or too little of it, of the others they tell the truth.
 func (o *outlook) touch(leaf int) {
+	if !o.isDue[leaf] {
+		o.isDue[leaf] = true
+		o.due = append(o.due, int32(leaf))
+	}
 	if !o.stale[leaf] {
 		o.stale[leaf] = true
 		o.dirty = append(o.dirty, int32(leaf))
@@ -130,17 +136,28 @@ func (o *outlook) touch(leaf int) {
 
 func (o *outlook) knot(k int) []uint32 { return o.knots[k*o.row : (k+1)*o.row] }
 
-// fresh brings the tree up to date when more than a few leaves have changed:
-// those are looked at one by one until then, and the way to the root is gone up
-// for many at once.
+// counted brings what is counted up to date. It is never behind when it is asked for: a
+// leaf that counted for what it has free at the moment would hide what is promised
+// there, and each job that waits would hope for it.
+func (o *outlook) counted(rooms []room, now instant) {
+	for _, leaf := range o.due {
+		o.isDue[leaf] = false
+		o.recount(int(leaf), &rooms[o.rooms[leaf]], now)
+	}
+	o.due = o.due[:0]
+}
+
+// fresh brings what is counted up to date, and the tree when more than a few leaves
+// have changed: those are looked at one by one until then, and the way to the root is
+// gone up for many at once.
 func (o *outlook) fresh(rooms []room, now instant) {
+	o.counted(rooms, now)
 	if len(o.dirty) <= fewDirty {
 		return
 	}
 	for _, leaf := range o.dirty {
 		o.stale[leaf] = false
 		o.look(int(leaf), &rooms[o.rooms[leaf]])
-		o.recount(int(leaf), &rooms[o.rooms[leaf]], now)
 	}
 	if len(o.dirty) > o.size/8 {
 		for k := o.size - 1; k > 0; k-- {
@@ -255,30 +272,39 @@ func (o *outlook) look(leaf int, r *room) {
 func (o *outlook) recount(leaf int, r *room, now instant) {
 	steps := len(timeSteps)
 	last := o.lasts[leaf]
-	o.tally(last, -1)
-	clear(last)
-	if r.open {
-		segs := r.line.segs
-		i := r.line.find(now)
-		left := o.freeIn(r, &segs[i])
-		for t := range steps {
-			end := now.plus(timeSteps[t])
-			for i+1 < len(segs) && segs[i+1].at < end {
-				i++
-				left = min(left, o.freeIn(r, &segs[i]))
-			}
-			last[t] = max(left, 0)
+	if !r.open {
+		for t := range last {
+			o.counts(t, last[t], 0)
+		}
+		clear(last)
+		return
+	}
+	segs := r.line.segs
+	i := r.line.find(now)
+	left := o.freeIn(r, &segs[i])
+	for t := range steps {
+		end := now.plus(timeSteps[t])
+		for i+1 < len(segs) && segs[i+1].at < end {
+			i++
+			left = min(left, o.freeIn(r, &segs[i]))
+		}
+		if free := max(left, 0); free != last[t] {
+			o.counts(t, last[t], free)
+			last[t] = free
 		}
 	}
-	o.tally(last, 1)
 }
 
-// tally adds a leaf's counts to the whole, or takes them out.
-func (o *outlook) tally(last []int32, by int32) {
-	steps := len(timeSteps)
-	for t, free := range last {
-		o.spare[t] += int64(by) * int64(free)
-		for c := 0; c < len(o.cpus) && o.cpus[c] <= free; c++ {
+// counts notes that a leaf has so much free for a step of time, and no more what it
+// had before.
+func (o *outlook) counts(t int, before, free int32) {
+	o.spare[t] += int64(free) - int64(before)
+	by, less, more := int32(1), before, free
+	if free < before {
+		by, less, more = -1, free, before
+	}
+	for c, steps := 0, len(timeSteps); c < len(o.cpus) && o.cpus[c] <= more; c++ {
+		if o.cpus[c] > less {
 			o.nodes[c*steps+t] += by
 		}
 	}
@@ -286,23 +312,9 @@ func (o *outlook) tally(last []int32, by int32) {
 
 // room returns no fewer than the nodes that have so many CPUs free from now on
 // for so long, and no fewer than the CPUs that are free for so long.
-func (o *outlook) room(q question, rooms []room) (nodes int, cpus int64) {
-	steps := len(timeSteps)
+func (o *outlook) room(q question) (nodes int, cpus int64) {
 	t := q.at%stride - 1
-	nodes, cpus = int(o.nodes[q.cpu/stride*steps+t]), o.spare[t]
-	for _, leaf := range o.dirty {
-		if r := &rooms[o.rooms[leaf]]; r.open {
-			has := int64(r.cpus)
-			if o.name != "" {
-				has = r.freeOf(o.name)
-			}
-			if has >= int64(o.cpus[q.cpu/stride]) {
-				nodes++
-			}
-			cpus += max(has, 0)
-		}
-	}
-	return nodes, cpus
+	return int(o.nodes[q.cpu/stride*len(timeSteps)+t]), o.spare[t]
 }
 
 // question is a number of CPUs and a time rounded down to the steps of an

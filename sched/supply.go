@@ -234,7 +234,8 @@ func (c *cycle) mayInherit(it *item) bool {
 			if d.idle > 0 {
 				least = int(o.cpus[len(o.cpus)-1])
 			}
-			more, _ := o.room(o.ask(least, d.span), c.rooms)
+			o.counted(c.rooms, c.now)
+			more, _ := o.room(o.ask(least, d.span))
 			n += int32(more)
 		}
 	}
@@ -374,21 +375,6 @@ func (c *cycle) sooner(p *part, s *supply) {
 					}
 					node[t] = max(node[t], most)
 					break
-				}
-			}
-		}
-		for _, leaf := range o.dirty {
-			r := &c.rooms[o.rooms[leaf]]
-			free := int32(max(r.cpus, 0))
-			if !r.open || free == 0 {
-				continue
-			}
-			for t := range steps {
-				total[t] += int64(free)
-				nodes[t]++
-				node[t] = max(node[t], free)
-				if int(free) >= r.total {
-					idle[t]++
 				}
 			}
 		}
