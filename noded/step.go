@@ -125,7 +125,8 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, []strin
 		envs[i] = common.Clone()
 	}
 	cpuLists, memory := make([]string, len(order.Tasks)), make([]memoryBind, len(order.Tasks))
-	if slices.Contains(a.liveConf().TaskPlugin, "task/affinity") {
+	bound := slices.Contains(a.liveConf().TaskPlugin, "task/affinity")
+	if bound {
 		if cpuLists, err = a.confine.bind(order, j.here.CpuSet); err != nil {
 			return nil, nil, err
 		}
@@ -163,6 +164,7 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, []strin
 			Argv: argv, Env: env.List(), PidEnv: taskPidEnv, Dir: order.Cwd, FallbackDir: "/tmp",
 			DirNote: dirNote(order.Cwd, i == 0), SocketEnv: socket.SocketEnv, CPUs: cpuLists[i],
 			MemoryNodes: memory[i].nodes, MemoryPrefer: memory[i].prefer,
+			Note: a.bindNote(order, t, cpuLists[i], memory[i], bound),
 		}
 		if order.Pty && i == 0 && t.Rank == 0 {
 			pty := slice.Stream{Kind: slice.StreamPTY}

@@ -79,6 +79,13 @@ func (b *builder) taskOps(i int, join []op) ([]op, error) {
 		o.a[0], o.a[1], o.a[2], o.a[3] = p.bytes(before), uintptr(len(before)), p.bytes(after), uintptr(len(after))
 		add(o)
 	}
+	for line := range strings.Lines(t.Note) {
+		before, after, _ := strings.Cut(line, "%d")
+		o := op{nr: nrGreet}
+		o.a[0] = uintptr(len(p.notes))
+		p.notes = append(p.notes, note{[]byte(before + strings.Repeat("0", pidRoom) + after), len(before), len(after)})
+		add(o)
+	}
 	confine, err := b.confineOps(i)
 	if err != nil {
 		return nil, err

@@ -179,6 +179,9 @@ func (p *program) run(ops []op, task int32) {
 		case nrPid:
 			p.writePid(task)
 			continue
+		case nrGreet:
+			p.greet(o.a[0])
+			continue
 		case nrSignals:
 			for sig := uintptr(1); sig <= 64; sig++ {
 				sys(unix.SYS_RT_SIGACTION, sig, o.a[0], 0, 8, 0, 0)
@@ -229,19 +232,46 @@ func (p *program) run(ops []op, task int32) {
 //go:nosplit
 func (p *program) writePid(task int32) {
 	text := p.pidText[task]
+	if n := ownPid(text); n > 0 {
+		text[n] = 0
+	}
+}
+
+// ownPid writes the process's own id at the beginning of a text that is longer, and
+// returns how long the id is; 0 when the text is not.
+//
+//go:norace
+//go:noinline
+//go:nosplit
+func ownPid(text []byte) int {
 	pid, _ := sys(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
 	digits := 1
 	for rest := pid / 10; rest > 0; rest /= 10 {
 		digits++
 	}
 	if digits >= len(text) {
-		return
+		return 0
 	}
-	text[digits] = 0
 	for i := digits - 1; i >= 0; i-- {
 		text[i] = byte('0' + pid%10)
 		pid /= 10
 	}
+	return digits
+}
+
+// greet writes a note of a task to standard error.
+//
+//go:norace
+//go:noinline
+//go:nosplit
+func (p *program) greet(at uintptr) {
+	n := &p.notes[at]
+	room := n.text[n.before:]
+	size := ownPid(room[:pidRoom])
+	for i := 0; i < n.after; i++ {
+		room[size+i] = room[pidRoom+i]
+	}
+	sys(unix.SYS_WRITE, 2, uintptr(unsafe.Pointer(&n.text[0])), uintptr(n.before+size+n.after), 0, 0, 0)
 }
 
 // note writes to standard error what was noted, around the kernel's reason.

@@ -33,6 +33,7 @@ type program struct {
 	cgroupFD   int32
 	joinV2     []op // then
 
+	notes    []note   // what tasks say before they begin
 	pidText  [][]byte // by task, where its process id belongs in its environment; nil when it is not asked for
 	strerr   []byte   // error texts, back to back
 	strat    []uint32 // where each begins
@@ -76,7 +77,7 @@ func (p *program) stack() error {
 // began drops what was for the start alone.
 func (p *program) began() {
 	p.gaps, p.setup, p.inside, p.opener, p.tasks, p.after, p.joinV2 = nil, nil, nil, nil, nil, nil, nil
-	p.strerr, p.strat, p.pidText, p.keep = nil, nil, nil, nil
+	p.strerr, p.strat, p.pidText, p.notes, p.keep = nil, nil, nil, nil, nil
 }
 
 // free gives the stacks back. The first process must have been waited for.
@@ -124,7 +125,15 @@ const (
 	nrExecFail                        // no candidate could be executed
 	nrSignals                         // set all signals to the action at a[0]
 	nrPid                             // write the process's own id into pidText of its task
+	nrGreet                           // write the a[0]th note, with the process's own id, to standard error
 )
+
+// note is a text with room for a process id, and how long what is before the room and
+// behind it is.
+type note struct {
+	text          []byte
+	before, after int
+}
 
 // pidRoom is how much nrPid writes at most, with the zero byte at the end.
 const pidRoom = 12

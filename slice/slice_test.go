@@ -243,6 +243,17 @@ func TestFallbackDirectory(t *testing.T) {
 	}
 }
 
+func TestNoteComesFirst(t *testing.T) {
+	dir := openDir(t)
+	s := shell("echo $$", dir+"/out")
+	s.Tasks[0].Note = "first [%d]\nthen [%d]: so\n"
+	got, _ := run(t, testHost(t), s)
+	pid := got[strings.LastIndexByte(strings.TrimSpace(got), '\n')+1 : len(got)-1]
+	if want := "first [" + pid + "]\nthen [" + pid + "]: so\n" + pid + "\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestOneOfTwoTasksCannotStart(t *testing.T) {
 	dir := openDir(t)
 	s := shell("echo fine", dir+"/out")

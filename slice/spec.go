@@ -209,6 +209,9 @@ type Task struct {
 	// PidEnv names a variable that the task finds its own process id in, as it
 	// sees it itself; empty is none. It takes the place of one in Env.
 	PidEnv string
+	// Note is written to its standard error before its program begins, with its
+	// process id, as it sees it itself, for the "%d" in each line; empty is none.
+	Note string
 	// SocketEnv names a variable that the task finds the number of a
 	// descriptor in, one end of a stream socket whose other end is in
 	// Slice.Files; empty is none. It takes the place of one in Env.
@@ -378,7 +381,7 @@ func (t *Task) validate() error {
 	if len(t.Argv) == 0 || t.Argv[0] == "" {
 		return invalid("no command")
 	}
-	for _, list := range [][]string{t.Argv, t.Env, {t.PidEnv, t.SocketEnv, t.Dir, t.FallbackDir, t.DirNote, t.Stdin.Path, t.Stdout.Path, t.Stderr.Path}} {
+	for _, list := range [][]string{t.Argv, t.Env, {t.PidEnv, t.SocketEnv, t.Dir, t.FallbackDir, t.DirNote, t.Note, t.Stdin.Path, t.Stdout.Path, t.Stderr.Path}} {
 		for _, v := range list {
 			if strings.IndexByte(v, 0) >= 0 {
 				return invalid("%q contains a zero byte", v)

@@ -3245,6 +3245,7 @@ type Task struct {
 	SocketEnv     []byte    `protobuf:"bytes,12,opt,name=socket_env,json=socketEnv,proto3" json:"socket_env,omitempty"`
 	MemoryNodes   string    `protobuf:"bytes,13,opt,name=memory_nodes,json=memoryNodes,proto3" json:"memory_nodes,omitempty"`
 	MemoryPrefer  bool      `protobuf:"varint,14,opt,name=memory_prefer,json=memoryPrefer,proto3" json:"memory_prefer,omitempty"`
+	Note          []byte    `protobuf:"bytes,15,opt,name=note,proto3" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3375,6 +3376,13 @@ func (x *Task) GetMemoryPrefer() bool {
 		return x.MemoryPrefer
 	}
 	return false
+}
+
+func (x *Task) GetNote() []byte {
+	if x != nil {
+		return x.Note
+	}
+	return nil
 }
 
 type Stream struct {
@@ -3733,7 +3741,7 @@ const file_launcher_proto_rawDesc = "" +
 	"\bresource\x18\x01 \x01(\x05R\bresource\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
 	"\x04hard\x18\x03 \x01(\x04R\x04hard\x12\x1a\n" +
-	"\boptional\x18\x04 \x01(\bR\boptional\"\xe0\x03\n" +
+	"\boptional\x18\x04 \x01(\bR\boptional\"\xf4\x03\n" +
 	"\x04Task\x12\x12\n" +
 	"\x04argv\x18\x01 \x03(\fR\x04argv\x12\x10\n" +
 	"\x03env\x18\x02 \x03(\fR\x03env\x12\x10\n" +
@@ -3750,7 +3758,8 @@ const file_launcher_proto_rawDesc = "" +
 	"\n" +
 	"socket_env\x18\f \x01(\fR\tsocketEnv\x12!\n" +
 	"\fmemory_nodes\x18\r \x01(\tR\vmemoryNodes\x12#\n" +
-	"\rmemory_prefer\x18\x0e \x01(\bR\fmemoryPrefer\"\\\n" +
+	"\rmemory_prefer\x18\x0e \x01(\bR\fmemoryPrefer\x12\x12\n" +
+	"\x04note\x18\x0f \x01(\fR\x04note\"\\\n" +
 	"\x06Stream\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x05R\x04kind\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\fR\x04path\x12\x16\n" +

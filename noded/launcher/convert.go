@@ -50,7 +50,7 @@ func specToWire(s *slice.Spec) *launcherpb.Spec {
 		w.Tasks = append(w.Tasks, &launcherpb.Task{Argv: toBytes(t.Argv), Env: toBytes(t.Env), Dir: []byte(t.Dir),
 			FallbackDir: []byte(t.FallbackDir), DirNote: []byte(t.DirNote), Stdin: streamToWire(t.Stdin), Stdout: streamToWire(t.Stdout),
 			Stderr: streamToWire(t.Stderr), Cpus: t.CPUs, Rlimits: rlimitsToWire(t.Rlimits), PidEnv: []byte(t.PidEnv), SocketEnv: []byte(t.SocketEnv),
-			MemoryNodes: t.MemoryNodes, MemoryPrefer: t.MemoryPrefer})
+			MemoryNodes: t.MemoryNodes, MemoryPrefer: t.MemoryPrefer, Note: []byte(t.Note)})
 	}
 	return w
 }
@@ -105,7 +105,7 @@ func specFromWire(w *launcherpb.Spec) *slice.Spec {
 		s.Tasks = append(s.Tasks, slice.Task{Argv: toStrings(t.GetArgv()), Env: toStrings(t.GetEnv()), Dir: string(t.GetDir()),
 			FallbackDir: string(t.GetFallbackDir()), DirNote: string(t.GetDirNote()), Stdin: streamFromWire(t.GetStdin()),
 			Stdout: streamFromWire(t.GetStdout()), Stderr: streamFromWire(t.GetStderr()), CPUs: t.GetCpus(), Rlimits: rlimitsFromWire(t.GetRlimits()), PidEnv: string(t.GetPidEnv()), SocketEnv: string(t.GetSocketEnv()),
-			MemoryNodes: t.GetMemoryNodes(), MemoryPrefer: t.GetMemoryPrefer()})
+			MemoryNodes: t.GetMemoryNodes(), MemoryPrefer: t.GetMemoryPrefer(), Note: string(t.GetNote())})
 	}
 	return s
 }

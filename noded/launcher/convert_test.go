@@ -22,7 +22,7 @@ func TestSpecSurvivesTheWire(t *testing.T) {
 			Mounts: []slice.RootMount{{Type: "bind", Source: "/s", Target: "/t", File: true, Only: true, Flags: 3, Data: "d", Optional: true}},
 			Links:  []slice.Link{{Path: "/l", To: "o"}}, MaskedPaths: []string{"/m"}, ReadOnlyPaths: []string{"/o"}}, ReadOnly: true, HideProcs: true,
 		Confine: slice.Confine{NoNewPrivs: true, DropCaps: true, KeepCaps: []string{"kill"}, Seccomp: slice.SeccompDefault},
-		Tasks: []slice.Task{{Argv: []string{"x", "\xff\xfe", ""}, Env: []string{"A=\xff"}, Dir: "/d", FallbackDir: "/f", DirNote: "n%s",
+		Tasks: []slice.Task{{Argv: []string{"x", "\xff\xfe", ""}, Env: []string{"A=\xff"}, Dir: "/d", FallbackDir: "/f", DirNote: "n%s", Note: "at %d",
 			Stdin: slice.Stream{Kind: slice.StreamFile, Path: "/i\xff"}, Stdout: slice.Stream{Kind: slice.StreamPTY, Append: true, Mode: 0o600},
 			Stderr: slice.Stream{Kind: slice.StreamStdout}, CPUs: "1", PidEnv: "P", SocketEnv: "S", Rlimits: []slice.Rlimit{{Resource: 3, Soft: 1, Hard: 2}}}}}
 	if got := specFromWire(specToWire(s)); !reflect.DeepEqual(got, s) {
