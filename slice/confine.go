@@ -1,6 +1,7 @@
 package slice
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,10 +71,14 @@ func (c *Confine) validate() error {
 }
 
 // boundsOps take capabilities away for good, while there is still the
-// privilege to do so.
+// privilege to do so. In a user namespace that is once the task is in it, since it has
+// all of them there.
 func (b *builder) boundsOps(i int) []op {
 	c := &b.spec.Confine
 	if !c.DropCaps || !b.root {
+		return nil
+	}
+	if b.gainsNone() {
 		return nil
 	}
 	keep := make([]uintptr, len(c.KeepCaps))
@@ -89,6 +94,27 @@ func (b *builder) boundsOps(i int) []op {
 	}
 	// And from what an exec would pass on.
 	return append(out, call(label, unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0).with(opOptional))
+}
+
+// gainsNone says that no program that the tasks execute gains a capability whatever
+// the bounds are: they are not root, they begin with none, and no_new_privs is set.
+func (b *builder) gainsNone() bool {
+	c, uid := &b.spec.Confine, b.spec.UID
+	if b.users != nil && b.spec.Inside != nil && b.spec.Inside.UID == 0 {
+		return false
+	}
+	return uid != 0 && (c.NoNewPrivs || c.Seccomp != SeccompOff)
+}
+
+// shedOps take all capabilities from a task that has become the user. Outside a user
+// namespace they have gone with the identity.
+func (b *builder) shedOps(label int32) []op {
+	in := b.spec.Inside
+	if b.users == nil || in != nil && in.UID == 0 {
+		return nil
+	}
+	head := binary.NativeEndian.AppendUint32(nil, unix.LINUX_CAPABILITY_VERSION_3)
+	return []op{call(label, unix.SYS_CAPSET, b.p.raw(append(head, make([]byte, 4)...)), b.p.raw(make([]byte, 24)))}
 }
 
 // lastCap is the highest capability that this kernel knows.

@@ -53,8 +53,7 @@ func (b *builder) taskOps(i int, join []op) ([]op, error) {
 		add(call(p.label(StageAffinity, "memory of "+t.MemoryNodes, i), unix.SYS_SET_MEMPOLICY, mode, p.raw(mask), uintptr(len(mask)*8+1)))
 	}
 	add(call(ids, unix.SYS_UMASK, uintptr(b.spec.Umask)))
-	add(b.boundsOps(i)...)
-	add(b.identityOps(ids)...)
+	add(b.identityOps(ids, b.boundsOps(i)...)...)
 	// The task dies with the slice's first process. Becoming the user has
 	// cleared an earlier wish.
 	add(call(ids, unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL)))
@@ -143,7 +142,9 @@ func rlimitName(n int) string {
 	return strconv.Itoa(n)
 }
 
-func (b *builder) identityOps(label int32) []op {
+// identityOps become the user; inner is what is to be done in the user's namespace
+// before.
+func (b *builder) identityOps(label int32, inner ...op) []op {
 	if !b.root {
 		return nil // Start has checked that there is nobody to become
 	}
@@ -156,10 +157,11 @@ func (b *builder) identityOps(label int32) []op {
 			uid, gid = uintptr(in.UID), uintptr(in.GID)
 		}
 	}
-	return append(enter,
+	enter = append(append(enter, inner...),
 		call(label, unix.SYS_SETGROUPS, uintptr(len(b.spec.Groups)), groups),
 		call(label, unix.SYS_SETRESGID, gid, gid, gid),
 		call(label, unix.SYS_SETRESUID, uid, uid, uid))
+	return append(enter, b.shedOps(label)...)
 }
 
 func (b *builder) dirOps(i int) []op {
