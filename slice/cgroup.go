@@ -44,13 +44,17 @@ type Host struct {
 	users  userSpaces
 	spares spares
 	nets   netSpaces
+	near   []anchor
+
+	ignored uint64 // signals that this process ignores, by number less one
 }
 
 // Probe finds out which cgroups can be used below parent, by making that
 // group. It never fails: a machine without usable cgroups says why in Off,
-// and slices that ask for none can be started on it.
+// and slices that ask for none can be started on it. What signals this process
+// ignores has to be settled by then: tasks ignore none of those.
 func Probe(parent string) *Host {
-	h := &Host{parent: parent, firsts: map[int]bool{}}
+	h := &Host{parent: parent, firsts: map[int]bool{}, ignored: ignoredSignals()}
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err == nil {
 		h.null = os.NewFile(uintptr(null), "/dev/null")
@@ -92,6 +96,7 @@ func (h *Host) Close() {
 	defer h.mu.Unlock()
 	h.null.Close()
 	h.users.close()
+	h.closeAnchors()
 	dirs := []string{}
 	switch h.Version {
 	case V1:
@@ -170,11 +175,11 @@ type group struct {
 	dir    string            // V2: own directory
 	files  []*os.File        // V1: by which a process enters it, if it was made ahead
 
-	// V1: what its groups are kept as when it has ended, nil when they are not; which
-	// values the job's has; and whether nobody in it can have changed it.
-	kind     *spareKind
-	values   map[string]string
-	reusable bool
+	// V1: what its groups are kept as when it has ended, nil when they are not; whose
+	// the slice is; and which values its groups have.
+	kind   *spareKind
+	uid    uint32
+	values map[valueAt]string
 }
 
 func cgroupError(p string, err error) *StartError {
@@ -188,14 +193,14 @@ func cgroupError(p string, err error) *StartError {
 // makeGroup makes the groups of a slice and writes their limits. Either all
 // of it holds or nothing of it is left and the error says what could not be
 // done.
-func (h *Host) makeGroup(c *Cgroup) (*group, *StartError) {
+func (h *Host) makeGroup(c *Cgroup, uid uint32) (*group, *StartError) {
 	if h.Off != "" {
 		return nil, &StartError{Stage: StageCgroup, Task: -1, Detail: "cgroups are off on this node: " + h.Off}
 	}
-	g := &group{host: h, dirs: map[string]string{}}
+	g := &group{host: h, dirs: map[string]string{}, uid: uid}
 	p := c.Parent
 	for _, l := range c.Levels {
-		p = path.Join(p, l.Name)
+		p += "/" + l.Name
 		g.levels = append(g.levels, p)
 	}
 	for i := range c.Levels {
@@ -266,48 +271,6 @@ func mkdirs(root, rel string) error {
 		}
 	}
 	return err
-}
-
-// writeValue writes one control file without making it.
-func writeValue(file, value string) error {
-	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	for {
-		// The kernel gives way to signals while it makes room for a memory
-		// limit, and the runtime sends itself signals.
-		if _, err = unix.Write(fd, []byte(value)); err != unix.EINTR {
-			return err
-		}
-	}
-}
-
-// readControl reads a control file whole.
-func readControl(file string) (string, error) {
-	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", err
-	}
-	defer unix.Close(fd)
-	out := make([]byte, 0, 512)
-	for {
-		if len(out) == cap(out) {
-			out = append(out, 0)[:len(out)]
-		}
-		n, err := unix.Read(fd, out[len(out):cap(out)])
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		if n == 0 {
-			return string(out), nil
-		}
-		out = out[:len(out)+n]
-	}
 }
 
 // removeTree removes a group and the groups below it. Processes that are
@@ -407,20 +370,21 @@ func (g *group) procDir() string {
 // pids returns the processes of the slice, those in groups below its own
 // included.
 func (g *group) pids() ([]int, error) {
-	out, err := pidsBelow(g.procDir())
+	out, err := g.host.pidsBelow(g.procDir())
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) {
 		return out, nil
 	}
 	return out, err
 }
 
-func pidsBelow(dir string) ([]int, error) {
-	out, err := pidsIn(dir)
+func (h *Host) pidsBelow(dir string) ([]int, error) {
+	text, err := h.read(dir + "/cgroup.procs")
 	if err != nil {
 		return nil, err
 	}
+	out := pidList(text)
 	var st unix.Stat_t
-	if unix.Stat(dir, &st) == nil && st.Nlink == 2 {
+	if h.stat(dir, &st) == nil && st.Nlink == 2 {
 		return out, nil // nothing below, as nearly always
 	}
 	entries, err := os.ReadDir(dir)
@@ -431,7 +395,7 @@ func pidsBelow(dir string) ([]int, error) {
 		if !e.IsDir() {
 			continue
 		}
-		more, err := pidsBelow(filepath.Join(dir, e.Name()))
+		more, err := h.pidsBelow(filepath.Join(dir, e.Name()))
 		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) {
 			return out, err
 		}
@@ -445,6 +409,10 @@ func pidsIn(dir string) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
+	return pidList(text), nil
+}
+
+func pidList(text string) []int {
 	var out []int
 	n := 0
 	for i := 0; i < len(text); i++ {
@@ -457,7 +425,7 @@ func pidsIn(dir string) ([]int, error) {
 			n = 0
 		}
 	}
-	return out, nil
+	return out
 }
 
 // kill ends every process of the group, and returns when none is left or the

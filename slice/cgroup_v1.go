@@ -32,6 +32,7 @@ func (h *Host) probeV1(parent string) error {
 	}
 	for _, root := range h.hierarchies() {
 		sweepSpares(filepath.Join(root, parent))
+		h.addAnchor(filepath.Join(root, parent))
 	}
 	h.Version = V1
 	for c, d := range h.v1 {
@@ -93,22 +94,20 @@ func (g *group) makeV1(c *Cgroup) *StartError {
 			if v.Controller == "devices" {
 				continue // written when it was made
 			}
-			if g.kind != nil && v.Controller != "memory" {
-				if i > 0 || plainValues[v.File] == "" {
+			if g.kind != nil {
+				if plainValues[v.File] == "" {
 					g.kind = nil // nobody would know to put it back
-				} else if !g.written(v) {
+				} else if !g.written(i, v) {
 					continue
 				}
 			}
-			dir := filepath.Join(g.host.v1[v.Controller], g.levels[i])
+			dir := g.host.v1[v.Controller] + "/" + g.levels[i]
 			if err := g.setV1(dir, v, values); err != nil {
 				return cgroupError(filepath.Join(dir, v.File), err)
 			}
 		}
-		if i == 0 {
-			if err := g.plain(values); err != nil {
-				return cgroupError(g.levels[0], err)
-			}
+		if err := g.plain(i, values); err != nil {
+			return cgroupError(g.levels[i], err)
 		}
 	}
 	return nil
@@ -157,7 +156,7 @@ func (g *group) makeDirsV1(c *Cgroup, root string, n int, made map[string]bool) 
 // setV1 writes one value. The two memory limits may only be changed in the
 // order in which the smaller stays the smaller.
 func (g *group) setV1(dir string, v Value, all []Value) error {
-	err := writeValue(filepath.Join(dir, v.File), v.Value)
+	err := g.host.write(dir+"/"+v.File, v.Value)
 	switch {
 	case err == nil:
 		return nil
@@ -239,7 +238,7 @@ func (g *group) joinFilesV1() ([]*os.File, error) {
 			continue
 		}
 		done[dir] = true
-		f, err := openControl(filepath.Join(dir, "tasks"))
+		f, err := g.host.openControl(dir + "/tasks")
 		if err != nil {
 			for _, f := range out {
 				f.Close()

@@ -44,9 +44,17 @@ const (
 //go:nosplit
 func (p *program) fork() (int, syscall.Errno) {
 	beforeFork() // blocks all signals, for the child too
-	r := spawn(unix.SYS_CLONE, p.cloneFlags|uintptr(unix.SIGCHLD), p.stackFor(stackSize, roleFirst))
+	sp := p.stackFor(stackSize, roleFirst)
+	p.cl = cloneArgs{flags: uint64(p.cloneFlags) | unix.CLONE_CLEAR_SIGHAND, exitSignal: uint64(unix.SIGCHLD),
+		stack: uint64(sp - stackRoom), stackSize: stackRoom}
+	p.cleared = true
+	pid, e := errno(spawn(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&p.cl)), unsafe.Sizeof(p.cl)))
+	if e == unix.ENOSYS || e == unix.E2BIG || e == unix.EINVAL || e == unix.EPERM {
+		p.cleared = false // kernels before 5.5, and filters of calls
+		pid, e = errno(spawn(unix.SYS_CLONE, p.cloneFlags|uintptr(unix.SIGCHLD), sp))
+	}
 	afterFork()
-	return errno(r)
+	return pid, e
 }
 
 //go:norace
@@ -184,7 +192,9 @@ func (p *program) run(ops []op, task int32) {
 			continue
 		case nrSignals:
 			for sig := uintptr(1); sig <= 64; sig++ {
-				sys(unix.SYS_RT_SIGACTION, sig, o.a[0], 0, 8, 0, 0)
+				if !p.cleared || p.ignored>>(sig-1)&1 != 0 {
+					sys(unix.SYS_RT_SIGACTION, sig, o.a[0], 0, 8, 0, 0)
+				}
 			}
 			continue
 		}

@@ -58,6 +58,31 @@ func StartTicks(pid int) (uint64, error) {
 	return st.startTicks, err
 }
 
+// bootTicks returns the time since boot, in clock ticks: what StartTicks is of a
+// process that is made in this tick. 0 when there is no such clock.
+func bootTicks() uint64 {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) != nil {
+		return 0
+	}
+	return uint64(t.Nano()) / (1e9 / clockTicks)
+}
+
+// ignoredSignals returns the signals that this process ignores, by number less one.
+func ignoredSignals() uint64 {
+	text, err := readControl("/proc/self/status")
+	if err != nil {
+		return ^uint64(0)
+	}
+	_, text, _ = strings.Cut(text, "\nSigIgn:\t")
+	line, _, _ := strings.Cut(text, "\n")
+	set, err := strconv.ParseUint(line, 16, 64)
+	if err != nil {
+		return ^uint64(0) // none is taken for one that is not
+	}
+	return set
+}
+
 // Running says whether the process that had this pid and start is still
 // there and not merely waiting for its parent to notice its end.
 func Running(pid int, startTicks uint64) bool {

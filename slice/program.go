@@ -17,6 +17,8 @@ type program struct {
 	cloneFlags uintptr // of the first process
 	waitGo     bool    // wait for a byte on ctl before the setup: id maps
 	pidns      bool
+	ignored    uint64              // signals that the launcher ignores, by number less one
+	cleared    bool                // the kernel has taken the launcher's handlers of signals from the first process
 	born       func(*program, int) // child, where it is called from Go: by name the linker takes its stack for the caller's
 
 	ctl    int32 // socket from the launcher; end of file: it died
@@ -123,7 +125,7 @@ const (
 const (
 	nrNote     uintptr = 1<<20 + iota // write a[0:a[1]], the error text, a[2:a[3]] to standard error, if there was an opNoteErr
 	nrExecFail                        // no candidate could be executed
-	nrSignals                         // set all signals to the action at a[0]
+	nrSignals                         // set all signals to the action at a[0], or those alone that are ignored
 	nrPid                             // write the process's own id into pidText of its task
 	nrGreet                           // write the a[0]th note, with the process's own id, to standard error
 )

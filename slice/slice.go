@@ -26,7 +26,7 @@ type Slice struct {
 	slot       uint32   // of the addresses of its private network
 	started    time.Time
 
-	launcherPeak uint64 // most memory that this process had before the tasks were made
+	launcherPeak uint64 // most memory that this process has had, when all tasks had executed
 
 	done     chan struct{} // closed when exit is final
 	taskEnds chan TaskEnd  // has room for every task; closed before done

@@ -3,7 +3,6 @@ package slice
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -15,17 +14,11 @@ import (
 
 // Version 1 has a directory to make in every hierarchy, twice, and to remove again,
 // which is what most of the time of a short slice goes to. So groups are made ahead
-// while slices come in, and get their names when they are wanted; and where a group
-// keeps nothing of what was in it, those of slices that have ended are taken again.
-// Memory is not such a one: what is cached for a job that has ended is charged to its
-// group for as long as it stays.
+// while slices come in, and get their names when they are wanted; and those of slices
+// that have ended are taken again (recycle.go).
 
-// maxSpares is how many are ready of a kind, and how many used ones are kept to be
-// made ready. A burst that is quicker makes its own.
-const (
-	maxSpares = 12
-	maxUsed   = 32
-)
+// maxSpares is how many are ready of a kind. A burst that is quicker makes its own.
+const maxSpares = 12
 
 // spareName is the front of the names of groups that nobody has yet.
 const spareName = "spare_"
@@ -46,7 +39,7 @@ type spareKind struct {
 	parent string
 	roots  []spareRoot
 	ready  []spare
-	used   []spare // without what is to be made anew
+	used   []spare // of slices that have ended, the longest unused first
 	making bool
 }
 
@@ -54,19 +47,21 @@ type spareKind struct {
 type spareRoot struct {
 	dir  string
 	deep bool
-	anew bool // one of a slice that has ended is not taken again
+	anew bool // one of a slice that has ended is taken again for the same user alone
 }
 
 type spare struct {
 	name  string
+	uid   uint32     // whose slice had it, if it is a used one
 	files []*os.File // by which a process enters it, in the order of the kind's roots
 	// values are those that were written to files of it which is not made anew, where
 	// they are not what the kernel makes a group with, by controller and file.
-	values map[string]string
+	values map[valueAt]string
 }
 
 // plainValues are what a group is made with in the files that limits are written to.
-var plainValues = map[string]string{"cpu.shares": "1024", "cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": strconv.Itoa(cfsPeriod), "pids.max": "max"}
+var plainValues = map[string]string{"cpu.shares": "1024", "cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": strconv.Itoa(cfsPeriod), "pids.max": "max",
+	"memory.limit_in_bytes": "-1", "memory.memsw.limit_in_bytes": "-1"}
 
 // spareKindOf is the kind of the groups of a slice: which hierarchies they are in, and
 // how deep. nil when none are kept of it.
@@ -97,18 +92,18 @@ func (g *group) spareKindOf(c *Cgroup, roots map[string]bool) *spareKind {
 	return kind
 }
 
-// spareGroup names a group out of those made ahead; false when there is none
-// that fits.
+// spareGroup names a group out of those that the user's slices have left, or that
+// were made ahead; false when there is none that fits.
 func (g *group) spareGroup(c *Cgroup, kind *spareKind) bool {
 	s := &g.host.spares
 	s.mu.Lock()
-	var one spare
-	if n := len(kind.ready); n > 0 {
+	one, ok := kind.usedBy(g.uid)
+	if n := len(kind.ready); !ok && n > 0 {
 		one, kind.ready = kind.ready[n-1], kind.ready[:n-1]
 	}
 	if !kind.making && !s.ended && len(kind.ready) < maxSpares/2 {
 		kind.making = true
-		s.work.Go(func() { s.fill(kind) }) // stops when there are enough
+		s.work.Go(func() { s.fill(g.host, kind) }) // stops when there are enough
 	}
 	s.mu.Unlock()
 	if one.name == "" {
@@ -122,120 +117,15 @@ func (g *group) spareGroup(c *Cgroup, kind *spareKind) bool {
 	return true
 }
 
-// written notes a value of the job's group, and reports whether it is to be written:
-// whether the group does not have it already.
-func (g *group) written(v Value) bool {
-	if g.values[v.File] == v.Value {
-		return false
-	}
-	if g.values == nil {
-		g.values = map[string]string{}
-	}
-	g.values[v.File] = v.Value
-	return true
-}
-
-// plain puts back what another slice of the group had written and this one has not.
-func (g *group) plain(values []Value) error {
-	for file := range g.values {
-		if !slices.ContainsFunc(values, func(v Value) bool { return v.File == file }) {
-			controller, _, _ := strings.Cut(file, ".")
-			if err := writeValue(filepath.Join(g.host.v1[controller], g.levels[0], file), plainValues[file]); err != nil {
-				return err
-			}
-			delete(g.values, file)
-		}
-	}
-	return nil
-}
-
-// recycle keeps the groups of a slice that has ended for another, and reports whether
-// it has; of what is made anew it removes them. Nobody else may be in the job's group,
-// nor have left groups in it. Needs host.mu held.
-func (g *group) recycle() bool {
-	kind, s := g.kind, &g.host.spares
-	if kind == nil || !g.reusable {
-		return false
-	}
-	s.mu.Lock()
-	room := !s.ended && len(kind.used) < maxUsed
-	s.mu.Unlock()
-	if !room {
-		return false
-	}
-	job, step := filepath.Base(g.levels[0]), filepath.Base(g.levels[1])
-	for _, r := range kind.roots {
-		var st unix.Stat_t
-		own := filepath.Join(r.dir, kind.parent, job)
-		want := uint64(2)
-		if r.deep {
-			if unix.Stat(filepath.Join(own, step), &st) != nil || uint64(st.Nlink) != want {
-				return false
-			}
-			want++
-		}
-		if unix.Stat(own, &st) != nil || uint64(st.Nlink) != want {
-			return false
-		}
-	}
-	// What is made anew first: that it can be removed shows that no process is in it.
-	proof := false
-	for _, r := range kind.roots {
-		if !r.anew {
-			continue
-		}
-		parent := filepath.Join(r.dir, kind.parent)
-		if r.deep && removeTree(filepath.Join(parent, job, step)) != nil || unix.Rmdir(filepath.Join(parent, job)) != nil {
-			return false
-		}
-		proof = true
-	}
-	if !proof {
-		return false
-	}
-	one := spare{name: spareName + strconv.FormatUint(s.next.Add(1), 10), values: g.values}
-	for i, r := range kind.roots {
-		if r.anew {
-			continue
-		}
-		parent := filepath.Join(r.dir, kind.parent)
-		err := unix.Rename(filepath.Join(parent, job), filepath.Join(parent, one.name))
-		if err == nil && r.deep && step != spareStep {
-			err = unix.Rename(filepath.Join(parent, one.name, step), filepath.Join(parent, one.name, spareStep))
-		}
-		if err == nil && r.dir == g.host.v1["cpuacct"] {
-			for _, dir := range []string{one.name + "/" + spareStep, one.name} {
-				if err == nil && (r.deep || dir == one.name) {
-					err = writeValue(filepath.Join(parent, dir, "cpuacct.usage"), "0")
-				}
-			}
-		}
-		if err != nil { // what has its new name goes, the rest is removed by the caller
-			for _, back := range kind.roots[:i+1] {
-				dropSpare(filepath.Join(back.dir, kind.parent, one.name))
-			}
-			return false
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		one.drop(kind)
-		return true
-	}
-	kind.used = append(kind.used, one)
-	return true
-}
-
 // rename gives a spare the names of a slice. It does not where the job has a
 // group already.
 func (g *group) rename(kind *spareKind, one spare, c *Cgroup) bool {
 	job, step := c.Levels[0].Name, c.Levels[1].Name
 	for i, r := range kind.roots {
-		parent := filepath.Join(r.dir, kind.parent)
-		err := unix.Rename(filepath.Join(parent, one.name), filepath.Join(parent, job))
+		parent := r.dir + "/" + kind.parent
+		err := g.host.rename(parent+"/"+one.name, parent+"/"+job)
 		if err == nil && r.deep && step != spareStep {
-			err = unix.Rename(filepath.Join(parent, job, spareStep), filepath.Join(parent, job, step))
+			err = g.host.rename(parent+"/"+job+"/"+spareStep, parent+"/"+job+"/"+step)
 			i++ // this one too has to go back
 		}
 		if err != nil {
@@ -251,7 +141,7 @@ func (g *group) rename(kind *spareKind, one spare, c *Cgroup) bool {
 }
 
 // fill makes spares until there are enough.
-func (s *spares) fill(kind *spareKind) {
+func (s *spares) fill(h *Host, kind *spareKind) {
 	for {
 		s.mu.Lock()
 		if s.ended || len(kind.ready) >= maxSpares {
@@ -259,12 +149,12 @@ func (s *spares) fill(kind *spareKind) {
 			s.mu.Unlock()
 			return
 		}
-		one, old := spare{name: spareName + strconv.FormatUint(s.next.Add(1), 10)}, false
-		if n := len(kind.used); n > 0 {
-			one, kind.used, old = kind.used[n-1], kind.used[:n-1], true
+		one, old := spare{name: s.name()}, false
+		if len(kind.used) > maxUsed/2 { // whose user has nothing to run, as it seems
+			one, kind.used, old = kind.used[0], kind.used[1:], true
 		}
 		s.mu.Unlock()
-		one, err := kind.make(one, old)
+		one, err := kind.make(h, one, old)
 		s.mu.Lock()
 		if err != nil || s.ended { // a slice that meets the same will say why
 			kind.making = false
@@ -277,11 +167,21 @@ func (s *spares) fill(kind *spareKind) {
 	}
 }
 
-// make completes a spare: an old one has all but what is made anew.
-func (k *spareKind) make(one spare, old bool) (spare, error) {
+// make completes a spare: of an old one, what is not for another user is made anew.
+func (k *spareKind) make(h *Host, one spare, old bool) (spare, error) {
 	for _, r := range k.roots {
 		dir := filepath.Join(r.dir, k.parent, one.name)
 		fresh := !old || r.anew
+		if old && r.anew {
+			if r.deep {
+				if err := unix.Rmdir(filepath.Join(dir, spareStep)); err != nil {
+					return one, err
+				}
+			}
+			if err := unix.Rmdir(dir); err != nil {
+				return one, err
+			}
+		}
 		if fresh {
 			if err := unix.Mkdir(dir, 0o755); err != nil {
 				return one, err
@@ -295,24 +195,24 @@ func (k *spareKind) make(one spare, old bool) (spare, error) {
 				}
 			}
 		}
-		f, err := openControl(filepath.Join(dir, "tasks"))
+		f, err := h.openControl(dir + "/tasks")
 		if err != nil {
 			return one, err
 		}
 		one.files = append(one.files, f)
 	}
+	if old {
+		for at := range one.values {
+			if strings.HasPrefix(at.file, "memory.") {
+				delete(one.values, at)
+			}
+		}
+	}
 	return one, nil
 }
 
-// openControl opens a file of a group to be written by a slice. The runtime does not
-// watch it, which it would for nothing.
-func openControl(path string) (*os.File, error) {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	return os.NewFile(uintptr(fd), path), nil
-}
+// name is one for a spare that none has had.
+func (s *spares) name() string { return spareName + strconv.FormatUint(s.next.Add(1), 10) }
 
 func (s spare) drop(k *spareKind) {
 	for _, f := range s.files {

@@ -100,3 +100,95 @@ func TestGroupsAreNotKept(t *testing.T) {
 		t.Errorf("%d groups are kept", n)
 	}
 }
+
+// memoryGroup starts a slice of a user that waits, returns it and which group of
+// memory its job has.
+func memoryGroup(t *testing.T, h *Host, uid uint32, script string, job, step Limits) (*Slice, uint64) {
+	t.Helper()
+	s := grouped(shell("read x; "+script, "/dev/null"), h, job, step)
+	s.UID, s.GID = uid, uid
+	s.Tasks[0].Stdin, s.Tasks[0].Dir = Stream{Kind: StreamPipe}, "/"
+	sl := start(t, h, s)
+	var st unix.Stat_t
+	if err := unix.Stat(filepath.Join(h.v1["memory"], sl.group.levels[0]), &st); err != nil {
+		t.Fatal(err)
+	}
+	return sl, st.Ino
+}
+
+// TestMemoryIsNotHandedOn has groups that may be taken again, by the same user alone,
+// and what keeps them from it.
+func TestMemoryIsNotHandedOn(t *testing.T) {
+	h := cgroupHost(t)
+	if h.Version != V1 {
+		t.Skip("groups are taken again with version 1 alone")
+	}
+	needRoot(t)
+	one := func(uid uint32, script string, job, step Limits) (uint64, Exit) {
+		sl, group := memoryGroup(t, h, uid, script, job, step)
+		sl.CloseStdin(0)
+		return group, sl.Wait()
+	}
+	plain := Limits{MemoryMax: 1 << 30}
+	ours := map[uint64]bool{}
+	first, _ := one(nobody, "true", plain, Limits{})
+	ours[first] = true
+	again := 0
+	for range 5 {
+		group, e := one(nobody, "true", plain, Limits{})
+		if ours[group] {
+			again++
+		}
+		ours[group] = true
+		if e.Usage.MemoryPeak == 0 || e.Usage.MemoryPeak > 16<<20 || e.OOMKills != 0 || e.Note != "" {
+			t.Errorf("a slice of little: %+v", e)
+		}
+	}
+	if again == 0 {
+		t.Error("no group of memory was taken again")
+	}
+	for range 3 {
+		if group, _ := one(nobody-1, "true", plain, Limits{}); ours[group] {
+			t.Error("a group of memory was taken again for another user")
+		}
+	}
+	// What is cached for a slice stays with its group.
+	dir := openDir(t)
+	group, e := one(nobody, "head -c 20000000 /dev/zero >"+dir+"/big", plain, Limits{})
+	if e.Usage.MemoryPeak < 16<<20 {
+		t.Errorf("20 MB were written: %+v", e.Usage)
+	}
+	for range 8 {
+		next, e := one(nobody, "true", plain, Limits{})
+		if next == group || e.Usage.MemoryPeak > 16<<20 {
+			t.Errorf("a slice after one with a cache: the same group %v, %+v", next == group, e.Usage)
+		}
+	}
+	// Nor is one taken in which something was killed for want of memory.
+	group, e = one(nobody, "exec tail /dev/zero", Limits{MemoryMax: 16 << 20}, Limits{})
+	if e.OOMKills == 0 {
+		t.Errorf("no end of memory in 16 MB: %+v", e)
+	}
+	for range 8 {
+		next, e := one(nobody, "true", plain, Limits{})
+		if next == group || e.OOMKills != 0 || e.Usage.MemoryPeak > 16<<20 {
+			t.Errorf("a slice after one that was killed: the same group %v, %+v", next == group, e)
+		}
+	}
+	// A limit of the step's own is taken back, and one of memory with swap.
+	swap := int64(0)
+	one(nobody, "true", Limits{MemoryMax: 64 << 20, SwapMax: &swap}, Limits{MemoryMax: 32 << 20})
+	sl, _ := memoryGroup(t, h, nobody, "true", Limits{}, Limits{})
+	for i, dir := range sl.group.levels {
+		for _, file := range []string{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes"} {
+			text, err := os.ReadFile(filepath.Join(h.v1["memory"], dir, file))
+			if n, _ := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil && n < 1<<60 {
+				t.Errorf("level %d: %s is still %d", i, file, n)
+			}
+		}
+	}
+	sl.CloseStdin(0)
+	if e := sl.Wait(); e.Note != "" {
+		t.Error(e.Note)
+	}
+}

@@ -118,29 +118,32 @@ func (b *builder) start(ctx context.Context) (*Slice, error) {
 		return nil, err
 	}
 	if b.spec.Cgroup.On {
-		g, err := b.host.makeGroup(&b.spec.Cgroup)
+		g, err := b.host.makeGroup(&b.spec.Cgroup, b.spec.UID)
 		if err != nil {
 			return nil, err
 		}
 		b.g = g
-		g.reusable = b.spec.UID != 0
 	}
 	if err := b.compile(); err != nil {
 		return nil, err
 	}
-	started, peak := time.Now(), ownPeak()
+	started, before := time.Now(), bootTicks()
 	if err := b.forkFirst(); err != nil {
 		return nil, err
 	}
-	s := &Slice{
-		id: b.spec.ID, host: b.host, group: b.g, first: b.pid, pidns: b.p.pidns, ctl: b.ctl, prog: b.p, slot: b.net.slot, launcherPeak: peak,
-		started: started, ends: b.ends, tasks: make([]taskState, len(b.spec.Tasks)), done: make(chan struct{}),
-		taskEnds: make(chan TaskEnd, len(b.spec.Tasks)),
+	ticks := bootTicks()
+	if ticks != before { // it started in one of the two
+		ticks, _ = StartTicks(b.pid)
 	}
-	s.firstTicks, _ = StartTicks(b.pid)
+	s := &Slice{
+		id: b.spec.ID, host: b.host, group: b.g, first: b.pid, pidns: b.p.pidns, ctl: b.ctl, prog: b.p, slot: b.net.slot,
+		started: started, ends: b.ends, tasks: make([]taskState, len(b.spec.Tasks)), done: make(chan struct{}),
+		taskEnds: make(chan TaskEnd, len(b.spec.Tasks)), firstTicks: ticks,
+	}
 	if err := b.await(ctx, s); err != nil {
 		return nil, err
 	}
+	s.launcherPeak = ownPeak()
 	go s.watch()
 	return s, nil
 }
@@ -259,6 +262,7 @@ func (b *builder) compile() error {
 		return &StartError{Stage: StageSetup, Task: -1, Detail: fmt.Sprintf("cannot map a stack: %v", err)}
 	}
 	p.strerr, p.strat = errorTexts()
+	p.ignored = b.host.ignored
 	p.pids = make([]int32, len(b.spec.Tasks))
 	p.pidText = make([][]byte, len(b.spec.Tasks))
 	p.children = []byte("/proc/thread-self/children\x00")
@@ -335,7 +339,9 @@ func (b *builder) setupOps() {
 	any := p.label(StageSetup, "", -1)
 	add := func(o ...op) { p.setup = append(p.setup, o...) }
 	add(call(any, unix.SYS_PRCTL, unix.PR_SET_NAME, p.bytes("rink-slice")).with(opOptional))
-	add(call(any, unix.SYS_SETSID).with(opOptional))
+	// A signal to the launcher's process group is not for it. A session of its own
+	// would have the kernel make a group for its scheduler too.
+	add(call(any, unix.SYS_SETPGID, 0, 0).with(opOptional))
 	add(b.enter...)
 	if !b.spec.Namespaces.PID {
 		add(call(any, unix.SYS_PRCTL, unix.PR_SET_CHILD_SUBREAPER, 1))

@@ -1,7 +1,6 @@
 package slice
 
 import (
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -117,7 +116,7 @@ func (g *group) usage(u *Usage, live bool) {
 		if dir == "" {
 			return "", false
 		}
-		text, err := readControl(filepath.Join(dir, file))
+		text, err := g.host.read(dir + "/" + file)
 		return text, err == nil
 	}
 	now := func(dir, file string) (string, bool) {
