@@ -23,7 +23,7 @@ CLI := github.com/runink/rink/cmds/internal/cli
 LDFLAGS := -X $(CLI).Version=$(VERSION) -X $(CLI).Commit=$(COMMIT)
 # What would make every command slower at its start and is used by none: gRPC's pages of traces, and cli's writer of manuals.
 TAGS := grpcnotrace,urfave_cli_no_docs
-GOFLAGS_BUILD := -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)'
+GOFLAGS_BUILD := -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -tags $(TAGS)
 
 # go-nvml's header marks what newer drivers dropped; the warnings say nothing of our code.
 export CGO_CFLAGS := $(CGO_CFLAGS) -O2 -g -Wno-deprecated-declarations
@@ -33,7 +33,7 @@ export CGO_CFLAGS := $(CGO_CFLAGS) -O2 -g -Wno-deprecated-declarations
 
 build: ## bin/rink, bin/rinkd, its launcher, and a link for every command and daemon under each of its names
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -o bin/rink ./cmds/rink
+	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD),lean -o bin/rink ./cmds/rink
 	$(GO) build $(GOFLAGS_BUILD) -o bin/rinkd ./cmds/rinkd
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/rink-launcher ./noded/rink-launcher
 	@hack/links bin

@@ -3,12 +3,14 @@
 package rink_test
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -359,6 +361,27 @@ func TestAllowed(t *testing.T) {
 	} {
 		if got := mayImport(t, c.from, c.to, c.test); got != c.want {
 			t.Errorf("mayImport(%s, %s, test %v) = %v, want %v", c.from, c.to, c.test, got, c.want)
+		}
+	}
+}
+
+// What every command links it also starts with, and gRPC and protobuf's own Go code take
+// longer to start than most commands do. Built with the tag lean, as make build does, the
+// commands go without.
+func TestCommandsAreLean(t *testing.T) {
+	list := exec.Command("go", "list", "-tags", "lean", "-deps", "-export", "-f", "{{.ImportPath}}", "./cmds/rink") // -export compiles it
+	list.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := list.Output()
+	if err != nil {
+		var failed *exec.ExitError
+		if errors.As(err, &failed) {
+			t.Fatalf("%v\n%s", err, failed.Stderr)
+		}
+		t.Fatal(err)
+	}
+	for _, p := range strings.Fields(string(out)) {
+		if strings.HasPrefix(p, "google.golang.org/") || p == "net/http" || p == "crypto/tls" {
+			t.Errorf("cmds/rink has %s in it; go list -tags lean -deps ./cmds/... says by way of what", p)
 		}
 	}
 }

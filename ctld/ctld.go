@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/runink/rink/accounting"
+	"github.com/runink/rink/api/call/serve"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/auth"
 	"github.com/runink/rink/barn"
@@ -109,10 +110,11 @@ type Server struct {
 	agents     *agentLines
 	diag       *diag
 
-	unix *grpc.Server
-	tls  *grpc.Server
-	join *grpc.Server
-	wg   sync.WaitGroup // the serving goroutines; Run waits for them
+	local *serve.Server // commands of this host
+	unix  *grpc.Server  // others of this host
+	tls   *grpc.Server
+	join  *grpc.Server
+	wg    sync.WaitGroup // the serving goroutines; Run waits for them
 }
 
 // Run starts the controller and serves until ctx ends, then stops: listeners
@@ -294,7 +296,7 @@ func (s *Server) close() {
 
 // served is a listener with the server behind it.
 type served struct {
-	server *grpc.Server
+	server interface{ Serve(net.Listener) error }
 	on     net.Listener
 }
 
@@ -309,10 +311,16 @@ func (s *Server) listen() ([]served, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits := s.routed(s.diag.counted([]grpc.ServerOption{
+	unary := []grpc.UnaryServerInterceptor{s.diag.unary, s.routeUnary}
+	stream := []grpc.StreamServerInterceptor{s.diag.stream, s.routeStream}
+	limits := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-	}))
+		grpc.ChainUnaryInterceptor(unary...), grpc.ChainStreamInterceptor(stream...),
+	}
+	s.local = serve.New(serve.Options{Credentials: auth.ServerCredentials(), Unary: unary, Stream: stream})
+	rinkpb.RegisterControllerServer(s.local, &controller{s: s, local: true})
+	rinkpb.RegisterBarnServer(s.local, &barnService{s: s})
 	s.unix = grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()))...)
 	rinkpb.RegisterControllerServer(s.unix, &controller{s: s, local: true})
 	rinkpb.RegisterBarnServer(s.unix, &barnService{s: s})
@@ -323,13 +331,16 @@ func (s *Server) listen() ([]served, error) {
 	rinkpb.RegisterPeersServer(s.tls, &peersService{s: s})
 	s.join = grpc.NewServer(append(limits, grpc.Creds(auth.JoinServerCredentials()))...)
 	rinkpb.RegisterJoinServer(s.join, &joiner{s: s})
-	return []served{{s.unix, local}, {s.tls, s.wire.GRPC()}, {s.join, s.wire.Join()}}, nil
+	return []served{{s.local, local}, {s.unix, s.local.Others()}, {s.tls, s.wire.GRPC()}, {s.join, s.wire.Join()}}, nil
 }
 
 // stopServing ends the calls in progress after a moment's grace.
 func (s *Server) stopServing() {
 	s.sessions.closeAll()
-	for _, g := range []*grpc.Server{s.unix, s.tls, s.join} {
+	for _, g := range []interface {
+		GracefulStop()
+		Stop()
+	}{s.unix, s.local, s.tls, s.join} {
 		done := make(chan struct{})
 		go func() { g.GracefulStop(); close(done) }() // ends at Stop below at the latest
 		select {

@@ -209,8 +209,3 @@ func (f *firstMessage) RecvMsg(m any) error {
 var standing = map[string]bool{
 	rinkpb.Controller_StepIO_FullMethodName: true, rinkpb.Controller_WaitJob_FullMethodName: true, rinkpb.Nodes_Session_FullMethodName: true,
 }
-
-// counted are the options that make a server count its calls.
-func (d *diag) counted(options []grpc.ServerOption) []grpc.ServerOption {
-	return append(options[:len(options):len(options)], grpc.ChainUnaryInterceptor(d.unary), grpc.ChainStreamInterceptor(d.stream))
-}

@@ -147,11 +147,6 @@ func wantsOf(ctx context.Context) wants {
 
 const controllerService = "/runink.v1.Controller/"
 
-// routed are the options that make a server pass on what it cannot answer.
-func (s *Server) routed(options []grpc.ServerOption) []grpc.ServerOption {
-	return append(options[:len(options):len(options)], grpc.ChainUnaryInterceptor(s.routeUnary), grpc.ChainStreamInterceptor(s.routeStream))
-}
-
 // routeUnary answers a call here or has the leader do so.
 func (s *Server) routeUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	if !strings.HasPrefix(info.FullMethod, controllerService) {

@@ -172,12 +172,12 @@ func Run(ctx context.Context, opt Options) error {
 	limits := []grpc.ServerOption{grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage)}
 	remote := grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()))...)
 	rinkpb.RegisterAgentServer(remote, &stepIO{a: a})
-	passing := a.passOn(limits)
-	failed := make(chan error, 2)
+	passing, others := a.passOn(limits)
+	failed := make(chan error, 3)
 	for _, l := range []struct {
 		on     net.Listener
-		server *grpc.Server
-	}{{wire.GRPC(), remote}, {local, passing}} {
+		server interface{ Serve(net.Listener) error }
+	}{{wire.GRPC(), remote}, {local, passing}, {passing.Others(), others}} {
 		a.wg.Go(func() {
 			if err := l.server.Serve(l.on); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 				failed <- fmt.Errorf("cannot serve %s: %w", l.on.Addr(), err)
@@ -216,6 +216,7 @@ func Run(ctx context.Context, opt Options) error {
 	a.stop()
 	a.ioBook.closeFiles()
 	remote.Stop()
+	others.Stop()
 	passing.Stop()
 	wire.Close()
 	a.wg.Wait()

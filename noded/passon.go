@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/runink/rink/api/call/serve"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/auth"
 )
@@ -50,10 +51,11 @@ func (rawCodec) Unmarshal(data []byte, v any) error {
 var _ encoding.Codec = rawCodec{}
 
 // passOn is the server on this host's Unix socket: every call of a command is
-// passed to a controller, in the name of the user the kernel says is calling.
-func (a *Agent) passOn(limits []grpc.ServerOption) *grpc.Server {
-	return grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()), grpc.ForceServerCodec(rawCodec{}),
-		grpc.UnknownServiceHandler(a.passCall))...)
+// passed to a controller, in the name of the user the kernel says is calling. others
+// takes those who speak gRPC.
+func (a *Agent) passOn(limits []grpc.ServerOption) (local *serve.Server, others *grpc.Server) {
+	return serve.New(serve.Options{Credentials: auth.ServerCredentials(), Codec: rawCodec{}, Unknown: a.passCall}),
+		grpc.NewServer(append(limits, grpc.Creds(auth.ServerCredentials()), grpc.ForceServerCodec(rawCodec{}), grpc.UnknownServiceHandler(a.passCall))...)
 }
 
 // passCall passes one call on, in both directions, until it ends.

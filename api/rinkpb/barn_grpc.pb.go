@@ -1,3 +1,5 @@
+//go:build !lean
+
 // What an administrator asks of what a controller keeps, what controllers ask of
 // each other about it, and the file that a backup is.
 

@@ -1,3 +1,5 @@
+//go:build !lean
+
 // History as accounting keeps it on disk; accounting/DESIGN.md says why it has
 // this shape. Fields are only ever added; numbers are never used again.
 

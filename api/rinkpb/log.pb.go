@@ -1,3 +1,5 @@
+//go:build !lean
+
 // The entries of the replicated log and the state's snapshot. One log record
 // holds a batch of entries. Fields are only ever added.
 

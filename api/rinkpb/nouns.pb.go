@@ -1,3 +1,5 @@
+//go:build !lean
+
 // The nouns as they cross a process or a restart. Fields are only ever added;
 // numbers are never used again. Times are nanoseconds since the epoch, 0 for
 // none; durations of limits are seconds, -1 for unlimited; memory is MiB.

@@ -1,3 +1,5 @@
+//go:build !lean
+
 // What the agents of a step with --mpi=pmix send each other through srun, and
 // what an agent and the PMIx server of a step on its node say over that
 // server's socket: messages with their length before them, as protodelim

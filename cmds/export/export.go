@@ -145,7 +145,7 @@ func Run(env *cli.Env) int {
 	defer client.Close()
 	v := show.NewView(env)
 	v.Cluster, v.NoConvert = client.Cluster, true
-	parts, err := show.Partitions(env, client.ControllerClient)
+	parts, err := show.Partitions(env, client.Controller)
 	if err != nil {
 		env.Errorf("%s", cli.Reason(err))
 		return 1
@@ -161,7 +161,7 @@ func Run(env *cli.Env) int {
 	default:
 		w = &swfWriter{w: out, cluster: client.Cluster, noHeader: o.noHeader}
 	}
-	err = stream(env, client.ControllerClient, o.req, func(r *rinkpb.Record) error {
+	err = stream(env, client.Controller, o.req, func(r *rinkpb.Record) error {
 		e, err := newEntry(v, r)
 		if err != nil {
 			return err
@@ -182,7 +182,7 @@ func Run(env *cli.Env) int {
 }
 
 // stream gives each record of jobs that have ended.
-func stream(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.HistoryRequest, each func(*rinkpb.Record) error) error {
+func stream(env *cli.Env, client rinkpb.Controller, req *rinkpb.HistoryRequest, each func(*rinkpb.Record) error) error {
 	ctx, cancel := env.Call(24 * time.Hour)
 	defer cancel()
 	pages, err := client.History(ctx, req)

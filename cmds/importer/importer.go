@@ -94,7 +94,7 @@ func Run(env *cli.Env) int {
 		defer f.Close()
 		in, name = f, o.file
 	}
-	var client rinkpb.ControllerClient
+	var client rinkpb.Controller
 	if !o.dryRun {
 		c, err := cli.Connect(env)
 		if err != nil {
@@ -102,7 +102,7 @@ func Run(env *cli.Env) int {
 			return 1
 		}
 		defer c.Close()
-		client = c.ControllerClient
+		client = c.Controller
 	}
 	t := &taker{env: env, client: client, name: name}
 	if err := t.read(in, o.delimiter); err != nil {
@@ -122,7 +122,7 @@ func Run(env *cli.Env) int {
 // taker reads a file and passes its jobs on.
 type taker struct {
 	env    *cli.Env
-	client rinkpb.ControllerClient // nil: only look
+	client rinkpb.Controller // nil: only look
 	name   string
 	table  *table
 

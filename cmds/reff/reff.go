@@ -158,7 +158,7 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	defer client.Close()
-	lines, err := gather(env, o, client.ControllerClient)
+	lines, err := gather(env, o, client.Controller)
 	if err == nil {
 		err = o.print(env.Stdout, lines)
 	}
@@ -177,7 +177,7 @@ type line struct {
 }
 
 // gather asks for what is reported: the jobs named, the weeks, or one span.
-func gather(env *cli.Env, o *options, client rinkpb.ControllerClient) ([]line, error) {
+func gather(env *cli.Env, o *options, client rinkpb.Controller) ([]line, error) {
 	if len(o.jobs) > 0 {
 		return jobs(env, o, client)
 	}
@@ -207,7 +207,7 @@ func gather(env *cli.Env, o *options, client rinkpb.ControllerClient) ([]line, e
 }
 
 // span is the report on the jobs that ended in a span of whole hours.
-func span(env *cli.Env, o *options, client rinkpb.ControllerClient, week string, from, to time.Time) ([]line, error) {
+func span(env *cli.Env, o *options, client rinkpb.Controller, week string, from, to time.Time) ([]line, error) {
 	ctx, cancel := env.Call(10 * show.CallLimit())
 	defer cancel()
 	reply, err := client.Usage(ctx, &rinkpb.UsageRequest{Start: from.UnixNano(), End: to.UnixNano(), Parties: true})
@@ -260,7 +260,7 @@ func add(a, b *rinkpb.EndedSums) {
 
 // jobs is the report on the jobs named, one line each; an array named as a whole
 // is one line of all its tasks that ended.
-func jobs(env *cli.Env, o *options, client rinkpb.ControllerClient) ([]line, error) {
+func jobs(env *cli.Env, o *options, client rinkpb.Controller) ([]line, error) {
 	ctx, cancel := env.Call(10 * show.CallLimit())
 	defer cancel()
 	var all []line

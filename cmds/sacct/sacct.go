@@ -50,7 +50,7 @@ func Run(env *cli.Env) int {
 		return nothing(env, o) // Slurm's finds no jobs there, and does not say that there is no such cluster
 	}
 	if len(o.qos) > 0 {
-		if err := checkQOS(env, o, client.ControllerClient); err != nil {
+		if err := checkQOS(env, o, client.Controller); err != nil {
 			if wrong := (*fatal)(nil); errors.As(err, &wrong) {
 				fmt.Fprintln(env.Stderr, err)
 			} else {
@@ -59,7 +59,7 @@ func Run(env *cli.Env) int {
 			return 1
 		}
 	}
-	return list(env, o, client.ControllerClient, client.Cluster)
+	return list(env, o, client.Controller, client.Cluster)
 }
 
 // nothing prints what there is to print without any job.
@@ -79,7 +79,7 @@ func nothing(env *cli.Env, o *options) int {
 }
 
 // checkQOS refuses QOS that there are none of.
-func checkQOS(env *cli.Env, o *options, client rinkpb.ControllerClient) error {
+func checkQOS(env *cli.Env, o *options, client rinkpb.Controller) error {
 	ctx, cancel := env.Call(show.CallLimit())
 	defer cancel()
 	reply, err := client.ListAccounts(ctx, &rinkpb.ListAccountsRequest{})
@@ -112,7 +112,7 @@ const sortAtMost = 200_000
 // ids; they are printed in the order in which Slurm would have made them, and those
 // of a second by the ids that users see. Of more than can be held at once, the rest is printed as it
 // comes.
-func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster string) int {
+func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) int {
 	columns, err := columnsOf(env, o.format)
 	if err != nil {
 		fmt.Fprintln(env.Stderr, err)
@@ -199,7 +199,7 @@ func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster stri
 
 // addLeaders adds to the jobs asked for the leaders of the heterogeneous jobs
 // that they are components of: their ids stand for all components.
-func (o *options) addLeaders(env *cli.Env, client rinkpb.ControllerClient) error {
+func (o *options) addLeaders(env *cli.Env, client rinkpb.Controller) error {
 	if len(o.jobs) == 0 {
 		return nil
 	}
@@ -224,7 +224,7 @@ func needsWeights(columns []column) bool {
 }
 
 // history gives each record that the controller has for a request.
-func history(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.HistoryRequest, each func(*record) error) error {
+func history(env *cli.Env, client rinkpb.Controller, req *rinkpb.HistoryRequest, each func(*record) error) error {
 	ctx, cancel := env.Call(10 * show.CallLimit())
 	defer cancel()
 	stream, err := client.History(ctx, req)
@@ -260,7 +260,7 @@ func history(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.HistoryRe
 }
 
 // printScript prints the script or the environment a job was submitted with.
-func (o *options) printScript(env *cli.Env, w io.Writer, client rinkpb.ControllerClient, id string, r *record) error {
+func (o *options) printScript(env *cli.Env, w io.Writer, client rinkpb.Controller, id string, r *record) error {
 	ctx, cancel := env.Call(show.CallLimit())
 	defer cancel()
 	reply, err := client.GetScript(ctx, &rinkpb.GetScriptRequest{Job: uint32(r.job.ID), Env: o.variables, Accounting: true})

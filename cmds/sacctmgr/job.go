@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
@@ -149,9 +147,9 @@ func amendment(set *rinkpb.JobAmend, word string) (bool, error) {
 	case !ok:
 		return false, nil
 	case begins("AdminComment", key, 2):
-		set.AdminComment = proto.String(value)
+		set.AdminComment = &value
 	case begins("Comment", key, 1), begins("DerivedES", key, 9), begins("DES", key, 3):
-		set.Comment = proto.String(value)
+		set.Comment = &value
 	case begins("DerivedExitCode", key, 12), begins("DEC", key, 3):
 		// A status as wait(2) has it: 256 is exit code 1.
 		n, err := strconv.ParseUint(value, 10, 32)
@@ -160,9 +158,9 @@ func amendment(set *rinkpb.JobAmend, word string) (bool, error) {
 		}
 		set.DerivedExit = &rinkpb.ExitCode{Code: uint32(n >> 8 & 0xff), Signal: uint32(n & 0x7f)}
 	case begins("NewWCKey", key, 7):
-		set.Wckey = proto.String(value)
+		set.Wckey = &value
 	case begins("SystemComment", key, 1):
-		set.SystemComment = proto.String(value)
+		set.SystemComment = &value
 	default:
 		return false, nil
 	}

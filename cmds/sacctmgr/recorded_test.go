@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
@@ -22,7 +20,7 @@ import (
 
 // keeper is a controller that keeps accounts and nothing else.
 type keeper struct {
-	rinkpb.ControllerClient
+	rinkpb.Controller
 	a     *sched.Accounts
 	notes []sched.Transaction
 	user  string // who asks
@@ -34,7 +32,7 @@ func newKeeper() *keeper {
 	return &keeper{a: sched.NewAccounts().WithTRES([]string{"gres/gpu", "gres/gpu:a100", "gres/gpu:v100", "license/matlab"}, 0), user: "root"}
 }
 
-func (k *keeper) ListAccounts(context.Context, *rinkpb.ListAccountsRequest, ...grpc.CallOption) (*rinkpb.AccountsReply, error) {
+func (k *keeper) ListAccounts(context.Context, *rinkpb.ListAccountsRequest) (*rinkpb.AccountsReply, error) {
 	tables := k.a.Tables()
 	reply := &rinkpb.AccountsReply{
 		Tables: api.AccountTablesToProto(&tables), Cluster: "ref", ControlHost: "127.0.0.1", ControlPort: 27817, Now: now.UnixNano(), Nodes: []string{"n1", "n2"},
@@ -47,7 +45,7 @@ func (k *keeper) ListAccounts(context.Context, *rinkpb.ListAccountsRequest, ...g
 	return reply, nil
 }
 
-func (k *keeper) ChangeAccounts(_ context.Context, req *rinkpb.ChangeAccountsRequest, _ ...grpc.CallOption) (*rinkpb.ChangeAccountsReply, error) {
+func (k *keeper) ChangeAccounts(_ context.Context, req *rinkpb.ChangeAccountsRequest) (*rinkpb.ChangeAccountsReply, error) {
 	next := k.a
 	reply := &rinkpb.ChangeAccountsReply{}
 	var notes []sched.Transaction
@@ -101,7 +99,7 @@ func (k *keeper) run(t *testing.T, stdin string, args ...string) string {
 		code = 0
 		stdout.WriteString(o.done)
 	default:
-		code = newCall(env, o, func() (rinkpb.ControllerClient, error) { return k, nil }).run()
+		code = newCall(env, o, func() (rinkpb.Controller, error) { return k, nil }).run()
 	}
 	out := stdout.String()
 	for _, line := range strings.SplitAfter(stderr.String(), "\n") {

@@ -28,8 +28,8 @@ type call struct {
 	env     *cli.Env
 	o       *options
 	in      *bufio.Reader
-	client  rinkpb.ControllerClient // nil until something needs the controller
-	connect func() (rinkpb.ControllerClient, error)
+	client  rinkpb.Controller // nil until something needs the controller
+	connect func() (rinkpb.Controller, error)
 	flush   func() error // what stdout was told goes out
 	view    *show.View
 	code    int
@@ -53,13 +53,13 @@ func Run(env *cli.Env) int {
 		return 0
 	}
 	var open *cli.Client
-	c := newCall(env, o, func() (rinkpb.ControllerClient, error) {
+	c := newCall(env, o, func() (rinkpb.Controller, error) {
 		client, err := cli.Connect(env)
 		if err != nil {
 			return nil, err
 		}
 		open = client
-		return client.ControllerClient, nil
+		return client.Controller, nil
 	})
 	defer func() {
 		if open != nil {
@@ -69,7 +69,7 @@ func Run(env *cli.Env) int {
 	return c.run()
 }
 
-func newCall(env *cli.Env, o *options, connect func() (rinkpb.ControllerClient, error)) *call {
+func newCall(env *cli.Env, o *options, connect func() (rinkpb.Controller, error)) *call {
 	// Unless a person reads along, what goes to stdout is kept until the end or a
 	// question, so that in one file it stands behind what went wrong, as Slurm's does.
 	held := *env

@@ -128,12 +128,11 @@ type attachment struct {
 func attach(env *cli.Env, client *cli.Client, o *options, job *sched.Job, step *sched.Step) int {
 	ctx, stop := context.WithCancel(env.Ctx)
 	defer stop()
-	open := func(ctx context.Context) (rinkpb.Controller_StepIOClient, error) { return client.StepIO(ctx) }
 	at := &rinkpb.StepAttach{Job: uint32(job.ID), Step: uint32(step.ID), Uid: cli.UID()}
 	for _, n := range step.Nodes {
 		at.Nodes = append(at.Nodes, string(n.Node))
 	}
-	stream, err := open(ctx)
+	stream, err := client.StepIO(ctx)
 	if err == nil {
 		err = stream.Send(&rinkpb.StepUp{Attach: &rinkpb.StepAttach{Job: at.Job, Step: at.Step, Uid: at.Uid, Nodes: at.Nodes, Watch: true}})
 	}
@@ -150,7 +149,7 @@ func attach(env *cli.Env, client *cli.Client, o *options, job *sched.Job, step *
 	signal.Ignore(syscall.SIGPIPE) // output that nobody reads any more is dropped
 	at.Input = true
 	// Its end is theirs, as it is with Slurm's.
-	go steps.Feed(ctx, open, at, o.input, env.Stdin, nil) // ends with the input, or ctx
+	go steps.Feed(ctx, client.StepIO, at, o.input, env.Stdin, nil) // ends with the input, or ctx
 	a := &attachment{env: env, o: o, out: steps.NewPrinter(env.Stdout, env.Stderr, o.label, step.Tasks), exits: map[int32]bool{}}
 	defer a.out.Flush()
 	left, heard := len(step.Nodes), false

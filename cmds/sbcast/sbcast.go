@@ -259,7 +259,7 @@ func (s *sender) transfer(f *rinkpb.BcastFile, src io.Reader) int {
 
 // blocks sends what the file is, its blocks, and its end. io.EOF: the other side
 // wants no more, and says why.
-func (s *sender) blocks(stream rinkpb.Controller_BcastClient, f *rinkpb.BcastFile, src io.Reader) error {
+func (s *sender) blocks(stream rinkpb.Exchange[rinkpb.BcastUp, rinkpb.BcastReply], f *rinkpb.BcastFile, src io.Reader) error {
 	if err := stream.Send(&rinkpb.BcastUp{File: f}); err != nil {
 		return err
 	}

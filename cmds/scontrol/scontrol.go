@@ -24,8 +24,8 @@ type call struct {
 	env     *cli.Env
 	o       *options
 	cluster string
-	client  rinkpb.ControllerClient // nil until something needs the controller
-	connect func() (rinkpb.ControllerClient, string, error)
+	client  rinkpb.Controller // nil until something needs the controller
+	connect func() (rinkpb.Controller, string, error)
 	view    *show.View
 	conf    *slurm.Conf // the cluster's configuration once fetched
 	reply   *rinkpb.ConfigReply
@@ -51,13 +51,13 @@ func Run(env *cli.Env) int {
 		}
 	}
 	var open *cli.Client
-	c := &call{env: env, o: o, view: show.NewView(env), connect: func() (rinkpb.ControllerClient, string, error) {
+	c := &call{env: env, o: o, view: show.NewView(env), connect: func() (rinkpb.Controller, string, error) {
 		client, err := cli.Connect(env)
 		if err != nil {
 			return nil, "", err
 		}
 		open = client
-		return client.ControllerClient, client.Cluster, nil
+		return client.Controller, client.Cluster, nil
 	}}
 	defer func() {
 		if open != nil {

@@ -28,7 +28,7 @@ func run(t *testing.T, c *showtest.Cluster, args []string, vars ...string) (out 
 		return o.done, 0
 	}
 	o.root = false
-	one := &call{env: env, o: o, view: show.NewView(env), connect: func() (rinkpb.ControllerClient, string, error) { return c, "ref", nil }}
+	one := &call{env: env, o: o, view: show.NewView(env), connect: func() (rinkpb.Controller, string, error) { return c, "ref", nil }}
 	code = one.run()
 	return stdout.String() + stderr.String(), code
 }
@@ -525,7 +525,7 @@ func TestSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one := &call{env: env, o: o, view: show.NewView(env), connect: func() (rinkpb.ControllerClient, string, error) { return c, "ref", nil }}
+	one := &call{env: env, o: o, view: show.NewView(env), connect: func() (rinkpb.Controller, string, error) { return c, "ref", nil }}
 	if code := one.run(); code != 1 {
 		t.Errorf("exit status %d", code)
 	}

@@ -57,13 +57,13 @@ func Run(env *cli.Env) int {
 		if i > 0 {
 			fmt.Fprintln(env.Stdout)
 		}
-		code = max(code, one(env, client.ControllerClient, client.Cluster, word, debug))
+		code = max(code, one(env, client.Controller, client.Cluster, word, debug))
 	}
 	return code
 }
 
 // one reports on one job, which is the latest record of that id.
-func one(env *cli.Env, client rinkpb.ControllerClient, cluster, word string, debug bool) int {
+func one(env *cli.Env, client rinkpb.Controller, cluster, word string, debug bool) int {
 	ref, err := slurm.ParseJobRef(word)
 	if err != nil {
 		fmt.Fprintln(env.Stderr, "Job not found.")

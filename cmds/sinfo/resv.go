@@ -10,7 +10,7 @@ import (
 )
 
 // listReservations is -T: the reservations, one a line.
-func listReservations(env *cli.Env, o *options, v *view, client rinkpb.ControllerClient) int {
+func listReservations(env *cli.Env, o *options, v *view, client rinkpb.Controller) int {
 	list, err := show.Reservations(env, client)
 	if err != nil {
 		fmt.Fprintf(env.Stderr, "slurm_load_reservations: %s\n", cli.Reason(err))

@@ -41,7 +41,7 @@ func Run(env *cli.Env) int {
 		env.Infof("cluster=%s format=%q sort=%s exact=%t", client.Cluster, o.format, o.sort, o.exact)
 	}
 	for {
-		code := list(env, o, client.ControllerClient, client.Cluster)
+		code := list(env, o, client.Controller, client.Cluster)
 		if o.iterate == 0 {
 			return code
 		}
@@ -56,7 +56,7 @@ func Run(env *cli.Env) int {
 }
 
 // list asks the controller once and prints what it said.
-func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster string) int {
+func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) int {
 	v := &view{View: show.NewView(env), exact: o.exact, asked: o.clusters}
 	v.NoConvert, v.Cluster = o.noConvert, cluster
 	if o.reservations {

@@ -44,7 +44,7 @@ func Run(env *cli.Env) int {
 	if o.hasClusters && !cli.OnCluster(env, client.Cluster, o.clusters) {
 		return 1
 	}
-	return list(env, o, client.ControllerClient)
+	return list(env, o, client.Controller)
 }
 
 // tell says what was asked for.
@@ -60,7 +60,7 @@ func (o *options) tell(env *cli.Env) {
 }
 
 // list asks the controller once and prints what it said.
-func list(env *cli.Env, o *options, client rinkpb.ControllerClient) int {
+func list(env *cli.Env, o *options, client rinkpb.Controller) int {
 	ctx, cancel := env.Call(30 * time.Second)
 	defer cancel()
 	reply, err := client.Priorities(ctx, &rinkpb.PrioritiesRequest{})

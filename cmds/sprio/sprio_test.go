@@ -5,18 +5,16 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/grpc"
-
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/show/showtest"
 )
 
 type factors struct {
-	rinkpb.ControllerClient
+	rinkpb.Controller
 	reply *rinkpb.PrioritiesReply
 }
 
-func (f *factors) Priorities(context.Context, *rinkpb.PrioritiesRequest, ...grpc.CallOption) (*rinkpb.PrioritiesReply, error) {
+func (f *factors) Priorities(context.Context, *rinkpb.PrioritiesRequest) (*rinkpb.PrioritiesReply, error) {
 	return f.reply, nil
 }
 

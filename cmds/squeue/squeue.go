@@ -45,7 +45,7 @@ func Run(env *cli.Env) int {
 		env.Infof("cluster=%s format=%q sort=%s states given=%t jobs=%d users=%d", client.Cluster, o.format, o.sort, o.hasStates, len(o.jobs), len(o.users))
 	}
 	for {
-		code := list(env, o, client.ControllerClient, client.Cluster)
+		code := list(env, o, client.Controller, client.Cluster)
 		if o.iterate == 0 {
 			return code
 		}
@@ -60,7 +60,7 @@ func Run(env *cli.Env) int {
 }
 
 // list asks the controller once and prints what it said.
-func list(env *cli.Env, o *options, client rinkpb.ControllerClient, cluster string) int {
+func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) int {
 	v := show.NewView(env)
 	v.NoConvert, v.Cluster = o.noConvert, cluster
 	if err := o.checkNodes(env, client); err != nil {
@@ -162,7 +162,7 @@ func (o *options) shows(headers ...string) bool {
 }
 
 // checkNodes refuses names of --nodelist that are no node's.
-func (o *options) checkNodes(env *cli.Env, client rinkpb.ControllerClient) error {
+func (o *options) checkNodes(env *cli.Env, client rinkpb.Controller) error {
 	if !o.hasNodes {
 		return nil
 	}

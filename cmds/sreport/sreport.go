@@ -36,7 +36,7 @@ func Run(env *cli.Env) int {
 		return 1
 	}
 	defer client.Close()
-	s := &session{env: env, o: o, client: client.ControllerClient, cluster: client.Cluster}
+	s := &session{env: env, o: o, client: client.Controller, cluster: client.Cluster}
 	if len(words) > 0 {
 		return s.do(words)
 	}
@@ -47,7 +47,7 @@ func Run(env *cli.Env) int {
 type session struct {
 	env     *cli.Env
 	o       *options
-	client  rinkpb.ControllerClient
+	client  rinkpb.Controller
 	cluster string
 	quit    bool
 }

@@ -14,8 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"github.com/runink/rink/api/call"
 
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
@@ -125,7 +124,7 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 				break
 			}
 			s.env.Errorf("the line to the step is lost: %s", cli.Reason(cli.CallErr(err)))
-			s.jobEnded = status.Code(err) == codes.NotFound
+			s.jobEnded = call.CodeOf(err) == call.NotFound
 			return max(c.code, 1)
 		}
 	}
@@ -205,7 +204,7 @@ func (c *carrier) talk(ctx context.Context, down chan<- *rinkpb.StepDown) error 
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
-		if status.Code(err) != codes.Unavailable {
+		if call.CodeOf(err) != call.Unavailable {
 			return err
 		}
 		if broken.IsZero() {
@@ -390,7 +389,7 @@ func (s *run) signalStep(job slurm.JobID, step slurm.StepID, sig syscall.Signal)
 	ctx, cancel := s.env.Call(10 * time.Second)
 	defer cancel()
 	_, err := s.client.SignalStep(ctx, &rinkpb.SignalStepRequest{Job: uint32(job), Step: uint32(step), Signal: int32(sig)})
-	if err != nil && status.Code(err) != codes.NotFound { // it may just have ended
+	if err != nil && call.CodeOf(err) != call.NotFound { // it may just have ended
 		s.env.Errorf("Unable to signal the step: %s", cli.Reason(cli.CallErr(err)))
 	}
 }
@@ -547,7 +546,7 @@ func (c *carrier) readInput(ctx context.Context, task int32) {
 	for _, n := range c.step.Nodes {
 		at.Nodes = append(at.Nodes, string(n.Node))
 	}
-	steps.Feed(ctx, func(ctx context.Context) (rinkpb.Controller_StepIOClient, error) { return c.s.client.StepIO(ctx) }, at, task, c.s.env.Stdin, func(m *rinkpb.StepUp) {
+	steps.Feed(ctx, c.s.client.StepIO, at, task, c.s.env.Stdin, func(m *rinkpb.StepUp) {
 		select {
 		case c.up <- m:
 		case <-ctx.Done():

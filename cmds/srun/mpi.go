@@ -10,8 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"github.com/runink/rink/api/call"
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
@@ -118,7 +117,7 @@ func (c *carrier) shares(ctx context.Context, node string, part *rinkpb.PmiShare
 	}
 	go func() { // ends with the step
 		for ctx.Err() == nil {
-			if err := c.tellShares(ctx, nodes, all); err == nil || status.Code(err) != codes.Unavailable {
+			if err := c.tellShares(ctx, nodes, all); err == nil || call.CodeOf(err) != call.Unavailable {
 				return // an agent that did not hear it asks again
 			}
 			select {

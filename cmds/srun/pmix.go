@@ -4,8 +4,7 @@ import (
 	"context"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"github.com/runink/rink/api/call"
 
 	"github.com/runink/rink/api/rinkpb"
 )
@@ -74,7 +73,7 @@ func (c *carrier) deliver(ctx context.Context, node string, all <-chan []*rinkpb
 			if err == nil {
 				break
 			}
-			if status.Code(err) != codes.Unavailable {
+			if call.CodeOf(err) != call.Unavailable {
 				c.s.env.Errorf("mpi/pmix: node %s does not take what other nodes of the step send: %v", node, err)
 				return
 			}

@@ -49,11 +49,11 @@ func Run(env *cli.Env) int {
 	if o.hasClusters && !cli.OnCluster(env, client.Cluster, o.clusters) {
 		return 1
 	}
-	return list(env, o, client.ControllerClient)
+	return list(env, o, client.Controller)
 }
 
 // list asks the controller once and prints what it said.
-func list(env *cli.Env, o *options, client rinkpb.ControllerClient) int {
+func list(env *cli.Env, o *options, client rinkpb.Controller) int {
 	ctx, cancel := env.Call(30 * time.Second)
 	defer cancel()
 	reply, err := client.Shares(ctx, &rinkpb.SharesRequest{Accounts: o.accounts, Users: o.users})

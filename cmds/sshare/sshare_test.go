@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/grpc"
-
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/show/showtest"
 	"github.com/runink/rink/sched"
@@ -25,12 +23,12 @@ var (
 )
 
 type shares struct {
-	rinkpb.ControllerClient
+	rinkpb.Controller
 	reply *rinkpb.SharesReply
 	asked *rinkpb.SharesRequest
 }
 
-func (s *shares) Shares(_ context.Context, req *rinkpb.SharesRequest, _ ...grpc.CallOption) (*rinkpb.SharesReply, error) {
+func (s *shares) Shares(_ context.Context, req *rinkpb.SharesRequest) (*rinkpb.SharesReply, error) {
 	s.asked = req
 	return s.reply, nil
 }

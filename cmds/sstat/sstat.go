@@ -56,7 +56,7 @@ func Run(env *cli.Env) int {
 	t := &table{w: w, o: o, columns: columns}
 	t.header()
 	for _, ref := range o.jobs {
-		if err := t.job(env, v, client.ControllerClient, ref); err != nil {
+		if err := t.job(env, v, client.Controller, ref); err != nil {
 			w.Flush()
 			env.Errorf("%s", cli.Reason(err))
 			return 1
@@ -78,7 +78,7 @@ type stat struct {
 
 // job prints the steps of one job that are asked for: the one named, all with
 // --allsteps, else the first that is no batch script.
-func (t *table) job(env *cli.Env, v *view, client rinkpb.ControllerClient, ref slurm.JobRef) error {
+func (t *table) job(env *cli.Env, v *view, client rinkpb.Controller, ref slurm.JobRef) error {
 	whole := ref
 	whole.HasStep, whole.Step = false, 0
 	ctx, cancel := env.Call(show.CallLimit())

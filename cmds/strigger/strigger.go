@@ -66,7 +66,7 @@ func (o *options) failed(env *cli.Env, what string, err error) int {
 }
 
 // setAll sets a trigger for each event asked for.
-func (o *options) setAll(env *cli.Env, client rinkpb.ControllerClient) int {
+func (o *options) setAll(env *cli.Env, client rinkpb.Controller) int {
 	if o.noDatabase != "" {
 		env.Warnf("--%s has no effect here: there is no database daemon", o.noDatabase)
 	}
@@ -96,7 +96,7 @@ func (o *options) setAll(env *cli.Env, client rinkpb.ControllerClient) int {
 	return 0
 }
 
-func (o *options) clearSome(env *cli.Env, client rinkpb.ControllerClient) int {
+func (o *options) clearSome(env *cli.Env, client rinkpb.Controller) int {
 	ctx, cancel := env.Call(show.CallLimit())
 	defer cancel()
 	reply, err := client.ClearTriggers(ctx, &rinkpb.ClearTriggersRequest{Id: o.id, Job: uint32(o.job), ByUser: o.user != "", Uid: o.uid})
@@ -123,7 +123,7 @@ func resource(t *sched.Trigger) string {
 }
 
 // list prints the triggers that fit what is asked.
-func (o *options) list(env *cli.Env, client rinkpb.ControllerClient) int {
+func (o *options) list(env *cli.Env, client rinkpb.Controller) int {
 	ctx, cancel := env.Call(show.CallLimit())
 	defer cancel()
 	reply, err := client.ListTriggers(ctx, &rinkpb.ListTriggersRequest{})

@@ -10,23 +10,17 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
-	"syscall"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
+	"github.com/runink/rink/api/call"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/slurm"
 )
 
-// maxMessage bounds one message of a call in either direction.
-const maxMessage = 64 << 20
-
 // Client is a connection to the cluster through a daemon of this host. Who is
 // asking is told to the daemon by the kernel, not by the command.
 type Client struct {
-	rinkpb.ControllerClient
+	rinkpb.Controller
 	Cluster string
 	line    *line
 }
@@ -130,20 +124,19 @@ func connect(env *Env, daemons ...string) (*Client, error) {
 		pattern = slurm.DefaultCommandSocket
 	}
 	var tried, there []string
-	found := false
+	var first *call.Conn
 	for _, sock := range sockets(pattern, cluster, daemons...) {
-		if !found { // the rest is tried when this one is lost
-			if err := answers(sock); err != nil {
+		if first == nil { // the rest is tried when this one is lost
+			if first, err = reach(sock); err != nil {
 				tried = append(tried, err.Error())
 				continue
 			}
-			found = true
 		}
 		there = append(there, sock)
 	}
-	if found {
-		l := &line{socks: there, heard: true, read: env.Getenv("RINK_READ")}
-		return &Client{ControllerClient: rinkpb.NewControllerClient(l), Cluster: cluster, line: l}, nil
+	if first != nil {
+		l := &line{socks: there, free: first, read: env.Getenv("RINK_READ")}
+		return &Client{Controller: rinkpb.CallController(l), Cluster: cluster, line: l}, nil
 	}
 	if len(tried) == 0 {
 		tried = append(tried, "no daemon has a socket at "+pattern)
@@ -176,25 +169,16 @@ func sockets(pattern, cluster string, daemons ...string) []string {
 	return list
 }
 
-// answers reports whether somebody trustworthy listens on the socket: it must
-// belong to root, to the caller, or to whoever owns its directory.
-func answers(sock string) error {
+// reach connects to the daemon that listens on a socket.
+func reach(sock string) (*call.Conn, error) {
 	info, err := os.Stat(sock)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if info.Mode()&os.ModeSocket == 0 {
-		return fmt.Errorf("%s is not a socket", sock)
+		return nil, fmt.Errorf("%s is not a socket", sock)
 	}
-	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer syscall.Close(fd)
-	if err := syscall.Connect(fd, &syscall.SockaddrUnix{Name: sock}); err != nil {
-		return fmt.Errorf("cannot connect to %s: %w", sock, err)
-	}
-	return nil
+	return call.Dial(sock)
 }
 
 // Call is a context for one request to the cluster.
@@ -230,17 +214,17 @@ func (r *refusal) Unwrap() error { return r.errno }
 
 // CallErr turns an error of a call into one that can be printed.
 func CallErr(err error) error {
-	s, ok := status.FromError(err)
-	if err == nil || !ok {
+	var how *call.Error
+	if !errors.As(err, &how) {
 		return err
 	}
-	switch s.Code() {
-	case codes.Unavailable:
+	switch how.Code {
+	case call.Unavailable:
 		return fmt.Errorf("%w", ErrUnreachable)
-	case codes.DeadlineExceeded:
+	case call.DeadlineExceeded:
 		return errors.New("Socket timed out on send/recv operation")
-	case codes.PermissionDenied:
+	case call.PermissionDenied:
 		return errors.New("Access/permission denied")
 	}
-	return errors.New(s.Message())
+	return errors.New(how.Text)
 }

@@ -3,23 +3,17 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"sync"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
-
+	"github.com/runink/rink/api/call"
 	"github.com/runink/rink/api/rinkpb"
 )
 
-// The metadata of calls and answers: how far the state was, how fresh an answer is
+// The notes beside calls and answers: how far the state was, how fresh an answer is
 // to be, and that nothing was done.
 const (
 	keyIndex    = "rink-index"
@@ -28,9 +22,6 @@ const (
 )
 
 const (
-	// upLimit is how long a daemon may take to answer a connection: one that hangs
-	// is passed over.
-	upLimit = time.Second
 	// tryLimit is how long one try of a quick call may take where there is another
 	// daemon to ask.
 	tryLimit = 6 * time.Second
@@ -47,26 +38,29 @@ type line struct {
 
 	mu    sync.Mutex // guards what follows
 	at    int        // in socks
-	heard bool       // the one at hand has just answered
-	conn  *grpc.ClientConn
-	index uint64 // how far the state was by the last answer
+	free  *call.Conn // to socks[at], while it carries no call
+	index uint64     // how far the state was by the last answer
 }
 
 // slow are calls that may take as long as they like.
-var slow = map[string]bool{
-	rinkpb.Controller_CreateStep_FullMethodName: true, rinkpb.Controller_ImportHistory_FullMethodName: true, rinkpb.Controller_Usage_FullMethodName: true,
-	rinkpb.Controller_StepStats_FullMethodName: true, rinkpb.Controller_Reconfigure_FullMethodName: true,
-	rinkpb.Controller_ChangeControllers_FullMethodName: true, rinkpb.Controller_Explain_FullMethodName: true,
+func slow(method string) bool {
+	switch method {
+	case rinkpb.Controller_CreateStep_Call, rinkpb.Controller_ImportHistory_Call, rinkpb.Controller_Usage_Call,
+		rinkpb.Controller_StepStats_Call, rinkpb.Controller_Reconfigure_Call,
+		rinkpb.Controller_ChangeControllers_Call, rinkpb.Controller_Explain_Call:
+		return true
+	}
+	return false
 }
 
 // once are calls not made again when it is not known what became of the first try.
-func once(method string, req any) bool {
+func once(method string, req rinkpb.Message) bool {
 	switch method {
-	case rinkpb.Controller_ChangeAccounts_FullMethodName, rinkpb.Controller_CreateToken_FullMethodName:
+	case rinkpb.Controller_ChangeAccounts_Call, rinkpb.Controller_CreateToken_Call:
 		return true
-	case rinkpb.Controller_ModifyReservation_FullMethodName:
+	case rinkpb.Controller_ModifyReservation_Call:
 		return req.(*rinkpb.ModifyReservationRequest).Create
-	case rinkpb.Controller_Act_FullMethodName:
+	case rinkpb.Controller_Act_Call:
 		a := req.(*rinkpb.ActRequest).Action
 		return a == rinkpb.ActRequest_REQUEUE || a == rinkpb.ActRequest_REQUEUEHOLD
 	}
@@ -76,95 +70,111 @@ func once(method string, req any) bool {
 func (l *line) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.conn == nil {
+	if l.free == nil {
 		return nil
 	}
-	err := l.conn.Close()
-	l.conn = nil
+	err := l.free.Close()
+	l.free = nil
 	return err
 }
 
-// up returns a connection that is up, of the first daemon that answers.
-func (l *line) up(ctx context.Context) (*grpc.ClientConn, error) {
+// dial connects to the daemon at hand.
+func (l *line) dial() (conn *call.Conn, at int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var last error
+	if conn = l.free; conn != nil {
+		if l.free = nil; conn.Alive() {
+			return conn, l.at, nil
+		}
+		conn.Close()
+	}
+	conn, err = call.Dial(l.socks[l.at])
+	if err != nil {
+		err = fmt.Errorf("%w: %w", &call.Error{Code: call.Unavailable, Text: err.Error()}, call.ErrNotUp)
+	}
+	return conn, l.at, err
+}
+
+// lose has the daemon after the one at tried next.
+func (l *line) lose(at int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.at != at {
+		return
+	}
+	l.at = (at + 1) % len(l.socks)
+	if l.free != nil {
+		l.free.Close()
+		l.free = nil
+	}
+}
+
+// begun is a call and what it goes over.
+type begun struct {
+	*call.Call
+	conn *call.Conn
+	at   int
+}
+
+// begin begins a call with a daemon that answers. The error is that none does, which
+// means that nothing was done, or that the call cannot be made at all.
+func (l *line) begin(ctx context.Context, method string, last rinkpb.Message) (*begun, error) {
+	var err error
 	for range l.socks {
-		sock := l.socks[l.at]
-		if l.conn == nil {
-			heard := l.heard
-			l.heard = false
-			if last = nil; !heard {
-				last = answers(sock)
-			}
-			if last != nil {
-				l.at = (l.at + 1) % len(l.socks)
-				continue
-			}
-			conn, err := grpc.NewClient("unix:"+sock,
-				grpc.WithTransportCredentials(insecure.NewCredentials()),
-				grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
-				grpc.WithNoProxy(), grpc.WithDisableServiceConfig())
-			if err != nil {
-				return nil, err
-			}
-			l.conn = conn
+		conn, at, failed := l.dial()
+		if err = failed; err != nil {
+			l.lose(at)
+			continue
 		}
-		if isUp(ctx, l.conn) {
-			return l.conn, nil
+		var k *call.Call
+		if k, err = conn.Begin(ctx, method, l.notes(), last); err == nil {
+			err = k.Up()
 		}
-		last = status.Errorf(codes.Unavailable, "%s does not answer", sock)
-		l.drop(l.conn)
-		if ctx.Err() != nil {
+		if err == nil {
+			return &begun{k, conn, at}, nil
+		}
+		conn.Close()
+		if !errors.Is(err, call.ErrNotUp) {
+			if call.CodeOf(err) == call.Unavailable {
+				l.lose(at)
+			}
+			return nil, err
+		}
+		if l.lose(at); ctx.Err() != nil {
 			break
 		}
 	}
-	return nil, last
+	return nil, err
 }
 
-// drop gives up a connection, and has the next daemon tried. l.mu is held.
-func (l *line) drop(conn *grpc.ClientConn) {
-	if l.conn != conn {
+// end gives back what a call went over that has ended.
+func (l *line) end(b *begun) {
+	l.saw(b.Notes())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b.Free() && l.free == nil && l.at == b.at {
+		l.free = b.conn
 		return
 	}
-	conn.Close()
-	l.conn, l.at = nil, (l.at+1)%len(l.socks)
+	b.conn.Close()
 }
 
-func isUp(ctx context.Context, conn *grpc.ClientConn) bool {
-	ctx, cancel := context.WithTimeout(ctx, upLimit)
-	defer cancel()
-	for {
-		state := conn.GetState()
-		switch state {
-		case connectivity.Ready:
-			return true
-		case connectivity.TransientFailure, connectivity.Shutdown:
-			return false
-		}
-		conn.Connect()
-		if !conn.WaitForStateChange(ctx, state) {
-			return false
-		}
-	}
-}
-
-func (l *line) outgoing(ctx context.Context) context.Context {
+func (l *line) notes() call.Notes {
 	l.mu.Lock()
-	index := l.index
-	l.mu.Unlock()
-	if index > 0 {
-		ctx = metadata.AppendToOutgoingContext(ctx, keyIndex, strconv.FormatUint(index, 10))
+	defer l.mu.Unlock()
+	var notes call.Notes
+	if l.index > 0 {
+		notes = append(notes, &rinkpb.CallNote{Key: keyIndex, Value: strconv.FormatUint(l.index, 10)})
 	}
 	if l.read != "" {
-		ctx = metadata.AppendToOutgoingContext(ctx, keyRead, l.read)
+		notes = append(notes, &rinkpb.CallNote{Key: keyRead, Value: l.read})
 	}
-	return ctx
+	return notes
 }
 
 // saw notes how far the state was by an answer.
-func (l *line) saw(trailer metadata.MD) {
-	for _, v := range trailer.Get(keyIndex) {
+func (l *line) saw(notes call.Notes) {
+	for _, v := range notes.Get(keyIndex) {
 		if n, err := strconv.ParseUint(v, 10, 64); err == nil {
 			l.mu.Lock()
 			l.index = max(l.index, n)
@@ -173,43 +183,62 @@ func (l *line) saw(trailer metadata.MD) {
 	}
 }
 
-// Invoke makes a call of one answer.
-func (l *line) Invoke(ctx context.Context, method string, req, reply any, opts ...grpc.CallOption) error {
+// answer reads the one answer of a call.
+func (b *begun) answer(reply rinkpb.Message) error {
+	err := b.Recv(reply)
+	if errors.Is(err, io.EOF) {
+		return &call.Error{Code: call.Internal, Text: "no answer to a call"}
+	}
+	if err != nil {
+		return err
+	}
+	if err = b.Recv(reply); errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err == nil {
+		err = &call.Error{Code: call.Internal, Text: "two answers to one call"}
+	}
+	return err
+}
+
+// Call makes a call of one answer.
+func (l *line) Call(ctx context.Context, method string, req, reply rinkpb.Message) error {
 	var heard = time.Now()
 	var last error
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 300*time.Millisecond) {
-		conn, err := l.up(ctx)
+		try, cancel := ctx, context.CancelFunc(func() {})
+		limited := len(l.socks) > 1 && !slow(method)
+		if limited {
+			try, cancel = context.WithTimeout(ctx, tryLimit)
+		}
+		b, err := l.begin(try, method, req)
+		taken := !errors.Is(err, call.ErrNotUp)
 		if err == nil {
 			heard = time.Now()
-			try, cancel := ctx, context.CancelFunc(func() {})
-			limited := len(l.socks) > 1 && !slow[method]
-			if limited {
-				try, cancel = context.WithTimeout(ctx, tryLimit)
-			}
-			var trailer metadata.MD
-			err = conn.Invoke(l.outgoing(try), method, req, reply, append(opts[:len(opts):len(opts)], grpc.Trailer(&trailer))...)
-			cancel()
-			l.saw(trailer)
-			code := status.Code(err)
-			// The other side may see that the try's time is over before this one does.
-			hung := limited && ctx.Err() == nil
-			if code != codes.Unavailable && !(hung && code == codes.DeadlineExceeded) {
-				return err
-			}
-			last = err
-			if len(trailer.Get(keyNotTaken)) == 0 {
-				l.mu.Lock()
-				l.drop(conn)
-				l.mu.Unlock()
-				if once(method, req) {
-					return err
-				}
-			}
-		} else if last == nil {
+			err = b.answer(reply)
+			taken = len(b.Notes().Get(keyNotTaken)) == 0
+			l.end(b)
+		}
+		cancel()
+		code := call.CodeOf(err)
+		// The other side may see that the try's time is over before this one does.
+		hung := limited && ctx.Err() == nil
+		if code != call.Unavailable && !(hung && code == call.DeadlineExceeded) {
+			return err
+		}
+		if last == nil || b != nil {
 			last = err
 		}
+		if taken {
+			if b != nil {
+				l.lose(b.at)
+			}
+			if once(method, req) {
+				return err
+			}
+		}
 		if time.Since(heard) > downLimit {
-			return status.Error(codes.Unavailable, last.Error())
+			return &call.Error{Code: call.Unavailable, Text: last.Error()}
 		}
 		select {
 		case <-ctx.Done():
@@ -219,55 +248,59 @@ func (l *line) Invoke(ctx context.Context, method string, req, reply any, opts .
 	}
 }
 
-// NewStream begins a call that streams.
-func (l *line) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	open := func() (grpc.ClientStream, error) {
-		conn, err := l.up(ctx)
-		if err != nil {
-			return nil, status.Error(codes.Unavailable, err.Error())
-		}
-		return conn.NewStream(l.outgoing(ctx), desc, method, opts...)
+// Exchange begins a call of many messages in both directions.
+func (l *line) Exchange(ctx context.Context, method string) (rinkpb.Stream, error) {
+	b, err := l.begin(ctx, method, nil)
+	if err != nil {
+		return nil, err
 	}
-	first, err := open()
-	if err != nil || desc.ClientStreams {
-		return first, err
+	return &exchange{b, l}, nil
+}
+
+// exchange gives back what a call goes over when it has ended.
+type exchange struct {
+	*begun
+	l *line
+}
+
+func (e *exchange) Recv(m rinkpb.Message) error {
+	over := e.Over()
+	err := e.begun.Recv(m)
+	if err != nil && !over {
+		e.l.end(e.begun)
 	}
-	return &listing{ClientStream: first, ctx: ctx, l: l, open: open, anew: method == rinkpb.Controller_WaitJob_FullMethodName}, nil
+	return err
+}
+
+// Ask makes a call with one request and many answers.
+func (l *line) Ask(ctx context.Context, method string, req rinkpb.Message) (rinkpb.Stream, error) {
+	b, err := l.begin(ctx, method, req)
+	if err != nil {
+		return nil, err
+	}
+	return &listing{exchange: exchange{b, l}, ctx: ctx, method: method, req: req}, nil
 }
 
 // listing is a call with one request and many answers. Until the first of them is
 // there it is made again when the line is lost; the word on a job is taken up again
 // at any time, since each answer says all.
 type listing struct {
-	grpc.ClientStream
-	ctx   context.Context // of the whole call, however often it is made
-	l     *line
-	open  func() (grpc.ClientStream, error)
-	anew  bool
-	req   any
-	begun bool
+	exchange
+	ctx    context.Context // of the whole call, however often it is made
+	method string
+	req    rinkpb.Message
+	begun  bool
 }
 
-func (s *listing) SendMsg(m any) error {
-	s.req = m
-	if err := s.ClientStream.SendMsg(m); err != nil && !errors.Is(err, io.EOF) { // EOF: what is wrong is told by RecvMsg
-		return err
-	}
-	return nil
-}
-
-func (s *listing) CloseSend() error { return s.ClientStream.CloseSend() }
-
-func (s *listing) RecvMsg(m any) error {
+func (s *listing) Recv(m rinkpb.Message) error {
 	lost := time.Now()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 300*time.Millisecond) {
-		err := s.ClientStream.RecvMsg(m)
+		err := s.exchange.Recv(m)
 		if err == nil {
 			s.begun = true
 			return nil
 		}
-		s.l.saw(s.ClientStream.Trailer())
-		if status.Code(err) != codes.Unavailable || s.begun && !s.anew {
+		if call.CodeOf(err) != call.Unavailable || s.begun && s.method != rinkpb.Controller_WaitJob_Call {
 			return err
 		}
 		for {
@@ -275,24 +308,17 @@ func (s *listing) RecvMsg(m any) error {
 			case <-s.ctx.Done():
 			case <-time.After(wait):
 			}
-			next, failed := s.open()
+			next, failed := s.l.begin(s.ctx, s.method, s.req)
 			if failed == nil {
 				lost = time.Now()
-				s.ClientStream = next
-				if failed = next.SendMsg(s.req); failed == nil {
-					failed = next.CloseSend()
-				}
-			}
-			if failed == nil {
+				s.exchange.begun = next
 				break
 			}
-			if time.Since(lost) > downLimit || status.Code(failed) != codes.Unavailable {
+			if time.Since(lost) > downLimit || call.CodeOf(failed) != call.Unavailable {
 				return err
 			}
 			wait = min(2*wait, 300*time.Millisecond)
 		}
-		if p, ok := m.(proto.Message); ok {
-			proto.Reset(p)
-		}
+		rinkpb.Reset(m)
 	}
 }

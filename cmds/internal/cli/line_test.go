@@ -7,10 +7,12 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/runink/rink/api/call"
+	"github.com/runink/rink/api/call/serve"
 	"github.com/runink/rink/api/rinkpb"
 )
 
@@ -36,7 +38,7 @@ func (d *daemon) serve(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer()
+	server := serve.New(serve.Options{Credentials: insecure.NewCredentials()})
 	rinkpb.RegisterControllerServer(server, d)
 	go server.Serve(l) // ends with the test
 	t.Cleanup(server.Stop)
@@ -59,14 +61,14 @@ func TestCallsAreMadeAgainElsewhere(t *testing.T) {
 			first, second := &daemon{err: c.err}, &daemon{}
 			l := &line{socks: []string{first.serve(t, "a"), second.serve(t, "b")}}
 			defer l.Close()
-			reply, err := rinkpb.NewControllerClient(l).Submit(t.Context(), &rinkpb.SubmitRequest{Key: "k"})
+			reply, err := rinkpb.CallController(l).Submit(t.Context(), &rinkpb.SubmitRequest{Key: "k"})
 			if again := second.calls.Load() == 1; again != c.again {
 				t.Fatalf("made again: %v (%v)", again, err)
 			}
 			if c.again && (err != nil || len(reply.Ids) != 1 || reply.Ids[0] != 7) {
 				t.Errorf("%v, %v", reply, err)
 			}
-			if !c.again && status.Code(err) != codes.InvalidArgument {
+			if !c.again && call.CodeOf(err) != call.Code(codes.InvalidArgument) {
 				t.Errorf("%v", err)
 			}
 		})

@@ -24,7 +24,7 @@ const callLimit = 60 * time.Second
 // Jobs fetches the records that a request asks for, in the order of their ids,
 // with what is expected of those that wait. Parts of one array's record are put
 // together again. The error carries Slurm's number when the controller refused.
-func Jobs(env *cli.Env, client rinkpb.ControllerClient, req *rinkpb.ListJobsRequest) ([]*Job, error) {
+func Jobs(env *cli.Env, client rinkpb.Controller, req *rinkpb.ListJobsRequest) ([]*Job, error) {
 	ctx, cancel := env.Call(callLimit)
 	defer cancel()
 	stream, err := client.ListJobs(ctx, req)
@@ -129,7 +129,7 @@ type Node struct {
 
 // Nodes fetches nodes by name, all of them when none is named, in the order of
 // the configuration. Names that are no node's are left out.
-func Nodes(env *cli.Env, client rinkpb.ControllerClient, names ...string) ([]*Node, error) {
+func Nodes(env *cli.Env, client rinkpb.Controller, names ...string) ([]*Node, error) {
 	ctx, cancel := env.Call(callLimit)
 	defer cancel()
 	reply, err := client.ListNodes(ctx, &rinkpb.ListNodesRequest{Names: names})
@@ -149,7 +149,7 @@ func Nodes(env *cli.Env, client rinkpb.ControllerClient, names ...string) ([]*No
 }
 
 // Partitions fetches the partitions in the order of the configuration.
-func Partitions(env *cli.Env, client rinkpb.ControllerClient) ([]*sched.Partition, error) {
+func Partitions(env *cli.Env, client rinkpb.Controller) ([]*sched.Partition, error) {
 	ctx, cancel := env.Call(callLimit)
 	defer cancel()
 	reply, err := client.ListPartitions(ctx, &rinkpb.ListPartitionsRequest{})
@@ -173,7 +173,7 @@ func partitionsOf(reply *rinkpb.PartitionList) ([]*sched.Partition, error) {
 
 // LoadPartitions fetches the partitions and takes into the view what of them, and of
 // the kinds that are counted, amounts are shown by.
-func (v *View) LoadPartitions(env *cli.Env, client rinkpb.ControllerClient) ([]*sched.Partition, error) {
+func (v *View) LoadPartitions(env *cli.Env, client rinkpb.Controller) ([]*sched.Partition, error) {
 	ctx, cancel := env.Call(callLimit)
 	defer cancel()
 	reply, err := client.ListPartitions(ctx, &rinkpb.ListPartitionsRequest{})

@@ -12,7 +12,7 @@ import (
 )
 
 // Reservations fetches the reservations in the order in which they were made.
-func Reservations(env *cli.Env, client rinkpb.ControllerClient) ([]*sched.Reservation, error) {
+func Reservations(env *cli.Env, client rinkpb.Controller) ([]*sched.Reservation, error) {
 	ctx, cancel := env.Call(callLimit)
 	defer cancel()
 	reply, err := client.ListReservations(ctx, &rinkpb.ListReservationsRequest{})

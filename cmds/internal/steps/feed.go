@@ -5,14 +5,12 @@ import (
 	"io"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
+	"github.com/runink/rink/api/call"
 	"github.com/runink/rink/api/rinkpb"
 )
 
 // Open opens a stream of a step's.
-type Open func(context.Context) (rinkpb.Controller_StepIOClient, error)
+type Open func(context.Context) (rinkpb.Exchange[rinkpb.StepUp, rinkpb.StepDown], error)
 
 // Feed gives tasks of a step what from holds, until that or the step ends or ctx does.
 // at says which step on which nodes, and task which of its tasks: -1 is all. Input has
@@ -49,8 +47,8 @@ func Feed(ctx context.Context, open Open, at *rinkpb.StepAttach, task int32, fro
 type feedLine struct {
 	open   Open
 	at     *rinkpb.StepAttach
-	stream rinkpb.Controller_StepIOClient // nil before there is one, or when it broke
-	over   chan error                     // how it ended
+	stream rinkpb.Exchange[rinkpb.StepUp, rinkpb.StepDown] // nil before there is one, or when it broke
+	over   chan error                                      // how it ended
 }
 
 // send sends a message, on a new line when the last one broke. What was on the way
@@ -72,7 +70,7 @@ func (l *feedLine) send(ctx context.Context, m *rinkpb.StepUp) bool {
 		if broken.IsZero() {
 			broken = time.Now()
 		}
-		if status.Code(err) != codes.Unavailable || time.Since(broken) > maxBroken {
+		if call.CodeOf(err) != call.Unavailable || time.Since(broken) > maxBroken {
 			return false
 		}
 		select {

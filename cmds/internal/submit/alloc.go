@@ -12,8 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"github.com/runink/rink/api/call"
 
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
@@ -43,7 +42,7 @@ func Send(env *cli.Env, client *cli.Client, req *rinkpb.SubmitRequest) (*rinkpb.
 		if err == nil && !cli.Is(cli.StatusErr(reply.Status), slurm.ErrnoAgain) {
 			return reply, nil
 		}
-		if err != nil && status.Code(err) != codes.Unavailable {
+		if err != nil && call.CodeOf(err) != call.Unavailable {
 			return nil, cli.CallErr(err)
 		}
 		select {
@@ -277,7 +276,7 @@ func follow(ctx context.Context, client *cli.Client, id uint32, updates chan<- *
 				return nil
 			}
 		}
-		if status.Code(err) != codes.Unavailable {
+		if call.CodeOf(err) != call.Unavailable {
 			return cli.CallErr(err)
 		}
 		select {

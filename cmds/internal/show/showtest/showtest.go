@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
@@ -24,7 +22,7 @@ var Now = time.Date(2035, 3, 4, 12, 0, 0, 0, time.UTC)
 // Cluster answers the questions of listing commands. Calls it has no answer for
 // panic.
 type Cluster struct {
-	rinkpb.ControllerClient
+	rinkpb.Controller
 	JobList    []*sched.Job
 	Expected   []*rinkpb.Expected
 	NodeList   []*rinkpb.Node
@@ -60,7 +58,6 @@ func Env(name string, args []string, vars ...string) (env *cli.Env, stdout, stde
 
 // pages hands out a listing's messages one after the other.
 type pages[T any] struct {
-	grpc.ClientStream
 	list []*T
 }
 
@@ -74,7 +71,7 @@ func (p *pages[T]) Recv() (*T, error) {
 }
 
 // ListJobs answers with all jobs, or with those the references name.
-func (c *Cluster) ListJobs(_ context.Context, req *rinkpb.ListJobsRequest, _ ...grpc.CallOption) (grpc.ServerStreamingClient[rinkpb.JobPage], error) {
+func (c *Cluster) ListJobs(_ context.Context, req *rinkpb.ListJobsRequest) (rinkpb.Answers[rinkpb.JobPage], error) {
 	c.Asked = append(c.Asked, req)
 	page := &rinkpb.JobPage{Now: Now.UnixNano(), Status: &rinkpb.Status{}}
 	for _, j := range c.JobList {
@@ -95,7 +92,7 @@ func (c *Cluster) ListJobs(_ context.Context, req *rinkpb.ListJobsRequest, _ ...
 }
 
 // ListNodes answers with the nodes of these names, or all.
-func (c *Cluster) ListNodes(_ context.Context, req *rinkpb.ListNodesRequest, _ ...grpc.CallOption) (*rinkpb.NodeList, error) {
+func (c *Cluster) ListNodes(_ context.Context, req *rinkpb.ListNodesRequest) (*rinkpb.NodeList, error) {
 	reply := &rinkpb.NodeList{Now: Now.UnixNano()}
 	for _, n := range c.NodeList {
 		if len(req.Names) == 0 || slices.Contains(req.Names, n.Name) {
@@ -106,7 +103,7 @@ func (c *Cluster) ListNodes(_ context.Context, req *rinkpb.ListNodesRequest, _ .
 }
 
 // ListPartitions answers with the partitions.
-func (c *Cluster) ListPartitions(context.Context, *rinkpb.ListPartitionsRequest, ...grpc.CallOption) (*rinkpb.PartitionList, error) {
+func (c *Cluster) ListPartitions(context.Context, *rinkpb.ListPartitionsRequest) (*rinkpb.PartitionList, error) {
 	reply := &rinkpb.PartitionList{Now: Now.UnixNano()}
 	for _, p := range c.Parts {
 		reply.Partitions = append(reply.Partitions, api.PartitionToProto(p))
@@ -115,7 +112,7 @@ func (c *Cluster) ListPartitions(context.Context, *rinkpb.ListPartitionsRequest,
 }
 
 // GetConfig answers with the configuration files.
-func (c *Cluster) GetConfig(context.Context, *rinkpb.GetConfigRequest, ...grpc.CallOption) (*rinkpb.ConfigReply, error) {
+func (c *Cluster) GetConfig(context.Context, *rinkpb.GetConfigRequest) (*rinkpb.ConfigReply, error) {
 	reply := &rinkpb.ConfigReply{Now: Now.UnixNano(), BootTime: Now.Add(-time.Hour).UnixNano(), Version: "0.1.0", NextJob: 700009}
 	for name, text := range c.Files {
 		reply.Files = append(reply.Files, &rinkpb.ConfigFile{Name: name, Text: []byte(text)})
@@ -132,7 +129,7 @@ func (c *Cluster) controllers() []*rinkpb.ControllerInfo {
 }
 
 // Ping answers with the controllers.
-func (c *Cluster) Ping(context.Context, *rinkpb.PingRequest, ...grpc.CallOption) (*rinkpb.PingReply, error) {
+func (c *Cluster) Ping(context.Context, *rinkpb.PingRequest) (*rinkpb.PingReply, error) {
 	if c.Pong != nil {
 		return c.Pong, nil
 	}
@@ -140,7 +137,7 @@ func (c *Cluster) Ping(context.Context, *rinkpb.PingRequest, ...grpc.CallOption)
 }
 
 // GetScript answers with a job's script.
-func (c *Cluster) GetScript(_ context.Context, req *rinkpb.GetScriptRequest, _ ...grpc.CallOption) (*rinkpb.GetScriptReply, error) {
+func (c *Cluster) GetScript(_ context.Context, req *rinkpb.GetScriptRequest) (*rinkpb.GetScriptReply, error) {
 	text, ok := c.Scripts[req.Job]
 	if !ok {
 		return &rinkpb.GetScriptReply{Status: &rinkpb.Status{Errno: int32(slurm.ErrnoInvalidJobID)}}, nil
@@ -153,12 +150,12 @@ func (c *Cluster) GetScript(_ context.Context, req *rinkpb.GetScriptRequest, _ .
 }
 
 // ListLicenses answers with the licences.
-func (c *Cluster) ListLicenses(context.Context, *rinkpb.ListLicensesRequest, ...grpc.CallOption) (*rinkpb.LicenseList, error) {
+func (c *Cluster) ListLicenses(context.Context, *rinkpb.ListLicensesRequest) (*rinkpb.LicenseList, error) {
 	return &rinkpb.LicenseList{Licenses: c.Licenses}, nil
 }
 
 // History answers with all records, in pages of one.
-func (c *Cluster) History(_ context.Context, req *rinkpb.HistoryRequest, _ ...grpc.CallOption) (grpc.ServerStreamingClient[rinkpb.HistoryPage], error) {
+func (c *Cluster) History(_ context.Context, req *rinkpb.HistoryRequest) (rinkpb.Answers[rinkpb.HistoryPage], error) {
 	c.AskedPast = append(c.AskedPast, req)
 	stream := &pages[rinkpb.HistoryPage]{}
 	for _, r := range c.Records {
@@ -168,31 +165,31 @@ func (c *Cluster) History(_ context.Context, req *rinkpb.HistoryRequest, _ ...gr
 }
 
 // Act notes what was asked for and answers with Outcomes.
-func (c *Cluster) Act(_ context.Context, req *rinkpb.ActRequest, _ ...grpc.CallOption) (*rinkpb.ActionReply, error) {
+func (c *Cluster) Act(_ context.Context, req *rinkpb.ActRequest) (*rinkpb.ActionReply, error) {
 	c.Acted = append(c.Acted, req)
 	return &rinkpb.ActionReply{Status: &rinkpb.Status{}, Outcomes: c.Outcomes}, nil
 }
 
 // Update notes what was asked for and answers with Outcomes.
-func (c *Cluster) Update(_ context.Context, req *rinkpb.UpdateJobRequest, _ ...grpc.CallOption) (*rinkpb.ActionReply, error) {
+func (c *Cluster) Update(_ context.Context, req *rinkpb.UpdateJobRequest) (*rinkpb.ActionReply, error) {
 	c.Updated = append(c.Updated, req)
 	return &rinkpb.ActionReply{Status: &rinkpb.Status{}, Outcomes: c.Outcomes}, nil
 }
 
 // ModifyNode notes what was asked for and answers with ModifyErr.
-func (c *Cluster) ModifyNode(_ context.Context, req *rinkpb.ModifyNodeRequest, _ ...grpc.CallOption) (*rinkpb.Done, error) {
+func (c *Cluster) ModifyNode(_ context.Context, req *rinkpb.ModifyNodeRequest) (*rinkpb.Done, error) {
 	c.NodesSet = append(c.NodesSet, req)
 	return &rinkpb.Done{}, c.ModifyErr
 }
 
 // ModifyPartition notes what was asked for and answers with ModifyErr.
-func (c *Cluster) ModifyPartition(_ context.Context, req *rinkpb.ModifyPartitionRequest, _ ...grpc.CallOption) (*rinkpb.Done, error) {
+func (c *Cluster) ModifyPartition(_ context.Context, req *rinkpb.ModifyPartitionRequest) (*rinkpb.Done, error) {
 	c.PartsSet = append(c.PartsSet, req)
 	return &rinkpb.Done{}, c.ModifyErr
 }
 
 // ListReservations answers with the reservations.
-func (c *Cluster) ListReservations(context.Context, *rinkpb.ListReservationsRequest, ...grpc.CallOption) (*rinkpb.ReservationList, error) {
+func (c *Cluster) ListReservations(context.Context, *rinkpb.ListReservationsRequest) (*rinkpb.ReservationList, error) {
 	reply := &rinkpb.ReservationList{Now: Now.UnixNano()}
 	for _, r := range c.Resvs {
 		reply.Reservations = append(reply.Reservations, api.ReservationToProto(r))
@@ -201,7 +198,7 @@ func (c *Cluster) ListReservations(context.Context, *rinkpb.ListReservationsRequ
 }
 
 // ModifyReservation notes what was asked for and answers with ResvReply.
-func (c *Cluster) ModifyReservation(_ context.Context, req *rinkpb.ModifyReservationRequest, _ ...grpc.CallOption) (*rinkpb.ModifyReservationReply, error) {
+func (c *Cluster) ModifyReservation(_ context.Context, req *rinkpb.ModifyReservationRequest) (*rinkpb.ModifyReservationReply, error) {
 	c.ResvsSet = append(c.ResvsSet, req)
 	if c.ResvReply != nil {
 		return c.ResvReply, nil
@@ -210,7 +207,7 @@ func (c *Cluster) ModifyReservation(_ context.Context, req *rinkpb.ModifyReserva
 }
 
 // Reconfigure counts.
-func (c *Cluster) Reconfigure(context.Context, *rinkpb.ReconfigureRequest, ...grpc.CallOption) (*rinkpb.Done, error) {
+func (c *Cluster) Reconfigure(context.Context, *rinkpb.ReconfigureRequest) (*rinkpb.Done, error) {
 	c.Configured++
 	return &rinkpb.Done{}, c.ModifyErr
 }
