@@ -170,6 +170,7 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 			bind = ""
 		}
 	}
+	bind = bindOf(opts, bind, s.partitionBind(j.Partition))
 	var rankNodes []int32
 	if mpi := mpiOf(opts, conf); mpi != "" {
 		rankNodes = make([]int32, step.Tasks)
@@ -191,7 +192,7 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 			Pty: opts.Step.Pty, Rows: req.PtyRows, Cols: req.PtyCols, Label: opts.Step.Label, TotalTasks: int32(step.Tasks),
 			CpusPerTask: int32(step.CPUsPerTask), Mem: int64(n.Mem), Gres: api.GresAllocsToProto(n.Gres),
 			TaskProlog: opts.Step.TaskProlog, TaskEpilog: opts.Step.TaskEpilog, Stdin: req.Stdin, StdinTask: req.StdinTask,
-			Unbuffered: opts.Step.Unbuffered, StepNodeIndex: int32(i), Cpus: int32(n.CPUs), CpuBind: cmp.Or(opts.CPUBind, bind), Mpi: mpiOf(opts, conf), StepNodes: nodes, RankNodes: rankNodes, RankOffset: req.RankOffset,
+			Unbuffered: opts.Step.Unbuffered, StepNodeIndex: int32(i), Cpus: int32(n.CPUs), CpuBind: bind, Distribution: opts.Distribution, Mpi: mpiOf(opts, conf), StepNodes: nodes, RankNodes: rankNodes, RankOffset: req.RankOffset,
 			Container: opts.Container, Chdir: opts.Given["chdir"], Join: req.Join, JoinStep: req.JoinStep,
 		}
 		order.GresFiles, order.Here.GresFiles = s.deviceFiles(n.Node, n.Gres), s.deviceFiles(n.Node, j.Alloc[at].Gres)
@@ -219,6 +220,35 @@ func (s *Server) bindOn(name sched.NodeName) (bind string) {
 		}
 	})
 	return bind
+}
+
+// partitionBind is how tasks are bound in a partition when neither they nor their
+// nodes say.
+func (s *Server) partitionBind(name sched.PartitionName) (bind string) {
+	s.barn.Read(func(t *state.State) {
+		for _, p := range t.Partitions() {
+			if p.Name == name {
+				bind = p.CPUBind
+			}
+		}
+	})
+	return bind
+}
+
+// bindOf is how the tasks of a step are bound: as was asked for, as a hint has it, or
+// as the nodes say, if they say the same, or the partition.
+func bindOf(opts *slurm.JobOptions, nodes, partition string) string {
+	asked := sched.CPUBind(opts)
+	if asked == "" && (strings.Contains(opts.Hint, "compute_bound") || strings.Contains(opts.Hint, "memory_bound")) {
+		asked = "cores"
+	}
+	switch bind := cmp.Or(nodes, partition); asked {
+	case "quiet", "verbose":
+		return strings.Trim(asked+","+bind, ",")
+	case "":
+		return bind
+	}
+	return asked
 }
 
 // mpiOf is how the tasks of a step are told of each other; "" is not at all.

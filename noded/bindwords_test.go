@@ -10,7 +10,7 @@ import (
 func TestBindWords(t *testing.T) {
 	machine := machineOf(1, 4, 1)
 	for _, c := range []struct{ cpu, cpus, mem, nodes, want string }{
-		{"verbose,cores", "0", "", "", "cpu-bind=MASK - n1, task  3  1 [%d]: mask 0x1 set\n"},
+		{"verbose,cores", "1", "", "", "cpu-bind=MASK - n1, task  3  1 [%d]: mask 0x2 set\n"},
 		{"quiet,cores", "0", "local", "0", ""},
 		{"verbose", "", "", "", "cpu-bind=NULL - n1, task  3  1 [%d]: mask 0x0\n"},
 		{"verbose,none", "", "", "", "cpu-bind=NONE - n1, task  3  1 [%d]: mask 0x0\n"},
@@ -23,10 +23,14 @@ func TestBindWords(t *testing.T) {
 		{"", "", "verbose,map_mem:0", "0", "mem-bind=MAP - vm, task  3  1 [%d]: mask 0x1 set\n"},
 		{"", "", "verbose,mask_mem:1", "0", "mem-bind=MASK - vm, task  3  1 [%d]: mask 0x1 set\n"},
 		{"", "", "prefer,verbose,local", "0", "mem-bind PREFER LOC - vm, task  3  1 [%d]: mask 0x1 set\n"},
-		{"verbose", "0", "verbose,sort,local", "0", "cpu-bind=MASK - n1, task  3  1 [%d]: mask 0x1 set\nmem-bind=LOC - vm, task  3  1 [%d]: mask 0x1 set\n"},
+		{"verbose", "0-3", "verbose,sort,local", "0", "cpu-bind=MASK - n1, task  3  1 [%d]: mask 0xf set\nmem-bind=LOC - vm, task  3  1 [%d]: mask 0x1 set\n"},
 	} {
-		order := &rinkpb.LaunchStep{CpuBind: c.cpu, MemBind: c.mem, RankOffset: 1}
-		if got := bindWords(order, &rinkpb.TaskHere{Rank: 2, Local: 1}, "n1", "vm", c.cpus, memoryBind{nodes: c.nodes}, machine); got != c.want {
+		order := &rinkpb.LaunchStep{MemBind: c.mem, RankOffset: 1}
+		tied, err := binding{words: c.cpu, machine: machine, set: machine, whole: true, known: c.cpus != "" || c.cpu == "verbose,none", tasks: 2, perTask: 1}.bind()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bindWords(order, &rinkpb.TaskHere{Rank: 2, Local: 1}, &tied, "n1", "vm", tied.cpus[1], memoryBind{nodes: c.nodes}, machine); got != c.want {
 			t.Errorf("%q %q: %q, want %q", c.cpu, c.mem, got, c.want)
 		}
 	}

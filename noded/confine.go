@@ -3,6 +3,7 @@ package noded
 import (
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -21,8 +22,10 @@ type confine struct {
 
 	mu    sync.Mutex // guards all below
 	conf  *slurm.CgroupConf
-	cpus  int  // CPUs of the node as configured
-	said  bool // that the node has more CPUs than the machine
+	affin bool     // tasks are bound to CPUs
+	param []string // and how when nobody says
+	cpus  int      // CPUs of the node as configured
+	said  bool     // that the node has more CPUs than the machine
 	given map[jobKey][]int
 }
 
@@ -60,6 +63,7 @@ func (c *confine) configure(files []slurm.ConfFile, conf *slurm.Conf) {
 	if conf == nil {
 		return
 	}
+	c.affin, c.param = slices.Contains(conf.TaskPlugin, "task/affinity"), conf.TaskPluginParam
 	for i := range conf.Nodes {
 		if n := &conf.Nodes[i]; n.Name == c.node {
 			c.cpus = n.CPUs
@@ -78,7 +82,7 @@ func (c *confine) off() bool {
 // that were chosen for it.
 func (c *confine) limit(l *slice.Limits, here *rinkpb.JobHere) {
 	c.mu.Lock()
-	conf := c.conf
+	conf, fences := c.conf, c.fences()
 	c.mu.Unlock()
 	if conf == nil {
 		if here.Mem > 0 {
@@ -87,7 +91,31 @@ func (c *confine) limit(l *slice.Limits, here *rinkpb.JobHere) {
 	} else {
 		l.MemoryMax, l.SwapMax = memoryLimits(conf, slurm.MB(here.Mem), c.memory)
 	}
-	l.CPUSet, l.MemorySet = here.CpuSet, c.memoryNodes(here.CpuSet)
+	if fences {
+		l.CPUSet, l.MemorySet = here.CpuSet, c.memoryNodes(here.CpuSet)
+	}
+}
+
+// fences says that jobs are kept by their cgroups to the CPUs they were given. Needs
+// c.mu held.
+func (c *confine) fences() bool {
+	return c.conf != nil && c.conf.ConstrainCores && c.conf.Plugin != "disabled"
+}
+
+// limitStep adds the CPUs that were chosen for a step.
+func (c *confine) limitStep(l *slice.Limits, order *rinkpb.LaunchStep) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fences() {
+		l.CPUSet, l.MemorySet = order.CpuSet, c.memoryNodes(order.CpuSet)
+	}
+}
+
+// binds says that tasks are bound to CPUs.
+func (c *confine) binds() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.affin
 }
 
 // memoryNodes lists the NUMA nodes near the CPUs of a list.
@@ -152,18 +180,18 @@ func memoryLimits(c *slurm.CgroupConf, mem, total slurm.MB) (int64, *int64) {
 	return bytes(ram), &swap
 }
 
-// choose notes in a job's order the CPUs it may use here, where ConstrainCores says
-// that it is held to those it was given.
+// choose notes in a job's order the CPUs it may use here, where it is held to those it
+// was given: by its cgroup as ConstrainCores says, or as its tasks are bound.
 func (c *confine) choose(k jobKey, here *rinkpb.JobHere) {
 	here.CpuSet = "" // the note is the agent's own
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conf == nil || !c.conf.ConstrainCores || c.conf.Plugin == "disabled" || here.Cpus <= 0 || len(c.machine) == 0 {
+	if !c.fences() && !c.affin || here.Cpus <= 0 || len(c.machine) == 0 {
 		return
 	}
 	if c.cpus > len(c.machine) {
 		if !c.said {
-			c.log.Warn("ConstrainCores does nothing: the node has more CPUs than the machine", "configured", c.cpus, "machine", len(c.machine))
+			c.log.Warn("jobs are not held to CPUs: the node has more of them than the machine", "configured", c.cpus, "machine", len(c.machine))
 		}
 		c.said = true
 		return

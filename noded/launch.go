@@ -163,6 +163,9 @@ func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) 
 		DirNote: dirNote(j.here.WorkDir, true),
 		Stdin:   slice.Stream{Kind: slice.StreamNull},
 	}
+	if a.confine.binds() {
+		task.CPUs = j.here.CpuSet
+	}
 	a.batchStreams(j, order, &task)
 	env := taskenv.New(order.Env)
 	a.nodeEnv(env, j)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -125,10 +124,14 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, []strin
 		envs[i] = common.Clone()
 	}
 	cpuLists, memory := make([]string, len(order.Tasks)), make([]memoryBind, len(order.Tasks))
-	bound := slices.Contains(a.liveConf().TaskPlugin, "task/affinity")
-	if bound {
-		if cpuLists, err = a.confine.bind(order, j.here.CpuSet); err != nil {
+	var tied *bound
+	if a.confine.binds() {
+		if tied, err = a.confine.bind(order, j.here.CpuSet); err != nil {
 			return nil, nil, err
+		}
+		cpuLists = tied.cpus
+		for _, env := range envs {
+			tied.tell(env)
 		}
 		memory = bindMemory(order.MemBind, a.confine.machine, cpusOf(cpuLists, cmp.Or(order.CpuSet, j.here.CpuSet)))
 	}
@@ -140,7 +143,7 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, []strin
 	if n := len(spec.Cgroup.Levels); n > 0 {
 		own := &spec.Cgroup.Levels[n-1].Limits
 		own.Devices = a.gear.rules(false, heldByStep(order))
-		own.CPUSet, own.MemorySet = order.CpuSet, a.confine.memoryNodes(order.CpuSet)
+		a.confine.limitStep(own, order)
 	}
 	for i, t := range order.Tasks {
 		names := a.fileNames(j, slurm.StepID(order.Step), int(t.Rank), int(order.StepNodeIndex))
@@ -164,7 +167,7 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, []strin
 			Argv: argv, Env: env.List(), PidEnv: taskPidEnv, Dir: order.Cwd, FallbackDir: "/tmp",
 			DirNote: dirNote(order.Cwd, i == 0), SocketEnv: socket.SocketEnv, CPUs: cpuLists[i],
 			MemoryNodes: memory[i].nodes, MemoryPrefer: memory[i].prefer,
-			Note: a.bindNote(order, t, cpuLists[i], memory[i], bound),
+			Note: a.bindNote(order, t, tied, cpuLists[i], memory[i]),
 		}
 		if order.Pty && i == 0 && t.Rank == 0 {
 			pty := slice.Stream{Kind: slice.StreamPTY}

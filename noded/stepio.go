@@ -465,7 +465,11 @@ func (t *taskIO) failed(err error) {
 	for i, task := range t.order.Tasks {
 		exits[i] = &rinkpb.TaskExit{Rank: task.Rank, Exit: &rinkpb.ExitCode{Code: 1}}
 	}
-	t.queue(&rinkpb.StepDown{NodeError: err.Error()})
+	down := &rinkpb.StepDown{NodeError: err.Error()}
+	if outside := (*outsideError)(nil); errors.As(err, &outside) {
+		down.Messages = []string{"srun: " + outside.words()}
+	}
+	t.queue(down)
 	t.connect(nil)
 	t.sliceEnded(exits)
 }

@@ -183,7 +183,7 @@ func newPartition(p *slurm.PartitionConf, index int, at map[NodeName]int) (*Part
 	out := &Partition{
 		Name: PartitionName(p.Name), NodesText: p.NodesText, Default: p.Default, State: p.State, Index: index,
 		MaxTime: p.MaxTime, DefaultTime: max(p.DefaultTime, 0), MinNodes: p.MinNodes, MaxNodes: p.MaxNodes,
-		MaxCPUsPerNode: p.MaxCPUsPerNode, MaxCPUsPerSocket: p.MaxCPUsPerSocket, ExclusiveTopo: p.ExclusiveTopo, DefMemPerCPU: p.DefMemPerCPU, DefMemPerNode: p.DefMemPerNode,
+		MaxCPUsPerNode: p.MaxCPUsPerNode, MaxCPUsPerSocket: p.MaxCPUsPerSocket, ExclusiveTopo: p.ExclusiveTopo, CPUBind: p.CPUBind, DefMemPerCPU: p.DefMemPerCPU, DefMemPerNode: p.DefMemPerNode,
 		MaxMemPerCPU: p.MaxMemPerCPU, MaxMemPerNode: p.MaxMemPerNode, OverTimeLimit: max(p.OverTimeLimit, 0), GraceTime: p.GraceTime,
 		PriorityTier: uint32(p.PriorityTier), PriorityJobFactor: uint32(p.PriorityJobFactor),
 		PreemptMode: strings.Join(p.PreemptMode, ","), OverSubscribe: p.OverSubscribe,

@@ -9,7 +9,7 @@ import (
 // stepAsked adds the variables that say what a step was asked for, as srun's
 // options have it.
 func stepAsked(e *env, o *slurm.JobOptions) {
-	bindVariables(e, "SLURM_CPU_BIND", cpuBindOf(o))
+	bindVariables(e, "SLURM_CPU_BIND", CPUBind(o))
 	bindVariables(e, "SLURM_MEM_BIND", o.MemBind)
 	if o.MemBind != "" {
 		for _, word := range strings.Split(o.MemBind, ",") {
@@ -31,9 +31,9 @@ func stepAsked(e *env, o *slurm.JobOptions) {
 	e.given("SLURM_MPI_TYPE", o.Step.MPI)
 }
 
-// cpuBindOf is the binding that srun was asked for, or that follows from another
+// CPUBind is the binding that srun was asked for, or that follows from another
 // option.
-func cpuBindOf(o *slurm.JobOptions) string {
+func CPUBind(o *slurm.JobOptions) string {
 	switch {
 	case o.CPUBind != "":
 		return o.CPUBind

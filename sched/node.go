@@ -145,6 +145,7 @@ type Partition struct {
 	QOS, Alternate                                                          string
 	DisableRootJobs, RootOnly, ReqResv, Hidden, LLN, ExclusiveUser          bool
 	ExclusiveTopo                                                           bool   // jobs have their blocks to themselves
+	CPUBind                                                                 string // how tasks are bound when neither they nor their nodes say; "": as the configuration says
 	Quota                                                                   string // what its jobs may have together: slurm.ParseQuota
 	BillingWeights                                                          string
 	JobDefaults                                                             string

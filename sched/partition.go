@@ -113,6 +113,12 @@ func ChangePartition(p *Partition, key, value string, nodes []*Node) error {
 		return count(&p.MaxCPUsPerNode)
 	case "maxcpuspersocket":
 		return count(&p.MaxCPUsPerSocket)
+	case "cpubind":
+		bind, err := slurm.ParseNodeBind(value)
+		if err != nil {
+			return bad(slurm.ErrnoError)
+		}
+		p.CPUBind = bind
 	case "exclusivetopo":
 		return flag(&p.ExclusiveTopo)
 	case "priority":

@@ -136,12 +136,42 @@ func bindItem(s string, mask bool) bool {
 	if n, ok := parseUint(times, 1<<20); repeated && (!ok || n == 0) {
 		return false
 	}
-	hex, prefixed := strings.CutPrefix(num, "0x")
-	if !mask && !prefixed {
+	if !mask {
 		_, ok := parseUint(num, 1<<31)
 		return ok
 	}
+	hex := strings.TrimPrefix(num, "0x")
 	return hex != "" && strings.Trim(hex, "0123456789abcdef") == ""
+}
+
+// badNumber is the first item of the list that ends a binding that is no number or
+// mask, and the letter that makes it so; "" is none.
+func (b bindSyntax) badNumber(value string) (item, letter string) {
+	for at := 0; at < len(value); at++ {
+		if at > 0 && value[at-1] != ',' {
+			continue
+		}
+		name, list, ok := strings.Cut(strings.ToLower(value[at:]), ":")
+		mask := slices.Contains(b.masks, name)
+		if !ok || !mask && !slices.Contains(b.lists, name) {
+			continue
+		}
+		digits := "0123456789*"
+		if mask {
+			digits += "abcdef"
+		}
+		for item := range strings.SplitSeq(list, ",") {
+			num := item
+			if mask {
+				num = strings.TrimPrefix(item, "0x")
+			}
+			if rest := strings.TrimLeft(num, digits); rest != "" {
+				return item, rest[:1]
+			}
+		}
+		return "", ""
+	}
+	return "", ""
 }
 
 // ParseGPUBind checks [verbose,]kind: none, closest, single:N, per_task:N,
@@ -165,7 +195,7 @@ func ParseGPUBind(s string) (string, error) {
 		}
 	case "map_gpu", "mask_gpu":
 		for item := range strings.SplitSeq(value, ",") {
-			if !bindItem(item, name == "mask_gpu") {
+			if !bindItem(item, name == "mask_gpu" || strings.HasPrefix(item, "0x")) {
 				return refuse(fmt.Sprintf("%q in the list of %s", item, name))
 			}
 		}

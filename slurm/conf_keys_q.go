@@ -94,9 +94,8 @@ func keysQtoZ() []confKey {
 		idleKey("SwitchType", "switch/none", "there is no switch plugin"),
 		programKey("TaskEpilog", func(c *Conf) *string { return &c.TaskEpilog }),
 		wordsKey("TaskPlugin", "", "task/none", []string{"task/affinity", "task/cgroup", "task/none"}, func(c *Conf) *[]string { return &c.TaskPlugin }),
-		wordsKey("TaskPluginParam", "", "(null type)", []string{"None", "Boards", "Sockets", "Cores", "Threads", "Verbose", "Quiet", "SlurmdOffSpec",
-			"OOMKillStep", "Autobind=Threads", "Autobind=Cores", "Autobind=Sockets", "Autobind=None", "Sched", "Cpusets"},
-			func(c *Conf) *[]string { return &c.TaskPluginParam }),
+		wordsKey("TaskPluginParam", "", "(null type)", append(slices.Clone(bindParams), idleBindParams...),
+			func(c *Conf) *[]string { return &c.TaskPluginParam }).withJudge(judgeBindParams),
 		programKey("TaskProlog", func(c *Conf) *string { return &c.TaskProlog }),
 		idleKey("TCPTimeout", "2 sec", "MessageTimeout bounds a call as a whole"),
 		newer(idleKey("TLSParameters", "", whyCA)),
@@ -267,6 +266,22 @@ func setSelectParameters(c *Conf, v string) error {
 	}
 	c.SelectTypeParameters = words
 	return nil
+}
+
+// bindParams are the words of TaskPluginParam that are acted on, and idleBindParams
+// the others.
+var (
+	bindParams     = []string{"none", "sockets", "cores", "threads", "verbose", "quiet", "autobind=threads", "autobind=cores", "autobind=sockets", "autobind=none"}
+	idleBindParams = []string{"boards", "SlurmdOffSpec", "OOMKillStep", "sched", "cpusets"}
+)
+
+func judgeBindParams(v string) (Verdict, string) {
+	for _, word := range splitList(v) {
+		if slices.ContainsFunc(idleBindParams, func(k string) bool { return strings.EqualFold(k, strings.TrimSpace(word)) }) {
+			return Ignored, quote(word) + " changes nothing"
+		}
+	}
+	return Honoured, ""
 }
 
 func judgeTopology(v string) (Verdict, string) {

@@ -211,7 +211,7 @@ func wordsKey(name, def, empty string, known []string, field func(*Conf) *[]stri
 
 // confWords reads a list; the words come out as they are spelled in known.
 func confWords(v string, known []string) ([]string, error) {
-	if strings.EqualFold(v, "none") && !slices.Contains(known, "NONE") || v == "(null)" {
+	if strings.EqualFold(v, "none") && !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, v) }) || v == "(null)" {
 		return nil, nil
 	}
 	var out []string

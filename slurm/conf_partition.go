@@ -49,6 +49,7 @@ type PartitionConf struct {
 	OverSubscribeJobs    int      // how many jobs may share, with YES and FORCE
 	ExclusiveUser        bool
 	ExclusiveTopo        bool
+	CPUBind              string // how tasks are bound when neither they nor their nodes say; "": TaskPluginParam says
 	LLN                  bool
 	SelectTypeParameters []string // nil: the cluster's
 	TRESBillingWeights   []BillingWeight
@@ -82,7 +83,7 @@ var partitionKeys = append(slicePartitionKeys(), []recordKey[PartitionConf]{
 	recNames("AllowGroups", func(p *PartitionConf) *[]string { return &p.AllowGroups }),
 	recNames("AllowQos", func(p *PartitionConf) *[]string { return &p.AllowQOS }),
 	recText("Alternate", func(p *PartitionConf) *string { return &p.Alternate }).idle("a job waits for a partition that is down"),
-	recIdle[PartitionConf]("CpuBind", "--cpu-bind and TaskPluginParam say how tasks are bound"),
+	{name: "CpuBind", set: func(p *PartitionConf, v string) (err error) { p.CPUBind, err = ParseNodeBind(v); return err }},
 	recFlag("Default", func(p *PartitionConf) *bool { return &p.Default }),
 	recTime("DefaultTime", func(p *PartitionConf) *Duration { return &p.DefaultTime }),
 	recLimit("DefCpuPerGPU", func(p *PartitionConf) *int { return &p.DefCPUPerGPU }),

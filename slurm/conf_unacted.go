@@ -12,7 +12,7 @@ var unacted = keySet(
 	"MessageTimeout", "MpiParams",
 	"ProctrackType", "PropagatePrioProcess",
 	"SlurmctldAddr",
-	"SlurmctldTimeout", "SlurmdUser", "TaskPluginParam",
+	"SlurmctldTimeout", "SlurmdUser",
 )
 
 func keySet(names ...string) map[string]bool {

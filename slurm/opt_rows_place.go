@@ -274,6 +274,13 @@ func setMemBind(r *optionReader, value string, _ bool) error {
 // bindMistake words a bad --cpu-bind or --mem-bind: a map or a mask without its
 // list, or a word that is none.
 func (r *optionReader) bindMistake(option, value string) *OptionError {
+	syntax := cpuBind
+	if option == "mem-bind" {
+		syntax = memBind
+	}
+	if item, letter := syntax.badNumber(value); item != "" {
+		return r.errorf(255, "Failed to validate number: %s, the offending character is %s", item, letter)
+	}
 	last := value[strings.LastIndexByte(value, ',')+1:]
 	switch strings.ToLower(last) {
 	case "map_cpu", "mask_cpu", "map_ldom", "mask_ldom", "map_mem", "mask_mem":

@@ -4626,6 +4626,7 @@ type Partition struct {
 	Index             int32                  `protobuf:"varint,39,opt,name=index,proto3" json:"index,omitempty"`
 	MaxCpusPerSocket  int32                  `protobuf:"varint,90,opt,name=max_cpus_per_socket,json=maxCpusPerSocket,proto3" json:"max_cpus_per_socket,omitempty"`
 	ExclusiveTopo     bool                   `protobuf:"varint,91,opt,name=exclusive_topo,json=exclusiveTopo,proto3" json:"exclusive_topo,omitempty"`
+	CpuBind           string                 `protobuf:"bytes,94,opt,name=cpu_bind,json=cpuBind,proto3" json:"cpu_bind,omitempty"`
 	Quota             string                 `protobuf:"bytes,92,opt,name=quota,proto3" json:"quota,omitempty"`
 	Slice             string                 `protobuf:"bytes,93,opt,name=slice,proto3" json:"slice,omitempty"` // slurm.SliceConf as text; 37 and 38 are what older logs have instead
 	unknownFields     protoimpl.UnknownFields
@@ -4947,6 +4948,13 @@ func (x *Partition) GetExclusiveTopo() bool {
 		return x.ExclusiveTopo
 	}
 	return false
+}
+
+func (x *Partition) GetCpuBind() string {
+	if x != nil {
+		return x.CpuBind
+	}
+	return ""
 }
 
 func (x *Partition) GetQuota() string {
@@ -7031,7 +7039,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\bcpu_load\x183 \x01(\x01R\acpuLoad\x12\x19\n" +
 	"\bfree_mem\x184 \x01(\x03R\afreeMem\x12\x1c\n" +
 	"\tconnected\x185 \x01(\bR\tconnected\x12 \n" +
-	"\vreservation\x18F \x01(\tR\vreservation\"\x9a\v\n" +
+	"\vreservation\x18F \x01(\tR\vreservation\"\xb5\v\n" +
 	"\tPartition\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05nodes\x18\x02 \x03(\tR\x05nodes\x12\x1d\n" +
@@ -7078,7 +7086,8 @@ const file_nouns_proto_rawDesc = "" +
 	"\x11slice_private_tmp\x18& \x01(\tR\x0fslicePrivateTmp\x12\x14\n" +
 	"\x05index\x18' \x01(\x05R\x05index\x12-\n" +
 	"\x13max_cpus_per_socket\x18Z \x01(\x05R\x10maxCpusPerSocket\x12%\n" +
-	"\x0eexclusive_topo\x18[ \x01(\bR\rexclusiveTopo\x12\x14\n" +
+	"\x0eexclusive_topo\x18[ \x01(\bR\rexclusiveTopo\x12\x19\n" +
+	"\bcpu_bind\x18^ \x01(\tR\acpuBind\x12\x14\n" +
 	"\x05quota\x18\\ \x01(\tR\x05quota\x12\x14\n" +
 	"\x05slice\x18] \x01(\tR\x05slice\"H\n" +
 	"\bTRESItem\x12\x12\n" +

@@ -6640,6 +6640,7 @@ type Partition struct {
 	Index             int32
 	MaxCpusPerSocket  int32
 	ExclusiveTopo     bool
+	CpuBind           string
 	Quota             string
 	Slice             string
 }
@@ -6933,6 +6934,13 @@ func (m *Partition) GetExclusiveTopo() bool {
 	return false
 }
 
+func (m *Partition) GetCpuBind() string {
+	if m != nil {
+		return m.CpuBind
+	}
+	return ""
+}
+
 func (m *Partition) GetQuota() string {
 	if m != nil {
 		return m.Quota
@@ -7074,6 +7082,9 @@ func (m *Partition) write(w *writer) {
 	if m.ExclusiveTopo {
 		w.putBool(728, m.ExclusiveTopo)
 	}
+	if len(m.CpuBind) > 0 {
+		w.putString(754, m.CpuBind)
+	}
 	if len(m.Quota) > 0 {
 		w.putString(738, m.Quota)
 	}
@@ -7167,6 +7178,8 @@ func (m *Partition) read(r *reader) {
 			m.MaxCpusPerSocket = r.takeInt32()
 		case 728:
 			m.ExclusiveTopo = r.takeBool()
+		case 754:
+			m.CpuBind = r.takeString()
 		case 738:
 			m.Quota = r.takeString()
 		case 746:

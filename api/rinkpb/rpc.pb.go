@@ -12420,6 +12420,7 @@ type LaunchStep struct {
 	RankOffset    int32                  `protobuf:"varint,44,opt,name=rank_offset,json=rankOffset,proto3" json:"rank_offset,omitempty"` // what ranks are counted from, where a step is one of several of a heterogeneous job's
 	GpuFreq       string                 `protobuf:"bytes,46,opt,name=gpu_freq,json=gpuFreq,proto3" json:"gpu_freq,omitempty"`           // --gpu-freq, or what GpuFreqDef says; "": clocks are left as they are
 	MemBind       string                 `protobuf:"bytes,47,opt,name=mem_bind,json=memBind,proto3" json:"mem_bind,omitempty"`           // --mem-bind
+	Distribution  string                 `protobuf:"bytes,48,opt,name=distribution,proto3" json:"distribution,omitempty"`                // --distribution; over sockets and cores it is the agent's to do
 	CpuSet        string                 `protobuf:"bytes,45,opt,name=cpu_set,json=cpuSet,proto3" json:"cpu_set,omitempty"`              // the agent's own note: those of its job's CPUs it has chosen for the step; "" is all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -12717,6 +12718,13 @@ func (x *LaunchStep) GetGpuFreq() string {
 func (x *LaunchStep) GetMemBind() string {
 	if x != nil {
 		return x.MemBind
+	}
+	return ""
+}
+
+func (x *LaunchStep) GetDistribution() string {
+	if x != nil {
+		return x.Distribution
 	}
 	return ""
 }
@@ -15710,7 +15718,7 @@ const file_rpc_proto_rawDesc = "" +
 	" \x03(\tR\tprologEnv\x12\x1a\n" +
 	"\brequeued\x18\v \x01(\bR\brequeued\x12\x1c\n" +
 	"\tcontainer\x18( \x01(\tR\tcontainer\x12\x14\n" +
-	"\x05chdir\x18) \x01(\bR\x05chdir\"\xbd\b\n" +
+	"\x05chdir\x18) \x01(\bR\x05chdir\"\xe1\b\n" +
 	"\n" +
 	"LaunchStep\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x12\n" +
@@ -15761,7 +15769,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\vrank_offset\x18, \x01(\x05R\n" +
 	"rankOffset\x12\x19\n" +
 	"\bgpu_freq\x18. \x01(\tR\agpuFreq\x12\x19\n" +
-	"\bmem_bind\x18/ \x01(\tR\amemBind\x12\x17\n" +
+	"\bmem_bind\x18/ \x01(\tR\amemBind\x12\"\n" +
+	"\fdistribution\x180 \x01(\tR\fdistribution\x12\x17\n" +
 	"\acpu_set\x18- \x01(\tR\x06cpuSet\"Z\n" +
 	"\bTaskHere\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x14\n" +

@@ -14433,6 +14433,7 @@ type LaunchStep struct {
 	RankOffset    int32
 	GpuFreq       string
 	MemBind       string
+	Distribution  string
 	CpuSet        string
 }
 
@@ -14704,6 +14705,13 @@ func (m *LaunchStep) GetMemBind() string {
 	return ""
 }
 
+func (m *LaunchStep) GetDistribution() string {
+	if m != nil {
+		return m.Distribution
+	}
+	return ""
+}
+
 func (m *LaunchStep) GetCpuSet() string {
 	if m != nil {
 		return m.CpuSet
@@ -14833,6 +14841,9 @@ func (m *LaunchStep) write(w *writer) {
 	if len(m.MemBind) > 0 {
 		w.putString(378, m.MemBind)
 	}
+	if len(m.Distribution) > 0 {
+		w.putString(386, m.Distribution)
+	}
 	if len(m.CpuSet) > 0 {
 		w.putString(362, m.CpuSet)
 	}
@@ -14928,6 +14939,8 @@ func (m *LaunchStep) read(r *reader) {
 			m.GpuFreq = r.takeString()
 		case 378:
 			m.MemBind = r.takeString()
+		case 386:
+			m.Distribution = r.takeString()
 		case 362:
 			m.CpuSet = r.takeString()
 		default:

@@ -112,7 +112,14 @@ func (c *call) partitionRecord(p *sched.Partition, nodes map[sched.NodeName]*sho
 		r.put("Alternate", p.Alternate)
 	}
 	r.text(" ")
-	r.put("Default", show.YesNo(p.Default), "QoS", show.Or(p.QOS, show.NA))
+	r.put("Default", show.YesNo(p.Default))
+	if p.CPUBind != "" {
+		r.text(" ")
+		r.put("CpuBind", p.CPUBind)
+		r.text(" ") // as Slurm has it
+	}
+	r.text(" ")
+	r.put("QoS", show.Or(p.QOS, show.NA))
 	def := "NONE"
 	if p.DefaultTime != 0 {
 		def = p.DefaultTime.String()

@@ -60,7 +60,7 @@ var partitionKeys = []struct {
 	as      string
 }{
 	{"AllocNodes", 3, ""}, {"AllowAccounts", 6, ""}, {"AllowGroups", 6, ""}, {"AllowQOS", 6, ""}, {"Alternate", 3, ""},
-	{"Default", 7, ""}, {"DefaultTime", 8, ""}, {"DefMemPerCPU", 10, ""}, {"DefMemPerNode", 10, ""}, {"DenyAccounts", 5, ""}, {"DenyQOS", 5, ""},
+	{"CpuBind", 7, ""}, {"Default", 7, ""}, {"DefaultTime", 8, ""}, {"DefMemPerCPU", 10, ""}, {"DefMemPerNode", 10, ""}, {"DenyAccounts", 5, ""}, {"DenyQOS", 5, ""},
 	{"DisableRootJobs", 1, ""}, {"ExclusiveTopo", 10, ""}, {"ExclusiveUser", 1, ""}, {"GraceTime", 5, ""}, {"Hidden", 1, ""}, {"JobDefaults", 3, ""},
 	{"LLN", 1, ""}, {"MaxCPUsPerNode", 11, ""}, {"MaxCPUsPerSocket", 11, ""}, {"MaxMemPerCPU", 10, ""}, {"MaxMemPerNode", 10, ""}, {"MaxNodes", 4, ""},
 	{"MaxTime", 4, ""}, {"MinNodes", 2, ""}, {"Nodes", 1, ""}, {"OverSubscribe", 5, ""}, {"OverTimeLimit", 5, ""}, {"PreemptMode", 3, ""},

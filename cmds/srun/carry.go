@@ -304,11 +304,14 @@ func (c *carrier) take(ctx context.Context, m *rinkpb.StepDown) {
 	}
 	if m.NodeError != "" {
 		c.out.Flush()
-		if prolog := slurm.ErrnoNodePrologFailed; m.NodeError == prolog.Error() {
+		if errno := launchErrno(m.NodeError); errno != 0 {
 			env.Errorf("Task launch for StepId=%d.%d failed on node %s: %s", c.job.ID, c.step.ID, m.Node, m.NodeError)
 			env.Errorf("Application launch failed: %s", m.NodeError)
 			env.Infof("Job step aborted")
-			c.code = max(c.code, int(prolog)&0xff)
+			c.code = max(c.code, int(errno)&0xff)
+			for rank, node := range c.nodeOf { // its tasks never were
+				c.told[rank] = c.told[rank] || node == m.Node
+			}
 		} else {
 			env.Errorf("task launch on node %s failed: %s", m.Node, m.NodeError)
 			c.code = max(c.code, 1)
@@ -320,6 +323,17 @@ func (c *carrier) take(ctx context.Context, m *rinkpb.StepDown) {
 		c.mu.Unlock()
 		c.tellExits(m.Node)
 	}
+}
+
+// launchErrno is the number that Slurm has for what kept a node from starting a step;
+// 0 is none.
+func launchErrno(text string) slurm.Errno {
+	for _, e := range []slurm.Errno{slurm.ErrnoNodePrologFailed, slurm.ErrnoNodeCPUBindError} {
+		if text == e.Error() {
+			return e
+		}
+	}
+	return 0
 }
 
 // togetherTime is how long a task's bad end waits for others to be told with.
