@@ -155,7 +155,7 @@ func StepToProto(s *sched.Step) *rinkpb.Step {
 		Id: uint32(s.ID), Name: s.Name, Tasks: Int32(s.Tasks), CpusPerTask: Int32(s.CPUsPerTask), Gres: GresToProto(s.Gres),
 		MemPerNode: int64(s.MemPerNode), Overlap: s.Overlap, Distribution: s.Distribution, Start: TimeToProto(s.Start), End: TimeToProto(s.End),
 		State: uint32(s.State), ExitCode: ExitCodeToProto(s.ExitCode), SubmitLine: s.SubmitLine, Usage: UsageToProto(s.Usage),
-		KilledBy: s.KilledBy,
+		KilledBy: s.KilledBy, TimeLimit: int64(s.TimeLimit), CpuFreq: s.CPUFreq,
 	}
 	if len(s.Nodes) > 0 {
 		p.Nodes = make([]*rinkpb.StepNode, len(s.Nodes))
@@ -175,7 +175,7 @@ func StepFromProto(p *rinkpb.Step) (*sched.Step, error) {
 	s := &sched.Step{
 		ID: slurm.StepID(p.Id), Name: p.Name, Tasks: int(p.Tasks), CPUsPerTask: int(p.CpusPerTask), MemPerNode: slurm.MB(p.MemPerNode),
 		Overlap: p.Overlap, Distribution: p.Distribution, Start: TimeFromProto(p.Start), End: TimeFromProto(p.End), SubmitLine: p.SubmitLine,
-		ExitCode: ExitCodeFromProto(p.ExitCode), Usage: UsageFromProto(p.Usage), KilledBy: p.KilledBy,
+		ExitCode: ExitCodeFromProto(p.ExitCode), Usage: UsageFromProto(p.Usage), KilledBy: p.KilledBy, TimeLimit: slurm.Duration(p.TimeLimit), CPUFreq: p.CpuFreq,
 	}
 	if err := stepFields(s, p); err != nil {
 		return nil, fmt.Errorf("cannot read step %v: %w", s.ID, err)
@@ -184,8 +184,8 @@ func StepFromProto(p *rinkpb.Step) (*sched.Step, error) {
 }
 
 func stepFields(s *sched.Step, p *rinkpb.Step) (err error) {
-	if p.Tasks < 0 || p.CpusPerTask < 0 || p.MemPerNode < 0 {
-		return fmt.Errorf("one of tasks %d, CPUs per task %d, memory per node %d is below zero", p.Tasks, p.CpusPerTask, p.MemPerNode)
+	if p.Tasks < 0 || p.CpusPerTask < 0 || p.MemPerNode < 0 || p.TimeLimit < 0 {
+		return fmt.Errorf("one of tasks %d, CPUs per task %d, memory per node %d, time limit %d is below zero", p.Tasks, p.CpusPerTask, p.MemPerNode, p.TimeLimit)
 	}
 	if s.Gres, err = GresFromProto(p.Gres); err != nil {
 		return err

@@ -393,6 +393,9 @@ func changeToProto(c state.JobChange) *rinkpb.JobChange {
 	if c.EndAt != nil {
 		m.EndAt = ptr(api.TimeToProto(*c.EndAt))
 	}
+	for _, l := range c.StepLimits {
+		m.StepLimits = append(m.StepLimits, &rinkpb.StepLimit{Step: uint32(l.Step), Limit: api.DurationToProto(l.Limit)})
+	}
 	return m
 }
 
@@ -458,6 +461,11 @@ func changeFromProto(m *rinkpb.JobChange) (c state.JobChange, err error) {
 	}
 	if m.EndAt != nil {
 		c.EndAt = ptr(api.TimeFromProto(*m.EndAt))
+	}
+	for _, l := range m.StepLimits {
+		limit := state.StepLimit{Limit: api.DurationFromProto(l.GetLimit())}
+		setNumber(&limit.Step, l.GetStep())
+		c.StepLimits = append(c.StepLimits, limit)
 	}
 	return c, nil
 }

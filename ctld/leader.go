@@ -258,6 +258,7 @@ func (s *Server) tick(ctx context.Context, now time.Time) {
 	s.powerWork(ctx, now)
 	s.cutWork(ctx, now)
 	s.rebootWork(ctx, now)
+	s.overTimeSteps(now)
 	s.checkHealth(now)
 	s.pullTriggers(ctx)
 	s.resendKills(now)

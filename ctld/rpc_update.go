@@ -25,6 +25,9 @@ func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (
 	if err != nil {
 		return nil, err
 	}
+	if req.Steps {
+		return c.updateSteps(ctx, req, u)
+	}
 	reply := &rinkpb.ActionReply{Status: &rinkpb.Status{}}
 	var cmds []state.Command
 	var owner []int

@@ -31,6 +31,7 @@ type stepProgress struct {
 	oom      bool
 	failed   bool
 	killedBy uint32 // 1 + uid
+	timedOut bool
 	usage    sched.Usage
 }
 
@@ -48,6 +49,15 @@ func (b *stepBook) killed(job slurm.JobID, step slurm.StepID, uid uint32) {
 	defer b.mu.Unlock()
 	if p := b.steps[stepKey{job, step}]; p != nil {
 		p.killedBy = uid + 1
+	}
+}
+
+// timedOut notes that a step has had its time.
+func (b *stepBook) timedOut(job slurm.JobID, step slurm.StepID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p := b.steps[stepKey{job, step}]; p != nil {
+		p.timedOut = true
 	}
 }
 
@@ -104,6 +114,8 @@ func (b *stepBook) done(s *Server, node sched.NodeName, d *rinkpb.StepDone, usag
 	delete(b.steps, key)
 	st, _ := endState(p.worst, p.oom)
 	switch {
+	case p.timedOut:
+		st = slurm.JobTimeout
 	case p.failed && st == slurm.JobCompleted:
 		st = slurm.JobFailed
 	case st == slurm.JobFailed && p.worst.Signal != 0:

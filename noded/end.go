@@ -131,10 +131,15 @@ func (a *Agent) endHere(o *rinkpb.EndJobHere) {
 		}
 		j.mu.Unlock()
 		if r != nil {
-			if r.io != nil && !again {
+			overTime := o.Reason != "" // it has had its time, and gets that of a job to end
+			switch {
+			case r.io == nil || again:
+			case overTime:
+				r.io.terminated(o.Reason)
+			default:
 				r.io.cancelled(time.Duration(j.here.KillWait)*time.Second, o.Reason)
 			}
-			// A step, other than a job, is given no time: so does Slurm.
+			// A step that is cancelled, other than a job, is given no time: so does Slurm.
 			ids := []string{id}
 			j.mu.Lock()
 			for aside := range j.asides {
@@ -143,7 +148,12 @@ func (a *Agent) endHere(o *rinkpb.EndJobHere) {
 				}
 			}
 			j.mu.Unlock()
-			a.wg.Go(func() { a.endSlices(ids, 0, true) })
+			switch {
+			case !overTime:
+				a.wg.Go(func() { a.endSlices(ids, 0, true) })
+			case !again:
+				a.wg.Go(func() { a.endSlices(ids, killWait, false) })
+			}
 		}
 		return
 	}
@@ -219,7 +229,7 @@ func (a *Agent) signal(ctx context.Context, o *rinkpb.SignalJob) {
 		r := j.slices[ids[0]]
 		j.mu.Unlock()
 		if r != nil && r.io != nil {
-			r.io.terminated()
+			r.io.terminated("")
 		}
 	}
 	for _, id := range ids {

@@ -488,8 +488,8 @@ func (t *taskIO) cancelled(killWait time.Duration, why string) {
 }
 
 // terminated tells srun that the step's tasks are told to end by themselves.
-func (t *taskIO) terminated() {
-	if words := t.cancelWords(""); words != nil {
+func (t *taskIO) terminated(why string) {
+	if words := t.cancelWords(why); words != nil {
 		t.queue(&rinkpb.StepDown{Messages: words})
 	}
 }

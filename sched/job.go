@@ -251,7 +251,9 @@ type Step struct {
 	ExitCode     ExitCode
 	SubmitLine   string
 	Usage        Usage
-	KilledBy     uint32 // 1 + the uid of who ended it; 0: nobody did
+	KilledBy     uint32         // 1 + the uid of who ended it; 0: nobody did
+	TimeLimit    slurm.Duration // its own, within its job's; 0: it has none
+	CPUFreq      string         // what was asked for, as it was written
 }
 
 // StepNode is a step's part on one node: the global ranks that run there.

@@ -64,7 +64,10 @@ func PlaceStep(j *Job, opts *slurm.JobOptions, name string, cfg *Config, now tim
 	}
 	s := &Step{
 		Name: name, CPUsPerTask: w.cpt, Overlap: w.overlap, Gres: w.asked, MemPerNode: w.memNode,
-		Start: now, State: slurm.JobRunning, SubmitLine: "",
+		Start: now, State: slurm.JobRunning, SubmitLine: "", CPUFreq: opts.CPUFreq,
+	}
+	if opts.Given["time"] && opts.TimeLimit > 0 && opts.TimeLimit != slurm.Unlimited {
+		s.TimeLimit = opts.TimeLimit
 	}
 	w.lay(s, chosen)
 	return s, StepPlaced, nil

@@ -1859,6 +1859,7 @@ type JobChange struct {
 	Suspend       *bool                  `protobuf:"varint,22,opt,name=suspend,proto3,oneof" json:"suspend,omitempty"`
 	EndAt         *int64                 `protobuf:"varint,23,opt,name=end_at,json=endAt,proto3,oneof" json:"end_at,omitempty"`
 	Assoc         *uint32                `protobuf:"varint,40,opt,name=assoc,proto3,oneof" json:"assoc,omitempty"`
+	StepLimits    []*StepLimit           `protobuf:"bytes,41,rep,name=step_limits,json=stepLimits,proto3" json:"step_limits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2061,6 +2062,65 @@ func (x *JobChange) GetAssoc() uint32 {
 	return 0
 }
 
+func (x *JobChange) GetStepLimits() []*StepLimit {
+	if x != nil {
+		return x.StepLimits
+	}
+	return nil
+}
+
+type StepLimit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          uint32                 `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
+	Limit         int64                  `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepLimit) Reset() {
+	*x = StepLimit{}
+	mi := &file_log_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepLimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepLimit) ProtoMessage() {}
+
+func (x *StepLimit) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepLimit.ProtoReflect.Descriptor instead.
+func (*StepLimit) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *StepLimit) GetStep() uint32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *StepLimit) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
 type JobPriority struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -2072,7 +2132,7 @@ type JobPriority struct {
 
 func (x *JobPriority) Reset() {
 	*x = JobPriority{}
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2084,7 +2144,7 @@ func (x *JobPriority) String() string {
 func (*JobPriority) ProtoMessage() {}
 
 func (x *JobPriority) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2097,7 +2157,7 @@ func (x *JobPriority) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobPriority.ProtoReflect.Descriptor instead.
 func (*JobPriority) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{19}
+	return file_log_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *JobPriority) GetJob() uint32 {
@@ -2130,7 +2190,7 @@ type SetPriorities struct {
 
 func (x *SetPriorities) Reset() {
 	*x = SetPriorities{}
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2142,7 +2202,7 @@ func (x *SetPriorities) String() string {
 func (*SetPriorities) ProtoMessage() {}
 
 func (x *SetPriorities) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2155,7 +2215,7 @@ func (x *SetPriorities) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPriorities.ProtoReflect.Descriptor instead.
 func (*SetPriorities) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{20}
+	return file_log_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SetPriorities) GetJobs() []*JobPriority {
@@ -2177,7 +2237,7 @@ type StartStep struct {
 
 func (x *StartStep) Reset() {
 	*x = StartStep{}
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2189,7 +2249,7 @@ func (x *StartStep) String() string {
 func (*StartStep) ProtoMessage() {}
 
 func (x *StartStep) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2202,7 +2262,7 @@ func (x *StartStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartStep.ProtoReflect.Descriptor instead.
 func (*StartStep) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{21}
+	return file_log_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *StartStep) GetJob() uint32 {
@@ -2248,7 +2308,7 @@ type EndStep struct {
 
 func (x *EndStep) Reset() {
 	*x = EndStep{}
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2260,7 +2320,7 @@ func (x *EndStep) String() string {
 func (*EndStep) ProtoMessage() {}
 
 func (x *EndStep) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2273,7 +2333,7 @@ func (x *EndStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndStep.ProtoReflect.Descriptor instead.
 func (*EndStep) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{22}
+	return file_log_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *EndStep) GetJob() uint32 {
@@ -2353,7 +2413,7 @@ type RegisterNode struct {
 
 func (x *RegisterNode) Reset() {
 	*x = RegisterNode{}
-	mi := &file_log_proto_msgTypes[23]
+	mi := &file_log_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2365,7 +2425,7 @@ func (x *RegisterNode) String() string {
 func (*RegisterNode) ProtoMessage() {}
 
 func (x *RegisterNode) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[23]
+	mi := &file_log_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2378,7 +2438,7 @@ func (x *RegisterNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterNode.ProtoReflect.Descriptor instead.
 func (*RegisterNode) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{23}
+	return file_log_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RegisterNode) GetNode() string {
@@ -2530,7 +2590,7 @@ type StringList struct {
 
 func (x *StringList) Reset() {
 	*x = StringList{}
-	mi := &file_log_proto_msgTypes[24]
+	mi := &file_log_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2542,7 +2602,7 @@ func (x *StringList) String() string {
 func (*StringList) ProtoMessage() {}
 
 func (x *StringList) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[24]
+	mi := &file_log_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2555,7 +2615,7 @@ func (x *StringList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StringList.ProtoReflect.Descriptor instead.
 func (*StringList) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{24}
+	return file_log_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StringList) GetV() []string {
@@ -2588,7 +2648,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_log_proto_msgTypes[25]
+	mi := &file_log_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2600,7 +2660,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[25]
+	mi := &file_log_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2613,7 +2673,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{25}
+	return file_log_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *UpdateNode) GetNodes() []string {
@@ -2732,7 +2792,7 @@ type BeginJob struct {
 
 func (x *BeginJob) Reset() {
 	*x = BeginJob{}
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2744,7 +2804,7 @@ func (x *BeginJob) String() string {
 func (*BeginJob) ProtoMessage() {}
 
 func (x *BeginJob) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2757,7 +2817,7 @@ func (x *BeginJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginJob.ProtoReflect.Descriptor instead.
 func (*BeginJob) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{26}
+	return file_log_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *BeginJob) GetJob() uint32 {
@@ -2784,7 +2844,7 @@ type UpdatePartition struct {
 
 func (x *UpdatePartition) Reset() {
 	*x = UpdatePartition{}
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2796,7 +2856,7 @@ func (x *UpdatePartition) String() string {
 func (*UpdatePartition) ProtoMessage() {}
 
 func (x *UpdatePartition) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2809,7 +2869,7 @@ func (x *UpdatePartition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePartition.ProtoReflect.Descriptor instead.
 func (*UpdatePartition) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{27}
+	return file_log_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *UpdatePartition) GetPartition() *Partition {
@@ -2836,7 +2896,7 @@ type ConfigFile struct {
 
 func (x *ConfigFile) Reset() {
 	*x = ConfigFile{}
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2848,7 +2908,7 @@ func (x *ConfigFile) String() string {
 func (*ConfigFile) ProtoMessage() {}
 
 func (x *ConfigFile) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2861,7 +2921,7 @@ func (x *ConfigFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigFile.ProtoReflect.Descriptor instead.
 func (*ConfigFile) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{28}
+	return file_log_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ConfigFile) GetName() string {
@@ -2887,7 +2947,7 @@ type SetConfig struct {
 
 func (x *SetConfig) Reset() {
 	*x = SetConfig{}
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2899,7 +2959,7 @@ func (x *SetConfig) String() string {
 func (*SetConfig) ProtoMessage() {}
 
 func (x *SetConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2912,7 +2972,7 @@ func (x *SetConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConfig.ProtoReflect.Descriptor instead.
 func (*SetConfig) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{29}
+	return file_log_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SetConfig) GetFiles() []*ConfigFile {
@@ -2931,7 +2991,7 @@ type Purge struct {
 
 func (x *Purge) Reset() {
 	*x = Purge{}
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2943,7 +3003,7 @@ func (x *Purge) String() string {
 func (*Purge) ProtoMessage() {}
 
 func (x *Purge) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2956,7 +3016,7 @@ func (x *Purge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Purge.ProtoReflect.Descriptor instead.
 func (*Purge) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{30}
+	return file_log_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Purge) GetBefore() int64 {
@@ -2976,7 +3036,7 @@ type Mark struct {
 
 func (x *Mark) Reset() {
 	*x = Mark{}
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2988,7 +3048,7 @@ func (x *Mark) String() string {
 func (*Mark) ProtoMessage() {}
 
 func (x *Mark) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3001,7 +3061,7 @@ func (x *Mark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mark.ProtoReflect.Descriptor instead.
 func (*Mark) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{31}
+	return file_log_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Mark) GetName() string {
@@ -3021,7 +3081,7 @@ type RaiseFormat struct {
 
 func (x *RaiseFormat) Reset() {
 	*x = RaiseFormat{}
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3033,7 +3093,7 @@ func (x *RaiseFormat) String() string {
 func (*RaiseFormat) ProtoMessage() {}
 
 func (x *RaiseFormat) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3046,7 +3106,7 @@ func (x *RaiseFormat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RaiseFormat.ProtoReflect.Descriptor instead.
 func (*RaiseFormat) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{32}
+	return file_log_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RaiseFormat) GetTo() uint32 {
@@ -3068,7 +3128,7 @@ type AddToken struct {
 
 func (x *AddToken) Reset() {
 	*x = AddToken{}
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3080,7 +3140,7 @@ func (x *AddToken) String() string {
 func (*AddToken) ProtoMessage() {}
 
 func (x *AddToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3093,7 +3153,7 @@ func (x *AddToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToken.ProtoReflect.Descriptor instead.
 func (*AddToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{33}
+	return file_log_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AddToken) GetHash() string {
@@ -3140,7 +3200,7 @@ type AccountsEdit struct {
 
 func (x *AccountsEdit) Reset() {
 	*x = AccountsEdit{}
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3152,7 +3212,7 @@ func (x *AccountsEdit) String() string {
 func (*AccountsEdit) ProtoMessage() {}
 
 func (x *AccountsEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3165,7 +3225,7 @@ func (x *AccountsEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsEdit.ProtoReflect.Descriptor instead.
 func (*AccountsEdit) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{34}
+	return file_log_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *AccountsEdit) GetBase() uint64 {
@@ -3227,7 +3287,7 @@ type EditAccounts struct {
 
 func (x *EditAccounts) Reset() {
 	*x = EditAccounts{}
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3239,7 +3299,7 @@ func (x *EditAccounts) String() string {
 func (*EditAccounts) ProtoMessage() {}
 
 func (x *EditAccounts) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3252,7 +3312,7 @@ func (x *EditAccounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditAccounts.ProtoReflect.Descriptor instead.
 func (*EditAccounts) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{35}
+	return file_log_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *EditAccounts) GetEdit() *AccountsEdit {
@@ -3283,7 +3343,7 @@ type Preempt struct {
 
 func (x *Preempt) Reset() {
 	*x = Preempt{}
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3295,7 +3355,7 @@ func (x *Preempt) String() string {
 func (*Preempt) ProtoMessage() {}
 
 func (x *Preempt) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3308,7 +3368,7 @@ func (x *Preempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Preempt.ProtoReflect.Descriptor instead.
 func (*Preempt) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{36}
+	return file_log_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Preempt) GetJob() uint32 {
@@ -3362,7 +3422,7 @@ type PreemptJobs struct {
 
 func (x *PreemptJobs) Reset() {
 	*x = PreemptJobs{}
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3374,7 +3434,7 @@ func (x *PreemptJobs) String() string {
 func (*PreemptJobs) ProtoMessage() {}
 
 func (x *PreemptJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3387,7 +3447,7 @@ func (x *PreemptJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreemptJobs.ProtoReflect.Descriptor instead.
 func (*PreemptJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{37}
+	return file_log_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *PreemptJobs) GetPreempts() []*Preempt {
@@ -3407,7 +3467,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3419,7 +3479,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3432,7 +3492,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{38}
+	return file_log_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Resume) GetJob() uint32 {
@@ -3458,7 +3518,7 @@ type ResumeJobs struct {
 
 func (x *ResumeJobs) Reset() {
 	*x = ResumeJobs{}
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3470,7 +3530,7 @@ func (x *ResumeJobs) String() string {
 func (*ResumeJobs) ProtoMessage() {}
 
 func (x *ResumeJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3483,7 +3543,7 @@ func (x *ResumeJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeJobs.ProtoReflect.Descriptor instead.
 func (*ResumeJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{39}
+	return file_log_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ResumeJobs) GetResumes() []*Resume {
@@ -3504,7 +3564,7 @@ type PowerNodes struct {
 
 func (x *PowerNodes) Reset() {
 	*x = PowerNodes{}
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3516,7 +3576,7 @@ func (x *PowerNodes) String() string {
 func (*PowerNodes) ProtoMessage() {}
 
 func (x *PowerNodes) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3529,7 +3589,7 @@ func (x *PowerNodes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PowerNodes.ProtoReflect.Descriptor instead.
 func (*PowerNodes) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{40}
+	return file_log_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *PowerNodes) GetNodes() []string {
@@ -3564,7 +3624,7 @@ type ShrinkJob struct {
 
 func (x *ShrinkJob) Reset() {
 	*x = ShrinkJob{}
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3576,7 +3636,7 @@ func (x *ShrinkJob) String() string {
 func (*ShrinkJob) ProtoMessage() {}
 
 func (x *ShrinkJob) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3589,7 +3649,7 @@ func (x *ShrinkJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShrinkJob.ProtoReflect.Descriptor instead.
 func (*ShrinkJob) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{41}
+	return file_log_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ShrinkJob) GetJob() uint32 {
@@ -3627,7 +3687,7 @@ type ResetUsage struct {
 
 func (x *ResetUsage) Reset() {
 	*x = ResetUsage{}
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3639,7 +3699,7 @@ func (x *ResetUsage) String() string {
 func (*ResetUsage) ProtoMessage() {}
 
 func (x *ResetUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3652,7 +3712,7 @@ func (x *ResetUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsage.ProtoReflect.Descriptor instead.
 func (*ResetUsage) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{42}
+	return file_log_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ResetUsage) GetAll() bool {
@@ -3700,7 +3760,7 @@ type SetReservation struct {
 
 func (x *SetReservation) Reset() {
 	*x = SetReservation{}
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3712,7 +3772,7 @@ func (x *SetReservation) String() string {
 func (*SetReservation) ProtoMessage() {}
 
 func (x *SetReservation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3725,7 +3785,7 @@ func (x *SetReservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetReservation.ProtoReflect.Descriptor instead.
 func (*SetReservation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{43}
+	return file_log_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SetReservation) GetReservation() *Reservation {
@@ -3753,7 +3813,7 @@ type SickFile struct {
 
 func (x *SickFile) Reset() {
 	*x = SickFile{}
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3765,7 +3825,7 @@ func (x *SickFile) String() string {
 func (*SickFile) ProtoMessage() {}
 
 func (x *SickFile) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3778,7 +3838,7 @@ func (x *SickFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SickFile.ProtoReflect.Descriptor instead.
 func (*SickFile) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{44}
+	return file_log_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SickFile) GetFile() string {
@@ -3813,7 +3873,7 @@ type CutGPU struct {
 
 func (x *CutGPU) Reset() {
 	*x = CutGPU{}
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3825,7 +3885,7 @@ func (x *CutGPU) String() string {
 func (*CutGPU) ProtoMessage() {}
 
 func (x *CutGPU) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3838,7 +3898,7 @@ func (x *CutGPU) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CutGPU.ProtoReflect.Descriptor instead.
 func (*CutGPU) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{45}
+	return file_log_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CutGPU) GetNode() string {
@@ -3875,7 +3935,7 @@ type NoteCut struct {
 
 func (x *NoteCut) Reset() {
 	*x = NoteCut{}
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3887,7 +3947,7 @@ func (x *NoteCut) String() string {
 func (*NoteCut) ProtoMessage() {}
 
 func (x *NoteCut) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3900,7 +3960,7 @@ func (x *NoteCut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteCut.ProtoReflect.Descriptor instead.
 func (*NoteCut) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{46}
+	return file_log_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *NoteCut) GetNode() string {
@@ -3948,7 +4008,7 @@ type SetDevices struct {
 
 func (x *SetDevices) Reset() {
 	*x = SetDevices{}
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3960,7 +4020,7 @@ func (x *SetDevices) String() string {
 func (*SetDevices) ProtoMessage() {}
 
 func (x *SetDevices) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3973,7 +4033,7 @@ func (x *SetDevices) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDevices.ProtoReflect.Descriptor instead.
 func (*SetDevices) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{47}
+	return file_log_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SetDevices) GetNode() string {
@@ -4001,7 +4061,7 @@ type DropReservation struct {
 
 func (x *DropReservation) Reset() {
 	*x = DropReservation{}
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4013,7 +4073,7 @@ func (x *DropReservation) String() string {
 func (*DropReservation) ProtoMessage() {}
 
 func (x *DropReservation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4026,7 +4086,7 @@ func (x *DropReservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropReservation.ProtoReflect.Descriptor instead.
 func (*DropReservation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{48}
+	return file_log_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *DropReservation) GetName() string {
@@ -4063,7 +4123,7 @@ type SetCrontab struct {
 
 func (x *SetCrontab) Reset() {
 	*x = SetCrontab{}
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4075,7 +4135,7 @@ func (x *SetCrontab) String() string {
 func (*SetCrontab) ProtoMessage() {}
 
 func (x *SetCrontab) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4088,7 +4148,7 @@ func (x *SetCrontab) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCrontab.ProtoReflect.Descriptor instead.
 func (*SetCrontab) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{49}
+	return file_log_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SetCrontab) GetUid() uint32 {
@@ -4128,7 +4188,7 @@ type DropCron struct {
 
 func (x *DropCron) Reset() {
 	*x = DropCron{}
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4140,7 +4200,7 @@ func (x *DropCron) String() string {
 func (*DropCron) ProtoMessage() {}
 
 func (x *DropCron) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4153,7 +4213,7 @@ func (x *DropCron) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropCron.ProtoReflect.Descriptor instead.
 func (*DropCron) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{50}
+	return file_log_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *DropCron) GetJob() uint32 {
@@ -4172,7 +4232,7 @@ type SetTrigger struct {
 
 func (x *SetTrigger) Reset() {
 	*x = SetTrigger{}
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4184,7 +4244,7 @@ func (x *SetTrigger) String() string {
 func (*SetTrigger) ProtoMessage() {}
 
 func (x *SetTrigger) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4197,7 +4257,7 @@ func (x *SetTrigger) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTrigger.ProtoReflect.Descriptor instead.
 func (*SetTrigger) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{51}
+	return file_log_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SetTrigger) GetTrigger() *Trigger {
@@ -4216,7 +4276,7 @@ type DropTriggers struct {
 
 func (x *DropTriggers) Reset() {
 	*x = DropTriggers{}
-	mi := &file_log_proto_msgTypes[52]
+	mi := &file_log_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4228,7 +4288,7 @@ func (x *DropTriggers) String() string {
 func (*DropTriggers) ProtoMessage() {}
 
 func (x *DropTriggers) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[52]
+	mi := &file_log_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4241,7 +4301,7 @@ func (x *DropTriggers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropTriggers.ProtoReflect.Descriptor instead.
 func (*DropTriggers) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{52}
+	return file_log_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *DropTriggers) GetIds() []uint32 {
@@ -4262,7 +4322,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[53]
+	mi := &file_log_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4274,7 +4334,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[53]
+	mi := &file_log_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4287,7 +4347,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{53}
+	return file_log_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *UseToken) GetHash() string {
@@ -4342,7 +4402,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[54]
+	mi := &file_log_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4354,7 +4414,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[54]
+	mi := &file_log_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4367,7 +4427,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{54}
+	return file_log_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -4677,7 +4737,7 @@ type SnapshotHead struct {
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[55]
+	mi := &file_log_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4689,7 +4749,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[55]
+	mi := &file_log_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4702,7 +4762,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{55}
+	return file_log_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -4797,7 +4857,7 @@ type Spent struct {
 
 func (x *Spent) Reset() {
 	*x = Spent{}
-	mi := &file_log_proto_msgTypes[56]
+	mi := &file_log_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4809,7 +4869,7 @@ func (x *Spent) String() string {
 func (*Spent) ProtoMessage() {}
 
 func (x *Spent) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[56]
+	mi := &file_log_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4822,7 +4882,7 @@ func (x *Spent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spent.ProtoReflect.Descriptor instead.
 func (*Spent) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{56}
+	return file_log_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Spent) GetEpoch() int64 {
@@ -4879,7 +4939,7 @@ type SpentRow struct {
 
 func (x *SpentRow) Reset() {
 	*x = SpentRow{}
-	mi := &file_log_proto_msgTypes[57]
+	mi := &file_log_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4891,7 +4951,7 @@ func (x *SpentRow) String() string {
 func (*SpentRow) ProtoMessage() {}
 
 func (x *SpentRow) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[57]
+	mi := &file_log_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4904,7 +4964,7 @@ func (x *SpentRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpentRow.ProtoReflect.Descriptor instead.
 func (*SpentRow) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{57}
+	return file_log_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SpentRow) GetAssoc() uint32 {
@@ -4947,7 +5007,7 @@ type Crontab struct {
 
 func (x *Crontab) Reset() {
 	*x = Crontab{}
-	mi := &file_log_proto_msgTypes[58]
+	mi := &file_log_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4959,7 +5019,7 @@ func (x *Crontab) String() string {
 func (*Crontab) ProtoMessage() {}
 
 func (x *Crontab) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[58]
+	mi := &file_log_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4972,7 +5032,7 @@ func (x *Crontab) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Crontab.ProtoReflect.Descriptor instead.
 func (*Crontab) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{58}
+	return file_log_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Crontab) GetUid() uint32 {
@@ -5015,7 +5075,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[59]
+	mi := &file_log_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5027,7 +5087,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[59]
+	mi := &file_log_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5040,7 +5100,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{59}
+	return file_log_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -5083,7 +5143,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[60]
+	mi := &file_log_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5095,7 +5155,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[60]
+	mi := &file_log_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5108,7 +5168,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{60}
+	return file_log_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *StepKey) GetKey() string {
@@ -5151,7 +5211,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[61]
+	mi := &file_log_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5163,7 +5223,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[61]
+	mi := &file_log_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5176,7 +5236,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{61}
+	return file_log_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -5214,7 +5274,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[62]
+	mi := &file_log_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5226,7 +5286,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[62]
+	mi := &file_log_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5239,7 +5299,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{62}
+	return file_log_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *RunRecord) GetId() string {
@@ -5294,7 +5354,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[63]
+	mi := &file_log_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5306,7 +5366,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[63]
+	mi := &file_log_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5319,7 +5379,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{63}
+	return file_log_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -5485,7 +5545,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05tasks\x18\x04 \x01(\v2\x13.runink.v1.IndexSetR\x05tasks\x12,\n" +
 	"\x06change\x18\x05 \x01(\v2\x14.runink.v1.JobChangeR\x06change\"6\n" +
 	"\aDepends\x12+\n" +
-	"\x05terms\x18\x01 \x03(\v2\x15.runink.v1.DependTermR\x05terms\"\x87\b\n" +
+	"\x05terms\x18\x01 \x03(\v2\x15.runink.v1.DependTermR\x05terms\"\xbe\b\n" +
 	"\tJobChange\x12)\n" +
 	"\x04spec\x18\x01 \x01(\v2\x15.runink.v1.JobOptionsR\x04spec\x12\x17\n" +
 	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x1d\n" +
@@ -5516,7 +5576,9 @@ const file_log_proto_rawDesc = "" +
 	"reasonText\x88\x01\x01\x12\x1d\n" +
 	"\asuspend\x18\x16 \x01(\bH\x11R\asuspend\x88\x01\x01\x12\x1a\n" +
 	"\x06end_at\x18\x17 \x01(\x03H\x12R\x05endAt\x88\x01\x01\x12\x19\n" +
-	"\x05assoc\x18( \x01(\rH\x13R\x05assoc\x88\x01\x01B\a\n" +
+	"\x05assoc\x18( \x01(\rH\x13R\x05assoc\x88\x01\x01\x125\n" +
+	"\vstep_limits\x18) \x03(\v2\x14.runink.v1.StepLimitR\n" +
+	"stepLimitsB\a\n" +
 	"\x05_nameB\n" +
 	"\n" +
 	"\b_accountB\x06\n" +
@@ -5540,7 +5602,10 @@ const file_log_proto_rawDesc = "" +
 	"\n" +
 	"\b_suspendB\t\n" +
 	"\a_end_atB\b\n" +
-	"\x06_assoc\"M\n" +
+	"\x06_assoc\"5\n" +
+	"\tStepLimit\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\rR\x04step\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\x03R\x05limit\"M\n" +
 	"\vJobPriority\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\bpriority\x18\x02 \x01(\rR\bpriority\x12\x10\n" +
@@ -5815,7 +5880,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
@@ -5836,71 +5901,72 @@ var file_log_proto_goTypes = []any{
 	(*UpdateJob)(nil),       // 16: runink.v1.UpdateJob
 	(*Depends)(nil),         // 17: runink.v1.Depends
 	(*JobChange)(nil),       // 18: runink.v1.JobChange
-	(*JobPriority)(nil),     // 19: runink.v1.JobPriority
-	(*SetPriorities)(nil),   // 20: runink.v1.SetPriorities
-	(*StartStep)(nil),       // 21: runink.v1.StartStep
-	(*EndStep)(nil),         // 22: runink.v1.EndStep
-	(*RegisterNode)(nil),    // 23: runink.v1.RegisterNode
-	(*StringList)(nil),      // 24: runink.v1.StringList
-	(*UpdateNode)(nil),      // 25: runink.v1.UpdateNode
-	(*BeginJob)(nil),        // 26: runink.v1.BeginJob
-	(*UpdatePartition)(nil), // 27: runink.v1.UpdatePartition
-	(*ConfigFile)(nil),      // 28: runink.v1.ConfigFile
-	(*SetConfig)(nil),       // 29: runink.v1.SetConfig
-	(*Purge)(nil),           // 30: runink.v1.Purge
-	(*Mark)(nil),            // 31: runink.v1.Mark
-	(*RaiseFormat)(nil),     // 32: runink.v1.RaiseFormat
-	(*AddToken)(nil),        // 33: runink.v1.AddToken
-	(*AccountsEdit)(nil),    // 34: runink.v1.AccountsEdit
-	(*EditAccounts)(nil),    // 35: runink.v1.EditAccounts
-	(*Preempt)(nil),         // 36: runink.v1.Preempt
-	(*PreemptJobs)(nil),     // 37: runink.v1.PreemptJobs
-	(*Resume)(nil),          // 38: runink.v1.Resume
-	(*ResumeJobs)(nil),      // 39: runink.v1.ResumeJobs
-	(*PowerNodes)(nil),      // 40: runink.v1.PowerNodes
-	(*ShrinkJob)(nil),       // 41: runink.v1.ShrinkJob
-	(*ResetUsage)(nil),      // 42: runink.v1.ResetUsage
-	(*SetReservation)(nil),  // 43: runink.v1.SetReservation
-	(*SickFile)(nil),        // 44: runink.v1.SickFile
-	(*CutGPU)(nil),          // 45: runink.v1.CutGPU
-	(*NoteCut)(nil),         // 46: runink.v1.NoteCut
-	(*SetDevices)(nil),      // 47: runink.v1.SetDevices
-	(*DropReservation)(nil), // 48: runink.v1.DropReservation
-	(*SetCrontab)(nil),      // 49: runink.v1.SetCrontab
-	(*DropCron)(nil),        // 50: runink.v1.DropCron
-	(*SetTrigger)(nil),      // 51: runink.v1.SetTrigger
-	(*DropTriggers)(nil),    // 52: runink.v1.DropTriggers
-	(*UseToken)(nil),        // 53: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 54: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 55: runink.v1.SnapshotHead
-	(*Spent)(nil),           // 56: runink.v1.Spent
-	(*SpentRow)(nil),        // 57: runink.v1.SpentRow
-	(*Crontab)(nil),         // 58: runink.v1.Crontab
-	(*SubmitKey)(nil),       // 59: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 60: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 61: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 62: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 63: runink.v1.SnapshotEnd
-	(*TRESItem)(nil),        // 64: runink.v1.TRESItem
-	(*Job)(nil),             // 65: runink.v1.Job
-	(*NodeAlloc)(nil),       // 66: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 67: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 68: runink.v1.ExitCode
-	(*Usage)(nil),           // 69: runink.v1.Usage
-	(*DependTerm)(nil),      // 70: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 71: runink.v1.JobOptions
-	(*Need)(nil),            // 72: runink.v1.Need
-	(*Step)(nil),            // 73: runink.v1.Step
-	(*NodeGres)(nil),        // 74: runink.v1.NodeGres
-	(*Shape)(nil),           // 75: runink.v1.Shape
-	(*Cut)(nil),             // 76: runink.v1.Cut
-	(*Partition)(nil),       // 77: runink.v1.Partition
-	(*AccountTables)(nil),   // 78: runink.v1.AccountTables
-	(*Transaction)(nil),     // 79: runink.v1.Transaction
-	(*Reservation)(nil),     // 80: runink.v1.Reservation
-	(*CutPart)(nil),         // 81: runink.v1.CutPart
-	(*Trigger)(nil),         // 82: runink.v1.Trigger
-	(*Node)(nil),            // 83: runink.v1.Node
+	(*StepLimit)(nil),       // 19: runink.v1.StepLimit
+	(*JobPriority)(nil),     // 20: runink.v1.JobPriority
+	(*SetPriorities)(nil),   // 21: runink.v1.SetPriorities
+	(*StartStep)(nil),       // 22: runink.v1.StartStep
+	(*EndStep)(nil),         // 23: runink.v1.EndStep
+	(*RegisterNode)(nil),    // 24: runink.v1.RegisterNode
+	(*StringList)(nil),      // 25: runink.v1.StringList
+	(*UpdateNode)(nil),      // 26: runink.v1.UpdateNode
+	(*BeginJob)(nil),        // 27: runink.v1.BeginJob
+	(*UpdatePartition)(nil), // 28: runink.v1.UpdatePartition
+	(*ConfigFile)(nil),      // 29: runink.v1.ConfigFile
+	(*SetConfig)(nil),       // 30: runink.v1.SetConfig
+	(*Purge)(nil),           // 31: runink.v1.Purge
+	(*Mark)(nil),            // 32: runink.v1.Mark
+	(*RaiseFormat)(nil),     // 33: runink.v1.RaiseFormat
+	(*AddToken)(nil),        // 34: runink.v1.AddToken
+	(*AccountsEdit)(nil),    // 35: runink.v1.AccountsEdit
+	(*EditAccounts)(nil),    // 36: runink.v1.EditAccounts
+	(*Preempt)(nil),         // 37: runink.v1.Preempt
+	(*PreemptJobs)(nil),     // 38: runink.v1.PreemptJobs
+	(*Resume)(nil),          // 39: runink.v1.Resume
+	(*ResumeJobs)(nil),      // 40: runink.v1.ResumeJobs
+	(*PowerNodes)(nil),      // 41: runink.v1.PowerNodes
+	(*ShrinkJob)(nil),       // 42: runink.v1.ShrinkJob
+	(*ResetUsage)(nil),      // 43: runink.v1.ResetUsage
+	(*SetReservation)(nil),  // 44: runink.v1.SetReservation
+	(*SickFile)(nil),        // 45: runink.v1.SickFile
+	(*CutGPU)(nil),          // 46: runink.v1.CutGPU
+	(*NoteCut)(nil),         // 47: runink.v1.NoteCut
+	(*SetDevices)(nil),      // 48: runink.v1.SetDevices
+	(*DropReservation)(nil), // 49: runink.v1.DropReservation
+	(*SetCrontab)(nil),      // 50: runink.v1.SetCrontab
+	(*DropCron)(nil),        // 51: runink.v1.DropCron
+	(*SetTrigger)(nil),      // 52: runink.v1.SetTrigger
+	(*DropTriggers)(nil),    // 53: runink.v1.DropTriggers
+	(*UseToken)(nil),        // 54: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 55: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 56: runink.v1.SnapshotHead
+	(*Spent)(nil),           // 57: runink.v1.Spent
+	(*SpentRow)(nil),        // 58: runink.v1.SpentRow
+	(*Crontab)(nil),         // 59: runink.v1.Crontab
+	(*SubmitKey)(nil),       // 60: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 61: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 62: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 63: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 64: runink.v1.SnapshotEnd
+	(*TRESItem)(nil),        // 65: runink.v1.TRESItem
+	(*Job)(nil),             // 66: runink.v1.Job
+	(*NodeAlloc)(nil),       // 67: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 68: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 69: runink.v1.ExitCode
+	(*Usage)(nil),           // 70: runink.v1.Usage
+	(*DependTerm)(nil),      // 71: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 72: runink.v1.JobOptions
+	(*Need)(nil),            // 73: runink.v1.Need
+	(*Step)(nil),            // 74: runink.v1.Step
+	(*NodeGres)(nil),        // 75: runink.v1.NodeGres
+	(*Shape)(nil),           // 76: runink.v1.Shape
+	(*Cut)(nil),             // 77: runink.v1.Cut
+	(*Partition)(nil),       // 78: runink.v1.Partition
+	(*AccountTables)(nil),   // 79: runink.v1.AccountTables
+	(*Transaction)(nil),     // 80: runink.v1.Transaction
+	(*Reservation)(nil),     // 81: runink.v1.Reservation
+	(*CutPart)(nil),         // 82: runink.v1.CutPart
+	(*Trigger)(nil),         // 83: runink.v1.Trigger
+	(*Node)(nil),            // 84: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
@@ -5911,101 +5977,102 @@ var file_log_proto_depIdxs = []int32{
 	14, // 5: runink.v1.Entry.end_job:type_name -> runink.v1.EndJob
 	15, // 6: runink.v1.Entry.release_nodes:type_name -> runink.v1.ReleaseNodes
 	16, // 7: runink.v1.Entry.update_job:type_name -> runink.v1.UpdateJob
-	20, // 8: runink.v1.Entry.set_priorities:type_name -> runink.v1.SetPriorities
-	21, // 9: runink.v1.Entry.start_step:type_name -> runink.v1.StartStep
-	22, // 10: runink.v1.Entry.end_step:type_name -> runink.v1.EndStep
-	23, // 11: runink.v1.Entry.register_node:type_name -> runink.v1.RegisterNode
-	25, // 12: runink.v1.Entry.update_node:type_name -> runink.v1.UpdateNode
-	27, // 13: runink.v1.Entry.update_partition:type_name -> runink.v1.UpdatePartition
-	29, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
-	30, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
-	33, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	53, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	21, // 8: runink.v1.Entry.set_priorities:type_name -> runink.v1.SetPriorities
+	22, // 9: runink.v1.Entry.start_step:type_name -> runink.v1.StartStep
+	23, // 10: runink.v1.Entry.end_step:type_name -> runink.v1.EndStep
+	24, // 11: runink.v1.Entry.register_node:type_name -> runink.v1.RegisterNode
+	26, // 12: runink.v1.Entry.update_node:type_name -> runink.v1.UpdateNode
+	28, // 13: runink.v1.Entry.update_partition:type_name -> runink.v1.UpdatePartition
+	30, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
+	31, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
+	34, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
+	54, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
 	3,  // 18: runink.v1.Entry.import_history:type_name -> runink.v1.ImportHistory
-	35, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
-	37, // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
-	39, // 21: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
-	40, // 22: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
-	41, // 23: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
-	42, // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
-	26, // 25: runink.v1.Entry.begin_job:type_name -> runink.v1.BeginJob
-	43, // 26: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
-	48, // 27: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
-	31, // 28: runink.v1.Entry.mark:type_name -> runink.v1.Mark
-	32, // 29: runink.v1.Entry.raise_format:type_name -> runink.v1.RaiseFormat
-	47, // 30: runink.v1.Entry.set_devices:type_name -> runink.v1.SetDevices
-	45, // 31: runink.v1.Entry.cut_gpu:type_name -> runink.v1.CutGPU
-	46, // 32: runink.v1.Entry.note_cut:type_name -> runink.v1.NoteCut
-	49, // 33: runink.v1.Entry.set_crontab:type_name -> runink.v1.SetCrontab
-	50, // 34: runink.v1.Entry.drop_cron:type_name -> runink.v1.DropCron
-	51, // 35: runink.v1.Entry.set_trigger:type_name -> runink.v1.SetTrigger
-	52, // 36: runink.v1.Entry.drop_triggers:type_name -> runink.v1.DropTriggers
+	36, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
+	38, // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
+	40, // 21: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
+	41, // 22: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
+	42, // 23: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
+	43, // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
+	27, // 25: runink.v1.Entry.begin_job:type_name -> runink.v1.BeginJob
+	44, // 26: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
+	49, // 27: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
+	32, // 28: runink.v1.Entry.mark:type_name -> runink.v1.Mark
+	33, // 29: runink.v1.Entry.raise_format:type_name -> runink.v1.RaiseFormat
+	48, // 30: runink.v1.Entry.set_devices:type_name -> runink.v1.SetDevices
+	46, // 31: runink.v1.Entry.cut_gpu:type_name -> runink.v1.CutGPU
+	47, // 32: runink.v1.Entry.note_cut:type_name -> runink.v1.NoteCut
+	50, // 33: runink.v1.Entry.set_crontab:type_name -> runink.v1.SetCrontab
+	51, // 34: runink.v1.Entry.drop_cron:type_name -> runink.v1.DropCron
+	52, // 35: runink.v1.Entry.set_trigger:type_name -> runink.v1.SetTrigger
+	53, // 36: runink.v1.Entry.drop_triggers:type_name -> runink.v1.DropTriggers
 	4,  // 37: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
-	64, // 38: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
-	65, // 39: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	65, // 38: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
+	66, // 39: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
 	5,  // 40: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
 	6,  // 41: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
 	7,  // 42: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	66, // 43: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	67, // 43: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
 	9,  // 44: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
 	11, // 45: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
 	12, // 46: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	67, // 47: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	68, // 48: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	69, // 49: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	68, // 50: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	67, // 51: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	68, // 47: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	69, // 48: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	70, // 49: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	69, // 50: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	68, // 51: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
 	18, // 52: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	70, // 53: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	71, // 54: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	72, // 55: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	71, // 53: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	72, // 54: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	73, // 55: runink.v1.JobChange.need:type_name -> runink.v1.Need
 	17, // 56: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	19, // 57: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	73, // 58: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	68, // 59: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	69, // 60: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	74, // 61: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	75, // 62: runink.v1.RegisterNode.shapes:type_name -> runink.v1.Shape
-	76, // 63: runink.v1.RegisterNode.cuts:type_name -> runink.v1.Cut
-	24, // 64: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	24, // 65: runink.v1.UpdateNode.available:type_name -> runink.v1.StringList
-	77, // 66: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	28, // 67: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	78, // 68: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	34, // 69: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	79, // 70: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	66, // 71: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
-	36, // 72: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
-	38, // 73: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
-	80, // 74: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
-	81, // 75: runink.v1.NoteCut.made:type_name -> runink.v1.CutPart
-	44, // 76: runink.v1.SetDevices.sick:type_name -> runink.v1.SickFile
-	8,  // 77: runink.v1.SetCrontab.submit:type_name -> runink.v1.SubmitJobs
-	82, // 78: runink.v1.SetTrigger.trigger:type_name -> runink.v1.Trigger
-	55, // 79: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	65, // 80: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	83, // 81: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	77, // 82: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	5,  // 83: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	28, // 84: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	59, // 85: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	33, // 86: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	62, // 87: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	63, // 88: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	60, // 89: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	61, // 90: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	78, // 91: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	79, // 92: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	56, // 93: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
-	80, // 94: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
-	58, // 95: runink.v1.SnapshotPart.crontab:type_name -> runink.v1.Crontab
-	82, // 96: runink.v1.SnapshotPart.trigger:type_name -> runink.v1.Trigger
-	57, // 97: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
-	98, // [98:98] is the sub-list for method output_type
-	98, // [98:98] is the sub-list for method input_type
-	98, // [98:98] is the sub-list for extension type_name
-	98, // [98:98] is the sub-list for extension extendee
-	0,  // [0:98] is the sub-list for field type_name
+	19, // 57: runink.v1.JobChange.step_limits:type_name -> runink.v1.StepLimit
+	20, // 58: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	74, // 59: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	69, // 60: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	70, // 61: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	75, // 62: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	76, // 63: runink.v1.RegisterNode.shapes:type_name -> runink.v1.Shape
+	77, // 64: runink.v1.RegisterNode.cuts:type_name -> runink.v1.Cut
+	25, // 65: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	25, // 66: runink.v1.UpdateNode.available:type_name -> runink.v1.StringList
+	78, // 67: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	29, // 68: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	79, // 69: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	35, // 70: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	80, // 71: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	67, // 72: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
+	37, // 73: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
+	39, // 74: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
+	81, // 75: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
+	82, // 76: runink.v1.NoteCut.made:type_name -> runink.v1.CutPart
+	45, // 77: runink.v1.SetDevices.sick:type_name -> runink.v1.SickFile
+	8,  // 78: runink.v1.SetCrontab.submit:type_name -> runink.v1.SubmitJobs
+	83, // 79: runink.v1.SetTrigger.trigger:type_name -> runink.v1.Trigger
+	56, // 80: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	66, // 81: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	84, // 82: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	78, // 83: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	5,  // 84: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	29, // 85: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	60, // 86: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	34, // 87: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	63, // 88: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	64, // 89: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	61, // 90: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	62, // 91: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	79, // 92: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	80, // 93: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	57, // 94: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
+	81, // 95: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
+	59, // 96: runink.v1.SnapshotPart.crontab:type_name -> runink.v1.Crontab
+	83, // 97: runink.v1.SnapshotPart.trigger:type_name -> runink.v1.Trigger
+	58, // 98: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
+	99, // [99:99] is the sub-list for method output_type
+	99, // [99:99] is the sub-list for method input_type
+	99, // [99:99] is the sub-list for extension type_name
+	99, // [99:99] is the sub-list for extension extendee
+	0,  // [0:99] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -6052,8 +6119,8 @@ func file_log_proto_init() {
 		(*Entry_DropTriggers)(nil),
 	}
 	file_log_proto_msgTypes[18].OneofWrappers = []any{}
-	file_log_proto_msgTypes[25].OneofWrappers = []any{}
-	file_log_proto_msgTypes[54].OneofWrappers = []any{
+	file_log_proto_msgTypes[26].OneofWrappers = []any{}
+	file_log_proto_msgTypes[55].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -6079,7 +6146,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   64,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

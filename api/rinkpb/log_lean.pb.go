@@ -46,6 +46,8 @@ func newFile_log_proto(name string) Message {
 		return new(Depends)
 	case "runink.v1.JobChange":
 		return new(JobChange)
+	case "runink.v1.StepLimit":
+		return new(StepLimit)
 	case "runink.v1.JobPriority":
 		return new(JobPriority)
 	case "runink.v1.SetPriorities":
@@ -2341,6 +2343,7 @@ type JobChange struct {
 	Suspend       *bool
 	EndAt         *int64
 	Assoc         *uint32
+	StepLimits    []*StepLimit
 }
 
 func (m *JobChange) Reset() { *m = JobChange{} }
@@ -2513,6 +2516,13 @@ func (m *JobChange) GetAssoc() uint32 {
 	return 0
 }
 
+func (m *JobChange) GetStepLimits() []*StepLimit {
+	if m != nil {
+		return m.StepLimits
+	}
+	return nil
+}
+
 func (m *JobChange) write(w *writer) {
 	if m == nil {
 		return
@@ -2588,6 +2598,9 @@ func (m *JobChange) write(w *writer) {
 	}
 	if m.Assoc != nil {
 		w.putUint32(320, *m.Assoc)
+	}
+	for _, v := range m.StepLimits {
+		w.putMessage(330, v)
 	}
 }
 
@@ -2671,6 +2684,56 @@ func (m *JobChange) read(r *reader) {
 		case 320:
 			v := r.takeUint32()
 			m.Assoc = &v
+		case 330:
+			v := new(StepLimit)
+			r.takeMessage(v)
+			m.StepLimits = append(m.StepLimits, v)
+		default:
+			r.skip()
+		}
+	}
+}
+
+type StepLimit struct {
+	Step  uint32
+	Limit int64
+}
+
+func (m *StepLimit) Reset() { *m = StepLimit{} }
+
+func (m *StepLimit) GetStep() uint32 {
+	if m != nil {
+		return m.Step
+	}
+	return 0
+}
+
+func (m *StepLimit) GetLimit() int64 {
+	if m != nil {
+		return m.Limit
+	}
+	return 0
+}
+
+func (m *StepLimit) write(w *writer) {
+	if m == nil {
+		return
+	}
+	if m.Step != 0 {
+		w.putUint32(8, m.Step)
+	}
+	if m.Limit != 0 {
+		w.putInt64(16, m.Limit)
+	}
+}
+
+func (m *StepLimit) read(r *reader) {
+	for r.next() {
+		switch r.field {
+		case 8:
+			m.Step = r.takeUint32()
+		case 16:
+			m.Limit = r.takeInt64()
 		default:
 			r.skip()
 		}

@@ -3453,6 +3453,8 @@ type Step struct {
 	SubmitLine    string                 `protobuf:"bytes,14,opt,name=submit_line,json=submitLine,proto3" json:"submit_line,omitempty"`
 	Usage         *Usage                 `protobuf:"bytes,15,opt,name=usage,proto3" json:"usage,omitempty"`
 	KilledBy      uint32                 `protobuf:"varint,30,opt,name=killed_by,json=killedBy,proto3" json:"killed_by,omitempty"`
+	TimeLimit     int64                  `protobuf:"varint,31,opt,name=time_limit,json=timeLimit,proto3" json:"time_limit,omitempty"`
+	CpuFreq       string                 `protobuf:"bytes,32,opt,name=cpu_freq,json=cpuFreq,proto3" json:"cpu_freq,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3597,6 +3599,20 @@ func (x *Step) GetKilledBy() uint32 {
 		return x.KilledBy
 	}
 	return 0
+}
+
+func (x *Step) GetTimeLimit() int64 {
+	if x != nil {
+		return x.TimeLimit
+	}
+	return 0
+}
+
+func (x *Step) GetCpuFreq() string {
+	if x != nil {
+		return x.CpuFreq
+	}
+	return ""
 }
 
 type NodeGres struct {
@@ -6915,7 +6931,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x06OfTask\x12\x16\n" +
 	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x12\n" +
-	"\x04task\x18\x03 \x01(\x05R\x04task\"\xee\x03\n" +
+	"\x04task\x18\x03 \x01(\x05R\x04task\"\xa8\x04\n" +
 	"\x04Step\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12)\n" +
@@ -6935,7 +6951,10 @@ const file_nouns_proto_rawDesc = "" +
 	"\vsubmit_line\x18\x0e \x01(\tR\n" +
 	"submitLine\x12&\n" +
 	"\x05usage\x18\x0f \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x1b\n" +
-	"\tkilled_by\x18\x1e \x01(\rR\bkilledBy\"\xbb\x02\n" +
+	"\tkilled_by\x18\x1e \x01(\rR\bkilledBy\x12\x1d\n" +
+	"\n" +
+	"time_limit\x18\x1f \x01(\x03R\ttimeLimit\x12\x19\n" +
+	"\bcpu_freq\x18  \x01(\tR\acpuFreq\"\xbb\x02\n" +
 	"\bNodeGres\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +

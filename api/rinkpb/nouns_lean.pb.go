@@ -5087,6 +5087,8 @@ type Step struct {
 	SubmitLine   string
 	Usage        *Usage
 	KilledBy     uint32
+	TimeLimit    int64
+	CpuFreq      string
 }
 
 func (m *Step) Reset() { *m = Step{} }
@@ -5203,6 +5205,20 @@ func (m *Step) GetKilledBy() uint32 {
 	return 0
 }
 
+func (m *Step) GetTimeLimit() int64 {
+	if m != nil {
+		return m.TimeLimit
+	}
+	return 0
+}
+
+func (m *Step) GetCpuFreq() string {
+	if m != nil {
+		return m.CpuFreq
+	}
+	return ""
+}
+
 func (m *Step) write(w *writer) {
 	if m == nil {
 		return
@@ -5255,6 +5271,12 @@ func (m *Step) write(w *writer) {
 	if m.KilledBy != 0 {
 		w.putUint32(240, m.KilledBy)
 	}
+	if m.TimeLimit != 0 {
+		w.putInt64(248, m.TimeLimit)
+	}
+	if len(m.CpuFreq) > 0 {
+		w.putString(258, m.CpuFreq)
+	}
 }
 
 func (m *Step) read(r *reader) {
@@ -5302,6 +5324,10 @@ func (m *Step) read(r *reader) {
 			r.takeMessage(m.Usage)
 		case 240:
 			m.KilledBy = r.takeUint32()
+		case 248:
+			m.TimeLimit = r.takeInt64()
+		case 258:
+			m.CpuFreq = r.takeString()
 		default:
 			r.skip()
 		}

@@ -3743,11 +3743,13 @@ func (x *ControlReply) GetStatus() *Status {
 	return nil
 }
 
+// UpdateJob changes jobs, or with steps set the steps that refs name, all of a job when it names none.
 type UpdateJobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Refs          []*JobRef              `protobuf:"bytes,1,rep,name=refs,proto3" json:"refs,omitempty"`
 	Changes       []*KeyValue            `protobuf:"bytes,2,rep,name=changes,proto3" json:"changes,omitempty"`
 	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Steps         bool                   `protobuf:"varint,4,opt,name=steps,proto3" json:"steps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3801,6 +3803,13 @@ func (x *UpdateJobRequest) GetName() string {
 		return x.Name
 	}
 	return ""
+}
+
+func (x *UpdateJobRequest) GetSteps() bool {
+	if x != nil {
+		return x.Steps
+	}
+	return false
 }
 
 type KeyValue struct {
@@ -14985,11 +14994,12 @@ const file_rpc_proto_rawDesc = "" +
 	"\n" +
 	"\x06NOTIFY\x10\x04\"9\n" +
 	"\fControlReply\x12)\n" +
-	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\"|\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\"\x92\x01\n" +
 	"\x10UpdateJobRequest\x12%\n" +
 	"\x04refs\x18\x01 \x03(\v2\x11.runink.v1.JobRefR\x04refs\x12-\n" +
 	"\achanges\x18\x02 \x03(\v2\x13.runink.v1.KeyValueR\achanges\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"B\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x14\n" +
+	"\x05steps\x18\x04 \x01(\bR\x05steps\"B\n" +
 	"\bKeyValue\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x0e\n" +

@@ -4297,6 +4297,7 @@ type UpdateJobRequest struct {
 	Refs    []*JobRef
 	Changes []*KeyValue
 	Name    string
+	Steps   bool
 }
 
 func (m *UpdateJobRequest) Reset() { *m = UpdateJobRequest{} }
@@ -4322,6 +4323,13 @@ func (m *UpdateJobRequest) GetName() string {
 	return ""
 }
 
+func (m *UpdateJobRequest) GetSteps() bool {
+	if m != nil {
+		return m.Steps
+	}
+	return false
+}
+
 func (m *UpdateJobRequest) write(w *writer) {
 	if m == nil {
 		return
@@ -4334,6 +4342,9 @@ func (m *UpdateJobRequest) write(w *writer) {
 	}
 	if len(m.Name) > 0 {
 		w.putString(26, m.Name)
+	}
+	if m.Steps {
+		w.putBool(32, m.Steps)
 	}
 }
 
@@ -4350,6 +4361,8 @@ func (m *UpdateJobRequest) read(r *reader) {
 			m.Changes = append(m.Changes, v)
 		case 26:
 			m.Name = r.takeString()
+		case 32:
+			m.Steps = r.takeBool()
 		default:
 			r.skip()
 		}

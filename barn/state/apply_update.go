@@ -95,8 +95,10 @@ func (s *State) checkUpdate(j *sched.Job, ch JobChange) error {
 		return slurm.ErrnoInvalidPartition
 	case ch.Throttle != nil && *ch.Throttle < 0:
 		return slurm.ErrnoInvalidArray
-	case ch.EndAt != nil && j.IsPending():
+	case ch.EndAt != nil && j.IsPending(), len(ch.StepLimits) > 0 && j.IsPending():
 		return slurm.ErrnoNotRunning
+	case slices.ContainsFunc(ch.StepLimits, func(l StepLimit) bool { return l.Limit < 0 }):
+		return slurm.ErrnoInvalidTimeLimit
 	case ch.EndAt != nil && !ch.EndAt.After(j.Start):
 		return fmt.Errorf("it would end at %v, before it began: %w", *ch.EndAt, slurm.ErrnoInvalidTime)
 	}
@@ -116,7 +118,7 @@ func (ch JobChange) isZero() bool {
 		ch.AdminComment == nil && ch.SystemComment == nil && ch.Partitions == nil && ch.TimeLimit == nil &&
 		ch.TimeMin == nil && ch.Need == nil && ch.Nice == nil && ch.Priority == nil && ch.Hold == nil &&
 		ch.Begin == nil && ch.Requeue == nil && ch.Throttle == nil && ch.Deps == nil && ch.DepsAny == nil &&
-		ch.Reason == nil && ch.ReasonText == nil && ch.Suspend == nil && ch.EndAt == nil && ch.Assoc == nil
+		ch.Reason == nil && ch.ReasonText == nil && ch.Suspend == nil && ch.EndAt == nil && ch.Assoc == nil && len(ch.StepLimits) == 0
 }
 
 // holdReason is the reason of a job that is held, none for one that is not.
@@ -276,6 +278,9 @@ func (s *State) change(j sched.Job, ch JobChange) {
 	if ch.Suspend != nil {
 		s.suspend(&j, *ch.Suspend)
 	}
+	if len(ch.StepLimits) > 0 {
+		j.Steps = limitSteps(j.Steps, ch.StepLimits)
+	}
 	if ch.Deps != nil {
 		j.Deps = s.newDeps(*ch.Deps)
 	}
@@ -293,6 +298,19 @@ func (s *State) change(j sched.Job, ch JobChange) {
 	if ch.Deps != nil {
 		s.settleTasks(j.ID, touch{all: true})
 	}
+}
+
+// limitSteps returns the steps with new limits. A step that has ended since is left out.
+func limitSteps(steps []*sched.Step, limits []StepLimit) []*sched.Step {
+	out := slices.Clone(steps)
+	for _, l := range limits {
+		if at := slices.IndexFunc(out, func(s *sched.Step) bool { return s.ID == l.Step && !s.HasEnded() }); at >= 0 {
+			step := *out[at]
+			step.TimeLimit = l.Limit
+			out[at] = &step
+		}
+	}
+	return out
 }
 
 // put replaces *at by new when there is one; put2 does so through a pointer.

@@ -125,6 +125,13 @@ type JobChange struct {
 	Suspend                                                  *bool // true suspends a running job, false resumes it
 	EndAt                                                    *time.Time
 	Assoc                                                    *sched.AssocID // goes with Account
+	StepLimits                                               []StepLimit
+}
+
+// StepLimit gives a running step a time limit of its own, or takes it: 0.
+type StepLimit struct {
+	Step  slurm.StepID
+	Limit slurm.Duration
 }
 
 // SetPriorities records priorities the controller computed for pending jobs.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/slurm"
 )
@@ -61,7 +62,7 @@ func (c *call) stepData(s *show.Step) show.Object {
 		names = append(names, string(n.Node))
 	}
 	return show.Object{
-		{Key: "time", Value: show.Object{{Key: "start", Value: show.Stamp(s.Start)}, {Key: "limit", Value: show.Minutes(slurm.Unlimited)}, {Key: "elapsed", Value: int64(c.view.Now.Sub(s.Start).Seconds())}}},
+		{Key: "time", Value: show.Object{{Key: "start", Value: show.Stamp(s.Start)}, {Key: "limit", Value: show.Minutes(s.Limit())}, {Key: "elapsed", Value: int64(c.view.Now.Sub(s.Start).Seconds())}}},
 		{Key: "nodes", Value: show.Object{{Key: "count", Value: len(s.Nodes)}, {Key: "range", Value: s.NodeText()}, {Key: "list", Value: names}}},
 		{Key: "tasks", Value: show.Object{{Key: "count", Value: s.Tasks}}},
 		{Key: "step", Value: show.Object{{Key: "id", Value: c.view.StepID(s)}, {Key: "name", Value: s.Name}, {Key: "stderr", Value: ""}}},
@@ -72,19 +73,44 @@ func (c *call) stepData(s *show.Step) show.Object {
 	}
 }
 
-// updateStep is "update StepId=JOB.STEP ...": a step has no limit of its own that
-// could be changed.
-func (c *call) updateStep(id string) int {
-	refs, err := slurm.ParseJobRefs(id)
-	if err != nil || len(refs) == 0 {
+// updateStep is "update StepId=JOB[.STEP] TimeLimit=...": of all the steps of a job
+// when none is named.
+func (c *call) updateStep(id string, changes []*rinkpb.KeyValue) int {
+	id, _, _ = strings.Cut(id, ",") // the first is the one that is meant
+	req := &rinkpb.UpdateJobRequest{Steps: true}
+	refs, err := slurm.ParseJobRefs(show.Or(id, "0"))
+	if id == "" {
+		refs, err = []slurm.JobRef{{}}, nil // which there is not
+	}
+	if err != nil || len(refs) == 0 || strings.Contains(id, "_") {
 		fmt.Fprintf(c.env.Stderr, "Invalid StepID parameter: stepid=%s\nRequest aborted\n", id)
 		return 1
 	}
-	if _, err := show.Jobs(c.env, c.client, &rinkpb.ListJobsRequest{Refs: []*rinkpb.JobRef{{Job: uint32(refs[0].Job)}}}); err != nil {
-		return c.failed("slurm_update error", err)
+	req.Refs = show.Refs(refs[:1])
+	for _, kv := range changes {
+		if k := strings.ToLower(kv.Key); len(k) < 5 || !strings.HasPrefix("timelimit", k) {
+			return c.unsupported(kv)
+		}
+		if _, err := slurm.ParseDuration(strings.TrimLeft(kv.Value, "+-")); err != nil {
+			c.env.Errorf("Invalid TimeLimit value")
+			return 1
+		}
+		req.Changes = append(req.Changes, kv)
 	}
-	c.env.Errorf("cannot update step %s: steps have no limits of their own", id)
-	return 1
+	if len(req.Changes) == 0 {
+		fmt.Fprintln(c.env.Stderr, "No changes specified")
+		return 1
+	}
+	ctx, cancel := c.env.Call(show.CallLimit())
+	defer cancel()
+	reply, err := c.client.Update(ctx, req)
+	if err == nil {
+		err = cli.StatusErr(reply.Status)
+	}
+	if err != nil {
+		return c.failed("slurm_update error", cli.CallErr(err))
+	}
+	return 0
 }
 
 func wantsStep(s *show.Step, refs []slurm.JobRef) bool {
@@ -103,23 +129,27 @@ func wantsStep(s *show.Step, refs []slurm.JobRef) bool {
 func (c *call) stepRecord(s *show.Step) string {
 	j, v := s.Job, c.view
 	r := newRecord(c.o.oneLine)
-	r.put("StepId", v.StepID(s), "UserId", strconv.FormatUint(uint64(j.UID), 10), "StartTime", v.Time(s.Start, "Unknown"), "TimeLimit", slurm.Unlimited.String()) // its job's limit ends it
+	r.put("StepId", v.StepID(s), "UserId", strconv.FormatUint(uint64(j.UID), 10), "StartTime", v.Time(s.Start, "Unknown"), "TimeLimit", s.Limit().String())
 	r.line("State", s.State.String(), "Partition", string(j.Partition), "NodeList", show.Or(s.NodeText(), show.Null))
-	cpus := strconv.Itoa(s.CPUs())
-	if s.ID == slurm.StepBatch {
-		cpus = "0" // the script is counted with the job
-	}
-	r.line("Nodes", strconv.Itoa(len(s.Nodes)), "CPUs", cpus, "Tasks", strconv.Itoa(s.Tasks), "Name", s.Name, "Network", show.Or(j.Spec.Network, show.Null))
+	r.line("Nodes", strconv.Itoa(len(s.Nodes)), "CPUs", strconv.Itoa(s.CPUsShown()), "Tasks", strconv.Itoa(s.Tasks), "Name", s.Name, "Network", show.Or(j.Spec.Network, show.Null))
 	held := strings.Split(s.Held().String(), ",")
 	slices.Sort(held) // as Slurm writes those of steps
+	client := fmt.Sprintf("%s:%d", j.SubmitHost, j.SubmitPID)
+	if s.ID == slurm.StepBatch || s.ID == slurm.StepExtern { // what they have is their job's, and no client stands behind them
+		held, client = nil, show.Null+":0"
+	}
 	r.line("TRES", show.Or(strings.Join(held, ","), show.Null))
 	r.line("ResvPorts", show.Null)
-	dist := "Block"
-	if s.Distribution != "" {
-		dist = strings.ToUpper(s.Distribution[:1]) + s.Distribution[1:]
+	freq := cpuFrequency(s.CPUFreq)
+	if freq == "" {
+		freq = "CPUFreqReq=Default"
 	}
-	r.line("CPUFreqReq", show.Or(j.Spec.CPUFreq, "Default"), "Dist", dist)
-	r.line("SrunHost:Pid", fmt.Sprintf("%s:%d", j.SubmitHost, j.SubmitPID))
+	if s.Distribution != "" && s.ID != slurm.StepExtern {
+		freq += " Dist=" + strings.ToUpper(s.Distribution[:1]) + s.Distribution[1:]
+	}
+	r.line()
+	r.text(freq)
+	r.line("SrunHost:Pid", client)
 	if list := s.PerNode(); len(list) > 0 {
 		r.line("TresPerNode", list.Display())
 	}

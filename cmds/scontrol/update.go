@@ -86,8 +86,8 @@ func (c *call) update(args []string) int {
 		}
 		return 0
 	}
-	if value, _, ok := target(list, "stepid"); ok {
-		return c.updateStep(value)
+	if value, rest, ok := target(list, "stepid", "stepi", "step"); ok {
+		return c.updateStep(value, rest)
 	}
 	if _, rest, ok := target(list, "frontendname", "frontend"); ok && len(rest) == 0 {
 		fmt.Fprintln(c.env.Stderr, "No changes specified")

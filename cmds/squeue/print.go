@@ -19,7 +19,16 @@ func (o *options) keep(v *show.View, j *show.Job) *show.Job {
 			return nil
 		}
 	}
-	if !o.states.Match(j.State) || o.hasUsers && !slices.Contains(o.users, j.UID) || o.notMe && j.UID == o.me {
+	if o.hasUsers && !slices.Contains(o.users, j.UID) || o.notMe && j.UID == o.me {
+		return nil
+	}
+	if o.steps { // only these choose among steps, and their nodes
+		if len(o.partitions) > 0 && !j.InPartition(o.partitions) {
+			return nil
+		}
+		return j
+	}
+	if !o.states.Match(j.State) {
 		return nil
 	}
 	if o.accounts != nil && !slices.Contains(o.accounts, j.Account) || len(o.names) > 0 && !slices.Contains(o.names, j.Name) ||

@@ -134,6 +134,9 @@ func (o *options) request() *rinkpb.ListJobsRequest {
 		Uids: o.users, Partitions: o.partitions, Names: o.names, Accounts: o.accounts, Run: o.run,
 		Ended: o.wantsEnded(), Steps: o.steps, Hidden: o.all, Plan: o.needsPlan(),
 	}
+	if o.steps {
+		req.Names, req.Accounts, req.Run = nil, nil, ""
+	}
 	seen := map[slurm.JobID]bool{}
 	for _, r := range append(append([]slurm.JobRef(nil), o.jobs...), o.stepRefs...) {
 		if !seen[r.Job] {

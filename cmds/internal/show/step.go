@@ -73,6 +73,14 @@ func (s *Step) HeldNodes() []sched.NodeName {
 	return names
 }
 
+// Limit is the time the step itself may take; its job's limit ends it all the same.
+func (s *Step) Limit() slurm.Duration {
+	if s.TimeLimit > 0 {
+		return s.TimeLimit
+	}
+	return slurm.Unlimited
+}
+
 // NodeText prints the step's nodes in ranges.
 func (s *Step) NodeText() string { return CompressNodes(s.HeldNodes()) }
 
@@ -92,6 +100,15 @@ func (s *Step) CPUs() int {
 		n += node.CPUs
 	}
 	return n
+}
+
+// CPUsShown is CPUs as listings have it: a script and what comes from outside are
+// counted with their job.
+func (s *Step) CPUsShown() int {
+	if s.ID == slurm.StepBatch || s.ID == slurm.StepExtern {
+		return 0
+	}
+	return s.CPUs()
 }
 
 // TimeUsed returns how long the step has been running, without the time its job
