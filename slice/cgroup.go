@@ -179,6 +179,7 @@ type group struct {
 	// the slice is; and which values its groups have.
 	kind   *spareKind
 	uid    uint32
+	pidns  bool // the slice has one of its own
 	values map[valueAt]string
 }
 
@@ -193,11 +194,12 @@ func cgroupError(p string, err error) *StartError {
 // makeGroup makes the groups of a slice and writes their limits. Either all
 // of it holds or nothing of it is left and the error says what could not be
 // done.
-func (h *Host) makeGroup(c *Cgroup, uid uint32) (*group, *StartError) {
+func (h *Host) makeGroup(spec *Spec) (*group, *StartError) {
+	c := &spec.Cgroup
 	if h.Off != "" {
 		return nil, &StartError{Stage: StageCgroup, Task: -1, Detail: "cgroups are off on this node: " + h.Off}
 	}
-	g := &group{host: h, dirs: map[string]string{}, uid: uid}
+	g := &group{host: h, dirs: map[string]string{}, uid: spec.UID, pidns: spec.Namespaces.PID}
 	p := c.Parent
 	for _, l := range c.Levels {
 		p += "/" + l.Name
@@ -463,7 +465,7 @@ func (g *group) killOnce() (bool, error) {
 	if err != nil || len(pids) == 0 {
 		return false, err
 	}
-	freeze, thaw := g.freezer()
+	freeze, thaw := g.freezer() // which is not there, nor needed, where a pid namespace ends
 	frozen := freeze()
 	pids, err = g.pids()
 	for _, pid := range pids {
@@ -478,9 +480,12 @@ func (g *group) killOnce() (bool, error) {
 // freezer returns the two halves of a freeze. The first says whether the
 // group could be told to freeze.
 func (g *group) freezer() (freeze func() bool, thaw func()) {
-	file, on, off := filepath.Join(g.dirs["freezer"], "freezer.state"), "FROZEN", "THAWED"
+	file, on, off := g.dirs["freezer"]+"/freezer.state", "FROZEN", "THAWED"
 	if g.host.Version == V2 {
 		file, on, off = filepath.Join(g.dir, "cgroup.freeze"), "1", "0"
+	}
+	if g.host.Version == V1 && g.dirs["freezer"] == "" {
+		return func() bool { return false }, nil
 	}
 	return func() bool { return writeValue(file, on) == nil }, func() { writeValue(file, off) }
 }

@@ -46,11 +46,12 @@ func (h *Host) probeV1(parent string) error {
 // makeV1 makes the group in those hierarchies that are of use: the freezer to
 // kill it by, memory and cpuacct to account by, and what the limits need. Where
 // no limit of its own asks for it, and nothing is counted, a slice is in the
-// group of the level above.
+// group of the level above. What has a pid namespace is killed by that, all at
+// once, and found by its memory.
 func (g *group) makeV1(c *Cgroup) *StartError {
 	depth := map[string]int{} // how many levels, by controller
 	for _, name := range []string{"freezer", "memory", "cpuacct"} {
-		if g.host.has(name) {
+		if g.host.has(name) && (name != "freezer" || !g.pidns || !g.host.has("memory")) {
 			depth[name] = len(g.levels)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,7 +17,7 @@ import (
 // user, and only then touch directories and files.
 func (b *builder) taskOps(i int, join []op) ([]op, error) {
 	p, t := b.p, &b.spec.Tasks[i]
-	ops := append([]op{}, join...)
+	ops := append(make([]op, 0, 48), join...)
 	add := func(o ...op) { ops = append(ops, o...) }
 	ids := p.label(StageIdentity, "", i)
 
@@ -97,7 +98,7 @@ func (b *builder) taskOps(i int, join []op) ([]op, error) {
 // default and, with the exec, none blocked.
 func (b *builder) signalOps() []op {
 	p := b.p
-	action := p.raw(make([]byte, 64)) // struct sigaction: SIG_DFL, no flags, empty mask
+	action := uintptr(unsafe.Pointer(&p.space(64)[0])) // struct sigaction: SIG_DFL, no flags, empty mask
 	return []op{{nr: nrSignals, a: [6]uintptr{action}}}
 }
 
@@ -132,11 +133,12 @@ func (b *builder) fileLimitOps(i int) []op {
 // usualFiles is the limit of open files that systems give to begin with.
 const usualFiles = 1024
 
+var rlimitNames = map[int]string{unix.RLIMIT_CPU: "CPU", unix.RLIMIT_FSIZE: "FSIZE", unix.RLIMIT_DATA: "DATA", unix.RLIMIT_STACK: "STACK",
+	unix.RLIMIT_CORE: "CORE", unix.RLIMIT_RSS: "RSS", unix.RLIMIT_NPROC: "NPROC", unix.RLIMIT_NOFILE: "NOFILE",
+	unix.RLIMIT_MEMLOCK: "MEMLOCK", unix.RLIMIT_AS: "AS"}
+
 func rlimitName(n int) string {
-	names := map[int]string{unix.RLIMIT_CPU: "CPU", unix.RLIMIT_FSIZE: "FSIZE", unix.RLIMIT_DATA: "DATA", unix.RLIMIT_STACK: "STACK",
-		unix.RLIMIT_CORE: "CORE", unix.RLIMIT_RSS: "RSS", unix.RLIMIT_NPROC: "NPROC", unix.RLIMIT_NOFILE: "NOFILE",
-		unix.RLIMIT_MEMLOCK: "MEMLOCK", unix.RLIMIT_AS: "AS"}
-	if s, ok := names[n]; ok {
+	if s, ok := rlimitNames[n]; ok {
 		return s
 	}
 	return strconv.Itoa(n)
@@ -183,7 +185,7 @@ func (b *builder) dirOps(i int) []op {
 // along the task's own PATH.
 func (b *builder) execOps(i int) []op {
 	p, t := b.p, &b.spec.Tasks[i]
-	mask := p.raw(make([]byte, 8))
+	mask := uintptr(unsafe.Pointer(&p.space(8)[0]))
 	out := []op{call(-1, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, mask, 0, 8)}
 	env := t.Env
 	if t.SocketEnv != "" {
@@ -193,9 +195,10 @@ func (b *builder) execOps(i int) []op {
 	var own []uintptr
 	if t.PidEnv != "" {
 		env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, t.PidEnv+"=") })
-		text := append([]byte(t.PidEnv+"="), make([]byte, pidRoom)...)
+		text := p.space(len(t.PidEnv) + 1 + pidRoom)
+		copy(text, t.PidEnv+"=")
 		p.pidText[i] = text[len(t.PidEnv)+1:]
-		own = append(own, p.raw(text))
+		own = append(own, uintptr(unsafe.Pointer(&text[0])))
 		out = append(out, op{nr: nrPid})
 	}
 	envp := p.vector(env, own...)

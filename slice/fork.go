@@ -126,11 +126,29 @@ func (p *program) first() {
 		}
 		p.pids[i] = int32(pid)
 		p.rec = record{kind: recTask, task: int32(i), pid: int32(pid)}
+		if i == len(p.tasks)-1 {
+			p.rec.kind = recStarted
+		}
 		p.send(&p.rec)
 	}
-	p.run(p.after, -1)
-	p.tell(recStarted, -1, -1, 0)
+	p.keepSocket()
 	p.watch()
+}
+
+// keepSocket closes all that is open but the socket, once the tasks have theirs.
+//
+//go:norace
+//go:noinline
+//go:nosplit
+func (p *program) keepSocket() {
+	ctl := uintptr(p.ctl)
+	if ctl > 0 {
+		if _, e := sys(unix.SYS_CLOSE_RANGE, 0, ctl-1, 0, 0, 0, 0); e != 0 {
+			p.run(p.after, -1)
+			return
+		}
+	}
+	sys(unix.SYS_CLOSE_RANGE, ctl+1, 1<<31-1, 0, 0, 0, 0)
 }
 
 //go:norace
@@ -387,8 +405,9 @@ func (p *program) watch() {
 		n, none := p.reap()
 		left -= n
 		if none || left == 0 && p.pidns { // the kernel ends the namespace with its first process
-			p.others.kind = recOthers
-			p.send(&p.others)
+			if p.others.kind != 0 {
+				p.send(&p.others)
+			}
 			exit(0)
 		}
 		if left == 0 {
@@ -489,6 +508,7 @@ func (p *program) reap() (tasks int, none bool) {
 			p.send(rec)
 			continue
 		}
+		p.others.kind = recOthers
 		p.others.utime += rec.utime
 		p.others.stime += rec.stime
 		p.others.majflt += rec.majflt

@@ -56,7 +56,8 @@ type program struct {
 	msg    ctlMsg
 
 	labels []label // what an op was for, by op.label; for the launcher alone
-	keep   []any   // what the addresses in ops point to
+	room   []byte  // for what the addresses in ops point to, as far as it is free
+	keep   []any   // what else they point to
 	stacks []byte  // the first process's and its tasks', one above the other
 }
 
@@ -65,29 +66,51 @@ const (
 	stackRoom = 64 // at the top, for the arguments of child
 )
 
+// stackPool are stacks that nobody runs on.
+var stackPool struct {
+	mu   sync.Mutex // guards what follows
+	free [][]byte
+}
+
+// maxStacks is how many are kept, of two pages each that were used.
+const maxStacks = 16
+
 // stack sets memory aside for the first process and its tasks to run on, far
 // more than functions that may not grow their stack can use.
 func (p *program) stack() error {
-	m, err := unix.Mmap(-1, 0, 2*stackSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-	if err != nil {
-		return err
+	p.born = child
+	stackPool.mu.Lock()
+	if n := len(stackPool.free); n > 0 {
+		p.stacks, stackPool.free = stackPool.free[n-1], stackPool.free[:n-1]
 	}
-	p.stacks, p.born = m, child
-	return nil
+	stackPool.mu.Unlock()
+	if p.stacks != nil {
+		return nil
+	}
+	m, err := unix.Mmap(-1, 0, 2*stackSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	p.stacks = m
+	return err
 }
 
 // began drops what was for the start alone.
 func (p *program) began() {
 	p.gaps, p.setup, p.inside, p.opener, p.tasks, p.after, p.joinV2 = nil, nil, nil, nil, nil, nil, nil
-	p.strerr, p.strat, p.pidText, p.notes, p.keep = nil, nil, nil, nil, nil
+	p.strerr, p.strat, p.pidText, p.notes, p.keep, p.room = nil, nil, nil, nil, nil, nil
 }
 
 // free gives the stacks back. The first process must have been waited for.
 func (p *program) free() {
-	if p.stacks != nil {
-		unix.Munmap(p.stacks)
-		p.stacks = nil
+	m := p.stacks
+	if p.stacks = nil; m == nil {
+		return
 	}
+	stackPool.mu.Lock()
+	defer stackPool.mu.Unlock()
+	if len(stackPool.free) < maxStacks {
+		stackPool.free = append(stackPool.free, m)
+		return
+	}
+	unix.Munmap(m)
 }
 
 type pollFd struct {
@@ -169,9 +192,9 @@ const (
 	recFailed  int32 = 1 + iota // an op failed and the process gave up
 	recWarning                  // an op failed
 	recTask                     // a task was forked
-	recStarted                  // all were
+	recStarted                  // the last one was
 	recExit                     // a task ended
-	recOthers                   // what all other processes of the slice used that were reaped
+	recOthers                   // what all other processes of the slice used that were reaped, if there were any
 )
 
 // ctlMsg is what the launcher tells the first process.
@@ -189,10 +212,28 @@ const (
 	ctlKill                       // kill everything below
 )
 
+// space returns n bytes, all zero, that stay where they are for as long as the program
+// is kept.
+func (p *program) space(n int) []byte {
+	const lot = 2048
+	n8 := (n + 7) &^ 7 // the next begins where a word may
+	if n8 > lot/4 {
+		b := make([]byte, n8)
+		p.keep = append(p.keep, b)
+		return b[:n:n]
+	}
+	if n8 > len(p.room) {
+		p.room = make([]byte, lot)
+		p.keep = append(p.keep, p.room)
+	}
+	b := p.room[:n:n]
+	p.room = p.room[n8:]
+	return b
+}
+
 func (p *program) bytes(s string) uintptr {
-	b := make([]byte, len(s)+1)
+	b := p.space(len(s) + 1)
 	copy(b, s)
-	p.keep = append(p.keep, b)
 	return uintptr(unsafe.Pointer(&b[0]))
 }
 
@@ -200,8 +241,9 @@ func (p *program) raw(b []byte) uintptr {
 	if len(b) == 0 {
 		return 0
 	}
-	p.keep = append(p.keep, b)
-	return uintptr(unsafe.Pointer(&b[0]))
+	own := p.space(len(b))
+	copy(own, b)
+	return uintptr(unsafe.Pointer(&own[0]))
 }
 
 // vector makes a NULL-terminated array of strings, as execve wants it, with
@@ -211,15 +253,15 @@ func (p *program) vector(list []string, more ...uintptr) uintptr {
 	for _, s := range list {
 		size += len(s) + 1
 	}
-	text := make([]byte, size+1)
-	ptrs := make([]uintptr, len(list)+1)
+	text := p.space(size + 1)
+	words := p.space(8 * (len(list) + len(more) + 1))
+	ptrs := unsafe.Slice((*uintptr)(unsafe.Pointer(&words[0])), len(list)+len(more)+1)
 	at := 0
 	for i, s := range list {
 		ptrs[i] = uintptr(unsafe.Pointer(&text[at]))
 		at += copy(text[at:], s) + 1
 	}
-	ptrs = append(append(ptrs[:len(list)], more...), 0)
-	p.keep = append(p.keep, text, ptrs)
+	copy(ptrs[len(list):], more)
 	return uintptr(unsafe.Pointer(&ptrs[0]))
 }
 

@@ -152,6 +152,9 @@ func (g *group) recycle() bool {
 func (g *group) forgets(job, step string) bool {
 	h := g.host
 	for _, dir := range []string{job, step} {
+		if dir == g.procDir() {
+			continue // that nobody is there has been seen
+		}
 		if text, err := h.read(dir + "/cgroup.procs"); err != nil || text != "" {
 			return false
 		}

@@ -118,7 +118,7 @@ func (b *builder) start(ctx context.Context) (*Slice, error) {
 		return nil, err
 	}
 	if b.spec.Cgroup.On {
-		g, err := b.host.makeGroup(&b.spec.Cgroup, b.spec.UID)
+		g, err := b.host.makeGroup(b.spec)
 		if err != nil {
 			return nil, err
 		}
@@ -226,6 +226,7 @@ func (b *builder) await(ctx context.Context, s *Slice) error {
 		case recTask:
 			s.tasks[rec.task].pid = int(rec.pid)
 		case recStarted:
+			s.tasks[rec.task].pid = int(rec.pid)
 			started = true
 		}
 	}
@@ -266,6 +267,8 @@ func (b *builder) compile() error {
 	p.pids = make([]int32, len(b.spec.Tasks))
 	p.pidText = make([][]byte, len(b.spec.Tasks))
 	p.children = []byte("/proc/thread-self/children\x00")
+	p.labels, p.setup = make([]label, 0, 64), make([]op, 0, 32)
+	p.gaps = make([]fdGap, 0, 16)
 	if err := b.channel(); err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ type Client struct {
 	config Config
 
 	mu     sync.Mutex // guards what follows
-	idle   []*net.UnixConn
+	idle   []*peer
 	closed bool
 	nextID uint64
 }
@@ -206,7 +206,7 @@ func (c *Client) Close() error {
 
 // conn returns an idle connection, or a new one when there is none or fresh
 // is asked for.
-func (c *Client) conn(ctx context.Context, fresh bool) (*net.UnixConn, bool, error) {
+func (c *Client) conn(ctx context.Context, fresh bool) (*peer, bool, error) {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -224,10 +224,10 @@ func (c *Client) conn(ctx context.Context, fresh bool) (*net.UnixConn, bool, err
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: %w", ErrGone, err)
 	}
-	return conn.(*net.UnixConn), false, nil
+	return newPeer(conn.(*net.UnixConn)), false, nil
 }
 
-func (c *Client) release(conn *net.UnixConn) {
+func (c *Client) release(conn *peer) {
 	conn.SetDeadline(time.Time{})
 	c.mu.Lock()
 	defer c.mu.Unlock()

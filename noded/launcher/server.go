@@ -99,7 +99,8 @@ func closedChan() chan struct{} {
 }
 
 // serve answers one connection until it ends.
-func (s *server) serve(c *net.UnixConn) {
+func (s *server) serve(conn *net.UnixConn) {
+	c := newPeer(conn)
 	defer c.Close()
 	uid, err := peerUID(c)
 	if err != nil || uid != s.uid {
@@ -416,7 +417,7 @@ func (s *server) tell(ev *launcherpb.Event) {
 
 // publish tells a connection of exits, and of tasks that end, until it is
 // closed.
-func (s *server) publish(c *net.UnixConn) {
+func (s *server) publish(c *peer) {
 	sub := &subscriber{wake: make(chan struct{}, 1)}
 	s.mu.Lock()
 	for _, e := range s.slices {

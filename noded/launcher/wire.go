@@ -19,16 +19,16 @@ const maxFrame = 64 << 20
 const fdsPerSend = 250
 
 // send writes one message and, with its bytes, descriptors.
-func send(c *net.UnixConn, m proto.Message, fds ...int) error {
-	body, err := proto.Marshal(m)
+func send(c *peer, m proto.Message, fds ...int) error {
+	size := proto.Size(m)
+	if size > maxFrame {
+		return fmt.Errorf("cannot send a message of %d bytes (limit %d)", size, maxFrame)
+	}
+	frame, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(make([]byte, 4, 4+size), m)
 	if err != nil {
 		return err
 	}
-	if len(body) > maxFrame {
-		return fmt.Errorf("cannot send a message of %d bytes (limit %d)", len(body), maxFrame)
-	}
-	frame := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(body)), uint32(len(body)))
-	frame = append(frame, body...)
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
 	for len(fds) > 0 {
 		n := min(len(fds), fdsPerSend)
 		// Descriptors travel with a byte of the message. Each lot of them
@@ -46,40 +46,78 @@ func send(c *net.UnixConn, m proto.Message, fds ...int) error {
 	return err
 }
 
+// peer is the other end of a connection.
+type peer struct {
+	*net.UnixConn
+	room []byte // what is read into
+	have []byte // of it, what has come and belongs to the next message
+	oob  []byte
+}
+
+// peerRoom holds most messages whole.
+const peerRoom = 2048
+
+func newPeer(c *net.UnixConn) *peer {
+	return &peer{UnixConn: c, room: make([]byte, peerRoom), oob: make([]byte, syscall.CmsgSpace(fdsPerSend*4))}
+}
+
 // receive reads one message and the descriptors that come with it, which are
-// the caller's to close, after an error too.
-func receive(c *net.UnixConn, m proto.Message) (fds []int, err error) {
-	oob := make([]byte, syscall.CmsgSpace(fdsPerSend*4))
-	fill := func(buf []byte) error {
-		for len(buf) > 0 {
-			n, oobn, _, _, err := c.ReadMsgUnix(buf, oob)
-			if oobn > 0 {
-				got, perr := rights(oob[:oobn])
-				fds = append(fds, got...)
-				if err == nil {
-					err = perr
-				}
+// the caller's to close, after an error too. It may read of the next message, but of
+// one side only that sends no descriptors or one message at a time.
+func receive(p *peer, m proto.Message) (fds []int, err error) {
+	read := func(buf []byte) (int, error) {
+		n, oobn, _, _, err := p.ReadMsgUnix(buf, p.oob)
+		if oobn > 0 {
+			got, perr := rights(p.oob[:oobn])
+			fds = append(fds, got...)
+			if err == nil {
+				err = perr
 			}
+		}
+		if err == nil && n == 0 {
+			err = io.EOF
+		}
+		return n, err
+	}
+	// until has n bytes in p.have, which the room has place for.
+	until := func(n int) error {
+		if len(p.have) < n && cap(p.have) < n {
+			p.have = p.room[:copy(p.room, p.have)]
+		}
+		for len(p.have) < n {
+			got, err := read(p.have[len(p.have):cap(p.have)])
 			if err != nil {
 				return err
 			}
-			if n == 0 {
-				return io.EOF
-			}
-			buf = buf[n:]
+			p.have = p.have[:len(p.have)+got]
 		}
 		return nil
 	}
-	var head [4]byte
-	if err := fill(head[:]); err != nil {
+	if len(p.have) == 0 {
+		p.have = p.room[:0]
+	}
+	if err := until(4); err != nil {
 		return fds, err
 	}
-	size := binary.BigEndian.Uint32(head[:])
+	size := binary.BigEndian.Uint32(p.have)
 	if size > maxFrame {
 		return fds, fmt.Errorf("cannot receive a message of %d bytes (limit %d)", size, maxFrame)
 	}
-	body := make([]byte, size)
-	if err := fill(body); err != nil {
+	var body []byte
+	if 4+int(size) <= len(p.room) {
+		if err = until(4 + int(size)); err == nil {
+			body, p.have = p.have[4:4+size], p.have[4+size:]
+		}
+	} else {
+		body = make([]byte, size)
+		n := copy(body, p.have[4:])
+		for p.have = nil; n < len(body) && err == nil; {
+			var got int
+			got, err = read(body[n:])
+			n += got
+		}
+	}
+	if err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
@@ -111,7 +149,7 @@ func closeAll(fds []int) {
 }
 
 // peerUID asks the kernel who is at the other end.
-func peerUID(c *net.UnixConn) (int, error) {
+func peerUID(c *peer) (int, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return 0, err
