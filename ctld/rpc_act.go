@@ -43,10 +43,14 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 		}
 		for _, n := range all {
 			for _, tg := range n.list {
-				if len(n.list) > 1 && tg.job.State.Ended() {
+				// What has ended of an array is answered for, of a heterogeneous job not.
+				if len(n.list) > 1 && tg.job.State.Ended() && tg.job.ArrayID == 0 {
 					continue
 				}
 				out := outcomeOf(n.what, tg)
+				if req.Action == rinkpb.ActRequest_TOP {
+					out.Array, out.Tasks = 0, nil // the array is answered for as one
+				}
 				reply.Outcomes = append(reply.Outcomes, out)
 				some, err := c.act(t, req, tg, u)
 				if err != nil {
@@ -168,6 +172,9 @@ func (c *controller) top(t *state.State, tg target, u auth.User) ([]state.Comman
 	j := tg.job
 	if j.State.Base() != slurm.JobPending {
 		return nil, slurm.ErrnoNotPending
+	}
+	if j.HeldBy != sched.HeldByNobody {
+		return nil, slurm.ErrnoJobHeld
 	}
 	return topOf(t, tg), nil
 }

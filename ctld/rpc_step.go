@@ -149,7 +149,13 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 		if err != nil {
 			return nil, err
 		}
-		argvOf = prog
+		argvOf = func(rank int) ([]string, error) {
+			argv, err := prog(rank)
+			if len(req.Argv) > 1 {
+				argv = append(argv, req.Argv[1:]...) // behind the program's own words
+			}
+			return argv, err
+		}
 	}
 	passes := sched.Propagates(conf.Conf, opts.Propagate)
 	limits := slices.DeleteFunc(slices.Clone(req.Rlimits), func(l *rinkpb.Rlimit) bool { return !passes(l.Name) })

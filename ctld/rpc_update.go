@@ -52,7 +52,7 @@ func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (
 			}
 		}
 		for i, tg := range targets {
-			if len(targets) > 1 && tg.job.State.Ended() {
+			if len(targets) > 1 && tg.job.State.Ended() && tg.job.ArrayID == 0 {
 				continue
 			}
 			out := outcomeOf(names[i], tg)
@@ -295,7 +295,7 @@ func (up *jobUpdate) word(key, value, op string) error {
 	case "arraytaskthrottle":
 		n, err := number()
 		if err != nil {
-			return err
+			n = 0 // as in Slurm, what is no number is no limit
 		}
 		if up.j.ArrayID == 0 {
 			return nil // which holds back nothing

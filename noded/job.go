@@ -307,7 +307,7 @@ func (a *Agent) neverStarted(j *job, id string, step *rinkpb.LaunchStep) {
 // tasksFailed ends a step of which no task could execute its program: the
 // user's fault, and told as the tasks' ends.
 func (a *Agent) tasksFailed(j *job, id string, step *rinkpb.LaunchStep, e *slice.StartError) {
-	words := make([]string, len(step.Tasks))
+	words := make([]string, len(step.Tasks)) // one a task
 	for i := range words {
 		words[i] = a.execWords(j, e, step.Cwd)
 	}
@@ -330,8 +330,8 @@ func (a *Agent) stepOver(j *job, id string, step *rinkpb.LaunchStep, code *rinkp
 	r.letGo()
 	a.report(&rinkpb.Report{Report: &rinkpb.Report_StepDone{StepDone: done}})
 	if r != nil && r.io != nil {
-		for _, w := range words {
-			r.io.queue(&rinkpb.StepDown{Messages: []string{w}})
+		for i, w := range words {
+			r.io.queue(&rinkpb.StepDown{Messages: []string{w}, MessagesRank: step.Tasks[min(i, len(step.Tasks)-1)].Rank})
 		}
 		r.io.connect(nil)
 		r.io.sliceEnded(done.Tasks)
@@ -404,7 +404,7 @@ func (a *Agent) taskEnded(ctx context.Context, id string, end slice.TaskEnd) {
 		}
 	}
 	if end.Exit.StartError != nil {
-		r.io.queue(&rinkpb.StepDown{Messages: []string{a.execWords(j, end.Exit.StartError, r.step.Cwd)}})
+		r.io.queue(&rinkpb.StepDown{Messages: []string{a.execWords(j, end.Exit.StartError, r.step.Cwd)}, MessagesRank: told.Rank})
 	} else {
 		told.Core = end.Exit.Status.CoreDump()
 	}

@@ -189,7 +189,7 @@ func (a *Agent) batchStreams(j *job, order *rinkpb.LaunchJob, task *slice.Task) 
 	expand := func(pattern string) string {
 		path := slurm.ExpandFileName(pattern, names)
 		if !filepath.IsAbs(path) && filepath.IsAbs(j.here.WorkDir) {
-			path = filepath.Join(j.here.WorkDir, path)
+			path = j.here.WorkDir + "/" + path // as it was written: "no/../x" needs the directory
 		}
 		return path
 	}

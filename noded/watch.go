@@ -104,6 +104,6 @@ func (t *taskIO) watch(ctx context.Context, send func(*rinkpb.StepDown) error) e
 // sends.
 func copyFor(m *rinkpb.StepDown) *rinkpb.StepDown {
 	return &rinkpb.StepDown{
-		Output: m.Output, Started: m.Started, Exited: m.Exited, NodeError: m.NodeError, NodeDone: m.NodeDone, Messages: m.Messages, AbortWait: m.AbortWait,
+		Output: m.Output, Started: m.Started, Exited: m.Exited, NodeError: m.NodeError, NodeDone: m.NodeDone, Messages: m.Messages, MessagesRank: m.MessagesRank, AbortWait: m.AbortWait,
 	}
 }

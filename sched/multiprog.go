@@ -13,6 +13,8 @@ import (
 // in whose words %t is the rank and %o its place in the list, any other % and
 // the character behind it nothing; what stands in single quotes is passed as it
 // is. name is the file's, for the errors, which are of type *MultiProgError.
+//
+// A rank that the step has not is an error.
 func ParseMultiProg(name string, text []byte, tasks int) (func(rank int) ([]string, error), error) {
 	type program struct {
 		words  []multiWord
@@ -41,14 +43,11 @@ func ParseMultiProg(name string, text []byte, tasks int) (func(rank int) ([]stri
 			rest = words
 			continue
 		}
-		list, err := multiRanks(ranks)
-		if err != nil {
-			return nil, &MultiProgError{[]string{fmt.Sprintf("Invalid task range specification (%s)", ranks), badLine}}
+		list, why := multiRanks(ranks, tasks)
+		if why != "" {
+			return nil, &MultiProgError{[]string{why, badLine}}
 		}
 		for offset, r := range list {
-			if r >= tasks {
-				continue
-			}
 			if byRank[r] != nil {
 				return nil, &MultiProgError{[]string{fmt.Sprintf("Duplicate record for task %d", r), badLine}}
 			}
@@ -154,30 +153,45 @@ func multiWords(s string) ([]multiWord, error) {
 	return out, nil
 }
 
-// maxRanks bounds a list of ranks.
-const maxRanks = 1 << 20
-
-// multiRanks reads 0,2-4 in the order given.
-func multiRanks(s string) ([]int, error) {
-	var out []int
+// multiRanks reads 0,2-4 in the order given, for a step of so many tasks. What is wrong
+// with it is said in srun's words. Commas with nothing behind them and a range without an
+// upper end are taken, as srun takes them.
+func multiRanks(s string, tasks int) (ranks []int, why string) {
 	for _, part := range strings.Split(s, ",") {
-		low, high, isRange := strings.Cut(part, "-")
-		a, err := strconv.Atoi(low)
-		if err != nil || a < 0 {
-			return nil, fmt.Errorf("%q is not a task id", part)
+		if part == "" {
+			continue
 		}
-		b := a
-		if isRange {
-			if b, err = strconv.Atoi(high); err != nil || b < a {
-				return nil, fmt.Errorf("%q is not a range of task ids", part)
+		number := part
+		if part[0] == '-' {
+			number = part[1:]
+		}
+		k := strings.IndexFunc(number, func(c rune) bool { return c < '0' || c > '9' })
+		if k < 0 {
+			k = len(number)
+		}
+		low, err := strconv.Atoi(part[:len(part)-len(number)+k])
+		rest := number[k:]
+		if err != nil || rest != "" && rest[0] != '-' {
+			return nil, fmt.Sprintf("Invalid task range specification (%s)", s)
+		}
+		if low < 0 {
+			return nil, fmt.Sprintf("Invalid task id, %d < 0", low)
+		}
+		high := low
+		if len(rest) > 1 {
+			if high, err = strconv.Atoi(rest[1:]); err != nil || high < 0 {
+				return nil, "Invalid task range specification"
 			}
 		}
-		if b-a+len(out) > maxRanks {
-			return nil, fmt.Errorf("%q has too many task ids", s)
+		switch {
+		case high < low:
+			return nil, fmt.Sprintf("Invalid task range, %d-%d", low, high)
+		case high >= tasks:
+			return nil, fmt.Sprintf("Invalid task id, %d >= ntasks", high)
 		}
-		for ; a <= b; a++ {
-			out = append(out, a)
+		for ; low <= high; low++ {
+			ranks = append(ranks, low)
 		}
 	}
-	return out, nil
+	return ranks, ""
 }

@@ -24,6 +24,14 @@ func TestMultiProg(t *testing.T) {
 	}
 }
 
+func TestMultiProgRanks(t *testing.T) {
+	for _, text := range []string{"0,1, echo\n", "0- echo\n1 echo\n", "1,0 echo\n"} {
+		if _, err := ParseMultiProg("conf", []byte(text), 2); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestMultiProgRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		text, want string
@@ -31,7 +39,11 @@ func TestMultiProgRefuses(t *testing.T) {
 	}{
 		"ErrMissing":   {"0 echo\n", "Configuration file conf invalid, no record for task id 1", 2},
 		"ErrDuplicate": {"0-1 echo a\n1 echo b\n", "Duplicate record for task 1: Line 2 of configuration file conf invalid", 2},
-		"ErrRange":     {"2-1 echo\n", "Line 1", 2},
+		"ErrRange":     {"2-1 echo\n", "Invalid task range, 2-1: Line 1", 3},
+		"ErrHighEnd":   {"0-x echo\n", "Invalid task range specification: Line 1", 3},
+		"ErrNoRank":    {"[0-1] echo\n", "Invalid task range specification ([0-1]): Line 1", 2},
+		"ErrNegative":  {"-1 echo\n", "Invalid task id, -1 < 0: Line 1", 1},
+		"ErrBeyond":    {"0-9 echo\n", "Invalid task id, 9 >= ntasks: Line 1", 2},
 		"ErrQuote":     {"0 echo 'x\n", "Line 1", 1},
 		"ErrNoCommand": {"\n0\n", "Line 2", 1},
 	} {

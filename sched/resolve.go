@@ -56,7 +56,10 @@ func Resolve(req Request, cfg *Config, nodes []*Node, now time.Time) (*Job, []st
 		r.allowed, r.names, r.partitions, r.account, r.reserved, r.times, r.array, r.where, r.size, r.devices, r.memory, r.shape, r.licenses, r.possible, r.begin,
 	} {
 		if err := step(); err != nil {
-			lines := r.lines
+			var lines []string // all of them are errors now
+			for _, line := range r.lines {
+				lines = append(lines, strings.TrimPrefix(line, "error: "))
+			}
 			if bad, ok := err.(*Refused); ok {
 				lines = append(lines, bad.Lines...)
 			}
@@ -103,6 +106,11 @@ func (r *resolver) allowed() error {
 	}
 	if (r.given("core-spec") || r.given("thread-spec")) && !r.t.specCores {
 		// As if it had not been said: Slurm takes it with AllowSpecResourcesUsage.
+		for _, name := range [][2]string{{"core-spec", "-S"}, {"thread-spec", "--thread-spec"}} {
+			if r.given(name[0]) {
+				r.lines = append(r.lines, "error: Ignoring "+name[1]+" since it's not allowed by configuration (AllowSpecResourcesUsage = No)")
+			}
+		}
 		o := r.without("core-spec", "thread-spec")
 		o.CoreSpec, o.ThreadSpec = -1, 0
 	}
@@ -186,6 +194,12 @@ func (r *resolver) names() error {
 		default:
 			j.Name = "interactive"
 		}
+	}
+	switch {
+	case r.given("account") && o.Account == "":
+		return refuse(slurm.ErrnoInvalidAccount, "an account without a name")
+	case r.given("qos") && o.QOS == "":
+		return refuse(slurm.ErrnoInvalidQOS, "a QOS without a name")
 	}
 	j.Account, j.QOS = o.Account, o.QOS
 	if j.Account == "" {
@@ -294,14 +308,37 @@ func (r *resolver) times() error {
 			j.TimeLimit = min(j.TimeLimit, p.defaultLimit())
 		}
 	}
-	if o.TimeMin > 0 {
-		j.TimeMin = o.TimeMin.RoundUp()
-		if j.TimeMin > j.TimeLimit {
-			return refuse(slurm.ErrnoInvalidTimeMinLimit, "at least %s asked for with a limit of %s", j.TimeMin, j.TimeLimit)
-		}
-	}
-	if !o.Deadline.IsZero() && !o.Deadline.After(r.now) {
+	if !o.Deadline.IsZero() && o.Deadline.Before(r.now.Truncate(time.Second)) {
 		return refuse(slurm.ErrnoInvalidTimeLimit, "the deadline %s has passed", o.Deadline.Format(time.DateTime))
+	}
+	return r.leastTime()
+}
+
+// leastTime works out how short the job's time may be cut, and refuses what is longer
+// than the job's limit, than its partitions allow, or than the time to its deadline.
+func (r *resolver) leastTime() error {
+	j, o := r.job, r.o
+	if !o.Deadline.IsZero() && o.TimeMin <= 0 && j.TimeLimit == slurm.Unlimited && !r.given("time") {
+		j.TimeMin = 60 // any time is better than none
+	}
+	if o.TimeMin <= 0 {
+		return nil
+	}
+	j.TimeMin = o.TimeMin.RoundUp()
+	most, begin := j.TimeLimit, r.now
+	if p := r.parts[0]; p.MaxTime > 0 {
+		most = min(most, p.MaxTime)
+	}
+	if o.Begin.After(begin) {
+		begin = o.Begin
+	}
+	switch {
+	case j.TimeMin == slurm.Unlimited && !r.given("time"):
+		return refuse(slurm.ErrnoInvalidTimeMinLimit, "no least time can be without end")
+	case j.TimeMin > most:
+		return refuse(slurm.ErrnoInvalidTimeMinLimit, "at least %s asked for with a limit of %s", j.TimeMin, most)
+	case !o.Deadline.IsZero() && begin.Add(span(j.TimeMin)).After(o.Deadline):
+		return refuse(slurm.ErrnoInvalidTimeMinLimit, "at least %s asked for, and the deadline is %s", j.TimeMin, o.Deadline.Format(time.DateTime))
 	}
 	return nil
 }

@@ -15,27 +15,32 @@ type ArraySpec struct {
 }
 
 // ParseArray reads indexes, ranges and stepped ranges separated by commas, with
-// %N anywhere behind one of them: 0-15:4%3. No index may be above maxIndex,
-// which is one below MaxArraySize.
+// %N anywhere behind one of them: 0-15:4%3. As in Slurm, a % with no number behind
+// it sets no limit, and brackets may stand around any of it. No index may be above
+// maxIndex, which is one below MaxArraySize.
 func ParseArray(s string, maxIndex uint32) (ArraySpec, error) {
 	refuse := func(why string) (ArraySpec, error) {
 		return ArraySpec{}, &SyntaxError{Input: s, What: "a job array", Why: why, Code: ErrnoInvalidArray}
 	}
 	text, throttle := s, 0
 	if before, after, ok := strings.Cut(s, "%"); ok {
-		n := digits(after)
-		limit, fits := parseUint(after[:n], math.MaxInt32)
-		if !fits {
-			return refuse(fmt.Sprintf("limit %q (want %%number)", after))
+		number := after[:digits(after)]
+		if number != "" {
+			limit, fits := parseUint(number, math.MaxInt32)
+			if !fits {
+				return refuse(fmt.Sprintf("limit %q (want %%number)", after))
+			}
+			throttle = int(limit)
 		}
-		throttle = int(limit)
-		rest := after[n:]
-		if rest != "" && rest[0] != ',' && rest != "]" || before == "" {
-			return refuse(fmt.Sprintf("%q around the limit", s))
-		}
-		text = before + rest
+		_, more, _ := strings.Cut(after, ",")
+		text = before + "," + more
 	}
-	set, err := ParseIndexSet(text, maxIndex)
+	text = strings.NewReplacer("[", "", "]", "").Replace(text)
+	parts := strings.Split(text, ",")
+	for i, part := range parts {
+		parts[i] = strings.TrimLeft(part, " \t")
+	}
+	set, err := ParseIndexSet(strings.Join(parts, ","), maxIndex)
 	if err != nil {
 		return refuse(err.(*SyntaxError).Why)
 	}

@@ -51,12 +51,12 @@ func ExpandFileName(pattern string, v FileNameValues) string {
 		k := digits(pattern[i+1:])
 		end := i + 1 + k
 		if end == len(pattern) {
-			b.WriteString(pattern[i:])
+			b.WriteString(noPattern(k) + pattern[i+1:])
 			break
 		}
 		text, number, ok := v.expand(pattern[end])
 		if !ok {
-			b.WriteByte('%')
+			b.WriteString(noPattern(k))
 			continue
 		}
 		if number && k > 0 {
@@ -70,6 +70,15 @@ func ExpandFileName(pattern string, v FileNameValues) string {
 		i = end
 	}
 	return b.String()
+}
+
+// noPattern is what stands for the percent sign of what is no pattern, behind which there
+// are so many digits: it goes when there are any.
+func noPattern(digits int) string {
+	if digits > 0 {
+		return ""
+	}
+	return "%"
 }
 
 // ShowFileName fills in what a listing of jobs knows of a file name: %A %a %j %u %x, without a

@@ -223,13 +223,14 @@ func TestParseArray(t *testing.T) {
 	for in, want := range map[string]string{
 		"0-15": "0-15", "0-15:4%3": "0,4,8,12%3", "0-15%4,20": "0-15,20%4", "1,2,3%2": "1-3%2", "0-9:2%2,11": "0,2,4,6,8,11%2", "0-9%0": "0-9",
 		"[1-3]": "1-3", "[1-3%2]": "1-3%2", "0-200000": "0-200000", "5": "5",
+		"1-3%": "1-3", "1-3%x": "1-3", "1-3%-1": "1-3", "1-3%2%3": "1-3%2", "1-3%2x": "1-3%2", "1, 3": "1,3", "1-3,[5-6]": "1-3,5-6",
 	} {
 		a, err := ParseArray(in, 200000)
 		if err != nil || a.String() != want {
 			t.Errorf("ParseArray(%q) = %s, %v; want %s", in, a, err, want)
 		}
 	}
-	for _, in := range []string{"", "%3", "1-3%", "1-3%x", "1-3%-1", "1-3%2%3", "1-3%2x", "10-5", "0-200001", "a", "1-3%99999999999"} {
+	for _, in := range []string{"", "%3", "-", "1 -3", "1-3 ", "10-5", "0-200001", "a", "1-3%99999999999"} {
 		if a, err := ParseArray(in, 200000); !errors.Is(err, ErrnoInvalidArray) {
 			t.Errorf("ParseArray(%q) = %s, %v; want it refused", in, a, err)
 		}

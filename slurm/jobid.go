@@ -175,6 +175,9 @@ func ParseJobRefs(s string) ([]JobRef, error) {
 	return out, nil
 }
 
+// IsStarred reports whether all tasks of an array are named by a star.
+func (r JobRef) IsStarred() bool { return r.Part == RefAllTasks }
+
 // Task returns the one task that is named, if it is one.
 func (r JobRef) Task() (uint32, bool) {
 	if r.Part != RefTask {

@@ -13,9 +13,9 @@ func jobRows() []optionRow {
 			set: text(func(o *JobOptions) *string { return &o.Account })},
 		{names: "acctg-freq", arg: RequiredArg, cmds: allCommands, env: env3("ACCTG_FREQ"), tier: 3, idle: whyUnacted, set: setAcctgFreq},
 		{names: "array", short: "a", arg: RequiredArg, cmds: Sbatch, env: env3("ARRAY_INX"), tier: 1, set: setArray},
-		{names: "bb", arg: RequiredArg, cmds: allCommands, env: env3("BURST_BUFFER"), idle: "there are no burst buffers",
+		{names: "bb", arg: RequiredArg, cmds: allCommands, env: env3("BURST_BUFFER"),
 			set: text(func(o *JobOptions) *string { return &o.BurstBuffer })},
-		{names: "bbf", arg: RequiredArg, cmds: allCommands, idle: "there are no burst buffers",
+		{names: "bbf", arg: RequiredArg, cmds: allCommands,
 			set: setBurstBufferFile},
 		{names: "begin", short: "b", arg: RequiredArg, cmds: allCommands, tier: 2,
 			set: moment(func(o *JobOptions) *time.Time { return &o.Begin })},
@@ -119,7 +119,7 @@ func setMailType(r *optionReader, value string, _ bool) error {
 const largestNice = 2147483645
 
 func setNice(r *optionReader, value string, has bool) error {
-	if !has {
+	if !has || value == "" {
 		r.job().Nice = 100
 		return nil
 	}

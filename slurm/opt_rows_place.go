@@ -47,7 +47,7 @@ func placeRows() []optionRow {
 			}},
 		{names: "mem-bind", arg: RequiredArg, cmds: allCommands, env: env3("MEM_BIND"), tier: 3, once: true, set: setMemBind},
 		{names: "network", arg: RequiredArg, cmds: allCommands, env: env3("NETWORK"), once: true,
-			idle: "there is no switch plugin", set: text(func(o *JobOptions) *string { return &o.Network })},
+			set: text(func(o *JobOptions) *string { return &o.Network })},
 		{names: "no-kill", short: "k", arg: OptionalArg, cmds: allCommands, env: env3("NO_KILL"), tier: 3, set: setNoKill},
 		{names: "nodefile", short: "F", arg: RequiredArg, cmds: allCommands, tier: 3, once: true, set: setNodeFile},
 		{names: "nodelist", short: "w", arg: RequiredArg, cmds: allCommands, tier: 1, once: true, set: setNodeList},
@@ -57,7 +57,7 @@ func placeRows() []optionRow {
 				return nil
 			}},
 		{names: "power", arg: RequiredArg, cmds: allCommands, env: env3("POWER"), once: true,
-			idle: "there is no power plugin", set: text(func(o *JobOptions) *string { return &o.Power })},
+			set: setPower},
 		{names: "prefer", arg: RequiredArg, cmds: allCommands, tier: 3,
 			set: checked(checkConstraint, ErrnoInvalidPrefer, func(o *JobOptions) *string { return &o.Prefer })},
 		{names: "reboot", cmds: allCommands, tier: 3,
@@ -128,6 +128,23 @@ func setNoKill(r *optionReader, value string, has bool) error {
 	return nil
 }
 
+// setPower takes the one word that there is. No power plugin of Slurm's acts on it any
+// more; it is kept with the job, and other words are complained of as often as Slurm does.
+func setPower(r *optionReader, value string, _ bool) error {
+	job := r.job()
+	job.Power = ""
+	for word := range strings.SplitSeq(value, ",") {
+		if strings.EqualFold(word, "level") {
+			job.Power = "LEVEL"
+			continue
+		}
+		for range 2 {
+			r.notice(true, "Ignoring unrecognized power option ("+word+")")
+		}
+	}
+	return nil
+}
+
 func setSwitches(r *optionReader, value string, _ bool) error {
 	count, wait, waits := strings.Cut(value, "@")
 	n, err := r.number("--switches", 1, count)
@@ -138,7 +155,7 @@ func setSwitches(r *optionReader, value string, _ bool) error {
 	job.Switches, job.SwitchesWait = n, 0
 	if waits {
 		if job.SwitchesWait, err = ParseDuration(wait); err != nil {
-			return r.invalid()
+			job.SwitchesWait = 0 // as in Slurm, what is no time is the longest wait there is
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -94,7 +95,10 @@ func moment(field func(*JobOptions) *time.Time) setter {
 		t, err := ParseTime(value, r.in.Now, false)
 		if err != nil {
 			e := r.invalid()
-			e.Lines = append([]string{err.Error()}, e.Lines...)
+			var where *TimeError
+			if !errors.As(err, &where) || where.Pos >= 0 {
+				e.Lines = append([]string{err.Error()}, e.Lines...)
+			}
 			return e
 		}
 		*field(r.job()) = t

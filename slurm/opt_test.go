@@ -451,11 +451,11 @@ func TestHeterogeneousJobs(t *testing.T) {
 }
 
 func TestOptionsWithoutEffectAreNamed(t *testing.T) {
-	got, err := sbatch("--power=level", "--bb=x", "--stepmgr", "--power=x").do()
+	got, err := sbatch("--mem-update=10@5", "--stepmgr", "--mem-update=20@5").do()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"--power (there is no power plugin)", "--bb (there are no burst buffers)", "--stepmgr (steps are the controller's and the agents' work)"}
+	want := []string{"--mem-update (memory limits are not lowered while a job runs)", "--stepmgr (steps are the controller's and the agents' work)"}
 	if !slices.Equal(got[0].NoEffect, want) {
 		t.Errorf("got %q, want %q", got[0].NoEffect, want)
 	}

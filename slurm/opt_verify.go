@@ -198,7 +198,7 @@ func (r *optionReader) verifyNodes() error {
 		}
 		job.NodeList = list
 	}
-	if r.given("nodes") && job.MinNodes == 0 {
+	if r.given("nodes") && job.MinNodes == 0 && job.MaxNodes == 0 {
 		r.refuse(ErrnoInvalidNodeCount, fmt.Errorf("cannot use no nodes"))
 	}
 	hosts, ok := hostsOf(job.NodeList)

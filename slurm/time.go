@@ -11,7 +11,7 @@ import (
 // commands print.
 type TimeError struct {
 	Text string
-	Pos  int
+	Pos  int // -1: there is neither a day nor an hour in it, of which Slurm says no more
 }
 
 func (e *TimeError) Error() string {
@@ -76,13 +76,11 @@ func (p *timeParser) parse() (time.Time, bool) {
 	if p.word("uts") {
 		return p.epoch()
 	}
-	for first := true; ; first = false {
+	for {
 		p.blanks()
-		// A T or a dash may stand between the day and the time.
-		if !first && p.pos < len(p.text) && (p.text[p.pos] == 'T' || p.text[p.pos] == '-') {
-			if p.pos++; p.pos == len(p.text) && (p.text[p.pos-2] < '0' || p.text[p.pos-2] > '9') {
-				return p.fail(p.pos - 1)
-			}
+		// A T or a dash may stand between the day and the time, and in front of either.
+		for p.pos < len(p.text) && (p.text[p.pos] == 'T' || p.text[p.pos] == '-') {
+			p.pos++
 			p.blanks()
 		}
 		if p.pos == len(p.text) {
@@ -100,7 +98,7 @@ func (p *timeParser) parse() (time.Time, bool) {
 		}
 	}
 	if !p.hasDay && !p.hasClock {
-		return p.fail(p.pos)
+		return p.fail(-1)
 	}
 	return p.resolve(), true
 }
@@ -158,6 +156,35 @@ var timeUnits = []struct {
 	seconds int64
 }{{"second", 1}, {"minute", 60}, {"hour", 3600}, {"day", 86400}, {"week", 604800}}
 
+// unitSeconds returns how long a unit is; 0 when word is none.
+func unitSeconds(word string) int64 {
+	for _, u := range timeUnits {
+		if strings.EqualFold(word, u.name) || strings.EqualFold(word, u.name+"s") {
+			return u.seconds
+		}
+	}
+	return 0
+}
+
+// longestUnit returns how much of the beginning of word is the name of a unit.
+func longestUnit(word string) int {
+	for n := len(word); n > 0; n-- {
+		if unitSeconds(word[:n]) != 0 {
+			return n
+		}
+	}
+	return 0
+}
+
+// letters returns how many letters s begins with.
+func letters(s string) int {
+	n := 0
+	for n < len(s) && (s[n]|0x20 >= 'a' && s[n]|0x20 <= 'z') {
+		n++
+	}
+	return n
+}
+
 // relative reads what follows "now".
 func (p *timeParser) relative() (time.Time, bool) {
 	now := time.Unix(p.now.Unix(), 0).In(p.now.Location())
@@ -182,15 +209,14 @@ func (p *timeParser) relative() (time.Time, bool) {
 	}
 	p.blanks()
 	unit := int64(1)
-	if rest := strings.TrimRight(p.text[p.pos:], " \t"); rest != "" {
-		unit = 0
-		for _, u := range timeUnits {
-			if strings.EqualFold(rest, u.name) || strings.EqualFold(rest, u.name+"s") {
-				unit = u.seconds
-			}
+	if rest := p.text[p.pos:]; rest != "" {
+		k := longestUnit(rest[:letters(rest)])
+		if k == 0 {
+			return p.fail(p.pos - 1)
 		}
-		if unit == 0 {
-			return p.fail(at)
+		unit = unitSeconds(rest[:k])
+		if behind := strings.TrimLeft(rest[k:], " \t"); behind != "" {
+			return p.fail(len(p.text) - len(behind))
 		}
 	}
 	if int64(n) > maxOffset/unit {
@@ -241,6 +267,9 @@ func (p *timeParser) number() bool {
 		ok = !p.hasDay && p.iso()
 	case k >= 3:
 		ok = !p.hasDay && p.packed(k)
+	case k == 2 && p.text[start:start+2] > "23":
+		p.fail(start)
+		return false
 	default:
 		p.fail(start + min(k, 2))
 		return false
@@ -262,13 +291,25 @@ func (p *timeParser) field(lo, hi int) (int, bool) {
 	return n, true
 }
 
-// twoDigits takes minutes or seconds, which one digit is too little for.
+// twoDigits takes minutes or seconds, which one digit is too little for. What
+// follows two of them is something else.
 func (p *timeParser) twoDigits() (int, bool) {
-	if digits(p.text[p.pos:]) == 1 {
-		p.bad = p.pos + 1
+	at := p.pos
+	switch digits(p.text[at:]) {
+	case 0:
+		p.bad = at
+		return 0, false
+	case 1:
+		p.bad = at + 1
 		return 0, false
 	}
-	return p.field(0, 59)
+	n := int(p.text[at]-'0')*10 + int(p.text[at+1]-'0')
+	if n > 59 {
+		p.bad = at
+		return 0, false
+	}
+	p.pos += 2
+	return n, true
 }
 
 func (p *timeParser) next(c byte) bool {
@@ -312,7 +353,7 @@ func (p *timeParser) clock() bool {
 	default:
 		p.pos = at
 	}
-	if p.pos < len(p.text) && !strings.ContainsRune(" \t-T", rune(p.text[p.pos])) {
+	if p.pos < len(p.text) && !strings.ContainsRune(" \t-T0123456789", rune(p.text[p.pos])) {
 		p.bad = p.pos
 		return false
 	}
@@ -354,8 +395,12 @@ func (p *timeParser) iso() bool {
 	if p.month, ok = p.field(1, 12); !ok {
 		return false
 	}
-	if !p.next('-') || digits(p.text[p.pos:]) != 2 {
+	if !p.next('-') {
 		p.bad = p.pos
+		return false
+	}
+	if digits(p.text[p.pos:]) != 2 {
+		p.bad = p.pos - 1
 		return false
 	}
 	if p.day, ok = p.field(1, 31); !ok {

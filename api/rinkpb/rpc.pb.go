@@ -8139,12 +8139,13 @@ type StepDown struct {
 	Node          string                 `protobuf:"bytes,5,opt,name=node,proto3" json:"node,omitempty"`
 	NodeDone      bool                   `protobuf:"varint,6,opt,name=node_done,json=nodeDone,proto3" json:"node_done,omitempty"`
 	Messages      []string               `protobuf:"bytes,7,rep,name=messages,proto3" json:"messages,omitempty"`
-	AbortWait     int64                  `protobuf:"varint,8,opt,name=abort_wait,json=abortWait,proto3" json:"abort_wait,omitempty"`  // the step is being ended: how many seconds that may take
-	Pmi           *PmiShare              `protobuf:"bytes,9,opt,name=pmi,proto3" json:"pmi,omitempty"`                                // what this node has put before a fence
-	Abort         bool                   `protobuf:"varint,10,opt,name=abort,proto3" json:"abort,omitempty"`                          // a task wants the step ended
-	Seq           uint64                 `protobuf:"varint,11,opt,name=seq,proto3" json:"seq,omitempty"`                              // grows with each message of a node; kept there until the client has taken it
-	Pmix          *PmixMail              `protobuf:"bytes,12,opt,name=pmix,proto3" json:"pmix,omitempty"`                             // to another of the step's nodes
-	AbortCode     int32                  `protobuf:"varint,13,opt,name=abort_code,json=abortCode,proto3" json:"abort_code,omitempty"` // with abort: what srun is to exit with, when not 0
+	AbortWait     int64                  `protobuf:"varint,8,opt,name=abort_wait,json=abortWait,proto3" json:"abort_wait,omitempty"`           // the step is being ended: how many seconds that may take
+	Pmi           *PmiShare              `protobuf:"bytes,9,opt,name=pmi,proto3" json:"pmi,omitempty"`                                         // what this node has put before a fence
+	Abort         bool                   `protobuf:"varint,10,opt,name=abort,proto3" json:"abort,omitempty"`                                   // a task wants the step ended
+	Seq           uint64                 `protobuf:"varint,11,opt,name=seq,proto3" json:"seq,omitempty"`                                       // grows with each message of a node; kept there until the client has taken it
+	Pmix          *PmixMail              `protobuf:"bytes,12,opt,name=pmix,proto3" json:"pmix,omitempty"`                                      // to another of the step's nodes
+	AbortCode     int32                  `protobuf:"varint,13,opt,name=abort_code,json=abortCode,proto3" json:"abort_code,omitempty"`          // with abort: what srun is to exit with, when not 0
+	MessagesRank  int32                  `protobuf:"varint,14,opt,name=messages_rank,json=messagesRank,proto3" json:"messages_rank,omitempty"` // the task whose label the messages get
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -8266,6 +8267,13 @@ func (x *StepDown) GetPmix() *PmixMail {
 func (x *StepDown) GetAbortCode() int32 {
 	if x != nil {
 		return x.AbortCode
+	}
+	return 0
+}
+
+func (x *StepDown) GetMessagesRank() int32 {
+	if x != nil {
+		return x.MessagesRank
 	}
 	return 0
 }
@@ -15375,7 +15383,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03pmi\x18\t \x01(\bR\x03pmi\x12(\n" +
 	"\x05taken\x18\n" +
 	" \x03(\v2\x12.runink.v1.NodeSeqR\x05taken\x12\x14\n" +
-	"\x05input\x18\v \x01(\bR\x05input\"\xb8\x03\n" +
+	"\x05input\x18\v \x01(\bR\x05input\"\xdd\x03\n" +
 	"\bStepDown\x12-\n" +
 	"\x06output\x18\x01 \x01(\v2\x15.runink.v1.TaskOutputR\x06output\x12.\n" +
 	"\astarted\x18\x02 \x01(\v2\x14.runink.v1.TaskStartR\astarted\x12+\n" +
@@ -15393,7 +15401,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03seq\x18\v \x01(\x04R\x03seq\x12'\n" +
 	"\x04pmix\x18\f \x01(\v2\x13.runink.v1.PmixMailR\x04pmix\x12\x1d\n" +
 	"\n" +
-	"abort_code\x18\r \x01(\x05R\tabortCode\"q\n" +
+	"abort_code\x18\r \x01(\x05R\tabortCode\x12#\n" +
+	"\rmessages_rank\x18\x0e \x01(\x05R\fmessagesRank\"q\n" +
 	"\bPmiShare\x12\x14\n" +
 	"\x05fence\x18\x01 \x01(\rR\x05fence\x12%\n" +
 	"\x04keys\x18\x02 \x03(\v2\x11.runink.v1.PmiKeyR\x04keys\x12\x12\n" +

@@ -9459,19 +9459,20 @@ func (m *StepAttach) read(r *reader) {
 }
 
 type StepDown struct {
-	Output    *TaskOutput
-	Started   *TaskStart
-	Exited    *TaskExit
-	NodeError string
-	Node      string
-	NodeDone  bool
-	Messages  []string
-	AbortWait int64
-	Pmi       *PmiShare
-	Abort     bool
-	Seq       uint64
-	Pmix      *PmixMail
-	AbortCode int32
+	Output       *TaskOutput
+	Started      *TaskStart
+	Exited       *TaskExit
+	NodeError    string
+	Node         string
+	NodeDone     bool
+	Messages     []string
+	AbortWait    int64
+	Pmi          *PmiShare
+	Abort        bool
+	Seq          uint64
+	Pmix         *PmixMail
+	AbortCode    int32
+	MessagesRank int32
 }
 
 func (m *StepDown) Reset() { *m = StepDown{} }
@@ -9567,6 +9568,13 @@ func (m *StepDown) GetAbortCode() int32 {
 	return 0
 }
 
+func (m *StepDown) GetMessagesRank() int32 {
+	if m != nil {
+		return m.MessagesRank
+	}
+	return 0
+}
+
 func (m *StepDown) write(w *writer) {
 	if m == nil {
 		return
@@ -9609,6 +9617,9 @@ func (m *StepDown) write(w *writer) {
 	}
 	if m.AbortCode != 0 {
 		w.putInt32(104, m.AbortCode)
+	}
+	if m.MessagesRank != 0 {
+		w.putInt32(112, m.MessagesRank)
 	}
 }
 
@@ -9656,6 +9667,8 @@ func (m *StepDown) read(r *reader) {
 			r.takeMessage(m.Pmix)
 		case 104:
 			m.AbortCode = r.takeInt32()
+		case 112:
+			m.MessagesRank = r.takeInt32()
 		default:
 			r.skip()
 		}

@@ -240,7 +240,7 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
 		hold = sched.HeldByAdmin
 	}
 	if hold == sched.HeldByNobody {
-		hold = j.HeldBy // while it ran
+		hold, text = j.HeldBy, "" // while it ran, or when it was cancelled
 	}
 	j.State = slurm.JobPending | special
 	j.Restarts++

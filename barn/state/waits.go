@@ -43,9 +43,25 @@ func (s *State) keyOf(j *sched.Job, d sched.Depend) (waitKey, bool) {
 		if j.IsArrayRest() {
 			return waitKey{job: d.Job, kind: onEach}, true
 		}
+		if s.hasNoTask(d.Job, j.TaskID) {
+			return waitKey{job: d.Job}, true
+		}
 		return waitKey{d.Job, onTask, j.TaskID}, true
 	}
 	return waitKey{job: d.Job}, true
+}
+
+// hasNoTask reports whether an array never had a task of that number. Who waits for it by
+// aftercorr waits for the array, as in Slurm.
+func (s *State) hasNoTask(array slurm.JobID, task uint32) bool {
+	a := s.arrays[array]
+	if a == nil {
+		return false
+	}
+	for j := range a.records.all() {
+		return !j.ArrayAll.Contains(task)
+	}
+	return false
 }
 
 // indexWaits keeps the list of who waits for what.
@@ -144,6 +160,9 @@ func (s *State) touch(j *sched.Job) {
 	// has ended, and not for the thousands in between.
 	if total := s.arrays[j.ArrayID].total; total.Waiting == 0 || total.Live == 0 {
 		note(waitKey{job: j.ArrayID}, touch{})
+		if total.Live == 0 {
+			note(waitKey{job: j.ArrayID, kind: onEach}, touch{all: true})
+		}
 	}
 }
 
@@ -403,7 +422,11 @@ func (s *State) judgeTask(rest *sched.Job, task uint32) (deps []sched.Depend, ov
 		if !ok || key.kind != onEach {
 			continue
 		}
-		if t, known := s.target(waitKey{d.Job, onTask, task}); known {
+		key = waitKey{d.Job, onTask, task}
+		if s.hasNoTask(d.Job, task) {
+			key = waitKey{job: d.Job}
+		}
+		if t, known := s.target(key); known {
 			deps[i].State, deps[i].At = sched.Judge(d.DependTerm, t)
 		} else {
 			deps[i].State = sched.DependFulfilled

@@ -51,7 +51,7 @@ func Run(env *cli.Env) int {
 	}
 	o := &comps[0]
 	quiet := o.Client.Quiet > 0
-	if o.Job.Name == "" {
+	if o.Job.Name == "" && !o.Job.Given["job-name"] {
 		o.Job.Name = "interactive"
 	}
 	client, err := cli.Connect(env)

@@ -199,7 +199,7 @@ func (c *call) jobPlace(r *record, j *show.Job) {
 	}
 	r.line("NumNodes", j.NodesAsked(), "NumCPUs", strconv.Itoa(j.CPUs()), "NumTasks", strconv.Itoa(j.TaskCount()),
 		"CPUs/Task", strconv.Itoa(max(1, j.Need.CPUsPerTask)),
-		"ReqB:S:C:T", "0:0:"+coresThreads(j.Spec))
+		"ReqB:S:C:T", "0:0:"+show.CountOr(j.CoresAsked(), "*")+":"+show.CountOr(j.ThreadsAsked(), "*"))
 	r.line("TRES", show.Or(v.TRES(j).String(), show.Null))
 	spec := "CoreSpec"
 	given := "*"
@@ -278,18 +278,6 @@ func given(j *show.Job, option, value string) string {
 		return show.Null
 	}
 	return value
-}
-
-// coresThreads are the last two of ReqB:S:C:T, from the options or from what --hint comes to.
-func coresThreads(o *slurm.JobOptions) string {
-	cores, threads := o.CoresPerSocket, o.ThreadsPerCore
-	switch o.Hint {
-	case "nomultithread", "compute_bound":
-		threads = max(threads, 1)
-	case "memory_bound":
-		cores, threads = max(cores, 1), max(threads, 1)
-	}
-	return show.CountOr(cores, "*") + ":" + show.CountOr(threads, "*")
 }
 
 // jobFiles are the lines of files and notes.

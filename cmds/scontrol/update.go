@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -147,7 +148,7 @@ func (c *call) updateJobs(ids, name string, changes []*rinkpb.KeyValue) int {
 	req := &rinkpb.UpdateJobRequest{Name: name}
 	if ids != "" {
 		refs, err := slurm.ParseJobRefs(ids)
-		if err != nil || len(refs) == 0 {
+		if err != nil || len(refs) == 0 || slices.ContainsFunc(refs, slurm.JobRef.IsStarred) {
 			c.refused(rinkpb.ActRequest_REQUEUE, ids, slurm.ErrnoInvalidJobID, true)
 			return 1
 		}

@@ -113,7 +113,7 @@ func columns() []column {
 		text(0, "ContainerId", "CONTAINERID", func(j *show.Job) string { return j.Spec.ContainerID }),
 		constant(0, "ContainerType", "CONTAINERTYPE", show.Null),
 		plain('O', "Contiguous", "CONTIGUOUS", func(j *show.Job) string { return show.Flag(j.Need.Contiguous) }),
-		asked('I', "Cores", "CORES_PER_SOCKET", "*", func(j *show.Job) int { return j.Spec.CoresPerSocket }),
+		asked('I', "Cores", "CORES_PER_SOCKET", "*", (*show.Job).CoresAsked),
 		plain('X', "CoreSpec", "CORE_SPEC", coreSpec),
 		number(0, "CPUsPerTask cpus-per-task", "CPUS_PER_TASK", func(j *show.Job) int64 { return int64(max(1, j.Need.CPUsPerTask)) }),
 		plain(0, "cpus-per-tres", "CPUS_PER_TRES", func(j *show.Job) string { return perGPU(j.Spec.CPUsPerGPU) }),
@@ -186,7 +186,7 @@ func columns() []column {
 		number(0, "RestartCnt", "RESTART_COUNT", func(j *show.Job) int64 { return int64(j.Restarts) }),
 		text('Y', "SchedNodes", "SCHEDNODES", func(j *show.Job) string { return show.CompressNodes(j.ExpectedNodes) }),
 		plain('z', "SCT", "S:C:T", func(j *show.Job) string {
-			return show.CountOr(j.Spec.SocketsPerNode, "*") + ":" + show.CountOr(j.Spec.CoresPerSocket, "*") + ":" + show.CountOr(j.Spec.ThreadsPerCore, "*")
+			return show.CountOr(j.Spec.SocketsPerNode, "*") + ":" + show.CountOr(j.CoresAsked(), "*") + ":" + show.CountOr(j.ThreadsAsked(), "*")
 		}),
 		constant(0, "SegmentSize", "SEGMENT_SIZE", show.NA),
 		constant(0, "SiblingsActive", "ACTIVE_SIBLINGS", "NA"),
@@ -206,7 +206,7 @@ func columns() []column {
 		plain(0, "StdOut", "STDOUT", (*show.Job).Stdout),
 		moment('V', "SubmitTime", "SUBMIT_TIME", func(_ *show.View, j *show.Job) time.Time { return j.Submit }),
 		text(0, "system_comment SystemComment", "SYSTEM_COMMENT", func(j *show.Job) string { return j.SystemComment }),
-		asked('J', "Threads", "THREADS_PER_CORE", "*", func(j *show.Job) int { return j.Spec.ThreadsPerCore }),
+		asked('J', "Threads", "THREADS_PER_CORE", "*", (*show.Job).ThreadsAsked),
 		timeLeft(),
 		{Letter: 'l', Names: []string{"TimeLimit"}, Header: "TIME_LIMIT", Whole: true,
 			Value:   func(_ *show.View, j *show.Job) string { return j.Limit() },

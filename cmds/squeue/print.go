@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
@@ -90,7 +91,7 @@ func printJobs(env *cli.Env, o *options, v *show.View, list []*show.Job) error {
 		}
 	}
 	if !o.array && !o.apart {
-		rows = joinTasks(rows)
+		rows = joinTasks(partCorresponding(v, rows))
 	}
 	if err := sortJobs(env, o.sort, v, rows); err != nil {
 		return err
@@ -117,7 +118,7 @@ func printJobs(env *cli.Env, o *options, v *show.View, list []*show.Job) error {
 func joinTasks(rows []*show.Job) []*show.Job {
 	at := map[slurm.JobID]*show.Job{}
 	for i, j := range rows {
-		if j.IsRest() && j.IsPending() && j.Shown == "" {
+		if j.IsRest() && j.IsPending() && j.Shown == "" && j.Rest.Len() > 1 {
 			one := *j
 			rows[i], at[j.ArrayID] = &one, &one
 		}
@@ -128,13 +129,43 @@ func joinTasks(rows []*show.Job) []*show.Job {
 	return slices.DeleteFunc(rows, func(j *show.Job) bool {
 		whole := at[j.ArrayID]
 		if whole == nil || !j.IsTask() || !j.IsPending() || j.Shown != "" ||
-			j.Name != whole.Name || j.TimeLimit != whole.TimeLimit || j.Account != whole.Account || j.Partition != whole.Partition {
+			j.Name != whole.Name || j.Partition != whole.Partition {
 			return false
 		}
 		whole.Rest = whole.Rest.Union(slurm.NewIndexSet(j.Task))
 		whole.AddReason(j.ReasonText())
 		return true
 	})
+}
+
+// splitTasks is how many tasks of an array Slurm's scheduler gives records of their own
+// when each of them waits for the task of its number of another array.
+const splitTasks = 10
+
+// partCorresponding shows the tasks of a small array that wait by aftercorr in a row each.
+// Slurm's first look at such an array makes records of its first splitTasks tasks; where
+// at most one more is left, nothing holds them together in one row any longer.
+func partCorresponding(v *show.View, rows []*show.Job) []*show.Job {
+	var out []*show.Job
+	for i, j := range rows {
+		parted := j.IsRest() && j.IsPending() && j.Rest.Len() > 1 && j.Rest.Len() <= splitTasks+1 && v.Now.Sub(j.Submit) >= time.Second &&
+			slices.ContainsFunc(j.Deps, func(d sched.Depend) bool { return d.Type == slurm.DependAfterCorr && d.State != sched.DependFulfilled })
+		if parted && out == nil {
+			out = slices.Clone(rows[:i])
+		}
+		switch {
+		case parted:
+			for one := range j.Split {
+				out = append(out, one)
+			}
+		case out != nil:
+			out = append(out, j)
+		}
+	}
+	if out == nil {
+		return rows
+	}
+	return out
 }
 
 // jobTable is the format made ready; letters and names that are no column are

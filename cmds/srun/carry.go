@@ -114,7 +114,7 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 			c.killAt = nil
 			c.say("First task exited %ds ago", c.waitLimit())
 			c.sayStates()
-			c.say("Terminating StepId=%d.%s", c.job.ID, c.step.ID)
+			c.say("launch/slurm: _step_signal: Terminating StepId=%d.%s", c.job.ID, c.step.ID)
 			c.kill()
 		case <-c.forceAt:
 			c.forceAt = nil
@@ -279,6 +279,9 @@ func (c *carrier) take(ctx context.Context, m *rinkpb.StepDown) {
 	}
 	for _, line := range m.Messages {
 		c.out.Flush()
+		if c.s.o.Job.Step.Label {
+			line = c.out.Label(m.MessagesRank) + line
+		}
 		fmt.Fprintln(env.Stderr, line)
 	}
 	if m.Pmi != nil {
@@ -364,7 +367,7 @@ func (c *carrier) exited(e *rinkpb.TaskExit) {
 	}
 	if code != 0 && c.killOnBadExit() {
 		c.ending = true
-		c.say("Terminating StepId=%d.%s", c.job.ID, c.step.ID)
+		c.say("launch/slurm: _step_signal: Terminating StepId=%d.%s", c.job.ID, c.step.ID)
 		c.signalStep(syscall.SIGTERM)
 		c.forceAt = time.After(killTime)
 		return

@@ -307,6 +307,9 @@ func (s *run) step(id slurm.JobID) int {
 		Key: submit.NewKey(), Job: uint32(id), Options: api.JobOptionsToProto(&o.Job), Argv: s.argv, Env: vars, Cwd: dir,
 		Umask: int32(submit.Umask()), Rlimits: limits, SubmitLine: strings.Join(append([]string{env.Name}, env.Args...), " "), Immediate: o.Job.Given["immediate"], Stdin: !s.noInput, StdinTask: -1,
 	}
+	if s.own {
+		req.Options.Exclusive = "" // it was said of the job, and is no word on the step
+	}
 	req.MultiProg, req.Join, req.JoinStep = s.multiProg, s.join, s.joinStep
 	req.RankOffset, req.AllTasks, req.AllNodes = int32(s.offset), int32(s.all), s.nodes
 	in := o.Job.Input
@@ -332,7 +335,8 @@ func (s *run) step(id slurm.JobID) int {
 	if o.Job.Step.Bcast != "" && !o.Job.Step.MultiProg {
 		program, rc := s.bcast(id, dir)
 		if rc != 0 {
-			return rc
+			fmt.Fprintf(s.env.Stderr, "%s: fatal: Failed to broadcast '%s'. Step launch aborted.\n", s.env.Name, searchPath(s.env, s.argv[0], dir))
+			return 1
 		}
 		req.Argv = append([]string{program}, req.Argv[1:]...)
 	}

@@ -126,6 +126,8 @@ func Select(j *Job, refs []slurm.JobRef) *Job {
 // ID prints the job's id as users see it: 12, 12_3, 12_[4-10%2] or 12+1.
 func (v *View) ID(j *Job) string {
 	switch {
+	case j.IsRest() && j.Rest.Len() == 1 && j.ArrayAll.Len() > 1 && j.Throttle == 0: // the last of several
+		return j.ArrayID.String() + "_" + v.ArrayTask(j)
 	case j.IsRest():
 		return j.ArrayID.String() + "_[" + v.ArrayTask(j) + "]"
 	case j.IsTask():
@@ -274,9 +276,28 @@ func (j *Job) boundNodes() int {
 // a bound, the least and the most.
 func (j *Job) NodesAsked() string {
 	if most := j.boundNodes(); j.IsPending() && most > 0 {
-		return strconv.Itoa(max(1, j.Need.MinNodes)) + "-" + strconv.Itoa(most)
+		return strconv.Itoa(min(max(1, j.Need.MinNodes, j.NodeCount()), most)) + "-" + strconv.Itoa(most)
 	}
 	return strconv.Itoa(j.NodeCount())
+}
+
+// CoresAsked and ThreadsAsked are how many cores a socket and threads a core must have,
+// by the options or by what --hint comes to; 0: as many as there are.
+func (j *Job) CoresAsked() int {
+	if strings.Contains(j.Spec.Hint, "memory_bound") {
+		return max(j.Spec.CoresPerSocket, 1)
+	}
+	return j.Spec.CoresPerSocket
+}
+
+// ThreadsAsked is described with CoresAsked.
+func (j *Job) ThreadsAsked() int {
+	for _, hint := range []string{"nomultithread", "compute_bound", "memory_bound"} {
+		if strings.Contains(j.Spec.Hint, hint) {
+			return max(j.Spec.ThreadsPerCore, 1)
+		}
+	}
+	return j.Spec.ThreadsPerCore
 }
 
 // NodeText prints the nodes in ranges, nothing for none.

@@ -60,6 +60,9 @@ func (p *Printer) Write(o *rinkpb.TaskOutput) {
 	}
 }
 
+// Label is what the lines of a task begin with.
+func (p *Printer) Label(rank int32) string { return fmt.Sprintf("%*d: ", p.width, rank+p.first) }
+
 // rest writes the last line of a stream that did not end with a newline. Needs
 // p.mu held.
 func (p *Printer) rest(key [2]int32) {

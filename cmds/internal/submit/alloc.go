@@ -182,7 +182,8 @@ func notNow(j *sched.Job) slurm.Errno {
 		return slurm.ErrnoNodeNotAvail
 	case slurm.ReasonPartitionDown:
 		return slurm.ErrnoPartitionDown
-	case slurm.ReasonPartitionTimeLimit, slurm.ReasonPartitionNodeLimit, slurm.ReasonPartitionConfig:
+	case slurm.ReasonPartitionTimeLimit, slurm.ReasonPartitionNodeLimit, slurm.ReasonPartitionConfig,
+		slurm.ReasonAccountNotAllowed, slurm.ReasonQOSNotAllowed:
 		return slurm.ErrnoRequestedPartConfigUnavailable
 	}
 	return 0
