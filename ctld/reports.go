@@ -70,7 +70,7 @@ func (s *Server) batchDone(d *rinkpb.JobDone) []state.Command {
 	s.barn.Read(func(t *state.State) {
 		j := t.Job(id)
 		live = j != nil && j.Restarts == d.Restarts && (j.State.Base() == slurm.JobRunning || j.State.Base() == slurm.JobSuspended)
-		if conf := t.Config(); conf != nil && j != nil && j.Requeue {
+		if conf := t.Config(); conf != nil && j != nil {
 			requeueExit = conf.Conf.RequeueExit.Contains(uint32(exit.Code))
 			holdExit = conf.Conf.RequeueExitHold.Contains(uint32(exit.Code))
 			notBefore = time.Now().Add(sched.RequeueDelay(conf))
@@ -81,7 +81,7 @@ func (s *Server) batchDone(d *rinkpb.JobDone) []state.Command {
 		if exit.Code != 0 && exit.Signal == 0 && (requeueExit || holdExit) {
 			end.Requeue, end.NotBefore = true, notBefore
 			if holdExit {
-				end.Hold, end.Special = sched.HeldByAdmin, true
+				end.Hold, end.Special = sched.HeldByUser, true
 			}
 		}
 		cmds = append(cmds, end)

@@ -166,7 +166,8 @@ func (s *State) endChecked(old *sched.Job, c EndJob) {
 		j.SuspendedFor += s.at.Sub(old.Suspended)
 	}
 	s.describeEnd(&j, c)
-	requeued := c.Requeue && old.Requeue
+	// RequeueExit holds for jobs that are not to be requeued for other reasons too.
+	requeued := c.Requeue && (old.Requeue || c.Reason == slurm.ReasonNonZeroExitCode)
 	if requeued {
 		s.toRequeue(&j, c)
 	}
@@ -232,8 +233,13 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
 		text = slurm.TextLaunchRequeued
 	}
 	special := j.State & slurm.JobSpecialExit
-	if special != 0 {
-		text = slurm.TextSpecialExit
+	byItself := j.Reason == slurm.ReasonNonZeroExitCode // it says so until it runs again
+	if special != 0 && byItself {
+		text = ""
+	}
+	exit := j.ExitCode
+	if !byItself {
+		exit = sched.ExitCode{}
 	}
 	failed := j.Reason == slurm.ReasonJobLaunchFailure && j.FailedStarts > sched.MaxRequeues(s.config)
 	if failed {
@@ -248,7 +254,7 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
 	j.Submit, j.Eligible, j.Begin = s.at, time.Time{}, notBefore
 	j.Start, j.End, j.Suspended, j.SuspendedFor = time.Time{}, time.Time{}, time.Time{}, 0
 	j.Alloc, j.Completing, j.CPUsFree = nil, nil, false
-	j.ExitCode, j.DerivedExit, j.Ended, j.KilledBy = sched.ExitCode{}, sched.ExitCode{}, "", 0
+	j.ExitCode, j.DerivedExit, j.Ended, j.KilledBy = exit, sched.ExitCode{}, "", 0
 	j.BatchDone, j.BatchExit, j.BatchUsage = false, sched.ExitCode{}, nil
 	j.Steps, j.NextStep, j.Scheduler = nil, 0, ""
 	j.Preempted, j.PreemptedFor, j.PreemptMode = noTime, 0, sched.PreemptOff

@@ -197,6 +197,7 @@ func (s *State) roomTaken(rest *sched.Job) {
 // run publishes j, which has what it takes, as running.
 func (s *State) run(j *sched.Job, start sched.Start) {
 	j.State = slurm.JobRunning
+	j.ExitCode = sched.ExitCode{} // an earlier run's
 	j.RoomMade, j.RoomOn = noTime, nil
 	if s.mustComeUp(j) {
 		j.State |= slurm.JobConfiguring | slurm.JobPowerUpNode

@@ -125,7 +125,7 @@ func (r *row) state() string {
 	}
 	base := r.job.State.Base()
 	switch {
-	case base == slurm.JobCancelled && r.requeued:
+	case r.requeued && (base == slurm.JobCancelled || base == slurm.JobFailed || base == slurm.JobCompleted):
 		return "REQUEUED"
 	case base == slurm.JobCancelled && r.job.KilledBy != sched.KilledByNobody:
 		return base.String() + " by " + strconv.FormatUint(uint64(r.job.KilledBy), 10)
