@@ -67,6 +67,8 @@ func (l *SWFLog) Processors() int {
 const (
 	maxSWFLine = 64 << 10 // bytes of a line
 	maxSWFWord = 1 << 53  // a number of a log
+	// shownSWFWord is how much of what is no number an error quotes.
+	shownSWFWord = 24
 	// leastSWFFields is how much of a line must be there for it to be a job: from
 	// its number to its processors. What is missing after them is not known.
 	leastSWFFields, swfFields = 5, 18
@@ -95,6 +97,9 @@ func ReadSWF(name string, r io.Reader) (*SWFLog, error) {
 		}
 		j, why := parseSWFJob(text)
 		if why != "" {
+			if !lines.Scan() && lines.Err() != nil {
+				break // the line is what came before the reading failed
+			}
 			return nil, bad(number, "%s", why)
 		}
 		log.Jobs = append(log.Jobs, j)
@@ -102,6 +107,8 @@ func ReadSWF(name string, r io.Reader) (*SWFLog, error) {
 	switch err := lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
 		return nil, bad(number+1, "the line is longer than %d bytes", maxSWFLine)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, bad(number, "the file ends in the middle: it was cut short")
 	case err != nil:
 		return nil, fmt.Errorf("cannot read %s after line %d: %w", name, number, err)
 	}
@@ -128,7 +135,7 @@ func parseSWFJob(text []byte) (j SWFJob, why string) {
 		}
 		v, cut, ok := swfNumber(word)
 		if !ok {
-			return j, fmt.Sprintf("field %d, %s, is not a number", n+1, quote(string(word)))
+			return j, fmt.Sprintf("field %d, %s, is not a number", n+1, quote(string(word[:min(len(word), shownSWFWord)])))
 		}
 		if whole[n] = v; n == 5 {
 			j.CPUTime = cut

@@ -16,8 +16,9 @@ import (
 type cluster struct {
 	config *sched.Config
 	nodes  []*sched.Node
-	procs  int  // of the nodes in service
-	pool   bool // made up: processors, and nothing else
+	procs  int      // of the nodes in service
+	pool   bool     // made up: processors, and nothing else
+	idle   []string // what was added to the configuration and does nothing
 }
 
 // name is what the policy is called that a cluster goes by.
@@ -81,7 +82,7 @@ func readCluster(file string, read slurm.FileReader, lines []string) (cluster, e
 	if _, err := read(file); err != nil {
 		return cluster{}, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	conf, _, err := slurm.ParseConf(main, func(name string) ([]byte, error) {
+	conf, reports, err := slurm.ParseConf(main, func(name string) ([]byte, error) {
 		if name == main {
 			return []byte(text), nil
 		}
@@ -101,6 +102,11 @@ func readCluster(file string, read slurm.FileReader, lines []string) (cluster, e
 		}
 	}
 	c := cluster{}
+	for _, r := range reports {
+		if r.File == main && r.Verdict != slurm.Honoured && !strings.HasPrefix(r.Why, "it is given again") {
+			c.idle = append(c.idle, fmt.Sprintf("%s=%s is %v: %s", r.Key, r.Value, r.Verdict, r.Why))
+		}
+	}
 	if c.config, c.nodes, err = sched.NewConfig(conf, gres); err != nil {
 		return cluster{}, err
 	}

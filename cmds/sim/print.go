@@ -52,7 +52,11 @@ func (f *figure) percent(r, base *replay) (float64, bool) {
 // printTable prints a line on the log and a row a figure, a column a replay.
 func printTable(w io.Writer, load *workload, replays []*replay) error {
 	b := bufio.NewWriter(w)
-	fmt.Fprintf(b, "%s: %d of %d records, %d processors\n", load.trace.file, len(load.jobs), load.trace.records, replays[0].cluster.procs)
+	fmt.Fprintf(b, "%s: %d of %d records, %d processors", load.trace.file, len(load.jobs), load.trace.records, replays[0].cluster.procs)
+	for i, l := range load.left {
+		fmt.Fprintf(b, "%s %d %s", []string{",", "; left out:"}[max(0, 1-i)], l.count, l.why)
+	}
+	b.WriteByte('\n')
 	table := [][]string{{""}}
 	for _, r := range replays {
 		table[0] = append(table[0], r.name)
@@ -123,6 +127,13 @@ func (o object) MarshalJSON() ([]byte, error) {
 func printJSON(w io.Writer, load *workload, replays []*replay) error {
 	base := replays[0]
 	out := object{{"trace", load.trace.file}, {"records", load.trace.records}}
+	if len(load.left) > 0 {
+		left := object{}
+		for _, l := range load.left {
+			left = append(left, member{l.why, l.count})
+		}
+		out = append(out, member{"left_out", left})
+	}
 	out = append(out, base.object()...)
 	var others []object
 	for _, r := range replays[1:] {

@@ -84,6 +84,8 @@ func (o *options) check() error {
 		return errors.New("--procs and --config both say what the cluster is")
 	case o.Partitions != "" && o.Config == "":
 		return errors.New("--partitions needs --config, which describes them")
+	case o.CSV == "-" && o.JSON:
+		return errors.New("--csv=- and --json would both be standard output")
 	case o.By != "queue" && o.By != "partition":
 		return fmt.Errorf("--by=%s is none of queue, partition", o.By)
 	}
@@ -129,6 +131,9 @@ func run(env *cli.Env, o options) error {
 	// A replay makes and drops much, and keeps little.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	for _, r := range replays {
+		for _, note := range r.cluster.idle {
+			env.Warnf("%s: %s", r.name, note)
+		}
 		began := env.Now()
 		r.result, err = sched.Simulation{Config: r.cluster.config, Nodes: r.cluster.nodes, Resolve: o.Config != ""}.Run(load.jobs)
 		if err != nil {

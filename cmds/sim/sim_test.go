@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -329,4 +331,25 @@ func FuzzTrace(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestCutShort has a log that a copy stopped in the middle of said to be so, not
+// to have a bad line.
+func TestCutShort(t *testing.T) {
+	text := strings.Repeat("1 0 -1 10 1 -1 -1 1 60 -1 1 1 1 -1 1 -1 -1 -1\n", 200)
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	for i := range 200 { // not all alike, so that something is left of it when cut
+		fmt.Fprintf(z, "%d %d -1 %d 1 -1 -1 1 60 -1 1 1 1 -1 1 -1 -1 -1\n", i, i*i, i*7919%1000)
+	}
+	io.WriteString(z, text)
+	z.Close()
+	file := filepath.Join(t.TempDir(), "cut.swf.gz")
+	if err := os.WriteFile(file, b.Bytes()[:b.Len()/2], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := call(t, "--trace", file, "--procs", "4")
+	if code != 1 || !strings.HasSuffix(stderr, ": the file ends in the middle: it was cut short\n") {
+		t.Errorf("exit %d, %s", code, stderr)
+	}
 }

@@ -32,6 +32,7 @@ type workload struct {
 	jobs   []sched.SimJob
 	labels []string // the jobs' names in the log
 	memory bool     // some of them ask for memory
+	left   []leftOut
 }
 
 // readTrace reads a log, whichever kind it is. Times without a zone are in that
@@ -97,6 +98,7 @@ func (t *trace) load(o options, c cluster) (*workload, error) {
 		w.jobs, w.labels = simJobs(t.history, c)
 	} else {
 		jobs, at := sched.SimJobs(t.swf, c.procs)
+		w.left = leftOutOf(t.swf, c.procs)
 		put, err := o.putter(t.swf, at, c)
 		if err != nil {
 			return nil, err
@@ -113,10 +115,44 @@ func (t *trace) load(o options, c cluster) (*workload, error) {
 		w.jobs, w.labels = w.jobs[:o.First], w.labels[:o.First]
 	}
 	if len(w.jobs) == 0 {
-		return nil, fmt.Errorf("%s has no job that can be replayed on %d processors, of %d records", t.file, c.procs, t.records)
+		words := ""
+		for _, l := range w.left {
+			words += fmt.Sprintf(", %d %s", l.count, l.why)
+		}
+		return nil, fmt.Errorf("%s has no job that can be replayed on %d processors, of %d records%s", t.file, c.procs, t.records, words)
 	}
 	w.memory = slices.ContainsFunc(w.jobs, func(j sched.SimJob) bool { return j.MemPerCPU > 0 })
 	return w, nil
+}
+
+// leftOut is how many records are not replayed for one reason.
+type leftOut struct {
+	why   string
+	count int
+}
+
+// leftOutOf counts the records of a log that cannot be replayed on so many
+// processors, by the first reason of each.
+func leftOutOf(log *slurm.SWFLog, procs int) []leftOut {
+	why := []leftOut{{why: "did not run"}, {why: "were submitted before the log begins"}, {why: "have no processors"}, {why: fmt.Sprintf("ask for more than %d processors", procs)}}
+	for i := range log.Jobs {
+		j := &log.Jobs[i]
+		asked := j.ReqProcs
+		if asked <= 0 {
+			asked = j.Procs
+		}
+		switch {
+		case j.Run <= 0:
+			why[0].count++
+		case j.Submit < 0:
+			why[1].count++
+		case asked <= 0:
+			why[2].count++
+		case asked > int64(procs):
+			why[3].count++
+		}
+	}
+	return slices.DeleteFunc(why, func(l leftOut) bool { return l.count == 0 })
 }
 
 func queueOf(j *slurm.SWFJob, by string) int64 {
