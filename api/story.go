@@ -52,6 +52,7 @@ func kindToProto(k *sched.Kind) *rinkpb.StoryKind {
 		Cpus: Int32(k.CPUs), Memory: int64(k.Memory), Features: k.Features, Gres: k.Gres, Weight: k.Weight, Nodes: nodesToProto(k.Nodes),
 		Away: nodesToProto(k.Away), Excluded: nodesToProto(k.Excluded), Full: nodesToProto(k.Full), Taken: nodesToProto(k.Taken),
 		Ready: nodesToProto(k.Ready), Unsuited: ObstaclesToProto(k.Unsuited), Short: ObstaclesToProto(k.Short), FreeCpus: Int32(k.FreeCPUs),
+		AwayWhy: k.AwayWhy,
 	}
 	for _, x := range k.Promises {
 		out.Promises = append(out.Promises, &rinkpb.StoryPromised{Job: uint32(x.Job), From: TimeToProto(x.From), Nodes: nodesToProto(x.Nodes)})
@@ -92,6 +93,7 @@ func StoryFromProto(p *rinkpb.Story) (*sched.Story, error) {
 				CPUs: int(k.Cpus), Memory: slurm.MB(k.Memory), Features: k.Features, Gres: k.Gres, Weight: k.Weight, Nodes: nodesFromProto(k.Nodes),
 				Away: nodesFromProto(k.Away), Excluded: nodesFromProto(k.Excluded), Full: nodesFromProto(k.Full), Taken: nodesFromProto(k.Taken),
 				Ready: nodesFromProto(k.Ready), Unsuited: ObstaclesFromProto(k.Unsuited), Short: ObstaclesFromProto(k.Short), FreeCPUs: int(k.FreeCpus),
+				AwayWhy: k.AwayWhy,
 			}
 			for _, x := range k.Promises {
 				kind.Promises = append(kind.Promises, sched.Promised{Job: slurm.JobID(x.Job), From: TimeFromProto(x.From), Nodes: nodesFromProto(x.Nodes)})

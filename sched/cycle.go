@@ -353,7 +353,7 @@ func (c *cycle) barred(e entry) bool {
 	}
 	if w.IsZero() && j.IsArrayRest() {
 		if most, _ := throttled(j, c.runningTasks[j.ArrayID]+c.begun[j]); most == 0 {
-			w = because(slurm.ReasonJobArrayTaskLimit)
+			w = because(slurm.ReasonJobArrayTaskLimit, Obstacle{What: "tasks at once", Asked: int64(c.runningTasks[j.ArrayID]+c.begun[j]) + 1, There: int64(j.Throttle)})
 		}
 	}
 	if w.IsZero() {

@@ -80,6 +80,7 @@ type Kind struct {
 	// told in Unsuited; full now; free now but promised to others too soon; or
 	// ready to take part at once.
 	Away, Excluded, Full, Taken, Ready []NodeName
+	AwayWhy                            []string   // of each node out of service its state, and why
 	Unsuited                           []Obstacle // of the whole kind
 	// Short is what the node that comes closest lacks now, Where it.
 	Short []Obstacle
@@ -119,7 +120,7 @@ func (s *Scheduler) Explain(id slurm.JobID, now time.Time) (Story, bool) {
 		return Story{}, false
 	}
 	c := s.newCycle(now, false)
-	st := Story{Bars: barsOf(j, now)}
+	st := Story{Bars: s.barsOf(j, now)}
 	it := s.items[id]
 	names := j.Partitions
 	if len(names) == 0 {
@@ -136,8 +137,8 @@ func (s *Scheduler) Explain(id slurm.JobID, now time.Time) (Story, bool) {
 	return st, true
 }
 
-// barsOf lists what keeps a job from being looked at.
-func barsOf(j *Job, now time.Time) []Bar {
+// barsOf lists what keeps a job from being looked at, and from starting alone.
+func (s *Scheduler) barsOf(j *Job, now time.Time) []Bar {
 	var bars []Bar
 	if j.HeldBy != HeldByNobody || j.Priority == 0 {
 		w, _ := heldBack(j, now)
@@ -150,9 +151,9 @@ func barsOf(j *Job, now time.Time) []Bar {
 	case DependFailed:
 		bars = append(bars, Bar{Why: because(slurm.ReasonDependencyNeverSatisfied), Words: j.DependencyText(now)})
 	case DependWaiting:
-		bars = append(bars, Bar{Why: because(slurm.ReasonDependency), Words: j.DependencyText(now), Until: j.DependencyDue(now)})
+		bars = append(bars, Bar{Why: because(slurm.ReasonDependency), Words: j.DependencyText(now) + s.awaited(j, now), Until: j.DependencyDue(now)})
 	}
-	return bars
+	return append(bars, s.others(j)...)
 }
 
 // placeStory tells how a job stands in its partition number i.
@@ -179,7 +180,7 @@ func (c *cycle) placeStory(j *Job, it *item, p *part, i int) Place {
 	switch {
 	case it != nil && it.promise != nil && it.promise.part == p.p.Name:
 		out.Start, out.On, out.Promised = it.promise.start.time(), it.promise.nodes, true
-	case !out.Never && out.Bar.IsZero() && timeAlone(j, c.at):
+	case !out.Never && out.Bar.IsZero() && timeAlone(j, c.at) && j.HetID == 0: // of several components the others count too
 		from := c.now
 		if j.Begin.After(c.at) {
 			from = instantOf(j.Begin)
@@ -364,6 +365,7 @@ func (c *cycle) sortNode(a *ask, r *room, k *Kind, owner map[*promise]*item) int
 	switch {
 	case !r.open:
 		k.Away = append(k.Away, name)
+		k.AwayWhy = append(k.AwayWhy, awayWhy(r.n))
 		return 0
 	case a.excluded[name], len(a.required) >= a.minNodes && !a.required[name]:
 		k.Excluded = append(k.Excluded, name)
@@ -386,7 +388,7 @@ func (c *cycle) sortNode(a *ask, r *room, k *Kind, owner map[*promise]*item) int
 	}
 	r.line.least(c.now, until, &f.left)
 	o, ok := f.offer(a, r, &f.left)
-	if !ok {
+	if !ok || a.maxNodes == 1 && o.tasks < a.tasks {
 		k.Taken = append(k.Taken, name)
 		return 0
 	}
@@ -504,7 +506,7 @@ func (c *cycle) shortNow(a *ask, r *room) []Obstacle {
 	f := field{t: c.t, from: c.now, at: c.now, rooms: c.rooms}
 	alone := *r
 	alone.holds = nil
-	if _, ok := f.offer(a, &alone, &now); ok {
+	if o, ok := f.offer(a, &alone, &now); ok && (a.maxNodes > 1 || o.tasks >= a.tasks) {
 		return nil
 	}
 	var out []Obstacle

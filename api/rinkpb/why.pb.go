@@ -563,6 +563,7 @@ type StoryKind struct {
 	Short         []*Obstacle            `protobuf:"bytes,13,rep,name=short,proto3" json:"short,omitempty"`
 	FreeCpus      int32                  `protobuf:"varint,14,opt,name=free_cpus,json=freeCpus,proto3" json:"free_cpus,omitempty"`
 	Promises      []*StoryPromised       `protobuf:"bytes,15,rep,name=promises,proto3" json:"promises,omitempty"`
+	AwayWhy       []string               `protobuf:"bytes,16,rep,name=away_why,json=awayWhy,proto3" json:"away_why,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -698,6 +699,13 @@ func (x *StoryKind) GetFreeCpus() int32 {
 func (x *StoryKind) GetPromises() []*StoryPromised {
 	if x != nil {
 		return x.Promises
+	}
+	return nil
+}
+
+func (x *StoryKind) GetAwayWhy() []string {
+	if x != nil {
+		return x.AwayWhy
 	}
 	return nil
 }
@@ -915,7 +923,7 @@ const file_why_proto_rawDesc = "" +
 	"memPerNode\x12\x1e\n" +
 	"\vmem_per_cpu\x18\a \x01(\x03R\tmemPerCpu\x12\x12\n" +
 	"\x04gres\x18\b \x01(\tR\x04gres\x12\x14\n" +
-	"\x05limit\x18\t \x01(\x03R\x05limit\"\xb4\x03\n" +
+	"\x05limit\x18\t \x01(\x03R\x05limit\"\xcf\x03\n" +
 	"\tStoryKind\x12\x12\n" +
 	"\x04cpus\x18\x01 \x01(\x05R\x04cpus\x12\x16\n" +
 	"\x06memory\x18\x02 \x01(\x03R\x06memory\x12\x1a\n" +
@@ -932,7 +940,8 @@ const file_why_proto_rawDesc = "" +
 	"\bunsuited\x18\f \x03(\v2\x13.runink.v1.ObstacleR\bunsuited\x12)\n" +
 	"\x05short\x18\r \x03(\v2\x13.runink.v1.ObstacleR\x05short\x12\x1b\n" +
 	"\tfree_cpus\x18\x0e \x01(\x05R\bfreeCpus\x124\n" +
-	"\bpromises\x18\x0f \x03(\v2\x18.runink.v1.StoryPromisedR\bpromises\"K\n" +
+	"\bpromises\x18\x0f \x03(\v2\x18.runink.v1.StoryPromisedR\bpromises\x12\x19\n" +
+	"\baway_why\x18\x10 \x03(\tR\aawayWhy\"K\n" +
 	"\rStoryPromised\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\x03R\x04from\x12\x14\n" +

@@ -687,6 +687,7 @@ type StoryKind struct {
 	Short    []*Obstacle
 	FreeCpus int32
 	Promises []*StoryPromised
+	AwayWhy  []string
 }
 
 func (m *StoryKind) Reset() { *m = StoryKind{} }
@@ -796,6 +797,13 @@ func (m *StoryKind) GetPromises() []*StoryPromised {
 	return nil
 }
 
+func (m *StoryKind) GetAwayWhy() []string {
+	if m != nil {
+		return m.AwayWhy
+	}
+	return nil
+}
+
 func (m *StoryKind) write(w *writer) {
 	if m == nil {
 		return
@@ -845,6 +853,9 @@ func (m *StoryKind) write(w *writer) {
 	for _, v := range m.Promises {
 		w.putMessage(122, v)
 	}
+	for _, v := range m.AwayWhy {
+		w.putString(130, v)
+	}
 }
 
 func (m *StoryKind) read(r *reader) {
@@ -886,6 +897,8 @@ func (m *StoryKind) read(r *reader) {
 			v := new(StoryPromised)
 			r.takeMessage(v)
 			m.Promises = append(m.Promises, v)
+		case 130:
+			m.AwayWhy = append(m.AwayWhy, r.takeString())
 		default:
 			r.skip()
 		}

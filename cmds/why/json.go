@@ -92,6 +92,7 @@ type (
 		Features []string       `json:"features"`
 		Weight   uint32         `json:"weight"`
 		Away     string         `json:"out_of_service"`
+		AwayWhy  []string       `json:"out_of_service_why,omitempty"`
 		Excluded string         `json:"excluded"`
 		Full     string         `json:"full"`
 		Taken    string         `json:"promised_to_others"`
@@ -186,7 +187,7 @@ func placeData(p *sched.Place) jsonPlace {
 		k := &p.Kinds[i]
 		x := jsonKind{
 			Nodes: show.CompressNodes(k.Nodes), Count: len(k.Nodes), CPUs: k.CPUs, Memory: int64(k.Memory), Gres: k.Gres, Features: k.Features, Weight: k.Weight,
-			Away: show.CompressNodes(k.Away), Excluded: show.CompressNodes(k.Excluded), Full: show.CompressNodes(k.Full), Taken: show.CompressNodes(k.Taken),
+			Away: show.CompressNodes(k.Away), AwayWhy: k.AwayWhy, Excluded: show.CompressNodes(k.Excluded), Full: show.CompressNodes(k.Full), Taken: show.CompressNodes(k.Taken),
 			Ready: show.CompressNodes(k.Ready), Unsuited: obstacles(k.Unsuited), Short: obstacles(k.Short), FreeCPUs: k.FreeCPUs, Promises: []jsonPromised{},
 		}
 		for _, o := range k.Promises {

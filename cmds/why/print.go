@@ -10,6 +10,9 @@ import (
 	"github.com/runink/rink/slurm"
 )
 
+// maxAway is of how many nodes of a kind it is told why they are out of service.
+const maxAway = 5
+
 // printer writes a story for people.
 type printer struct {
 	v *show.View
@@ -259,6 +262,13 @@ func (p *printer) kind(k *sched.Kind) {
 		if len(x.nodes) > 0 {
 			p.line(2, "%s: %s", x.text, show.CompressNodes(x.nodes))
 		}
+	}
+	for i, why := range k.AwayWhy {
+		if i == maxAway {
+			p.line(3, "and %d more", len(k.AwayWhy)-i)
+			break
+		}
+		p.line(3, "%s", why)
 	}
 	if len(k.Full) > 0 {
 		p.line(2, "full now: %s; closest is %s%s", show.CompressNodes(k.Full), k.Short[0].Where, amounts(k.Short))
