@@ -11,6 +11,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/sched"
 )
 
 // Readers work in short transactions of so many records or index entries each:
@@ -65,6 +66,24 @@ func (s *Store) Query(f Filter, live iter.Seq[*rinkpb.Record]) iter.Seq2[*rinkpb
 			d.flush()
 		}
 	}
+}
+
+// Unfinished returns those of the jobs of which the history has no final record. A
+// query needs no others as live ones.
+func (s *Store) Unfinished(jobs iter.Seq[*sched.Job]) ([]*sched.Job, error) {
+	var list []*sched.Job
+	err := s.view(func(tx *txn) error {
+		list = nil
+		final := tx.Bucket(bucketJobs)
+		for j := range jobs {
+			k := jobKey{job: uint32(j.ID), submitted: second(j.Submit.UnixNano()), restarts: j.Restarts}
+			if !j.State.Ended() || final.Bucket.Get(k.bytes()) == nil {
+				list = append(list, j)
+			}
+		}
+		return nil
+	})
+	return list, err
 }
 
 // giveLive gives the live records that come before the kept record next, nil

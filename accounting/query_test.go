@@ -9,7 +9,9 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
 
@@ -307,5 +309,41 @@ func TestFilterOf(t *testing.T) {
 	f, err = FilterOf(&rinkpb.HistoryRequest{Start: at("09:00")})
 	if err != nil || !f.Start.IsZero() {
 		t.Errorf("a window without HasWindow: %+v, %v", f, err)
+	}
+}
+
+// A job of which the history has the final record need not be given as a live one:
+// what a query returns is the same.
+func TestUnfinished(t *testing.T) {
+	s := openTest(t, t.TempDir())
+	ended, again, running := testJob(1, 1), testJob(2, 2), testJob(3, 3)
+	s.Put(1, []*rinkpb.Record{final(ended), final(again)})
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	again.Restarts++
+	running.State, running.End = uint32(slurm.JobRunning), 0
+	var jobs []*sched.Job
+	for _, p := range []*rinkpb.Job{ended, again, running} {
+		j, err := api.JobFromProto(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, j)
+	}
+	list, err := s.Unfinished(slices.Values(jobs))
+	if err != nil || len(list) != 2 || list[0] != jobs[1] || list[1] != jobs[2] {
+		t.Fatalf("%v, %v", list, err)
+	}
+	records := func(jobs []*sched.Job) (list []*rinkpb.Record) {
+		for _, j := range jobs {
+			list = append(list, &rinkpb.Record{Job: api.JobToProto(j), Live: true})
+		}
+		return list
+	}
+	all := collect(t, s.Query(Filter{Duplicates: true}, slices.Values(records(jobs))))
+	some := collect(t, s.Query(Filter{Duplicates: true}, slices.Values(records(list))))
+	if len(all) != 4 || !slices.EqualFunc(all, some, func(a, b *rinkpb.Record) bool { return proto.Equal(a, b) }) {
+		t.Errorf("%d records with all jobs, %d with the unfinished", len(all), len(some))
 	}
 }

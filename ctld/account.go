@@ -156,7 +156,10 @@ func (c *controller) History(req *rinkpb.HistoryRequest, stream rinkpb.Controlle
 	}
 	// What is in memory is read before the file: a job that ends in between is
 	// then in both, and never in neither.
-	records := c.s.liveRecords()
+	records, err := c.s.unfinishedRecords()
+	if err != nil {
+		return err
+	}
 	now := time.Now()
 	page := &rinkpb.HistoryPage{Now: now.UnixNano(), Status: &rinkpb.Status{}}
 	for _, q := range c.s.accounts.Load().Tables().QOS {
@@ -168,6 +171,7 @@ func (c *controller) History(req *rinkpb.HistoryRequest, stream rinkpb.Controlle
 			return err
 		}
 		rec.Cluster = c.s.conf.ClusterName
+		rec.Job.Rlimits = nil // which nobody asks for, and would be half of what is sent
 		if spec := rec.Job.GetSpec(); !comments && spec.GetComment() != "" && rec.Job.GetAmend().GetComment() == "" {
 			rec.Job.Spec = proto.Clone(spec).(*rinkpb.JobOptions) // it may be others' too
 			rec.Job.Spec.Comment = ""

@@ -121,6 +121,19 @@ func (s *Server) liveRecords() []*rinkpb.Record {
 	var live []*sched.Job
 	var cfg *sched.Config
 	s.barn.Read(func(t *state.State) { live, cfg = slices.Collect(t.Jobs()), t.Config() })
+	return recordsOf(live, cfg)
+}
+
+// unfinishedRecords are those of them that history has no final record of.
+func (s *Server) unfinishedRecords() ([]*rinkpb.Record, error) {
+	var live []*sched.Job
+	var cfg *sched.Config
+	s.barn.Read(func(t *state.State) { live, cfg = slices.Collect(t.Jobs()), t.Config() })
+	live, err := s.store.Unfinished(slices.Values(live))
+	return recordsOf(live, cfg), err
+}
+
+func recordsOf(live []*sched.Job, cfg *sched.Config) []*rinkpb.Record {
 	records := make([]*rinkpb.Record, 0, len(live))
 	for _, j := range live {
 		p := api.JobToProto(j)

@@ -3,6 +3,7 @@
 package rinkpb
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func Marshal(b []byte, m Message) ([]byte, error) {
 // must not change any more.
 func Unmarshal(data []byte, m Message) error {
 	m.Reset()
-	r := reader{buf: data}
+	r := reader{buf: data, last: &last{}}
 	m.read(&r)
 	return r.err
 }
@@ -144,7 +145,14 @@ type reader struct {
 	buf   []byte // what is left
 	field uint64 // the tag of the field at hand
 	deep  int    // messages around this one
+	last  *last
 	err   error
+}
+
+// last is the last message of those that others may share, and what it was read from.
+type last struct {
+	data []byte
+	m    Message
 }
 
 // deepest is how far messages may be within one another.
@@ -239,7 +247,7 @@ func (r *reader) takeSint64() int64 {
 
 // within returns a reader of the field at hand.
 func (r *reader) within() reader {
-	sub := reader{buf: r.takeBytes(), deep: r.deep + 1, err: r.err}
+	sub := reader{buf: r.takeBytes(), deep: r.deep + 1, last: r.last, err: r.err}
 	if sub.deep > deepest {
 		sub.fail(errBad)
 	}
@@ -252,6 +260,28 @@ func (r *reader) takeMessage(m Message) {
 	if sub.err != nil {
 		r.fail(sub.err)
 	}
+}
+
+// takeShared reads a message, or returns the last one when it is the same: all tasks of
+// an array, and most of what one user submits, were asked for with the same options.
+func takeShared[T any, P interface {
+	*T
+	Message
+}](r *reader, m P) P {
+	if m != nil { // a part of it came before
+		r.takeMessage(m)
+		return m
+	}
+	at := *r
+	data := at.takeBytes()
+	if was, ok := r.last.m.(P); ok && bytes.Equal(data, r.last.data) {
+		*r = at
+		return was
+	}
+	m = P(new(T))
+	r.takeMessage(m)
+	r.last.data, r.last.m = data, m
+	return m
 }
 
 // enter calls f for each field of a message that has no type of its own.

@@ -4156,10 +4156,7 @@ func (m *Job) read(r *reader) {
 		case 82:
 			m.Stage = r.takeString()
 		case 90:
-			if m.Spec == nil {
-				m.Spec = new(JobOptions)
-			}
-			r.takeMessage(m.Spec)
+			m.Spec = takeShared(r, m.Spec)
 		case 96:
 			m.Uid = r.takeUint32()
 		case 104:

@@ -18,7 +18,8 @@ type record struct {
 	cluster  string
 	requeued bool
 	index    uint64
-	billing  int64  // as it was charged; 0: to be worked out
+	billing  int64 // as it was charged; 0: to be worked out
+	spec     *rinkpb.JobOptions
 	qos      uint32 // the number of its QOS; 0: there is none of that name now
 }
 
@@ -28,13 +29,25 @@ type row struct {
 	step *sched.Step // nil: the job itself
 }
 
-// newRecord reads a record as the controller sent it.
-func newRecord(p *rinkpb.Record) (*record, error) {
+// newRecord reads a record as the controller sent it, with its steps or without. before
+// is the one before it, or nil: what both were asked for with is read once.
+func newRecord(p *rinkpb.Record, steps bool, before *record) (*record, error) {
+	spec := p.Job.GetSpec()
+	same := before != nil && spec != nil && before.spec == spec
+	if same {
+		p.Job.Spec = nil
+	}
 	j, err := api.JobFromProto(p.Job)
 	if err != nil {
 		return nil, err
 	}
-	r := &record{job: show.NewJob(j), cluster: p.Cluster, requeued: p.Requeued, index: p.Index, billing: p.Billing}
+	if same {
+		j.Spec = before.job.Spec
+	}
+	r := &record{job: show.NewJob(j), cluster: p.Cluster, requeued: p.Requeued, index: p.Index, billing: p.Billing, spec: spec}
+	if !steps {
+		return r, nil
+	}
 	batch := api.UsageFromProto(p.Batch)
 	// The script is the first component's alone.
 	if j.Batch && !j.Start.IsZero() && len(j.Alloc) > 0 && (j.HetID == 0 || j.HetOffset == 0) {

@@ -232,6 +232,7 @@ func history(env *cli.Env, client rinkpb.Controller, req *rinkpb.HistoryRequest,
 		return cli.CallErr(err)
 	}
 	qos := map[string]uint32{}
+	var before *record
 	for {
 		page, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -244,10 +245,11 @@ func history(env *cli.Env, client rinkpb.Controller, req *rinkpb.HistoryRequest,
 			qos[q.Name] = q.Id
 		}
 		for _, p := range page.Records {
-			r, err := newRecord(p)
+			r, err := newRecord(p, req.Steps, before)
 			if err != nil {
 				return err
 			}
+			before = r
 			r.qos = qos[r.job.QOS]
 			if err := each(r); err != nil {
 				return err

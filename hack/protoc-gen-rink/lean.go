@@ -313,6 +313,10 @@ func take(g *protogen.GeneratedFile, f *protogen.Field) string {
 	return get
 }
 
+// shared are fields of which many messages after one another have the same: what is
+// read is then one message for all, which nobody may change.
+var shared = map[protoreflect.FullName]bool{"runink.v1.Job.spec": true}
+
 // read makes the method that reads a message's fields.
 func read(g *protogen.GeneratedFile, m *protogen.Message) {
 	g.P("func (m *", m.GoIdent, ") read(r *reader) {")
@@ -358,6 +362,8 @@ func read(g *protogen.GeneratedFile, m *protogen.Message) {
 			g.P("case ", int(tagOf(f))-int(protowire.BytesType)+int(wireOf(f)), ": ", at, " = append(", at, ", ", take(g, f), ")")
 		case f.Desc.IsList():
 			g.P(at, " = append(", at, ", ", take(g, f), ")")
+		case shared[f.Desc.FullName()]:
+			g.P(at, " = takeShared(r, ", at, ")")
 		case f.Message != nil:
 			g.P("if ", at, " == nil { ", at, " = new(", f.Message.GoIdent, ") }")
 			g.P("r.takeMessage(", at, ")")
