@@ -297,6 +297,9 @@ func (s *listing) Recv(m rinkpb.Message) error {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 300*time.Millisecond) {
 		err := s.exchange.Recv(m)
 		if err == nil {
+			if s.begun && s.method != rinkpb.Controller_WaitJob_Call { // the second page of a long list
+				collectLate()
+			}
 			s.begun = true
 			return nil
 		}

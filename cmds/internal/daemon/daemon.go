@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/runink/rink/slurm"
@@ -55,7 +54,3 @@ func PIDFile(path string) (func(), error) {
 	}
 	return func() { os.Remove(path) }, nil
 }
-
-// KeepSmall makes the collector prefer little memory to little work, which
-// suits a process that mostly waits.
-func KeepSmall() { debug.SetGCPercent(50) }
