@@ -163,23 +163,23 @@ func (g *group) forgets(job, step string) bool {
 	if err != nil || !strings.Contains(text, "oom_kill ") || field(text, "oom_kill") != 0 {
 		return false
 	}
-	var held uint64
-	for _, counter := range []string{"memory", "memory.memsw"} { // the second has what is swapped out too
-		text, err := h.read(job + "/" + counter + ".usage_in_bytes")
-		if err == unix.ENOENT && counter == "memory.memsw" {
-			continue
-		}
-		if err != nil {
-			return false
-		}
-		held = number(text)
+	counters := []string{"memory.memsw", "memory"} // the first has what is swapped out too
+	held, err := h.read(job + "/" + counters[0] + ".usage_in_bytes")
+	if err == unix.ENOENT {
+		counters = counters[1:]
+		held, err = h.read(job + "/" + counters[0] + ".usage_in_bytes")
+	}
+	if err != nil || number(held) > maxCharge {
+		return false
+	}
+	for _, counter := range counters {
 		for level, dir := range []string{job, step} {
 			if !h.resetPeak(dir+"/"+counter+".max_usage_in_bytes", g.values[valueAt{level, counter + ".limit_in_bytes"}]) {
 				return false
 			}
 		}
 	}
-	return held <= maxCharge
+	return true
 }
 
 // resetPeak has a counter of memory forget the most that there was. It reports false

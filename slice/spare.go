@@ -18,7 +18,7 @@ import (
 // that have ended are taken again (recycle.go).
 
 // maxSpares is how many are ready of a kind. A burst that is quicker makes its own.
-const maxSpares = 12
+const maxSpares = 6
 
 // spareName is the front of the names of groups that nobody has yet.
 const spareName = "spare_"

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -54,6 +55,7 @@ func run(dir, socket, parent string) error {
 	// early, give memory back.
 	debug.SetGCPercent(collectAt)
 	debug.SetMemoryLimit(64 << 20)
+	runtime.GOMAXPROCS(min(runtime.NumCPU(), maxProcs))
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGINT, syscall.SIGTTOU, syscall.SIGTTIN)
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)

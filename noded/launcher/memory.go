@@ -19,6 +19,11 @@ import (
 // it takes to start them.
 const collectAt = 40
 
+// maxProcs is how many processors work on its own account, which is little next to
+// what the kernel does for a slice: each more has memory of its own set aside and is
+// woken to look for work. One alone would stand still with a call that takes long.
+const maxProcs = 2
+
 // trimAfter is how long nothing was asked for before memory is given back.
 const trimAfter = 2 * time.Second
 
