@@ -59,8 +59,7 @@ type ask struct {
 	wholeBlocks             bool             // nobody else in its blocks
 	resv                    *Reservation     // the reservation to be placed in; nil: in none
 	core                    bool             // on nodes of the reservation alone, although it is FLEX
-	kept                    *askKey
-	shape                   *shape // what its equals share; nil: it stands alone
+	shape                   *shape           // what its equals share; nil: it stands alone
 }
 
 // newAsk reads the request of a job for one of its partitions.
@@ -190,15 +189,6 @@ type askKey struct {
 	shape                              [4]int
 	uid                                uint32
 	text                               string
-}
-
-// keyed returns the request's key, worked out once.
-func (a *ask) keyed() askKey {
-	if a.kept == nil {
-		k := a.key()
-		a.kept = &k
-	}
-	return *a.kept
 }
 
 // key works the request's key out.

@@ -8,17 +8,6 @@ import (
 	"github.com/runink/rink/slurm"
 )
 
-// promise is room kept for a job that waits, from its expected start on.
-type promise struct {
-	item       *item
-	part       PartitionName
-	at         int // among those there are
-	start, end instant
-	where      []int // rooms
-	loads      []load
-	nodes      []NodeName
-}
-
 // reserve tells a job that finds no room now what it waits for, and promises it
 // the earliest room there will be: jobs looked at later get only what does not
 // delay that.
@@ -146,121 +135,6 @@ func (c *cycle) nextStart(at instant) {
 // promiseLooks bounds how many nodes are looked at in one pass for the sake of
 // promises. The first job in line of a partition is promised room in any case.
 const promiseLooks = 5_000_000
-
-// promise holds what a job will need from its expected start on.
-func (c *cycle) promise(it *item, a *ask, at instant, alloc []NodeAlloc) {
-	p := &promise{item: it, part: a.part.Name, start: at, end: at.plus(a.span), where: make([]int, len(alloc)), loads: make([]load, len(alloc)), nodes: make([]NodeName, len(alloc))}
-	for i, n := range alloc {
-		pos := c.byName[n.Node]
-		r := &c.rooms[pos]
-		p.where[i], p.nodes[i] = pos, n.Node
-		p.loads[i] = load{cpus: n.CPUs, mem: n.Mem, gres: r.promisedGres(a, n.Gres, at, p.end), block: a.whole || a.ownUser, strict: a.sharing <= 1}
-		if a.sharing > 1 {
-			p.loads[i].shared = n.CPUs
-		}
-	}
-	for _, pos := range c.blockMates(a.wholeBlocks, alloc) {
-		p.where, p.loads = append(p.where, pos), append(p.loads, load{block: true})
-	}
-	c.promiseWide(it, a, at, alloc)
-	c.stir(it)
-	c.lower(it, p)
-}
-
-// hold books what is promised.
-func (s *Scheduler) hold(p *promise) {
-	for i, pos := range p.where {
-		r := &s.rooms[pos]
-		r.promised(hold{to: p, start: p.start, end: p.end, load: p.loads[i]})
-		s.touch(r)
-	}
-}
-
-// unhold frees what is promised.
-func (s *Scheduler) unhold(p *promise) {
-	for _, pos := range p.where {
-		r := &s.rooms[pos]
-		s.loosened++
-		r.unpromised(p)
-		s.touch(r)
-	}
-}
-
-// release notes that what was promised is not any more.
-func (s *Scheduler) release(p *promise) {
-	if p != nil {
-		for _, pos := range p.where {
-			s.gain(&s.rooms[pos])
-		}
-	}
-}
-
-// raise sets a job's promise aside while it is tried to start it at once.
-func (s *Scheduler) raise(it *item) *promise {
-	p := it.promise
-	if p != nil {
-		s.unhold(p)
-		it.promise = nil
-		s.counts.add(it.job, p.part, -1)
-		last := len(s.promised) - 1
-		if moved := s.promised[last]; moved != it {
-			s.promised[p.at], moved.promise.at = moved, p.at
-		}
-		s.promised[last] = nil
-		s.promised = s.promised[:last]
-	}
-	return p
-}
-
-// lower puts a promise back in force.
-func (s *Scheduler) lower(it *item, p *promise) {
-	if p != nil {
-		it.promise = p
-		s.counts.add(it.job, p.part, 1)
-		p.at = len(s.promised)
-		s.promised = append(s.promised, it)
-		s.hold(p)
-	}
-}
-
-// lift takes back what is promised to a job.
-func (s *Scheduler) lift(it *item) { s.release(s.raise(it)) }
-
-// liftAll takes back all promises.
-func (s *Scheduler) liftAll() {
-	for len(s.promised) > 0 {
-		s.lift(s.promised[len(s.promised)-1])
-	}
-}
-
-// former is a promise of the pass before.
-type former struct {
-	it *item
-	p  *promise
-}
-
-// recall takes back the promises of the last pass, where only the first in line
-// of each partition holds one: who is first may have changed.
-func (c *cycle) recall() {
-	for len(c.promised) > 0 {
-		it := c.promised[len(c.promised)-1]
-		c.former = append(c.former, former{it, c.raise(it)})
-	}
-}
-
-// replace notes what room is no longer promised, now that the first job of a
-// partition holds its promise.
-func (c *cycle) replace(it *item, part PartitionName) {
-	for _, f := range c.former {
-		if f.p.part != part {
-			continue
-		}
-		if now := it.promise; f.it == it && now != nil && now.start == f.p.start && slices.Equal(now.where, f.p.where) {
-			continue
-		}
-		c.release(f.p)
-	}
-}
 
 // least is how much of each kind a node must have left to be of any use to a
 // request.
@@ -404,10 +278,7 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 	defer func() { c.looks, w.found = f.looks, f.found }()
 	need := f.leastOf(a)
 	w.heap, w.members, w.sum, w.trees = w.heap[:0], w.members[:0], tally{}, w.trees[:0]
-	if w.slots == nil {
-		w.slots = make(map[int]slot)
-	}
-	clear(w.slots)
+	w.begin(len(f.rooms))
 	w.suited, w.blocks = false, nil
 	if a.wholeBlocks && c.t.cfg.Topology.IsBlocks() {
 		w.blocks = f.blockRooms()
@@ -447,12 +318,12 @@ func (c *cycle) earliest(a *ask, p *part, from instant) (instant, []slot) {
 				t.gres, t.ofGres = g, g.ask(count, a.span)
 				for _, leaf := range g.dirty {
 					if !o.stale[leaf] {
-						w.push(sweepItem{from, -1, int32(o.rooms[leaf])})
+						w.pushLeaf(&t, int(leaf), from)
 					}
 				}
 			}
 			for _, leaf := range o.dirty {
-				w.push(sweepItem{from, -1, int32(o.rooms[leaf])})
+				w.pushLeaf(&t, int(leaf), from)
 			}
 			w.trees = append(w.trees, t)
 			if at := t.earliest(1, from); at != never {
@@ -537,11 +408,11 @@ func (w *sweep) visit(f *field, a *ask, need *least, r *room, at instant) bool {
 	if !r.open || !w.suited && !a.suits(r.n) || w.suited && len(a.excluded) > 0 && a.excluded[r.n.Name] {
 		return false
 	}
-	old, in := w.slots[r.pos]
+	old, in := w.slots[r.pos], w.in[r.pos] == w.search
 	t, until, o := f.firstFit(a, r, need, at)
 	if t != at {
 		if in {
-			delete(w.slots, r.pos)
+			w.in[r.pos] = 0
 			w.members = slices.DeleteFunc(w.members, func(pos int) bool { return pos == r.pos })
 			w.sum.sub(old)
 		}
@@ -572,7 +443,7 @@ func (w *sweep) visit(f *field, a *ask, need *least, r *room, at instant) bool {
 	} else {
 		w.members = append(w.members, r.pos)
 	}
-	w.slots[r.pos] = o
+	w.slots[r.pos], w.in[r.pos] = o, w.search
 	w.sum.add(o)
 	return !in || o.tasks > old.tasks || len(o.gres) > 0 || w.blocks != nil
 }

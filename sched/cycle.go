@@ -114,11 +114,24 @@ func (c *cycle) over() {
 		c.rooms[pos].more = false
 	}
 	c.gained, c.gains.rows = c.gained[:0], c.gains.rows[:0]
-	clear(c.arrived)
-	c.arrived = c.arrived[:0]
+	c.arrived = emptied(c.arrived)
+	for _, x := range c.asides {
+		x.only.items = emptied(x.only.items)
+	}
+	c.asides = c.asides[:0]
 	if c.looks > maxLooks || c.tests >= c.t.maxTests {
 		c.unbarred = true // not all were looked at
 	}
+}
+
+// emptied is a list without its items, to be filled again, unless it has been a very
+// long one.
+func emptied(list []*item) []*item {
+	if cap(list) > keptCrowd {
+		return nil
+	}
+	clear(list)
+	return list[:0]
 }
 
 // newcomers sets cursors to the jobs that are looked at in any case: those that came
@@ -129,28 +142,47 @@ func (c *cycle) newcomers() {
 	if len(list) == 0 {
 		return
 	}
-	byLane := make(map[*lane]*lane)
 	for _, it := range list {
-		if it.gone {
-			continue
+		if !it.gone {
+			c.asideOf(it.lane).add(it)
 		}
-		l := byLane[it.lane]
-		if l == nil {
-			l = &lane{key: it.lane.key, parts: it.lane.parts, chunks: []*chunk{{}}}
-			byLane[it.lane] = l
-			for i := range l.parts {
-				c.cursors = append(c.cursors, &cursor{lane: l, part: i, any: true})
-			}
+	}
+	for _, x := range c.asides {
+		slices.SortFunc(x.only.items, x.lane.compare)
+		for i := range x.cursors {
+			k := &x.cursors[i]
+			*k = cursor{lane: &x.lane, part: i, any: true}
+			k.next(&everything)
+			c.cursors = append(c.cursors, k)
 		}
-		l.chunks[0].items = append(l.chunks[0].items, it)
-	}
-	for _, l := range byLane {
-		slices.SortFunc(l.chunks[0].items, l.compare)
-	}
-	for _, k := range c.cursors {
-		k.next(&everything)
 	}
 }
+
+// aside is some of the jobs of a lane, that a pass looks at in any case. It is kept for
+// the next one.
+type aside struct {
+	lane    lane
+	only    chunk
+	cursors []cursor
+	pass    uint64
+}
+
+// asideOf returns what stands aside of a lane in this pass.
+func (c *cycle) asideOf(l *lane) *aside {
+	x := l.aside
+	if x == nil {
+		x = &aside{lane: lane{key: l.key, parts: l.parts}, cursors: make([]cursor, len(l.parts))}
+		x.lane.chunks = []*chunk{&x.only}
+		l.aside = x
+	}
+	if x.pass != c.pass {
+		x.pass = c.pass
+		c.asides = append(c.asides, x)
+	}
+	return x
+}
+
+func (x *aside) add(it *item) { x.only.items = append(x.only.items, it) }
 
 // see notes that a pass looks at the item in one of its partitions.
 func (x *item) see(pass uint64, part int) {
@@ -523,7 +555,7 @@ func (c *cycle) book(pos int, alloc *NodeAlloc, a *ask, end instant) {
 	if a.sharing > 1 {
 		h.load.shared = alloc.CPUs
 	}
-	c.change(r, func() { r.put(h) })
+	c.put(r, &h)
 	c.tentative = append(c.tentative, tentative{pos, a.job.ID})
 }
 
@@ -583,7 +615,7 @@ func (c *cycle) tell() {
 	// What was booked is taken back: it is true once it has been committed.
 	for _, t := range slices.Backward(c.tentative) {
 		r := &c.rooms[t.pos]
-		c.change(r, func() { r.leave(t.job) })
+		c.leave(r, t.job)
 	}
 	c.tentative = c.tentative[:0]
 	c.v.Ledger.Undo(0)

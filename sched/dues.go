@@ -18,17 +18,45 @@ type due struct {
 	job slurm.JobID
 }
 
+// before orders them by time.
+func (d due) before(o due) bool {
+	return cmp.Or(cmp.Compare(d.at, o.at), cmp.Compare(d.job, o.job)) < 0
+}
+
+// dueHeap is a heap of them, the first first.
 type dueHeap []due
 
-func (h dueHeap) Len() int { return len(h) }
-func (h dueHeap) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(h[i].at, h[j].at), cmp.Compare(h[i].job, h[j].job)) < 0
+func (h *dueHeap) push(d due) {
+	l := append(*h, d)
+	for i := len(l) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !l[i].before(l[up]) {
+			break
+		}
+		l[i], l[up] = l[up], l[i]
+		i = up
+	}
+	*h = l
 }
-func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *dueHeap) Push(x any)   { *h = append(*h, x.(due)) }
-func (h *dueHeap) Pop() any {
-	last := len(*h) - 1
-	x := (*h)[last]
-	*h = (*h)[:last]
-	return x
+
+func (h *dueHeap) pop() due {
+	l := *h
+	first, last := l[0], len(l)-1
+	l[0] = l[last]
+	l = l[:last]
+	for i := 0; ; {
+		m := i
+		for k := 2*i + 1; k <= 2*i+2 && k < last; k++ {
+			if l[k].before(l[m]) {
+				m = k
+			}
+		}
+		if m == i {
+			break
+		}
+		l[i], l[m] = l[m], l[i]
+		i = m
+	}
+	*h = l
+	return first
 }

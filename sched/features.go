@@ -61,13 +61,16 @@ func hasFeatures(c slurm.Constraint, n *Node) bool {
 	return true
 }
 
+// anyNodes is the one way to meet no constraint. Nobody writes to it.
+var anyNodes = []featurePlan{{}}
+
 // featurePlans returns the ways to meet a constraint, to be tried in order. A
 // bracket of alternatives is a way each; a count asks for so many nodes of a
 // kind and leaves the other nodes free.
 func featurePlans(c slurm.Constraint) []featurePlan {
 	switch {
 	case c.IsZero():
-		return []featurePlan{{}}
+		return anyNodes
 	case c.Count > 0:
 		return []featurePlan{{quotas: []featureQuota{quotaOf(c)}}}
 	}

@@ -29,7 +29,7 @@ func (c *cycle) keep() { c.trial = nil }
 func (c *cycle) takeBack() {
 	for _, t := range slices.Backward(c.tentative[c.trial.booked:]) {
 		r := &c.rooms[t.pos]
-		c.change(r, func() { r.leave(t.job) })
+		c.leave(r, t.job)
 		c.booked++
 	}
 	c.tentative = c.tentative[:c.trial.booked]

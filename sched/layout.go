@@ -56,6 +56,9 @@ func packedCounts(slots []int, tasks int) []int {
 // isPacked reports whether tasks fill one node after the other: because the
 // distribution says so, or the cluster does and the distribution nothing else.
 func isPacked(distribution string, t *tuning) bool {
+	if distribution == "" {
+		return t.packNodes
+	}
 	d, err := slurm.ReadDistribution(distribution)
 	if err != nil || d.Pack == "" {
 		return t.packNodes && (err != nil || d.Nodes == "" || d.Nodes == "block")

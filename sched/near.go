@@ -582,9 +582,7 @@ func (s *Scheduler) keepMates(j *Job, end instant) []int {
 	mates := s.matesOf(j)
 	for _, pos := range mates {
 		r := &s.rooms[pos]
-		s.change(r, func() {
-			r.put(holding{job: j.ID, part: j.Partition, uid: j.UID, whole: true, end: end, load: load{keeper: true}})
-		})
+		s.put(r, &holding{job: j.ID, part: j.Partition, uid: j.UID, whole: true, end: end, load: load{keeper: true}})
 	}
 	return mates
 }
@@ -593,6 +591,6 @@ func (s *Scheduler) keepMates(j *Job, end instant) []int {
 func (s *Scheduler) leaveMates(j *Job) {
 	for _, pos := range s.matesOf(j) {
 		r := &s.rooms[pos]
-		s.change(r, func() { r.leave(j.ID) })
+		s.leave(r, j.ID)
 	}
 }

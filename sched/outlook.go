@@ -23,6 +23,7 @@ type outlook struct {
 	cpus  []int32
 	knots []uint32 // moments in seconds; knot k has its row at k*row: for each step of CPUs the end, then the beginnings by time
 	row   int
+	last  int // the knot that stands for all leaves beyond the nodes: it has nothing
 	dirty []int32
 	// What there is from the moment a leaf was looked at on: for each step of time
 	// the CPUs free for so long, for each step of CPUs and of time the nodes that
@@ -30,8 +31,8 @@ type outlook struct {
 	spare  []int64
 	nodes  []int32
 	lasts  [][]int32 // of each leaf: the least free CPUs by step of time
-	due    []int32   // leaves to be counted anew
-	stale  []bool    // by leaf: in dirty
+	due    []int32   // leaves to be looked at and counted anew
+	stale  []bool    // by leaf: in dirty, the knots above it may be wrong of it
 	isDue  []bool    // by leaf: in due
 	free   []int32
 	opened int                 // leaves in service
@@ -52,7 +53,7 @@ func (o *outlook) freeIn(r *room, s *seg) int32 {
 const smallField = 16
 
 // timeSteps are the spans an outlook tells apart.
-var timeSteps = [stride - 1]time.Duration{0, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 24 * time.Hour, 72 * time.Hour}
+var timeSteps = [stride - 1]time.Duration{0, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, 45 * time.Minute, time.Hour, 90 * time.Minute, 2 * time.Hour, 3 * time.Hour, 4 * time.Hour, 6 * time.Hour, 8 * time.Hour, 12 * time.Hour, 24 * time.Hour, 72 * time.Hour}
 
 // cpuSteps are the numbers of CPUs an outlook on nodes of this size tells apart:
 // up to the size itself, since whole nodes are asked for most.
@@ -69,7 +70,7 @@ func cpuSteps(most int) []int32 {
 
 // stride is what a knot says of one step of CPUs: an end, and a beginning for each
 // step of time.
-const stride = 11
+const stride = 16
 
 const noMoment = math.MaxUint32
 
@@ -96,8 +97,9 @@ func newOutlook(rooms []room, where []int, gres string) *outlook {
 	}
 	o := &outlook{rooms: where, size: 1 << bits.Len(uint(max(len(where)-1, 0))), cpus: cpuSteps(most), kind: rooms[where[0]].n, name: gres}
 	o.row = len(o.cpus) * stride
-	o.knots = make([]uint32, 2*o.size*o.row)
-	for k := range 2 * o.size {
+	o.last = o.size + len(where)
+	o.knots = make([]uint32, (o.last+1)*o.row)
+	for k := range o.last + 1 {
 		for i := range o.row {
 			if i%stride != 0 {
 				o.knots[k*o.row+i] = noMoment
@@ -134,22 +136,27 @@ func (o *outlook) touch(leaf int) {
 	}
 }
 
-func (o *outlook) knot(k int) []uint32 { return o.knots[k*o.row : (k+1)*o.row] }
+func (o *outlook) knot(k int) []uint32 {
+	at := min(k, o.last) * o.row
+	return o.knots[at : at+o.row]
+}
 
-// counted brings what is counted up to date. It is never behind when it is asked for: a
-// leaf that counted for what it has free at the moment would hide what is promised
-// there, and each job that waits would hope for it.
+// counted brings what is counted and the leaves up to date. They are never behind when
+// they are asked for: a leaf that counted for what it has free at the moment would hide
+// what is promised there, and each job that waits would hope for it.
 func (o *outlook) counted(rooms []room, now instant) {
 	for _, leaf := range o.due {
 		o.isDue[leaf] = false
-		o.recount(int(leaf), &rooms[o.rooms[leaf]], now)
+		r := &rooms[o.rooms[leaf]]
+		o.look(int(leaf), r)
+		o.recount(int(leaf), r, now)
 	}
 	o.due = o.due[:0]
 }
 
-// fresh brings what is counted up to date, and the tree when more than a few leaves
-// have changed: those are looked at one by one until then, and the way to the root is
-// gone up for many at once.
+// fresh brings what is counted and the leaves up to date, and the tree above them when
+// more than a few have changed: those are looked at one by one until then, and the way
+// to the root is gone up for many at once.
 func (o *outlook) fresh(rooms []room, now instant) {
 	o.counted(rooms, now)
 	if len(o.dirty) <= fewDirty {
@@ -157,7 +164,6 @@ func (o *outlook) fresh(rooms []room, now instant) {
 	}
 	for _, leaf := range o.dirty {
 		o.stale[leaf] = false
-		o.look(int(leaf), &rooms[o.rooms[leaf]])
 	}
 	if len(o.dirty) > o.size/8 {
 		for k := o.size - 1; k > 0; k-- {
@@ -194,7 +200,7 @@ func (o *outlook) fresh(rooms []room, now instant) {
 }
 
 // fewDirty is how many leaves may be out of date.
-const fewDirty = 8
+const fewDirty = 16
 
 // sum works out a knot from the two below it, and reports whether it changed.
 func (o *outlook) sum(k int) bool {

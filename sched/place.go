@@ -546,8 +546,18 @@ func (f *field) allot(a *ask, chosen []slot, devices bool) []NodeAlloc {
 		left[i] = g.Count
 	}
 	alloc := make([]NodeAlloc, len(chosen))
-	slots := make([]int, len(chosen))
-	for k, i := range fillOrder(chosen) {
+	var few [8]int
+	slots := few[:0]
+	if len(chosen) > len(few) {
+		slots = make([]int, 0, len(chosen))
+	}
+	slots = slots[:len(chosen)]
+	var first [1]int
+	order := first[:]
+	if len(chosen) > 1 {
+		order = fillOrder(chosen)
+	}
+	for k, i := range order {
 		o, others := chosen[i], len(chosen)-k-1
 		r := o.r
 		per := a.taskOn(f.t, r)
@@ -610,18 +620,22 @@ func (f *field) allot(a *ask, chosen []slot, devices bool) []NodeAlloc {
 		alloc[i] = NodeAlloc{Node: r.n.Name, CPUs: cpus, Mem: mem, Gres: r.chooseGres(want, devices)}
 		slots[i] = max(per.shown(cpus)/a.cpt, 1)
 	}
-	layOut := TaskCounts
-	if isPacked(specOf(a.job).Distribution, f.t) {
-		layOut = packedCounts
+	if len(alloc) == 1 {
+		alloc[0].Tasks = max(a.tasks, 1)
+	} else {
+		var counts []int
+		if all := max(a.tasks, len(chosen)); isPacked(specOf(a.job).Distribution, f.t) {
+			counts = packedCounts(slots, all)
+		} else {
+			counts = TaskCounts(slots, all)
+		}
+		for i, n := range counts {
+			alloc[i].Tasks = n
+		}
 	}
-	counts := layOut(slots, max(a.tasks, len(chosen)))
-	for i := range alloc {
-		alloc[i].Tasks = counts[i]
-		switch {
-		case a.tpn > 0:
+	if a.tpn > 0 {
+		for i := range alloc {
 			alloc[i].Tasks = a.tpn
-		case a.tasksPerGPU > 0:
-			alloc[i].Tasks = slots[i]
 		}
 	}
 	if a.batchHost != nil {

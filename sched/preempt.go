@@ -566,12 +566,12 @@ func (c *cycle) replaced(list []changedRoom, j *Job, mode PreemptMode, at instan
 			rest := was
 			rest.whole, rest.user = false, false
 			rest.load = load{mem: was.load.mem, gres: was.load.gres, silent: len(was.gres) == 0}
-			r.put(rest)
+			r.put(&rest)
 			was.load.mem, was.load.gres, was.gres = 0, nil, nil
 		}
 		if at != always {
 			was.end = at
-			r.put(was)
+			r.put(&was)
 		}
 	}
 	return list
@@ -583,7 +583,7 @@ func (c *cycle) putBack(k changedRoom) {
 	for slices.ContainsFunc(r.held, func(h holding) bool { return h.job == k.was.job }) {
 		r.leave(k.was.job)
 	}
-	r.put(k.was)
+	r.put(&k.was)
 }
 
 // leaves notes for this pass that a job gives way at some moment.

@@ -164,7 +164,7 @@ func (s *Scheduler) check() error {
 		r := &s.rooms[i]
 		want := emptyRoom(r.n, i)
 		for _, h := range r.held {
-			want.put(h)
+			want.put(&h)
 		}
 		for _, h := range r.holds {
 			want.promised(h)

@@ -8,27 +8,29 @@ import (
 	"github.com/runink/rink/slurm"
 )
 
-// item is a pending job in line.
+// item is a pending job in line. There are as many as jobs, so what is small stands
+// together.
 type item struct {
 	job    *Job
 	first  float64 // goes before all else, the highest first
-	place  uint8   // its tier among those, the lowest first
 	rank   float64 // by what the policy goes, the highest first
 	submit instant
 	id     slurm.JobID // the job's, beside what it is compared by
+	place  uint8       // its tier among those that go before all else, the lowest first
+	fresh  bool        // has never been told anything
+	gone   bool        // out of line
+	joint  bool        // a component of a heterogeneous job
 	lane   *lane
-	shapes []*shape // by partition of the lane
+	shapes []*shape  // by partition of the lane
+	alone  [1]*shape // where these lie when it is one
 	want   demand
 	// promise is the room it is promised; nil for none.
 	promise *promise
 	told    told
 	wideWait
-	fresh   bool      // has never been told anything
 	came    uint64    // the last pass before it came into line, or before its promise was taken back to be sought anew
 	visited uint64    // the last pass that looked at it
 	seen    uint64    // for which partitions of its lane, a bit each
-	gone    bool      // out of line
-	joint   bool      // a component of a heterogeneous job
 	fore    *foreseen // what the default policy sees of it; nil elsewhere
 }
 
@@ -41,8 +43,34 @@ type told struct {
 
 // compare puts items of one lane in order: priority, then age.
 func (x *item) compare(y *item) int {
-	return cmp.Or(cmp.Compare(y.first, x.first), cmp.Compare(x.place, y.place), cmp.Compare(y.rank, x.rank), cmp.Compare(x.submit, y.submit),
-		cmp.Compare(x.id, y.id))
+	switch {
+	case x.first != y.first:
+		return before(x.first > y.first)
+	case x.place != y.place:
+		return before(x.place < y.place)
+	case x.rank != y.rank:
+		return before(x.rank > y.rank)
+	}
+	return x.compareAge(y)
+}
+
+// compareAge puts the item first that was submitted first.
+func (x *item) compareAge(y *item) int {
+	switch {
+	case x.submit != y.submit:
+		return before(x.submit < y.submit)
+	case x.id != y.id:
+		return before(x.id < y.id)
+	}
+	return 0
+}
+
+// before is what a comparison returns of two that differ.
+func before(first bool) int {
+	if first {
+		return -1
+	}
+	return 1
 }
 
 // laneKey tells lanes apart: jobs of one lane may run in the same partitions and
@@ -85,12 +113,16 @@ type lane struct {
 	short *lane
 	// byLimit is set in a lane that is the short one of another.
 	byLimit bool
+	aside   *aside // jobs of it that a pass looks at in any case
 }
 
 // compare puts two of the lane's items in order.
 func (l *lane) compare(x, y *item) int {
 	if l.byLimit {
-		return cmp.Or(cmp.Compare(x.want.span, y.want.span), cmp.Compare(x.submit, y.submit), cmp.Compare(x.id, y.id))
+		if x.want.span != y.want.span {
+			return before(x.want.span < y.want.span)
+		}
+		return x.compareAge(y)
 	}
 	return x.compare(y)
 }

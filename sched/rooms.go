@@ -252,14 +252,14 @@ func (s *shelf) freeIndexes(n int64) []int {
 }
 
 // put notes that a job is here.
-func (r *room) put(h holding) {
+func (r *room) put(h *holding) {
 	r.cpus -= h.load.cpus
 	r.shared += h.load.shared
 	r.mem -= h.load.mem
 	for _, g := range h.gres {
 		r.takeGres(g, 1)
 	}
-	r.held = append(r.held, h)
+	r.held = append(r.held, *h)
 	r.line.add(always, h.end, &h.load, 1)
 	if len(r.held) == 1 {
 		r.uid, r.mixed = h.uid, false

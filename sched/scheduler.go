@@ -2,7 +2,6 @@ package sched
 
 import (
 	"cmp"
-	"container/heap"
 	"maps"
 	"slices"
 	"time"
@@ -22,6 +21,7 @@ type Scheduler struct {
 
 	items   map[slurm.JobID]*item // jobs in line
 	aside   map[slurm.JobID]*Job  // jobs that wait for a time, another job or a release
+	crowd   int                   // how many these were at most since the last pass
 	tooLate []slurm.JobID         // jobs past their deadline
 	dues    dueHeap               // when time alone may put one of those in line
 	lanes   map[laneKey]*lane
@@ -48,6 +48,7 @@ type Scheduler struct {
 	gained       []int       // rooms that have more to give than the last pass saw
 	gains        gains       // what they have
 	arrived      []*item     // in line since the last pass
+	asides       []*aside    // of the present pass
 	calmAt       uint64      // the opening as of which calm jobs are known; 0: they are not
 	limited      bool        // a limit kept a job out since the last full pass
 	unbarred     bool        // what was barred then may not be any more
@@ -65,6 +66,7 @@ type Scheduler struct {
 // shape is a request as its equals share it.
 type shape struct {
 	ask  ask
+	key  askKey
 	refs int
 	want demand
 	// refused is the pass in which it found no room for least or longer.
@@ -346,10 +348,10 @@ func (s *Scheduler) settle(j *Job) {
 		if factor > 1 {
 			h.load.shared = h.load.cpus
 		}
-		s.change(r, func() { r.put(h) })
+		s.put(r, &h)
 	}
 	s.keepMates(j, end)
-	heap.Push(&s.ends, due{end, j.ID})
+	s.ends.push(due{end, j.ID})
 	s.giving.holds(j)
 }
 
@@ -360,7 +362,7 @@ func (s *Scheduler) vacate(j *Job) {
 		if pos, ok := s.byName[j.Alloc[i].Node]; ok && holdsNode(j, j.Alloc[i].Node) {
 			r := &s.rooms[pos]
 			s.loosened++
-			s.change(r, func() { r.leave(j.ID) })
+			s.leave(r, j.ID)
 			s.gain(r)
 		}
 	}
@@ -375,10 +377,22 @@ func (s *Scheduler) gain(r *room) {
 	}
 }
 
-// change does something to a room and keeps what is known of it in step.
-func (s *Scheduler) change(r *room, do func()) {
+// put notes that a job is on a node, and keeps what is known of that in step.
+func (s *Scheduler) put(r *room, h *holding) {
 	before, mem, idle := r.cpus, r.mem, len(r.held) == 0
-	do()
+	r.put(h)
+	s.changed(r, before, mem, idle)
+}
+
+// leave notes that a job is on a node no more.
+func (s *Scheduler) leave(r *room, id slurm.JobID) {
+	before, mem, idle := r.cpus, r.mem, len(r.held) == 0
+	r.leave(id)
+	s.changed(r, before, mem, idle)
+}
+
+// changed keeps what is known of a room in step, which had so much free before.
+func (s *Scheduler) changed(r *room, before int, mem slurm.MB, idle bool) {
 	if r.open && (r.cpus != before || r.mem != mem || idle != (len(r.held) == 0)) {
 		for _, at := range r.spots {
 			at.rung.part.count(before, mem, idle, -1)
@@ -419,7 +433,7 @@ func endOf(j *Job) instant {
 // overdue puts the ends of jobs that should be gone a moment further off.
 func (s *Scheduler) overdue(now instant) {
 	for len(s.ends) > 0 && s.ends[0].at <= now {
-		d := heap.Pop(&s.ends).(due)
+		d := s.ends.pop()
 		j := s.holding[d.job]
 		if j == nil {
 			continue
@@ -443,7 +457,7 @@ func (s *Scheduler) overdue(now instant) {
 			}
 		}
 		if found {
-			heap.Push(&s.ends, due{later, j.ID})
+			s.ends.push(due{later, j.ID})
 		}
 	}
 }
@@ -452,7 +466,8 @@ func (s *Scheduler) overdue(now instant) {
 // job or a release.
 func (s *Scheduler) queue(j *Job) {
 	s.aside[j.ID] = j
-	heap.Push(&s.dues, due{always, j.ID}) // the next pass looks at it
+	s.crowd = max(s.crowd, len(s.aside))
+	s.dues.push(due{always, j.ID}) // the next pass looks at it
 	if j.HetID == 0 {
 		return
 	}
@@ -462,7 +477,7 @@ func (s *Scheduler) queue(j *Job) {
 			s.takeOut(it)
 			s.aside[o.ID] = o
 		}
-		heap.Push(&s.dues, due{always, o.ID})
+		s.dues.push(due{always, o.ID})
 	}
 	s.hets[j.HetID] = append(s.hets[j.HetID], j)
 }
@@ -490,8 +505,7 @@ func (s *Scheduler) takeOut(it *item) {
 	}
 	for i, sh := range it.shapes {
 		if sh.refs--; sh.refs == 0 {
-			key := sh.ask.keyed()
-			delete(s.shapes, key)
+			delete(s.shapes, sh.key)
 		}
 		it.shapes[i] = nil
 	}
@@ -508,7 +522,10 @@ func (s *Scheduler) enter(j *Job) bool {
 	if len(parts) == 0 {
 		return false
 	}
-	it := &item{job: j, id: j.ID, came: s.pass, rank: s.t.policy.rank(j), submit: instantOf(j.Submit), fresh: j.LastSched.IsZero(), joint: j.HetID != 0, shapes: make([]*shape, len(parts))}
+	it := &item{job: j, id: j.ID, came: s.pass, rank: s.t.policy.rank(j), submit: instantOf(j.Submit), fresh: j.LastSched.IsZero(), joint: j.HetID != 0}
+	if it.shapes = it.alone[:]; len(parts) > 1 {
+		it.shapes = make([]*shape, len(parts))
+	}
 	it.wideWait = s.waits[j.ID]
 	it.told = told{reason: j.Reason, text: j.ReasonText, start: instantOf(j.Start)}
 	for i, p := range parts {
@@ -541,7 +558,7 @@ func (s *Scheduler) enter(j *Job) bool {
 		s.news[j.ID] = it
 	}
 	if deadline := specOf(j).Deadline; !deadline.IsZero() {
-		heap.Push(&s.dues, due{instantOf(deadline.Add(-leastSpan(j))).plus(time.Second), j.ID})
+		s.dues.push(due{instantOf(deadline.Add(-leastSpan(j))).plus(time.Second), j.ID})
 	}
 	return true
 }
@@ -571,9 +588,7 @@ func (s *Scheduler) shapeOf(j *Job, p *part) *shape {
 	key := a.key()
 	sh := s.shapes[key]
 	if sh == nil {
-		kept := key
-		a.kept = &kept
-		sh = &shape{ask: *a, want: a.demand(p)}
+		sh = &shape{ask: *a, key: key, want: a.demand(p)}
 		sh.want.mem = memOf(a, s.t)
 		sh.ask.shape = sh
 		s.shapes[key] = sh
@@ -610,14 +625,17 @@ func (a *ask) demand(p *part) demand {
 	return d
 }
 
+// keptCrowd is for how many jobs that came at once memory is kept.
+const keptCrowd = 4096
+
 // wake moves on the jobs aside for which it is time.
 func (c *cycle) wake() {
 	for _, id := range c.tooLate { // until they are gone
-		heap.Push(&c.dues, due{always, id})
+		c.dues.push(due{always, id})
 	}
 	c.tooLate = c.tooLate[:0]
 	for len(c.dues) > 0 && c.dues[0].at <= c.now {
-		d := heap.Pop(&c.dues).(due)
+		d := c.dues.pop()
 		j := c.aside[d.job]
 		if it := c.items[d.job]; it != nil && j == nil {
 			if c.late(it.job) { // its deadline has come while it stood in line
@@ -641,7 +659,7 @@ func (c *cycle) wake() {
 		if !w.IsZero() {
 			c.againBy(at)
 			if !at.IsZero() {
-				heap.Push(&c.dues, due{instantOf(at), j.ID})
+				c.dues.push(due{instantOf(at), j.ID})
 			}
 			c.wait(j, w, laterOf(j.Begin, at, c.at), nil)
 			continue
@@ -654,6 +672,13 @@ func (c *cycle) wake() {
 	}
 	if len(c.dues) > 0 && c.dues[0].at != always {
 		c.againBy(c.dues[0].at.time())
+	}
+	// What a flood of jobs went through is not kept for the next one.
+	if len(c.aside) == 0 && c.crowd > keptCrowd {
+		c.aside = make(map[slurm.JobID]*Job)
+	}
+	if c.crowd = len(c.aside); len(c.dues) < cap(c.dues)/4 && cap(c.dues) > keptCrowd {
+		c.dues = slices.Clone(c.dues)
 	}
 }
 

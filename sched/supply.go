@@ -359,8 +359,8 @@ func (c *cycle) sooner(p *part, s *supply) {
 		return
 	}
 	steps := len(timeSteps)
-	var node, nodes, idle [16]int32
-	var total [16]int64
+	var node, nodes, idle [stride - 1]int32
+	var total [stride - 1]int64
 	for _, o := range p.views {
 		o.fresh(c.rooms, c.now)
 		for t := range steps {

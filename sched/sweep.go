@@ -1,11 +1,15 @@
 package sched
 
+import "math"
+
 // sweep goes through time looking for the first moment at which enough nodes
 // can take a request together.
 type sweep struct {
 	heap    []sweepItem
-	members []int // rooms that can take part at the moment
-	slots   map[int]slot
+	members []int    // rooms that can take part at the moment
+	slots   []slot   // by room: what those give
+	in      []uint32 // by room: the last search in which it was among them; 0: none
+	search  uint32
 	found   []slot // used again from search to search
 	sum     tally
 	trees   []sweepTree
@@ -14,6 +18,14 @@ type sweep struct {
 	blocks  [][]int // the rooms of each block, for a request that takes blocks whole; else nil
 	suited  bool    // all rooms are of the kinds asked for
 	reached instant // there is no room before
+}
+
+// begin begins a search.
+func (w *sweep) begin(rooms int) {
+	if len(w.slots) != rooms || w.search == math.MaxUint32 {
+		w.slots, w.in, w.search = make([]slot, rooms), make([]uint32, rooms), 0
+	}
+	w.search++
 }
 
 // sweepTree is an outlook with the question it is asked; where generic resources are
@@ -33,6 +45,14 @@ func (t *sweepTree) earliest(k int, from instant) instant {
 		at = max(at, t.gres.earliest(k, t.ofGres, from))
 	}
 	return at
+}
+
+// pushLeaf has the room of a leaf that the knots above may be wrong of looked at when it
+// may have room.
+func (w *sweep) pushLeaf(t *sweepTree, leaf int, from instant) {
+	if at := t.earliest(t.o.size+leaf, from); at != never {
+		w.push(sweepItem{at, -1, int32(t.o.rooms[leaf])})
+	}
 }
 
 // isStale reports whether what they say of a leaf may not hold.
