@@ -195,6 +195,9 @@ func (s *Server) carryOut(ev state.Event, leads bool) {
 		}
 	case state.JobChanged:
 		s.waits.notify(ev.New)
+		if ev.Old != nil && ev.New != nil && ev.Old.State != ev.New.State {
+			s.waits.stepRoomMade(ev.New.ID) // it was made ready, or goes on
+		}
 		if leads {
 			s.dispatchChange(ev.Old, ev.New)
 		}
@@ -209,7 +212,7 @@ func (s *Server) carryOut(ev state.Event, leads bool) {
 	case state.JobPurged:
 		s.waits.forget(ev.Job)
 	case state.StepEnded:
-		s.waits.stepEnded(ev.Job.ID)
+		s.waits.stepRoomMade(ev.Job.ID)
 	case state.AccountsChanged:
 		s.accounts.Store(ev.New)
 	case state.JobReleased:

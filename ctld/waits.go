@@ -91,8 +91,8 @@ func (b *waitBook) notify(j *sched.Job) {
 	}
 }
 
-// stepEnded wakes the calls that wait for room in a job.
-func (b *waitBook) stepEnded(id slurm.JobID) {
+// stepRoomMade wakes the calls that wait to make a step of a job.
+func (b *waitBook) stepRoomMade(id slurm.JobID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.wakeSteps(id)
@@ -106,8 +106,8 @@ func (b *waitBook) wakeSteps(id slurm.JobID) {
 	}
 }
 
-// stepRoom returns a channel that is closed when a step of the job ends after
-// this call.
+// stepRoom returns a channel that is closed when, after this call, a step of the job
+// ends or the job's own state changes.
 func (b *waitBook) stepRoom(id slurm.JobID) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
