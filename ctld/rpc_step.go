@@ -86,6 +86,9 @@ func (c *controller) tryStep(ctx context.Context, req *rinkpb.CreateStepRequest,
 	case j.State.Base() == slurm.JobSuspended:
 		return refused(slurm.ErrnoJobSuspended), true, nil
 	}
+	if opts.Step.X11 != "" && (!slices.Contains(conf.Conf.PrologFlags, "X11") || len(req.X11Cookie) == 0 || len(req.X11Cookie) > maxCookie) {
+		return refused(slurm.ErrnoX11NotAvail), false, nil
+	}
 	name := opts.Name
 	if name == "" && len(req.Argv) > 0 {
 		name = baseName(req.Argv[0])
@@ -131,6 +134,9 @@ func (c *controller) tryStep(ctx context.Context, req *rinkpb.CreateStepRequest,
 	}
 	return &rinkpb.CreateStepReply{Status: &rinkpb.Status{}, Step: api.StepToProto(step), Job: api.JobToProto(j), Defaults: stepDefaults(conf.Conf)}, false, nil
 }
+
+// maxCookie bounds the cookie of a display.
+const maxCookie = 256
 
 // stepDefaults are what srun goes by where its options say nothing.
 func stepDefaults(c *slurm.Conf) *rinkpb.StepDefaults {
@@ -203,7 +209,7 @@ func (s *Server) stepOrders(j *sched.Job, step *sched.Step, conf *sched.Config, 
 		}
 		order.GresFiles, order.Here.GresFiles = s.deviceFiles(n.Node, n.Gres), s.deviceFiles(n.Node, j.Alloc[at].Gres)
 		order.GpuBind, order.GpuFreq = sched.GPUBind(opts), cmp.Or(opts.GPUFreq, s.liveConf().GPUFreqDef)
-		order.MemBind = opts.MemBind
+		order.MemBind, order.X11, order.X11Cookie = opts.MemBind, opts.Step.X11, req.X11Cookie
 		order.Here.Umask, order.Here.Rlimits = req.Umask, limits
 		order.Here.Slice = sliceOf(conf, j.Partition, j.Spec.Isolation, opts.Isolation)
 		for local, rank := range n.Ranks {

@@ -120,6 +120,8 @@ func (s *stepIO) StepIO(stream rinkpb.Agent_StepIOServer) error {
 		return t.mailPMIx(stream.Context(), stream.Recv)
 	case at.Pmi:
 		return t.sharedPMI(stream.Recv)
+	case at.X11 > 0:
+		return t.tunnel(at.X11, stream.Recv, stream.Send)
 	case at.Input:
 		return t.takeInput(stream.Context(), stream.Recv)
 	}

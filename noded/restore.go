@@ -138,6 +138,9 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 		j.slices[id] = r
 		a.metered(j, id, step)
 		a.takeUpPMIx(r.io.pmix, known[id+pmixEnd].Live)
+		if err := a.openDisplay(j, step, r.io); err != nil {
+			a.log.Warn("the tasks of a step have no display any more", "slice", id, "error", err)
+		}
 		r.io.attach(ctx)
 		if len(a.epilogsOf(step)) > 0 {
 			if r.spec, _, err = a.stepSpec(j, step); err == nil {

@@ -59,6 +59,16 @@ func (a *Agent) launchStep(ctx context.Context, order *rinkpb.LaunchStep) {
 			}
 			return
 		}
+		if err := a.openDisplay(j, order, r.io); err != nil {
+			a.launchFailed(j, id, order, "x11", fmt.Errorf("x11 forwarding: %w", err), false)
+			return
+		}
+		if order.X11Display > 0 {
+			if err := a.spool.put(j.key, fmt.Sprintf("step.%d", order.Step), order); err != nil {
+				a.launchFailed(j, id, order, "spool", err, false)
+				return
+			}
+		}
 		spec, words, err := a.stepSpec(j, order)
 		if err != nil {
 			a.launchFailed(j, id, order, "setup", err, false)
@@ -138,6 +148,7 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, []strin
 	words := a.gear.tellTasks(envs, order, cpusOf(cpuLists, cmp.Or(order.CpuSet, j.here.CpuSet)), a.gear.shuts(spec, order.Here))
 	for _, env := range envs {
 		a.tellMPS(env, j)
+		a.tellDisplay(env, j, order)
 	}
 	// The step is kept from what its job has and it has not.
 	if n := len(spec.Cgroup.Levels); n > 0 {

@@ -53,6 +53,8 @@ type taskIO struct {
 
 	mpi  *mpiEnd     // nil unless the tasks speak PMI; given once, when the step is made
 	pmix *pmixServer // nil unless they speak PMIx; likewise
+
+	display *displayDoor // nil: tasks have none
 }
 
 // taskEnd is how far one task is.
@@ -396,6 +398,7 @@ func (t *taskIO) sliceEnded(exits []*rinkpb.TaskExit) {
 	t.ended = true
 	t.mu.Unlock()
 	t.a.endPMIx(t.pmix)
+	t.closeDisplay()
 	t.progress()
 	time.AfterFunc(lingerTime, t.linger)
 }

@@ -101,8 +101,8 @@ func (r *resolver) node(name NodeName) *Node {
 
 // allowed refuses what only operators may ask for.
 func (r *resolver) allowed() error {
-	if r.o.Step.X11 != "" {
-		return refuse(slurm.ErrnoX11NotAvail, "displays are not forwarded")
+	if r.o.Step.X11 != "" && !slices.Contains(conf(r.cfg).PrologFlags, "X11") {
+		return refuse(slurm.ErrnoX11NotAvail, "displays are forwarded with PrologFlags=X11")
 	}
 	if (r.given("core-spec") || r.given("thread-spec")) && !r.t.specCores {
 		// As if it had not been said: Slurm takes it with AllowSpecResourcesUsage.

@@ -39,6 +39,7 @@ type Conf struct {
 	BatchStartTimeout, GetEnvTimeout             Duration
 	UnkillableStepTimeout                        Duration
 	UnkillableStepProgram                        string
+	X11Parameters                                Parameters
 	JobRequeue, JobFileAppend, KillOnBadExit     bool
 	DisableRootJobs, AllowSpecResourcesUsage     bool
 	DefMemPerCPU, DefMemPerNode, DefMemPerGPU    MB // 0: all of the node

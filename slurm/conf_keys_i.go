@@ -120,7 +120,7 @@ func keysItoP() []confKey {
 			{name: "Alloc", verdict: Honoured}, {name: "Contain", verdict: Honoured}, {name: "DeferBatch", verdict: Honoured}, {name: "NoHold", verdict: Honoured},
 			{name: "ForceRequeueOnFail", verdict: Honoured}, {name: "Serial", verdict: Honoured},
 			{name: "RunInJob", verdict: Ignored, why: "prologs run beside the job, not in it"},
-			{name: "X11", verdict: Ignored, why: "displays are not forwarded: --x11 is refused"},
+			{name: "X11", verdict: Honoured},
 		}, show: func(c *Conf) string { return orNull(strings.Join(c.PrologFlags, ",")) }},
 		newer(secondsKey("PrologTimeout", "", func(c *Conf) *Duration { return &c.PrologTimeout })),
 		countKey("PropagatePrioProcess", "0", 0, 2, func(c *Conf) *int { return &c.PropagatePrioProcess }),

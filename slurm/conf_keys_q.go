@@ -113,7 +113,7 @@ func keysQtoZ() []confKey {
 		newer(idleKey("UrlParserType", "", whyPlugins)),
 		idleKey("VSizeFactor", "0 percent", "address space is not limited"),
 		secondsKey("WaitTime", "0", func(c *Conf) *Duration { return &c.WaitTime }),
-		idleKey("X11Parameters", "", "there is one way to forward X11"),
+		paramsKey("X11Parameters", func(c *Conf) *Parameters { return &c.X11Parameters }, "there is no such setting", honour("home_xauthority")...),
 	}
 }
 

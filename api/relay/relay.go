@@ -156,7 +156,7 @@ func (l *line) run(ctx context.Context, attach *rinkpb.StepAttach, dial Dial, se
 		taken := l.taken
 		l.mu.Unlock()
 		one := &rinkpb.StepAttach{
-			Job: attach.Job, Step: attach.Step, Uid: attach.Uid, Nodes: []string{l.node}, ReadOnly: attach.ReadOnly, Task: attach.Task, HasTask: attach.HasTask, Watch: attach.Watch, Pmi: attach.Pmi, Input: attach.Input,
+			Job: attach.Job, Step: attach.Step, Uid: attach.Uid, Nodes: []string{l.node}, ReadOnly: attach.ReadOnly, Task: attach.Task, HasTask: attach.HasTask, Watch: attach.Watch, Pmi: attach.Pmi, Input: attach.Input, X11: attach.X11,
 		}
 		if taken > 0 {
 			one.Taken = []*rinkpb.NodeSeq{{Node: l.node, Seq: taken}}

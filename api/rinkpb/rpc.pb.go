@@ -7406,6 +7406,7 @@ type CreateStepRequest struct {
 	RankOffset    int32                  `protobuf:"varint,42,opt,name=rank_offset,json=rankOffset,proto3" json:"rank_offset,omitempty"`
 	AllTasks      int32                  `protobuf:"varint,43,opt,name=all_tasks,json=allTasks,proto3" json:"all_tasks,omitempty"`
 	AllNodes      string                 `protobuf:"bytes,44,opt,name=all_nodes,json=allNodes,proto3" json:"all_nodes,omitempty"`        // of all steps that one srun starts on components of a job
+	X11Cookie     []byte                 `protobuf:"bytes,46,opt,name=x11_cookie,json=x11Cookie,proto3" json:"x11_cookie,omitempty"`     // with --x11: what tasks have to show their display
 	PrologDone    bool                   `protobuf:"varint,45,opt,name=prolog_done,json=prologDone,proto3" json:"prolog_done,omitempty"` // the cluster's SrunProlog has been run
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -7607,6 +7608,13 @@ func (x *CreateStepRequest) GetAllNodes() string {
 		return x.AllNodes
 	}
 	return ""
+}
+
+func (x *CreateStepRequest) GetX11Cookie() []byte {
+	if x != nil {
+		return x.X11Cookie
+	}
+	return nil
 }
 
 func (x *CreateStepRequest) GetPrologDone() bool {
@@ -8018,6 +8026,7 @@ type StepAttach struct {
 	Watch         bool                   `protobuf:"varint,8,opt,name=watch,proto3" json:"watch,omitempty"`  // beside the step's srun, not in its place
 	Pmi           bool                   `protobuf:"varint,9,opt,name=pmi,proto3" json:"pmi,omitempty"`      // only to tell what all nodes have put before a fence, or to pass mail of PMIx on
 	Taken         []*NodeSeq             `protobuf:"bytes,10,rep,name=taken,proto3" json:"taken,omitempty"`  // what the client has already, after a line that broke
+	X11           uint64                 `protobuf:"varint,12,opt,name=x11,proto3" json:"x11,omitempty"`     // only to carry that connection to a display
 	Input         bool                   `protobuf:"varint,11,opt,name=input,proto3" json:"input,omitempty"` // only to give tasks input: what no task reads holds up nothing else
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -8123,6 +8132,13 @@ func (x *StepAttach) GetTaken() []*NodeSeq {
 	return nil
 }
 
+func (x *StepAttach) GetX11() uint64 {
+	if x != nil {
+		return x.X11
+	}
+	return 0
+}
+
 func (x *StepAttach) GetInput() bool {
 	if x != nil {
 		return x.Input
@@ -8144,6 +8160,7 @@ type StepDown struct {
 	Abort         bool                   `protobuf:"varint,10,opt,name=abort,proto3" json:"abort,omitempty"`                                   // a task wants the step ended
 	Seq           uint64                 `protobuf:"varint,11,opt,name=seq,proto3" json:"seq,omitempty"`                                       // grows with each message of a node; kept there until the client has taken it
 	Pmix          *PmixMail              `protobuf:"bytes,12,opt,name=pmix,proto3" json:"pmix,omitempty"`                                      // to another of the step's nodes
+	X11           uint64                 `protobuf:"varint,15,opt,name=x11,proto3" json:"x11,omitempty"`                                       // a connection to a display waits to be fetched: its number on this node
 	AbortCode     int32                  `protobuf:"varint,13,opt,name=abort_code,json=abortCode,proto3" json:"abort_code,omitempty"`          // with abort: what srun is to exit with, when not 0
 	MessagesRank  int32                  `protobuf:"varint,14,opt,name=messages_rank,json=messagesRank,proto3" json:"messages_rank,omitempty"` // the task whose label the messages get
 	unknownFields protoimpl.UnknownFields
@@ -8262,6 +8279,13 @@ func (x *StepDown) GetPmix() *PmixMail {
 		return x.Pmix
 	}
 	return nil
+}
+
+func (x *StepDown) GetX11() uint64 {
+	if x != nil {
+		return x.X11
+	}
+	return 0
 }
 
 func (x *StepDown) GetAbortCode() int32 {
@@ -12438,6 +12462,9 @@ type LaunchStep struct {
 	GpuFreq       string                 `protobuf:"bytes,46,opt,name=gpu_freq,json=gpuFreq,proto3" json:"gpu_freq,omitempty"`           // --gpu-freq, or what GpuFreqDef says; "": clocks are left as they are
 	MemBind       string                 `protobuf:"bytes,47,opt,name=mem_bind,json=memBind,proto3" json:"mem_bind,omitempty"`           // --mem-bind
 	Distribution  string                 `protobuf:"bytes,48,opt,name=distribution,proto3" json:"distribution,omitempty"`                // --distribution; over sockets and cores it is the agent's to do
+	X11           string                 `protobuf:"bytes,49,opt,name=x11,proto3" json:"x11,omitempty"`
+	X11Cookie     []byte                 `protobuf:"bytes,51,opt,name=x11_cookie,json=x11Cookie,proto3" json:"x11_cookie,omitempty"`     // --x11: which of the job's nodes have a display, and what tasks have to show it
+	X11Display    int32                  `protobuf:"varint,50,opt,name=x11_display,json=x11Display,proto3" json:"x11_display,omitempty"` // the agent's own note: the display's number
 	CpuSet        string                 `protobuf:"bytes,45,opt,name=cpu_set,json=cpuSet,proto3" json:"cpu_set,omitempty"`              // the agent's own note: those of its job's CPUs it has chosen for the step; "" is all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -12744,6 +12771,27 @@ func (x *LaunchStep) GetDistribution() string {
 		return x.Distribution
 	}
 	return ""
+}
+
+func (x *LaunchStep) GetX11() string {
+	if x != nil {
+		return x.X11
+	}
+	return ""
+}
+
+func (x *LaunchStep) GetX11Cookie() []byte {
+	if x != nil {
+		return x.X11Cookie
+	}
+	return nil
+}
+
+func (x *LaunchStep) GetX11Display() int32 {
+	if x != nil {
+		return x.X11Display
+	}
+	return 0
 }
 
 func (x *LaunchStep) GetCpuSet() string {
@@ -15303,7 +15351,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x14\n" +
 	"\x05taken\x18\x02 \x01(\x03R\x05taken\x12\x14\n" +
 	"\x05known\x18\x03 \x01(\x03R\x05known\x12\x18\n" +
-	"\acharged\x18\x04 \x01(\x03R\acharged\"\xb9\x05\n" +
+	"\acharged\x18\x04 \x01(\x03R\acharged\"\xd8\x05\n" +
 	"\x11CreateStepRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\rR\x03job\x12\x19\n" +
@@ -15333,7 +15381,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\vrank_offset\x18* \x01(\x05R\n" +
 	"rankOffset\x12\x1b\n" +
 	"\tall_tasks\x18+ \x01(\x05R\ballTasks\x12\x1b\n" +
-	"\tall_nodes\x18, \x01(\tR\ballNodes\x12\x1f\n" +
+	"\tall_nodes\x18, \x01(\tR\ballNodes\x12\x1d\n" +
+	"\n" +
+	"x11_cookie\x18. \x01(\fR\tx11Cookie\x12\x1f\n" +
 	"\vprolog_done\x18- \x01(\bR\n" +
 	"prologDone\"\xf3\x01\n" +
 	"\x0fCreateStepReply\x12)\n" +
@@ -15369,7 +15419,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04pmix\x18\f \x01(\v2\x13.runink.v1.PmixMailR\x04pmix\"/\n" +
 	"\aNodeSeq\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\x8e\x02\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xa0\x02\n" +
 	"\n" +
 	"StepAttach\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
@@ -15382,8 +15432,9 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05watch\x18\b \x01(\bR\x05watch\x12\x10\n" +
 	"\x03pmi\x18\t \x01(\bR\x03pmi\x12(\n" +
 	"\x05taken\x18\n" +
-	" \x03(\v2\x12.runink.v1.NodeSeqR\x05taken\x12\x14\n" +
-	"\x05input\x18\v \x01(\bR\x05input\"\xdd\x03\n" +
+	" \x03(\v2\x12.runink.v1.NodeSeqR\x05taken\x12\x10\n" +
+	"\x03x11\x18\f \x01(\x04R\x03x11\x12\x14\n" +
+	"\x05input\x18\v \x01(\bR\x05input\"\xef\x03\n" +
 	"\bStepDown\x12-\n" +
 	"\x06output\x18\x01 \x01(\v2\x15.runink.v1.TaskOutputR\x06output\x12.\n" +
 	"\astarted\x18\x02 \x01(\v2\x14.runink.v1.TaskStartR\astarted\x12+\n" +
@@ -15399,7 +15450,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05abort\x18\n" +
 	" \x01(\bR\x05abort\x12\x10\n" +
 	"\x03seq\x18\v \x01(\x04R\x03seq\x12'\n" +
-	"\x04pmix\x18\f \x01(\v2\x13.runink.v1.PmixMailR\x04pmix\x12\x1d\n" +
+	"\x04pmix\x18\f \x01(\v2\x13.runink.v1.PmixMailR\x04pmix\x12\x10\n" +
+	"\x03x11\x18\x0f \x01(\x04R\x03x11\x12\x1d\n" +
 	"\n" +
 	"abort_code\x18\r \x01(\x05R\tabortCode\x12#\n" +
 	"\rmessages_rank\x18\x0e \x01(\x05R\fmessagesRank\"q\n" +
@@ -15737,7 +15789,7 @@ const file_rpc_proto_rawDesc = "" +
 	" \x03(\tR\tprologEnv\x12\x1a\n" +
 	"\brequeued\x18\v \x01(\bR\brequeued\x12\x1c\n" +
 	"\tcontainer\x18( \x01(\tR\tcontainer\x12\x14\n" +
-	"\x05chdir\x18) \x01(\bR\x05chdir\"\xe1\b\n" +
+	"\x05chdir\x18) \x01(\bR\x05chdir\"\xb3\t\n" +
 	"\n" +
 	"LaunchStep\x12&\n" +
 	"\x04here\x18\x01 \x01(\v2\x12.runink.v1.JobHereR\x04here\x12\x12\n" +
@@ -15789,7 +15841,12 @@ const file_rpc_proto_rawDesc = "" +
 	"rankOffset\x12\x19\n" +
 	"\bgpu_freq\x18. \x01(\tR\agpuFreq\x12\x19\n" +
 	"\bmem_bind\x18/ \x01(\tR\amemBind\x12\"\n" +
-	"\fdistribution\x180 \x01(\tR\fdistribution\x12\x17\n" +
+	"\fdistribution\x180 \x01(\tR\fdistribution\x12\x10\n" +
+	"\x03x11\x181 \x01(\tR\x03x11\x12\x1d\n" +
+	"\n" +
+	"x11_cookie\x183 \x01(\fR\tx11Cookie\x12\x1f\n" +
+	"\vx11_display\x182 \x01(\x05R\n" +
+	"x11Display\x12\x17\n" +
 	"\acpu_set\x18- \x01(\tR\x06cpuSet\"Z\n" +
 	"\bTaskHere\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x14\n" +

@@ -8507,6 +8507,7 @@ type CreateStepRequest struct {
 	RankOffset int32
 	AllTasks   int32
 	AllNodes   string
+	X11Cookie  []byte
 	PrologDone bool
 }
 
@@ -8680,6 +8681,13 @@ func (m *CreateStepRequest) GetAllNodes() string {
 	return ""
 }
 
+func (m *CreateStepRequest) GetX11Cookie() []byte {
+	if m != nil {
+		return m.X11Cookie
+	}
+	return nil
+}
+
 func (m *CreateStepRequest) GetPrologDone() bool {
 	if m != nil {
 		return m.PrologDone
@@ -8763,6 +8771,9 @@ func (m *CreateStepRequest) write(w *writer) {
 	if len(m.AllNodes) > 0 {
 		w.putString(354, m.AllNodes)
 	}
+	if len(m.X11Cookie) > 0 {
+		w.putBytes(370, m.X11Cookie)
+	}
 	if m.PrologDone {
 		w.putBool(360, m.PrologDone)
 	}
@@ -8824,6 +8835,8 @@ func (m *CreateStepRequest) read(r *reader) {
 			m.AllTasks = r.takeInt32()
 		case 354:
 			m.AllNodes = r.takeString()
+		case 370:
+			m.X11Cookie = r.takeBytes()
 		case 360:
 			m.PrologDone = r.takeBool()
 		default:
@@ -9304,6 +9317,7 @@ type StepAttach struct {
 	Watch    bool
 	Pmi      bool
 	Taken    []*NodeSeq
+	X11      uint64
 	Input    bool
 }
 
@@ -9379,6 +9393,13 @@ func (m *StepAttach) GetTaken() []*NodeSeq {
 	return nil
 }
 
+func (m *StepAttach) GetX11() uint64 {
+	if m != nil {
+		return m.X11
+	}
+	return 0
+}
+
 func (m *StepAttach) GetInput() bool {
 	if m != nil {
 		return m.Input
@@ -9420,6 +9441,9 @@ func (m *StepAttach) write(w *writer) {
 	for _, v := range m.Taken {
 		w.putMessage(82, v)
 	}
+	if m.X11 != 0 {
+		w.putUint64(96, m.X11)
+	}
 	if m.Input {
 		w.putBool(88, m.Input)
 	}
@@ -9450,6 +9474,8 @@ func (m *StepAttach) read(r *reader) {
 			v := new(NodeSeq)
 			r.takeMessage(v)
 			m.Taken = append(m.Taken, v)
+		case 96:
+			m.X11 = r.takeUint64()
 		case 88:
 			m.Input = r.takeBool()
 		default:
@@ -9471,6 +9497,7 @@ type StepDown struct {
 	Abort        bool
 	Seq          uint64
 	Pmix         *PmixMail
+	X11          uint64
 	AbortCode    int32
 	MessagesRank int32
 }
@@ -9561,6 +9588,13 @@ func (m *StepDown) GetPmix() *PmixMail {
 	return nil
 }
 
+func (m *StepDown) GetX11() uint64 {
+	if m != nil {
+		return m.X11
+	}
+	return 0
+}
+
 func (m *StepDown) GetAbortCode() int32 {
 	if m != nil {
 		return m.AbortCode
@@ -9615,6 +9649,9 @@ func (m *StepDown) write(w *writer) {
 	if m.Pmix != nil {
 		w.putMessage(98, m.Pmix)
 	}
+	if m.X11 != 0 {
+		w.putUint64(120, m.X11)
+	}
 	if m.AbortCode != 0 {
 		w.putInt32(104, m.AbortCode)
 	}
@@ -9665,6 +9702,8 @@ func (m *StepDown) read(r *reader) {
 				m.Pmix = new(PmixMail)
 			}
 			r.takeMessage(m.Pmix)
+		case 120:
+			m.X11 = r.takeUint64()
 		case 104:
 			m.AbortCode = r.takeInt32()
 		case 112:
@@ -14460,6 +14499,9 @@ type LaunchStep struct {
 	GpuFreq       string
 	MemBind       string
 	Distribution  string
+	X11           string
+	X11Cookie     []byte
+	X11Display    int32
 	CpuSet        string
 }
 
@@ -14738,6 +14780,27 @@ func (m *LaunchStep) GetDistribution() string {
 	return ""
 }
 
+func (m *LaunchStep) GetX11() string {
+	if m != nil {
+		return m.X11
+	}
+	return ""
+}
+
+func (m *LaunchStep) GetX11Cookie() []byte {
+	if m != nil {
+		return m.X11Cookie
+	}
+	return nil
+}
+
+func (m *LaunchStep) GetX11Display() int32 {
+	if m != nil {
+		return m.X11Display
+	}
+	return 0
+}
+
 func (m *LaunchStep) GetCpuSet() string {
 	if m != nil {
 		return m.CpuSet
@@ -14870,6 +14933,15 @@ func (m *LaunchStep) write(w *writer) {
 	if len(m.Distribution) > 0 {
 		w.putString(386, m.Distribution)
 	}
+	if len(m.X11) > 0 {
+		w.putString(394, m.X11)
+	}
+	if len(m.X11Cookie) > 0 {
+		w.putBytes(410, m.X11Cookie)
+	}
+	if m.X11Display != 0 {
+		w.putInt32(400, m.X11Display)
+	}
 	if len(m.CpuSet) > 0 {
 		w.putString(362, m.CpuSet)
 	}
@@ -14967,6 +15039,12 @@ func (m *LaunchStep) read(r *reader) {
 			m.MemBind = r.takeString()
 		case 386:
 			m.Distribution = r.takeString()
+		case 394:
+			m.X11 = r.takeString()
+		case 410:
+			m.X11Cookie = r.takeBytes()
+		case 400:
+			m.X11Display = r.takeInt32()
 		case 362:
 			m.CpuSet = r.takeString()
 		default:

@@ -19,6 +19,7 @@ import (
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/display"
 	"github.com/runink/rink/cmds/internal/submit"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
@@ -53,6 +54,15 @@ func Run(env *cli.Env) int {
 	quiet := o.Client.Quiet > 0
 	if o.Job.Name == "" && !o.Job.Given["job-name"] {
 		o.Job.Name = "interactive"
+	}
+	for i := range comps {
+		if comps[i].Job.Step.X11 == "" {
+			continue
+		}
+		if _, err := display.Find(env); err != nil {
+			env.Errorf("%v", err)
+			return 255
+		}
 	}
 	client, err := cli.Connect(env)
 	if err != nil {
@@ -138,6 +148,10 @@ func Run(env *cli.Env) int {
 		env.Errorf("%s", cli.Reason(err))
 		relinquish(1, 0)
 		return 1
+	}
+	vars = slices.DeleteFunc(vars, func(kv string) bool { return strings.HasPrefix(kv, display.Mode+"=") })
+	if mode := o.Job.Step.X11; mode != "" {
+		vars = append(vars, display.Mode+"="+mode) // the steps that are begun from here carry it
 	}
 	code, sig, revoked := runCommand(env, client, path, argv, vars, got.Job, len(line.Rest) == 0)
 	if !revoked {

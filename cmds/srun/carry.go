@@ -290,6 +290,9 @@ func (c *carrier) take(ctx context.Context, m *rinkpb.StepDown) {
 	if m.Pmix != nil {
 		c.mail.pass(ctx, c, m.Pmix)
 	}
+	if m.X11 > 0 {
+		c.carryDisplay(ctx, m.Node, m.X11)
+	}
 	if m.Abort {
 		c.abortCode = cmp.Or(c.abortCode, int(m.AbortCode)&0xff)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/display"
 	"github.com/runink/rink/cmds/internal/steps"
 	"github.com/runink/rink/cmds/internal/submit"
 	"github.com/runink/rink/sched"
@@ -88,6 +89,12 @@ func start(env *cli.Env, s *run) int {
 		o.Job.Name = programName(argv)
 	}
 	s.env, s.o, s.argv, s.quiet = env, o, argv, o.Client.Quiet > 0
+	for i := range comps {
+		if err := s.findDisplay(&comps[i].Job, inside != 0); err != nil {
+			env.Errorf("%v", err)
+			return 255
+		}
+	}
 	for i := range comps {
 		mpi := &comps[i].Job.Step.MPI
 		if *mpi = mpiName(*mpi); !s.knowsMPI(*mpi) {
@@ -246,6 +253,8 @@ type run struct {
 	nodes     string // of all of them
 	multiProg []byte // the text of --multi-prog's file
 
+	display *display.Display // nil: tasks have none
+
 	defaults *rinkpb.StepDefaults // of the cluster
 	signal   int                  // what the step died of, for the job's record
 	jobEnded bool
@@ -266,7 +275,7 @@ func (s *run) step(id slurm.JobID) int {
 		env.Errorf("%v", err)
 		return 1
 	}
-	vars = submit.Merge(vars, s.ownVariables())
+	vars = submit.Merge(vars, append(s.ownVariables(), s.x11Variables()...))
 	if _, named := env.Lookup("SLURM_JOB_NAME"); !named && !s.own {
 		// From outside of the job there is no other name than the step's.
 		if o.Job.Given == nil {
@@ -311,6 +320,9 @@ func (s *run) step(id slurm.JobID) int {
 		req.Options.Exclusive = "" // it was said of the job, and is no word on the step
 	}
 	req.MultiProg, req.Join, req.JoinStep = s.multiProg, s.join, s.joinStep
+	if s.display != nil {
+		req.X11Cookie = display.NewCookie()
+	}
 	req.RankOffset, req.AllTasks, req.AllNodes = int32(s.offset), int32(s.all), s.nodes
 	in := o.Job.Input
 	if n, err := strconv.Atoi(in); err == nil {
