@@ -154,6 +154,7 @@ func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) 
 	if err != nil {
 		return nil, err
 	}
+	spec.Nice = niceOf(a.liveConf(), order.Env)
 	script, err := a.keepScript(j, order.Script, spec.UID, spec.GID)
 	if err != nil {
 		return nil, err

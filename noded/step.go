@@ -108,6 +108,7 @@ func (a *Agent) stepSpec(j *job, order *rinkpb.LaunchStep) (*slice.Spec, []strin
 	if len(order.Tasks) == 0 {
 		return nil, nil, fmt.Errorf("step %d.%d has no task for node %s", j.key.job, order.Step, a.conf.Node)
 	}
+	spec.Nice = niceOf(a.liveConf(), order.Env)
 	spec.Umask = uint32(order.Here.Umask) & 0o777
 	if spec.Rlimits, err = rlimits(order.Here.Rlimits); err != nil {
 		return nil, nil, err

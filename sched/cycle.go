@@ -119,7 +119,7 @@ func (c *cycle) over() {
 		x.only.items = emptied(x.only.items)
 	}
 	c.asides = c.asides[:0]
-	if c.looks > maxLooks || c.tests >= c.t.maxTests {
+	if c.looks > maxLooks || c.tests >= c.t.maxTests || len(c.waitsFor) > 0 {
 		c.unbarred = true // not all were looked at
 	}
 }
@@ -215,23 +215,24 @@ type cycle struct {
 	cursors   line
 	free      slurm.Licenses
 	plan      Plan
-	claimed   []bool               // nodes of partitions with a job in line
-	scratch   ask                  // the request looked at last
-	hetFailed map[slurm.JobID]bool // heterogeneous jobs that found no room
-	trial     *trial               // what is being tried and may be taken back
-	outcomes  map[*Job]outcome     // of jobs with several partitions
-	done      map[*Job]bool        // jobs that started with all their tasks
-	begun     map[*Job]int         // tasks started of arrays
-	booked    int                  // allocations made
-	promises  int                  // made to jobs behind the first that had none
-	tests     int                  // requests that room was looked for
-	behind    int                  // starts behind a job that waits
-	calming   bool                 // jobs found calm are noted
-	skipping  bool                 // those noted before may be left alone
-	passed    bool                 // the job at hand was passed over without a look
-	gainsOnly bool                 // it can only start where there is more than before
-	former    []former             // promises of the last pass, where only the first in line holds one
-	way       resvPass             // in which reservation the job at hand is placed
+	claimed   []bool                      // nodes of partitions with a job in line
+	scratch   ask                         // the request looked at last
+	hetFailed map[slurm.JobID]bool        // heterogeneous jobs that found no room
+	trial     *trial                      // what is being tried and may be taken back
+	outcomes  map[*Job]outcome            // of jobs with several partitions
+	done      map[*Job]bool               // jobs that started with all their tasks
+	begun     map[*Job]int                // tasks started of arrays
+	booked    int                         // allocations made
+	promises  int                         // made to jobs behind the first that had none
+	tests     int                         // requests that room was looked for
+	behind    int                         // starts behind a job that waits
+	calming   bool                        // jobs found calm are noted
+	waitsFor  map[PartitionName]time.Time // partitions that wait for what is completing in them; nil: not looked at yet
+	skipping  bool                        // those noted before may be left alone
+	passed    bool                        // the job at hand was passed over without a look
+	gainsOnly bool                        // it can only start where there is more than before
+	former    []former                    // promises of the last pass, where only the first in line holds one
+	way       resvPass                    // in which reservation the job at hand is placed
 }
 
 // outcome is what is told of a job that does not start.
@@ -392,7 +393,12 @@ func (c *cycle) barred(e entry) bool {
 		w = c.limits(j, e.part.p.Name, nil, c.shortest(j)) // ledger_pass.go
 	}
 	if w.IsZero() {
-		return false
+		until := c.completingIn(e.part)
+		if until.IsZero() {
+			return false
+		}
+		w = because(slurm.ReasonResources, Obstacle{What: "jobs of the partition that are completing (CompleteWait)", Asked: 1})
+		c.againBy(until)
 	}
 	c.forgo(e)
 	c.note(e, w, due, nil)

@@ -31,6 +31,9 @@ func setConf(c *Config, key, value string) {
 		c.Conf.SchedulerType = value
 	case "SchedulerParameters":
 		c.Conf.SchedulerParameters = slurm.ParseParameters(value)
+	case "CompleteWait":
+		n, _ := strconv.Atoi(value)
+		c.Conf.CompleteWait = slurm.Duration(n)
 	case "PreemptType":
 		c.Conf.PreemptType = value
 	case "PreemptMode":

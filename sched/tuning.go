@@ -24,8 +24,9 @@ type tuning struct {
 	name           string            // who is said to have started a job
 	maxTests       int               // requests that room is looked for in one cycle
 
-	policy     policy
-	switchWait time.Duration // how long at most a job waits for fewer switches
+	policy       policy
+	switchWait   time.Duration // how long at most a job waits for fewer switches
+	completeWait time.Duration // how long a partition waits for jobs that are completing in it
 
 	bounds   backfillBounds
 	interval time.Duration // between full plans
@@ -66,6 +67,7 @@ func tuningOf(cfg *Config) *tuning {
 	t.policy, t.bounds = policyOf(c), boundsOf(c)
 	t.switchWait = time.Duration(c.SchedulerParameters.Int("max_switch_wait", int(defaultSwitchWait/time.Second))) * time.Second
 	t.specCores = c.AllowSpecResourcesUsage
+	t.completeWait = time.Duration(c.CompleteWait) * time.Second
 	for _, word := range c.SelectTypeParameters {
 		switch word {
 		case "CR_ONE_TASK_PER_CORE":

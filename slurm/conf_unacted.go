@@ -6,11 +6,11 @@ import "strings"
 // on yet: they are reported as ignored, not as honoured. A test of rinkctld
 // holds this list against what the other rooms read.
 var unacted = keySet(
-	"BatchStartTimeout", "CompleteWait",
+	"BatchStartTimeout",
 	"GetEnvTimeout",
 	"InactiveLimit", "JobAcctGatherType", "JobSubmitPlugins",
 	"MessageTimeout", "MpiParams",
-	"ProctrackType", "PropagatePrioProcess",
+	"ProctrackType",
 	"SlurmctldAddr",
 	"SlurmctldTimeout", "SlurmdUser",
 )
