@@ -306,7 +306,7 @@ func (f *foresight) survey(now int64) {
 		}
 		backlog += math.Round(left*float64(x.units)*float64(x.tasks)*1024) / 1024 // exact sums, in any order
 	}
-	f.line = f.pace.Line(now, backlog/float64(f.units), f.twin.Lag())
+	f.line = f.pace.Line(now, backlog/float64(f.units), f.twin.Lag(), f.twin.Longest())
 }
 
 // rankLane puts the jobs of a lane in order.

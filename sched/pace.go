@@ -51,6 +51,7 @@ const (
 	dueShare       = 0.7           // of the longest backlog, after which a job is due
 	dueWide        = 0.6           // how much sooner a job is due that takes the whole machine
 	dueLeast       = 3600.0        // no job is due before
+	dueBeyond      = 6 * 3600.0    // beyond the longest wait in the twin every job is due
 	backlogHalf    = 365 * 86400.0 // in which the longest backlog is half forgotten
 	biasMemory     = 0.999         // of ended jobs, in correcting predictions of work
 	lagAllowed     = 2 * 3600.0    // work the machine may be behind with,
@@ -132,12 +133,12 @@ func (p *Pace) Ended(share, mean float64, run int64) {
 
 // Line returns what to order jobs by at a moment. Backlog is the work there is:
 // the sum over waiting and running jobs of the share of the machine times what
-// they are still expected to run (Expected.Mean), in seconds. Lag is the twin's.
-func (p *Pace) Line(now int64, backlog, lag float64) Line {
+// they are still expected to run (Expected.Mean), in seconds. Lag and longest are the twin's.
+func (p *Pace) Line(now int64, backlog, lag float64, longest int64) Line {
 	p.begin(now)
 	p.peak = max(backlog*p.bias(), p.peak*math.Exp2(-float64(now-p.at)/backlogHalf))
 	p.at = now
-	l := Line{Due: dueShare * p.peak}
+	l := Line{Due: min(dueShare*p.peak, float64(longest)+dueBeyond)}
 	allowed := lagAllowed + lagAllowedRate*min(float64(now-p.start), lagYear) + lagIdle*max(0, 1-p.load(now))
 	if over := lag/allowed - lagTolerated; over > 0 {
 		l.Sluggish = math.Pow(10, lagDecades*min(lagMost, over/(1-lagTolerated))) - 1

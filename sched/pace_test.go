@@ -61,13 +61,13 @@ func TestLineStarvesNobody(t *testing.T) {
 
 func TestPaceBacklog(t *testing.T) {
 	var p Pace
-	if l := p.Line(0, 1000, 0); l.Due != dueShare*1000 || l.Sluggish != 0 {
+	if l := p.Line(0, 1000, 0, day); l.Due != dueShare*1000 || l.Sluggish != 0 {
 		t.Errorf("first line %+v", l)
 	}
-	if l := p.Line(100, 10, 0); l.Due < 0.99*dueShare*1000 {
+	if l := p.Line(100, 10, 0, day); l.Due < 0.99*dueShare*1000 {
 		t.Errorf("the longest backlog is forgotten at once: %+v", l)
 	}
-	if l := p.Line(100+int64(backlogHalf), 0, 0); l.Due > 0.51*dueShare*1000 {
+	if l := p.Line(100+int64(backlogHalf), 0, 0, day); l.Due > 0.51*dueShare*1000 {
 		t.Errorf("the longest backlog is not forgotten in time: %+v", l)
 	}
 	for range 10_000 {
@@ -77,8 +77,20 @@ func TestPaceBacklog(t *testing.T) {
 	for range 10_000 {
 		q.Ended(0.5, 100, 50)
 	}
-	if l := q.Line(0, 1000, 0); l.Due < 0.49*dueShare*1000 || l.Due > 0.51*dueShare*1000 {
+	if l := q.Line(0, 1000, 0, day); l.Due < 0.49*dueShare*1000 || l.Due > 0.51*dueShare*1000 {
 		t.Errorf("work is foreseen twice as large as it is, and taken as %+v", l)
+	}
+}
+
+// TestDueByTheTwin has a backlog that is foreseen far too large: nobody is let wait
+// much longer for it than first come, first served lets anybody.
+func TestDueByTheTwin(t *testing.T) {
+	var p Pace
+	if l := p.Line(0, 100*float64(day), 0, 2*day); l.Due != float64(2*day)+dueBeyond {
+		t.Errorf("due after %.0f s where the unluckiest waits two days", l.Due)
+	}
+	if l := p.Line(1, 100*float64(day), 0, 0); l.Due != dueBeyond {
+		t.Errorf("due after %.0f s where nobody waits", l.Due)
 	}
 }
 
@@ -90,7 +102,7 @@ func TestPaceCatchesUp(t *testing.T) {
 	}
 	last := -1.0
 	for hours := range int64(20) {
-		l := busy().Line(100*day, 0, float64(hours*3600))
+		l := busy().Line(100*day, 0, float64(hours*3600), day)
 		if l.Sluggish < last {
 			t.Errorf("at %d h behind %.0f, less than %.0f before", hours, l.Sluggish, last)
 		}
@@ -99,12 +111,12 @@ func TestPaceCatchesUp(t *testing.T) {
 	if last < 100 {
 		t.Errorf("20 h behind only jobs slowed down %.0f times go first", last)
 	}
-	if l := busy().Line(100*day, 0, -3600); l.Sluggish != 0 {
+	if l := busy().Line(100*day, 0, -3600, day); l.Sluggish != 0 {
 		t.Errorf("ahead, and yet %+v", l)
 	}
 	var idle Pace // a machine that is mostly idle makes up for it by itself
 	idle.Submitted(0, 1, 10*float64(day))
-	if l := idle.Line(100*day, 0, 20*3600); l.Sluggish != 0 {
+	if l := idle.Line(100*day, 0, 20*3600, day); l.Sluggish != 0 {
 		t.Errorf("20 h behind on an idle machine: %+v", l)
 	}
 }

@@ -26,12 +26,14 @@ type Twin struct {
 	busy        int     // units in use in the real machine
 	real        float64 // work done by it
 	begun       bool
+	longest     int64 // wait of a job that started in the twin
 }
 
 // twinJob is a job in the twin.
 type twinJob struct {
 	id            int64
 	units         int
+	came          int64
 	limit, expect int64
 	start, end    int64 // in the twin
 	realStart     int64
@@ -130,7 +132,7 @@ func (t *Twin) Submitted(id int64, units int, limit, expect int64) {
 	if units > t.units || t.jobs[id] != nil {
 		return
 	}
-	r := &twinJob{id: id, units: units, limit: max(limit, 1), expect: expect}
+	r := &twinJob{id: id, units: units, came: t.now, limit: max(limit, 1), expect: expect}
 	t.jobs[id] = r
 	t.queue = append(t.queue, r)
 }
@@ -187,6 +189,15 @@ func (t *Twin) Passed(busy int) {
 // Lag is how much more work the twin has done than the real machine, in seconds
 // of the whole machine; less than nothing where the real one is ahead.
 func (t *Twin) Lag() float64 { return (t.work - t.real) / float64(t.units) }
+
+// Longest is the longest that a job has waited in the twin until now, whether it
+// has started there or not.
+func (t *Twin) Longest() int64 {
+	if len(t.queue) == 0 {
+		return t.longest
+	}
+	return max(t.longest, t.now-t.queue[0].came)
+}
 
 // fill is one pass of EASY over the twin's queue.
 func (t *Twin) fill() {
@@ -251,6 +262,7 @@ func (t *Twin) shadow(units int) (at int64, extra int) {
 func (t *Twin) begin(r *twinJob) {
 	t.free -= r.units
 	r.state, r.start = twinRuns, t.now
+	t.longest = max(t.longest, t.now-r.came)
 	r.end = t.endOf(r)
 	i, _ := slices.BinarySearchFunc(t.runs, r.start+r.limit, func(o *twinJob, at int64) int {
 		return cmp.Or(cmp.Compare(o.start+o.limit, at), -1)
