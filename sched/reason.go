@@ -164,8 +164,16 @@ func (c *cycle) unavailable(a *ask, p *part) Why {
 	if p.open == len(p.where) || c.couldRun(a, p) {
 		return Why{}
 	}
-	return Why{Reason: slurm.ReasonResources, Text: slurm.TextNodesDownReserved,
-		Detail: []Obstacle{{What: "nodes", Where: string(p.p.Name), Asked: int64(a.minNodes), There: int64(p.open)}}}
+	for _, pos := range p.where {
+		if r := &c.rooms[pos]; !r.open {
+			away = append(away, r.n.Name)
+		}
+	}
+	w := notAvailable(away)
+	if a.minNodes > p.open {
+		w.Detail = append(w.Detail, Obstacle{What: "nodes", Where: string(p.p.Name), Asked: int64(a.minNodes), There: int64(p.open)})
+	}
+	return w
 }
 
 // notAvailable is ReqNodeNotAvail, naming the nodes.

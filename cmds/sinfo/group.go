@@ -67,7 +67,7 @@ func (g *group) nodeTally() (t tally) {
 func (g *group) cpuTally() (t tally) {
 	for _, n := range g.nodes {
 		t.total += n.CPUs
-		t.alloc += n.UsedCPUs
+		t.alloc += min(n.UsedCPUs, n.CPUs) // jobs that share CPUs have them several times
 		if rest := max(0, n.CPUs-n.UsedCPUs); outOfUse(n.NodeState()) {
 			t.other += rest
 		} else {
