@@ -156,3 +156,51 @@ func TestLockOfAuthority(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// TestDisplayOutlivesTheAgent has an agent that takes the place of another: tasks have
+// the display they were told of.
+func TestDisplayOutlivesTheAgent(t *testing.T) {
+	dir := spoolDir(t)
+	r := startAgent(t, dir)
+	order := step(t, 62, 0, dir, "touch began; until [ -e go ]; do sleep 0.01; done")
+	order.X11, order.X11Cookie = "all", []byte("0123456789abcdef")
+	r.launchStep(r.work, order)
+	eventually(t, "the step runs", func() bool { _, err := os.Stat(dir + "/began"); return err == nil })
+	r.stop()
+	r = startAgent(t, dir)
+	door, err := r.ioBook.find(t.Context(), stepName{62, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if door.order.X11Display == 0 || door.order.X11Display != order.X11Display {
+		t.Errorf("display %d, it was %d", door.order.X11Display, order.X11Display)
+	}
+	conn, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", x11.FirstPort+int(order.X11Display)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.Write((&x11.Setup{Order: 'B', Major: 11, Name: x11.Cookie, Data: order.X11Cookie}).Bytes())
+	called := make(chan uint64, 1)
+	heard := make(chan struct{})
+	go func() { // ends with the step
+		defer close(heard)
+		door.serve(t.Context(), 0, func(m *rinkpb.StepDown) error {
+			if m.X11 > 0 {
+				called <- m.X11
+			}
+			door.taken(m.Seq)
+			return nil
+		})
+	}()
+	if id := <-called; id == 0 {
+		t.Error("srun is not told of the connection")
+	}
+	if err := os.WriteFile(dir+"/go", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	<-heard
+	if _, err := os.Stat(r.cookieFile(door.job, door.order)); err == nil {
+		t.Error("the cookie is there after the step")
+	}
+}
