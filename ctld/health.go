@@ -112,6 +112,9 @@ func (s *Server) lostNodes(st *state.State, now time.Time) []state.Command {
 		silent := now.Sub(s.soft.node(n.Name).seen)
 		s.soft.mu.Unlock()
 		if silent < limit {
+			if n.State.Has(slurm.NodeNotResponding) && silent < heardLately { // somebody said so, and it is not so
+				cmds = append(cmds, state.UpdateNode{Nodes: []sched.NodeName{n.Name}, Clear: slurm.NodeNotResponding})
+			}
 			continue
 		}
 		s.sessions.drop(n.Name) // should the line stand, nothing comes over it
@@ -152,3 +155,7 @@ func nodeLost(st *state.State, node sched.NodeName, now time.Time) []state.Comma
 	}
 	return cmds
 }
+
+// heardLately is how lately a node must have spoken for it to be one that responds,
+// whatever somebody set its state to.
+const heardLately = 10 * time.Second

@@ -39,7 +39,7 @@ func nodeStateOf(word string) (nodeStateChange, error) {
 	case "future":
 		return nodeStateChange{base: &future, clear: slurm.NodeDrain | slurm.NodeFail | slurm.NodeNotResponding, lost: true}, nil
 	case "noresp":
-		return nodeStateChange{set: slurm.NodeNotResponding}, nil
+		return nodeStateChange{set: slurm.NodeNotResponding, mute: true}, nil
 	case "cancel_reboot":
 		return nodeStateChange{clear: slurm.NodeRebootRequested | slurm.NodeRebootIssued}, nil
 	case "power_up":

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -208,9 +209,7 @@ func (up *jobUpdate) word(key, value, op string) error {
 		if n < 0 && !up.operator {
 			return slurm.ErrnoAccessDenied
 		}
-		if !running { // of one that runs it is taken and means nothing
-			up.change.Nice = &n
-		}
+		up.nice(n)
 	case "priority":
 		n, err := strconv.ParseUint(value, 10, 32)
 		if err != nil {
@@ -223,6 +222,11 @@ func (up *jobUpdate) word(key, value, op string) error {
 			return nil // it is held already
 		case !up.operator && uint32(n) > up.j.Priority:
 			return slurm.ErrnoAccessDenied
+		case !up.operator && n != 0 && !up.j.Spec.Given["priority"]:
+			// What is worked out stays worked out, and loses what its owner took off.
+			up.warning = slurm.ErrnoPrioResetFail
+			up.nice(0)
+			return nil
 		}
 		p := uint32(n)
 		if p == 0 { // which is what holding is
@@ -259,8 +263,14 @@ func (up *jobUpdate) word(key, value, op string) error {
 	case "qos":
 		return up.qos(value)
 	case "wckey":
+		if running {
+			return slurm.ErrnoNotPending
+		}
 		up.spec.WCKey = value
 	case "reservationname", "reservation":
+		if running && value != "" && up.t.Reservation(value) == nil {
+			return slurm.ErrnoReservationInvalid
+		}
 		up.spec.Reservation = value
 		request("reservation")
 	case "partition":
@@ -282,6 +292,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		}
 		if at.Before(up.now) {
 			return slurm.ErrnoInvalidTime
+		}
+		if running {
+			return nil // it has begun in time
 		}
 		if !up.operator {
 			return slurm.ErrnoAccessDenied
@@ -305,10 +318,13 @@ func (up *jobUpdate) word(key, value, op string) error {
 		if running && value == strconv.Itoa(len(up.j.Alloc)) {
 			return nil
 		}
-		if running {
+		low, high, isRange := strings.Cut(value, "-")
+		switch {
+		case running && isRange:
+			return slurm.ErrnoNotPending
+		case running:
 			return slurm.ErrnoNotSupported // allocations keep their size
 		}
-		low, high, isRange := strings.Cut(value, "-")
 		n, err := strconv.Atoi(low)
 		if err != nil || n < 1 {
 			return fmt.Errorf("Invalid node count %q: %w", value, slurm.ErrnoInvalidNodeCount)
@@ -380,6 +396,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 		up.spec.Constraint = joinOp(op, up.spec.Constraint, value)
 		request("constraint")
 	case "nodelist", "reqnodelist":
+		if running && !up.holds(value) {
+			return slurm.ErrnoInvalidNodeName
+		}
 		up.spec.NodeList = value
 		request("nodelist")
 	case "excnodelist":
@@ -434,12 +453,18 @@ func (up *jobUpdate) word(key, value, op string) error {
 		up.spec.Licenses = value
 		request("licenses")
 	case "contiguous":
+		if running {
+			return slurm.ErrnoNotPending
+		}
 		if !up.operator {
 			return slurm.ErrnoAccessDenied
 		}
 		up.spec.Contiguous = value == "1" || strings.EqualFold(value, "yes")
 		request("contiguous")
 	case "oversubscribe", "shared":
+		if running {
+			return slurm.ErrnoNotPending
+		}
 		if !up.operator {
 			return slurm.ErrnoAccessDenied
 		}
@@ -490,73 +515,28 @@ func gpusOnly(value string) (slurm.Gres, error) {
 	return g, nil
 }
 
-// rare are the keys that few people change.
-func (up *jobUpdate) rare(key, value string, request func(string)) error {
-	count := func(name string, to *int) error {
-		n, err := strconv.Atoi(value)
-		if err != nil || n < 0 {
-			return fmt.Errorf("Invalid %s value: %s: %w", key, value, slurm.ErrnoError)
-		}
-		*to = n
-		request(name)
-		return nil
+// nice changes what the owner takes off the priority. Of a job that waits that is worked
+// out anew; of one that runs it is only told.
+func (up *jobUpdate) nice(n int) {
+	up.change.Nice = &n
+	if up.j.State.Base() != slurm.JobPending {
+		prio := uint32(max(int64(up.j.Priority)-int64(n-up.j.Nice), 1))
+		up.change.Priority = &prio
 	}
-	wait := func(text string) error {
-		d, err := slurm.ParseDuration(text)
-		if err != nil {
-			return fmt.Errorf("Invalid %s value: %s: %w", key, text, slurm.ErrnoInvalidTime)
-		}
-		up.spec.SwitchesWait = d
-		request("switches")
-		return nil
+}
+
+// holds reports whether a list names none but nodes the job has.
+func (up *jobUpdate) holds(list string) bool {
+	names, err := slurm.ParseHostList(list)
+	if err != nil {
+		return false
 	}
-	switch key {
-	case "tasksper", "tasks", "taskspernode", "corespec", "threadspec", "reboot", "sitefactor":
-		if !up.operator {
-			return slurm.ErrnoAccessDenied
+	for name := range names.All() {
+		if !slices.ContainsFunc(up.j.Alloc, func(a sched.NodeAlloc) bool { return string(a.Node) == name }) {
+			return false
 		}
-		return fmt.Errorf("Invalid input: %s: %w", key, slurm.ErrnoError)
-	case "burstbuffer":
-		return slurm.ErrnoNotSupported
-	case "workdir":
-		if !up.j.IsPending() {
-			return slurm.ErrnoNotPending
-		}
-		up.spec.WorkDir = value
-	case "delayboot":
-		d, err := slurm.ParseDuration(value)
-		if err != nil {
-			return fmt.Errorf("Invalid DelayBoot value: %s: %w", value, slurm.ErrnoInvalidTime)
-		}
-		up.spec.DelayBoot = d
-		request("delay-boot")
-	case "prefer":
-		up.spec.Prefer = value
-		request("prefer")
-	case "reqsockets":
-		return count("sockets-per-node", &up.spec.SocketsPerNode)
-	case "reqcores":
-		return count("cores-per-socket", &up.spec.CoresPerSocket)
-	case "reqthreads":
-		return count("threads-per-core", &up.spec.ThreadsPerCore)
-	case "switches":
-		n, most, timed := strings.Cut(value, "@")
-		value = n
-		if err := count("switches", &up.spec.Switches); err != nil || !timed {
-			return err
-		}
-		return wait(most)
-	case "wait-for-switch":
-		seconds, err := strconv.ParseUint(value, 10, 31)
-		if err != nil {
-			return fmt.Errorf("Invalid wait-for-switch value: %s: %w", value, slurm.ErrnoError)
-		}
-		up.spec.SwitchesWait = slurm.Duration(seconds)
-		request("switches")
-	default:
-		return fmt.Errorf("Invalid input: %s: %w", key, slurm.ErrnoError)
 	}
-	return nil
+	return true
 }
 
 // timeLimit is TimeLimit=, += and -=: only an operator may give more time.

@@ -42,7 +42,7 @@ func keysAtoH() []confKey {
 		{name: "AccountingStorageTRES", show: showTRES,
 			set: func(c *Conf, v string) error { c.AccountingStorageTRES = splitList(v); return checkTRESNames(v) }},
 		idleKey("AccountingStorageType", "accounting_storage/none", whyAccounting),
-		idleKey("AccountingStorageUser", "root", whyAccounting),
+		idleKey("AccountingStorageUser", "N/A", whyAccounting),
 		wordsKey("AccountingStoreFlags", "", "(null)", []string{"job_comment", "job_env", "job_extra", "job_script", "no_stdio"},
 			func(c *Conf) *[]string { return &c.AccountingStoreFlags }),
 		newer(confKey{name: "AccountingStoreJobComment", set: setStoreJobComment}),

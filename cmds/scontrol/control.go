@@ -184,7 +184,7 @@ func (c *call) listPids(args []string) int {
 	}
 	if len(args) > 0 && args[0] != "*" {
 		ref, err := slurm.ParseJobRef(args[0])
-		if err != nil {
+		if err != nil || strings.ContainsAny(args[0], "_+") {
 			fmt.Fprintf(c.env.Stderr, "%q does not look like a jobid\n", args[0])
 			return 1
 		}
@@ -215,12 +215,15 @@ func (c *call) listPids(args []string) int {
 		fmt.Fprintf(&b, "%-8d %-8d %-8s %-7s %-8s\n", p.pid, p.job, slurm.StepID(p.step.GetId()), task, task)
 	}
 	if !found {
-		c.print(b.String())
 		what := "No job steps exist on this node."
-		if len(args) > 0 {
-			what = fmt.Sprintf("JobId=%s does not exist on node %s.", args[0], show.Or(node, show.Null))
+		switch on := show.Or(node, show.Null); {
+		case len(refs) == 1 && len(args) > 0 && refs[0].HasStep:
+			what = fmt.Sprintf("StepId=%s does not exist on node %s.", args[0], on)
+		case len(args) > 0:
+			what = fmt.Sprintf("JobId=%s does not exist on node %s.", args[0], on)
 		}
 		fmt.Fprintln(c.env.Stderr, what)
+		c.print(b.String())
 		return 1
 	}
 	return c.print(b.String())

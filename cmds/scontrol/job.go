@@ -114,7 +114,7 @@ func (c *call) jobRecord(j *show.Job) string {
 		r.line("HetJobIdSet", v.HetSet(j))
 	}
 	r.line("UserId", owner(j.User, j.UID), "GroupId", owner(j.Group, j.GID), "MCS_label", show.Or(j.Spec.MCSLabel, show.NA))
-	r.line("Priority", strconv.FormatUint(uint64(j.Priority), 10), "Nice", strconv.Itoa(j.Nice), "Account", show.Or(j.Account, show.Null), "QOS", show.Or(j.QOS, show.Null))
+	r.line("Priority", strconv.FormatUint(uint64(j.PriorityShown()), 10), "Nice", strconv.Itoa(j.Nice), "Account", show.Or(j.Account, show.Null), "QOS", show.Or(j.QOS, show.Null))
 	if c.conf != nil && c.conf.TrackWCKey {
 		r.text(" ")
 		r.put("WCKey", show.Or(j.Spec.WCKey, show.Null))
@@ -164,8 +164,12 @@ func (c *call) jobTimes(r *record, j *show.Job) {
 	if j.Spec.Cron != "" {
 		r.line("CronJob", "Yes", "CrontabSpec", strconv.Quote(j.Spec.Cron))
 	}
-	if c.preempts() && !j.Start.IsZero() && !j.IsPending() {
-		r.line("PreemptEligibleTime", v.Time(j.Start.Add(c.exempt()), "Unknown"), "PreemptTime", v.Time(j.Preempted, "None"))
+	began := j.Start
+	if began.IsZero() && j.HasEnded() {
+		began = j.End // one that never ran is said to have begun then
+	}
+	if c.preempts() && !began.IsZero() && !j.IsPending() {
+		r.line("PreemptEligibleTime", v.Time(began.Add(c.exempt()), "Unknown"), "PreemptTime", v.Time(j.Preempted, "None"))
 	}
 	before := slurm.Duration(0)
 	if !j.Suspended.IsZero() {
@@ -197,7 +201,7 @@ func (c *call) jobPlace(r *record, j *show.Job) {
 	case j.Batch && host != "":
 		r.line("BatchHost", host)
 	}
-	r.line("NumNodes", j.NodesAsked(), "NumCPUs", strconv.Itoa(j.CPUs()), "NumTasks", strconv.Itoa(j.TaskCount()),
+	r.line("NumNodes", j.NodesAsked(), "NumCPUs", strconv.Itoa(j.CPUs()), "NumTasks", j.TaskText(),
 		"CPUs/Task", strconv.Itoa(max(1, j.Need.CPUsPerTask)),
 		"ReqB:S:C:T", "0:0:"+show.CountOr(j.CoresAsked(), "*")+":"+show.CountOr(j.ThreadsAsked(), "*"))
 	r.line("TRES", show.Or(v.TRES(j).String(), show.Null))

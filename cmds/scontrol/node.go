@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
@@ -137,7 +139,7 @@ func (c *call) nodeRecord(n *show.Node, parts []*sched.Partition) string {
 		r.text(" ")
 	}
 	r.line("BootTime", v.Time(n.BootTime, "None"), "SlurmdStartTime", v.Time(n.AgentStart, "None"))
-	r.line("LastBusyTime", v.Time(n.LastBusy, "Unknown"))
+	r.line("LastBusyTime", v.Time(lastBusy(n), "Unknown"))
 	weights := ""
 	if len(names) > 0 {
 		weights = v.Weights[sched.PartitionName(names[0])]
@@ -162,4 +164,28 @@ func (c *call) nodeRecord(n *show.Node, parts []*sched.Partition) string {
 		}
 	}
 	return r.close()
+}
+
+// lastBusy is when a node last had work; one that had none since its agent came up
+// counts from then.
+func lastBusy(n *show.Node) time.Time {
+	if n.LastBusy.IsZero() {
+		return n.AgentStart
+	}
+	return n.LastBusy
+}
+
+// createNode is "create NodeName=NAME ...": the nodes of a cluster are those of its
+// configuration, which "reconfigure" reads again.
+func (c *call) createNode(name string, list []*rinkpb.KeyValue) int {
+	state, _, _ := target(list, "state")
+	switch strings.ToUpper(state) {
+	case "FUTURE", "CLOUD":
+		c.env.Errorf("cannot create node %s: nodes are added to slurm.conf and taken over with scontrol reconfigure", name)
+		fmt.Fprintln(c.env.Stderr, "Error creating the node(s): Requested operation not supported on this system")
+	default:
+		c.env.Errorf("Only State=FUTURE and State=CLOUD allowed for nodes created by scontrol")
+		fmt.Fprintln(c.env.Stderr, "Error creating the node(s): Invalid node state specified")
+	}
+	return 1
 }

@@ -40,6 +40,11 @@ func (c *call) reboot(args []string) int {
 	}
 	ctx, cancel := c.env.Call(show.CallLimit())
 	defer cancel()
+	if conf, err := c.config(); err == nil && conf != nil && conf.RebootProgram == "" {
+		c.env.Errorf("RebootProgram isn't defined")
+		fmt.Fprintln(c.env.Stderr, "scontrol_reboot_nodes error: Unspecified error")
+		return 1
+	}
 	if _, err := c.client.RebootNodes(ctx, req); err != nil {
 		return c.failed("scontrol_reboot_nodes error", cli.CallErr(err))
 	}

@@ -69,10 +69,8 @@ func (c *call) show(args []string) int {
 		word, arg = k, args[0][len(k)+1:]
 	}
 	switch word {
-	case "jobid":
+	case "jobi", "jobid":
 		word = "jobs"
-	case "nodename":
-		word = "nodes"
 	case "partitionname":
 		word = "partitions"
 	case "reservationname":
@@ -94,6 +92,12 @@ func (c *call) show(args []string) int {
 	} else if len(args) > 2 {
 		fmt.Fprintf(c.env.Stderr, "too many arguments for keyword:show\n")
 		return 1
+	}
+	if names := strings.HasPrefix(list[i].name, "host"); names && len(args) == 2 && args[1] == "" { // given, and empty
+		if list[i].name == "hostnames" {
+			return 0
+		}
+		return c.print("\n")
 	}
 	if list[i].remote {
 		if err := c.dial(); err != nil {
@@ -205,21 +209,18 @@ func (c *call) showAliases(name string) int {
 		c.env.Errorf("cannot find out this host's name: %v", err)
 		return 1
 	}
-	host, _, _ = strings.Cut(host, ".")
+	host, _, _ = strings.Cut(show.Or(name, host), ".")
 	nodes, err := show.Nodes(c.env, c.client)
 	if err != nil {
 		return c.failed("slurm_load_node error", err)
 	}
 	var names []string
 	for _, n := range nodes {
-		switch {
-		case name != "" && string(n.Name) == name:
-			return c.print(show.Or(n.Hostname, name) + "\n")
-		case name == "" && (n.Hostname == host || string(n.Name) == host):
+		if n.Hostname == host || string(n.Name) == host {
 			names = append(names, string(n.Name))
 		}
 	}
-	if name != "" {
+	if len(names) == 0 && name != "" {
 		return 0 // as in Slurm
 	}
 	return c.print(strings.Join(names, " ") + "\n")

@@ -114,7 +114,7 @@ var jobKeys = []struct {
 	as      string
 }{
 	{"Account", 2, ""}, {"AdminComment", 3, ""}, {"ArrayTaskThrottle", 10, ""}, {"BurstBuffer", 1, ""}, {"Clusters", 8, ""}, {"ClusterFeatures", 8, ""},
-	{"Comment", 3, ""}, {"Conn-Type", 9, ""}, {"Contiguous", 3, ""}, {"CoreSpec", 4, ""}, {"CPUsPerTask", 9, ""}, {"CPUs/Task", 9, "cpuspertask"},
+	{"Comment", 3, ""}, {"Contiguous", 3, ""}, {"CoreSpec", 4, ""}, {"CPUsPerTask", 9, ""}, {"CPUs/Task", 9, "cpuspertask"},
 	{"Deadline", 3, ""}, {"DelayBoot", 3, ""}, {"Dependency", 1, ""}, {"EligibleTime", 2, "starttime"}, {"EndTime", 2, ""}, {"ExcNodeList", 3, ""},
 	{"Features", 1, ""}, {"Gres", 2, ""}, {"JobName", 4, ""}, {"Licenses", 1, ""}, {"MailType", 5, ""}, {"MailUser", 5, ""},
 	{"MCSLabel", 3, ""}, {"MinCPUsNode", 4, ""}, {"MinMemoryCPU", 10, ""}, {"MinMemoryNode", 10, ""}, {"MinTmpDiskNode", 4, ""}, {"Name", 2, "jobname"},
@@ -169,7 +169,7 @@ func (c *call) updateJobs(ids, name string, changes []*rinkpb.KeyValue) int {
 			fmt.Fprintf(c.env.Stderr, "Invalid input: %s\nRequest aborted\n", kv.Key)
 			return 1
 		}
-		if key == "" {
+		if key == "" || key == "resetaccruetime" && kv.Op != "" {
 			return c.unsupported(kv)
 		}
 		name := kv.Key // as the user has it

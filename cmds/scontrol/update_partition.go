@@ -24,6 +24,9 @@ func (c *call) create(args []string) int {
 	if value, rest, ok := target(list, "partitionname", "partition"); ok {
 		return c.modifyPartition(&rinkpb.ModifyPartitionRequest{Name: value, Create: true}, rest)
 	}
+	if value, rest, ok := target(list[:1], "nodename"); ok {
+		return c.createNode(value, append(rest, list[1:]...))
+	}
 	if word := strings.ToLower(list[0].Key); strings.HasPrefix("partitionname", word) && len(word) > 2 {
 		c.env.Errorf("Invalid input: %s  Request aborted", args[0])
 		return 1

@@ -123,10 +123,14 @@ func Select(j *Job, refs []slurm.JobRef) *Job {
 	return j.Narrow(tasks)
 }
 
+// IsLast reports whether the row is about the one task that is left to start of an
+// array of several: it stands for itself, as those that have started do.
+func (j *Job) IsLast() bool { return j.Rest.Len() == 1 && j.ArrayAll.Len() > 1 }
+
 // ID prints the job's id as users see it: 12, 12_3, 12_[4-10%2] or 12+1.
 func (v *View) ID(j *Job) string {
 	switch {
-	case j.IsRest() && j.Rest.Len() == 1 && j.ArrayAll.Len() > 1 && j.Throttle == 0: // the last of several
+	case j.IsRest() && j.IsLast():
 		return j.ArrayID.String() + "_" + v.ArrayTask(j)
 	case j.IsRest():
 		return j.ArrayID.String() + "_[" + v.ArrayTask(j) + "]"
@@ -142,6 +146,9 @@ func (v *View) ID(j *Job) string {
 func (v *View) ArrayTask(j *Job) string {
 	switch {
 	case j.IsRest():
+		if j.IsLast() {
+			return slurm.ArraySpec{Indexes: j.Rest}.Text(v.IndexText)
+		}
 		return slurm.ArraySpec{Indexes: j.Rest, Throttle: j.Throttle}.Text(v.IndexText)
 	case j.IsTask():
 		return strconv.FormatUint(uint64(j.Task), 10)
@@ -549,6 +556,23 @@ func (j *Job) TaskCount() int {
 		n = max(n, len(j.Alloc))
 	}
 	return n
+}
+
+// TaskText is TaskCount as scontrol has it: of a job that was cancelled before it began,
+// and did not say, it is not known any more.
+func (j *Job) TaskText() string {
+	if j.HasEnded() && len(j.Alloc) == 0 && !j.Spec.Given["ntasks"] && j.Need.TasksPerNode == 0 {
+		return NA
+	}
+	return strconv.Itoa(j.TaskCount())
+}
+
+// PriorityShown is the job's priority; while it is suspended it has none.
+func (j *Job) PriorityShown() uint32 {
+	if j.IsSuspended() {
+		return 0
+	}
+	return j.Priority
 }
 
 // Sharing prints whether the job's nodes may be shared: NO, USER, MCS, TOPO, YES
