@@ -355,10 +355,7 @@ func (r *rig) do(name string, args ...string) (string, error) {
 // client is a line to one controller or agent, with no retries.
 func (r *rig) client(name string) (rinkpb.ControllerClient, func()) {
 	r.t.Helper()
-	sock := filepath.Join(r.dir, "run", "ctld."+name+".sock")
-	if name[0] == 'n' {
-		sock = filepath.Join(r.dir, "run", "noded."+name+".sock")
-	}
+	sock := r.sock(name)
 	conn, err := grpc.NewClient("unix:"+sock, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
 	if err != nil {
@@ -367,11 +364,24 @@ func (r *rig) client(name string) (rinkpb.ControllerClient, func()) {
 	return rinkpb.NewControllerClient(conn), func() { conn.Close() }
 }
 
+// sock is the Unix socket of a controller or agent; one controller alone has no name.
+func (r *rig) sock(name string) string {
+	if name[0] == 'n' {
+		return filepath.Join(r.dir, "run", "noded."+name+".sock")
+	}
+	if alone := filepath.Join(r.dir, "run", "ctld.sock"); name == "c1" {
+		if _, err := os.Stat(alone); err == nil {
+			return alone
+		}
+	}
+	return filepath.Join(r.dir, "run", "ctld."+name+".sock")
+}
+
 // controllers asks how the controllers stand.
 func (r *rig) controllers() []*rinkpb.ControllerState {
 	for i := 1; i <= 7; i++ {
 		name := fmt.Sprintf("c%d", i)
-		if _, err := os.Stat(filepath.Join(r.dir, "run", "ctld."+name+".sock")); err != nil {
+		if _, err := os.Stat(r.sock(name)); err != nil {
 			continue
 		}
 		client, done := r.client(name)
