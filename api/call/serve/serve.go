@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -310,11 +311,11 @@ func (c *conn) frames() {
 			return
 		}
 		kind, n, err := call.Parse(head[:])
-		if err != nil {
+		if err != nil || kind != call.Message && n > maxHead {
 			return
 		}
-		data := make([]byte, n)
-		if _, err := io.ReadFull(c.in, data); err != nil {
+		data, err := take(c.in, n)
+		if err != nil {
 			return
 		}
 		if first {
@@ -343,6 +344,25 @@ func (c *conn) frames() {
 			return
 		}
 	}
+}
+
+// maxHead bounds what a call begins with, in bytes.
+const maxHead = 64 << 10
+
+// take reads n bytes. Room is made as they come, not for what somebody says will.
+func take(r io.Reader, n int) ([]byte, error) {
+	data := make([]byte, 0, min(n, 64<<10))
+	for len(data) < n {
+		if len(data) == cap(data) {
+			data = slices.Grow(data, min(n-len(data), len(data)))
+		}
+		at := len(data)
+		data = data[:min(n, cap(data))]
+		if _, err := io.ReadFull(r, data[at:]); err != nil {
+			return nil, err
+		}
+	}
+	return data, nil
 }
 
 // pass gives a call what the caller sent, once it takes it. It returns false when

@@ -327,7 +327,7 @@ func TestOthers(t *testing.T) {
 // What makes no sense ends the connection, and the server goes on.
 func TestNonsense(t *testing.T) {
 	_, path := start(t, &daemon{}, Options{})
-	for _, text := range []string{"GET / HTTP/1.0\r\n\r\n", call.Hello + "X\x00\x00\x00\x00", call.Hello + "H\xff\xff\xff\xff",
+	for _, text := range []string{"GET / HTTP/1.0\r\n\r\n", call.Hello + "X\x00\x00\x00\x00", call.Hello + "H\xff\xff\xff\xff", call.Hello + "H\x00\x02\x00\x00",
 		call.Hello + "M\x00\x00\x00\x00", call.Hello + "H\x00\x00\x00\x01\xff", call.Hello + "H\x00\x00\x00\x00H\x00\x00\x00\x00"} {
 		conn, err := net.Dial("unix", path)
 		if err != nil {
