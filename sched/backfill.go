@@ -65,7 +65,7 @@ func (c *cycle) reserve(e entry) {
 		if first && len(c.former) > 0 {
 			c.replace(it, p.p.Name)
 		}
-		if old != nil && (it.promise == nil || it.promise.start != old.start || !slices.Equal(it.promise.where, old.where)) {
+		if old != nil && !it.promise.same(old) {
 			c.release(old)
 		}
 	}()

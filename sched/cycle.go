@@ -138,6 +138,7 @@ func emptied(list []*item) []*item {
 // since the last pass, and those that are promised room where there is more now,
 // since what there is for others leaves their own promise out.
 func (c *cycle) newcomers() {
+	c.waitsOver()
 	list := c.heirs()
 	if len(list) == 0 {
 		return

@@ -60,3 +60,6 @@ func (h *dueHeap) pop() due {
 	*h = l
 	return first
 }
+
+// keptCrowd is for how many jobs that came at once memory is kept.
+const keptCrowd = 4096

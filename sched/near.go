@@ -591,6 +591,8 @@ func (s *Scheduler) keepMates(j *Job, end instant) []int {
 func (s *Scheduler) leaveMates(j *Job) {
 	for _, pos := range s.matesOf(j) {
 		r := &s.rooms[pos]
+		s.loosened++
 		s.leave(r, j.ID)
+		s.gain(r)
 	}
 }

@@ -1,6 +1,8 @@
 package sched
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/runink/rink/slurm"
@@ -106,7 +108,34 @@ func (c *cycle) waitWide(it *item, a *ask) {
 		a.waits(it, c.t)
 	}
 	if a.wideFrom != never {
-		c.againBy(a.wideFrom.time())
+		c.waitsUntil(it, a.wideFrom)
+	}
+}
+
+// waitsUntil sees to it that there is a pass when a job's wait for few switches is over,
+// and that this looks at the job, though there may be no more room than before.
+func (c *cycle) waitsUntil(it *item, at instant) {
+	if at <= c.now {
+		return
+	}
+	c.againBy(at.time())
+	if c.waitEnds == nil {
+		c.waitEnds = make(map[slurm.JobID]instant)
+	}
+	c.waitEnds[it.id] = at
+}
+
+// waitsOver has the jobs looked at whose wait for few switches is over.
+func (c *cycle) waitsOver() {
+	for _, id := range slices.Sorted(maps.Keys(c.waitEnds)) {
+		if at := c.waitEnds[id]; at > c.now {
+			c.againBy(at.time())
+			continue
+		}
+		delete(c.waitEnds, id)
+		if it := c.items[id]; it != nil {
+			c.inherits(it)
+		}
 	}
 }
 
@@ -127,7 +156,7 @@ func (c *cycle) promiseWide(it *item, a *ask, at instant, alloc []NodeAlloc) {
 		it.anyFrom = at
 	}
 	if it.anyFrom != 0 {
-		c.againBy(it.anyFrom.time())
+		c.waitsUntil(it, it.anyFrom)
 	}
 }
 

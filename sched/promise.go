@@ -49,6 +49,11 @@ func (c *cycle) promise(it *item, a *ask, at instant, alloc []NodeAlloc) {
 	c.lower(it, p)
 }
 
+// same reports whether two promises keep the same of the same nodes at the same time.
+func (p *promise) same(o *promise) bool {
+	return p != nil && o != nil && p.start == o.start && p.end == o.end && slices.Equal(p.where, o.where) && slices.EqualFunc(p.loads, o.loads, load.same)
+}
+
 // hold books what is promised.
 func (s *Scheduler) hold(p *promise) {
 	for i, pos := range p.where {
@@ -137,7 +142,7 @@ func (c *cycle) replace(it *item, part PartitionName) {
 		if f.p.part != part {
 			continue
 		}
-		if now := it.promise; f.it == it && now != nil && now.start == f.p.start && slices.Equal(now.where, f.p.where) {
+		if f.it == it && it.promise.same(f.p) {
 			continue
 		}
 		c.release(f.p)

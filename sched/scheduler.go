@@ -61,6 +61,7 @@ type Scheduler struct {
 	early        bool                     // a job ended before it had to since the last pass
 	resvTurns                             // resv_pass.go
 	waits        map[slurm.JobID]wideWait // of jobs that were taken out of line; near_wait.go
+	waitEnds     map[slurm.JobID]instant  // when the waits of those in line are over
 }
 
 // shape is a request as its equals share it.
@@ -514,6 +515,7 @@ func (s *Scheduler) takeOut(it *item) {
 	delete(s.items, it.job.ID)
 	delete(s.news, it.job.ID)
 	delete(s.again, it.job.ID)
+	delete(s.waitEnds, it.job.ID)
 }
 
 // enter puts a job into the line of its partitions.
@@ -624,9 +626,6 @@ func (a *ask) demand(p *part) demand {
 	}
 	return d
 }
-
-// keptCrowd is for how many jobs that came at once memory is kept.
-const keptCrowd = 4096
 
 // wake moves on the jobs aside for which it is time.
 func (c *cycle) wake() {

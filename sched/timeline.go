@@ -53,6 +53,11 @@ type load struct {
 	silent bool    // of a job that gave way: it does not count as one
 }
 
+func (d load) same(o load) bool {
+	return d.cpus == o.cpus && d.shared == o.shared && d.mem == o.mem && slices.Equal(d.gres, o.gres) && d.keeper == o.keeper && d.block == o.block &&
+		d.strict == o.strict && d.silent == o.silent
+}
+
 // spare is what a node can give over some span of time: the least of each kind
 // that is there at any moment of it.
 type spare struct {
