@@ -212,8 +212,11 @@ func TestCallsThatAreGivenUp(t *testing.T) {
 			}
 			<-d.gone
 			want := map[string]call.Code{"Closed": call.Unavailable, "Canceled": call.Canceled, "Late": call.DeadlineExceeded}[name]
-			if err := k.Recv(&rinkpb.SubmitReply{}); call.CodeOf(err) != want || k.Free() {
+			if err := k.Recv(&rinkpb.SubmitReply{}); call.CodeOf(err) != want {
 				t.Errorf("%v, want code %d", err, want)
+			}
+			if end != nil && k.Free() { // the daemon's own word that the time is over may come first, and then it is
+				t.Error("its connection may carry another call")
 			}
 		})
 	}
