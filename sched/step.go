@@ -111,7 +111,7 @@ func newStepWish(j *Job, o *slurm.JobOptions, cfg *Config) (*stepWish, error) {
 	w := &stepWish{job: j, tasks: o.NTasks, cpt: max(o.CPUsPerTask, each, 1), tpn: o.NTasksPerNode,
 		minNodes: o.MinNodes, maxNodes: o.MaxNodes, overlap: o.Step.Overlap, overcommit: o.OverCommit,
 		memNode: o.MemPerNode, memCPU: o.MemPerCPU, distribution: o.Distribution, packed: isPacked(o.Distribution, tuningOf(cfg))}
-	w.exact = !o.Step.Whole && (o.Step.Exact || o.Exclusive != "" || o.Given["cpus-per-task"] || o.Given["threads-per-core"])
+	w.exact = !o.Step.Whole && (o.Step.Exact || o.Exclusive == "exclusive" || o.Given["cpus-per-task"])
 	if err := w.where(o); err != nil {
 		return nil, err
 	}

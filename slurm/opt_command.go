@@ -66,6 +66,9 @@ type CommandOptions struct {
 
 	// From says for each option in Job.Given where its value came from.
 	From map[string]Source
+	// Said holds the value of each option that took effect, as it was given, or "set" for
+	// one that takes none.
+	Said map[string]string
 	// Notices are what Slurm's command says on stderr before it submits.
 	Notices []Notice
 	// NoEffect are the options, as given, that were accepted and change

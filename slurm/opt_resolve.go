@@ -188,7 +188,7 @@ var errSkip = errors.New("not given")
 func newOptionReader(line *CommandLine, in *OptionInput) *optionReader {
 	return &optionReader{
 		cmd: line.cmd, program: line.Program, table: line.table, in: in, wrapped: line.Client.HasWrap, ignorePBS: line.Client.IgnorePBS,
-		out: &CommandOptions{Job: JobOptions{Given: map[string]bool{}, CoreSpec: -1}, From: map[string]Source{}},
+		out: &CommandOptions{Job: JobOptions{Given: map[string]bool{}, CoreSpec: -1}, From: map[string]Source{}, Said: map[string]string{}},
 	}
 }
 
@@ -211,6 +211,9 @@ func (r *optionReader) apply(s setting) error {
 		r.out.Job.Given[name] = true
 	}
 	r.out.From[name] = s.source
+	if r.out.Said[name] = s.value; s.row.arg == NoArg || !s.has {
+		r.out.Said[name] = "set"
+	}
 	r.settings = append(r.settings, s)
 	return nil
 }

@@ -299,7 +299,7 @@ func (r *optionReader) bindMistake(option, value string) *OptionError {
 		return r.errorf(255, "Failed to validate number: %s, the offending character is %s", item, letter)
 	}
 	last := value[strings.LastIndexByte(value, ',')+1:]
-	switch strings.ToLower(last) {
+	switch last = strings.TrimSuffix(last, ":"); strings.ToLower(last) {
 	case "map_cpu", "mask_cpu", "map_ldom", "mask_ldom", "map_mem", "mask_mem":
 		return r.errorf(255, `missing list for "--%s=%s:<list>"`, option, strings.ToLower(last))
 	}

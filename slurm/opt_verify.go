@@ -31,8 +31,8 @@ func (r *optionReader) verify() error {
 	if r.given("mincpus") && job.MinCPUs < job.CPUsPerTask {
 		job.MinCPUs = job.CPUsPerTask
 	}
-	if r.cmd == Srun && job.ThreadsPerCore > 0 && !r.given("cpu-bind") {
-		job.CPUBind = "threads"
+	if r.cmd == Srun && !r.given("cpu-bind") {
+		r.hintBinds()
 	}
 	r.nameJob()
 	return nil
@@ -44,6 +44,7 @@ func (r *optionReader) given(name string) bool { return r.out.Job.Given[name] }
 func (r *optionReader) forget(name string) {
 	delete(r.out.Job.Given, name)
 	delete(r.out.From, name)
+	delete(r.out.Said, name)
 	r.settings = slices.DeleteFunc(r.settings, func(s setting) bool { return s.row.name() == name })
 }
 
@@ -126,6 +127,17 @@ func (r *optionReader) verifyHint() error {
 		r.forget("hint")
 	}
 	return nil
+}
+
+// hintBinds is the binding that the threads of a core or a hint come to.
+func (r *optionReader) hintBinds() {
+	job := r.job()
+	switch {
+	case strings.Contains(job.Hint, "_bound"):
+		job.CPUBind, job.ThreadsPerCore = "cores", max(job.ThreadsPerCore, 1)
+	case job.ThreadsPerCore > 0 || strings.Contains(job.Hint, "multithread"):
+		job.CPUBind = "threads"
+	}
 }
 
 // bindsVolumeOnly reports whether a binding says no more than quiet or verbose.

@@ -246,7 +246,10 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
 		hold = sched.HeldByAdmin
 	}
 	if hold == sched.HeldByNobody {
-		hold, text = j.HeldBy, "" // while it ran, or when it was cancelled
+		hold = j.HeldBy // while it ran, or when it was cancelled
+		if j.ReasonText != slurm.TextRequeuedHeld {
+			text = ""
+		}
 	}
 	j.State = slurm.JobPending | special
 	j.Restarts++

@@ -34,7 +34,7 @@ func Run(env *cli.Env) int {
 		text, _ := strings.CutSuffix(err.Error(), "\n"+errUsage.Error())
 		fmt.Fprintln(env.Stderr, text)
 		if errors.Is(err, errUsage) {
-			fmt.Fprint(env.Stderr, usageText)
+			fmt.Fprint(env.Stdout, usageText)
 		}
 		return 1
 	}

@@ -70,6 +70,7 @@ func Run(env *cli.Env) int {
 	if err != nil {
 		return submit.Refused(env, err, exitRefusedHere)
 	}
+	submit.Listing(env, &comps[0])
 	req := &rinkpb.SubmitRequest{Key: submit.NewKey(), Het: len(comps) > 1}
 	for first, i := &comps[0].Job, 1; i < len(comps); i++ {
 		// There is one script: what a later component says of its files holds where the first says nothing.

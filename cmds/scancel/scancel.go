@@ -72,10 +72,37 @@ func Run(env *cli.Env) int {
 		env.Errorf("%s", cli.Reason(cli.CallErr(err)))
 		return 1
 	}
+	if len(reply.Outcomes) == 0 && len(o.refs) == 0 && o.verbose > 0 && !o.quiet {
+		env.Errorf("No active jobs match ALL job filters, including: %s", o.filters())
+	}
 	for _, out := range reply.Outcomes {
 		rc = max(rc, o.tell(env, out.What, cli.StatusErr(out.Status)))
 	}
 	return rc
+}
+
+// filters lists what the jobs had to match.
+func (o *options) filters() string {
+	var b strings.Builder
+	say := func(key, value string) {
+		if value != "" {
+			b.WriteString(key + "=" + value + " ")
+		}
+	}
+	say("account", o.account)
+	say("job_name", o.name)
+	say("nodelist", strings.Join(o.nodes, ","))
+	say("partition", strings.Join(o.partitions, ","))
+	say("qos", o.qos)
+	say("reservation", o.reservation)
+	for _, s := range o.states {
+		say("state", slurm.JobState(s).String())
+	}
+	if o.byUser {
+		say("user_id", strconv.FormatUint(uint64(o.uid), 10))
+	}
+	say("wckey", o.wckey)
+	return b.String()
 }
 
 // tell says what became of a job or step, and returns what that leaves for an
@@ -177,8 +204,20 @@ func parse(env *cli.Env) (*options, error) {
 	given, rest, err := slurm.Getopt(env.Name, table, env.Args, slurm.PermuteWords)
 	for _, name := range []string{"account", "batch", "full", "interactive", "name", "nodelist", "partition", "qos", "reservation", "state", "user", "verbose", "wckey"} {
 		if v, ok := env.Lookup("SCANCEL_" + strings.ToUpper(name)); ok {
-			if (name == "batch" || name == "full" || name == "interactive" || name == "verbose") && (v == "0" || strings.EqualFold(v, "false")) {
-				continue
+			switch name {
+			case "batch", "full", "interactive", "verbose":
+				switch strings.ToLower(v) {
+				case "t", "true":
+				case "f", "false":
+					continue
+				default:
+					env.Errorf("Unrecognized SCANCEL_%s value: %s", strings.ToUpper(name), v)
+					continue
+				}
+			case "state":
+				if _, bad := slurm.ParseJobState(v); bad != nil {
+					return nil, fmt.Errorf("Unrecognized SCANCEL_STATE value: %s\nValid job states are PENDING, RUNNING, and SUSPENDED", v)
+				}
 			}
 			if err := o.set(env, name, v); err != nil {
 				return nil, err
@@ -194,22 +233,21 @@ func parse(env *cli.Env) (*options, error) {
 		return nil, err
 	}
 	for _, word := range rest {
-		if word == "" {
+		word = strings.TrimLeft(word, " ")
+		if word == "" || strings.ContainsAny(word, " \t") {
 			return nil, fmt.Errorf("%s: error: Invalid job id %s", env.Name, word)
 		}
-		for _, part := range strings.Fields(word) {
-			refs, err := slurm.ParseJobRefs(part)
-			if id, ok := strings.CutSuffix(part, "_"); err != nil && ok { // no task of the array
-				if _, bad := slurm.ParseJobRef(id); bad == nil && !strings.Contains(id, "_") {
-					o.nothing = true
-					continue
-				}
+		refs, err := slurm.ParseJobRefs(word)
+		if id, ok := strings.CutSuffix(word, "_"); err != nil && ok { // no task of the array
+			if _, bad := slurm.ParseJobRef(id); bad == nil && !strings.Contains(id, "_") {
+				o.nothing = true
+				continue
 			}
-			if err != nil || slices.ContainsFunc(refs, func(r slurm.JobRef) bool { return r.HasStep && r.Step >= slurm.StepBatch }) {
-				return nil, fmt.Errorf("%s: error: Invalid job id %s", env.Name, part) // batch script and the like are the job
-			}
-			o.refs = append(o.refs, refs...)
 		}
+		if err != nil || slices.ContainsFunc(refs, func(r slurm.JobRef) bool { return r.HasStep && r.Step >= slurm.StepBatch }) {
+			return nil, fmt.Errorf("%s: error: Invalid job id %s", env.Name, word) // batch script and the like are the job
+		}
+		o.refs = append(o.refs, refs...)
 	}
 	return o, nil
 }
@@ -252,7 +290,7 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		o.nodes = list.Hosts()
 		filter()
 	case "partition":
-		o.partitions = strings.Split(value, ",")
+		o.partitions = []string{value} // a list is no name of a partition, as in Slurm
 		filter()
 	case "qos":
 		o.qos = value
@@ -267,13 +305,11 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		o.run = value
 		filter()
 	case "state":
-		for _, w := range strings.Split(value, ",") {
-			st, err := slurm.ParseJobState(w)
-			if err != nil { // of jobs that are over there are none to be found
-				return fmt.Errorf("Invalid job state specified: %s\nValid job states are PENDING, RUNNING, and SUSPENDED", value)
-			}
-			o.states = append(o.states, uint32(st.Base()))
+		st, err := slurm.ParseJobState(value)
+		if err != nil { // of jobs that are over there are none to be found
+			return fmt.Errorf("Invalid job state specified: %s\nValid job states are PENDING, RUNNING, and SUSPENDED", value)
 		}
+		o.states = []uint32{uint32(st.Base())}
 		filter()
 	case "signal":
 		n, err := slurm.ParseSignalName(value)

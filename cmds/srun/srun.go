@@ -60,6 +60,7 @@ func start(env *cli.Env, s *run) int {
 		return submit.Refused(env, err, 1)
 	}
 	o := &comps[0]
+	submit.Listing(env, o)
 	if o.Job.Step.MPI == "list" {
 		(&run{env: env}).listMPI()
 		return 0
@@ -113,7 +114,8 @@ func start(env *cli.Env, s *run) int {
 	if !submit.OnCluster(env, client, o.Job.Clusters) {
 		return 1
 	}
-	if o.From["cpu-bind"] == slurm.FromCommandLine && !binds(env, client) {
+	asked := o.Said["cpu-bind"] != "" || o.From["threads-per-core"] == slurm.FromCommandLine
+	if asked && !binds(env, client) {
 		env.Infof("cluster configuration lacks support for cpu binding")
 	}
 	if o.Client.TestOnly {
@@ -151,7 +153,11 @@ func start(env *cli.Env, s *run) int {
 		return submit.FailureCode(env, err)
 	}
 	if o.Client.Verbose > 0 {
-		env.Infof("jobid %d: nodes(%d):`%s', cpu counts: %d", got.Job.ID, len(got.Job.Alloc), nodeList(got.Job), got.Job.Alloc[0].CPUs)
+		counts := make([]int, len(got.Job.Alloc))
+		for i, a := range got.Job.Alloc {
+			counts[i] = a.CPUs
+		}
+		env.Infof("jobid %d: nodes(%d):`%s', cpu counts: %s", got.Job.ID, len(got.Job.Alloc), nodeList(got.Job), cpuCounts(counts))
 	}
 	s.own = true
 	parts := make([]part, len(comps))
@@ -378,6 +384,20 @@ func (s *run) ownStep() string {
 		return "0"
 	}
 	return ""
+}
+
+// cpuCounts prints how many CPUs each node gives, as --verbose does: 2(x3),1(x1).
+func cpuCounts(counts []int) string {
+	var runs []string
+	for i := 0; i < len(counts); {
+		end := i + 1
+		for end < len(counts) && counts[end] == counts[i] {
+			end++
+		}
+		runs = append(runs, fmt.Sprintf("%d(x%d)", counts[i], end-i))
+		i = end
+	}
+	return strings.Join(runs, ",")
 }
 
 // programName is what a step is called that nobody named. A container may bring

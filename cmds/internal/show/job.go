@@ -169,6 +169,8 @@ func (j *Job) ArrayJobID() slurm.JobID {
 func CompareID(a, b *Job) int {
 	key := func(j *Job) (uint32, uint64) {
 		switch {
+		case j.IsLast():
+			return uint32(j.ArrayID), uint64(j.Rest.Min())
 		case j.IsRest():
 			return uint32(j.ArrayID), 1 << 32
 		case j.IsTask():
