@@ -127,6 +127,9 @@ func (c *cycle) waitsUntil(it *item, at instant) {
 
 // waitsOver has the jobs looked at whose wait for few switches is over.
 func (c *cycle) waitsOver() {
+	if len(c.waitEnds) == 0 {
+		return // most passes
+	}
 	for _, id := range slices.Sorted(maps.Keys(c.waitEnds)) {
 		if at := c.waitEnds[id]; at > c.now {
 			c.againBy(at.time())
