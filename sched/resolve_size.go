@@ -121,26 +121,19 @@ func (r *resolver) devices() error {
 			return err
 		}
 	case o.NTasksPerGPU > 0 && perTask == 0:
+		if total > 0 && onNode > 0 {
+			if err := r.nodesByGPUs(total, onNode); err != nil {
+				return err
+			}
+			total = 0
+		}
 		if err := r.gpusByTasks(int64(o.NTasksPerGPU), total, onNode); err != nil {
 			return err
 		}
 	case total > 0 && onNode > 0:
-		// GPUs of the whole job, so many on a node, are a number of nodes.
-		if total%onNode != 0 {
-			return refuse(slurm.ErrnoInvalidGres, "%d GPUs, %d on a node", total, onNode)
+		if err := r.nodesByGPUs(total, onNode); err != nil {
+			return err
 		}
-		nodes := int(total / onNode)
-		if nodes < n.MinNodes || nodes > n.MaxNodes {
-			return refuse(slurm.ErrnoInvalidGres, "%d GPUs, %d on a node, on %d to %d nodes", total, onNode, n.MinNodes, n.MaxNodes)
-		}
-		if n.TasksPerNode > 0 && o.NTasks == 0 || n.Tasks < nodes {
-			n.Tasks = nodes * max(n.TasksPerNode, 1)
-		}
-		n.MinNodes, n.MaxNodes = nodes, nodes
-		if o.NTasks > 0 || n.TasksPerNode > 0 {
-			n.CPUs = max(n.CPUs, n.Tasks*n.CPUsPerTask)
-		}
-		n.GresPerJob = nil
 	case perTask > 0 && total > 0:
 		n.GresPerJob = nil // the tasks say how many
 	case total > 0 && total < int64(n.MinNodes):
@@ -173,6 +166,28 @@ func (r *resolver) tasksByGPUs(perTask, onNode int64) error {
 	}
 	n.GresPerTask = slices.DeleteFunc(n.GresPerTask, func(g slurm.GresItem) bool { return g.Name == "gpu" })
 	return r.onEachNode(per)
+}
+
+// nodesByGPUs works out on how many nodes total GPUs of the whole job are, with onNode
+// on each.
+func (r *resolver) nodesByGPUs(total, onNode int64) error {
+	n, o := &r.job.Need, r.o
+	if total%onNode != 0 {
+		return refuse(slurm.ErrnoInvalidGres, "%d GPUs, %d on a node", total, onNode)
+	}
+	nodes := int(total / onNode)
+	if nodes < n.MinNodes || nodes > n.MaxNodes {
+		return refuse(slurm.ErrnoInvalidGres, "%d GPUs, %d on a node, on %d to %d nodes", total, onNode, n.MinNodes, n.MaxNodes)
+	}
+	if n.TasksPerNode > 0 && o.NTasks == 0 || n.Tasks < nodes {
+		n.Tasks = nodes * max(n.TasksPerNode, 1)
+	}
+	n.MinNodes, n.MaxNodes = nodes, nodes
+	if o.NTasks > 0 || n.TasksPerNode > 0 {
+		n.CPUs = max(n.CPUs, n.Tasks*n.CPUsPerTask)
+	}
+	n.GresPerJob = nil
+	return nil
 }
 
 // gpusByTasks works out what goes on a node where several tasks have a GPU

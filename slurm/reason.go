@@ -12,6 +12,7 @@ type Reason uint16
 // Texts that stand in place of a reason's word where Slurm shows a sentence.
 const (
 	TextRequeuedHeld      = "job requeued in held state"
+	TextSpecialExit       = "job requeued in special exit state"
 	TextLaunchRequeued    = "launch failed requeued held"
 	TextNodesDownReserved = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
 )

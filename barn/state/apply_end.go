@@ -140,6 +140,9 @@ func (s *State) endChecked(old *sched.Job, c EndJob) {
 	j := *old
 	switch {
 	case old.HasEnded(): // requeued after its end
+		if j.Reason == slurm.ReasonNonZeroExitCode {
+			j.Reason = slurm.ReasonNone // it does not go back for that
+		}
 		if old.IsCompleting() {
 			s.toRequeue(&j, c)
 			s.set(&j)
@@ -234,8 +237,11 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
 	}
 	special := j.State & slurm.JobSpecialExit
 	byItself := j.Reason == slurm.ReasonNonZeroExitCode // it says so until it runs again
-	if special != 0 && byItself {
-		text = ""
+	if special != 0 {
+		text = slurm.TextSpecialExit
+		if byItself {
+			text = ""
+		}
 	}
 	exit := j.ExitCode
 	if !byItself {
