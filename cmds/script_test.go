@@ -20,6 +20,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/runink/rink/cmds/adopt"
 	"github.com/runink/rink/cmds/barn"
 	"github.com/runink/rink/cmds/controller"
 	"github.com/runink/rink/cmds/dev"
@@ -61,7 +62,7 @@ var update = flag.Bool("update", false, "rewrite the expected files of the scrip
 var programs = map[string]func(*cli.Env) int{
 	"sbatch": sbatch.Run, "squeue": squeue.Run, "scancel": scancel.Run, "sinfo": sinfo.Run, "srun": srun.Run, "salloc": salloc.Run,
 	"scontrol": scontrol.Run, "sacct": sacct.Run, "sacctmgr": sacctmgr.Run, "sprio": sprio.Run, "sshare": sshare.Run, "rinkctld": rinkctld.Run, "rinknoded": rinknoded.Run, "rink-dev": dev.Run, "rink-controller": controller.Run, "rink-metrics": metrics.Run, "rink-token": token.Run, "rink-why": why.Run,
-	"sreport": sreport.Run, "sstat": sstat.Run, "rink-exec": exec.Run, "rink-export": export.Run, "rink-import": importer.Run, "seff": seff.Run, "reff": reff.Run,
+	"sreport": sreport.Run, "sstat": sstat.Run, "rink-exec": exec.Run, "rink-adopt": adopt.Run, "rink-export": export.Run, "rink-import": importer.Run, "seff": seff.Run, "reff": reff.Run,
 	"rink-sim": sim.Run, "rink-barn": barn.Run,
 	"sdiag": sdiag.Run, "sbcast": sbcast.Run, "sattach": sattach.Run, "scrontab": scrontab.Run, "strigger": strigger.Run,
 }

@@ -31,7 +31,7 @@ var messages = map[string]message{
 	"SetTrigger": {"REQUEST_TRIGGER_SET", 2018}, "ListTriggers": {"REQUEST_TRIGGER_GET", 2019}, "ClearTriggers": {"REQUEST_TRIGGER_CLEAR", 2020},
 	"Control": {"REQUEST_SET_DEBUG_LEVEL", 1012},
 	"Explain": {"RINK_EXPLAIN", 20014}, "Standings": {"RINK_STANDINGS", 20015}, "ResetUsage": {"RINK_RESET_USAGE", 20016},
-	"Metrics": {"RINK_METRICS", 20035}, "NodeMetrics": {"RINK_NODE_METRICS", 20036},
+	"Metrics": {"RINK_METRICS", 20035}, "NodeMetrics": {"RINK_NODE_METRICS", 20036}, "Adopt": {"RINK_ADOPT", 20037},
 	"Leaders": {"RINK_LEADERS", 20030}, "ListControllers": {"RINK_LIST_CONTROLLERS", 20031}, "ChangeControllers": {"REQUEST_TAKEOVER", 1015},
 	"Enter": {"RINK_ENTER", 20032}, "Health": {"RINK_HEALTH", 20033}, "UseToken": {"RINK_USE_TOKEN", 20034}, "Halt": {"REQUEST_CONTROL", 1006},
 	"Backup": {"RINK_BARN_BACKUP", 20040}, "Verify": {"RINK_BARN_VERIFY", 20041}, "Compare": {"RINK_BARN_COMPARE", 20042}, "Announce": {"RINK_ANNOUNCE", 20043},

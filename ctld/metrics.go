@@ -47,6 +47,11 @@ func (c *controller) NodeMetrics(context.Context, *rinkpb.MetricsRequest) (*rink
 	return nil, status.Error(codes.Unimplemented, "a controller is no node; ask the agent of one")
 }
 
+// Adopt is for agents: a controller has no node.
+func (c *controller) Adopt(context.Context, *rinkpb.AdoptRequest) (*rinkpb.AdoptReply, error) {
+	return nil, status.Error(codes.Unimplemented, "a controller is no node; ask the agent of one")
+}
+
 func boolean(b bool) float64 {
 	if b {
 		return 1

@@ -92,7 +92,7 @@ _rink() {
 		;;
 	rink)
 		options="--help --version"
-		words="metrics controller barn dev exec export import sim token why help links version"
+		words="adopt metrics controller barn dev exec export import sim token why help links version"
 		;;
 	esac
 	case $cur in

@@ -33,6 +33,7 @@ type job struct {
 	finished  bool
 	pauses    uint64          // how often it was told to stop or go on
 	mps       *mpsDaemon      // nil: it has none
+	adopter   *adopter        // nil: no session was taken in
 	asides    map[string]bool // task prologs and epilogs that run, by slice id
 	begun     bool            // the batch script was begun: once is all there is of an incarnation
 	stepsDone map[uint32]bool // steps that have ended here
@@ -577,6 +578,7 @@ func (a *Agent) maybeFinish(j *job) {
 	ran := j.prologed != nil
 	j.mu.Unlock()
 	a.wg.Go(func() {
+		a.endAdopter(j)
 		a.endMPS(j)
 		if ran {
 			err := a.epilog(a.work, j)

@@ -71,6 +71,9 @@ func (a *Agent) passCall(_ any, down grpc.ServerStream) error {
 	if method == rinkpb.Controller_NodeMetrics_FullMethodName {
 		return a.nodeMetrics(down)
 	}
+	if method == rinkpb.Controller_Adopt_FullMethodName {
+		return a.adopt(down, who)
+	}
 	ctx, cancel := context.WithCancel(auth.Outgoing(a.asSeen(down.Context(), who.UID), who))
 	defer cancel()
 	var up grpc.ClientStream

@@ -33,7 +33,7 @@ func (a *Agent) restore(ctx context.Context) error {
 		}
 	}
 	for id, s := range known {
-		if _, _, _, ok := parseSliceID(id); !ok && s.Live && !strings.HasSuffix(id, mpsEnd) && !strings.HasSuffix(id, pmixEnd) {
+		if _, _, _, ok := parseSliceID(id); !ok && s.Live && !strings.HasSuffix(id, mpsEnd) && !strings.HasSuffix(id, adoptEnd) && !strings.HasSuffix(id, pmixEnd) {
 			if err := a.launcher().Kill(ctx, id); err != nil { // a task prolog's: it is run again
 				a.log.Warn("cannot kill a slice", "slice", id, "error", err)
 			}
@@ -154,6 +154,9 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 	}
 	if known[mpsID(k)].Live {
 		a.takeUpMPS(j)
+	}
+	if known[adoptID(k)].Live {
+		a.takeUpAdopter(ctx, j)
 	}
 	a.confine.takeUp(k, here)
 	a.mu.Lock()

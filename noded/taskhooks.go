@@ -122,7 +122,10 @@ func (a *Agent) asideEnded(ctx context.Context, exit slice.Exit) {
 	ended := a.asides[exit.ID]
 	a.mu.Unlock()
 	if ended != nil {
-		ended <- exit
+		select {
+		case ended <- exit:
+		default: // it was told already: a launcher that is asked anew repeats it
+		}
 		return
 	}
 	a.launcher().Forget(ctx, exit.ID)

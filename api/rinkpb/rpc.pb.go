@@ -9462,6 +9462,102 @@ func (x *RpcCount) GetTime() int64 {
 	return 0
 }
 
+type AdoptRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pid           int32                  `protobuf:"varint,1,opt,name=pid,proto3" json:"pid,omitempty"`
+	Uid           uint32                 `protobuf:"varint,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptRequest) Reset() {
+	*x = AdoptRequest{}
+	mi := &file_rpc_proto_msgTypes[125]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptRequest) ProtoMessage() {}
+
+func (x *AdoptRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[125]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptRequest.ProtoReflect.Descriptor instead.
+func (*AdoptRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{125}
+}
+
+func (x *AdoptRequest) GetPid() int32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *AdoptRequest) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+type AdoptReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptReply) Reset() {
+	*x = AdoptReply{}
+	mi := &file_rpc_proto_msgTypes[126]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptReply) ProtoMessage() {}
+
+func (x *AdoptReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_msgTypes[126]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptReply.ProtoReflect.Descriptor instead.
+func (*AdoptReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_rawDescGZIP(), []int{126}
+}
+
+func (x *AdoptReply) GetJob() uint32 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
 type MetricsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -9470,7 +9566,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[127]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9482,7 +9578,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[125]
+	mi := &file_rpc_proto_msgTypes[127]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9495,7 +9591,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{125}
+	return file_rpc_proto_rawDescGZIP(), []int{127}
 }
 
 type MetricsReply struct {
@@ -9507,7 +9603,7 @@ type MetricsReply struct {
 
 func (x *MetricsReply) Reset() {
 	*x = MetricsReply{}
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[128]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9519,7 +9615,7 @@ func (x *MetricsReply) String() string {
 func (*MetricsReply) ProtoMessage() {}
 
 func (x *MetricsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[126]
+	mi := &file_rpc_proto_msgTypes[128]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9532,7 +9628,7 @@ func (x *MetricsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsReply.ProtoReflect.Descriptor instead.
 func (*MetricsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{126}
+	return file_rpc_proto_rawDescGZIP(), []int{128}
 }
 
 func (x *MetricsReply) GetText() []byte {
@@ -9553,7 +9649,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[129]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9565,7 +9661,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[127]
+	mi := &file_rpc_proto_msgTypes[129]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9578,7 +9674,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{127}
+	return file_rpc_proto_rawDescGZIP(), []int{129}
 }
 
 func (x *CreateTokenRequest) GetRole() string {
@@ -9613,7 +9709,7 @@ type CreateTokenReply struct {
 
 func (x *CreateTokenReply) Reset() {
 	*x = CreateTokenReply{}
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[130]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9625,7 +9721,7 @@ func (x *CreateTokenReply) String() string {
 func (*CreateTokenReply) ProtoMessage() {}
 
 func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[128]
+	mi := &file_rpc_proto_msgTypes[130]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9638,7 +9734,7 @@ func (x *CreateTokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenReply.ProtoReflect.Descriptor instead.
 func (*CreateTokenReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{128}
+	return file_rpc_proto_rawDescGZIP(), []int{130}
 }
 
 func (x *CreateTokenReply) GetStatus() *Status {
@@ -9673,7 +9769,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[131]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9685,7 +9781,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[129]
+	mi := &file_rpc_proto_msgTypes[131]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9698,7 +9794,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{129}
+	return file_rpc_proto_rawDescGZIP(), []int{131}
 }
 
 func (x *CertifyRequest) GetRole() string {
@@ -9734,7 +9830,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[132]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9746,7 +9842,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[130]
+	mi := &file_rpc_proto_msgTypes[132]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9759,7 +9855,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{130}
+	return file_rpc_proto_rawDescGZIP(), []int{132}
 }
 
 func (x *CertifyReply) GetStatus() *Status {
@@ -9802,7 +9898,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[133]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9814,7 +9910,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[131]
+	mi := &file_rpc_proto_msgTypes[133]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9827,7 +9923,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{131}
+	return file_rpc_proto_rawDescGZIP(), []int{133}
 }
 
 func (x *JoinRequest) GetToken() string {
@@ -9887,7 +9983,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[134]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9899,7 +9995,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[132]
+	mi := &file_rpc_proto_msgTypes[134]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9912,7 +10008,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{132}
+	return file_rpc_proto_rawDescGZIP(), []int{134}
 }
 
 func (x *Report) GetSeq() uint64 {
@@ -10170,7 +10266,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[135]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10182,7 +10278,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[133]
+	mi := &file_rpc_proto_msgTypes[135]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10195,7 +10291,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{133}
+	return file_rpc_proto_rawDescGZIP(), []int{135}
 }
 
 func (x *Hello) GetFound() *RegisterNode {
@@ -10231,7 +10327,7 @@ type HeldJob struct {
 
 func (x *HeldJob) Reset() {
 	*x = HeldJob{}
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[136]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10243,7 +10339,7 @@ func (x *HeldJob) String() string {
 func (*HeldJob) ProtoMessage() {}
 
 func (x *HeldJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[134]
+	mi := &file_rpc_proto_msgTypes[136]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10256,7 +10352,7 @@ func (x *HeldJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldJob.ProtoReflect.Descriptor instead.
 func (*HeldJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{134}
+	return file_rpc_proto_rawDescGZIP(), []int{136}
 }
 
 func (x *HeldJob) GetJob() uint32 {
@@ -10298,7 +10394,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[137]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10310,7 +10406,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[135]
+	mi := &file_rpc_proto_msgTypes[137]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10323,7 +10419,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{135}
+	return file_rpc_proto_rawDescGZIP(), []int{137}
 }
 
 func (x *Heartbeat) GetLoad() float64 {
@@ -10357,7 +10453,7 @@ type JobAccepted struct {
 
 func (x *JobAccepted) Reset() {
 	*x = JobAccepted{}
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[138]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10369,7 +10465,7 @@ func (x *JobAccepted) String() string {
 func (*JobAccepted) ProtoMessage() {}
 
 func (x *JobAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[136]
+	mi := &file_rpc_proto_msgTypes[138]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10382,7 +10478,7 @@ func (x *JobAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAccepted.ProtoReflect.Descriptor instead.
 func (*JobAccepted) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{136}
+	return file_rpc_proto_rawDescGZIP(), []int{138}
 }
 
 func (x *JobAccepted) GetJob() uint32 {
@@ -10415,7 +10511,7 @@ type JobDone struct {
 
 func (x *JobDone) Reset() {
 	*x = JobDone{}
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[139]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10427,7 +10523,7 @@ func (x *JobDone) String() string {
 func (*JobDone) ProtoMessage() {}
 
 func (x *JobDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[137]
+	mi := &file_rpc_proto_msgTypes[139]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10440,7 +10536,7 @@ func (x *JobDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDone.ProtoReflect.Descriptor instead.
 func (*JobDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{137}
+	return file_rpc_proto_rawDescGZIP(), []int{139}
 }
 
 func (x *JobDone) GetJob() uint32 {
@@ -10508,7 +10604,7 @@ type NodeDone struct {
 
 func (x *NodeDone) Reset() {
 	*x = NodeDone{}
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[140]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10520,7 +10616,7 @@ func (x *NodeDone) String() string {
 func (*NodeDone) ProtoMessage() {}
 
 func (x *NodeDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[138]
+	mi := &file_rpc_proto_msgTypes[140]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10533,7 +10629,7 @@ func (x *NodeDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDone.ProtoReflect.Descriptor instead.
 func (*NodeDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{138}
+	return file_rpc_proto_rawDescGZIP(), []int{140}
 }
 
 func (x *NodeDone) GetJob() uint32 {
@@ -10600,7 +10696,7 @@ type StepDone struct {
 
 func (x *StepDone) Reset() {
 	*x = StepDone{}
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[141]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10612,7 +10708,7 @@ func (x *StepDone) String() string {
 func (*StepDone) ProtoMessage() {}
 
 func (x *StepDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[139]
+	mi := &file_rpc_proto_msgTypes[141]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10625,7 +10721,7 @@ func (x *StepDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepDone.ProtoReflect.Descriptor instead.
 func (*StepDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{139}
+	return file_rpc_proto_rawDescGZIP(), []int{141}
 }
 
 func (x *StepDone) GetJob() uint32 {
@@ -10694,7 +10790,7 @@ type LaunchFailed struct {
 
 func (x *LaunchFailed) Reset() {
 	*x = LaunchFailed{}
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[142]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10706,7 +10802,7 @@ func (x *LaunchFailed) String() string {
 func (*LaunchFailed) ProtoMessage() {}
 
 func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[140]
+	mi := &file_rpc_proto_msgTypes[142]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10719,7 +10815,7 @@ func (x *LaunchFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchFailed.ProtoReflect.Descriptor instead.
 func (*LaunchFailed) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{140}
+	return file_rpc_proto_rawDescGZIP(), []int{142}
 }
 
 func (x *LaunchFailed) GetJob() uint32 {
@@ -10789,7 +10885,7 @@ type PrologDone struct {
 
 func (x *PrologDone) Reset() {
 	*x = PrologDone{}
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[143]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10801,7 +10897,7 @@ func (x *PrologDone) String() string {
 func (*PrologDone) ProtoMessage() {}
 
 func (x *PrologDone) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[141]
+	mi := &file_rpc_proto_msgTypes[143]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10814,7 +10910,7 @@ func (x *PrologDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologDone.ProtoReflect.Descriptor instead.
 func (*PrologDone) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{141}
+	return file_rpc_proto_rawDescGZIP(), []int{143}
 }
 
 func (x *PrologDone) GetJob() uint32 {
@@ -10841,7 +10937,7 @@ type NodeHealth struct {
 
 func (x *NodeHealth) Reset() {
 	*x = NodeHealth{}
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[144]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10853,7 +10949,7 @@ func (x *NodeHealth) String() string {
 func (*NodeHealth) ProtoMessage() {}
 
 func (x *NodeHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[142]
+	mi := &file_rpc_proto_msgTypes[144]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10866,7 +10962,7 @@ func (x *NodeHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeHealth.ProtoReflect.Descriptor instead.
 func (*NodeHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{142}
+	return file_rpc_proto_rawDescGZIP(), []int{144}
 }
 
 func (x *NodeHealth) GetHealthy() bool {
@@ -10893,7 +10989,7 @@ type NodeTrouble struct {
 
 func (x *NodeTrouble) Reset() {
 	*x = NodeTrouble{}
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[145]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10905,7 +11001,7 @@ func (x *NodeTrouble) String() string {
 func (*NodeTrouble) ProtoMessage() {}
 
 func (x *NodeTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[143]
+	mi := &file_rpc_proto_msgTypes[145]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10918,7 +11014,7 @@ func (x *NodeTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeTrouble.ProtoReflect.Descriptor instead.
 func (*NodeTrouble) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{143}
+	return file_rpc_proto_rawDescGZIP(), []int{145}
 }
 
 func (x *NodeTrouble) GetReason() string {
@@ -10938,7 +11034,7 @@ type OrderResult struct {
 
 func (x *OrderResult) Reset() {
 	*x = OrderResult{}
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[146]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -10950,7 +11046,7 @@ func (x *OrderResult) String() string {
 func (*OrderResult) ProtoMessage() {}
 
 func (x *OrderResult) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[144]
+	mi := &file_rpc_proto_msgTypes[146]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -10963,7 +11059,7 @@ func (x *OrderResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
 func (*OrderResult) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{144}
+	return file_rpc_proto_rawDescGZIP(), []int{146}
 }
 
 func (x *OrderResult) GetOrder() uint64 {
@@ -10992,7 +11088,7 @@ type StepUsage struct {
 
 func (x *StepUsage) Reset() {
 	*x = StepUsage{}
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[147]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11004,7 +11100,7 @@ func (x *StepUsage) String() string {
 func (*StepUsage) ProtoMessage() {}
 
 func (x *StepUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[145]
+	mi := &file_rpc_proto_msgTypes[147]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11017,7 +11113,7 @@ func (x *StepUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepUsage.ProtoReflect.Descriptor instead.
 func (*StepUsage) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{145}
+	return file_rpc_proto_rawDescGZIP(), []int{147}
 }
 
 func (x *StepUsage) GetJob() uint32 {
@@ -11079,7 +11175,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[148]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11091,7 +11187,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[146]
+	mi := &file_rpc_proto_msgTypes[148]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11104,7 +11200,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{146}
+	return file_rpc_proto_rawDescGZIP(), []int{148}
 }
 
 func (x *Order) GetId() uint64 {
@@ -11386,7 +11482,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[149]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11398,7 +11494,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[147]
+	mi := &file_rpc_proto_msgTypes[149]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11411,7 +11507,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{147}
+	return file_rpc_proto_rawDescGZIP(), []int{149}
 }
 
 func (x *Welcome) GetConfig() []*ConfigFile {
@@ -11458,7 +11554,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[150]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11470,7 +11566,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[148]
+	mi := &file_rpc_proto_msgTypes[150]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11483,7 +11579,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{148}
+	return file_rpc_proto_rawDescGZIP(), []int{150}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -11502,7 +11598,7 @@ type NewConfig struct {
 
 func (x *NewConfig) Reset() {
 	*x = NewConfig{}
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[151]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11514,7 +11610,7 @@ func (x *NewConfig) String() string {
 func (*NewConfig) ProtoMessage() {}
 
 func (x *NewConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[149]
+	mi := &file_rpc_proto_msgTypes[151]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11527,7 +11623,7 @@ func (x *NewConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewConfig.ProtoReflect.Descriptor instead.
 func (*NewConfig) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{149}
+	return file_rpc_proto_rawDescGZIP(), []int{151}
 }
 
 func (x *NewConfig) GetConfig() []*ConfigFile {
@@ -11549,7 +11645,7 @@ type DeviceFiles struct {
 
 func (x *DeviceFiles) Reset() {
 	*x = DeviceFiles{}
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[152]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11561,7 +11657,7 @@ func (x *DeviceFiles) String() string {
 func (*DeviceFiles) ProtoMessage() {}
 
 func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[150]
+	mi := &file_rpc_proto_msgTypes[152]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11574,7 +11670,7 @@ func (x *DeviceFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceFiles.ProtoReflect.Descriptor instead.
 func (*DeviceFiles) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{150}
+	return file_rpc_proto_rawDescGZIP(), []int{152}
 }
 
 func (x *DeviceFiles) GetFiles() []string {
@@ -11602,7 +11698,7 @@ type ChangedGPUs struct {
 
 func (x *ChangedGPUs) Reset() {
 	*x = ChangedGPUs{}
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[153]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11614,7 +11710,7 @@ func (x *ChangedGPUs) String() string {
 func (*ChangedGPUs) ProtoMessage() {}
 
 func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[151]
+	mi := &file_rpc_proto_msgTypes[153]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11627,7 +11723,7 @@ func (x *ChangedGPUs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangedGPUs.ProtoReflect.Descriptor instead.
 func (*ChangedGPUs) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{151}
+	return file_rpc_proto_rawDescGZIP(), []int{153}
 }
 
 func (x *ChangedGPUs) GetCut() []string {
@@ -11655,7 +11751,7 @@ type SetClocks struct {
 
 func (x *SetClocks) Reset() {
 	*x = SetClocks{}
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[154]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11667,7 +11763,7 @@ func (x *SetClocks) String() string {
 func (*SetClocks) ProtoMessage() {}
 
 func (x *SetClocks) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[152]
+	mi := &file_rpc_proto_msgTypes[154]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11680,7 +11776,7 @@ func (x *SetClocks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetClocks.ProtoReflect.Descriptor instead.
 func (*SetClocks) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{152}
+	return file_rpc_proto_rawDescGZIP(), []int{154}
 }
 
 func (x *SetClocks) GetUuid() string {
@@ -11714,7 +11810,7 @@ type PrologHere struct {
 
 func (x *PrologHere) Reset() {
 	*x = PrologHere{}
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[155]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11726,7 +11822,7 @@ func (x *PrologHere) String() string {
 func (*PrologHere) ProtoMessage() {}
 
 func (x *PrologHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[153]
+	mi := &file_rpc_proto_msgTypes[155]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11739,7 +11835,7 @@ func (x *PrologHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrologHere.ProtoReflect.Descriptor instead.
 func (*PrologHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{153}
+	return file_rpc_proto_rawDescGZIP(), []int{155}
 }
 
 func (x *PrologHere) GetHere() *JobHere {
@@ -11759,7 +11855,7 @@ type SetLevel struct {
 
 func (x *SetLevel) Reset() {
 	*x = SetLevel{}
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[156]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11771,7 +11867,7 @@ func (x *SetLevel) String() string {
 func (*SetLevel) ProtoMessage() {}
 
 func (x *SetLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[154]
+	mi := &file_rpc_proto_msgTypes[156]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11784,7 +11880,7 @@ func (x *SetLevel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLevel.ProtoReflect.Descriptor instead.
 func (*SetLevel) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{154}
+	return file_rpc_proto_rawDescGZIP(), []int{156}
 }
 
 func (x *SetLevel) GetLevel() string {
@@ -11802,7 +11898,7 @@ type ShutDown struct {
 
 func (x *ShutDown) Reset() {
 	*x = ShutDown{}
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[157]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11814,7 +11910,7 @@ func (x *ShutDown) String() string {
 func (*ShutDown) ProtoMessage() {}
 
 func (x *ShutDown) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[155]
+	mi := &file_rpc_proto_msgTypes[157]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11827,7 +11923,7 @@ func (x *ShutDown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutDown.ProtoReflect.Descriptor instead.
 func (*ShutDown) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{155}
+	return file_rpc_proto_rawDescGZIP(), []int{157}
 }
 
 type NotifyJob struct {
@@ -11841,7 +11937,7 @@ type NotifyJob struct {
 
 func (x *NotifyJob) Reset() {
 	*x = NotifyJob{}
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[158]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11853,7 +11949,7 @@ func (x *NotifyJob) String() string {
 func (*NotifyJob) ProtoMessage() {}
 
 func (x *NotifyJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[156]
+	mi := &file_rpc_proto_msgTypes[158]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11866,7 +11962,7 @@ func (x *NotifyJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyJob.ProtoReflect.Descriptor instead.
 func (*NotifyJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{156}
+	return file_rpc_proto_rawDescGZIP(), []int{158}
 }
 
 func (x *NotifyJob) GetJob() uint32 {
@@ -11899,7 +11995,7 @@ type CheckHealth struct {
 
 func (x *CheckHealth) Reset() {
 	*x = CheckHealth{}
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[159]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11911,7 +12007,7 @@ func (x *CheckHealth) String() string {
 func (*CheckHealth) ProtoMessage() {}
 
 func (x *CheckHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[157]
+	mi := &file_rpc_proto_msgTypes[159]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11924,7 +12020,7 @@ func (x *CheckHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealth.ProtoReflect.Descriptor instead.
 func (*CheckHealth) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{157}
+	return file_rpc_proto_rawDescGZIP(), []int{159}
 }
 
 // Reboot asks for RebootProgram, on a node nothing runs on.
@@ -11936,7 +12032,7 @@ type Reboot struct {
 
 func (x *Reboot) Reset() {
 	*x = Reboot{}
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[160]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -11948,7 +12044,7 @@ func (x *Reboot) String() string {
 func (*Reboot) ProtoMessage() {}
 
 func (x *Reboot) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[158]
+	mi := &file_rpc_proto_msgTypes[160]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -11961,7 +12057,7 @@ func (x *Reboot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
 func (*Reboot) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{158}
+	return file_rpc_proto_rawDescGZIP(), []int{160}
 }
 
 // JobHere is what an agent needs to know of a job on its node.
@@ -12008,7 +12104,7 @@ type JobHere struct {
 
 func (x *JobHere) Reset() {
 	*x = JobHere{}
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[161]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12020,7 +12116,7 @@ func (x *JobHere) String() string {
 func (*JobHere) ProtoMessage() {}
 
 func (x *JobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[159]
+	mi := &file_rpc_proto_msgTypes[161]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12033,7 +12129,7 @@ func (x *JobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobHere.ProtoReflect.Descriptor instead.
 func (*JobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{159}
+	return file_rpc_proto_rawDescGZIP(), []int{161}
 }
 
 func (x *JobHere) GetJob() uint32 {
@@ -12302,7 +12398,7 @@ type LaunchJob struct {
 
 func (x *LaunchJob) Reset() {
 	*x = LaunchJob{}
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[162]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12314,7 +12410,7 @@ func (x *LaunchJob) String() string {
 func (*LaunchJob) ProtoMessage() {}
 
 func (x *LaunchJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[160]
+	mi := &file_rpc_proto_msgTypes[162]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12327,7 +12423,7 @@ func (x *LaunchJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchJob.ProtoReflect.Descriptor instead.
 func (*LaunchJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{160}
+	return file_rpc_proto_rawDescGZIP(), []int{162}
 }
 
 func (x *LaunchJob) GetHere() *JobHere {
@@ -12472,7 +12568,7 @@ type LaunchStep struct {
 
 func (x *LaunchStep) Reset() {
 	*x = LaunchStep{}
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[163]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12484,7 +12580,7 @@ func (x *LaunchStep) String() string {
 func (*LaunchStep) ProtoMessage() {}
 
 func (x *LaunchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[161]
+	mi := &file_rpc_proto_msgTypes[163]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12497,7 +12593,7 @@ func (x *LaunchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LaunchStep.ProtoReflect.Descriptor instead.
 func (*LaunchStep) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{161}
+	return file_rpc_proto_rawDescGZIP(), []int{163}
 }
 
 func (x *LaunchStep) GetHere() *JobHere {
@@ -12813,7 +12909,7 @@ type TaskHere struct {
 
 func (x *TaskHere) Reset() {
 	*x = TaskHere{}
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[164]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12825,7 +12921,7 @@ func (x *TaskHere) String() string {
 func (*TaskHere) ProtoMessage() {}
 
 func (x *TaskHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[162]
+	mi := &file_rpc_proto_msgTypes[164]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12838,7 +12934,7 @@ func (x *TaskHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskHere.ProtoReflect.Descriptor instead.
 func (*TaskHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{162}
+	return file_rpc_proto_rawDescGZIP(), []int{164}
 }
 
 func (x *TaskHere) GetRank() int32 {
@@ -12885,7 +12981,7 @@ type SignalJob struct {
 
 func (x *SignalJob) Reset() {
 	*x = SignalJob{}
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[165]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12897,7 +12993,7 @@ func (x *SignalJob) String() string {
 func (*SignalJob) ProtoMessage() {}
 
 func (x *SignalJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[163]
+	mi := &file_rpc_proto_msgTypes[165]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -12910,7 +13006,7 @@ func (x *SignalJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalJob.ProtoReflect.Descriptor instead.
 func (*SignalJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{163}
+	return file_rpc_proto_rawDescGZIP(), []int{165}
 }
 
 func (x *SignalJob) GetJob() uint32 {
@@ -12979,7 +13075,7 @@ type EndJobHere struct {
 
 func (x *EndJobHere) Reset() {
 	*x = EndJobHere{}
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[166]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -12991,7 +13087,7 @@ func (x *EndJobHere) String() string {
 func (*EndJobHere) ProtoMessage() {}
 
 func (x *EndJobHere) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[164]
+	mi := &file_rpc_proto_msgTypes[166]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13004,7 +13100,7 @@ func (x *EndJobHere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndJobHere.ProtoReflect.Descriptor instead.
 func (*EndJobHere) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{164}
+	return file_rpc_proto_rawDescGZIP(), []int{166}
 }
 
 func (x *EndJobHere) GetJob() uint32 {
@@ -13077,7 +13173,7 @@ type SuspendJob struct {
 
 func (x *SuspendJob) Reset() {
 	*x = SuspendJob{}
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[167]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13089,7 +13185,7 @@ func (x *SuspendJob) String() string {
 func (*SuspendJob) ProtoMessage() {}
 
 func (x *SuspendJob) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[165]
+	mi := &file_rpc_proto_msgTypes[167]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13102,7 +13198,7 @@ func (x *SuspendJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspendJob.ProtoReflect.Descriptor instead.
 func (*SuspendJob) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{165}
+	return file_rpc_proto_rawDescGZIP(), []int{167}
 }
 
 func (x *SuspendJob) GetJob() uint32 {
@@ -13141,7 +13237,7 @@ type PrioritiesRequest struct {
 
 func (x *PrioritiesRequest) Reset() {
 	*x = PrioritiesRequest{}
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[168]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13153,7 +13249,7 @@ func (x *PrioritiesRequest) String() string {
 func (*PrioritiesRequest) ProtoMessage() {}
 
 func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[166]
+	mi := &file_rpc_proto_msgTypes[168]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13166,7 +13262,7 @@ func (x *PrioritiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesRequest.ProtoReflect.Descriptor instead.
 func (*PrioritiesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{166}
+	return file_rpc_proto_rawDescGZIP(), []int{168}
 }
 
 type PrioritiesReply struct {
@@ -13180,7 +13276,7 @@ type PrioritiesReply struct {
 
 func (x *PrioritiesReply) Reset() {
 	*x = PrioritiesReply{}
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[169]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13192,7 +13288,7 @@ func (x *PrioritiesReply) String() string {
 func (*PrioritiesReply) ProtoMessage() {}
 
 func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[167]
+	mi := &file_rpc_proto_msgTypes[169]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13205,7 +13301,7 @@ func (x *PrioritiesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrioritiesReply.ProtoReflect.Descriptor instead.
 func (*PrioritiesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{167}
+	return file_rpc_proto_rawDescGZIP(), []int{169}
 }
 
 func (x *PrioritiesReply) GetCluster() string {
@@ -13244,7 +13340,7 @@ type PriorityWeights struct {
 
 func (x *PriorityWeights) Reset() {
 	*x = PriorityWeights{}
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[170]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13256,7 +13352,7 @@ func (x *PriorityWeights) String() string {
 func (*PriorityWeights) ProtoMessage() {}
 
 func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[168]
+	mi := &file_rpc_proto_msgTypes[170]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13269,7 +13365,7 @@ func (x *PriorityWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PriorityWeights.ProtoReflect.Descriptor instead.
 func (*PriorityWeights) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{168}
+	return file_rpc_proto_rawDescGZIP(), []int{170}
 }
 
 func (x *PriorityWeights) GetAge() uint32 {
@@ -13346,7 +13442,7 @@ type JobFactors struct {
 
 func (x *JobFactors) Reset() {
 	*x = JobFactors{}
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[171]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13358,7 +13454,7 @@ func (x *JobFactors) String() string {
 func (*JobFactors) ProtoMessage() {}
 
 func (x *JobFactors) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[169]
+	mi := &file_rpc_proto_msgTypes[171]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13371,7 +13467,7 @@ func (x *JobFactors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFactors.ProtoReflect.Descriptor instead.
 func (*JobFactors) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{169}
+	return file_rpc_proto_rawDescGZIP(), []int{171}
 }
 
 func (x *JobFactors) GetJob() uint32 {
@@ -13497,7 +13593,7 @@ type TRESFactor struct {
 
 func (x *TRESFactor) Reset() {
 	*x = TRESFactor{}
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[172]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13509,7 +13605,7 @@ func (x *TRESFactor) String() string {
 func (*TRESFactor) ProtoMessage() {}
 
 func (x *TRESFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[170]
+	mi := &file_rpc_proto_msgTypes[172]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13522,7 +13618,7 @@ func (x *TRESFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TRESFactor.ProtoReflect.Descriptor instead.
 func (*TRESFactor) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{170}
+	return file_rpc_proto_rawDescGZIP(), []int{172}
 }
 
 func (x *TRESFactor) GetKey() string {
@@ -13556,7 +13652,7 @@ type SharesRequest struct {
 
 func (x *SharesRequest) Reset() {
 	*x = SharesRequest{}
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[173]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13568,7 +13664,7 @@ func (x *SharesRequest) String() string {
 func (*SharesRequest) ProtoMessage() {}
 
 func (x *SharesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[171]
+	mi := &file_rpc_proto_msgTypes[173]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13581,7 +13677,7 @@ func (x *SharesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesRequest.ProtoReflect.Descriptor instead.
 func (*SharesRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{171}
+	return file_rpc_proto_rawDescGZIP(), []int{173}
 }
 
 func (x *SharesRequest) GetAccounts() []string {
@@ -13609,7 +13705,7 @@ type SharesReply struct {
 
 func (x *SharesReply) Reset() {
 	*x = SharesReply{}
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[174]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13621,7 +13717,7 @@ func (x *SharesReply) String() string {
 func (*SharesReply) ProtoMessage() {}
 
 func (x *SharesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[172]
+	mi := &file_rpc_proto_msgTypes[174]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13634,7 +13730,7 @@ func (x *SharesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharesReply.ProtoReflect.Descriptor instead.
 func (*SharesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{172}
+	return file_rpc_proto_rawDescGZIP(), []int{174}
 }
 
 func (x *SharesReply) GetCluster() string {
@@ -13682,7 +13778,7 @@ type AssocShare struct {
 
 func (x *AssocShare) Reset() {
 	*x = AssocShare{}
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[175]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13694,7 +13790,7 @@ func (x *AssocShare) String() string {
 func (*AssocShare) ProtoMessage() {}
 
 func (x *AssocShare) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[173]
+	mi := &file_rpc_proto_msgTypes[175]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13707,7 +13803,7 @@ func (x *AssocShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocShare.ProtoReflect.Descriptor instead.
 func (*AssocShare) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{173}
+	return file_rpc_proto_rawDescGZIP(), []int{175}
 }
 
 func (x *AssocShare) GetId() uint32 {
@@ -13831,7 +13927,7 @@ type StandingsRequest struct {
 
 func (x *StandingsRequest) Reset() {
 	*x = StandingsRequest{}
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[176]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13843,7 +13939,7 @@ func (x *StandingsRequest) String() string {
 func (*StandingsRequest) ProtoMessage() {}
 
 func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[174]
+	mi := &file_rpc_proto_msgTypes[176]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13856,7 +13952,7 @@ func (x *StandingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsRequest.ProtoReflect.Descriptor instead.
 func (*StandingsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{174}
+	return file_rpc_proto_rawDescGZIP(), []int{176}
 }
 
 func (x *StandingsRequest) GetUsers() bool {
@@ -13923,7 +14019,7 @@ type StandingsReply struct {
 
 func (x *StandingsReply) Reset() {
 	*x = StandingsReply{}
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[177]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -13935,7 +14031,7 @@ func (x *StandingsReply) String() string {
 func (*StandingsReply) ProtoMessage() {}
 
 func (x *StandingsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[175]
+	mi := &file_rpc_proto_msgTypes[177]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -13948,7 +14044,7 @@ func (x *StandingsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingsReply.ProtoReflect.Descriptor instead.
 func (*StandingsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{175}
+	return file_rpc_proto_rawDescGZIP(), []int{177}
 }
 
 func (x *StandingsReply) GetCluster() string {
@@ -14012,7 +14108,7 @@ type HerdStanding struct {
 
 func (x *HerdStanding) Reset() {
 	*x = HerdStanding{}
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[178]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14024,7 +14120,7 @@ func (x *HerdStanding) String() string {
 func (*HerdStanding) ProtoMessage() {}
 
 func (x *HerdStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[176]
+	mi := &file_rpc_proto_msgTypes[178]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14037,7 +14133,7 @@ func (x *HerdStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HerdStanding.ProtoReflect.Descriptor instead.
 func (*HerdStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{176}
+	return file_rpc_proto_rawDescGZIP(), []int{178}
 }
 
 func (x *HerdStanding) GetPartition() string {
@@ -14074,7 +14170,7 @@ type KnownUser struct {
 
 func (x *KnownUser) Reset() {
 	*x = KnownUser{}
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[179]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14086,7 +14182,7 @@ func (x *KnownUser) String() string {
 func (*KnownUser) ProtoMessage() {}
 
 func (x *KnownUser) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[177]
+	mi := &file_rpc_proto_msgTypes[179]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14099,7 +14195,7 @@ func (x *KnownUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownUser.ProtoReflect.Descriptor instead.
 func (*KnownUser) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{177}
+	return file_rpc_proto_rawDescGZIP(), []int{179}
 }
 
 func (x *KnownUser) GetName() string {
@@ -14153,7 +14249,7 @@ type AssocStanding struct {
 
 func (x *AssocStanding) Reset() {
 	*x = AssocStanding{}
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[180]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14165,7 +14261,7 @@ func (x *AssocStanding) String() string {
 func (*AssocStanding) ProtoMessage() {}
 
 func (x *AssocStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[178]
+	mi := &file_rpc_proto_msgTypes[180]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14178,7 +14274,7 @@ func (x *AssocStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssocStanding.ProtoReflect.Descriptor instead.
 func (*AssocStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{178}
+	return file_rpc_proto_rawDescGZIP(), []int{180}
 }
 
 func (x *AssocStanding) GetShare() *AssocShare {
@@ -14253,7 +14349,7 @@ type QOSStanding struct {
 
 func (x *QOSStanding) Reset() {
 	*x = QOSStanding{}
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[181]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14265,7 +14361,7 @@ func (x *QOSStanding) String() string {
 func (*QOSStanding) ProtoMessage() {}
 
 func (x *QOSStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[179]
+	mi := &file_rpc_proto_msgTypes[181]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14278,7 +14374,7 @@ func (x *QOSStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QOSStanding.ProtoReflect.Descriptor instead.
 func (*QOSStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{179}
+	return file_rpc_proto_rawDescGZIP(), []int{181}
 }
 
 func (x *QOSStanding) GetId() uint32 {
@@ -14348,7 +14444,7 @@ type PartStanding struct {
 
 func (x *PartStanding) Reset() {
 	*x = PartStanding{}
-	mi := &file_rpc_proto_msgTypes[180]
+	mi := &file_rpc_proto_msgTypes[182]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14360,7 +14456,7 @@ func (x *PartStanding) String() string {
 func (*PartStanding) ProtoMessage() {}
 
 func (x *PartStanding) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[180]
+	mi := &file_rpc_proto_msgTypes[182]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14373,7 +14469,7 @@ func (x *PartStanding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStanding.ProtoReflect.Descriptor instead.
 func (*PartStanding) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{180}
+	return file_rpc_proto_rawDescGZIP(), []int{182}
 }
 
 func (x *PartStanding) GetName() string {
@@ -14419,7 +14515,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_rpc_proto_msgTypes[181]
+	mi := &file_rpc_proto_msgTypes[183]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14431,7 +14527,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[181]
+	mi := &file_rpc_proto_msgTypes[183]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14444,7 +14540,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{181}
+	return file_rpc_proto_rawDescGZIP(), []int{183}
 }
 
 func (x *Standing) GetJobs() int64 {
@@ -14598,7 +14694,7 @@ type Bounded struct {
 
 func (x *Bounded) Reset() {
 	*x = Bounded{}
-	mi := &file_rpc_proto_msgTypes[182]
+	mi := &file_rpc_proto_msgTypes[184]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14610,7 +14706,7 @@ func (x *Bounded) String() string {
 func (*Bounded) ProtoMessage() {}
 
 func (x *Bounded) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[182]
+	mi := &file_rpc_proto_msgTypes[184]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14623,7 +14719,7 @@ func (x *Bounded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bounded.ProtoReflect.Descriptor instead.
 func (*Bounded) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{182}
+	return file_rpc_proto_rawDescGZIP(), []int{184}
 }
 
 func (x *Bounded) GetMost() []int64 {
@@ -14652,7 +14748,7 @@ type ResetUsageRequest struct {
 
 func (x *ResetUsageRequest) Reset() {
 	*x = ResetUsageRequest{}
-	mi := &file_rpc_proto_msgTypes[183]
+	mi := &file_rpc_proto_msgTypes[185]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14664,7 +14760,7 @@ func (x *ResetUsageRequest) String() string {
 func (*ResetUsageRequest) ProtoMessage() {}
 
 func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[183]
+	mi := &file_rpc_proto_msgTypes[185]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14677,7 +14773,7 @@ func (x *ResetUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageRequest.ProtoReflect.Descriptor instead.
 func (*ResetUsageRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{183}
+	return file_rpc_proto_rawDescGZIP(), []int{185}
 }
 
 func (x *ResetUsageRequest) GetAccounts() []string {
@@ -14710,7 +14806,7 @@ type ResetUsageReply struct {
 
 func (x *ResetUsageReply) Reset() {
 	*x = ResetUsageReply{}
-	mi := &file_rpc_proto_msgTypes[184]
+	mi := &file_rpc_proto_msgTypes[186]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -14722,7 +14818,7 @@ func (x *ResetUsageReply) String() string {
 func (*ResetUsageReply) ProtoMessage() {}
 
 func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_msgTypes[184]
+	mi := &file_rpc_proto_msgTypes[186]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -14735,7 +14831,7 @@ func (x *ResetUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsageReply.ProtoReflect.Descriptor instead.
 func (*ResetUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_rawDescGZIP(), []int{184}
+	return file_rpc_proto_rawDescGZIP(), []int{186}
 }
 
 func (x *ResetUsageReply) GetStatus() *Status {
@@ -15563,7 +15659,13 @@ const file_rpc_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\rR\x02id\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x12\n" +
-	"\x04time\x18\x04 \x01(\x03R\x04time\"\x10\n" +
+	"\x04time\x18\x04 \x01(\x03R\x04time\"2\n" +
+	"\fAdoptRequest\x12\x10\n" +
+	"\x03pid\x18\x01 \x01(\x05R\x03pid\x12\x10\n" +
+	"\x03uid\x18\x02 \x01(\rR\x03uid\"\x1e\n" +
+	"\n" +
+	"AdoptReply\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\rR\x03job\"\x10\n" +
 	"\x0eMetricsRequest\"\"\n" +
 	"\fMetricsReply\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\fR\x04text\"X\n" +
@@ -16026,7 +16128,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x10\n" +
 	"\x03qos\x18\x03 \x03(\tR\x03qos\"<\n" +
 	"\x0fResetUsageReply\x12)\n" +
-	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\xc2\x1a\n" +
+	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status2\xfb\x1a\n" +
 	"\n" +
 	"Controller\x124\n" +
 	"\x04Ping\x12\x16.runink.v1.PingRequest\x1a\x14.runink.v1.PingReply\x12:\n" +
@@ -16085,7 +16187,8 @@ const file_rpc_proto_rawDesc = "" +
 	"ResetUsage\x12\x1c.runink.v1.ResetUsageRequest\x1a\x1a.runink.v1.ResetUsageReply\x12Q\n" +
 	"\x0fListControllers\x12!.runink.v1.ListControllersRequest\x1a\x1b.runink.v1.ControllersReply\x12=\n" +
 	"\aMetrics\x12\x19.runink.v1.MetricsRequest\x1a\x17.runink.v1.MetricsReply\x12A\n" +
-	"\vNodeMetrics\x12\x19.runink.v1.MetricsRequest\x1a\x17.runink.v1.MetricsReply\x12[\n" +
+	"\vNodeMetrics\x12\x19.runink.v1.MetricsRequest\x1a\x17.runink.v1.MetricsReply\x127\n" +
+	"\x05Adopt\x12\x17.runink.v1.AdoptRequest\x1a\x15.runink.v1.AdoptReply\x12[\n" +
 	"\x11ChangeControllers\x12#.runink.v1.ChangeControllersRequest\x1a!.runink.v1.ChangeControllersReply2\xed\x01\n" +
 	"\aMembers\x127\n" +
 	"\x05Enter\x12\x17.runink.v1.EnterRequest\x1a\x15.runink.v1.EnterReply\x12?\n" +
@@ -16114,7 +16217,7 @@ func file_rpc_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 185)
+var file_rpc_proto_msgTypes = make([]protoimpl.MessageInfo, 187)
 var file_rpc_proto_goTypes = []any{
 	(ActRequest_Action)(0),           // 0: runink.v1.ActRequest.Action
 	(ControlRequest_What)(0),         // 1: runink.v1.ControlRequest.What
@@ -16243,91 +16346,93 @@ var file_rpc_proto_goTypes = []any{
 	(*DiagReply)(nil),                // 124: runink.v1.DiagReply
 	(*PlanCount)(nil),                // 125: runink.v1.PlanCount
 	(*RpcCount)(nil),                 // 126: runink.v1.RpcCount
-	(*MetricsRequest)(nil),           // 127: runink.v1.MetricsRequest
-	(*MetricsReply)(nil),             // 128: runink.v1.MetricsReply
-	(*CreateTokenRequest)(nil),       // 129: runink.v1.CreateTokenRequest
-	(*CreateTokenReply)(nil),         // 130: runink.v1.CreateTokenReply
-	(*CertifyRequest)(nil),           // 131: runink.v1.CertifyRequest
-	(*CertifyReply)(nil),             // 132: runink.v1.CertifyReply
-	(*JoinRequest)(nil),              // 133: runink.v1.JoinRequest
-	(*Report)(nil),                   // 134: runink.v1.Report
-	(*Hello)(nil),                    // 135: runink.v1.Hello
-	(*HeldJob)(nil),                  // 136: runink.v1.HeldJob
-	(*Heartbeat)(nil),                // 137: runink.v1.Heartbeat
-	(*JobAccepted)(nil),              // 138: runink.v1.JobAccepted
-	(*JobDone)(nil),                  // 139: runink.v1.JobDone
-	(*NodeDone)(nil),                 // 140: runink.v1.NodeDone
-	(*StepDone)(nil),                 // 141: runink.v1.StepDone
-	(*LaunchFailed)(nil),             // 142: runink.v1.LaunchFailed
-	(*PrologDone)(nil),               // 143: runink.v1.PrologDone
-	(*NodeHealth)(nil),               // 144: runink.v1.NodeHealth
-	(*NodeTrouble)(nil),              // 145: runink.v1.NodeTrouble
-	(*OrderResult)(nil),              // 146: runink.v1.OrderResult
-	(*StepUsage)(nil),                // 147: runink.v1.StepUsage
-	(*Order)(nil),                    // 148: runink.v1.Order
-	(*Welcome)(nil),                  // 149: runink.v1.Welcome
-	(*Ack)(nil),                      // 150: runink.v1.Ack
-	(*NewConfig)(nil),                // 151: runink.v1.NewConfig
-	(*DeviceFiles)(nil),              // 152: runink.v1.DeviceFiles
-	(*ChangedGPUs)(nil),              // 153: runink.v1.ChangedGPUs
-	(*SetClocks)(nil),                // 154: runink.v1.SetClocks
-	(*PrologHere)(nil),               // 155: runink.v1.PrologHere
-	(*SetLevel)(nil),                 // 156: runink.v1.SetLevel
-	(*ShutDown)(nil),                 // 157: runink.v1.ShutDown
-	(*NotifyJob)(nil),                // 158: runink.v1.NotifyJob
-	(*CheckHealth)(nil),              // 159: runink.v1.CheckHealth
-	(*Reboot)(nil),                   // 160: runink.v1.Reboot
-	(*JobHere)(nil),                  // 161: runink.v1.JobHere
-	(*LaunchJob)(nil),                // 162: runink.v1.LaunchJob
-	(*LaunchStep)(nil),               // 163: runink.v1.LaunchStep
-	(*TaskHere)(nil),                 // 164: runink.v1.TaskHere
-	(*SignalJob)(nil),                // 165: runink.v1.SignalJob
-	(*EndJobHere)(nil),               // 166: runink.v1.EndJobHere
-	(*SuspendJob)(nil),               // 167: runink.v1.SuspendJob
-	(*PrioritiesRequest)(nil),        // 168: runink.v1.PrioritiesRequest
-	(*PrioritiesReply)(nil),          // 169: runink.v1.PrioritiesReply
-	(*PriorityWeights)(nil),          // 170: runink.v1.PriorityWeights
-	(*JobFactors)(nil),               // 171: runink.v1.JobFactors
-	(*TRESFactor)(nil),               // 172: runink.v1.TRESFactor
-	(*SharesRequest)(nil),            // 173: runink.v1.SharesRequest
-	(*SharesReply)(nil),              // 174: runink.v1.SharesReply
-	(*AssocShare)(nil),               // 175: runink.v1.AssocShare
-	(*StandingsRequest)(nil),         // 176: runink.v1.StandingsRequest
-	(*StandingsReply)(nil),           // 177: runink.v1.StandingsReply
-	(*HerdStanding)(nil),             // 178: runink.v1.HerdStanding
-	(*KnownUser)(nil),                // 179: runink.v1.KnownUser
-	(*AssocStanding)(nil),            // 180: runink.v1.AssocStanding
-	(*QOSStanding)(nil),              // 181: runink.v1.QOSStanding
-	(*PartStanding)(nil),             // 182: runink.v1.PartStanding
-	(*Standing)(nil),                 // 183: runink.v1.Standing
-	(*Bounded)(nil),                  // 184: runink.v1.Bounded
-	(*ResetUsageRequest)(nil),        // 185: runink.v1.ResetUsageRequest
-	(*ResetUsageReply)(nil),          // 186: runink.v1.ResetUsageReply
-	(*JobOptions)(nil),               // 187: runink.v1.JobOptions
-	(*Rlimit)(nil),                   // 188: runink.v1.Rlimit
-	(*IndexSet)(nil),                 // 189: runink.v1.IndexSet
-	(*Job)(nil),                      // 190: runink.v1.Job
-	(*Obstacle)(nil),                 // 191: runink.v1.Obstacle
-	(*Node)(nil),                     // 192: runink.v1.Node
-	(*Partition)(nil),                // 193: runink.v1.Partition
-	(*ConfigFile)(nil),               // 194: runink.v1.ConfigFile
-	(*Story)(nil),                    // 195: runink.v1.Story
-	(*RunRecord)(nil),                // 196: runink.v1.RunRecord
-	(*Trigger)(nil),                  // 197: runink.v1.Trigger
-	(*Reservation)(nil),              // 198: runink.v1.Reservation
-	(*AccountTables)(nil),            // 199: runink.v1.AccountTables
-	(*Transaction)(nil),              // 200: runink.v1.Transaction
-	(*TRESItem)(nil),                 // 201: runink.v1.TRESItem
-	(*ExitCode)(nil),                 // 202: runink.v1.ExitCode
-	(*Step)(nil),                     // 203: runink.v1.Step
-	(*Usage)(nil),                    // 204: runink.v1.Usage
-	(*JobAmend)(nil),                 // 205: runink.v1.JobAmend
-	(*PmixMail)(nil),                 // 206: runink.v1.PmixMail
-	(*SetDevices)(nil),               // 207: runink.v1.SetDevices
-	(*NoteCut)(nil),                  // 208: runink.v1.NoteCut
-	(*RegisterNode)(nil),             // 209: runink.v1.RegisterNode
-	(*CutGPU)(nil),                   // 210: runink.v1.CutGPU
-	(*GresAlloc)(nil),                // 211: runink.v1.GresAlloc
+	(*AdoptRequest)(nil),             // 127: runink.v1.AdoptRequest
+	(*AdoptReply)(nil),               // 128: runink.v1.AdoptReply
+	(*MetricsRequest)(nil),           // 129: runink.v1.MetricsRequest
+	(*MetricsReply)(nil),             // 130: runink.v1.MetricsReply
+	(*CreateTokenRequest)(nil),       // 131: runink.v1.CreateTokenRequest
+	(*CreateTokenReply)(nil),         // 132: runink.v1.CreateTokenReply
+	(*CertifyRequest)(nil),           // 133: runink.v1.CertifyRequest
+	(*CertifyReply)(nil),             // 134: runink.v1.CertifyReply
+	(*JoinRequest)(nil),              // 135: runink.v1.JoinRequest
+	(*Report)(nil),                   // 136: runink.v1.Report
+	(*Hello)(nil),                    // 137: runink.v1.Hello
+	(*HeldJob)(nil),                  // 138: runink.v1.HeldJob
+	(*Heartbeat)(nil),                // 139: runink.v1.Heartbeat
+	(*JobAccepted)(nil),              // 140: runink.v1.JobAccepted
+	(*JobDone)(nil),                  // 141: runink.v1.JobDone
+	(*NodeDone)(nil),                 // 142: runink.v1.NodeDone
+	(*StepDone)(nil),                 // 143: runink.v1.StepDone
+	(*LaunchFailed)(nil),             // 144: runink.v1.LaunchFailed
+	(*PrologDone)(nil),               // 145: runink.v1.PrologDone
+	(*NodeHealth)(nil),               // 146: runink.v1.NodeHealth
+	(*NodeTrouble)(nil),              // 147: runink.v1.NodeTrouble
+	(*OrderResult)(nil),              // 148: runink.v1.OrderResult
+	(*StepUsage)(nil),                // 149: runink.v1.StepUsage
+	(*Order)(nil),                    // 150: runink.v1.Order
+	(*Welcome)(nil),                  // 151: runink.v1.Welcome
+	(*Ack)(nil),                      // 152: runink.v1.Ack
+	(*NewConfig)(nil),                // 153: runink.v1.NewConfig
+	(*DeviceFiles)(nil),              // 154: runink.v1.DeviceFiles
+	(*ChangedGPUs)(nil),              // 155: runink.v1.ChangedGPUs
+	(*SetClocks)(nil),                // 156: runink.v1.SetClocks
+	(*PrologHere)(nil),               // 157: runink.v1.PrologHere
+	(*SetLevel)(nil),                 // 158: runink.v1.SetLevel
+	(*ShutDown)(nil),                 // 159: runink.v1.ShutDown
+	(*NotifyJob)(nil),                // 160: runink.v1.NotifyJob
+	(*CheckHealth)(nil),              // 161: runink.v1.CheckHealth
+	(*Reboot)(nil),                   // 162: runink.v1.Reboot
+	(*JobHere)(nil),                  // 163: runink.v1.JobHere
+	(*LaunchJob)(nil),                // 164: runink.v1.LaunchJob
+	(*LaunchStep)(nil),               // 165: runink.v1.LaunchStep
+	(*TaskHere)(nil),                 // 166: runink.v1.TaskHere
+	(*SignalJob)(nil),                // 167: runink.v1.SignalJob
+	(*EndJobHere)(nil),               // 168: runink.v1.EndJobHere
+	(*SuspendJob)(nil),               // 169: runink.v1.SuspendJob
+	(*PrioritiesRequest)(nil),        // 170: runink.v1.PrioritiesRequest
+	(*PrioritiesReply)(nil),          // 171: runink.v1.PrioritiesReply
+	(*PriorityWeights)(nil),          // 172: runink.v1.PriorityWeights
+	(*JobFactors)(nil),               // 173: runink.v1.JobFactors
+	(*TRESFactor)(nil),               // 174: runink.v1.TRESFactor
+	(*SharesRequest)(nil),            // 175: runink.v1.SharesRequest
+	(*SharesReply)(nil),              // 176: runink.v1.SharesReply
+	(*AssocShare)(nil),               // 177: runink.v1.AssocShare
+	(*StandingsRequest)(nil),         // 178: runink.v1.StandingsRequest
+	(*StandingsReply)(nil),           // 179: runink.v1.StandingsReply
+	(*HerdStanding)(nil),             // 180: runink.v1.HerdStanding
+	(*KnownUser)(nil),                // 181: runink.v1.KnownUser
+	(*AssocStanding)(nil),            // 182: runink.v1.AssocStanding
+	(*QOSStanding)(nil),              // 183: runink.v1.QOSStanding
+	(*PartStanding)(nil),             // 184: runink.v1.PartStanding
+	(*Standing)(nil),                 // 185: runink.v1.Standing
+	(*Bounded)(nil),                  // 186: runink.v1.Bounded
+	(*ResetUsageRequest)(nil),        // 187: runink.v1.ResetUsageRequest
+	(*ResetUsageReply)(nil),          // 188: runink.v1.ResetUsageReply
+	(*JobOptions)(nil),               // 189: runink.v1.JobOptions
+	(*Rlimit)(nil),                   // 190: runink.v1.Rlimit
+	(*IndexSet)(nil),                 // 191: runink.v1.IndexSet
+	(*Job)(nil),                      // 192: runink.v1.Job
+	(*Obstacle)(nil),                 // 193: runink.v1.Obstacle
+	(*Node)(nil),                     // 194: runink.v1.Node
+	(*Partition)(nil),                // 195: runink.v1.Partition
+	(*ConfigFile)(nil),               // 196: runink.v1.ConfigFile
+	(*Story)(nil),                    // 197: runink.v1.Story
+	(*RunRecord)(nil),                // 198: runink.v1.RunRecord
+	(*Trigger)(nil),                  // 199: runink.v1.Trigger
+	(*Reservation)(nil),              // 200: runink.v1.Reservation
+	(*AccountTables)(nil),            // 201: runink.v1.AccountTables
+	(*Transaction)(nil),              // 202: runink.v1.Transaction
+	(*TRESItem)(nil),                 // 203: runink.v1.TRESItem
+	(*ExitCode)(nil),                 // 204: runink.v1.ExitCode
+	(*Step)(nil),                     // 205: runink.v1.Step
+	(*Usage)(nil),                    // 206: runink.v1.Usage
+	(*JobAmend)(nil),                 // 207: runink.v1.JobAmend
+	(*PmixMail)(nil),                 // 208: runink.v1.PmixMail
+	(*SetDevices)(nil),               // 209: runink.v1.SetDevices
+	(*NoteCut)(nil),                  // 210: runink.v1.NoteCut
+	(*RegisterNode)(nil),             // 211: runink.v1.RegisterNode
+	(*CutGPU)(nil),                   // 212: runink.v1.CutGPU
+	(*GresAlloc)(nil),                // 213: runink.v1.GresAlloc
 }
 var file_rpc_proto_depIdxs = []int32{
 	5,   // 0: runink.v1.PingReply.controllers:type_name -> runink.v1.ControllerInfo
@@ -16337,38 +16442,38 @@ var file_rpc_proto_depIdxs = []int32{
 	22,  // 4: runink.v1.EnterReply.status:type_name -> runink.v1.Status
 	5,   // 5: runink.v1.LeaderNow.controllers:type_name -> runink.v1.ControllerInfo
 	20,  // 6: runink.v1.SubmitRequest.jobs:type_name -> runink.v1.JobRequest
-	187, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
-	188, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
+	189, // 7: runink.v1.JobRequest.options:type_name -> runink.v1.JobOptions
+	190, // 8: runink.v1.JobRequest.rlimits:type_name -> runink.v1.Rlimit
 	22,  // 9: runink.v1.SubmitReply.status:type_name -> runink.v1.Status
 	22,  // 10: runink.v1.TestOnlyReply.status:type_name -> runink.v1.Status
-	189, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
+	191, // 11: runink.v1.JobRef.tasks:type_name -> runink.v1.IndexSet
 	25,  // 12: runink.v1.ListJobsRequest.refs:type_name -> runink.v1.JobRef
-	190, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
+	192, // 13: runink.v1.JobPage.jobs:type_name -> runink.v1.Job
 	28,  // 14: runink.v1.JobPage.expected:type_name -> runink.v1.Expected
 	22,  // 15: runink.v1.JobPage.status:type_name -> runink.v1.Status
-	191, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
-	192, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
-	193, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
-	194, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
+	193, // 16: runink.v1.Expected.detail:type_name -> runink.v1.Obstacle
+	194, // 17: runink.v1.NodeList.nodes:type_name -> runink.v1.Node
+	195, // 18: runink.v1.PartitionList.partitions:type_name -> runink.v1.Partition
+	196, // 19: runink.v1.ConfigReply.files:type_name -> runink.v1.ConfigFile
 	5,   // 20: runink.v1.ConfigReply.controllers:type_name -> runink.v1.ControllerInfo
 	22,  // 21: runink.v1.GetScriptReply.status:type_name -> runink.v1.Status
 	38,  // 22: runink.v1.LicenseList.licenses:type_name -> runink.v1.LicenseInfo
 	22,  // 23: runink.v1.ExplainReply.status:type_name -> runink.v1.Status
-	190, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
-	195, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
-	196, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
+	192, // 24: runink.v1.ExplainReply.job:type_name -> runink.v1.Job
+	197, // 25: runink.v1.ExplainReply.story:type_name -> runink.v1.Story
+	198, // 26: runink.v1.RunList.runs:type_name -> runink.v1.RunRecord
 	25,  // 27: runink.v1.CancelRequest.refs:type_name -> runink.v1.JobRef
 	22,  // 28: runink.v1.ActionReply.status:type_name -> runink.v1.Status
 	46,  // 29: runink.v1.ActionReply.outcomes:type_name -> runink.v1.Outcome
 	22,  // 30: runink.v1.Outcome.status:type_name -> runink.v1.Status
-	189, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
+	191, // 31: runink.v1.Outcome.tasks:type_name -> runink.v1.IndexSet
 	25,  // 32: runink.v1.ActRequest.refs:type_name -> runink.v1.JobRef
 	0,   // 33: runink.v1.ActRequest.action:type_name -> runink.v1.ActRequest.Action
 	20,  // 34: runink.v1.SetCrontabRequest.jobs:type_name -> runink.v1.JobRequest
 	22,  // 35: runink.v1.CrontabReply.status:type_name -> runink.v1.Status
-	197, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
+	199, // 36: runink.v1.SetTriggerRequest.trigger:type_name -> runink.v1.Trigger
 	22,  // 37: runink.v1.TriggersReply.status:type_name -> runink.v1.Status
-	197, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
+	199, // 38: runink.v1.TriggersReply.triggers:type_name -> runink.v1.Trigger
 	1,   // 39: runink.v1.ControlRequest.what:type_name -> runink.v1.ControlRequest.What
 	25,  // 40: runink.v1.ControlRequest.job:type_name -> runink.v1.JobRef
 	22,  // 41: runink.v1.ControlReply.status:type_name -> runink.v1.Status
@@ -16376,12 +16481,12 @@ var file_rpc_proto_depIdxs = []int32{
 	58,  // 43: runink.v1.UpdateJobRequest.changes:type_name -> runink.v1.KeyValue
 	58,  // 44: runink.v1.ModifyNodeRequest.changes:type_name -> runink.v1.KeyValue
 	58,  // 45: runink.v1.ModifyPartitionRequest.changes:type_name -> runink.v1.KeyValue
-	198, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
+	200, // 46: runink.v1.ReservationList.reservations:type_name -> runink.v1.Reservation
 	58,  // 47: runink.v1.ModifyReservationRequest.changes:type_name -> runink.v1.KeyValue
 	22,  // 48: runink.v1.ModifyReservationReply.status:type_name -> runink.v1.Status
-	199, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
-	200, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
-	201, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
+	201, // 49: runink.v1.AccountsReply.tables:type_name -> runink.v1.AccountTables
+	202, // 50: runink.v1.AccountsReply.transactions:type_name -> runink.v1.Transaction
+	203, // 51: runink.v1.AccountsReply.tres:type_name -> runink.v1.TRESItem
 	70,  // 52: runink.v1.AccountAsk.where:type_name -> runink.v1.AccountWhere
 	58,  // 53: runink.v1.AccountAsk.set:type_name -> runink.v1.KeyValue
 	69,  // 54: runink.v1.ChangeAccountsRequest.asks:type_name -> runink.v1.AccountAsk
@@ -16393,19 +16498,19 @@ var file_rpc_proto_depIdxs = []int32{
 	76,  // 60: runink.v1.AccountsOutcome.resources:type_name -> runink.v1.ResourceRow
 	75,  // 61: runink.v1.AccountsOutcome.wckeys:type_name -> runink.v1.WCKeyRow
 	73,  // 62: runink.v1.AccountTrouble.rows:type_name -> runink.v1.AssocRow
-	202, // 63: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
+	204, // 63: runink.v1.CompleteJobRequest.exit:type_name -> runink.v1.ExitCode
 	25,  // 64: runink.v1.HistoryRequest.refs:type_name -> runink.v1.JobRef
 	82,  // 65: runink.v1.HistoryPage.records:type_name -> runink.v1.Record
 	22,  // 66: runink.v1.HistoryPage.status:type_name -> runink.v1.Status
 	81,  // 67: runink.v1.HistoryPage.qos:type_name -> runink.v1.QOSNumber
-	190, // 68: runink.v1.Record.job:type_name -> runink.v1.Job
-	203, // 69: runink.v1.Record.steps:type_name -> runink.v1.Step
-	204, // 70: runink.v1.Record.batch:type_name -> runink.v1.Usage
+	192, // 68: runink.v1.Record.job:type_name -> runink.v1.Job
+	205, // 69: runink.v1.Record.steps:type_name -> runink.v1.Step
+	206, // 70: runink.v1.Record.batch:type_name -> runink.v1.Usage
 	83,  // 71: runink.v1.Record.node:type_name -> runink.v1.NodeFact
 	84,  // 72: runink.v1.Record.reservation:type_name -> runink.v1.ReservationSpan
-	205, // 73: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
+	207, // 73: runink.v1.Record.amend:type_name -> runink.v1.JobAmend
 	79,  // 74: runink.v1.AmendHistoryRequest.where:type_name -> runink.v1.HistoryRequest
-	205, // 75: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
+	207, // 75: runink.v1.AmendHistoryRequest.set:type_name -> runink.v1.JobAmend
 	22,  // 76: runink.v1.AmendHistoryReply.status:type_name -> runink.v1.Status
 	87,  // 77: runink.v1.AmendHistoryReply.jobs:type_name -> runink.v1.AmendedJob
 	22,  // 78: runink.v1.UsageReply.status:type_name -> runink.v1.Status
@@ -16424,35 +16529,35 @@ var file_rpc_proto_depIdxs = []int32{
 	25,  // 91: runink.v1.StepStatsRequest.refs:type_name -> runink.v1.JobRef
 	99,  // 92: runink.v1.StepStatsReply.steps:type_name -> runink.v1.StepStat
 	22,  // 93: runink.v1.StepStatsReply.status:type_name -> runink.v1.Status
-	190, // 94: runink.v1.StepStat.job:type_name -> runink.v1.Job
-	203, // 95: runink.v1.StepStat.step:type_name -> runink.v1.Step
+	192, // 94: runink.v1.StepStat.job:type_name -> runink.v1.Job
+	205, // 95: runink.v1.StepStat.step:type_name -> runink.v1.Step
 	100, // 96: runink.v1.StepStat.nodes:type_name -> runink.v1.NodeStat
-	204, // 97: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
+	206, // 97: runink.v1.NodeStat.usage:type_name -> runink.v1.Usage
 	103, // 98: runink.v1.Sampled.slices:type_name -> runink.v1.SliceStat
-	204, // 99: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
+	206, // 99: runink.v1.SliceStat.usage:type_name -> runink.v1.Usage
 	82,  // 100: runink.v1.ImportHistoryRequest.records:type_name -> runink.v1.Record
 	22,  // 101: runink.v1.ImportHistoryReply.status:type_name -> runink.v1.Status
-	187, // 102: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
-	188, // 103: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
+	189, // 102: runink.v1.CreateStepRequest.options:type_name -> runink.v1.JobOptions
+	190, // 103: runink.v1.CreateStepRequest.rlimits:type_name -> runink.v1.Rlimit
 	22,  // 104: runink.v1.CreateStepReply.status:type_name -> runink.v1.Status
-	203, // 105: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
-	190, // 106: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
+	205, // 105: runink.v1.CreateStepReply.step:type_name -> runink.v1.Step
+	192, // 106: runink.v1.CreateStepReply.job:type_name -> runink.v1.Job
 	108, // 107: runink.v1.CreateStepReply.defaults:type_name -> runink.v1.StepDefaults
 	112, // 108: runink.v1.StepUp.attach:type_name -> runink.v1.StepAttach
 	114, // 109: runink.v1.StepUp.pmi:type_name -> runink.v1.PmiShare
 	111, // 110: runink.v1.StepUp.taken:type_name -> runink.v1.NodeSeq
-	206, // 111: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
+	208, // 111: runink.v1.StepUp.pmix:type_name -> runink.v1.PmixMail
 	111, // 112: runink.v1.StepAttach.taken:type_name -> runink.v1.NodeSeq
 	116, // 113: runink.v1.StepDown.output:type_name -> runink.v1.TaskOutput
 	117, // 114: runink.v1.StepDown.started:type_name -> runink.v1.TaskStart
 	118, // 115: runink.v1.StepDown.exited:type_name -> runink.v1.TaskExit
 	114, // 116: runink.v1.StepDown.pmi:type_name -> runink.v1.PmiShare
-	206, // 117: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
+	208, // 117: runink.v1.StepDown.pmix:type_name -> runink.v1.PmixMail
 	115, // 118: runink.v1.PmiShare.keys:type_name -> runink.v1.PmiKey
-	202, // 119: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
+	204, // 119: runink.v1.TaskExit.exit:type_name -> runink.v1.ExitCode
 	120, // 120: runink.v1.BcastUp.file:type_name -> runink.v1.BcastFile
 	25,  // 121: runink.v1.BcastFile.ref:type_name -> runink.v1.JobRef
-	161, // 122: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
+	163, // 122: runink.v1.BcastFile.here:type_name -> runink.v1.JobHere
 	22,  // 123: runink.v1.BcastReply.status:type_name -> runink.v1.Status
 	122, // 124: runink.v1.BcastReply.outcomes:type_name -> runink.v1.BcastOutcome
 	22,  // 125: runink.v1.DiagReply.status:type_name -> runink.v1.Status
@@ -16463,82 +16568,82 @@ var file_rpc_proto_depIdxs = []int32{
 	126, // 130: runink.v1.DiagReply.waiting:type_name -> runink.v1.RpcCount
 	22,  // 131: runink.v1.CreateTokenReply.status:type_name -> runink.v1.Status
 	22,  // 132: runink.v1.CertifyReply.status:type_name -> runink.v1.Status
-	135, // 133: runink.v1.Report.hello:type_name -> runink.v1.Hello
-	137, // 134: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
-	138, // 135: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
-	139, // 136: runink.v1.Report.done:type_name -> runink.v1.JobDone
-	140, // 137: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
-	141, // 138: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
-	142, // 139: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
-	144, // 140: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
-	146, // 141: runink.v1.Report.result:type_name -> runink.v1.OrderResult
-	147, // 142: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
+	137, // 133: runink.v1.Report.hello:type_name -> runink.v1.Hello
+	139, // 134: runink.v1.Report.heartbeat:type_name -> runink.v1.Heartbeat
+	140, // 135: runink.v1.Report.accepted:type_name -> runink.v1.JobAccepted
+	141, // 136: runink.v1.Report.done:type_name -> runink.v1.JobDone
+	142, // 137: runink.v1.Report.node_done:type_name -> runink.v1.NodeDone
+	143, // 138: runink.v1.Report.step_done:type_name -> runink.v1.StepDone
+	144, // 139: runink.v1.Report.failed:type_name -> runink.v1.LaunchFailed
+	146, // 140: runink.v1.Report.health:type_name -> runink.v1.NodeHealth
+	148, // 141: runink.v1.Report.result:type_name -> runink.v1.OrderResult
+	149, // 142: runink.v1.Report.usage:type_name -> runink.v1.StepUsage
 	102, // 143: runink.v1.Report.sampled:type_name -> runink.v1.Sampled
-	143, // 144: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
-	207, // 145: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
-	208, // 146: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
-	145, // 147: runink.v1.Report.trouble:type_name -> runink.v1.NodeTrouble
-	209, // 148: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
-	136, // 149: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
-	202, // 150: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
-	204, // 151: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
-	204, // 152: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
-	202, // 153: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
+	145, // 144: runink.v1.Report.prolog_done:type_name -> runink.v1.PrologDone
+	209, // 145: runink.v1.Report.devices:type_name -> runink.v1.SetDevices
+	210, // 146: runink.v1.Report.cut:type_name -> runink.v1.NoteCut
+	147, // 147: runink.v1.Report.trouble:type_name -> runink.v1.NodeTrouble
+	211, // 148: runink.v1.Hello.found:type_name -> runink.v1.RegisterNode
+	138, // 149: runink.v1.Hello.jobs:type_name -> runink.v1.HeldJob
+	204, // 150: runink.v1.JobDone.exit:type_name -> runink.v1.ExitCode
+	206, // 151: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
+	206, // 152: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
+	204, // 153: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
 	118, // 154: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	204, // 155: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	206, // 155: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
 	22,  // 156: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	204, // 157: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	149, // 158: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	162, // 159: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	163, // 160: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	165, // 161: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	166, // 162: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	150, // 163: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	151, // 164: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	167, // 165: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	206, // 157: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	151, // 158: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	164, // 159: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	165, // 160: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	167, // 161: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	168, // 162: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	152, // 163: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	153, // 164: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	169, // 165: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
 	101, // 166: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	155, // 167: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	159, // 168: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	160, // 169: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	210, // 170: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
-	156, // 171: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
-	157, // 172: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
-	158, // 173: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
-	194, // 174: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	136, // 175: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	194, // 176: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	154, // 177: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
-	161, // 178: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	211, // 179: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	188, // 180: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	152, // 181: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	161, // 182: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	161, // 183: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	164, // 184: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	211, // 185: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	152, // 186: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	170, // 187: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	171, // 188: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	172, // 189: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	172, // 190: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	175, // 191: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	179, // 192: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	180, // 193: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	181, // 194: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	178, // 195: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	175, // 196: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	183, // 197: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	183, // 198: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	182, // 199: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	182, // 200: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	183, // 201: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	184, // 202: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	184, // 203: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	184, // 204: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	184, // 205: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	184, // 206: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	184, // 207: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	184, // 208: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	157, // 167: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	161, // 168: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	162, // 169: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	212, // 170: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
+	158, // 171: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	159, // 172: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	160, // 173: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	196, // 174: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	138, // 175: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	196, // 176: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	156, // 177: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
+	163, // 178: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	213, // 179: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	190, // 180: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	154, // 181: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	163, // 182: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	163, // 183: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	166, // 184: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	213, // 185: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	154, // 186: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	172, // 187: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	173, // 188: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	174, // 189: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	174, // 190: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	177, // 191: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	181, // 192: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	182, // 193: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	183, // 194: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	180, // 195: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	177, // 196: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	185, // 197: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	185, // 198: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	184, // 199: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	184, // 200: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	185, // 201: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	186, // 202: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	186, // 203: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	186, // 204: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	186, // 205: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	186, // 206: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	186, // 207: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	186, // 208: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
 	22,  // 209: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
 	3,   // 210: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
 	19,  // 211: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
@@ -16572,94 +16677,96 @@ var file_rpc_proto_depIdxs = []int32{
 	109, // 239: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
 	67,  // 240: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
 	71,  // 241: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	129, // 242: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	131, // 243: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	168, // 244: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	173, // 245: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	131, // 242: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	133, // 243: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	170, // 244: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	175, // 245: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
 	123, // 246: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
 	119, // 247: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	176, // 248: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	178, // 248: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
 	48,  // 249: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
 	49,  // 250: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
 	51,  // 251: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
 	52,  // 252: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
 	53,  // 253: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
 	55,  // 254: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
-	185, // 255: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	187, // 255: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
 	6,   // 256: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	127, // 257: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	127, // 258: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	9,   // 259: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	11,  // 260: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	13,  // 261: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	15,  // 262: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	14,  // 263: runink.v1.Members.Halt:input_type -> runink.v1.HaltRequest
-	133, // 264: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	134, // 265: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	17,  // 266: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	110, // 267: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	119, // 268: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	4,   // 269: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	21,  // 270: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	23,  // 271: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	190, // 272: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	27,  // 273: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	30,  // 274: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	32,  // 275: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	34,  // 276: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	36,  // 277: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	39,  // 278: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	43,  // 279: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	41,  // 280: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	45,  // 281: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	45,  // 282: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	45,  // 283: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	2,   // 284: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	2,   // 285: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	2,   // 286: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	64,  // 287: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	66,  // 288: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	2,   // 289: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	80,  // 290: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	89,  // 291: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	98,  // 292: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	105, // 293: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	86,  // 294: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
-	2,   // 295: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	107, // 296: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	113, // 297: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	2,   // 298: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	68,  // 299: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	72,  // 300: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	130, // 301: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	132, // 302: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	169, // 303: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	174, // 304: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	124, // 305: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	121, // 306: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	177, // 307: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	50,  // 308: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	50,  // 309: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	54,  // 310: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	54,  // 311: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	54,  // 312: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	56,  // 313: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
-	186, // 314: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	7,   // 315: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	128, // 316: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	128, // 317: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	10,  // 318: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	12,  // 319: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	16,  // 320: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	2,   // 321: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	2,   // 322: runink.v1.Members.Halt:output_type -> runink.v1.Done
-	132, // 323: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	148, // 324: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	18,  // 325: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	113, // 326: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	121, // 327: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	269, // [269:328] is the sub-list for method output_type
-	210, // [210:269] is the sub-list for method input_type
+	129, // 257: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	129, // 258: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	127, // 259: runink.v1.Controller.Adopt:input_type -> runink.v1.AdoptRequest
+	9,   // 260: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	11,  // 261: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	13,  // 262: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	15,  // 263: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	14,  // 264: runink.v1.Members.Halt:input_type -> runink.v1.HaltRequest
+	135, // 265: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	136, // 266: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	17,  // 267: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	110, // 268: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	119, // 269: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 270: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	21,  // 271: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	23,  // 272: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	192, // 273: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	27,  // 274: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	30,  // 275: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	32,  // 276: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	34,  // 277: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	36,  // 278: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	39,  // 279: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	43,  // 280: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	41,  // 281: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	45,  // 282: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	45,  // 283: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	45,  // 284: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 285: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 286: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 287: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	64,  // 288: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	66,  // 289: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 290: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	80,  // 291: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	89,  // 292: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	98,  // 293: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	105, // 294: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	86,  // 295: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
+	2,   // 296: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	107, // 297: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	113, // 298: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 299: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	68,  // 300: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	72,  // 301: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	132, // 302: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	134, // 303: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	171, // 304: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	176, // 305: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	124, // 306: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	121, // 307: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	179, // 308: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	50,  // 309: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	50,  // 310: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	54,  // 311: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	54,  // 312: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	54,  // 313: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	56,  // 314: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	188, // 315: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 316: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	130, // 317: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	130, // 318: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	128, // 319: runink.v1.Controller.Adopt:output_type -> runink.v1.AdoptReply
+	10,  // 320: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 321: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	16,  // 322: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 323: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	2,   // 324: runink.v1.Members.Halt:output_type -> runink.v1.Done
+	134, // 325: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	150, // 326: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	18,  // 327: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	113, // 328: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	121, // 329: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	270, // [270:330] is the sub-list for method output_type
+	210, // [210:270] is the sub-list for method input_type
 	210, // [210:210] is the sub-list for extension type_name
 	210, // [210:210] is the sub-list for extension extendee
 	0,   // [0:210] is the sub-list for field type_name
@@ -16674,7 +16781,7 @@ func file_rpc_proto_init() {
 	file_log_proto_init()
 	file_pmix_proto_init()
 	file_why_proto_init()
-	file_rpc_proto_msgTypes[132].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[134].OneofWrappers = []any{
 		(*Report_Hello)(nil),
 		(*Report_Heartbeat)(nil),
 		(*Report_Accepted)(nil),
@@ -16691,7 +16798,7 @@ func file_rpc_proto_init() {
 		(*Report_Cut)(nil),
 		(*Report_Trouble)(nil),
 	}
-	file_rpc_proto_msgTypes[146].OneofWrappers = []any{
+	file_rpc_proto_msgTypes[148].OneofWrappers = []any{
 		(*Order_Welcome)(nil),
 		(*Order_Launch)(nil),
 		(*Order_Step)(nil),
@@ -16715,7 +16822,7 @@ func file_rpc_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_rawDesc), len(file_rpc_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   185,
+			NumMessages:   187,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

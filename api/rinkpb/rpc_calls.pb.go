@@ -58,6 +58,7 @@ const (
 	Controller_ListControllers_Call   = "/runink.v1.Controller/ListControllers"
 	Controller_Metrics_Call           = "/runink.v1.Controller/Metrics"
 	Controller_NodeMetrics_Call       = "/runink.v1.Controller/NodeMetrics"
+	Controller_Adopt_Call             = "/runink.v1.Controller/Adopt"
 	Controller_ChangeControllers_Call = "/runink.v1.Controller/ChangeControllers"
 )
 
@@ -112,6 +113,7 @@ type Controller interface {
 	ListControllers(ctx context.Context, req *ListControllersRequest) (*ControllersReply, error)
 	Metrics(ctx context.Context, req *MetricsRequest) (*MetricsReply, error)
 	NodeMetrics(ctx context.Context, req *MetricsRequest) (*MetricsReply, error)
+	Adopt(ctx context.Context, req *AdoptRequest) (*AdoptReply, error)
 	ChangeControllers(ctx context.Context, req *ChangeControllersRequest) (*ChangeControllersReply, error)
 }
 
@@ -507,6 +509,14 @@ func (c callController) Metrics(ctx context.Context, req *MetricsRequest) (*Metr
 func (c callController) NodeMetrics(ctx context.Context, req *MetricsRequest) (*MetricsReply, error) {
 	reply := new(MetricsReply)
 	if err := c.line.Call(ctx, Controller_NodeMetrics_Call, req, reply); err != nil {
+		return nil, err
+	}
+	return reply, nil
+}
+
+func (c callController) Adopt(ctx context.Context, req *AdoptRequest) (*AdoptReply, error) {
+	reply := new(AdoptReply)
+	if err := c.line.Call(ctx, Controller_Adopt_Call, req, reply); err != nil {
 		return nil, err
 	}
 	return reply, nil

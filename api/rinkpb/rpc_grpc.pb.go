@@ -72,6 +72,7 @@ const (
 	Controller_ListControllers_FullMethodName   = "/runink.v1.Controller/ListControllers"
 	Controller_Metrics_FullMethodName           = "/runink.v1.Controller/Metrics"
 	Controller_NodeMetrics_FullMethodName       = "/runink.v1.Controller/NodeMetrics"
+	Controller_Adopt_FullMethodName             = "/runink.v1.Controller/Adopt"
 	Controller_ChangeControllers_FullMethodName = "/runink.v1.Controller/ChangeControllers"
 )
 
@@ -162,6 +163,8 @@ type ControllerClient interface {
 	// Metrics are what there is to count, in the text format of Prometheus; NodeMetrics those of the node whose agent is asked.
 	Metrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (*MetricsReply, error)
 	NodeMetrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (*MetricsReply, error)
+	// Adopt has the agent that is asked take a process into a job of a user's on its node. Root's alone.
+	Adopt(ctx context.Context, in *AdoptRequest, opts ...grpc.CallOption) (*AdoptReply, error)
 	// ChangeControllers takes one out, or hands the lead over.
 	ChangeControllers(ctx context.Context, in *ChangeControllersRequest, opts ...grpc.CallOption) (*ChangeControllersReply, error)
 }
@@ -697,6 +700,16 @@ func (c *controllerClient) NodeMetrics(ctx context.Context, in *MetricsRequest, 
 	return out, nil
 }
 
+func (c *controllerClient) Adopt(ctx context.Context, in *AdoptRequest, opts ...grpc.CallOption) (*AdoptReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AdoptReply)
+	err := c.cc.Invoke(ctx, Controller_Adopt_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controllerClient) ChangeControllers(ctx context.Context, in *ChangeControllersRequest, opts ...grpc.CallOption) (*ChangeControllersReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ChangeControllersReply)
@@ -794,6 +807,8 @@ type ControllerServer interface {
 	// Metrics are what there is to count, in the text format of Prometheus; NodeMetrics those of the node whose agent is asked.
 	Metrics(context.Context, *MetricsRequest) (*MetricsReply, error)
 	NodeMetrics(context.Context, *MetricsRequest) (*MetricsReply, error)
+	// Adopt has the agent that is asked take a process into a job of a user's on its node. Root's alone.
+	Adopt(context.Context, *AdoptRequest) (*AdoptReply, error)
 	// ChangeControllers takes one out, or hands the lead over.
 	ChangeControllers(context.Context, *ChangeControllersRequest) (*ChangeControllersReply, error)
 	mustEmbedUnimplementedControllerServer()
@@ -952,6 +967,9 @@ func (UnimplementedControllerServer) Metrics(context.Context, *MetricsRequest) (
 }
 func (UnimplementedControllerServer) NodeMetrics(context.Context, *MetricsRequest) (*MetricsReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method NodeMetrics not implemented")
+}
+func (UnimplementedControllerServer) Adopt(context.Context, *AdoptRequest) (*AdoptReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Adopt not implemented")
 }
 func (UnimplementedControllerServer) ChangeControllers(context.Context, *ChangeControllersRequest) (*ChangeControllersReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method ChangeControllers not implemented")
@@ -1816,6 +1834,24 @@ func _Controller_NodeMetrics_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Controller_Adopt_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AdoptRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControllerServer).Adopt(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Controller_Adopt_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControllerServer).Adopt(ctx, req.(*AdoptRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Controller_ChangeControllers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ChangeControllersRequest)
 	if err := dec(in); err != nil {
@@ -2016,6 +2052,10 @@ var Controller_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "NodeMetrics",
 			Handler:    _Controller_NodeMetrics_Handler,
+		},
+		{
+			MethodName: "Adopt",
+			Handler:    _Controller_Adopt_Handler,
 		},
 		{
 			MethodName: "ChangeControllers",

@@ -258,6 +258,10 @@ func newFile_rpc_proto(name string) Message {
 		return new(PlanCount)
 	case "runink.v1.RpcCount":
 		return new(RpcCount)
+	case "runink.v1.AdoptRequest":
+		return new(AdoptRequest)
+	case "runink.v1.AdoptReply":
+		return new(AdoptReply)
 	case "runink.v1.MetricsRequest":
 		return new(MetricsRequest)
 	case "runink.v1.MetricsReply":
@@ -11120,6 +11124,85 @@ func (m *RpcCount) read(r *reader) {
 			m.Count = r.takeInt64()
 		case 32:
 			m.Time = r.takeInt64()
+		default:
+			r.skip()
+		}
+	}
+}
+
+type AdoptRequest struct {
+	Pid int32
+	Uid uint32
+}
+
+func (m *AdoptRequest) Reset() { *m = AdoptRequest{} }
+
+func (m *AdoptRequest) GetPid() int32 {
+	if m != nil {
+		return m.Pid
+	}
+	return 0
+}
+
+func (m *AdoptRequest) GetUid() uint32 {
+	if m != nil {
+		return m.Uid
+	}
+	return 0
+}
+
+func (m *AdoptRequest) write(w *writer) {
+	if m == nil {
+		return
+	}
+	if m.Pid != 0 {
+		w.putInt32(8, m.Pid)
+	}
+	if m.Uid != 0 {
+		w.putUint32(16, m.Uid)
+	}
+}
+
+func (m *AdoptRequest) read(r *reader) {
+	for r.next() {
+		switch r.field {
+		case 8:
+			m.Pid = r.takeInt32()
+		case 16:
+			m.Uid = r.takeUint32()
+		default:
+			r.skip()
+		}
+	}
+}
+
+type AdoptReply struct {
+	Job uint32
+}
+
+func (m *AdoptReply) Reset() { *m = AdoptReply{} }
+
+func (m *AdoptReply) GetJob() uint32 {
+	if m != nil {
+		return m.Job
+	}
+	return 0
+}
+
+func (m *AdoptReply) write(w *writer) {
+	if m == nil {
+		return
+	}
+	if m.Job != 0 {
+		w.putUint32(8, m.Job)
+	}
+}
+
+func (m *AdoptReply) read(r *reader) {
+	for r.next() {
+		switch r.field {
+		case 8:
+			m.Job = r.takeUint32()
 		default:
 			r.skip()
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/runink/rink/cmds/adopt"
 	"github.com/runink/rink/cmds/controller"
 	rinkexec "github.com/runink/rink/cmds/exec"
 	"github.com/runink/rink/cmds/export"
@@ -78,6 +79,7 @@ var commands = []command{
 
 // verbs are what Slurm has no word for: rink VERB.
 var verbs = []command{
+	{[]string{"adopt"}, adopt.Run, "a session from outside into its user's job, for PAM"},
 	{[]string{"metrics"}, metrics.Run, "what there is to count, for Prometheus"},
 	{[]string{"controller"}, controller.Run, "look after the controllers: list, remove, transfer"},
 	{[]string{"barn"}, daemon("barn"), "back up what the controllers keep, check it, and put it back"},

@@ -1,0 +1,200 @@
+package noded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/auth"
+	"github.com/runink/rink/noded/launcher"
+	"github.com/runink/rink/slice"
+)
+
+// Sessions that come from outside, as by ssh, are taken into a job of their user's
+// here: into a slice of the job's that has a process of its own, which does nothing
+// but be there. They have the job's limits, and end with it.
+
+// adopter is that slice of a job here.
+type adopter struct {
+	ready chan struct{} // closed when it is up, or err says why it is not
+	err   error
+	task  int // its process
+	ended chan slice.Exit
+}
+
+const adoptEnd = ".extern" // ends the id of its slice
+
+func adoptID(k jobKey) string { return fmt.Sprintf("%d.%d%s", k.job, k.restarts, adoptEnd) }
+
+// adopt takes a process into the newest job of its user that runs here, for root.
+func (a *Agent) adopt(down grpc.ServerStream, who auth.Identity) error {
+	m := &raw{}
+	if err := down.RecvMsg(m); err != nil {
+		return err
+	}
+	req := &rinkpb.AdoptRequest{}
+	if err := proto.Unmarshal(m.data, req); err != nil {
+		return status.Errorf(codes.InvalidArgument, "cannot read the request: %v", err)
+	}
+	if who.UID != 0 {
+		return status.Error(codes.PermissionDenied, "only root may have a session adopted")
+	}
+	if req.Pid <= 1 {
+		return status.Errorf(codes.InvalidArgument, "%d is not the process of a session", req.Pid)
+	}
+	j := a.newestOf(req.Uid)
+	if j == nil {
+		return status.Errorf(codes.NotFound, "user %d has no job on node %s", req.Uid, a.conf.Node)
+	}
+	if err := a.adoptInto(down.Context(), j, int(req.Pid)); err != nil {
+		a.log.Warn("cannot adopt a session", "job", j.key.job, "pid", req.Pid, "error", err)
+		return status.Errorf(codes.Internal, "cannot adopt process %d into job %d: %v", req.Pid, j.key.job, err)
+	}
+	a.log.Info("a session is adopted", "job", j.key.job, "uid", req.Uid, "pid", req.Pid)
+	data, err := proto.Marshal(&rinkpb.AdoptReply{Job: j.key.job})
+	if err != nil {
+		return status.Errorf(codes.Internal, "cannot write the answer: %v", err)
+	}
+	return down.SendMsg(&raw{data: data})
+}
+
+// newestOf is the newest job of a user here that is not ending; nil: there is none.
+func (a *Agent) newestOf(uid uint32) *job {
+	var newest *job
+	for _, j := range a.live() {
+		j.mu.Lock()
+		fits := j.here.Uid == uid && !j.ending
+		j.mu.Unlock()
+		if fits && (newest == nil || j.key.job > newest.key.job) {
+			newest = j
+		}
+	}
+	return newest
+}
+
+func (a *Agent) adoptInto(ctx context.Context, j *job, pid int) error {
+	j.mu.Lock()
+	e := j.adopter
+	first := e == nil
+	if first {
+		if j.ending {
+			j.mu.Unlock()
+			return errors.New("the job is ending")
+		}
+		e = &adopter{ready: make(chan struct{}), ended: make(chan slice.Exit, 1)}
+		j.adopter = e
+	}
+	j.mu.Unlock()
+	if first {
+		e.err = a.startAdopter(ctx, j, e)
+		close(e.ready)
+		if e.err != nil {
+			a.dropAside(adoptID(j.key))
+			j.mu.Lock()
+			j.adopter = nil // the next session tries again
+			j.mu.Unlock()
+		}
+	}
+	select {
+	case <-e.ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if e.err != nil {
+		return e.err
+	}
+	return slice.Accompany(pid, e.task, a.groupParent())
+}
+
+// startAdopter starts the slice. It has no namespaces: who comes to it has those of
+// the machine, and it is by its cgroup that all of it is ended. Its process is root's,
+// as the user must not be able to end it and so come in beside the job.
+func (a *Agent) startAdopter(ctx context.Context, j *job, e *adopter) error {
+	id := adoptID(j.key)
+	iso, err := isolationOf(j.here)
+	if err != nil {
+		return err
+	}
+	null := slice.Stream{Kind: slice.StreamNull}
+	spec := &slice.Spec{ID: id, Tasks: []slice.Task{{
+		Argv: []string{"/bin/sleep", "2147483647"}, Dir: "/", Stdin: null, Stdout: null, Stderr: null,
+	}}}
+	if spec.Cgroup, err = a.cgroupOf(j, iso, "step_extern"); err != nil {
+		return err
+	}
+	if !spec.Cgroup.On {
+		return errors.New("jobs have no cgroups on this node")
+	}
+	a.mu.Lock()
+	a.asides[id] = e.ended
+	a.mu.Unlock()
+	if _, _, err := a.launcher().Launch(ctx, spec); err != nil {
+		return err
+	}
+	return a.findAdopter(ctx, j, e)
+}
+
+// findAdopter asks the launcher for the slice's process.
+func (a *Agent) findAdopter(ctx context.Context, j *job, e *adopter) error {
+	states, err := a.launcher().List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range states {
+		if s.ID == adoptID(j.key) && len(s.PIDs) > 0 && s.PIDs[0] > 0 {
+			e.task = s.PIDs[0]
+			return nil
+		}
+	}
+	return errors.New("the slice for sessions has ended")
+}
+
+// takeUpAdopter takes up what a former agent started.
+func (a *Agent) takeUpAdopter(ctx context.Context, j *job) {
+	e := &adopter{ready: make(chan struct{}), ended: make(chan slice.Exit, 1)}
+	e.err = a.findAdopter(ctx, j, e)
+	close(e.ready)
+	j.adopter = e
+	a.mu.Lock()
+	a.asides[adoptID(j.key)] = e.ended
+	a.mu.Unlock()
+}
+
+// endAdopter ends the sessions that a job has here, once nothing else of it is left.
+func (a *Agent) endAdopter(j *job) {
+	j.mu.Lock()
+	e := j.adopter
+	j.mu.Unlock()
+	if e == nil {
+		return
+	}
+	select {
+	case <-e.ready: // or it starts behind our back
+	case <-a.work.Done():
+		return
+	}
+	id := adoptID(j.key)
+	defer a.dropAside(id)
+	if err := a.launcher().Kill(a.work, id); err != nil {
+		if !errors.Is(err, launcher.ErrNotFound) && a.work.Err() == nil {
+			a.log.Warn("cannot end the sessions of a job", "job", j.key.job, "error", err)
+		}
+		return
+	}
+	select {
+	case <-e.ended:
+	case <-time.After(endGrace):
+	case <-a.work.Done():
+		return
+	}
+	if err := a.launcher().Forget(a.work, id); err != nil && a.work.Err() == nil && !errors.Is(err, launcher.ErrNotFound) {
+		a.log.Warn("the launcher does not forget a slice", "slice", id, "error", err)
+	}
+}
