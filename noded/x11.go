@@ -190,6 +190,7 @@ func (a *Agent) homeCookie(j *job, order *rinkpb.LaunchStep, in bool) error {
 		for _, e := range list {
 			out = append(out, e.Bytes()...)
 		}
+		unix.Unlink(path + "-n") // of one that was killed at it: the lock is ours
 		fd, err := unix.Open(path+"-n", unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 		if err != nil {
 			return err
@@ -233,10 +234,12 @@ func readAuthority(path string) ([]byte, error) {
 func lockAuthority(path string) (unlock func(), err error) {
 	const stale = 30 * time.Second
 	made, link := path+"-c", path+"-l"
-	var st unix.Stat_t
-	if unix.Lstat(made, &st) == nil && time.Since(time.Unix(st.Mtim.Unix())) > stale {
-		unix.Unlink(made)
-		unix.Unlink(link)
+	for _, name := range []string{made, link} {
+		var st unix.Stat_t
+		if unix.Lstat(name, &st) == nil && time.Since(time.Unix(st.Mtim.Unix())) > stale {
+			unix.Unlink(made)
+			unix.Unlink(link)
+		}
 	}
 	for try := 0; ; try++ {
 		fd, err := unix.Open(made, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)

@@ -157,6 +157,26 @@ func TestLockOfAuthority(t *testing.T) {
 	}
 }
 
+// TestLockThatWasLeftBehind has what one who was killed leaves: either name of a lock.
+func TestLockThatWasLeftBehind(t *testing.T) {
+	for _, end := range []string{"-c", "-l"} {
+		path := t.TempDir() + "/.Xauthority"
+		if err := os.WriteFile(path+end, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		old := time.Now().Add(-time.Minute)
+		if err := os.Chtimes(path+end, old, old); err != nil {
+			t.Fatal(err)
+		}
+		unlock, err := lockAuthority(path)
+		if err != nil {
+			t.Errorf("%s: %v", end, err)
+			continue
+		}
+		unlock()
+	}
+}
+
 // TestDisplayOutlivesTheAgent has an agent that takes the place of another: tasks have
 // the display they were told of.
 func TestDisplayOutlivesTheAgent(t *testing.T) {
