@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -27,6 +29,8 @@ type adopter struct {
 	err   error
 	task  int // its process
 	ended chan slice.Exit
+
+	dropping sync.Mutex // held while it is ended
 }
 
 const adoptEnd = ".extern" // ends the id of its slice
@@ -79,14 +83,31 @@ func (a *Agent) newestOf(uid uint32) *job {
 	return newest
 }
 
+// adoptInto takes a process into a job. Should the process of the job's slice for that
+// be gone, as for want of memory, there is a new one.
 func (a *Agent) adoptInto(ctx context.Context, j *job, pid int) error {
+	for again := false; ; again = true {
+		e, err := a.adopterOf(ctx, j)
+		if err == nil {
+			err = slice.Accompany(pid, e.task, a.groupParent())
+		}
+		if err == nil || again || e == nil || e.task > 0 && unix.Kill(e.task, 0) == nil {
+			return err
+		}
+		a.dropAdopter(j, e)
+	}
+}
+
+// adopterOf returns the slice for sessions of a job, which it starts for the first. One
+// that is returned with an error has nothing in it.
+func (a *Agent) adopterOf(ctx context.Context, j *job) (*adopter, error) {
 	j.mu.Lock()
 	e := j.adopter
 	first := e == nil
 	if first {
 		if j.ending {
 			j.mu.Unlock()
-			return errors.New("the job is ending")
+			return nil, errors.New("the job is ending")
 		}
 		e = &adopter{ready: make(chan struct{}), ended: make(chan slice.Exit, 1)}
 		j.adopter = e
@@ -96,21 +117,16 @@ func (a *Agent) adoptInto(ctx context.Context, j *job, pid int) error {
 		e.err = a.startAdopter(ctx, j, e)
 		close(e.ready)
 		if e.err != nil {
-			a.dropAside(adoptID(j.key))
-			j.mu.Lock()
-			j.adopter = nil // the next session tries again
-			j.mu.Unlock()
+			a.dropAdopter(j, e) // the next session tries again
+			return nil, e.err
 		}
 	}
 	select {
 	case <-e.ready:
+		return e, e.err
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
-	if e.err != nil {
-		return e.err
-	}
-	return slice.Accompany(pid, e.task, a.groupParent())
 }
 
 // startAdopter starts the slice. It has no namespaces: who comes to it has those of
@@ -180,19 +196,37 @@ func (a *Agent) endAdopter(j *job) {
 	case <-a.work.Done():
 		return
 	}
-	id := adoptID(j.key)
-	defer a.dropAside(id)
-	if err := a.launcher().Kill(a.work, id); err != nil {
-		if !errors.Is(err, launcher.ErrNotFound) && a.work.Err() == nil {
-			a.log.Warn("cannot end the sessions of a job", "job", j.key.job, "error", err)
-		}
+	a.dropAdopter(j, e)
+}
+
+// dropAdopter ends a slice for sessions, with all that is in it, unless that was done.
+func (a *Agent) dropAdopter(j *job, e *adopter) {
+	e.dropping.Lock()
+	defer e.dropping.Unlock()
+	j.mu.Lock()
+	current := j.adopter == e
+	j.mu.Unlock()
+	if !current {
 		return
 	}
-	select {
-	case <-e.ended:
-	case <-time.After(endGrace):
-	case <-a.work.Done():
-		return
+	id := adoptID(j.key)
+	defer func() {
+		a.dropAside(id)
+		j.mu.Lock()
+		j.adopter = nil
+		j.mu.Unlock()
+	}()
+	err := a.launcher().Kill(a.work, id)
+	if err != nil && !errors.Is(err, launcher.ErrNotFound) && a.work.Err() == nil {
+		a.log.Warn("cannot end the sessions of a job", "job", j.key.job, "error", err)
+	}
+	if err == nil {
+		select {
+		case <-e.ended:
+		case <-time.After(endGrace):
+		case <-a.work.Done():
+			return
+		}
 	}
 	if err := a.launcher().Forget(a.work, id); err != nil && a.work.Err() == nil && !errors.Is(err, launcher.ErrNotFound) {
 		a.log.Warn("the launcher does not forget a slice", "slice", id, "error", err)

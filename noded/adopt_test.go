@@ -61,6 +61,19 @@ func TestSessionsAreOfTheirJob(t *testing.T) {
 	r.stop()
 	r = startAgent(t, dir)
 	adopt(second)
+	// The slice's own process is gone, and what was in it: the next session finds another.
+	r.stop()
+	r = startAgent(t, dir)
+	j := r.newestOf(order.Here.Uid)
+	if err := syscall.Kill(j.adopter.task, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range []*exec.Cmd{first, second} {
+		cmd.Wait()
+	}
+	first, second = session(), session()
+	adopt(first)
+	adopt(second)
 	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
