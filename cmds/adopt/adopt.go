@@ -34,9 +34,9 @@ func Run(env *cli.Env) int {
 		ExitErrHandler: func(*ucli.Context, error) {},
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "user", Usage: "the session is `USER`'s, in place of PAM_USER"},
-			&ucli.IntFlag{Name: "pid", Usage: "of process `PID`, in place of the one that calls"},
-			&ucli.StringFlag{Name: "no-jobs", Value: "deny", Usage: "what becomes of a session whose user has no job here: `deny` or ignore, which lets it through"},
-			&ucli.StringFlag{Name: "failure", Value: "allow", Usage: "and of one that cannot be adopted: `allow` or deny"},
+			&ucli.IntFlag{Name: "pid", Usage: "the session is process `PID`, in place of the one that calls", DefaultText: "the caller"},
+			&ucli.StringFlag{Name: "no-jobs", Value: "deny", Usage: "`WHAT` becomes of a session whose user has no job here: deny, or ignore, which lets it through"},
+			&ucli.StringFlag{Name: "failure", Value: "allow", Usage: "`WHAT` becomes of one that cannot be adopted: allow or deny"},
 			&ucli.StringFlag{Name: "name", Usage: "where the host plays several nodes: the one of that `NAME`"},
 		},
 		Action: func(c *ucli.Context) error { return run(env, c) },
