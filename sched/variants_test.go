@@ -241,19 +241,23 @@ func madeUp(n int) []variant {
 	return out
 }
 
-// TestVariants replays logs as they could have been and counts those on which the
-// default policy does not keep to what it is held to on the logs themselves. It
-// is for who changes the policy: RINK_VARIANTS is a pattern of their names.
-func TestVariants(t *testing.T) {
+// BenchmarkVariants replays logs as they could have been and counts those on which the
+// default policy does not keep to what it is held to on the logs themselves; each of
+// them is told on standard error. RINK_VARIANTS is a pattern of their names, and all of
+// them take the better part of an hour.
+func BenchmarkVariants(b *testing.B) {
 	pattern := os.Getenv("RINK_VARIANTS")
 	if pattern == "" {
-		t.Skip("RINK_VARIANTS is not set: hundreds of replays")
+		pattern = "^lublin 64 procs"
 	}
-	want := regexp.MustCompile(pattern)
+	want, err := regexp.Compile(pattern)
+	if err != nil {
+		b.Fatal("RINK_VARIANTS: ", err)
+	}
 	all := madeUp(8000)
-	logs, _ := filepath.Glob(filepath.Join(traces(t), "*.swf.gz"))
+	logs, _ := filepath.Glob(filepath.Join(traces(b), "*.swf.gz"))
 	for _, path := range logs {
-		jobs, _, procs := readLog(t, path)
+		jobs, _, procs := readLog(b, path)
 		for i := range jobs {
 			if jobs[i].UID == unknownUID {
 				jobs[i].User = ""
@@ -263,9 +267,9 @@ func TestVariants(t *testing.T) {
 	}
 	all = slices.DeleteFunc(all, func(v variant) bool { return !want.MatchString(v.name) || len(v.jobs) == 0 })
 	var mu sync.Mutex
-	next, bad, sum := 0, 0, 0.0
+	next, bad, sum, longest := 0, 0, 0.0, 0.0
 	replay := func(v *variant) {
-		easy, ours := judge(t, v.jobs, v.procs, "easy"), judge(t, v.jobs, v.procs, "default")
+		easy, ours := judge(b, v.jobs, v.procs, "easy"), judge(b, v.jobs, v.procs, "default")
 		ratio, wait := ours.slowdown/easy.slowdown, float64(ours.longest)/float64(max(easy.longest, 1))
 		note := ""
 		if ratio > 1 {
@@ -283,24 +287,34 @@ func TestVariants(t *testing.T) {
 			bad++
 		}
 		sum += math.Log(ratio)
-		t.Logf("%-50s slowdown %8.2f / %8.2f = %.3f, longest wait %8d / %8d = %.2f, utilisation %.1f %+.2f %+.2f%s", v.name,
+		longest = max(longest, wait)
+		fmt.Fprintf(os.Stderr, "%-50s slowdown %8.2f / %8.2f = %.3f, longest wait %8d / %8d = %.2f, utilisation %.1f %+.2f %+.2f%s\n", v.name,
 			ours.slowdown, easy.slowdown, ratio, ours.longest, easy.longest, wait, easy.steady, ours.used-easy.used, ours.steady-easy.steady, note)
 	}
-	var wg sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= len(all) {
-					return
-				}
-				replay(&all[i])
-			}
-		})
+	if len(all) == 0 {
+		b.Fatalf("RINK_VARIANTS=%s is the name of none", pattern)
 	}
-	wg.Wait()
-	t.Logf("%d variants, %d not held, geometric mean %.3f", len(all), bad, math.Exp(sum/float64(max(len(all), 1))))
+	for b.Loop() {
+		next, bad, sum, longest = 0, 0, 0, 0
+		var wg sync.WaitGroup
+		for range runtime.GOMAXPROCS(0) {
+			wg.Go(func() {
+				for {
+					mu.Lock()
+					i := next
+					next++
+					mu.Unlock()
+					if i >= len(all) {
+						return
+					}
+					replay(&all[i])
+				}
+			})
+		}
+		wg.Wait()
+	}
+	b.ReportMetric(float64(len(all)), "variants")
+	b.ReportMetric(float64(bad), "not-held")
+	b.ReportMetric(math.Exp(sum/float64(len(all))), "slowdown-of-EASY's")
+	b.ReportMetric(longest, "longest-wait-of-EASY's")
 }
