@@ -342,6 +342,16 @@ func callersFiles() (uint64, error) {
 
 // Umask reads the caller's file mode mask.
 func Umask() int {
+	// It is read where that is possible: setting it, which is the only other way, is for
+	// all that this process does meanwhile.
+	if text, err := os.ReadFile("/proc/self/status"); err == nil {
+		if _, rest, ok := strings.Cut(string(text), "\nUmask:\t"); ok {
+			digits, _, _ := strings.Cut(rest, "\n")
+			if mask, err := strconv.ParseUint(digits, 8, 32); err == nil {
+				return int(mask)
+			}
+		}
+	}
 	mask := unix.Umask(0o077)
 	unix.Umask(mask)
 	return mask
