@@ -359,16 +359,14 @@ func TestLauncherThatIsKilledTakesItsSlicesAndSaysSo(t *testing.T) {
 			s.Namespaces.PID = mode == "pid namespace"
 			st := launch(t, cl, s)
 			eventually(t, "it is ready", func() bool { b, _ := os.ReadFile(pids); return len(b) > 0 })
+			var below []int
+			eventually(t, "its last process is there", func() bool { below = family(st.FirstPid); return len(below) >= 4 })
 			u, err := cl.Usage(t.Context(), "live")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if u.PIDs < 4 {
 				t.Errorf("usage %+v", u)
-			}
-			below := family(st.FirstPid)
-			if len(below) < 4 {
-				t.Errorf("processes %v", below)
 			}
 			syscall.Kill(info.PID, syscall.SIGKILL)
 			for _, pid := range append(below, st.FirstPid) {
