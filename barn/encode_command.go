@@ -40,7 +40,7 @@ func setCommand(e *rinkpb.Entry, cmd state.Command) error {
 	case state.ReleaseNodes:
 		e.Cmd = &rinkpb.Entry_ReleaseNodes{ReleaseNodes: &rinkpb.ReleaseNodes{
 			Job: uint32(c.Job), Restarts: c.Restarts, Nodes: texts(c.Nodes),
-			Batch: c.Batch, Exit: api.ExitCodeToProto(c.Exit), Usage: api.UsageToProto(c.Usage),
+			Batch: c.Batch, Exit: api.ExitCodeToProto(c.Exit), Usage: api.UsageToProto(c.Usage), Extern: api.UsageToProto(c.Extern),
 		}}
 	case state.UpdateJob:
 		e.Cmd = &rinkpb.Entry_UpdateJob{UpdateJob: &rinkpb.UpdateJob{
@@ -166,7 +166,7 @@ func commandFrom(e *rinkpb.Entry) (state.Command, error) {
 		c := state.ReleaseNodes{Restarts: p.GetRestarts(), Batch: p.GetBatch()}
 		setNumber(&c.Job, p.GetJob())
 		setTexts(&c.Nodes, p.GetNodes())
-		c.Exit, c.Usage = api.ExitCodeFromProto(p.GetExit()), api.UsageFromProto(p.GetUsage())
+		c.Exit, c.Usage, c.Extern = api.ExitCodeFromProto(p.GetExit()), api.UsageFromProto(p.GetUsage()), api.UsageFromProto(p.GetExtern())
 		return c, nil
 	case *rinkpb.Entry_UpdateJob:
 		p := m.UpdateJob

@@ -126,7 +126,7 @@ func TestAddUsageKeepsPlaces(t *testing.T) {
 		of := func(n int64) sched.OfTask { return sched.OfTask{Amount: n, Task: task} }
 		return onNode(sched.Usage{UserCPU: time.Duration(cpu), MaxRSS: rss, MaxRSSTask: task, TotalRSS: rss, Tasks: 1, CPUMin: of(cpu), CPUMax: of(cpu), RSSMin: of(rss)}, node)
 	}
-	u := addUsage(addUsage(sched.Usage{}, one("n1", 0, 5, 100)), one("n2", 1, 3, 300))
+	u := sched.Usage{}.Plus(one("n1", 0, 5, 100)).Plus(one("n2", 1, 3, 300))
 	if u.CPUMin != (sched.OfTask{Amount: 3, Node: "n2", Task: 1}) || u.CPUMax != (sched.OfTask{Amount: 5, Node: "n1"}) || u.RSSMin.Node != "n1" {
 		t.Errorf("places %+v", u)
 	}

@@ -119,10 +119,15 @@ func memoryExit(e sched.ExitCode, oom bool) sched.ExitCode {
 }
 
 func (s *Server) nodeDone(node sched.NodeName, d *rinkpb.NodeDone) []state.Command {
-	cmds := []state.Command{state.ReleaseNodes{
+	free := state.ReleaseNodes{
 		Job: slurm.JobID(d.Job), Restarts: d.Restarts, Nodes: []sched.NodeName{node},
 		Batch: d.Batch, Exit: memoryExit(api.ExitCodeFromProto(d.Exit), d.Oom), Usage: api.UsageFromProto(d.Usage),
-	}}
+	}
+	if d.Extern != nil {
+		free.Extern = onNode(api.UsageFromProto(d.Extern), node)
+	}
+	cmds := []state.Command{free}
+
 	if d.Error != "" {
 		drain := slurm.NodeDrain
 		text := d.Error

@@ -129,13 +129,22 @@ func (s *Server) stepStats(ctx context.Context, j *sched.Job) []*rinkpb.StepStat
 			for _, sl := range told[node].GetSlices() {
 				if sl.Step == uint32(id) && sl.Restarts == j.Restarts {
 					one.Usage, one.Pids = sl.Usage, sl.Pids
-					sum = addUsage(sum, onNode(api.UsageFromProto(sl.Usage), node))
+					sum = sum.Plus(onNode(api.UsageFromProto(sl.Usage), node))
 				}
 			}
 			stat.Nodes = append(stat.Nodes, one)
 		}
 		stat.Step.Usage = api.UsageToProto(sum)
 		list = append(list, stat)
+	}
+	extern := j.Extern
+	for _, m := range told {
+		extern = extern || slices.ContainsFunc(m.GetSlices(), func(one *rinkpb.SliceStat) bool {
+			return one.Step == uint32(slurm.StepExtern) && one.Restarts == j.Restarts
+		})
+	}
+	if extern && len(j.Alloc) > 0 {
+		add(sched.ExternStep(j), slurm.StepExtern, j.Nodes())
 	}
 	if j.Batch && !j.BatchDone && len(j.Alloc) > 0 {
 		a := j.Alloc[0]

@@ -105,7 +105,7 @@ func (b *stepBook) done(s *Server, node sched.NodeName, d *rinkpb.StepDone, usag
 		p.oom = p.oom || t.Oom
 	}
 	p.failed = p.failed || d.Error != ""
-	p.usage = addUsage(p.usage, usage)
+	p.usage = p.usage.Plus(usage)
 	for _, n := range live.Nodes {
 		if !p.done[n.Node] {
 			return nil

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -89,9 +88,10 @@ func (a *Agent) adoptInto(ctx context.Context, j *job, pid int) error {
 	for again := false; ; again = true {
 		e, err := a.adopterOf(ctx, j)
 		if err == nil {
-			err = slice.Accompany(pid, e.task, a.groupParent())
+			// In the job's group and no other: the process may be gone, and its id another's.
+			err = slice.Accompany(pid, e.task, a.groupParent()+"/"+groupOfJob(j.key))
 		}
-		if err == nil || again || e == nil || e.task > 0 && unix.Kill(e.task, 0) == nil {
+		if err == nil || again || e == nil || !errors.Is(err, slice.ErrNotInGroup) {
 			return err
 		}
 		a.dropAdopter(j, e)
@@ -172,10 +172,13 @@ func (a *Agent) findAdopter(ctx context.Context, j *job, e *adopter) error {
 	return errors.New("the slice for sessions has ended")
 }
 
-// takeUpAdopter takes up what a former agent started.
-func (a *Agent) takeUpAdopter(ctx context.Context, j *job) {
+// takeUpAdopter takes up what a former agent started. If it has ended meanwhile, the
+// next session, or the end of the job, finds it so.
+func (a *Agent) takeUpAdopter(ctx context.Context, j *job, s launcher.State) {
 	e := &adopter{ready: make(chan struct{}), ended: make(chan slice.Exit, 1)}
-	e.err = a.findAdopter(ctx, j, e)
+	if s.Live {
+		e.err = a.findAdopter(ctx, j, e)
+	}
 	close(e.ready)
 	j.adopter = e
 	a.mu.Lock()
@@ -197,6 +200,32 @@ func (a *Agent) endAdopter(j *job) {
 		return
 	}
 	a.dropAdopter(j, e)
+}
+
+// keepExtern adds what the sessions of a slice for them used to what those of former
+// ones of the job did, also for the agent's successor.
+func (a *Agent) keepExtern(j *job, exit slice.Exit) {
+	all := &rinkpb.Usage{}
+	if _, err := a.spool.get(j.key, "extern", all); err != nil {
+		a.log.Warn("cannot read what the sessions of a job have used", "job", j.key.job, "error", err)
+	}
+	one := usageOf(exit, nil)
+	noTasks(one)
+	one.MaxRss = max(all.MaxRss, int64(exit.Usage.MaxRSS))
+	one.TotalRss, one.MaxVmSize = one.MaxRss, max(all.MaxVmSize, one.MaxVmSize)
+	one.UserCpu += all.UserCpu
+	one.SystemCpu += all.SystemCpu
+	one.PagesMajor += all.PagesMajor
+	one.ReadBytes += all.ReadBytes
+	one.WriteBytes += all.WriteBytes
+	if err := a.spool.put(j.key, "extern", one); err != nil {
+		a.log.Error("cannot keep what the sessions of a job have used", "job", j.key.job, "error", err)
+	}
+}
+
+// noTasks takes out what is said of single tasks: the one there is does nothing.
+func noTasks(u *rinkpb.Usage) {
+	u.CpuMin, u.CpuMax, u.RssMin, u.PagesMin, u.PagesMax, u.ReadMin, u.ReadMax, u.WriteMin, u.WriteMax = nil, nil, nil, nil, nil, nil, nil, nil, nil
 }
 
 // dropAdopter ends a slice for sessions, with all that is in it, unless that was done.
@@ -222,7 +251,8 @@ func (a *Agent) dropAdopter(j *job, e *adopter) {
 	}
 	if err == nil {
 		select {
-		case <-e.ended:
+		case exit := <-e.ended:
+			a.keepExtern(j, exit)
 		case <-time.After(endGrace):
 		case <-a.work.Done():
 			return

@@ -579,6 +579,10 @@ func (a *Agent) maybeFinish(j *job) {
 	j.mu.Unlock()
 	a.wg.Go(func() {
 		a.endAdopter(j)
+		extern := &rinkpb.Usage{}
+		if there, err := a.spool.get(j.key, "extern", extern); there && err == nil {
+			gone.Extern = extern
+		}
 		a.endMPS(j)
 		if ran {
 			err := a.epilog(a.work, j)

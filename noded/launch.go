@@ -104,9 +104,12 @@ func (a *Agent) cgroupOf(j *job, iso isolation, level string) (slice.Cgroup, err
 	a.confine.limit(&limits, j.here)
 	return slice.Cgroup{
 		On: true, Parent: a.groupParent(),
-		Levels: []slice.Level{{Name: fmt.Sprintf("job_%d.%d", j.key.job, j.key.restarts), Limits: limits}, {Name: level}},
+		Levels: []slice.Level{{Name: groupOfJob(j.key), Limits: limits}, {Name: level}},
 	}, nil
 }
+
+// groupOfJob is the name of a job's cgroup.
+func groupOfJob(k jobKey) string { return fmt.Sprintf("job_%d.%d", k.job, k.restarts) }
 
 // rlimitNumbers are the limits that pass from the submitter to the job, by
 // Slurm's names.

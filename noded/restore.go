@@ -155,8 +155,8 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 	if known[mpsID(k)].Live {
 		a.takeUpMPS(j)
 	}
-	if known[adoptID(k)].Live {
-		a.takeUpAdopter(ctx, j)
+	if s, there := known[adoptID(k)]; there {
+		a.takeUpAdopter(ctx, j, s)
 	}
 	a.confine.takeUp(k, here)
 	a.mu.Lock()

@@ -26,7 +26,11 @@ func (a *Agent) sample(ask *rinkpb.Sample) {
 			a.log.Debug("cannot sample", "job", ask.Job, "error", err)
 		}
 		for _, st := range states {
-			k, step, batch, ok := parseSliceID(st.ID)
+			id, extern := strings.CutSuffix(st.ID, adoptEnd)
+			if extern {
+				id += ".batch"
+			}
+			k, step, batch, ok := parseSliceID(id)
 			if !ok || k.job != ask.Job || !st.Live {
 				continue
 			}
@@ -35,7 +39,10 @@ func (a *Agent) sample(ask *rinkpb.Sample) {
 				continue // it ended meanwhile
 			}
 			one := &rinkpb.SliceStat{Job: k.job, Restarts: k.restarts, Step: step}
-			if batch {
+			switch {
+			case extern:
+				one.Step = externStepID
+			case batch:
 				one.Step = batchStepID
 			}
 			var ranks []*rinkpb.TaskHere
@@ -73,6 +80,9 @@ func (a *Agent) sample(ask *rinkpb.Sample) {
 			}
 			if len(st.PIDs) <= 1 {
 				u.MaxRss = max(u.MaxRss, int64(whole.MaxRSS))
+			}
+			if extern {
+				noTasks(u)
 			}
 			a.meter.now(st.ID, u)
 			one.Usage = u
@@ -122,8 +132,11 @@ func (a *Agent) hasJobs() bool {
 	return len(a.jobs) > 0
 }
 
-// batchStepID is the step id of a job's batch script.
-const batchStepID = 0xfffffffb
+// The step ids of a job's batch script, and of what came to it from outside.
+const (
+	batchStepID  = 0xfffffffb
+	externStepID = 0xfffffffc
+)
 
 // tree is what a process and those that came of it use.
 type tree struct {

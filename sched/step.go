@@ -563,3 +563,16 @@ func nodeNames(text string) ([]NodeName, error) {
 	}
 	return names, nil
 }
+
+// ExternStep is the step of a job for what comes from outside, such as a login: it is
+// there for as long as the job has its nodes.
+func ExternStep(j *Job) *Step {
+	s := &Step{ID: slurm.StepExtern, Name: "extern", Tasks: len(j.Alloc), CPUsPerTask: 1, Start: j.Start, State: slurm.JobRunning, Distribution: "block"}
+	for i, a := range j.Alloc {
+		s.Nodes = append(s.Nodes, StepNode{Node: a.Node, CPUs: a.CPUs, Mem: a.Mem, Ranks: []int{i}, Gres: a.Gres})
+	}
+	if j.HasEnded() {
+		s.End, s.State = j.End, slurm.JobCompleted
+	}
+	return s
+}

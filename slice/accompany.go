@@ -3,11 +3,14 @@ package slice
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrNotInGroup is that a process is in no group below the parent that was named.
@@ -15,10 +18,13 @@ var ErrNotInGroup = errors.New("the process is in no cgroup of that slice's")
 
 // Accompany moves a process that no slice has made, with all of its threads, into the
 // cgroups that a task of a slice is in: limits and ends are the slice's from then on,
-// also for what the process forks. parent is the one all slices are below. In part
-// done, it is an error.
+// also for what the process forks. parent is a group that the task has to be below: else,
+// or when it is gone, the error is ErrNotInGroup. In part done, it is an error.
 func Accompany(pid, task int, parent string) error {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(task) + "/cgroup")
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return ErrNotInGroup
+	}
 	if err != nil {
 		return err
 	}
@@ -32,7 +38,11 @@ func Accompany(pid, task int, parent string) error {
 		return ErrNotInGroup
 	}
 	for _, dir := range dirs {
-		if err := writeValue(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(pid)); err != nil {
+		err := writeValue(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(pid))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) { // removed meanwhile
+			return ErrNotInGroup
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", dir, err)
 		}
 	}

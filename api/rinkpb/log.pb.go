@@ -1637,6 +1637,7 @@ type ReleaseNodes struct {
 	Usage         *Usage                 `protobuf:"bytes,4,opt,name=usage,proto3" json:"usage,omitempty"`
 	Batch         bool                   `protobuf:"varint,5,opt,name=batch,proto3" json:"batch,omitempty"`
 	Exit          *ExitCode              `protobuf:"bytes,6,opt,name=exit,proto3" json:"exit,omitempty"`
+	Extern        *Usage                 `protobuf:"bytes,7,opt,name=extern,proto3" json:"extern,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1709,6 +1710,13 @@ func (x *ReleaseNodes) GetBatch() bool {
 func (x *ReleaseNodes) GetExit() *ExitCode {
 	if x != nil {
 		return x.Exit
+	}
+	return nil
+}
+
+func (x *ReleaseNodes) GetExtern() *Usage {
+	if x != nil {
+		return x.Extern
 	}
 	return nil
 }
@@ -5530,14 +5538,15 @@ const file_log_proto_rawDesc = "" +
 	"\x04hold\x18\v \x01(\rR\x04hold\x12\x1d\n" +
 	"\n" +
 	"not_before\x18\f \x01(\x03R\tnotBefore\x12\x18\n" +
-	"\aspecial\x18( \x01(\bR\aspecial\"\xb9\x01\n" +
+	"\aspecial\x18( \x01(\bR\aspecial\"\xe3\x01\n" +
 	"\fReleaseNodes\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x14\n" +
 	"\x05nodes\x18\x03 \x03(\tR\x05nodes\x12&\n" +
 	"\x05usage\x18\x04 \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x14\n" +
 	"\x05batch\x18\x05 \x01(\bR\x05batch\x12'\n" +
-	"\x04exit\x18\x06 \x01(\v2\x13.runink.v1.ExitCodeR\x04exit\"\xa3\x01\n" +
+	"\x04exit\x18\x06 \x01(\v2\x13.runink.v1.ExitCodeR\x04exit\x12(\n" +
+	"\x06extern\x18\a \x01(\v2\x10.runink.v1.UsageR\x06extern\"\xa3\x01\n" +
 	"\tUpdateJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\rR\x04task\x12\x17\n" +
@@ -5969,110 +5978,111 @@ var file_log_proto_goTypes = []any{
 	(*Node)(nil),            // 84: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
-	2,  // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
-	1,  // 1: runink.v1.Entry.actor:type_name -> runink.v1.Actor
-	8,  // 2: runink.v1.Entry.submit_jobs:type_name -> runink.v1.SubmitJobs
-	10, // 3: runink.v1.Entry.start_jobs:type_name -> runink.v1.StartJobs
-	13, // 4: runink.v1.Entry.set_waits:type_name -> runink.v1.SetWaits
-	14, // 5: runink.v1.Entry.end_job:type_name -> runink.v1.EndJob
-	15, // 6: runink.v1.Entry.release_nodes:type_name -> runink.v1.ReleaseNodes
-	16, // 7: runink.v1.Entry.update_job:type_name -> runink.v1.UpdateJob
-	21, // 8: runink.v1.Entry.set_priorities:type_name -> runink.v1.SetPriorities
-	22, // 9: runink.v1.Entry.start_step:type_name -> runink.v1.StartStep
-	23, // 10: runink.v1.Entry.end_step:type_name -> runink.v1.EndStep
-	24, // 11: runink.v1.Entry.register_node:type_name -> runink.v1.RegisterNode
-	26, // 12: runink.v1.Entry.update_node:type_name -> runink.v1.UpdateNode
-	28, // 13: runink.v1.Entry.update_partition:type_name -> runink.v1.UpdatePartition
-	30, // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
-	31, // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
-	34, // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	54, // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
-	3,  // 18: runink.v1.Entry.import_history:type_name -> runink.v1.ImportHistory
-	36, // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
-	38, // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
-	40, // 21: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
-	41, // 22: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
-	42, // 23: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
-	43, // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
-	27, // 25: runink.v1.Entry.begin_job:type_name -> runink.v1.BeginJob
-	44, // 26: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
-	49, // 27: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
-	32, // 28: runink.v1.Entry.mark:type_name -> runink.v1.Mark
-	33, // 29: runink.v1.Entry.raise_format:type_name -> runink.v1.RaiseFormat
-	48, // 30: runink.v1.Entry.set_devices:type_name -> runink.v1.SetDevices
-	46, // 31: runink.v1.Entry.cut_gpu:type_name -> runink.v1.CutGPU
-	47, // 32: runink.v1.Entry.note_cut:type_name -> runink.v1.NoteCut
-	50, // 33: runink.v1.Entry.set_crontab:type_name -> runink.v1.SetCrontab
-	51, // 34: runink.v1.Entry.drop_cron:type_name -> runink.v1.DropCron
-	52, // 35: runink.v1.Entry.set_trigger:type_name -> runink.v1.SetTrigger
-	53, // 36: runink.v1.Entry.drop_triggers:type_name -> runink.v1.DropTriggers
-	4,  // 37: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
-	65, // 38: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
-	66, // 39: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
-	5,  // 40: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
-	6,  // 41: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
-	7,  // 42: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	67, // 43: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
-	9,  // 44: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
-	11, // 45: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
-	12, // 46: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	68, // 47: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	69, // 48: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	70, // 49: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	69, // 50: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	68, // 51: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
-	18, // 52: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	71, // 53: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	72, // 54: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	73, // 55: runink.v1.JobChange.need:type_name -> runink.v1.Need
-	17, // 56: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	19, // 57: runink.v1.JobChange.step_limits:type_name -> runink.v1.StepLimit
-	20, // 58: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	74, // 59: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	69, // 60: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	70, // 61: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	75, // 62: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	76, // 63: runink.v1.RegisterNode.shapes:type_name -> runink.v1.Shape
-	77, // 64: runink.v1.RegisterNode.cuts:type_name -> runink.v1.Cut
-	25, // 65: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	25, // 66: runink.v1.UpdateNode.available:type_name -> runink.v1.StringList
-	78, // 67: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	29, // 68: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	79, // 69: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	35, // 70: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	80, // 71: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	67, // 72: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
-	37, // 73: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
-	39, // 74: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
-	81, // 75: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
-	82, // 76: runink.v1.NoteCut.made:type_name -> runink.v1.CutPart
-	45, // 77: runink.v1.SetDevices.sick:type_name -> runink.v1.SickFile
-	8,  // 78: runink.v1.SetCrontab.submit:type_name -> runink.v1.SubmitJobs
-	83, // 79: runink.v1.SetTrigger.trigger:type_name -> runink.v1.Trigger
-	56, // 80: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	66, // 81: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	84, // 82: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	78, // 83: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	5,  // 84: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	29, // 85: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	60, // 86: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	34, // 87: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	63, // 88: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	64, // 89: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	61, // 90: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	62, // 91: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	79, // 92: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	80, // 93: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	57, // 94: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
-	81, // 95: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
-	59, // 96: runink.v1.SnapshotPart.crontab:type_name -> runink.v1.Crontab
-	83, // 97: runink.v1.SnapshotPart.trigger:type_name -> runink.v1.Trigger
-	58, // 98: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
-	99, // [99:99] is the sub-list for method output_type
-	99, // [99:99] is the sub-list for method input_type
-	99, // [99:99] is the sub-list for extension type_name
-	99, // [99:99] is the sub-list for extension extendee
-	0,  // [0:99] is the sub-list for field type_name
+	2,   // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
+	1,   // 1: runink.v1.Entry.actor:type_name -> runink.v1.Actor
+	8,   // 2: runink.v1.Entry.submit_jobs:type_name -> runink.v1.SubmitJobs
+	10,  // 3: runink.v1.Entry.start_jobs:type_name -> runink.v1.StartJobs
+	13,  // 4: runink.v1.Entry.set_waits:type_name -> runink.v1.SetWaits
+	14,  // 5: runink.v1.Entry.end_job:type_name -> runink.v1.EndJob
+	15,  // 6: runink.v1.Entry.release_nodes:type_name -> runink.v1.ReleaseNodes
+	16,  // 7: runink.v1.Entry.update_job:type_name -> runink.v1.UpdateJob
+	21,  // 8: runink.v1.Entry.set_priorities:type_name -> runink.v1.SetPriorities
+	22,  // 9: runink.v1.Entry.start_step:type_name -> runink.v1.StartStep
+	23,  // 10: runink.v1.Entry.end_step:type_name -> runink.v1.EndStep
+	24,  // 11: runink.v1.Entry.register_node:type_name -> runink.v1.RegisterNode
+	26,  // 12: runink.v1.Entry.update_node:type_name -> runink.v1.UpdateNode
+	28,  // 13: runink.v1.Entry.update_partition:type_name -> runink.v1.UpdatePartition
+	30,  // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
+	31,  // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
+	34,  // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
+	54,  // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	3,   // 18: runink.v1.Entry.import_history:type_name -> runink.v1.ImportHistory
+	36,  // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
+	38,  // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
+	40,  // 21: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
+	41,  // 22: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
+	42,  // 23: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
+	43,  // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
+	27,  // 25: runink.v1.Entry.begin_job:type_name -> runink.v1.BeginJob
+	44,  // 26: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
+	49,  // 27: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
+	32,  // 28: runink.v1.Entry.mark:type_name -> runink.v1.Mark
+	33,  // 29: runink.v1.Entry.raise_format:type_name -> runink.v1.RaiseFormat
+	48,  // 30: runink.v1.Entry.set_devices:type_name -> runink.v1.SetDevices
+	46,  // 31: runink.v1.Entry.cut_gpu:type_name -> runink.v1.CutGPU
+	47,  // 32: runink.v1.Entry.note_cut:type_name -> runink.v1.NoteCut
+	50,  // 33: runink.v1.Entry.set_crontab:type_name -> runink.v1.SetCrontab
+	51,  // 34: runink.v1.Entry.drop_cron:type_name -> runink.v1.DropCron
+	52,  // 35: runink.v1.Entry.set_trigger:type_name -> runink.v1.SetTrigger
+	53,  // 36: runink.v1.Entry.drop_triggers:type_name -> runink.v1.DropTriggers
+	4,   // 37: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
+	65,  // 38: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
+	66,  // 39: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	5,   // 40: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
+	6,   // 41: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
+	7,   // 42: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
+	67,  // 43: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	9,   // 44: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
+	11,  // 45: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
+	12,  // 46: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
+	68,  // 47: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	69,  // 48: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	70,  // 49: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	69,  // 50: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	70,  // 51: runink.v1.ReleaseNodes.extern:type_name -> runink.v1.Usage
+	68,  // 52: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	18,  // 53: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
+	71,  // 54: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	72,  // 55: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	73,  // 56: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	17,  // 57: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
+	19,  // 58: runink.v1.JobChange.step_limits:type_name -> runink.v1.StepLimit
+	20,  // 59: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	74,  // 60: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	69,  // 61: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	70,  // 62: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	75,  // 63: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	76,  // 64: runink.v1.RegisterNode.shapes:type_name -> runink.v1.Shape
+	77,  // 65: runink.v1.RegisterNode.cuts:type_name -> runink.v1.Cut
+	25,  // 66: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	25,  // 67: runink.v1.UpdateNode.available:type_name -> runink.v1.StringList
+	78,  // 68: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	29,  // 69: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	79,  // 70: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	35,  // 71: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	80,  // 72: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	67,  // 73: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
+	37,  // 74: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
+	39,  // 75: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
+	81,  // 76: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
+	82,  // 77: runink.v1.NoteCut.made:type_name -> runink.v1.CutPart
+	45,  // 78: runink.v1.SetDevices.sick:type_name -> runink.v1.SickFile
+	8,   // 79: runink.v1.SetCrontab.submit:type_name -> runink.v1.SubmitJobs
+	83,  // 80: runink.v1.SetTrigger.trigger:type_name -> runink.v1.Trigger
+	56,  // 81: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	66,  // 82: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	84,  // 83: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	78,  // 84: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	5,   // 85: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	29,  // 86: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	60,  // 87: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	34,  // 88: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	63,  // 89: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	64,  // 90: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	61,  // 91: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	62,  // 92: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	79,  // 93: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	80,  // 94: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	57,  // 95: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
+	81,  // 96: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
+	59,  // 97: runink.v1.SnapshotPart.crontab:type_name -> runink.v1.Crontab
+	83,  // 98: runink.v1.SnapshotPart.trigger:type_name -> runink.v1.Trigger
+	58,  // 99: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
+	100, // [100:100] is the sub-list for method output_type
+	100, // [100:100] is the sub-list for method input_type
+	100, // [100:100] is the sub-list for extension type_name
+	100, // [100:100] is the sub-list for extension extendee
+	0,   // [0:100] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }

@@ -2095,6 +2095,7 @@ type ReleaseNodes struct {
 	Usage    *Usage
 	Batch    bool
 	Exit     *ExitCode
+	Extern   *Usage
 }
 
 func (m *ReleaseNodes) Reset() { *m = ReleaseNodes{} }
@@ -2141,6 +2142,13 @@ func (m *ReleaseNodes) GetExit() *ExitCode {
 	return nil
 }
 
+func (m *ReleaseNodes) GetExtern() *Usage {
+	if m != nil {
+		return m.Extern
+	}
+	return nil
+}
+
 func (m *ReleaseNodes) write(w *writer) {
 	if m == nil {
 		return
@@ -2162,6 +2170,9 @@ func (m *ReleaseNodes) write(w *writer) {
 	}
 	if m.Exit != nil {
 		w.putMessage(50, m.Exit)
+	}
+	if m.Extern != nil {
+		w.putMessage(58, m.Extern)
 	}
 }
 
@@ -2186,6 +2197,11 @@ func (m *ReleaseNodes) read(r *reader) {
 				m.Exit = new(ExitCode)
 			}
 			r.takeMessage(m.Exit)
+		case 58:
+			if m.Extern == nil {
+				m.Extern = new(Usage)
+			}
+			r.takeMessage(m.Extern)
 		default:
 			r.skip()
 		}

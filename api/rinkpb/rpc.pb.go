@@ -10597,7 +10597,8 @@ type NodeDone struct {
 	Oom           bool                   `protobuf:"varint,4,opt,name=oom,proto3" json:"oom,omitempty"`
 	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
 	Batch         bool                   `protobuf:"varint,6,opt,name=batch,proto3" json:"batch,omitempty"`
-	Exit          *ExitCode              `protobuf:"bytes,7,opt,name=exit,proto3" json:"exit,omitempty"` // the batch script ran here, ended so, and used that
+	Exit          *ExitCode              `protobuf:"bytes,7,opt,name=exit,proto3" json:"exit,omitempty"`     // the batch script ran here, ended so, and used that
+	Extern        *Usage                 `protobuf:"bytes,8,opt,name=extern,proto3" json:"extern,omitempty"` // what sessions from outside used that were taken into the job here
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -10677,6 +10678,13 @@ func (x *NodeDone) GetBatch() bool {
 func (x *NodeDone) GetExit() *ExitCode {
 	if x != nil {
 		return x.Exit
+	}
+	return nil
+}
+
+func (x *NodeDone) GetExtern() *Usage {
+	if x != nil {
+		return x.Extern
 	}
 	return nil
 }
@@ -15734,7 +15742,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03oom\x18\x04 \x01(\bR\x03oom\x12&\n" +
 	"\x05usage\x18\x05 \x01(\v2\x10.runink.v1.UsageR\x05usage\x12\x0e\n" +
 	"\x02at\x18\x06 \x01(\x03R\x02at\x12\x14\n" +
-	"\x05error\x18\a \x01(\tR\x05error\"\xc7\x01\n" +
+	"\x05error\x18\a \x01(\tR\x05error\"\xf1\x01\n" +
 	"\bNodeDone\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12&\n" +
@@ -15742,7 +15750,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x03oom\x18\x04 \x01(\bR\x03oom\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x14\n" +
 	"\x05batch\x18\x06 \x01(\bR\x05batch\x12'\n" +
-	"\x04exit\x18\a \x01(\v2\x13.runink.v1.ExitCodeR\x04exit\"\xc5\x01\n" +
+	"\x04exit\x18\a \x01(\v2\x13.runink.v1.ExitCodeR\x04exit\x12(\n" +
+	"\x06extern\x18\b \x01(\v2\x10.runink.v1.UsageR\x06extern\"\xc5\x01\n" +
 	"\bStepDone\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x12\n" +
@@ -16589,187 +16598,188 @@ var file_rpc_proto_depIdxs = []int32{
 	206, // 151: runink.v1.JobDone.usage:type_name -> runink.v1.Usage
 	206, // 152: runink.v1.NodeDone.usage:type_name -> runink.v1.Usage
 	204, // 153: runink.v1.NodeDone.exit:type_name -> runink.v1.ExitCode
-	118, // 154: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
-	206, // 155: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
-	22,  // 156: runink.v1.OrderResult.status:type_name -> runink.v1.Status
-	206, // 157: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
-	151, // 158: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
-	164, // 159: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
-	165, // 160: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
-	167, // 161: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
-	168, // 162: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
-	152, // 163: runink.v1.Order.ack:type_name -> runink.v1.Ack
-	153, // 164: runink.v1.Order.config:type_name -> runink.v1.NewConfig
-	169, // 165: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
-	101, // 166: runink.v1.Order.sample:type_name -> runink.v1.Sample
-	157, // 167: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
-	161, // 168: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
-	162, // 169: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
-	212, // 170: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
-	158, // 171: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
-	159, // 172: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
-	160, // 173: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
-	196, // 174: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
-	138, // 175: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
-	196, // 176: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
-	156, // 177: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
-	163, // 178: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
-	213, // 179: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
-	190, // 180: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
-	154, // 181: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
-	163, // 182: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
-	163, // 183: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
-	166, // 184: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
-	213, // 185: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
-	154, // 186: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
-	172, // 187: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
-	173, // 188: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
-	174, // 189: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
-	174, // 190: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
-	177, // 191: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
-	181, // 192: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
-	182, // 193: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
-	183, // 194: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
-	180, // 195: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
-	177, // 196: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
-	185, // 197: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
-	185, // 198: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
-	184, // 199: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
-	184, // 200: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
-	185, // 201: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
-	186, // 202: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
-	186, // 203: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
-	186, // 204: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
-	186, // 205: runink.v1.Standing.job:type_name -> runink.v1.Bounded
-	186, // 206: runink.v1.Standing.node:type_name -> runink.v1.Bounded
-	186, // 207: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
-	186, // 208: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
-	22,  // 209: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
-	3,   // 210: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
-	19,  // 211: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
-	19,  // 212: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
-	24,  // 213: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
-	26,  // 214: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
-	29,  // 215: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
-	31,  // 216: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
-	33,  // 217: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
-	35,  // 218: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
-	37,  // 219: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
-	42,  // 220: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
-	40,  // 221: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
-	44,  // 222: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
-	47,  // 223: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
-	57,  // 224: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
-	59,  // 225: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
-	60,  // 226: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
-	61,  // 227: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
-	63,  // 228: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
-	65,  // 229: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
-	62,  // 230: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
-	79,  // 231: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
-	88,  // 232: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
-	97,  // 233: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
-	104, // 234: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
-	85,  // 235: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
-	78,  // 236: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
-	106, // 237: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
-	110, // 238: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
-	109, // 239: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
-	67,  // 240: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
-	71,  // 241: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
-	131, // 242: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
-	133, // 243: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
-	170, // 244: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
-	175, // 245: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
-	123, // 246: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
-	119, // 247: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
-	178, // 248: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
-	48,  // 249: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
-	49,  // 250: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
-	51,  // 251: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
-	52,  // 252: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
-	53,  // 253: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
-	55,  // 254: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
-	187, // 255: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
-	6,   // 256: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
-	129, // 257: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
-	129, // 258: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
-	127, // 259: runink.v1.Controller.Adopt:input_type -> runink.v1.AdoptRequest
-	9,   // 260: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
-	11,  // 261: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
-	13,  // 262: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
-	15,  // 263: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
-	14,  // 264: runink.v1.Members.Halt:input_type -> runink.v1.HaltRequest
-	135, // 265: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
-	136, // 266: runink.v1.Nodes.Session:input_type -> runink.v1.Report
-	17,  // 267: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
-	110, // 268: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
-	119, // 269: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
-	4,   // 270: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
-	21,  // 271: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
-	23,  // 272: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
-	192, // 273: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
-	27,  // 274: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
-	30,  // 275: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
-	32,  // 276: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
-	34,  // 277: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
-	36,  // 278: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
-	39,  // 279: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
-	43,  // 280: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
-	41,  // 281: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
-	45,  // 282: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
-	45,  // 283: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
-	45,  // 284: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
-	2,   // 285: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
-	2,   // 286: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
-	2,   // 287: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
-	64,  // 288: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
-	66,  // 289: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
-	2,   // 290: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
-	80,  // 291: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
-	89,  // 292: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
-	98,  // 293: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
-	105, // 294: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
-	86,  // 295: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
-	2,   // 296: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
-	107, // 297: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
-	113, // 298: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
-	2,   // 299: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
-	68,  // 300: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
-	72,  // 301: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
-	132, // 302: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
-	134, // 303: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
-	171, // 304: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
-	176, // 305: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
-	124, // 306: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
-	121, // 307: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
-	179, // 308: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
-	50,  // 309: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
-	50,  // 310: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
-	54,  // 311: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
-	54,  // 312: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
-	54,  // 313: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
-	56,  // 314: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
-	188, // 315: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
-	7,   // 316: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
-	130, // 317: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
-	130, // 318: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
-	128, // 319: runink.v1.Controller.Adopt:output_type -> runink.v1.AdoptReply
-	10,  // 320: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
-	12,  // 321: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
-	16,  // 322: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
-	2,   // 323: runink.v1.Members.UseToken:output_type -> runink.v1.Done
-	2,   // 324: runink.v1.Members.Halt:output_type -> runink.v1.Done
-	134, // 325: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
-	150, // 326: runink.v1.Nodes.Session:output_type -> runink.v1.Order
-	18,  // 327: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
-	113, // 328: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
-	121, // 329: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
-	270, // [270:330] is the sub-list for method output_type
-	210, // [210:270] is the sub-list for method input_type
-	210, // [210:210] is the sub-list for extension type_name
-	210, // [210:210] is the sub-list for extension extendee
-	0,   // [0:210] is the sub-list for field type_name
+	206, // 154: runink.v1.NodeDone.extern:type_name -> runink.v1.Usage
+	118, // 155: runink.v1.StepDone.tasks:type_name -> runink.v1.TaskExit
+	206, // 156: runink.v1.StepDone.usage:type_name -> runink.v1.Usage
+	22,  // 157: runink.v1.OrderResult.status:type_name -> runink.v1.Status
+	206, // 158: runink.v1.StepUsage.usage:type_name -> runink.v1.Usage
+	151, // 159: runink.v1.Order.welcome:type_name -> runink.v1.Welcome
+	164, // 160: runink.v1.Order.launch:type_name -> runink.v1.LaunchJob
+	165, // 161: runink.v1.Order.step:type_name -> runink.v1.LaunchStep
+	167, // 162: runink.v1.Order.signal:type_name -> runink.v1.SignalJob
+	168, // 163: runink.v1.Order.end:type_name -> runink.v1.EndJobHere
+	152, // 164: runink.v1.Order.ack:type_name -> runink.v1.Ack
+	153, // 165: runink.v1.Order.config:type_name -> runink.v1.NewConfig
+	169, // 166: runink.v1.Order.suspend:type_name -> runink.v1.SuspendJob
+	101, // 167: runink.v1.Order.sample:type_name -> runink.v1.Sample
+	157, // 168: runink.v1.Order.prolog:type_name -> runink.v1.PrologHere
+	161, // 169: runink.v1.Order.check_health:type_name -> runink.v1.CheckHealth
+	162, // 170: runink.v1.Order.reboot:type_name -> runink.v1.Reboot
+	212, // 171: runink.v1.Order.cut:type_name -> runink.v1.CutGPU
+	158, // 172: runink.v1.Order.set_level:type_name -> runink.v1.SetLevel
+	159, // 173: runink.v1.Order.shut_down:type_name -> runink.v1.ShutDown
+	160, // 174: runink.v1.Order.notify:type_name -> runink.v1.NotifyJob
+	196, // 175: runink.v1.Welcome.config:type_name -> runink.v1.ConfigFile
+	138, // 176: runink.v1.Welcome.drop:type_name -> runink.v1.HeldJob
+	196, // 177: runink.v1.NewConfig.config:type_name -> runink.v1.ConfigFile
+	156, // 178: runink.v1.ChangedGPUs.clocks:type_name -> runink.v1.SetClocks
+	163, // 179: runink.v1.PrologHere.here:type_name -> runink.v1.JobHere
+	213, // 180: runink.v1.JobHere.gres:type_name -> runink.v1.GresAlloc
+	190, // 181: runink.v1.JobHere.rlimits:type_name -> runink.v1.Rlimit
+	154, // 182: runink.v1.JobHere.gres_files:type_name -> runink.v1.DeviceFiles
+	163, // 183: runink.v1.LaunchJob.here:type_name -> runink.v1.JobHere
+	163, // 184: runink.v1.LaunchStep.here:type_name -> runink.v1.JobHere
+	166, // 185: runink.v1.LaunchStep.tasks:type_name -> runink.v1.TaskHere
+	213, // 186: runink.v1.LaunchStep.gres:type_name -> runink.v1.GresAlloc
+	154, // 187: runink.v1.LaunchStep.gres_files:type_name -> runink.v1.DeviceFiles
+	172, // 188: runink.v1.PrioritiesReply.weights:type_name -> runink.v1.PriorityWeights
+	173, // 189: runink.v1.PrioritiesReply.jobs:type_name -> runink.v1.JobFactors
+	174, // 190: runink.v1.PriorityWeights.tres:type_name -> runink.v1.TRESFactor
+	174, // 191: runink.v1.JobFactors.tres:type_name -> runink.v1.TRESFactor
+	177, // 192: runink.v1.SharesReply.shares:type_name -> runink.v1.AssocShare
+	181, // 193: runink.v1.StandingsReply.users:type_name -> runink.v1.KnownUser
+	182, // 194: runink.v1.StandingsReply.assocs:type_name -> runink.v1.AssocStanding
+	183, // 195: runink.v1.StandingsReply.qos:type_name -> runink.v1.QOSStanding
+	180, // 196: runink.v1.StandingsReply.herds:type_name -> runink.v1.HerdStanding
+	177, // 197: runink.v1.AssocStanding.share:type_name -> runink.v1.AssocShare
+	185, // 198: runink.v1.AssocStanding.standing:type_name -> runink.v1.Standing
+	185, // 199: runink.v1.QOSStanding.standing:type_name -> runink.v1.Standing
+	184, // 200: runink.v1.QOSStanding.accounts:type_name -> runink.v1.PartStanding
+	184, // 201: runink.v1.QOSStanding.users:type_name -> runink.v1.PartStanding
+	185, // 202: runink.v1.PartStanding.standing:type_name -> runink.v1.Standing
+	186, // 203: runink.v1.Standing.grp_tres:type_name -> runink.v1.Bounded
+	186, // 204: runink.v1.Standing.grp_mins:type_name -> runink.v1.Bounded
+	186, // 205: runink.v1.Standing.grp_run_mins:type_name -> runink.v1.Bounded
+	186, // 206: runink.v1.Standing.job:type_name -> runink.v1.Bounded
+	186, // 207: runink.v1.Standing.node:type_name -> runink.v1.Bounded
+	186, // 208: runink.v1.Standing.job_mins:type_name -> runink.v1.Bounded
+	186, // 209: runink.v1.Standing.job_min:type_name -> runink.v1.Bounded
+	22,  // 210: runink.v1.ResetUsageReply.status:type_name -> runink.v1.Status
+	3,   // 211: runink.v1.Controller.Ping:input_type -> runink.v1.PingRequest
+	19,  // 212: runink.v1.Controller.Submit:input_type -> runink.v1.SubmitRequest
+	19,  // 213: runink.v1.Controller.TestOnly:input_type -> runink.v1.SubmitRequest
+	24,  // 214: runink.v1.Controller.WaitJob:input_type -> runink.v1.WaitJobRequest
+	26,  // 215: runink.v1.Controller.ListJobs:input_type -> runink.v1.ListJobsRequest
+	29,  // 216: runink.v1.Controller.ListNodes:input_type -> runink.v1.ListNodesRequest
+	31,  // 217: runink.v1.Controller.ListPartitions:input_type -> runink.v1.ListPartitionsRequest
+	33,  // 218: runink.v1.Controller.GetConfig:input_type -> runink.v1.GetConfigRequest
+	35,  // 219: runink.v1.Controller.GetScript:input_type -> runink.v1.GetScriptRequest
+	37,  // 220: runink.v1.Controller.ListLicenses:input_type -> runink.v1.ListLicensesRequest
+	42,  // 221: runink.v1.Controller.ListRuns:input_type -> runink.v1.ListRunsRequest
+	40,  // 222: runink.v1.Controller.Explain:input_type -> runink.v1.ExplainRequest
+	44,  // 223: runink.v1.Controller.Cancel:input_type -> runink.v1.CancelRequest
+	47,  // 224: runink.v1.Controller.Act:input_type -> runink.v1.ActRequest
+	57,  // 225: runink.v1.Controller.Update:input_type -> runink.v1.UpdateJobRequest
+	59,  // 226: runink.v1.Controller.ModifyNode:input_type -> runink.v1.ModifyNodeRequest
+	60,  // 227: runink.v1.Controller.RebootNodes:input_type -> runink.v1.RebootNodesRequest
+	61,  // 228: runink.v1.Controller.ModifyPartition:input_type -> runink.v1.ModifyPartitionRequest
+	63,  // 229: runink.v1.Controller.ListReservations:input_type -> runink.v1.ListReservationsRequest
+	65,  // 230: runink.v1.Controller.ModifyReservation:input_type -> runink.v1.ModifyReservationRequest
+	62,  // 231: runink.v1.Controller.Reconfigure:input_type -> runink.v1.ReconfigureRequest
+	79,  // 232: runink.v1.Controller.History:input_type -> runink.v1.HistoryRequest
+	88,  // 233: runink.v1.Controller.Usage:input_type -> runink.v1.UsageRequest
+	97,  // 234: runink.v1.Controller.StepStats:input_type -> runink.v1.StepStatsRequest
+	104, // 235: runink.v1.Controller.ImportHistory:input_type -> runink.v1.ImportHistoryRequest
+	85,  // 236: runink.v1.Controller.AmendHistory:input_type -> runink.v1.AmendHistoryRequest
+	78,  // 237: runink.v1.Controller.CompleteJob:input_type -> runink.v1.CompleteJobRequest
+	106, // 238: runink.v1.Controller.CreateStep:input_type -> runink.v1.CreateStepRequest
+	110, // 239: runink.v1.Controller.StepIO:input_type -> runink.v1.StepUp
+	109, // 240: runink.v1.Controller.SignalStep:input_type -> runink.v1.SignalStepRequest
+	67,  // 241: runink.v1.Controller.ListAccounts:input_type -> runink.v1.ListAccountsRequest
+	71,  // 242: runink.v1.Controller.ChangeAccounts:input_type -> runink.v1.ChangeAccountsRequest
+	131, // 243: runink.v1.Controller.CreateToken:input_type -> runink.v1.CreateTokenRequest
+	133, // 244: runink.v1.Controller.Certify:input_type -> runink.v1.CertifyRequest
+	170, // 245: runink.v1.Controller.Priorities:input_type -> runink.v1.PrioritiesRequest
+	175, // 246: runink.v1.Controller.Shares:input_type -> runink.v1.SharesRequest
+	123, // 247: runink.v1.Controller.Diag:input_type -> runink.v1.DiagRequest
+	119, // 248: runink.v1.Controller.Bcast:input_type -> runink.v1.BcastUp
+	178, // 249: runink.v1.Controller.Standings:input_type -> runink.v1.StandingsRequest
+	48,  // 250: runink.v1.Controller.GetCrontab:input_type -> runink.v1.GetCrontabRequest
+	49,  // 251: runink.v1.Controller.SetCrontab:input_type -> runink.v1.SetCrontabRequest
+	51,  // 252: runink.v1.Controller.SetTrigger:input_type -> runink.v1.SetTriggerRequest
+	52,  // 253: runink.v1.Controller.ListTriggers:input_type -> runink.v1.ListTriggersRequest
+	53,  // 254: runink.v1.Controller.ClearTriggers:input_type -> runink.v1.ClearTriggersRequest
+	55,  // 255: runink.v1.Controller.Control:input_type -> runink.v1.ControlRequest
+	187, // 256: runink.v1.Controller.ResetUsage:input_type -> runink.v1.ResetUsageRequest
+	6,   // 257: runink.v1.Controller.ListControllers:input_type -> runink.v1.ListControllersRequest
+	129, // 258: runink.v1.Controller.Metrics:input_type -> runink.v1.MetricsRequest
+	129, // 259: runink.v1.Controller.NodeMetrics:input_type -> runink.v1.MetricsRequest
+	127, // 260: runink.v1.Controller.Adopt:input_type -> runink.v1.AdoptRequest
+	9,   // 261: runink.v1.Controller.ChangeControllers:input_type -> runink.v1.ChangeControllersRequest
+	11,  // 262: runink.v1.Members.Enter:input_type -> runink.v1.EnterRequest
+	13,  // 263: runink.v1.Members.Health:input_type -> runink.v1.HealthRequest
+	15,  // 264: runink.v1.Members.UseToken:input_type -> runink.v1.UseTokenRequest
+	14,  // 265: runink.v1.Members.Halt:input_type -> runink.v1.HaltRequest
+	135, // 266: runink.v1.Join.Join:input_type -> runink.v1.JoinRequest
+	136, // 267: runink.v1.Nodes.Session:input_type -> runink.v1.Report
+	17,  // 268: runink.v1.Nodes.Leaders:input_type -> runink.v1.LeadersRequest
+	110, // 269: runink.v1.Agent.StepIO:input_type -> runink.v1.StepUp
+	119, // 270: runink.v1.Agent.Bcast:input_type -> runink.v1.BcastUp
+	4,   // 271: runink.v1.Controller.Ping:output_type -> runink.v1.PingReply
+	21,  // 272: runink.v1.Controller.Submit:output_type -> runink.v1.SubmitReply
+	23,  // 273: runink.v1.Controller.TestOnly:output_type -> runink.v1.TestOnlyReply
+	192, // 274: runink.v1.Controller.WaitJob:output_type -> runink.v1.Job
+	27,  // 275: runink.v1.Controller.ListJobs:output_type -> runink.v1.JobPage
+	30,  // 276: runink.v1.Controller.ListNodes:output_type -> runink.v1.NodeList
+	32,  // 277: runink.v1.Controller.ListPartitions:output_type -> runink.v1.PartitionList
+	34,  // 278: runink.v1.Controller.GetConfig:output_type -> runink.v1.ConfigReply
+	36,  // 279: runink.v1.Controller.GetScript:output_type -> runink.v1.GetScriptReply
+	39,  // 280: runink.v1.Controller.ListLicenses:output_type -> runink.v1.LicenseList
+	43,  // 281: runink.v1.Controller.ListRuns:output_type -> runink.v1.RunList
+	41,  // 282: runink.v1.Controller.Explain:output_type -> runink.v1.ExplainReply
+	45,  // 283: runink.v1.Controller.Cancel:output_type -> runink.v1.ActionReply
+	45,  // 284: runink.v1.Controller.Act:output_type -> runink.v1.ActionReply
+	45,  // 285: runink.v1.Controller.Update:output_type -> runink.v1.ActionReply
+	2,   // 286: runink.v1.Controller.ModifyNode:output_type -> runink.v1.Done
+	2,   // 287: runink.v1.Controller.RebootNodes:output_type -> runink.v1.Done
+	2,   // 288: runink.v1.Controller.ModifyPartition:output_type -> runink.v1.Done
+	64,  // 289: runink.v1.Controller.ListReservations:output_type -> runink.v1.ReservationList
+	66,  // 290: runink.v1.Controller.ModifyReservation:output_type -> runink.v1.ModifyReservationReply
+	2,   // 291: runink.v1.Controller.Reconfigure:output_type -> runink.v1.Done
+	80,  // 292: runink.v1.Controller.History:output_type -> runink.v1.HistoryPage
+	89,  // 293: runink.v1.Controller.Usage:output_type -> runink.v1.UsageReply
+	98,  // 294: runink.v1.Controller.StepStats:output_type -> runink.v1.StepStatsReply
+	105, // 295: runink.v1.Controller.ImportHistory:output_type -> runink.v1.ImportHistoryReply
+	86,  // 296: runink.v1.Controller.AmendHistory:output_type -> runink.v1.AmendHistoryReply
+	2,   // 297: runink.v1.Controller.CompleteJob:output_type -> runink.v1.Done
+	107, // 298: runink.v1.Controller.CreateStep:output_type -> runink.v1.CreateStepReply
+	113, // 299: runink.v1.Controller.StepIO:output_type -> runink.v1.StepDown
+	2,   // 300: runink.v1.Controller.SignalStep:output_type -> runink.v1.Done
+	68,  // 301: runink.v1.Controller.ListAccounts:output_type -> runink.v1.AccountsReply
+	72,  // 302: runink.v1.Controller.ChangeAccounts:output_type -> runink.v1.ChangeAccountsReply
+	132, // 303: runink.v1.Controller.CreateToken:output_type -> runink.v1.CreateTokenReply
+	134, // 304: runink.v1.Controller.Certify:output_type -> runink.v1.CertifyReply
+	171, // 305: runink.v1.Controller.Priorities:output_type -> runink.v1.PrioritiesReply
+	176, // 306: runink.v1.Controller.Shares:output_type -> runink.v1.SharesReply
+	124, // 307: runink.v1.Controller.Diag:output_type -> runink.v1.DiagReply
+	121, // 308: runink.v1.Controller.Bcast:output_type -> runink.v1.BcastReply
+	179, // 309: runink.v1.Controller.Standings:output_type -> runink.v1.StandingsReply
+	50,  // 310: runink.v1.Controller.GetCrontab:output_type -> runink.v1.CrontabReply
+	50,  // 311: runink.v1.Controller.SetCrontab:output_type -> runink.v1.CrontabReply
+	54,  // 312: runink.v1.Controller.SetTrigger:output_type -> runink.v1.TriggersReply
+	54,  // 313: runink.v1.Controller.ListTriggers:output_type -> runink.v1.TriggersReply
+	54,  // 314: runink.v1.Controller.ClearTriggers:output_type -> runink.v1.TriggersReply
+	56,  // 315: runink.v1.Controller.Control:output_type -> runink.v1.ControlReply
+	188, // 316: runink.v1.Controller.ResetUsage:output_type -> runink.v1.ResetUsageReply
+	7,   // 317: runink.v1.Controller.ListControllers:output_type -> runink.v1.ControllersReply
+	130, // 318: runink.v1.Controller.Metrics:output_type -> runink.v1.MetricsReply
+	130, // 319: runink.v1.Controller.NodeMetrics:output_type -> runink.v1.MetricsReply
+	128, // 320: runink.v1.Controller.Adopt:output_type -> runink.v1.AdoptReply
+	10,  // 321: runink.v1.Controller.ChangeControllers:output_type -> runink.v1.ChangeControllersReply
+	12,  // 322: runink.v1.Members.Enter:output_type -> runink.v1.EnterReply
+	16,  // 323: runink.v1.Members.Health:output_type -> runink.v1.ControllerHealth
+	2,   // 324: runink.v1.Members.UseToken:output_type -> runink.v1.Done
+	2,   // 325: runink.v1.Members.Halt:output_type -> runink.v1.Done
+	134, // 326: runink.v1.Join.Join:output_type -> runink.v1.CertifyReply
+	150, // 327: runink.v1.Nodes.Session:output_type -> runink.v1.Order
+	18,  // 328: runink.v1.Nodes.Leaders:output_type -> runink.v1.LeaderNow
+	113, // 329: runink.v1.Agent.StepIO:output_type -> runink.v1.StepDown
+	121, // 330: runink.v1.Agent.Bcast:output_type -> runink.v1.BcastReply
+	271, // [271:331] is the sub-list for method output_type
+	211, // [211:271] is the sub-list for method input_type
+	211, // [211:211] is the sub-list for extension type_name
+	211, // [211:211] is the sub-list for extension extendee
+	0,   // [0:211] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_init() }

@@ -12349,6 +12349,7 @@ type NodeDone struct {
 	Error    string
 	Batch    bool
 	Exit     *ExitCode
+	Extern   *Usage
 }
 
 func (m *NodeDone) Reset() { *m = NodeDone{} }
@@ -12402,6 +12403,13 @@ func (m *NodeDone) GetExit() *ExitCode {
 	return nil
 }
 
+func (m *NodeDone) GetExtern() *Usage {
+	if m != nil {
+		return m.Extern
+	}
+	return nil
+}
+
 func (m *NodeDone) write(w *writer) {
 	if m == nil {
 		return
@@ -12426,6 +12434,9 @@ func (m *NodeDone) write(w *writer) {
 	}
 	if m.Exit != nil {
 		w.putMessage(58, m.Exit)
+	}
+	if m.Extern != nil {
+		w.putMessage(66, m.Extern)
 	}
 }
 
@@ -12452,6 +12463,11 @@ func (m *NodeDone) read(r *reader) {
 				m.Exit = new(ExitCode)
 			}
 			r.takeMessage(m.Exit)
+		case 66:
+			if m.Extern == nil {
+				m.Extern = new(Usage)
+			}
+			r.takeMessage(m.Extern)
 		default:
 			r.skip()
 		}

@@ -283,6 +283,22 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
 	s.tellIfEnded(j)
 }
 
+// externUsed adds what sessions from outside used on a node to the step of an ended
+// job that stands for them, which is as long as the job.
+func (s *State) externUsed(j *sched.Job, used sched.Usage) {
+	step := sched.ExternStep(j)
+	at := slices.IndexFunc(j.Steps, func(one *sched.Step) bool { return one.ID == step.ID })
+	if at >= 0 {
+		step.Usage = j.Steps[at].Usage.Plus(used)
+		j.Steps = slices.Clone(j.Steps)
+		j.Steps[at] = step
+	} else {
+		step.Usage = used
+		j.Steps = with(j.Steps, step)
+	}
+	s.events = append(s.events, StepEnded{Job: j, Step: step})
+}
+
 // releaseNodes frees what an incarnation held on nodes where nothing of it is
 // left. Telling it twice does no harm.
 func (s *State) releaseNodes(c ReleaseNodes) error {
@@ -308,6 +324,9 @@ func (s *State) releaseNodes(c ReleaseNodes) error {
 		}
 	}
 	j.Completing = without(old.Completing, func(n sched.NodeName) bool { return slices.Contains(c.Nodes, n) })
+	if c.Extern.Tasks > 0 && len(j.Completing) < len(old.Completing) {
+		s.externUsed(&j, c.Extern)
+	}
 	if len(j.Completing) == len(old.Completing) && j.BatchDone == old.BatchDone {
 		return nil
 	}

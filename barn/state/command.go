@@ -93,6 +93,8 @@ type ReleaseNodes struct {
 	Batch bool
 	Exit  sched.ExitCode
 	Usage sched.Usage
+	// Extern is what sessions that were taken into the job used there.
+	Extern sched.Usage
 }
 
 // UpdateJob replaces what was asked of a job. Only the fields of Change that

@@ -62,6 +62,32 @@ func TestEndThenRelease(t *testing.T) {
 	}
 }
 
+// TestSessionsAreAStepOfTheJob has both nodes of a job tell, with its end, what sessions
+// from outside used there.
+func TestSessionsAreAStepOfTheJob(t *testing.T) {
+	r := newRig(t)
+	id := r.submit()
+	r.run(r.on(id, 2, "n1", "n2"))
+	r.must(EndJob{Job: id, State: slurm.JobCompleted})
+	j := r.s.Job(id)
+	used := sched.Usage{UserCPU: 2 * time.Second, MaxRSS: 42, MaxRSSNode: "n1", Tasks: 1}
+	r.must(ReleaseNodes{Job: id, Nodes: []sched.NodeName{"n1"}, Extern: used})
+	if e := event[StepEnded](r); e.Step.ID != slurm.StepExtern || e.Step.Usage != used || e.Step.State != slurm.JobCompleted || !e.Step.End.Equal(j.End) || len(e.Step.Nodes) != 2 {
+		t.Errorf("told of %+v", e.Step)
+	}
+	r.must(ReleaseNodes{Job: id, Nodes: []sched.NodeName{"n1"}, Extern: used})
+	if len(r.events) != 0 {
+		t.Errorf("telling it twice made %v", r.events)
+	}
+	r.must(ReleaseNodes{Job: id, Nodes: []sched.NodeName{"n2"}, Extern: sched.Usage{UserCPU: time.Second, MaxRSS: 99, MaxRSSNode: "n2", Tasks: 1}})
+	if u := event[StepEnded](r).Step.Usage; u.UserCPU != 3*time.Second || u.MaxRSSNode != "n2" || u.Tasks != 2 {
+		t.Errorf("both used %+v", u)
+	}
+	if event[JobReleased](r).Job.Steps != nil {
+		t.Error("the step is still with the job")
+	}
+}
+
 func TestEndRefusals(t *testing.T) {
 	cases := []struct {
 		name string

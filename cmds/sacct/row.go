@@ -1,6 +1,7 @@
 package sacct
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -54,14 +55,19 @@ func newRecord(p *rinkpb.Record, steps bool, before *record) (*record, error) {
 		r.steps = append(r.steps, batchStep(j, batch, p.Batch != nil))
 	}
 	if j.Extern && !j.Start.IsZero() && len(j.Alloc) > 0 {
-		r.steps = append(r.steps, show.ExternStep(j))
+		r.steps = append(r.steps, sched.ExternStep(j))
 	}
 	for _, sp := range p.Steps {
 		s, err := api.StepFromProto(sp)
 		if err != nil {
 			return nil, err
 		}
-		if s.ID != slurm.StepBatch {
+		at := slices.IndexFunc(r.steps, func(one *sched.Step) bool { return one.ID == s.ID })
+		switch {
+		case s.ID == slurm.StepBatch:
+		case s.ID == slurm.StepExtern && at >= 0:
+			r.steps[at].Usage = s.Usage // of sessions that were taken in
+		default:
 			r.steps = append(r.steps, s)
 		}
 	}

@@ -108,7 +108,7 @@ func (t *table) job(env *cli.Env, v *view, client rinkpb.Controller, ref slurm.J
 		switch {
 		case ref.HasStep && id != ref.Step:
 			continue
-		case !ref.HasStep && !t.o.all && (printed > 0 || id == slurm.StepBatch):
+		case !ref.HasStep && !t.o.all && (printed > 0 || id == slurm.StepBatch || id == slurm.StepExtern):
 			continue
 		}
 		j, err := api.JobFromProto(p.Job)
@@ -150,9 +150,13 @@ func notRunning(env *cli.Env, ref slurm.JobRef) {
 	}
 }
 
-// order is the place of a step among those of its job: the batch script first.
+// order is the place of a step among those of its job: what came from outside first,
+// then the batch script.
 func order(p *rinkpb.StepStat) int {
-	if slurm.StepID(p.Step.Id) == slurm.StepBatch {
+	switch slurm.StepID(p.Step.Id) {
+	case slurm.StepExtern:
+		return -2
+	case slurm.StepBatch:
 		return -1
 	}
 	return int(min(p.Step.Id, 1<<30))

@@ -22,7 +22,7 @@ func Steps(j *Job) []*Step {
 	}
 	var list []*Step
 	if j.Extern && len(j.Alloc) > 0 {
-		list = append(list, &Step{ExternStep(j.Job), j})
+		list = append(list, &Step{sched.ExternStep(j.Job), j})
 	}
 	if j.Batch && !j.BatchDone && len(j.Alloc) > 0 {
 		list = append(list, &Step{BatchStep(j.Job), j})
@@ -44,19 +44,6 @@ func BatchStep(j *sched.Job) *sched.Step {
 	if len(j.Alloc) > 0 {
 		a := j.Alloc[0]
 		s.Nodes = []sched.StepNode{{Node: a.Node, CPUs: a.CPUs, Mem: a.Mem, Ranks: []int{0}, Gres: a.Gres}}
-	}
-	return s
-}
-
-// ExternStep is the step of a job for what comes from outside, such as a login: it is
-// there for as long as the job has its nodes.
-func ExternStep(j *sched.Job) *sched.Step {
-	s := &sched.Step{ID: slurm.StepExtern, Name: "extern", Tasks: len(j.Alloc), CPUsPerTask: 1, Start: j.Start, State: slurm.JobRunning, Distribution: "block"}
-	for i, a := range j.Alloc {
-		s.Nodes = append(s.Nodes, sched.StepNode{Node: a.Node, CPUs: a.CPUs, Mem: a.Mem, Ranks: []int{i}, Gres: a.Gres})
-	}
-	if j.HasEnded() {
-		s.End, s.State = j.End, slurm.JobCompleted
 	}
 	return s
 }
