@@ -29,10 +29,18 @@ func (c *controller) ListJobs(req *rinkpb.ListJobsRequest, stream rinkpb.Control
 	var failed error
 	var cfg *sched.Config
 	var nodeCPUs int
+	var nodeGPUs int64
 	var nodeMemory slurm.MB
 	c.s.barn.Read(func(t *state.State) {
 		cfg = t.Config()
 		for _, n := range t.Nodes() {
+			gpus := int64(0)
+			for _, g := range n.Gres {
+				if g.Name == "gpu" {
+					gpus += g.Count
+				}
+			}
+			nodeGPUs = max(nodeGPUs, gpus)
 			nodeCPUs, nodeMemory = max(nodeCPUs, n.CPUs), max(nodeMemory, n.Memory)
 		}
 		if len(req.Refs) == 0 {
@@ -70,7 +78,7 @@ func (c *controller) ListJobs(req *rinkpb.ListJobsRequest, stream rinkpb.Control
 		}
 	})
 	now := time.Now().UnixNano()
-	page := &rinkpb.JobPage{Now: now, NodeCpus: uint32(nodeCPUs), NodeMemory: int64(nodeMemory)}
+	page := &rinkpb.JobPage{Now: now, NodeCpus: uint32(nodeCPUs), NodeMemory: int64(nodeMemory), NodeGpus: uint32(nodeGPUs)}
 	for _, j := range jobs {
 		if !wanted(j, req) {
 			continue

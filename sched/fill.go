@@ -153,3 +153,52 @@ func (a *ask) fewest(base tally, group []slot, goal int) []slot {
 	}
 	return found
 }
+
+// contiguousRun finds neighbouring nodes for a request, the ones it names among
+// them.
+func (a *ask) contiguousRun(offers []slot, plan *featurePlan, aim, minNodes int) []slot {
+	slices.SortFunc(offers, func(x, y slot) int { return cmp.Compare(x.r.pos, y.r.pos) })
+	for goal := aim; goal >= minNodes; goal-- {
+		var best []slot
+		least := 0
+		for _, list := range neighbourRuns(offers) {
+			for from := range list {
+				var sum tally
+				must := 0
+				for to := from; to < len(list) && sum.nodes < a.maxNodes; to++ {
+					sum.add(list[to])
+					if list[to].must {
+						must++
+					}
+					if must == len(a.required) && a.met(&sum, goal) {
+						if found := list[from : to+1]; plan.meets(found) && (best == nil || tasksOf(list) < least) {
+							best, least = found, tasksOf(list)
+						}
+						break
+					}
+				}
+				if best != nil && len(a.required) == 0 {
+					break // the first window of a run is as good as the others
+				}
+			}
+		}
+		if best != nil {
+			return slices.Clone(best)
+		}
+	}
+	return nil
+}
+
+// neighbourRuns cuts slots in order of configuration into runs of neighbours.
+func neighbourRuns(list []slot) [][]slot {
+	var runs [][]slot
+	for from := 0; from < len(list); {
+		to := from + 1
+		for to < len(list) && list[to].r.n.Index == list[to-1].r.n.Index+1 {
+			to++
+		}
+		runs = append(runs, list[from:to:to])
+		from = to
+	}
+	return runs
+}

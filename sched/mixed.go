@@ -47,7 +47,7 @@ type alike struct {
 // it may have; nil when there are none, or it would take too long to find them. The
 // fewest nodes are taken.
 func (a *ask) mixed(offers []slot, plan *featurePlan, minNodes int) []slot {
-	if len(a.perJob)+len(plan.quotas) == 0 || a.maxNodes >= len(offers) && len(plan.quotas) == 0 {
+	if len(a.perJob)+len(plan.quotas) == 0 || a.maxNodes >= len(offers) && len(plan.quotas) == 0 && len(a.perJob) < 2 {
 		return nil
 	}
 	need := a.needed(plan)

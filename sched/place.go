@@ -287,15 +287,16 @@ func (f *field) placeBy(a *ask, plan *featurePlan, where []int) []slot {
 		}
 		// Of the nodes that hold the job alone, the one with the least to spare.
 		// Or the most, where the load is to be spread.
-		better := bestLeft < 0 || s.cpus < bestLeft
+		free := a.toSpare(o, s.cpus)
+		better := bestLeft < 0 || free < bestLeft
 		if a.part.LLN || f.t.leastLoaded {
-			better = bestLeft < 0 || s.cpus > bestLeft
+			better = bestLeft < 0 || free > bestLeft
 		}
 		if one && better && (o.must || len(a.required) == 0) {
 			var t tally
 			t.add(o)
 			if a.met(&t, 1) {
-				best, bestLeft = o, s.cpus
+				best, bestLeft = o, free
 			}
 		}
 		offers = append(offers, o)
@@ -357,7 +358,13 @@ func (a *ask) choose(offers []slot, plan *featurePlan, minNodes int) []slot {
 	if !a.mayHold(offers) {
 		return nil
 	}
-	chosen := a.chooseFrom(offers, offers, plan, minNodes)
+	if len(a.perJob) > 1 && len(plan.quotas) == 0 {
+		// Few nodes have all of it: neighbours would only be more of them.
+		if chosen := a.mixed(offers, plan, minNodes); chosen != nil && len(chosen) >= a.aim {
+			return chosen
+		}
+	}
+	chosen := a.chooseFrom(a.tightFirst(offers, plan), offers, plan, minNodes)
 	if chosen == nil && len(plan.quotas) > 0 {
 		// The first nodes of each kind do not hold it; those with most to give may.
 		rich := slices.Clone(offers)
@@ -463,55 +470,6 @@ func (a *ask) chooseFrom(counted, offers []slot, plan *featurePlan, minNodes int
 	return nil
 }
 
-// contiguousRun finds neighbouring nodes for a request, the ones it names among
-// them.
-func (a *ask) contiguousRun(offers []slot, plan *featurePlan, aim, minNodes int) []slot {
-	slices.SortFunc(offers, func(x, y slot) int { return cmp.Compare(x.r.pos, y.r.pos) })
-	for goal := aim; goal >= minNodes; goal-- {
-		var best []slot
-		least := 0
-		for _, list := range neighbourRuns(offers) {
-			for from := range list {
-				var sum tally
-				must := 0
-				for to := from; to < len(list) && sum.nodes < a.maxNodes; to++ {
-					sum.add(list[to])
-					if list[to].must {
-						must++
-					}
-					if must == len(a.required) && a.met(&sum, goal) {
-						if found := list[from : to+1]; plan.meets(found) && (best == nil || tasksOf(list) < least) {
-							best, least = found, tasksOf(list)
-						}
-						break
-					}
-				}
-				if best != nil && len(a.required) == 0 {
-					break // the first window of a run is as good as the others
-				}
-			}
-		}
-		if best != nil {
-			return slices.Clone(best)
-		}
-	}
-	return nil
-}
-
-// neighbourRuns cuts slots in order of configuration into runs of neighbours.
-func neighbourRuns(list []slot) [][]slot {
-	var runs [][]slot
-	for from := 0; from < len(list); {
-		to := from + 1
-		for to < len(list) && list[to].r.n.Index == list[to-1].r.n.Index+1 {
-			to++
-		}
-		runs = append(runs, list[from:to:to])
-		from = to
-	}
-	return runs
-}
-
 func tasksOf(list []slot) int {
 	n := 0
 	for _, o := range list {
@@ -545,6 +503,17 @@ func (f *field) allot(a *ask, chosen []slot, devices bool) []NodeAlloc {
 	for i, g := range a.perJob {
 		left[i] = g.Count
 	}
+	holders := make([]int64, len(a.perJob)) // of the nodes that are left, those that have some of it
+	for i := range chosen {
+		for k := range a.perJob {
+			if chosen[i].gres[k] > 0 {
+				holders[k]++
+			}
+		}
+	}
+	share := func(o slot, k int) int64 {
+		return min(o.gres[k], max(left[k]-holders[k], min(left[k], 1)))
+	}
 	alloc := make([]NodeAlloc, len(chosen))
 	var few [8]int
 	slots := few[:0]
@@ -557,22 +526,30 @@ func (f *field) allot(a *ask, chosen []slot, devices bool) []NodeAlloc {
 	if len(chosen) > 1 {
 		order = fillOrder(chosen)
 	}
+	dealt := f.deal(a, chosen, order)
 	for k, i := range order {
 		o, others := chosen[i], len(chosen)-k-1
 		r := o.r
+		for k := range a.perJob {
+			if o.gres[k] > 0 {
+				holders[k]--
+			}
+		}
 		per := a.taskOn(f.t, r)
 		// Each of the others keeps a task, and of those there must be what is given
 		// out together.
 		must := min(max(a.minNodes-k-1, 0), others)
 		n := min(o.tasks, max(tasks-must*max(per.tasksIn(a, r.n, f.t.grain(r.n)), 1)-(others-must), 1))
 		switch {
+		case dealt != nil:
+			n = dealt[k]
 		case a.tpn > 0:
 			n = o.tasks
 		case a.tasksPerGPU > 0:
 			n = 0 // as many as belong to the GPUs here
 			for k, g := range a.perJob {
 				if g.Name == "gpu" {
-					n += int(min(o.gres[k], max(left[k]-int64(others), min(left[k], 1)))) * a.tasksPerGPU
+					n += int(share(o, k)) * a.tasksPerGPU
 				}
 			}
 			n = max(min(n, tasks-others), 1)
@@ -589,7 +566,7 @@ func (f *field) allot(a *ask, chosen []slot, devices bool) []NodeAlloc {
 			want = append(want, g)
 		}
 		for k, g := range a.perJob {
-			g.Count = min(o.gres[k], max(left[k]-int64(others), min(left[k], 1)))
+			g.Count = share(o, k)
 			left[k] -= g.Count
 			want = append(want, g)
 		}

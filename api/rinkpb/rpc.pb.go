@@ -1866,6 +1866,7 @@ type JobPage struct {
 	Status        *Status                `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`                            // on the last page
 	NodeCpus      uint32                 `protobuf:"varint,5,opt,name=node_cpus,json=nodeCpus,proto3" json:"node_cpus,omitempty"`       // CPUs of the largest node there is
 	NodeMemory    int64                  `protobuf:"varint,6,opt,name=node_memory,json=nodeMemory,proto3" json:"node_memory,omitempty"` // memory of the largest node, MB
+	NodeGpus      uint32                 `protobuf:"varint,7,opt,name=node_gpus,json=nodeGpus,proto3" json:"node_gpus,omitempty"`       // GPUs of the node with the most
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1938,6 +1939,13 @@ func (x *JobPage) GetNodeCpus() uint32 {
 func (x *JobPage) GetNodeMemory() int64 {
 	if x != nil {
 		return x.NodeMemory
+	}
+	return 0
+}
+
+func (x *JobPage) GetNodeGpus() uint32 {
+	if x != nil {
+		return x.NodeGpus
 	}
 	return 0
 }
@@ -14992,7 +15000,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05steps\x18\b \x01(\bR\x05steps\x12\x16\n" +
 	"\x06hidden\x18\t \x01(\bR\x06hidden\x12\x12\n" +
 	"\x04plan\x18\n" +
-	" \x01(\bR\x04plan\"\xd9\x01\n" +
+	" \x01(\bR\x04plan\"\xf6\x01\n" +
 	"\aJobPage\x12\"\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x0e.runink.v1.JobR\x04jobs\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\x03R\x03now\x12/\n" +
@@ -15000,7 +15008,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06status\x18\x04 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x1b\n" +
 	"\tnode_cpus\x18\x05 \x01(\rR\bnodeCpus\x12\x1f\n" +
 	"\vnode_memory\x18\x06 \x01(\x03R\n" +
-	"nodeMemory\"u\n" +
+	"nodeMemory\x12\x1b\n" +
+	"\tnode_gpus\x18\a \x01(\rR\bnodeGpus\"u\n" +
 	"\bExpected\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x14\n" +
 	"\x05start\x18\x02 \x01(\x03R\x05start\x12\x14\n" +

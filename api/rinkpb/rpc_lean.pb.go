@@ -2257,6 +2257,7 @@ type JobPage struct {
 	Status     *Status
 	NodeCpus   uint32
 	NodeMemory int64
+	NodeGpus   uint32
 }
 
 func (m *JobPage) Reset() { *m = JobPage{} }
@@ -2303,6 +2304,13 @@ func (m *JobPage) GetNodeMemory() int64 {
 	return 0
 }
 
+func (m *JobPage) GetNodeGpus() uint32 {
+	if m != nil {
+		return m.NodeGpus
+	}
+	return 0
+}
+
 func (m *JobPage) write(w *writer) {
 	if m == nil {
 		return
@@ -2324,6 +2332,9 @@ func (m *JobPage) write(w *writer) {
 	}
 	if m.NodeMemory != 0 {
 		w.putInt64(48, m.NodeMemory)
+	}
+	if m.NodeGpus != 0 {
+		w.putUint32(56, m.NodeGpus)
 	}
 }
 
@@ -2349,6 +2360,8 @@ func (m *JobPage) read(r *reader) {
 			m.NodeCpus = r.takeUint32()
 		case 48:
 			m.NodeMemory = r.takeInt64()
+		case 56:
+			m.NodeGpus = r.takeUint32()
 		default:
 			r.skip()
 		}

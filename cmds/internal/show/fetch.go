@@ -34,7 +34,7 @@ func Jobs(env *cli.Env, client rinkpb.Controller, req *rinkpb.ListJobsRequest) (
 	var list []*Job
 	at := map[slurm.JobID]int{}
 	expected := map[slurm.JobID]*rinkpb.Expected{}
-	var nodeCPUs int
+	var nodeCPUs, nodeGPUs int
 	var nodeMemory slurm.MB
 	for {
 		page, err := stream.Recv()
@@ -44,6 +44,7 @@ func Jobs(env *cli.Env, client rinkpb.Controller, req *rinkpb.ListJobsRequest) (
 		if err != nil {
 			return nil, cli.CallErr(err)
 		}
+		nodeGPUs = max(nodeGPUs, int(page.NodeGpus))
 		nodeCPUs, nodeMemory = max(nodeCPUs, int(page.NodeCpus)), max(nodeMemory, slurm.MB(page.NodeMemory))
 		for _, p := range page.Jobs {
 			j, err := api.JobFromProto(p)
@@ -65,7 +66,7 @@ func Jobs(env *cli.Env, client rinkpb.Controller, req *rinkpb.ListJobsRequest) (
 		}
 	}
 	for _, j := range list {
-		j.nodeCPUs, j.nodeMemory = nodeCPUs, nodeMemory
+		j.nodeCPUs, j.nodeGPUs, j.nodeMemory = nodeCPUs, nodeGPUs, nodeMemory
 		if e := expected[j.ID]; e != nil {
 			j.Expected = api.TimeFromProto(e.Start)
 			for _, n := range e.Nodes {

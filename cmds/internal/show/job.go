@@ -27,6 +27,8 @@ type Job struct {
 	Shown sched.PartitionName
 	// nodeCPUs are the CPUs of the largest node there is, 0 when nobody said.
 	nodeCPUs int
+	// nodeGPUs are the GPUs of the node that has the most.
+	nodeGPUs int
 	// nodeMemory is the memory of the largest node there is, which --mem=0 asks for as far as
 	// one can say before the job has one; 0 when nobody said.
 	nodeMemory slurm.MB
@@ -244,23 +246,27 @@ func (j *Job) NodeCount() int {
 
 // wantedNodes is how many nodes a job that waits is said to want: what it asked
 // for, and no fewer than its tasks fill when each has a node's CPUs to itself
-// for as many as go on one. A job that asks for a number of tasks of several
-// CPUs each counts a node more for what does not fill one, as Slurm has it.
+// for as many as go on one, or, once it was looked at, than have its GPUs.
 func (j *Job) wantedNodes() int {
 	least := max(1, j.Need.MinNodes)
-	switch per := j.Need.TasksPerNode; {
-	case per > 0 && j.Spec.NTasks > 0 && j.IsPending() && j.Spec.MinNodes == 0:
-		return max(j.Spec.NTasks/per, 1) // the last node, where it is not full, is not counted
-	case j.nodeCPUs == 0 || per > 0 || !j.IsPending():
+	if !j.IsPending() {
 		return least
-	case j.Need.CPUsPerTask > 1 && j.Spec.Given["ntasks"]:
-		n := max(least, j.Need.CPUs/j.nodeCPUs)
-		if j.Need.CPUs%j.nodeCPUs > 0 {
-			n++
-		}
-		return n
 	}
-	return max(least, (j.Need.Tasks+j.nodeCPUs-1)/j.nodeCPUs)
+	if r := j.Reason; j.nodeGPUs > 0 && (r == slurm.ReasonResources || r == slurm.ReasonPriority) {
+		gpus := j.Need.GresPerJob.Total("gpu") + j.Need.GresPerTask.Total("gpu")*int64(max(j.Need.Tasks, 1))
+		least = max(least, (int(gpus)+j.nodeGPUs-1)/j.nodeGPUs)
+	}
+	switch per := j.Need.TasksPerNode; {
+	case per > 0 && j.Spec.NTasks > 0 && j.Spec.MinNodes == 0:
+		return max(j.Spec.NTasks/per, 1) // the last node, where it is not full, is not counted
+	case j.nodeCPUs == 0 || per > 0:
+		return least
+	}
+	onOne := j.nodeCPUs
+	if j.Spec.Given["ntasks"] {
+		onOne = max(onOne/max(j.Need.CPUsPerTask, 1), 1)
+	}
+	return max(least, (j.Need.Tasks+onOne-1)/onOne)
 }
 
 // MostNodes returns the most nodes the job takes; what it is said to want when it
