@@ -47,7 +47,7 @@ type options struct {
 	clusters    string
 	hasClusters bool
 	verbose     int
-	encoding    string
+	encoding    show.Encoding
 	done        string
 }
 
@@ -97,10 +97,9 @@ func parse(env *cli.Env) (*options, error) {
 	if v, ok := env.Lookup("SLURM_CLUSTERS"); ok {
 		o.clusters, o.hasClusters = v, true
 	}
-	for _, name := range []string{"json", "yaml"} {
-		if _, ok := env.Lookup("SLURM_" + strings.ToUpper(name)); ok {
-			o.encoding = name
-		}
+	var err error
+	if o.encoding, err = show.EnvEncoding(env); err != nil {
+		return nil, mistake(env, "%v", err)
 	}
 	given, words, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
 	for _, g := range given {
@@ -196,7 +195,11 @@ func (o *options) set(env *cli.Env, name, value string) error {
 	case "jobs":
 		return o.setJobs(env.Name, value)
 	case "json", "yaml":
-		o.encoding = name
+		enc, err := show.ParseEncoding(name, value)
+		if err != nil {
+			return mistake(env, "%v", err)
+		}
+		o.encoding = enc
 	case "long":
 		o.long = true
 	case "name":

@@ -296,7 +296,7 @@ func (o *options) request() *rinkpb.HistoryRequest {
 // needsSteps reports whether steps are printed, or needed for what is printed of
 // jobs.
 func (o *options) needsSteps() bool {
-	if !o.allocations || o.encoding != "" {
+	if !o.allocations || o.encoding.On() {
 		return true
 	}
 	asked, _ := slurm.ParseAcctFields(o.format)

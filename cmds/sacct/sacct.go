@@ -123,7 +123,7 @@ func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) in
 	if o.verbose > 0 {
 		env.Infof("from %s to %s, format %s", v.Time(o.start, "the beginning"), v.Time(o.end, "now"), o.format)
 	}
-	if needsWeights(columns) || o.encoding != "" {
+	if needsWeights(columns) || o.encoding.On() {
 		if _, err := v.LoadPartitions(env, client); err != nil {
 			env.Errorf("%s", cli.Reason(err))
 			return 1
@@ -135,7 +135,7 @@ func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) in
 	one := func(r *record) error {
 		rows := o.rowsOf(v.View, r)
 		switch {
-		case o.encoding != "":
+		case o.encoding.On():
 			if len(rows) > 0 {
 				data = append(data, recordData(v, r))
 			}
@@ -150,7 +150,7 @@ func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) in
 		}
 		return nil
 	}
-	if o.encoding == "" && !o.script && !o.variables {
+	if !o.encoding.On() && !o.script && !o.variables {
 		t.header()
 	}
 	if o.wholeHet == "yes" {
@@ -187,8 +187,9 @@ func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) in
 	if err == nil {
 		err = w.Flush()
 	}
-	if err == nil && o.encoding != "" {
-		err = v.Data(env, o.encoding, "jobs", append([]any{}, data...))
+	if err == nil && o.encoding.On() {
+		v.Encoding = o.encoding
+		err = v.Data(env, "jobs", append([]any{}, data...))
 	}
 	if err != nil {
 		env.Errorf("%s", cli.Reason(err))

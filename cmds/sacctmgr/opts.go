@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/slurm"
 )
 
@@ -12,7 +13,7 @@ type options struct {
 	immediate, noHeader, quiet, readonly, assocs bool
 	parsable                                     int // 1: a bar behind each value, 2: between them
 	verbose                                      int
-	encoding                                     string
+	encoding                                     show.Encoding
 	done                                         string
 	words                                        []string
 }
@@ -32,6 +33,11 @@ func optionTable() []slurm.OptionSpec {
 // parse reads the command line; options may stand anywhere among the words.
 func parse(env *cli.Env) (*options, error) {
 	o := &options{}
+	enc, err := show.EnvEncoding(env)
+	if err != nil {
+		return nil, fmt.Errorf("%s: error: %w", env.Name, err)
+	}
+	o.encoding = enc
 	given, words, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
 	for _, g := range given {
 		switch g.Name() {
@@ -42,7 +48,11 @@ func parse(env *cli.Env) (*options, error) {
 		case "immediate":
 			o.immediate = true
 		case "json", "yaml":
-			o.encoding = g.Name()
+			enc, err := show.ParseEncoding(g.Name(), g.Value)
+			if err != nil {
+				return nil, fmt.Errorf("%s: error: %w", env.Name, err)
+			}
+			o.encoding = enc
 		case "noheader":
 			o.noHeader = true
 		case "parsable":
@@ -65,8 +75,5 @@ func parse(env *cli.Env) (*options, error) {
 		}
 	}
 	o.words = words
-	if err == nil && o.encoding != "" {
-		err = fmt.Errorf("%s: error: --%s: the accounts are not told in that form yet; see --parsable2", env.Name, o.encoding)
-	}
 	return o, err
 }

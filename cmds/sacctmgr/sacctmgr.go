@@ -279,6 +279,7 @@ func (c *call) fetch(transactions bool) *cluster {
 		var tables *sched.AccountTables
 		if tables, err = api.AccountTablesFromProto(reply.Tables); err == nil {
 			cl := &cluster{Accounts: sched.AccountsShown(*tables), reply: reply, name: reply.Cluster}
+			c.view.Cluster = reply.Cluster
 			for _, p := range reply.Transactions {
 				cl.notes = append(cl.notes, api.TransactionFromProto(p))
 			}
@@ -324,6 +325,13 @@ func (c *call) ping([]string) {
 	ctx, cancel := c.env.Call(callLimit)
 	defer cancel()
 	reply, err := c.client.Ping(ctx, &rinkpb.PingRequest{})
+	if c.o.encoding.On() {
+		up := err == nil && reply.Up
+		if c.pingData(reply, up); !up {
+			c.code = 1
+		}
+		return
+	}
 	if err != nil || !reply.Up {
 		c.print("slurmdbd(primary) at %s is DOWN\n", reply.GetHost())
 		c.code = 1

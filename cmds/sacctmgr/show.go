@@ -42,7 +42,7 @@ Input line must include "Account", "Association", "Cluster", "Configuration",
 			r.say(r.takeWhere(words[i]))
 		}
 	}
-	if c.complain(r) {
+	if c.complain(r) || c.textOnly(entity) {
 		return
 	}
 	show := map[string]func(*request){
@@ -130,7 +130,7 @@ func (c *call) showAccounts(r *request) {
 			rows = append(rows, one)
 		}
 	}
-	c.table(out, rows)
+	c.rows(r, out, rows)
 }
 
 // withAssocAnyway asks whether to go on with conditions that only associations
@@ -188,7 +188,7 @@ func (c *call) showUsers(r *request) {
 			rows = append(rows, &row{cl: cl, user: u})
 		}
 	}
-	c.table(out, rows)
+	c.rows(r, out, rows)
 }
 
 func (c *call) showAssocs(r *request) {
@@ -234,7 +234,7 @@ func (c *call) showAssocs(r *request) {
 		}
 		rows = append(rows, one)
 	}
-	c.table(out, rows)
+	c.rows(r, out, rows)
 }
 
 // node is an association with how deep it stands among those listed.
@@ -310,19 +310,19 @@ func (c *call) showClusters(r *request) {
 		one := r.row(cl, root)
 		nodes := slurm.HostListOf(cl.reply.Nodes...)
 		one.text = map[string]string{
-			"cluster": cl.name, "controlhost": cl.reply.ControlHost, "controlport": fmt.Sprint(cl.reply.ControlPort), "rpc": protocolVersion,
+			"cluster": cl.name, "controlhost": cl.reply.ControlHost, "controlport": fmt.Sprint(cl.reply.ControlPort), "rpc": fmt.Sprint(protocolVersion),
 			"nodecount": fmt.Sprint(len(cl.reply.Nodes)), "clusternodes": nodes.String(), "tres": tresText(cl), "flags": "None", "id": "0", "fedstate": "NA",
 			"pluginid": "0",
 		}
 		one.id0()
 		rows = append(rows, one)
 	}
-	c.table(out, rows)
+	c.rows(r, out, rows)
 }
 
 // protocolVersion is the number of the protocol of the Slurm that is followed, as
 // tools look for it.
-const protocolVersion = "9728"
+const protocolVersion = 9728
 
 // id0 makes the row of a cluster: its number is that within a federation.
 func (r *row) id0() {
@@ -351,7 +351,7 @@ func (c *call) showQOS(r *request) {
 	if len(r.names) > 0 {
 		slices.SortFunc(rows, byName(func(r *row) string { return r.qos.Name }))
 	}
-	c.table(out, rows)
+	c.rows(r, out, rows)
 }
 
 func (c *call) showTRES(r *request) {
@@ -372,7 +372,7 @@ func (c *call) showTRES(r *request) {
 			rows = append(rows, &row{cl: cl, tres: k})
 		}
 	}
-	c.table(out, rows)
+	c.rows(r, out, rows)
 }
 
 func containsFold(list []string, s string) bool {
@@ -408,7 +408,7 @@ func (c *call) showWCKeys(r *request) {
 			}
 		}
 	}
-	c.table(out, rows)
+	c.rows(r, out, rows)
 }
 
 func tresText(cl *cluster) string {

@@ -173,7 +173,7 @@ func (c *call) ping([]string) int {
 			return c.failed("slurm_ping error", cli.CallErr(err))
 		}
 	}
-	if c.o.encoding != "" {
+	if c.o.encoding.On() {
 		c.data("pings", pingData(list))
 	} else {
 		c.print(pingText(list))

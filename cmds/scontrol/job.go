@@ -51,7 +51,11 @@ func (c *call) showJobs(id string) int {
 	if err := c.learn(rows); err != nil {
 		return c.failed("slurm_load_jobs error", err)
 	}
-	if c.o.encoding != "" {
+	if c.o.encoding.On() {
+		c.view.Encoding = c.o.encoding
+		if err := c.view.LoadNodes(c.env, c.client); err != nil {
+			return c.failed("slurm_load_jobs error", err)
+		}
 		list := make([]any, len(rows))
 		for i, j := range rows {
 			list[i] = c.view.JobData(j)
@@ -365,10 +369,6 @@ func (c *call) jobLast(r *record, j *show.Job) {
 		}
 		return "gres:gpu:" + strconv.FormatInt(n, 10)
 	}
-	bind := j.Spec.TRESBind
-	if bind == "" && j.Spec.GPUBind != "" {
-		bind = "gpu:" + j.Spec.GPUBind
-	}
 	freq := ""
 	if j.Spec.GPUFreq != "" {
 		freq = "gpu:" + j.Spec.GPUFreq
@@ -378,7 +378,7 @@ func (c *call) jobLast(r *record, j *show.Job) {
 		mail = []string{"MailUser", show.Or(j.Spec.MailUser, j.User) + " MailType=" + strings.Join(j.Spec.MailTypes, ",")}
 	}
 	for _, p := range [][2]string{
-		{"CpusPerTres", perGPU(int64(j.Spec.CPUsPerGPU))}, {"MemPerTres", perGPU(int64(j.Spec.MemPerGPU))}, {"TresBind", bind}, {"TresFreq", freq},
+		{"CpusPerTres", perGPU(int64(j.Spec.CPUsPerGPU))}, {"MemPerTres", perGPU(int64(j.Spec.MemPerGPU))}, {"TresBind", j.TRESBind()}, {"TresFreq", freq},
 		{"TresPerJob", j.GresPerJob()}, {"TresPerNode", j.GresPerNode()}, {"TresPerSocket", j.GresPerSocket()}, {"TresPerTask", j.GresPerTask()},
 		{mail[0], mail[1]}, {"NtasksPerTRES", show.CountOr(j.Spec.NTasksPerGPU, "")}, {"Container", j.Spec.Container},
 	} {

@@ -42,7 +42,7 @@ func (c *call) showNodes(list string) int {
 			all = append(all, n)
 		}
 	}
-	if c.o.encoding != "" {
+	if c.o.encoding.On() {
 		data := make([]any, len(all))
 		for i, n := range all {
 			data[i] = c.view.NodeData(n, parts)

@@ -1,9 +1,11 @@
 package scontrol
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/slurm"
 )
 
@@ -18,7 +20,7 @@ type options struct {
 	clusters           string
 	hasClusters        bool
 	uid                string
-	encoding           string
+	encoding           show.Encoding
 	done               string
 	words              []string
 	interactive, ended bool // ended: an interactive session was told to
@@ -50,6 +52,11 @@ func parse(env *cli.Env) (*options, error) {
 	if v, ok := env.Lookup("SLURM_CLUSTERS"); ok {
 		o.clusters, o.hasClusters = v, true
 	}
+	enc, err := show.EnvEncoding(env)
+	if err != nil {
+		return nil, fmt.Errorf("%s: error: %w", env.Name, err)
+	}
+	o.encoding = enc
 	args, flags := env.Args, []string(nil)
 	for i, a := range args {
 		// What follows setdebugflags begins with + or -, and is no option.
@@ -61,6 +68,14 @@ func parse(env *cli.Env) (*options, error) {
 	given, words, err := slurm.Getopt(env.Name, optionTable(), args, slurm.PermuteWords)
 	words = append(words, flags...)
 	for _, g := range given {
+		if name := g.Name(); name == "json" || name == "yaml" {
+			enc, err := show.ParseEncoding(name, g.Value)
+			if err != nil {
+				return nil, fmt.Errorf("%s: error: %w", env.Name, err)
+			}
+			o.encoding = enc
+			continue
+		}
 		o.set(g.Name(), g.Value)
 		if o.done != "" {
 			return o, nil
@@ -92,8 +107,6 @@ func (o *options) set(name, value string) {
 		o.done = helpText[:strings.IndexByte(helpText, '\n')+1]
 	case "hide":
 		o.all = false
-	case "json", "yaml":
-		o.encoding = name
 	case "oneliner":
 		o.oneLine = true
 	case "quiet":

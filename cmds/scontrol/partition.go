@@ -36,14 +36,14 @@ func (c *call) showPartitions(name string) int {
 		if name != "" && string(p.Name) != name || p.Hidden && !c.o.seesAll() {
 			continue
 		}
-		if c.o.encoding != "" {
-			data = append(data, show.PartitionData(p, byName, licenses, c.view.Cluster))
+		if c.o.encoding.On() {
+			data = append(data, c.view.PartitionData(p, byName, licenses))
 			continue
 		}
 		b.WriteString(c.partitionRecord(p, byName, licenses))
 	}
 	switch {
-	case c.o.encoding != "":
+	case c.o.encoding.On():
 		return c.data("partitions", append([]any{}, data...))
 	case b.Len() > 0:
 		return c.print(b.String())

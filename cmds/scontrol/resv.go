@@ -259,7 +259,7 @@ func (c *call) showReservations(name string) int {
 	if name != "" {
 		list = slices.DeleteFunc(list, func(r *sched.Reservation) bool { return r.Name != name })
 	}
-	if len(list) == 0 && c.o.encoding == "" {
+	if len(list) == 0 && !c.o.encoding.On() {
 		if name != "" {
 			return c.say(1, "Reservation %s not found", name)
 		}
@@ -284,13 +284,13 @@ func (c *call) showReservations(name string) int {
 	var data []any
 	for _, r := range list {
 		cores := show.ReservedCores(r, byName)
-		if c.o.encoding != "" {
+		if c.o.encoding.On() {
 			data = append(data, c.view.ReservationData(r, cores))
 		} else {
 			b.WriteString(c.reservationRecord(r, cores, tiesCores(conf)))
 		}
 	}
-	if c.o.encoding != "" {
+	if c.o.encoding.On() {
 		return c.data("reservations", data)
 	}
 	return c.print(b.String())

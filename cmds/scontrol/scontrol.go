@@ -316,7 +316,8 @@ func (c *call) print(text string) int {
 
 // data prints nouns as JSON or YAML.
 func (c *call) data(name string, list []any) int {
-	if err := c.view.Data(c.env, c.o.encoding, name, list); err != nil {
+	c.view.Encoding = c.o.encoding
+	if err := c.view.Data(c.env, name, append([]any{}, list...)); err != nil {
 		c.env.Errorf("%v", err)
 		return 1
 	}

@@ -57,6 +57,9 @@ func entities() []entity {
 	return list
 }
 
+// asData are the entities that --json and --yaml print.
+var asData = []string{"jobs", "licenses", "nodes", "partitions", "reservations", "steps"}
+
 // show is "show ENTITY [ID]".
 func (c *call) show(args []string) int {
 	word := strings.ToLower(args[0])
@@ -98,6 +101,10 @@ func (c *call) show(args []string) int {
 			return 0
 		}
 		return c.print("\n")
+	}
+	if list[i].remote && c.o.encoding.On() && !slices.Contains(asData, list[i].name) {
+		c.env.Errorf("show %s: it is printed as text only: leave out --json and --yaml", list[i].name)
+		return 1
 	}
 	if list[i].remote {
 		if err := c.dial(); err != nil {
@@ -177,11 +184,12 @@ func (c *call) showLicenses(name string) int {
 	if name != "" {
 		list = slices.DeleteFunc(list, func(l *rinkpb.LicenseInfo) bool { return l.Name != name })
 	}
-	if c.o.encoding != "" {
+	if c.o.encoding.On() {
 		data := make([]any, len(list))
 		for i, l := range list {
 			data[i] = show.Object{{Key: "LicenseName", Value: l.Name}, {Key: "Total", Value: l.Total}, {Key: "Used", Value: l.Used},
-				{Key: "Free", Value: l.Total - l.Used}, {Key: "Remote", Value: l.Remote}, {Key: "Reserved", Value: l.Reserved}}
+				{Key: "Free", Value: l.Total - l.Used}, {Key: "Remote", Value: l.Remote}, {Key: "Reserved", Value: l.Reserved},
+				{Key: "LastConsumed", Value: l.Used}, {Key: "LastDeficit", Value: 0}, {Key: "LastUpdate", Value: 0}, {Key: "Nodes", Value: ""}}
 		}
 		return c.data("licenses", data)
 	}

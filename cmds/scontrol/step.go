@@ -35,11 +35,11 @@ func (c *call) showSteps(id string) int {
 		for _, s := range show.Steps(j) {
 			if wantsStep(s, refs) {
 				b.WriteString(c.stepRecord(s))
-				data = append(data, c.stepData(s))
+				data = append(data, c.view.StepData(s))
 			}
 		}
 	}
-	if c.o.encoding != "" {
+	if c.o.encoding.On() {
 		return c.data("steps", append([]any{}, data...))
 	}
 	if b.Len() == 0 {
@@ -52,25 +52,6 @@ func (c *call) showSteps(id string) int {
 		return c.say(1, "Job step %s not found", id)
 	}
 	return c.print(b.String())
-}
-
-// stepData is everything known of a running step.
-func (c *call) stepData(s *show.Step) show.Object {
-	j := s.Job
-	names := []string{}
-	for _, n := range s.Nodes {
-		names = append(names, string(n.Node))
-	}
-	return show.Object{
-		{Key: "time", Value: show.Object{{Key: "start", Value: show.Stamp(s.Start)}, {Key: "limit", Value: show.Minutes(s.Limit())}, {Key: "elapsed", Value: int64(c.view.Now.Sub(s.Start).Seconds())}}},
-		{Key: "nodes", Value: show.Object{{Key: "count", Value: len(s.Nodes)}, {Key: "range", Value: s.NodeText()}, {Key: "list", Value: names}}},
-		{Key: "tasks", Value: show.Object{{Key: "count", Value: s.Tasks}}},
-		{Key: "step", Value: show.Object{{Key: "id", Value: c.view.StepID(s)}, {Key: "name", Value: s.Name}, {Key: "stderr", Value: ""}}},
-		{Key: "state", Value: []string{s.State.String()}}, {Key: "partition", Value: string(j.Partition)},
-		{Key: "user", Value: j.User}, {Key: "user_id", Value: j.UID}, {Key: "cluster", Value: c.view.Cluster},
-		{Key: "cpus", Value: s.CPUs()}, {Key: "tres", Value: show.Object{{Key: "allocated", Value: s.Held().String()}}},
-		{Key: "submit_host", Value: j.SubmitHost}, {Key: "submit_pid", Value: j.SubmitPID},
-	}
 }
 
 // updateStep is "update StepId=JOB[.STEP] TimeLimit=...": of all the steps of a job

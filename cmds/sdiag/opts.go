@@ -1,7 +1,10 @@
 package sdiag
 
 import (
+	"fmt"
+
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/slurm"
 )
 
@@ -11,7 +14,7 @@ type options struct {
 	sort       order
 	cluster    string
 	hasCluster bool
-	encoding   string // json or yaml; "" is text
+	encoding   show.Encoding
 	done       string
 }
 
@@ -44,13 +47,21 @@ func optionTable() []slurm.OptionSpec {
 func parse(env *cli.Env) (*options, error) {
 	o := &options{}
 	o.cluster, o.hasCluster = env.Lookup("SLURM_CLUSTERS")
-	if _, ok := env.Lookup("SLURM_JSON"); ok {
-		o.encoding = "json"
-	} else if _, ok := env.Lookup("SLURM_YAML"); ok {
-		o.encoding = "yaml"
+	enc, err := show.EnvEncoding(env)
+	if err != nil {
+		return nil, fmt.Errorf("%s: error: %w", env.Name, err)
 	}
+	o.encoding = enc
 	given, _, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
 	for _, g := range given {
+		if name := g.Name(); name == "json" || name == "yaml" {
+			enc, err := show.ParseEncoding(name, g.Value)
+			if err != nil {
+				return nil, fmt.Errorf("%s: error: %w", env.Name, err)
+			}
+			o.encoding = enc
+			continue
+		}
 		switch g.Name() {
 		case "all":
 			o.reset = false
@@ -64,8 +75,6 @@ func parse(env *cli.Env) (*options, error) {
 			o.sort = byMean
 		case "cluster":
 			o.cluster, o.hasCluster = g.Value, true
-		case "json", "yaml":
-			o.encoding = g.Name()
 		case "help":
 			o.done = helpText
 		case "usage":

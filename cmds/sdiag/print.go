@@ -130,6 +130,7 @@ func data(r *rinkpb.DiagReply) show.Object {
 		types = append(types, show.Object{
 			{Key: "type_id", Value: c.Id}, {Key: "message_type", Value: c.Name}, {Key: "count", Value: c.Count},
 			{Key: "total_time", Value: c.Time}, {Key: "average_time", Value: show.Number(mean(c.Time, c.Count))},
+			{Key: "queued", Value: 0}, {Key: "dropped", Value: 0}, {Key: "cycle_last", Value: 0}, {Key: "cycle_max", Value: 0}, // a call is answered at once
 		})
 	}
 	for _, c := range r.ByUser {
@@ -162,5 +163,6 @@ func data(r *rinkpb.DiagReply) show.Object {
 		{Key: "bf_table_size", Value: b.Table}, {Key: "bf_table_size_sum", Value: b.TableSum}, {Key: "bf_table_size_mean", Value: mean(b.TableSum, b.Cycles)},
 		{Key: "bf_when_last_cycle", Value: stamp(b.LastAt)}, {Key: "bf_active", Value: false},
 		{Key: "rpcs_by_message_type", Value: types}, {Key: "rpcs_by_user", Value: users}, {Key: "pending_rpcs", Value: pending},
+		{Key: "pending_rpcs_by_hostlist", Value: []any{}},
 	}
 }

@@ -72,10 +72,10 @@ func run(env *cli.Env, o *options, client *cli.Client) error {
 	}
 	sortCounts(reply.ByType, o.sort)
 	sortCounts(reply.ByUser, o.sort)
-	if o.encoding != "" {
+	if o.encoding.On() {
 		v := show.NewView(env)
-		v.Cluster = client.Cluster
-		return v.Data(env, o.encoding, "statistics", data(reply))
+		v.Cluster, v.Encoding = client.Cluster, o.encoding
+		return v.Data(env, "statistics", data(reply))
 	}
 	w := bufio.NewWriter(env.Stdout)
 	print(w, reply, env.Now().Location())

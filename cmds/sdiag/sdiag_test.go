@@ -65,10 +65,10 @@ func TestParse(t *testing.T) {
 	if o := parsed(nil, "-r", "-T", "-M", "x"); !o.reset || o.sort != byMean || o.cluster != "x" {
 		t.Errorf("%+v", o)
 	}
-	if o := parsed([]string{"SLURM_CLUSTERS=y", "SLURM_YAML="}, "word"); o.cluster != "y" || o.encoding != "yaml" || o.reset {
+	if o := parsed([]string{"SLURM_CLUSTERS=y", "SLURM_YAML="}, "word"); o.cluster != "y" || !o.encoding.On() || o.reset {
 		t.Errorf("%+v", o)
 	}
-	if o := parsed(nil, "--json=v0.0.45"); o.encoding != "json" {
+	if o := parsed(nil, "--json=v0.0.45"); !o.encoding.On() {
 		t.Errorf("%+v", o)
 	}
 	if _, err := parse(&cli.Env{Name: "sdiag", Args: []string{"--nosuch"}}); err == nil ||

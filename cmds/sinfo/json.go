@@ -10,6 +10,7 @@ import (
 
 // printData prints what is known of partitions and their nodes, as JSON or YAML.
 func printData(env *cli.Env, o *options, v *view, parts []*sched.Partition, nodes []*show.Node) error {
+	v.Encoding = o.encoding
 	var keys []keyFunc
 	for _, f := range fields() {
 		if f.same != ofAll && f.Letter != 'n' && f.Letter != 'o' {
@@ -24,9 +25,9 @@ func printData(env *cli.Env, o *options, v *view, parts []*sched.Partition, node
 		byName[n.Name] = n
 	}
 	for i, g := range groups {
-		rows[i] = groupData(v, g, show.PartitionData(g.part, byName, nil, v.Cluster))
+		rows[i] = groupData(v, g, v.PartitionData(g.part, byName, nil))
 	}
-	return v.Data(env, o.encoding, "sinfo", rows)
+	return v.Data(env, "sinfo", rows)
 }
 
 func groupData(v *view, g *group, part show.Object) show.Object {

@@ -38,7 +38,7 @@ type options struct {
 	clusters            string
 	hasClusters         bool
 	verbose             int
-	encoding            string
+	encoding            show.Encoding
 	done                string
 }
 
@@ -145,7 +145,11 @@ func (o *options) set(env *cli.Env, name, value string) error {
 		}
 		o.iterate = n
 	case "json", "yaml":
-		o.encoding = name
+		enc, err := show.ParseEncoding(name, value)
+		if err != nil {
+			return mistake(env, "%v", err)
+		}
+		o.encoding = enc
 	case "list-reasons":
 		o.reasons = true
 	case "long":

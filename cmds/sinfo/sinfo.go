@@ -70,7 +70,7 @@ func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) in
 	if err != nil {
 		return fail(env, err)
 	}
-	if o.encoding != "" {
+	if o.encoding.On() {
 		err = printData(env, o, v, parts, nodes)
 	} else {
 		err = printNodes(env, o, v, parts, nodes)

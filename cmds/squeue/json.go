@@ -13,5 +13,5 @@ func printData(env *cli.Env, o *options, v *show.View, list []*show.Job) error {
 			jobs = append(jobs, v.JobData(j))
 		}
 	}
-	return v.Data(env, o.encoding, "jobs", jobs)
+	return v.Data(env, "jobs", jobs)
 }

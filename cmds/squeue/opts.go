@@ -44,7 +44,7 @@ type options struct {
 	clusters                                             string
 	hasClusters                                          bool
 	verbose                                              int
-	encoding                                             string // json or yaml; "" is a table
+	encoding                                             show.Encoding
 	done                                                 string // text to print instead of a listing
 }
 
@@ -194,7 +194,11 @@ func (o *options) set(env *cli.Env, name, value string, hasValue bool) error {
 			return o.setJobs(env, value)
 		}
 	case "json", "yaml":
-		o.encoding = name
+		enc, err := show.ParseEncoding(name, value)
+		if err != nil {
+			return mistake(env, "%v", err)
+		}
+		o.encoding = enc
 	case "licenses":
 		o.licenses = show.Words(value)
 	case "long":

@@ -205,6 +205,13 @@ func printSteps(env *cli.Env, o *options, v *show.View, list []*show.Job) error 
 		}
 	}
 	sortSteps(env, o.sort, v, rows)
+	if o.encoding.On() {
+		data := make([]any, len(rows))
+		for i, s := range rows {
+			data[i] = v.StepData(s)
+		}
+		return v.Data(env, "steps", data)
+	}
 	w := bufio.NewWriterSize(env.Stdout, 1<<16)
 	heading(w, o, v)
 	if !o.noHeader {

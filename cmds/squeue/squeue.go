@@ -67,7 +67,7 @@ func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) in
 		return fail(env, err)
 	}
 	if o.hasUsers && len(o.users) == 0 {
-		return o.print(env, v, nil)
+		return o.print(env, nil, v, nil)
 	}
 	type answer struct {
 		parts []*sched.Partition
@@ -98,14 +98,20 @@ func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) in
 		jobs = slices.DeleteFunc(jobs, func(j *show.Job) bool { return j.InHidden(hidden) })
 	}
 	v.FindHets(jobs)
-	return o.print(env, v, jobs)
+	return o.print(env, client, v, jobs)
 }
 
-func (o *options) print(env *cli.Env, v *show.View, jobs []*show.Job) int {
+func (o *options) print(env *cli.Env, client rinkpb.Controller, v *show.View, jobs []*show.Job) int {
 	var err error
+	v.Encoding = o.encoding
 	switch {
-	case o.encoding != "":
-		err = printData(env, o, v, jobs)
+	case o.encoding.On() && !o.steps:
+		if client != nil {
+			err = v.LoadNodes(env, client)
+		}
+		if err == nil {
+			err = printData(env, o, v, jobs)
+		}
 	case o.steps:
 		err = printSteps(env, o, v, jobs)
 	default:
@@ -153,7 +159,7 @@ func (o *options) needsPlan() bool {
 	return !o.onlyState && !o.steps
 }
 
-func (o *options) needsWeights() bool { return o.encoding != "" || !o.steps && o.shows("TRES_ALLOC") }
+func (o *options) needsWeights() bool { return o.encoding.On() || !o.steps && o.shows("TRES_ALLOC") }
 
 func (o *options) shows(headers ...string) bool {
 	if o.byName {

@@ -367,3 +367,10 @@ func BenchmarkList(b *testing.B) {
 		}
 	}
 }
+
+func TestJSONOfSteps(t *testing.T) {
+	out, _, code := run(t, three(), []string{"-s", "--json"})
+	if code != 0 || !strings.Contains(out, `"steps": [`) || strings.Contains(out, `"jobs"`) || !strings.Contains(out, `.batch"`) {
+		t.Errorf("exit status %d, printed\n%s", code, out)
+	}
+}

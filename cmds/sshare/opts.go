@@ -22,7 +22,7 @@ type options struct {
 	noHeader    bool
 	parsable    bool // with a bar behind the last column
 	parsable2   bool
-	encoding    string
+	encoding    show.Encoding
 	clusters    string
 	hasClusters bool
 	verbose     int
@@ -60,13 +60,21 @@ func parse(env *cli.Env) (*options, error) {
 	if v, ok := env.Lookup("SLURM_CLUSTERS"); ok {
 		o.clusters, o.hasClusters = v, true
 	}
-	for _, name := range []string{"json", "yaml"} {
-		if _, ok := env.Lookup("SLURM_" + strings.ToUpper(name)); ok {
-			o.encoding = name
-		}
+	enc, err := show.EnvEncoding(env)
+	if err != nil {
+		return nil, fmt.Errorf("%s: error: %w", env.Name, err)
 	}
+	o.encoding = enc
 	given, _, err := slurm.Getopt(env.Name, optionTable(), env.Args, slurm.PermuteWords)
 	for _, g := range given {
+		if name := g.Name(); name == "json" || name == "yaml" {
+			enc, err := show.ParseEncoding(name, g.Value)
+			if err != nil {
+				return nil, fmt.Errorf("%s: error: %w", env.Name, err)
+			}
+			o.encoding = enc
+			continue
+		}
 		o.set(g.Name(), g.Value)
 		if o.done != "" {
 			return o, nil
@@ -92,8 +100,6 @@ func (o *options) set(name, value string) {
 		o.done = helpText
 	case "helpformat":
 		o.done = fieldList()
-	case "json", "yaml":
-		o.encoding = name
 	case "long":
 		o.long = true
 	case "noheader", "h":

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	_ "embed"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -65,10 +64,11 @@ func list(env *cli.Env, o *options, client rinkpb.Controller) int {
 		o.tell(env)
 	}
 	rows := o.rows(reply)
-	if o.encoding != "" {
+	if o.encoding.On() {
 		v := show.NewView(env)
 		v.Cluster = reply.Cluster
-		if err := v.Data(env, o.encoding, "shares", data(rows)); err != nil {
+		v.Encoding = o.encoding
+		if err := v.Data(env, "shares", data(rows)); err != nil {
 			env.Errorf("%s", cli.Reason(err))
 			return 1
 		}
@@ -170,21 +170,17 @@ func marked(text string, width int, right bool) string { return slurm.PadAcct(te
 
 // data is what --json and --yaml print.
 func data(rows []row) show.Object {
-	float := func(x float64) show.Object {
-		inf := math.IsInf(x, 1)
-		if inf {
-			x = 0
-		}
-		return show.Object{{Key: "set", Value: true}, {Key: "infinite", Value: inf}, {Key: "number", Value: x}}
-	}
-	amounts := func(list string) []any {
+	float := show.Float
+	amounts := func(list string, number func(int64) any) []any {
 		out := []any{}
 		t, _ := slurm.ParseTRES(list)
 		for _, item := range t {
-			out = append(out, show.Object{{Key: "name", Value: item.Key()}, {Key: "value", Value: show.Number(item.Count)}})
+			out = append(out, show.Object{{Key: "name", Value: item.Key()}, {Key: "value", Value: number(item.Count)}})
 		}
 		return out
 	}
+	whole := func(n int64) any { return show.Number(n) }
+	plain := func(n int64) any { return float64(n) }
 	list := []any{}
 	total := int64(0)
 	for i := range rows {
@@ -200,7 +196,7 @@ func data(rows []row) show.Object {
 			{Key: "partition", Value: r.Partition}, {Key: "shares_normalized", Value: float(r.NormShares)},
 			{Key: "shares", Value: show.Object{{Key: "set", Value: !r.byParent()}, {Key: "infinite", Value: false}, {Key: "number", Value: max(r.Shares, 0)}}},
 			{Key: "tres", Value: show.Object{
-				{Key: "run_seconds", Value: amounts(r.RunTresMins)}, {Key: "group_minutes", Value: amounts(r.GrpTresMins)}, {Key: "usage", Value: amounts(r.UsedTresMins)},
+				{Key: "run_seconds", Value: amounts(r.RunTresMins, whole)}, {Key: "group_minutes", Value: amounts(r.GrpTresMins, whole)}, {Key: "usage", Value: amounts(r.UsedTresMins, plain)},
 			}},
 			{Key: "effective_usage", Value: float(r.EffectiveUsage)}, {Key: "usage_normalized", Value: float(r.NormUsage)},
 			{Key: "usage", Value: int64(r.RawUsage)}, {Key: "fairshare", Value: show.Object{{Key: "factor", Value: float(r.Factor)}, {Key: "level", Value: float(r.Level)}}},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,26 +42,85 @@ func (o Object) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// Data prints nouns, most often a list of them, under their name, with what Slurm's tools put around
-// it, as "json" or "yaml".
-func (v *View) Data(env *cli.Env, encoding, name string, list any) error {
+// parsers are the versions of Slurm's data parser whose names and forms can be asked for, the
+// one that is printed when none is asked for last.
+var parsers = []string{"v0.0.40", "v0.0.41", "v0.0.42", "v0.0.43", "v0.0.44", "v0.0.45"}
+
+// listParsers is what --json=list asks for.
+const listParsers = "list"
+
+// Encoding is how data is printed: the zero value as text.
+type Encoding struct {
+	yaml   bool
+	parser string
+}
+
+// On says that data is printed at all, and not text.
+func (e Encoding) On() bool { return e.parser != "" }
+
+// olderThan says that the names and forms are those of before that version.
+func (e Encoding) olderThan(version string) bool {
+	return e.parser != "" && slices.Index(parsers, e.parser) < slices.Index(parsers, version)
+}
+
+// ParseEncoding reads --json or --yaml, whose value names the data parser ("v0.0.43",
+// "data_parser/v0.0.43+fast"), or is "list".
+func ParseEncoding(option, value string) (Encoding, error) {
+	e := Encoding{yaml: option == "yaml", parser: parsers[len(parsers)-1]}
+	name, flags, _ := strings.Cut(strings.TrimPrefix(strings.ToLower(value), "data_parser/"), "+")
+	for f := range strings.SplitSeq(flags, "+") {
+		// They are about numbers' forms in versions before these, speed and references in specifications.
+		if !slices.Contains([]string{"", "none", "fast", "complex", "prefer_refs", "minimize_refs"}, f) {
+			return Encoding{}, fmt.Errorf("--%s=%s: the data parser has no flag %s", option, value, f)
+		}
+	}
+	switch {
+	case name == "":
+	case name == listParsers, slices.Contains(parsers, name):
+		e.parser = name
+	default:
+		return Encoding{}, fmt.Errorf("--%s=%s: there is no such data parser: use one of %s", option, value, strings.Join(parsers, ", "))
+	}
+	return e, nil
+}
+
+// EnvEncoding is what SLURM_JSON or SLURM_YAML ask for.
+func EnvEncoding(env *cli.Env) (Encoding, error) {
+	for _, option := range []string{"json", "yaml"} {
+		if value, ok := env.Lookup("SLURM_" + strings.ToUpper(option)); ok {
+			return ParseEncoding(option, value)
+		}
+	}
+	return Encoding{}, nil
+}
+
+// Data prints nouns, most often a list of them, under their name, with what Slurm's tools put around it.
+func (v *View) Data(env *cli.Env, name string, list any) error {
+	return v.DataWith(env, Object{{name, list}, {"last_update", Number(v.Now.Unix())}})
+}
+
+// DataWith prints a document of these members, in the view's encoding.
+func (v *View) DataWith(env *cli.Env, doc Object) error {
+	if v.Encoding.parser == listParsers {
+		_, err := fmt.Fprintf(env.Stderr, "Possible data_parser plugins:\ndata_parser/%s\n", strings.Join(parsers, "\ndata_parser/"))
+		return err
+	}
 	release := strings.SplitN(cli.SurfaceVersion, ".", 3)
-	meta := Object{
-		{"plugin", Object{{"type", ""}, {"name", ""}, {"data_parser", "data_parser/v0.0.45"}, {"accounting_storage", ""}}},
+	doc = append(doc, Member{"meta", Object{
+		{"plugin", Object{{"type", ""}, {"name", ""}, {"data_parser", "data_parser/" + v.Encoding.parser}, {"accounting_storage", ""}}},
 		{"client", Object{{"source", ""}, {"user", ""}, {"group", ""}}},
 		{"command", append([]string{env.Name}, env.Args...)},
 		{"slurm", Object{
 			{"version", Object{{"major", release[0]}, {"micro", release[2]}, {"minor", release[1]}}},
 			{"release", cli.SurfaceVersion}, {"cluster", v.Cluster},
 		}},
-	}
-	doc := Object{{name, list}, {"last_update", Number(v.Now.Unix())}, {"meta", meta}, {"errors", []any{}}, {"warnings", []any{}}}
-	if encoding == "yaml" {
+	}}, Member{"errors", []any{}}, Member{"warnings", []any{}})
+	if v.Encoding.yaml {
 		return writeYAML(env.Stdout, doc)
 	}
 	out, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {
-		return fmt.Errorf("cannot write %s as JSON: %w", name, err)
+		return fmt.Errorf("cannot write %s as JSON: %w", doc[0].Key, err)
 	}
 	_, err = env.Stdout.Write(append(out, '\n'))
 	return err
@@ -70,6 +130,17 @@ func (v *View) Data(env *cli.Env, encoding, name string, list any) error {
 func Number(n int64) Object {
 	return Object{{"set", true}, {"infinite", false}, {"number", n}}
 }
+
+// Float is a number with a fraction in that form; one without an end is infinite.
+func Float(x float64) Object {
+	if math.IsInf(x, 0) || math.IsNaN(x) {
+		return Object{{"set", false}, {"infinite", true}, {"number", 0.0}}
+	}
+	return Object{{"set", true}, {"infinite", false}, {"number", x}}
+}
+
+// Endless is the form of a number without a bound.
+func Endless() Object { return Object{{"set", false}, {"infinite", true}, {"number", 0}} }
 
 // NoNumber is the form of a number that is not there.
 func NoNumber() Object { return Object{{"set", false}, {"infinite", false}, {"number", 0}} }
@@ -86,7 +157,7 @@ func Stamp(t time.Time) Object {
 func Minutes(d slurm.Duration) Object {
 	switch {
 	case d == slurm.Unlimited:
-		return Object{{"set", false}, {"infinite", true}, {"number", 0}}
+		return Endless()
 	case d <= 0:
 		return NoNumber()
 	}
@@ -122,142 +193,6 @@ func signalName(n int) string {
 		return ""
 	}
 	return names[n]
-}
-
-// JobData is everything known of a job.
-func (v *View) JobData(j *Job) Object {
-	mem := NoNumber()
-	memCPU := NoNumber()
-	switch {
-	case j.Need.MemPerCPU > 0:
-		memCPU = Number(int64(j.Need.MemPerCPU))
-	case j.Need.MemPerNode > 0 || j.Need.MemAllOfNode:
-		mem = Number(int64(j.Need.MemPerNode))
-	}
-	task, tasks := NoNumber(), ""
-	switch {
-	case j.IsTask():
-		task = Number(int64(j.Task))
-	case j.IsRest():
-		tasks = v.ArrayTask(j)
-	}
-	reserved := j.ReservationName()
-	reason := "None"
-	if text := j.ReasonText(); text != "" {
-		reason = text
-	}
-	return Object{
-		{"account", j.Account},
-		{"accrue_time", Stamp(j.Eligible)},
-		{"admin_comment", j.AdminComment},
-		{"allocating_node", j.SubmitHost},
-		{"array_job_id", numberIf(int64(j.ArrayID))},
-		{"array_task_id", task},
-		{"array_max_tasks", Number(int64(j.Throttle))},
-		{"array_task_string", tasks},
-		{"batch_features", j.Spec.BatchFeatures},
-		{"batch_flag", j.Batch},
-		{"batch_host", j.BatchHost()},
-		{"cluster", v.Cluster},
-		{"cluster_features", j.Spec.ClusterConstraint},
-		{"command", j.Command()},
-		{"comment", j.Spec.Comment},
-		{"container", j.Spec.Container},
-		{"contiguous", j.Need.Contiguous},
-		{"cpus_per_task", Number(int64(max(1, j.Need.CPUsPerTask)))},
-		{"cpus", Number(int64(j.CPUs()))},
-		{"current_working_directory", j.WorkDir},
-		{"deadline", Stamp(j.Spec.Deadline)},
-		{"dependency", strings.TrimPrefix(j.Dependency(), Null)},
-		{"derived_exit_code", ExitData(j.DerivedExit)},
-		{"eligible_time", Stamp(j.Eligible)},
-		{"end_time", Stamp(j.EndAt(v.Now))},
-		{"excluded_nodes", CompressNodes(j.Need.Exclude)},
-		{"exit_code", ExitData(j.ExitCode)},
-		{"extra", j.Spec.Extra},
-		{"features", j.Spec.Constraint},
-		{"group_id", j.GID},
-		{"group_name", j.Group},
-		{"het_job_id", numberIf(int64(j.HetID))},
-		{"het_job_offset", Number(int64(j.HetOffset))},
-		{"hold", j.HeldBy != sched.HeldByNobody},
-		{"job_id", j.ID},
-		{"job_state", j.State.Names()},
-		{"last_sched_evaluation", Stamp(j.LastSched)},
-		{"licenses", j.Spec.Licenses},
-		{"mail_type", append([]string{}, j.Spec.MailTypes...)},
-		{"mail_user", Or(j.Spec.MailUser, j.User)},
-		{"max_nodes", Number(int64(j.Spec.MaxNodes))},
-		{"memory_per_cpu", memCPU},
-		{"memory_per_node", mem},
-		{"minimum_cpus_per_node", Number(int64(j.MinCPUs()))},
-		{"minimum_tmp_disk_per_node", Number(int64(j.Need.TmpDisk))},
-		{"name", j.Name},
-		{"network", j.Spec.Network},
-		{"nice", j.Nice},
-		{"node_count", Number(int64(j.NodeCount()))},
-		{"nodes", j.NodeText()},
-		{"partition", j.PartitionText()},
-		{"pre_sus_time", Stamp(time.Time{})},
-		{"prefer", j.Spec.Prefer},
-		{"priority", Number(int64(j.Priority))},
-		{"qos", j.QOS},
-		{"reboot", j.Spec.Reboot},
-		{"required_nodes", CompressNodes(j.Need.NodeList)},
-		{"requeue", j.Requeue},
-		{"restart_cnt", j.Restarts},
-		{"resv_name", reserved},
-		{"run", j.Run},
-		{"scheduled_nodes", CompressNodes(j.ExpectedNodes)},
-		{"shared", []string{j.Sharing()}},
-		{"stage", j.Stage},
-		{"standard_error", j.Stderr()},
-		{"standard_input", j.Stdin()},
-		{"standard_output", j.Stdout()},
-		{"start_time", Stamp(j.StartAt(v.Now))},
-		{"state_description", j.Job.ReasonText},
-		{"state_reason", reason},
-		{"submit_line", j.SubmitLine},
-		{"submit_time", Stamp(j.Submit)},
-		{"suspend_time", Stamp(j.Suspended)},
-		{"system_comment", j.SystemComment},
-		{"tasks", Number(int64(j.TaskCount()))},
-		{"tasks_per_node", numberIf(int64(j.Spec.NTasksPerNode))},
-		{"time_limit", Minutes(j.TimeLimit)},
-		{"time_minimum", Minutes(j.TimeMin)},
-		{"tres_alloc_str", v.TRESText(v.Allocated(j))},
-		{"tres_req_str", v.TRESText(v.Requested(j))},
-		{"tres_per_job", j.GresPerJob()},
-		{"tres_per_node", j.GresPerNode()},
-		{"tres_per_socket", j.GresPerSocket()},
-		{"tres_per_task", j.GresPerTask()},
-		{"user_id", j.UID},
-		{"user_name", j.User},
-		{"wckey", j.Spec.WCKey},
-		{"job_resources", v.allocData(j)},
-		{"steps", stepData(j)},
-	}
-}
-
-func (v *View) allocData(j *Job) Object {
-	nodes := make([]any, len(j.Alloc))
-	for i, a := range j.Alloc {
-		gres := make([]string, len(a.Gres))
-		for k, g := range a.Gres {
-			gres[k] = GresText([]sched.GresAlloc{g})
-		}
-		nodes[i] = Object{{"name", string(a.Node)}, {"cpus", a.CPUs}, {"memory", int64(a.Mem)}, {"tasks", a.Tasks}, {"gres", gres}}
-	}
-	return Object{{"nodes", CompressNodes(j.Nodes())}, {"allocated_nodes", nodes}}
-}
-
-func stepData(j *Job) []any {
-	out := []any{}
-	for _, s := range Steps(j) {
-		out = append(out, Object{{"id", j.ID.String() + "." + s.ID.String()}, {"name", s.Name}, {"nodes", s.NodeText()}, {"tasks", s.Tasks},
-			{"cpus", s.CPUs()}, {"start_time", Stamp(s.Start)}, {"state", s.State.Names()}})
-	}
-	return out
 }
 
 // GresText prints what is held of generic resources on a node, with the indexes

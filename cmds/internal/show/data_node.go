@@ -36,8 +36,9 @@ func (v *View) NodeData(n *Node, parts []*sched.Partition) Object {
 		{"architecture", n.Arch}, {"burstbuffer_network_address", ""}, {"boards", max(1, n.Boards)}, {"boot_time", Stamp(n.BootTime)},
 		{"cluster_name", v.Cluster}, {"cores", n.Cores}, {"specialized_cores", n.CoreSpec}, {"cpu_binding", cpuBindNumber(n.CPUBind)},
 		{"cpu_load", int64(n.Load * 100)}, {"free_mem", free}, {"cpus", n.CPUs}, {"effective_cpus", max(0, n.CPUs-specialized)}, {"specialized_cpus", ""},
-		{"extra", n.Extra}, {"power", Object{}}, {"features", append([]string{}, n.AllFeatures()...)}, {"active_features", append([]string{}, n.Features...)},
+		{"extra", n.Extra}, {"power", Object{}}, {"energy", noEnergy()}, {"features", append([]string{}, n.AllFeatures()...)}, {"active_features", append([]string{}, n.Features...)},
 		{"gres", strings.TrimPrefix(n.GresText(), Null)}, {"gres_drained", Or(sched.SickGres(n.Node), NA)}, {"gres_used", strings.TrimPrefix(n.GresUsedText(), Null)},
+		{"gpu_spec", ""}, {"res_cores_per_gpu", 0}, {"topology", ""}, {"cert_flags", []string{}}, {"tls_cert_last_renewal", Number(0)}, {"suspend_time", NoNumber()},
 		{"instance_id", ""}, {"instance_type", ""}, {"last_busy", Stamp(n.LastBusy)}, {"mcs_label", ""}, {"specialized_memory", 0}, {"name", string(n.Name)},
 		{"next_state_after_reboot", next}, {"address", Or(n.Addr, string(n.Name))}, {"hostname", Or(n.Hostname, string(n.Name))},
 		{"state", strings.Split(n.NodeState().String(), "+")}, {"operating_system", n.OS}, {"owner", owner}, {"partitions", names}, {"port", n.Port},
@@ -78,7 +79,7 @@ func PartitionTotal(p *sched.Partition, nodes map[sched.NodeName]*Node, licenses
 
 // PartitionData is everything known of a partition, under the names of Slurm's data
 // parser.
-func PartitionData(p *sched.Partition, nodes map[sched.NodeName]*Node, licenses slurm.TRES, cluster string) Object {
+func (v *View) PartitionData(p *sched.Partition, nodes map[sched.NodeName]*Node, licenses slurm.TRES) Object {
 	cpus, count, tres := PartitionTotal(p, nodes, licenses)
 	list := func(names []string) string { return strings.Join(names, ",") }
 	limit := func(n int) Object { // 0: none
@@ -100,6 +101,10 @@ func PartitionData(p *sched.Partition, nodes map[sched.NodeName]*Node, licenses 
 	if kind == "FORCE" {
 		flags = append(flags, "force")
 	}
+	var bind any = []string{}
+	if v.Encoding.olderThan("v0.0.45") {
+		bind = 0
+	}
 	return Object{
 		{"nodes", Object{{"allowed_allocation", list(p.AllocNodes)}, {"configured", p.NodesText}, {"total", count}}},
 		{"accounts", Object{{"allowed", list(p.AllowAccounts)}, {"deny", list(p.DenyAccounts)}}},
@@ -107,20 +112,66 @@ func PartitionData(p *sched.Partition, nodes map[sched.NodeName]*Node, licenses 
 		{"qos", Object{{"allowed", list(p.AllowQOS)}, {"deny", list(p.DenyQOS)}, {"assigned", p.QOS}}},
 		{"alternate", p.Alternate},
 		{"tres", Object{{"billing_weights", p.BillingWeights}, {"configured", tres.String()}}},
-		{"cluster", cluster}, {"select_type", []string{}},
-		{"cpus", Object{{"task_binding", 0}, {"total", cpus}}},
+		{"cluster", v.Cluster}, {"select_type", []string{}},
+		{"cpus", Object{{"task_binding", bind}, {"total", cpus}}},
 		{"defaults", append(Object(perCPU(p.DefMemPerCPU, p.DefMemPerNode)), Member{"time", Minutes(p.DefaultTime)}, Member{"job", p.JobDefaults})},
 		{"grace_time", int64(p.GraceTime)},
 		{"maximums", append(Object{
-			{"cpus_per_node", limit(p.MaxCPUsPerNode)}, {"cpus_per_socket", limit(0)}, {"nodes", limit(p.MaxNodes)}, {"shares", shares},
+			{"cpus_per_node", limit(p.MaxCPUsPerNode)}, {"cpus_per_socket", limit(p.MaxCPUsPerSocket)}, {"nodes", limit(p.MaxNodes)}, {"shares", shares},
 			{"oversubscribe", Object{{"jobs", shares}, {"flags", flags}}}, {"time", Minutes(p.MaxTime)}, {"over_time_limit", Minutes(p.OverTimeLimit)},
 		}, perCPU(p.MaxMemPerCPU, p.MaxMemPerNode)...)},
 		{"minimums", Object{{"nodes", p.MinNodes}}},
 		{"name", string(p.Name)}, {"node_sets", ""},
 		{"priority", Object{{"job_factor", p.PriorityJobFactor}, {"tier", p.PriorityTier}}},
 		{"timeouts", Object{{"resume", NoNumber()}, {"suspend", NoNumber()}}},
-		{"partition", Object{{"state", []string{Or(p.State, "UP")}}}},
+		{"partition", Object{{"state", []string{Or(p.State, "UP")}}, {"oversubscribe", Or(p.OverSubscribe, "NO")}, {"exclusive", partitionExclusive(p)}}},
+		{"flags", partitionFlags(p)}, {"preempt_mode", partitionPreempts(p)}, {"topology", ""},
 		{"suspend_time", NoNumber()},
-		{"default", p.Default}, {"hidden", p.Hidden}, // ours: Slurm has them as flags that it does not print
+		{"default", p.Default}, {"hidden", p.Hidden}, // ours: Slurm has them as flags
+	}
+}
+
+// noEnergy is what is told of a node's energy, which is not measured for nodes.
+func noEnergy() Object {
+	return Object{{"average_watts", 0}, {"base_consumed_energy", 0}, {"consumed_energy", 0}, {"current_watts", NoNumber()}, {"previous_consumed_energy", 0}, {"last_collected", 0}}
+}
+
+func partitionExclusive(p *sched.Partition) string {
+	switch {
+	case p.ExclusiveUser:
+		return "USER"
+	case p.ExclusiveTopo:
+		return "TOPO"
+	case strings.EqualFold(p.OverSubscribe, "EXCLUSIVE"):
+		return "YES"
+	}
+	return "NO"
+}
+
+func partitionFlags(p *sched.Partition) []string {
+	flags := []string{}
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"DEFAULT", p.Default}, {"HIDDEN", p.Hidden}, {"NO_ROOT", p.DisableRootJobs}, {"ROOT_ONLY", p.RootOnly}, {"REQ_RESV", p.ReqResv}, {"LLN", p.LLN},
+		{"EXCLUSIVE_USER", p.ExclusiveUser}, {"EXCLUSIVE_TOPO", p.ExclusiveTopo},
+	} {
+		if f.set {
+			flags = append(flags, f.name)
+		}
+	}
+	return flags
+}
+
+// partitionPreempts is how jobs of a partition give way.
+func partitionPreempts(p *sched.Partition) []string {
+	switch mode := strings.ToUpper(p.PreemptMode); mode {
+	case "":
+		return []string{"CLUSTER_GLOBAL"}
+	case "OFF":
+		return []string{"DISABLED"}
+	default:
+		return strings.Split(mode, ",")
 	}
 }

@@ -27,6 +27,9 @@ type View struct {
 	NoConvert  bool      // --noconvert: numbers in their own units
 	IndexText  int       // room for the indexes of an array; 0: no bound
 	Cluster    string
+	Encoding   Encoding // of what is printed as data
+	// Nodes are the cluster's, where LoadNodes fetched them.
+	Nodes map[sched.NodeName]*Node
 	// Weights are the TRESBillingWeights of partitions that have some.
 	Weights map[sched.PartitionName]string
 	// Tracked are the kinds of AccountingStorageTRES.

@@ -1,0 +1,76 @@
+package sacctmgr
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestData looks for single values in what --json prints.
+func TestData(t *testing.T) {
+	k := newKeeper()
+	for _, line := range []string{
+		"add qos tiny priority=20 maxtresperuser=cpu=4,gres/gpu=1 maxjobsperuser=2 maxwall=30 flags=DenyOnLimit",
+		"add account chem description=chemistry fairshare=60 grptres=cpu=8",
+		"add user ann account=chem maxjobs=5 adminlevel=operator", "add coordinator ann account=chem", "add user bob account=chem wckeys=w1",
+	} {
+		if out := k.run(t, "", append([]string{"-i"}, strings.Fields(line)...)...); !strings.HasSuffix(out, "rc=0\n") {
+			t.Fatalf("%s:\n%s", line, out)
+		}
+	}
+	get := func(line string, path ...any) string {
+		out := k.run(t, "", append([]string{"--json"}, strings.Fields(line)...)...)
+		var at any
+		if err := json.Unmarshal([]byte(strings.TrimSuffix(out, "rc=0\n")), &at); err != nil {
+			t.Fatalf("%s: %v:\n%s", line, err, out)
+		}
+		for _, p := range path {
+			switch p := p.(type) {
+			case string:
+				at = at.(map[string]any)[p]
+			case int:
+				list := at.([]any)
+				if p >= len(list) {
+					return fmt.Sprintf("only %d", len(list))
+				}
+				at = list[p]
+			}
+		}
+		return fmt.Sprint(at)
+	}
+	for _, c := range []struct {
+		line string
+		path []any
+		want string
+	}{
+		{"show qos tiny", []any{"qos", 0, "limits", "max", "tres", "per", "user", 1, "id"}, "1001"},
+		{"show qos tiny", []any{"qos", 0, "limits", "max", "wall_clock", "per", "job", "number"}, "30"},
+		{"show qos tiny", []any{"qos", 0, "limits", "max", "jobs", "active_jobs", "per", "user", "number"}, "2"},
+		{"show qos tiny", []any{"qos", 0, "limits", "max", "jobs", "count", "infinite"}, "true"},
+		{"show qos tiny", []any{"qos", 0, "flags", 0}, "DENY_LIMIT"},
+		{"show account chem", []any{"accounts", 0, "associations"}, "[]"},
+		{"show account chem withassoc withcoord", []any{"accounts", 0, "associations", 0, "account"}, "chem"},
+		{"show account chem withassoc withcoord", []any{"accounts", 0, "associations", 2, "account"}, "chem"},
+		{"show account chem withassoc withcoord", []any{"accounts", 0, "coordinators", 0, "direct"}, "true"},
+		{"show account chem withassoc withcoord", []any{"accounts", 1}, "only 1"},
+		{"show user ann withassoc", []any{"users", 0, "administrator_level", 0}, "Operator"},
+		{"show user ann withassoc", []any{"users", 0, "default", "account"}, "chem"},
+		{"show user ann withcoord", []any{"users", 0, "coordinators", 0, "name"}, "chem"},
+		{"show user bob", []any{"users", 0, "wckeys", 0, "name"}, "w1"},
+		{"show assoc user=ann", []any{"associations", 0, "max", "jobs", "active", "number"}, "5"},
+		{"show assoc account=chem user=", []any{"associations", 0, "max", "tres", "total", 0, "count"}, "8"},
+		{"show assoc account=chem user=", []any{"associations", 0, "shares_raw"}, "60"},
+		{"show tres type=gres", []any{"TRES", 0, "name"}, "gpu"},
+		{"show cluster", []any{"clusters", 0, "associations", "root", "id"}, "1"},
+		{"show wckey", []any{"wckeys", 0, "user"}, "bob"},
+		{"show tres", []any{"meta", "slurm", "cluster"}, "ref"},
+	} {
+		if got := get(c.line, c.path...); got != c.want {
+			t.Errorf("%s: %v is %s, want %s", c.line, c.path, got, c.want)
+		}
+	}
+	if out := k.run(t, "", "--json", "show", "transactions"); out != "E| sacctmgr: error: transaction: it is printed as text only: leave out --json and --yaml\nrc=1\n" {
+		t.Errorf("show transactions says\n%s", out)
+	}
+}
