@@ -31,6 +31,7 @@ type server struct {
 	quit    chan struct{} // closed by Shutdown, when the launcher is to end
 
 	quitOnce sync.Once
+	over     atomic.Bool  // Shutdown is answered: whoever asks now is for the next launcher
 	asked    atomic.Int64 // requests so far
 	before   int64        // and when trims looked last
 
@@ -45,19 +46,26 @@ type server struct {
 type entry struct {
 	id    string
 	ready chan struct{}
-	slice *slice.Slice        // nil while starting, and for one of a former launcher
+	stop  context.CancelFunc  // abandons the start
+	slice *slice.Slice        // nil while starting, and for one of a former launcher, or that was killed in its start
 	exit  *slice.Exit         // guarded by server.mu
 	ends  []*launcherpb.Event // tasks that have ended while the slice is live; guarded by server.mu
 
+	killed    bool // while it was starting; guarded by server.mu
 	forgotten bool // guarded by server.mu
 }
 
-// subscriber is a connection that is told of exits. The queue has no bound
-// but the number of slices that are not forgotten, and of their tasks.
+// subscriber is a connection that is told of exits.
 type subscriber struct {
 	queue []*launcherpb.Event // guarded by server.mu
 	wake  chan struct{}
+	conn  *peer
+	first int // how many it was told of at first
 }
+
+// maxBehind is how many events a subscriber may be behind, with those it begins with. One that is further, because
+// it stands still, is left: should it come back, it is told anew what there is to tell.
+const maxBehind = 1 << 16
 
 // restore takes over what former launchers have left in the spool.
 func (s *server) restore(dir string) error {
@@ -114,6 +122,9 @@ func (s *server) serve(conn *net.UnixConn) {
 		if err != nil {
 			return
 		}
+		if s.over.Load() {
+			return
+		}
 		s.asked.Add(1)
 		if req.GetSubscribe() != nil {
 			s.publish(c)
@@ -124,6 +135,9 @@ func (s *server) serve(conn *net.UnixConn) {
 			resp = &launcherpb.Response{Error: errorToWire(err)}
 		}
 		resp.Id = req.GetId()
+		if req.GetShutdown() != nil && resp.Error == nil {
+			s.over.Store(true)
+		}
 		var pass []int
 		for _, f := range files {
 			pass = append(pass, int(f.Fd()))
@@ -200,11 +214,7 @@ func (s *server) answer(req *launcherpb.Request) (*launcherpb.Response, []*os.Fi
 		}
 		return ok, nil, e.slice.Signal(slice.Target(op.Signal.GetTarget()), syscall.Signal(op.Signal.GetSignal()), tasks...)
 	case *launcherpb.Request_Kill:
-		e, err := s.find(op.Kill.GetSlice())
-		if err != nil || s.exitOf(e) != nil {
-			return ok, nil, err
-		}
-		return ok, nil, e.slice.Kill()
+		return ok, nil, s.kill(op.Kill.GetSlice())
 	case *launcherpb.Request_Resize:
 		e, err := s.findLive(op.Resize.GetSlice())
 		if err != nil {
@@ -329,45 +339,106 @@ func (s *server) launch(spec *slice.Spec) (*launcherpb.Response, error) {
 	if e := s.slices[spec.ID]; e != nil {
 		s.mu.Unlock()
 		<-e.ready
-		s.mu.Lock()
-		there := s.slices[spec.ID] == e
-		s.mu.Unlock()
-		if !there { // the other launch failed; this one may fare better
+		if !s.current(e) { // the other launch failed; this one may fare better
 			return s.launch(spec)
 		}
 		return &launcherpb.Response{State: s.state(e, true), Already: true}, nil
 	}
-	e := &entry{id: spec.ID, ready: make(chan struct{})}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	e := &entry{id: spec.ID, ready: make(chan struct{}), stop: stop}
 	s.slices[spec.ID] = e
 	s.mu.Unlock()
 
-	err := s.start(e, spec)
-	if err != nil {
-		s.mu.Lock()
+	err := s.start(ctx, e, spec)
+	s.mu.Lock()
+	killed := e.killed
+	if err != nil && !killed {
 		delete(s.slices, spec.ID)
-		s.mu.Unlock()
 	}
-	close(e.ready)
-	if err != nil {
+	if err == nil || !killed {
+		close(e.ready)
+	}
+	s.mu.Unlock()
+	switch {
+	case err != nil && killed:
+		s.killedInStart(e, spec)
+	case err != nil:
 		return nil, err
+	default:
+		if killed { // the word came too late to abandon the start
+			if err := e.slice.Kill(); err != nil {
+				log.Printf("slice %s: %v", e.id, err)
+			}
+		}
+		go s.watch(e) // stops with the slice
 	}
-	go s.watch(e) // stops with the slice
-	st := s.state(e, false)
-	return &launcherpb.Response{State: st}, nil
+	return &launcherpb.Response{State: s.state(e, false)}, nil
+}
+
+// kill ends a slice. One that is being started may be waiting for a file of its user's,
+// a FIFO that nobody reads or one on a server that does not answer: its start is
+// abandoned.
+func (s *server) kill(id string) error {
+	s.mu.Lock()
+	e := s.slices[id]
+	if e == nil {
+		s.mu.Unlock()
+		return fmt.Errorf("slice %q: %w", id, ErrNotFound)
+	}
+	select {
+	case <-e.ready:
+	default:
+		e.killed = true
+		e.stop()
+		s.mu.Unlock()
+		return nil
+	}
+	ended := e.exit != nil
+	s.mu.Unlock()
+	if ended {
+		return nil
+	}
+	return e.slice.Kill()
+}
+
+// killedInStart has a slice whose start was abandoned end as one that was killed: who
+// had it killed may be another than who waits for its start.
+func (s *server) killedInStart(e *entry, spec *slice.Spec) {
+	now := time.Now()
+	exit := &slice.Exit{ID: e.id, Started: now, Ended: now, Killed: true, Tasks: make([]slice.TaskExit, len(spec.Tasks))}
+	for i := range exit.Tasks {
+		exit.Tasks[i] = slice.TaskExit{Status: syscall.WaitStatus(syscall.SIGKILL), Ended: now}
+	}
+	if err := s.records.put(e.id, recordExit, exitToWire(exit)); err != nil {
+		log.Print(err)
+		exit.Note = err.Error()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.exit = exit
+	close(e.ready)
+	s.tell(&launcherpb.Event{Exit: exitToWire(exit)})
 }
 
 // start writes the record before the first instruction and, when it is known,
 // the first process after it: a launcher that dies between the two leaves a
 // slice that its successor reports as lost, not one that is started again.
-func (s *server) start(e *entry, spec *slice.Spec) error {
+func (s *server) start(ctx context.Context, e *entry, spec *slice.Spec) error {
 	if err := s.records.put(spec.ID, recordRun, runRecord(spec)); err != nil {
 		return err
 	}
 	if spec.OOMScoreAdj == nil && ownOOMScoreAdj != normalOOMScoreAdj {
 		spec.OOMScoreAdj = &normalOOMScoreAdj
 	}
-	sl, err := s.host.Start(context.Background(), spec)
+	sl, err := s.host.Start(ctx, spec)
 	if err != nil {
+		s.mu.Lock()
+		killed := e.killed
+		s.mu.Unlock()
+		if killed {
+			return err // its end is recorded
+		}
 		if rerr := s.records.Drop(spec.ID, ""); rerr != nil {
 			log.Print(rerr)
 		}
@@ -407,6 +478,12 @@ func (s *server) watch(e *entry) {
 // tell queues an event for every subscriber. Needs s.mu held.
 func (s *server) tell(ev *launcherpb.Event) {
 	for sub := range s.subs {
+		if len(sub.queue) >= sub.first+maxBehind {
+			delete(s.subs, sub)
+			sub.queue = nil
+			sub.conn.Close()
+			continue
+		}
 		sub.queue = append(sub.queue, ev)
 		select {
 		case sub.wake <- struct{}{}:
@@ -418,7 +495,7 @@ func (s *server) tell(ev *launcherpb.Event) {
 // publish tells a connection of exits, and of tasks that end, until it is
 // closed.
 func (s *server) publish(c *peer) {
-	sub := &subscriber{wake: make(chan struct{}, 1)}
+	sub := &subscriber{wake: make(chan struct{}, 1), conn: c}
 	s.mu.Lock()
 	for _, e := range s.slices {
 		if e.exit != nil {
@@ -428,6 +505,7 @@ func (s *server) publish(c *peer) {
 	for _, e := range s.slices {
 		sub.queue = append(sub.queue, e.ends...)
 	}
+	sub.first = len(sub.queue)
 	s.subs[sub] = true
 	s.mu.Unlock()
 	defer func() {
@@ -497,7 +575,7 @@ func (s *server) attach(id string) (*launcherpb.Response, []*os.File, error) {
 		return nil, nil, err
 	}
 	if e.slice == nil {
-		return nil, nil, fmt.Errorf("slice %q was another launcher's: %w", id, ErrBusy)
+		return nil, nil, fmt.Errorf("slice %q has no streams here: %w", id, ErrBusy)
 	}
 	ends, err := e.slice.Files()
 	if err != nil {
@@ -518,6 +596,13 @@ func (s *server) attach(id string) (*launcherpb.Response, []*os.File, error) {
 	return resp, files, nil
 }
 
+// current reports whether a slice is there still: one whose start failed is not.
+func (s *server) current(e *entry) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.slices[e.id] == e
+}
+
 // shutdown refuses while slices live, or with force kills them and waits
 // until their exits are on disk.
 func (s *server) shutdown(force bool) error {
@@ -536,15 +621,12 @@ func (s *server) shutdown(force bool) error {
 	s.mu.Unlock()
 	deadline := time.Now().Add(20 * time.Second)
 	for _, e := range live {
-		<-e.ready
-		if e.slice != nil {
-			if err := e.slice.Kill(); err != nil {
-				log.Printf("slice %s: %v", e.id, err)
-			}
+		if err := s.kill(e.id); err != nil && !errors.Is(err, ErrNotFound) {
+			log.Printf("slice %s: %v", e.id, err)
 		}
 	}
 	for _, e := range live {
-		for e.slice != nil && s.exitOf(e) == nil && time.Now().Before(deadline) {
+		for s.current(e) && s.exitOf(e) == nil && time.Now().Before(deadline) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
