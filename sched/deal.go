@@ -47,7 +47,7 @@ func (a *ask) alikeOnNodes() bool {
 	case a.whole || len(a.perTask)+len(a.perNode)+len(a.perJob) == 0:
 		return false
 	case len(a.perTask) > 0:
-		return true
+		return a.cpusPerGPU == 0
 	}
 	spec := specOf(a.job)
 	return a.tpn > 0 || spec.NTasksPerGPU > 0 || a.maxNodes == 1 && spec.MaxNodes == 1 && spec.Given["ntasks"]

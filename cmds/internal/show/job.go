@@ -246,7 +246,9 @@ func (j *Job) NodeCount() int {
 
 // wantedNodes is how many nodes a job that waits is said to want: what it asked
 // for, and no fewer than its tasks fill when each has a node's CPUs to itself
-// for as many as go on one, or, once it was looked at, than have its GPUs.
+// for as many as go on one, or, once it was looked at, than have its GPUs. A job that
+// asks for a number of tasks of several CPUs each counts a node more for what does
+// not fill one, as Slurm has it.
 func (j *Job) wantedNodes() int {
 	least := max(1, j.Need.MinNodes)
 	if !j.IsPending() {
@@ -262,11 +264,15 @@ func (j *Job) wantedNodes() int {
 	case j.nodeCPUs == 0 || per > 0:
 		return least
 	}
-	onOne := j.nodeCPUs
-	if j.Spec.Given["ntasks"] {
-		onOne = max(onOne/max(j.Need.CPUsPerTask, 1), 1)
+	if j.Need.CPUsPerTask > 1 && j.Spec.Given["ntasks"] {
+		onOne := max(j.nodeCPUs/j.Need.CPUsPerTask, 1)
+		n := max(least, j.Need.Tasks/onOne)
+		if j.Need.Tasks%onOne > 0 {
+			n++
+		}
+		return n
 	}
-	return max(least, (j.Need.Tasks+onOne-1)/onOne)
+	return max(least, (j.Need.Tasks+j.nodeCPUs-1)/j.nodeCPUs)
 }
 
 // MostNodes returns the most nodes the job takes; what it is said to want when it
