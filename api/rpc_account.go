@@ -35,7 +35,7 @@ func accountWhereToProto(w *sched.AccountWhere) *rinkpb.AccountWhere {
 	p := &rinkpb.AccountWhere{
 		Accounts: w.Accounts, Users: w.Users, Clusters: w.Clusters, Partitions: w.Partitions, Parents: w.Parents, Descriptions: w.Descriptions,
 		Organizations: w.Organizations, Qos: w.QOS, PreemptModes: w.PreemptModes, DefaultAccounts: w.DefaultAccounts, DefaultQos: w.DefaultQOS,
-		DefaultWckeys: w.DefaultWCKeys, Ids: w.IDs, Servers: w.Servers, ServerTypes: w.ServerTypes,
+		DefaultWckeys: w.DefaultWCKeys, Ids: w.IDs, Wckeys: w.WCKeys, Servers: w.Servers, ServerTypes: w.ServerTypes,
 	}
 	for _, l := range w.Admins {
 		p.Admins = append(p.Admins, uint32(l))
@@ -48,7 +48,7 @@ func accountWhereFromProto(p *rinkpb.AccountWhere) (sched.AccountWhere, error) {
 		Accounts: words(p.GetAccounts()), Users: words(p.GetUsers()), Clusters: words(p.GetClusters()), Partitions: words(p.GetPartitions()),
 		Parents: words(p.GetParents()), Descriptions: words(p.GetDescriptions()), Organizations: words(p.GetOrganizations()), QOS: words(p.GetQos()),
 		PreemptModes: words(p.GetPreemptModes()), DefaultAccounts: words(p.GetDefaultAccounts()), DefaultQOS: words(p.GetDefaultQos()),
-		DefaultWCKeys: words(p.GetDefaultWckeys()), Servers: words(p.GetServers()), ServerTypes: words(p.GetServerTypes()),
+		DefaultWCKeys: words(p.GetDefaultWckeys()), WCKeys: words(p.GetWckeys()), Servers: words(p.GetServers()), ServerTypes: words(p.GetServerTypes()),
 	}
 	if len(p.GetIds()) > 0 {
 		w.IDs = p.GetIds()

@@ -26,6 +26,7 @@ type AccountWhere struct {
 	Accounts, Users, Clusters, Partitions, Parents []string
 	Descriptions, Organizations, QOS, PreemptModes []string
 	DefaultAccounts, DefaultQOS, DefaultWCKeys     []string
+	WCKeys                                         []string // to delete: these of the users, and not the users
 	Admins                                         []AdminLevel
 	Servers, ServerTypes                           []string
 	IDs                                            []uint32
@@ -38,7 +39,7 @@ type AccountsOutcome struct {
 	Orphans              []string   // users deleted because no association is left
 	Coordinators         []AssocRow // rows of a user and an account
 	Resources            []ResourceRow
-	WCKeys               []WCKeyRow // given to users
+	WCKeys               []WCKeyRow // given to users or taken from them
 	Notes                []Transaction
 }
 
@@ -333,7 +334,7 @@ func (w *AccountWhere) MatchesQOS(names []string, q *QOS) bool {
 // bare reports whether there is no condition at all.
 func (w *AccountWhere) bare() bool {
 	return len(w.Accounts)+len(w.Users)+len(w.Clusters)+len(w.Partitions)+len(w.Parents)+len(w.Descriptions)+len(w.Organizations)+
-		len(w.QOS)+len(w.PreemptModes)+len(w.DefaultAccounts)+len(w.DefaultQOS)+len(w.DefaultWCKeys)+len(w.Admins)+len(w.IDs) == 0
+		len(w.QOS)+len(w.PreemptModes)+len(w.DefaultAccounts)+len(w.DefaultQOS)+len(w.DefaultWCKeys)+len(w.WCKeys)+len(w.Admins)+len(w.IDs) == 0
 }
 
 // placed reports whether the conditions say where in the tree, so that

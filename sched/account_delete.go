@@ -76,6 +76,9 @@ func (p *accountPlan) deleteUsers() error {
 	if !where.Here(p.cluster) {
 		return nil
 	}
+	if len(where.WCKeys) > 0 {
+		return p.deleteWCKeys(&where)
+	}
 	if !where.placed() {
 		for _, name := range slices.Sorted(maps.Keys(p.a.Users)) {
 			if where.MatchesUser(p.a, p.a.Users[name]) {
@@ -117,6 +120,38 @@ func (p *accountPlan) deleteUsers() error {
 		case !inDefault:
 			p.user(name).DefaultAccount = ""
 		}
+	}
+	return nil
+}
+
+// deleteWCKeys takes wckeys from the users who are meant; their default one goes on to the
+// first of those that are left.
+func (p *accountPlan) deleteWCKeys(where *AccountWhere) error {
+	for _, name := range slices.Sorted(maps.Keys(p.a.Users)) {
+		if !where.MatchesUser(p.a, p.a.Users[name]) {
+			continue
+		}
+		var left []WCKey
+		var ids []string
+		for _, k := range p.a.Users[name].WCKeys {
+			if !slices.Contains(where.WCKeys, k.Name) {
+				left = append(left, k)
+				continue
+			}
+			p.out.WCKeys = append(p.out.WCKeys, WCKeyRow{User: name, Name: k.Name})
+			ids = append(ids, fmt.Sprintf("id_wckey='%d'", k.ID))
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		u := p.user(name)
+		if u.WCKeys = left; slices.Contains(where.WCKeys, u.DefaultWCKey) {
+			u.DefaultWCKey = ""
+			if len(left) > 0 {
+				u.DefaultWCKey = left[0].Name
+			}
+		}
+		p.note("Remove WCKeys", strings.Join(ids, " || "), "", AssocRow{User: name})
 	}
 	return nil
 }

@@ -300,7 +300,7 @@ func (p *accountPlan) modifyCluster() error {
 	if err := p.modifyAssoc(root, words, changed); err != nil {
 		return err
 	}
-	p.list(map[AssocID]bool{root.ID: true}, words)
+	p.list(changed, words)
 	return nil
 }
 

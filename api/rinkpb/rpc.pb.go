@@ -4577,6 +4577,7 @@ type AccountWhere struct {
 	Ids             []uint32               `protobuf:"varint,14,rep,packed,name=ids,proto3" json:"ids,omitempty"`
 	Servers         []string               `protobuf:"bytes,15,rep,name=servers,proto3" json:"servers,omitempty"`
 	ServerTypes     []string               `protobuf:"bytes,16,rep,name=server_types,json=serverTypes,proto3" json:"server_types,omitempty"`
+	Wckeys          []string               `protobuf:"bytes,17,rep,name=wckeys,proto3" json:"wckeys,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -4719,6 +4720,13 @@ func (x *AccountWhere) GetServers() []string {
 func (x *AccountWhere) GetServerTypes() []string {
 	if x != nil {
 		return x.ServerTypes
+	}
+	return nil
+}
+
+func (x *AccountWhere) GetWckeys() []string {
+	if x != nil {
+		return x.Wckeys
 	}
 	return nil
 }
@@ -15222,7 +15230,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06entity\x18\x02 \x01(\tR\x06entity\x12\x14\n" +
 	"\x05names\x18\x03 \x03(\tR\x05names\x12-\n" +
 	"\x05where\x18\x04 \x01(\v2\x17.runink.v1.AccountWhereR\x05where\x12%\n" +
-	"\x03set\x18\x05 \x03(\v2\x13.runink.v1.KeyValueR\x03set\"\xf1\x03\n" +
+	"\x03set\x18\x05 \x03(\v2\x13.runink.v1.KeyValueR\x03set\"\x89\x04\n" +
 	"\fAccountWhere\x12\x1a\n" +
 	"\baccounts\x18\x01 \x03(\tR\baccounts\x12\x14\n" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x1a\n" +
@@ -15243,7 +15251,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06admins\x18\r \x03(\rR\x06admins\x12\x10\n" +
 	"\x03ids\x18\x0e \x03(\rR\x03ids\x12\x18\n" +
 	"\aservers\x18\x0f \x03(\tR\aservers\x12!\n" +
-	"\fserver_types\x18\x10 \x03(\tR\vserverTypes\"[\n" +
+	"\fserver_types\x18\x10 \x03(\tR\vserverTypes\x12\x16\n" +
+	"\x06wckeys\x18\x11 \x03(\tR\x06wckeys\"[\n" +
 	"\x15ChangeAccountsRequest\x12)\n" +
 	"\x04asks\x18\x01 \x03(\v2\x15.runink.v1.AccountAskR\x04asks\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"\xad\x01\n" +

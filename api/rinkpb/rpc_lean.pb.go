@@ -5160,6 +5160,7 @@ type AccountWhere struct {
 	Ids             []uint32
 	Servers         []string
 	ServerTypes     []string
+	Wckeys          []string
 }
 
 func (m *AccountWhere) Reset() { *m = AccountWhere{} }
@@ -5276,6 +5277,13 @@ func (m *AccountWhere) GetServerTypes() []string {
 	return nil
 }
 
+func (m *AccountWhere) GetWckeys() []string {
+	if m != nil {
+		return m.Wckeys
+	}
+	return nil
+}
+
 func (m *AccountWhere) write(w *writer) {
 	if m == nil {
 		return
@@ -5336,6 +5344,9 @@ func (m *AccountWhere) write(w *writer) {
 	for _, v := range m.ServerTypes {
 		w.putString(130, v)
 	}
+	for _, v := range m.Wckeys {
+		w.putString(138, v)
+	}
 }
 
 func (m *AccountWhere) read(r *reader) {
@@ -5377,6 +5388,8 @@ func (m *AccountWhere) read(r *reader) {
 			m.Servers = append(m.Servers, r.takeString())
 		case 130:
 			m.ServerTypes = append(m.ServerTypes, r.takeString())
+		case 138:
+			m.Wckeys = append(m.Wckeys, r.takeString())
 		default:
 			r.skip()
 		}

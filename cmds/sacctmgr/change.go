@@ -45,7 +45,7 @@ func (c *call) add(words []string) {
 		return
 	}
 	r := newRequest(entity)
-	r.out = true
+	r.out, r.adding = true, true
 	limits, first := false, words[1:]
 	for i, w := range first {
 		key, _, _, ok := cut(w)
@@ -213,7 +213,7 @@ func (c *call) addUsers(cl *cluster, r *request, limits bool) {
 			}
 		}
 	}
-	c.names = r.names
+	c.names, c.unplaced = r.names, len(r.where.Accounts) == 0
 	ask := sched.AccountAsk{Verb: "add", Entity: "user", Names: r.names, Where: r.where, Set: r.set}
 	show := func(out sched.AccountsOutcome) bool {
 		if len(out.Assocs)+len(out.Users)+len(out.WCKeys) == 0 {
@@ -472,7 +472,7 @@ func (c *call) printModified(cl *cluster, entity string, out sched.AccountsOutco
 // modifiedRow names an association as the lists of modified ones do.
 func modifiedRow(cluster string, row sched.AssocRow, whole bool) string {
 	switch {
-	case whole:
+	case whole && row.User == "":
 		return fmt.Sprintf("C = %-10.10s A = %s", cluster, row.Account)
 	case row.User == "" && row.Parent != "":
 		return fmt.Sprintf("C = %-10.10s A = %s of %s", cluster, row.Account, row.Parent)
@@ -520,6 +520,10 @@ func (c *call) remove(words []string) {
 		return
 	}
 	if entity == "cluster" {
+		if len(r.names)+len(r.where.Clusters) == 0 {
+			c.fail("No conditions given to remove, not executing.")
+			return
+		}
 		if len(r.names) > 0 && !containsFold(r.names, cl.name) {
 			c.print(" Nothing deleted\n")
 			c.code = 1
@@ -546,13 +550,19 @@ func (c *call) printDeleted(cl *cluster, out sched.AccountsOutcome) bool {
 			}
 		}
 	}
-	if len(out.Accounts)+len(out.Users)+len(out.QOS)+len(out.Assocs) == 0 {
+	if len(out.Accounts)+len(out.Users)+len(out.QOS)+len(out.Assocs)+len(out.WCKeys) == 0 {
 		c.print(" Nothing deleted\n")
 		return false
 	}
 	names("accounts", out.Accounts)
 	names("users", out.Users)
 	names("QOS(s)", out.QOS)
+	if len(out.WCKeys) > 0 {
+		c.print(" Deleting user WCKeys...\n")
+	}
+	for _, k := range out.WCKeys {
+		c.print("  C = %-10.10s W = %-20.20s U = %-9.9s\n", cl.name, k.Name, k.User)
+	}
 	if len(out.Assocs) > 0 {
 		c.print(" Deleting user associations...\n")
 		for _, row := range out.Assocs {

@@ -74,3 +74,34 @@ func TestData(t *testing.T) {
 		t.Errorf("show transactions says\n%s", out)
 	}
 }
+
+func TestDeleteWCKeys(t *testing.T) {
+	k := newKeeper()
+	k.run(t, "", "-i", "add", "account", "chem")
+	k.run(t, "", "-i", "add", "user", "ann", "account=chem", "wckeys=w1,w2")
+	for _, c := range []struct{ line, want string }{
+		{"delete user ann wckeys=w3", " Nothing deleted\nrc=1\n"},
+		{"delete user ann wckeys=w1", " Deleting user WCKeys...\n  C = ref        W = w1                   U = ann      \nrc=0\n"},
+		{"-nP list user ann format=user,wckeys,defaultwckey", "ann|w2|w2\nrc=0\n"},
+		{"delete user wckeys=w2", " Deleting user WCKeys...\n  C = ref        W = w2                   U = ann      \nrc=0\n"},
+		{"-nP list wckey", "rc=0\n"},
+		{"-nP list transaction action=nosuch", "E| sacctmgr: error: You gave a bad action 'nosuch'.\nrc=1\n"},
+		{"-nP list user ann format=", "E| Unknown field ''\nrc=1\n"},
+		{"add user ann account=chem nosuch=2", "E|  Unknown option: nosuch=2\nrc=1\n"},
+		{"add user eve defaultaccount=nosuch", "E|  This account 'nosuch' doesn't exist.\nE|         Contact your admin to add this account.\n Nothing new added.\nrc=1\n"},
+	} {
+		want, stderr := "", ""
+		for _, line := range strings.SplitAfter(c.want, "\n") { // stdout comes first
+			if strings.HasPrefix(line, "E| ") {
+				stderr += line
+			} else if strings.HasPrefix(line, "rc=") {
+				want += stderr + line
+			} else {
+				want += line
+			}
+		}
+		if got := k.run(t, "", append([]string{"-i"}, strings.Fields(c.line)...)...); got != want {
+			t.Errorf("%s says\n%s\nwant\n%s", c.line, got, want)
+		}
+	}
+}

@@ -12,13 +12,13 @@ type field struct {
 }
 
 // fields makes the fields of a format: names with %WIDTH behind them perhaps. The
-// first name that is no column is returned.
+// first name that is no column is returned, in quotes.
 func fields(names []string) (out []field, unknown string) {
 	for _, word := range names {
 		name, width, has := strings.Cut(word, "%")
 		c := find(name)
-		if c == nil {
-			return nil, name
+		if c == nil || name == "" {
+			return nil, "'" + name + "'"
 		}
 		f := field{*c, c.width}
 		if has {

@@ -37,6 +37,8 @@ type call struct {
 	over    bool     // an interactive session was told to end
 	names   []string // what the command at hand is about
 	adding  bool     // the command at hand adds
+	// unplaced says that it names no account but a default one.
+	unplaced bool
 	// forgiven says that what went wrong leaves the exit status at 0, as in Slurm.
 	forgiven bool
 }

@@ -93,7 +93,7 @@ func valuesOf(a *sched.Accounts, qos bool, words []sched.AccountWord) map[string
 		}
 	}
 	for name, list := range amounts {
-		values[name] = tres(list)
+		values[name] = strings.TrimSuffix(strings.ReplaceAll(tres(list)+",", "=-1,", "=NONE,"), ",")
 	}
 	return values
 }

@@ -61,7 +61,7 @@ func (c *call) format(r *request, usual ...string) ([]field, bool) {
 	}
 	out, unknown := fields(names)
 	if unknown != "" {
-		c.bare("Unknown field '%s'", unknown)
+		c.bare("Unknown field %s", unknown)
 		c.code = 1
 		return nil, false
 	}

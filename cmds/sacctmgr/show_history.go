@@ -23,6 +23,12 @@ func (c *call) showEvents(r *request) {
 	wanted := func(kind string) bool {
 		return r.more["event"] == "" || slices.ContainsFunc(parts(r.more["event"]), func(w string) bool { return begins(kind, w, 1) })
 	}
+	for _, word := range parts(r.more["event"]) {
+		if !begins("cluster", word, 1) && !begins("node", word, 1) {
+			c.fail("Unknown event type: '%s'  Valid events are Cluster and Node.", word)
+			return
+		}
+	}
 	usual := []string{"Clusters", "NodeNames", "TimeStart", "TimeEnd", "State", "Reason", "User"}
 	if !wanted("node") {
 		usual = []string{"Clusters", "TRES", "TimeStart", "TimeEnd", "ClusterNodes"}

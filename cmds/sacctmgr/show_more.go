@@ -14,6 +14,13 @@ import (
 	"github.com/runink/rink/slurm"
 )
 
+// actions are what transactions are of.
+var actions = []string{
+	"Add Accounts", "Add Associations", "Add Coordinators", "Add Account Coord", "Add Clusters", "Add QOS", "Add Resources", "Add TRES", "Add Users", "Add WCKeys",
+	"Modify Accounts", "Modify Associations", "Modify Clusters", "Modify Job", "Modify QOS", "Modify Resources", "Modify Users",
+	"Remove Accounts", "Remove Account Coords", "Remove Associations", "Remove Coordinators", "Remove Clusters", "Remove QOS", "Remove Resources", "Remove Users", "Remove WCKeys",
+}
+
 func (c *call) showTransactions(r *request) {
 	usual := []string{"Time", "Action", "Actor", "Where", "Info"}
 	if r.flags["withassoc"] {
@@ -26,6 +33,12 @@ func (c *call) showTransactions(r *request) {
 	from, to, ok := c.window(r)
 	if !ok {
 		return
+	}
+	for _, word := range parts(r.more["action"]) {
+		if !containsFold(actions, word) {
+			c.bare("sacctmgr: error: You gave a bad action '%s'.", word)
+			return
+		}
 	}
 	cl := c.fetch(true)
 	if cl == nil {
@@ -64,7 +77,7 @@ func (c *call) window(r *request) (from, to time.Time, ok bool) {
 		}
 		t, err := slurm.ParseTime(r.more[name], c.env.Now(), false)
 		if err != nil {
-			c.bare("sacctmgr: error: Invalid time specification %q", r.more[name])
+			c.bare("Invalid time specification (pos=0): %s", r.more[name])
 			return from, to, false
 		}
 		*at = t
@@ -186,7 +199,7 @@ func (c *call) empty(r *request, usual []string) {
 	for _, name := range names {
 		one, unknown := fields([]string{name})
 		if unknown != "" {
-			c.bare("Unknown field '%s'", unknown)
+			c.bare("Unknown field %s", unknown)
 			return
 		}
 		out = append(out, one...)

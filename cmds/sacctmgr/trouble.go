@@ -43,7 +43,7 @@ func (c *call) trouble(cl *cluster, err error, p *rinkpb.AccountTrouble, entity 
 			c.fail("You specified a non-existent account '%s'.", t.Name)
 		default:
 			c.fail("This account '%s' doesn't exist.\n        Contact your admin to add this account.", t.Name)
-			if slices.ContainsFunc(c.names, func(n string) bool { return cl.Users[strings.ToLower(n)] != nil }) {
+			if c.unplaced || slices.ContainsFunc(c.names, func(n string) bool { return cl.Users[strings.ToLower(n)] != nil }) {
 				c.print(" Nothing new added.\n")
 			} else {
 				c.fail("No associations or wckeys created.")

@@ -22,6 +22,7 @@ type request struct {
 
 	wrong   []string // what is said of words that mean nothing
 	refused bool     // a value was, which leaves nothing to set
+	adding  bool     // it is made anew
 	out     bool     // it is said on stdout, as Slurm does for QOS
 }
 
@@ -65,7 +66,9 @@ func flag(name string) func(*request, string) error {
 }
 
 func format(r *request, value string) error {
-	r.format = append(r.format, parts(value)...)
+	if r.format = append(r.format, parts(value)...); value == "" {
+		r.format = append(r.format, "")
+	}
 	return nil
 }
 
@@ -123,7 +126,8 @@ func conditions(entity string) []condition {
 			{"Users", 1, names}, {"Names", 1, names}, {"Accounts", 2, accounts}, {"Acct", 4, accounts}, {"AdminLevel", 2, admins},
 			{"DefaultAccount", 8, list(func(r *request) *[]string { return &r.where.DefaultAccounts })},
 			{"DefaultWCKey", 8, list(func(r *request) *[]string { return &r.where.DefaultWCKeys })}, partitions,
-		}, common, tree)
+			{"WCKeys", 1, list(func(r *request) *[]string { return &r.where.WCKeys })},
+		}, tree, common)
 	case "association":
 		return slices.Concat([]condition{
 			partitions, {"Accounts", 2, accounts}, {"Acct", 4, accounts}, {"Users", 1, users}, {"Associations", 2, ids}, {"IDs", 1, ids},
@@ -215,8 +219,9 @@ func (r *request) takeWhere(word string) error {
 		}
 	}
 	if ok {
+		plain := r.entity == "association" || r.entity == "event"
 		return fmt.Errorf(" Unknown condition: %s%s", word, map[bool]string{true: "", false: "\n Use keyword 'set' to modify " +
-			map[bool]string{true: "SLURM_PRINT_VALUE", false: "value"}[r.entity == "qos"]}[r.entity == "association"])
+			map[bool]string{true: "SLURM_PRINT_VALUE", false: "value"}[r.entity == "qos"]}[plain])
 	}
 	if r.entity == "association" {
 		return ids(r, word)
@@ -229,6 +234,9 @@ func (r *request) takeWhere(word string) error {
 func (r *request) takeSet(word string, a *sched.Accounts) error {
 	key, op, value, ok := cut(word)
 	unknown := fmt.Errorf(" Unknown option: %s\n Use keyword 'where' to modify condition", word)
+	if r.entity == "user" && r.adding {
+		unknown = fmt.Errorf(" Unknown option: %s", word)
+	}
 	if !ok {
 		return unknown
 	}
@@ -259,6 +267,9 @@ func (r *request) badValue(err, unknown error, def *sched.WordDef) error {
 	case strings.HasPrefix(text, " "):
 	default:
 		text = "sacctmgr: error: " + text
+	}
+	if r.adding && r.entity != "qos" && strings.Contains(text, "Invalid unit type") {
+		return fmt.Errorf("%s\n Nothing new added.", text)
 	}
 	if def.Name == "Preempt" {
 		return fmt.Errorf("%s", text)
