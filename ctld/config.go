@@ -30,6 +30,8 @@ type Config struct {
 	Socket   string   // Unix socket for the commands of this host
 	Others   []string // patterns of the sockets of other controllers on this host
 	Token    string   // one-time token to join with; "" when there is none
+	// Gone are the keys in the files that only older releases of Slurm had.
+	Gone []slurm.KeyReport
 }
 
 // maxConfig bounds a configuration file.
@@ -50,11 +52,16 @@ func ReadConfigOf(path, hostname, name string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	conf, err := ParseFiles(files)
+	conf, reports, err := parseFiles(files)
 	if err != nil {
 		return Config{}, err
 	}
 	c := Config{Conf: conf, Files: files, Path: path}
+	for _, r := range append(reports, sideReports(files)...) {
+		if r.Gone() {
+			c.Gone = append(c.Gone, r)
+		}
+	}
 	if conf.StateSaveLocation == "" {
 		return c, fmt.Errorf("%s: StateSaveLocation is not set", path)
 	}

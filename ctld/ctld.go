@@ -143,6 +143,9 @@ func (s *Server) run(ctx context.Context) error {
 	defer cancel()
 	s.stopping = ctx
 
+	for _, r := range s.opt.Config.Gone {
+		s.log.Warn("a key of the configuration is ignored", "file", r.File, "line", r.Line, "key", r.Key, "why", r.Why)
+	}
 	if err := s.open(ctx); err != nil {
 		return err
 	}

@@ -188,6 +188,16 @@ func (up *jobUpdate) word(key, value, op string) error {
 		if err != nil {
 			return fmt.Errorf("Invalid TimeMin value: %s: %w", value, slurm.ErrnoInvalidTime)
 		}
+		if running {
+			return nil // it has begun with what it has
+		}
+		limit := up.j.TimeLimit
+		if up.change.TimeLimit != nil {
+			limit = *up.change.TimeLimit
+		}
+		if d > limit {
+			return slurm.ErrnoInvalidTimeMinLimit
+		}
 		up.change.TimeMin = &d
 	case "endtime":
 		at, err := slurm.ParseTime(value, up.now, false)
@@ -320,6 +330,8 @@ func (up *jobUpdate) word(key, value, op string) error {
 		}
 		low, high, isRange := strings.Cut(value, "-")
 		switch {
+		case running && value == "0":
+			return slurm.ErrnoInvalidNodeCount
 		case running && isRange:
 			return slurm.ErrnoNotPending
 		case running:
@@ -395,6 +407,9 @@ func (up *jobUpdate) word(key, value, op string) error {
 	case "features":
 		up.spec.Constraint = joinOp(op, up.spec.Constraint, value)
 		request("constraint")
+		if up.spec.Constraint == "" {
+			delete(up.spec.Given, "constraint")
+		}
 	case "nodelist", "reqnodelist":
 		if running && !up.holds(value) {
 			return slurm.ErrnoInvalidNodeName

@@ -345,8 +345,8 @@ func (p *confParser) setting(l *confLine, pair confPair) {
 	if k.judge != nil {
 		verdict, why = k.judge(pair.value)
 	}
-	if verdict == Honoured && unacted[k.name] {
-		verdict, why = Ignored, whyUnacted
+	if verdict == Honoured && unacted[k.name] != "" {
+		verdict, why = Ignored, unacted[k.name]
 	}
 	p.report(l, k.name, pair.value, verdict, why)
 	if k.rules == nil {

@@ -53,6 +53,9 @@ var cgroupKeys = []recordKey[CgroupConf]{
 		}
 		return errorString(quote(v) + " is none of autodetect, cgroup/v2, disabled")
 	}},
+	recIdle[CgroupConf]("CgroupReleaseAgentDir", whyGone+": "+whySystemd),
+	recIdle[CgroupConf]("AllowedDevicesFile", whyGone+": ConstrainDevices leaves a job the devices that every program has and its own"),
+	recIdle[CgroupConf]("TaskAffinity", whyGone+": TaskPlugin=affinity binds tasks"),
 	recIdle[CgroupConf]("CgroupAutomount", "cgroups of version 2 are one mount, made by the system"),
 	recIdle[CgroupConf]("CgroupSlice", whySystemd),
 	recIdle[CgroupConf]("CgroupJobIdPaths", "the path of a slice's cgroup always holds the job's id"),

@@ -10,6 +10,7 @@ func confKeys() []confKey {
 	out := keysAtoH()
 	out = append(out, keysItoP()...)
 	out = append(out, keysQtoZ()...)
+	out = append(out, goneKeys()...)
 	return append(out, ownKeys()...)
 }
 

@@ -147,11 +147,13 @@ var preemptModes = []string{"OFF", "CANCEL", "GANG", "REQUEUE", "SUSPEND", "WITH
 
 func setGatherType(c *Conf, v string) error {
 	known := []string{"jobacct_gather/none", "jobacct_gather/linux", "jobacct_gather/cgroup"}
-	if !slices.Contains(known, v) {
-		return errorString(quote(v) + " is none of " + strings.Join(known, ", "))
+	for _, k := range known {
+		if isPlugin(k, v) {
+			c.JobAcctGatherType = k
+			return nil
+		}
 	}
-	c.JobAcctGatherType = v
-	return nil
+	return errorString(quote(v) + " is none of " + strings.Join(known, ", "))
 }
 
 // setSubmitPlugins refuses a site's own submit filter: without it jobs would be

@@ -232,9 +232,9 @@ func setStateSave(c *Conf, v string) error {
 
 // setSelectType takes cons_res for cons_tres, which it became.
 func setSelectType(c *Conf, v string) error {
-	switch strings.ToLower(v) {
+	switch name := "select/" + strings.TrimPrefix(strings.ToLower(v), "select/"); name {
 	case "select/cons_res", "select/cons_tres":
-		c.SelectType = strings.ToLower(v)
+		c.SelectType = name
 	case "select/linear":
 		c.SelectType = "select/linear"
 		c.SelectTypeParameters = nil
@@ -285,7 +285,7 @@ func judgeBindParams(v string) (Verdict, string) {
 }
 
 func judgeTopology(v string) (Verdict, string) {
-	switch strings.ToLower(v) {
+	switch "topology/" + strings.TrimPrefix(strings.ToLower(v), "topology/") {
 	case "topology/flat", "topology/none", "topology/default", "topology/tree", "topology/block":
 		return Honoured, ""
 	}

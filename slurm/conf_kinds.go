@@ -211,13 +211,13 @@ func wordsKey(name, def, empty string, known []string, field func(*Conf) *[]stri
 
 // confWords reads a list; the words come out as they are spelled in known.
 func confWords(v string, known []string) ([]string, error) {
-	if strings.EqualFold(v, "none") && !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, v) }) || v == "(null)" {
+	if strings.EqualFold(v, "none") && !slices.ContainsFunc(known, func(k string) bool { return isPlugin(k, v) }) || v == "(null)" {
 		return nil, nil
 	}
 	var out []string
 	for _, word := range splitList(v) {
 		word = strings.TrimSpace(word)
-		i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, word) })
+		i := slices.IndexFunc(known, func(k string) bool { return isPlugin(k, word) })
 		switch {
 		case len(known) == 0:
 			out = append(out, word)
@@ -230,12 +230,22 @@ func confWords(v string, known []string) ([]string, error) {
 	return out, nil
 }
 
+// isPlugin reports whether a word is a known one. The kind that stands before the name of a
+// plugin may be left out, as newer releases let it.
+func isPlugin(known, word string) bool {
+	if strings.EqualFold(known, word) {
+		return true
+	}
+	_, name, ok := strings.Cut(known, "/")
+	return ok && strings.EqualFold(name, word)
+}
+
 // oneKey is one word of a set.
 func oneKey(name, def string, known []string, field func(*Conf) *string) confKey {
 	return confKey{name: name, def: def,
 		set: func(c *Conf, v string) error {
 			for _, k := range known {
-				if strings.EqualFold(k, v) {
+				if isPlugin(k, v) {
 					*field(c) = k
 					return nil
 				}

@@ -13,8 +13,8 @@ func ConfKeys() []ConfKey {
 	var out []ConfKey
 	for _, k := range confKeys() {
 		c := ConfKey{Name: k.name, Default: k.def, Verdict: k.verdict, Why: k.why}
-		if unacted[k.name] {
-			c.Verdict, c.Why = Ignored, whyNotYet
+		if why := unacted[k.name]; why != "" {
+			c.Verdict, c.Why = Ignored, why
 		}
 		out = append(out, c)
 	}

@@ -252,6 +252,9 @@ type KeyReport struct {
 	Why     string // for Ignored and Refused
 }
 
+// Gone reports whether it is a key that older releases of Slurm had.
+func (k KeyReport) Gone() bool { return k.Verdict == Ignored && strings.HasPrefix(k.Why, whyGone) }
+
 // String prints the report as "file:line: Key=value ignored: why".
 func (k KeyReport) String() string {
 	s := fmt.Sprintf("%s:%d: %s=%s %s", k.File, k.Line, k.Key, k.Value, k.Verdict)

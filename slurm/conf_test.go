@@ -310,6 +310,35 @@ NodeName=n3 AutoDetect=off Name=gpu Type=1g.5gb MultipleFiles=/dev/x[0-1] Count=
 	}
 }
 
+// TestGoneKeys: what only older releases knew is read as if it were not there, and said to be gone.
+func TestGoneKeys(t *testing.T) {
+	text := "CacheGroups=0\nSchedulerPort=7321\nSchedulerRootFilter=1\nCheckpointType=checkpoint/none\nJobCheckpointDir=/x\nMemLimitEnforce=no\n" +
+		"AccountingStorageLoc=/x\nDefaultStorageType=none\nDefaultStoragePass=x\nChosLoc=/x\nLayouts=power\nMsgAggregationParams=WindowMsgs=10\nSchedulerAuth=x\n"
+	_, reports := parseConfText(t, text)
+	gone := 0
+	for _, r := range reports {
+		if r.Gone() {
+			gone++
+		}
+	}
+	if gone != strings.Count(text, "\n") {
+		t.Errorf("%d of %d keys are gone: %v", gone, strings.Count(text, "\n"), reports)
+	}
+	_, reports, err := ParseCgroupConf("c", files(map[string]string{"c": "AllowedDevicesFile=/x\nCgroupReleaseAgentDir=/x\nTaskAffinity=yes\nConstrainKmemSpace=no\nCgroupMountpoint=/x\n"}))
+	if err != nil || len(reports) != 5 || !reports[0].Gone() || !reports[1].Gone() || !reports[2].Gone() || reports[3].Verdict != Ignored || reports[4].Verdict != Ignored {
+		t.Errorf("%v, %v", reports, err)
+	}
+}
+
+// TestPluginsWithoutKind: the kind before the name of a plugin may be left out.
+func TestPluginsWithoutKind(t *testing.T) {
+	c, _ := parseConfText(t, "TaskPlugin=affinity,cgroup\nSelectType=cons_tres\nSchedulerType=builtin\nPreemptType=qos\nPriorityType=multifactor\nJobAcctGatherType=linux\n")
+	got := strings.Join(c.TaskPlugin, ",") + " " + c.SelectType + " " + c.SchedulerType + " " + c.PreemptType + " " + c.PriorityType + " " + c.JobAcctGatherType
+	if want := "task/affinity,task/cgroup select/cons_tres sched/builtin preempt/qos priority/multifactor jobacct_gather/linux"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestCgroupConf(t *testing.T) {
 	c, _, err := ParseCgroupConf("c", files(map[string]string{"c": "ConstrainRAMSpace=yes\nConstrainCores=no\nAllowedSwapSpace=12.5\nCgroupAutomount=yes\nEnableExtraControllers=pids,io\n"}))
 	if err != nil || !c.ConstrainRAM || c.ConstrainCores || c.AllowedSwapSpace != 12.5 || c.AllowedRAMSpace != 100 || c.Plugin != "autodetect" || !slices.Equal(c.ExtraControllers, []string{"pids", "io"}) {

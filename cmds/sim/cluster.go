@@ -96,7 +96,7 @@ func readCluster(file string, read slurm.FileReader, lines []string) (cluster, e
 		return cluster{}, err
 	}
 	var topology *slurm.TopologyConf
-	if plugin := strings.ToLower(conf.TopologyPlugin); plugin == "topology/tree" || plugin == "topology/block" {
+	if plugin := strings.TrimPrefix(strings.ToLower(conf.TopologyPlugin), "topology/"); plugin == "tree" || plugin == "block" {
 		if topology, err = beside(file, "topology.conf", read, slurm.ParseTopologyConf); err != nil {
 			return cluster{}, err
 		}
