@@ -1,8 +1,8 @@
 package sacct
 
 import (
-	"bufio"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -183,9 +183,15 @@ func (o *options) split(r *record) func(func(*record) bool) {
 	}
 }
 
+// writer is what lines are written to, a piece at a time.
+type writer interface {
+	io.StringWriter
+	io.ByteWriter
+}
+
 // table prints rows as they come.
 type table struct {
-	w       *bufio.Writer
+	w       writer
 	o       *options
 	columns []column
 }
@@ -220,14 +226,16 @@ func (t *table) line(value func(*column) string) {
 		c := &t.columns[i]
 		switch s := value(c); t.o.parsable {
 		case 1:
-			t.w.WriteString(s + t.o.delimiter)
+			t.w.WriteString(s)
+			t.w.WriteString(t.o.delimiter)
 		case 2:
 			if i > 0 {
 				t.w.WriteString(t.o.delimiter)
 			}
 			t.w.WriteString(s)
 		default:
-			t.w.WriteString(slurm.PadAcct(s, c.width, c.left) + " ")
+			t.w.WriteString(slurm.PadAcct(s, c.width, c.left))
+			t.w.WriteByte(' ')
 		}
 	}
 	t.w.WriteByte('\n')

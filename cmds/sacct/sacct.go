@@ -4,7 +4,6 @@ package sacct
 
 import (
 	"bufio"
-	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -105,13 +104,8 @@ func checkQOS(env *cli.Env, o *options, client rinkpb.Controller) error {
 	return nil
 }
 
-// sortAtMost is how many records are put in order before they are printed.
-const sortAtMost = 200_000
-
 // list asks the controller and prints what it says. Records come by their plain
-// ids; they are printed in the order in which Slurm would have made them, and those
-// of a second by the ids that users see. Of more than can be held at once, the rest is printed as it
-// comes.
+// ids; of more than can be held at once, the rest is printed as it comes.
 func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) int {
 	columns, err := columnsOf(env, o.format)
 	if err != nil {
@@ -130,28 +124,27 @@ func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) in
 		}
 	}
 	w := bufio.NewWriterSize(env.Stdout, 1<<16)
-	t := &table{w: w, o: o, columns: columns}
 	var data []any
-	one := func(r *record) error {
+	h := &held{}
+	t := &table{w: &h.text, o: o, columns: columns}
+	hold := func(r *record) {
 		rows := o.rowsOf(v.View, r)
 		switch {
+		case len(rows) == 0:
 		case o.encoding.On():
-			if len(rows) > 0 {
-				data = append(data, recordData(v, r))
-			}
+			h.later(r, func() error { data = append(data, recordData(v, r)); return nil })
 		case o.script || o.variables:
-			if len(rows) > 0 {
-				return o.printScript(env, w, client, v.ID(r.job), r)
-			}
+			h.later(r, func() error { return o.printScript(env, w, client, v.ID(r.job), r) })
 		default:
-			for _, line := range rows {
-				t.row(v, line)
-			}
+			h.lines(r, func() {
+				for _, line := range rows {
+					t.row(v, line)
+				}
+			})
 		}
-		return nil
 	}
 	if !o.encoding.On() && !o.script && !o.variables {
-		t.header()
+		(&table{w: w, o: o, columns: columns}).header()
 	}
 	if o.wholeHet == "yes" {
 		if err := o.addLeaders(env, client); err != nil {
@@ -159,30 +152,17 @@ func list(env *cli.Env, o *options, client rinkpb.Controller, cluster string) in
 			return 1
 		}
 	}
-	var held []*record
-	flush := func() error {
-		slices.SortStableFunc(held, func(a, b *record) int {
-			return cmp.Or(cmp.Compare(a.created(), b.created()), show.CompareID(a.job, b.job))
-		})
-		for _, r := range held {
-			if err := one(r); err != nil {
-				return err
-			}
-		}
-		held = held[:0]
-		return nil
-	}
 	err = history(env, client, o.request(), func(r *record) error {
 		if !o.wantsRecord(v.View, r) {
 			return nil
 		}
-		if held = append(held, r); len(held) < sortAtMost {
+		if hold(r); !h.full() {
 			return nil
 		}
-		return flush()
+		return h.flush(w)
 	})
 	if err == nil {
-		err = flush()
+		err = h.flush(w)
 	}
 	if err == nil {
 		err = w.Flush()

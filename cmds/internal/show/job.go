@@ -1,6 +1,7 @@
 package show
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -166,30 +167,33 @@ func (j *Job) ArrayJobID() slurm.JobID {
 	return j.ID
 }
 
-// CompareID is the order of job ids as users see them: an array's tasks stand
-// together in their order, before those that have not been started.
-func CompareID(a, b *Job) int {
-	key := func(j *Job) (uint32, uint64) {
-		switch {
-		case j.IsLast():
-			return uint32(j.ArrayID), uint64(j.Rest.Min())
-		case j.IsRest():
-			return uint32(j.ArrayID), 1 << 32
-		case j.IsTask():
-			return uint32(j.ArrayID), uint64(j.Task)
-		}
-		return uint32(j.ID), 0
-	}
-	aID, aTask := key(a)
-	bID, bTask := key(b)
-	switch {
-	case aID != bID && aID < bID, aID == bID && aTask < bTask:
-		return -1
-	case aID == bID && aTask == bTask:
-		return 0
-	}
-	return 1
+// Place is where a job stands in the order of ids as users see them: an array's tasks
+// stand together in their order, before those that have not been started.
+type Place struct {
+	id   uint32
+	task uint64
 }
+
+// Place returns the job's.
+func (j *Job) Place() Place {
+	switch {
+	case j.IsLast():
+		return Place{uint32(j.ArrayID), uint64(j.Rest.Min())}
+	case j.IsRest():
+		return Place{uint32(j.ArrayID), 1 << 32}
+	case j.IsTask():
+		return Place{uint32(j.ArrayID), uint64(j.Task)}
+	}
+	return Place{uint32(j.ID), 0}
+}
+
+// Compare orders places.
+func (p Place) Compare(o Place) int {
+	return cmp.Or(cmp.Compare(p.id, o.id), cmp.Compare(p.task, o.task))
+}
+
+// CompareID orders jobs by their ids as users see them.
+func CompareID(a, b *Job) int { return a.Place().Compare(b.Place()) }
 
 // IsPending reports whether the job waits, with nothing of it left on a node.
 func (j *Job) IsPending() bool { return j.State.Base() == slurm.JobPending && !j.IsCompleting() }
