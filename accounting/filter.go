@@ -164,7 +164,7 @@ func (f *Filter) matchTime(r *rinkpb.Record) bool {
 	now := slurm.JobState(r.Job.State)
 	for _, want := range f.States {
 		if from == 0 && to == 0 {
-			if now.Base() == want && want.Flags() == 0 || want.Flags() != 0 && hasFlags(r, want) {
+			if now.Base() == want && want.Flags() == 0 && !showsRequeued(r) || want.Flags() != 0 && hasFlags(r, want) {
 				return true
 			}
 			continue
@@ -207,5 +207,15 @@ func wasIn(r *rinkpb.Record, l life, want slurm.JobState, from, to int64) bool {
 		since := r.Job.Suspended / int64(time.Second)
 		return now.Base() == want && overlaps(since, 0) || within(since)
 	}
-	return now.Base() == want && within(l.end)
+	return now.Base() == want && within(l.end) && !showsRequeued(r)
+}
+
+// showsRequeued reports whether REQUEUED is shown in place of how the run ended:
+// what took it off its nodes, or back after its end, was somebody's word.
+func showsRequeued(r *rinkpb.Record) bool {
+	switch slurm.JobState(r.Job.State).Base() {
+	case slurm.JobCancelled, slurm.JobFailed, slurm.JobCompleted:
+		return r.Requeued
+	}
+	return false
 }

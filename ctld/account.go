@@ -57,6 +57,10 @@ func (h *historySink) Consume(index uint64, _ time.Time, events []state.Event) {
 			records = append(records, &rinkpb.Record{
 				Job: api.JobToProto(ev.Job), Index: index, Requeued: ev.Requeued, Billing: billing(ev.Job, h.charges()),
 			})
+		case state.JobTakenBack:
+			records = append(records, &rinkpb.Record{
+				Job: api.JobToProto(ev.Job), Index: index, Requeued: true, Billing: billing(ev.Job, h.charges()),
+			})
 		case state.LicensesChanged:
 			h.config = ev.Config
 		case state.StepEnded:

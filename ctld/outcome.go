@@ -36,7 +36,7 @@ func absent(t *state.State, ref *rinkpb.JobRef, found []target) *rinkpb.Outcome 
 	if ref.HasTask {
 		want = slurm.NewIndexSet(ref.Task)
 	}
-	if err != nil || want.Len() == 0 || len(t.ArrayJobs(slurm.JobID(ref.Job))) == 0 {
+	if err != nil || want.Len() == 0 {
 		if len(found) > 0 {
 			return nil
 		}

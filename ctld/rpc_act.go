@@ -63,6 +63,14 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 				}
 			}
 			if n.absent != nil {
+				switch req.Action {
+				case rinkpb.ActRequest_TOP:
+					n.absent.Array, n.absent.Tasks = 0, nil
+				case rinkpb.ActRequest_SUSPEND, rinkpb.ActRequest_RESUME:
+					if len(t.ArrayJobs(slurm.JobID(n.absent.Array))) == 0 {
+						n.absent.Array, n.absent.Tasks = 0, nil
+					}
+				}
 				reply.Outcomes = append(reply.Outcomes, n.absent)
 			}
 		}
@@ -119,6 +127,9 @@ func (c *controller) act(t *state.State, req *rinkpb.ActRequest, tg target, u au
 		}
 		return one(changeOf(tg, c.s.releaseOf(j)))
 	case rinkpb.ActRequest_REQUEUE, rinkpb.ActRequest_REQUEUEHOLD:
+		if req.Incomplete && !j.IsRunning() && !j.IsSuspended() {
+			return nil, nil
+		}
 		if !j.Batch {
 			return nil, slurm.ErrnoBatchOnly
 		}

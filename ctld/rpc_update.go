@@ -559,18 +559,20 @@ func (up *jobUpdate) timeLimit(value, op string) error {
 	value, plus := strings.CutPrefix(value, "+")
 	value, minus := strings.CutPrefix(value, "-")
 	d, err := slurm.ParseDuration(value)
-	if err != nil || d == 0 {
+	relative := plus || minus || op == "+=" || op == "-="
+	if err != nil || d == 0 && !relative {
 		return fmt.Errorf("Invalid TimeLimit value: %s: %w", value, slurm.ErrnoInvalidTime)
 	}
-	if now := up.j.TimeLimit; plus || minus || op == "+=" || op == "-=" {
-		if now == slurm.Unlimited {
+	d = d.RoundUp()
+	if now := up.j.TimeLimit; relative {
+		if now == slurm.Unlimited || d == slurm.Unlimited {
 			return slurm.ErrnoInvalidTime
 		}
 		if minus || op == "-=" {
 			d = -d
 		}
 		if d += now; d < 60 {
-			d = 60
+			d = min(now, 60)
 		}
 	}
 	if d > up.j.TimeLimit && !up.operator && (up.j.State.Base() != slurm.JobPending || up.beyondPartition(d)) {

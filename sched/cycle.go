@@ -267,7 +267,7 @@ func (s *Scheduler) newCycle(at time.Time, full bool) *cycle {
 func (c *cycle) line() {
 	for _, p := range c.parts {
 		if p != nil {
-			p.failed, p.turned, p.gres, p.asOf, p.refused = false, false, nil, 0, p.refused[:0]
+			p.failed, p.short, p.turned, p.gres, p.asOf, p.refused = false, false, false, nil, 0, p.refused[:0]
 			if p.spread {
 				c.emptiestFirst(p.where)
 			}

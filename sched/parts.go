@@ -32,6 +32,7 @@ type part struct {
 	spread bool // the emptiest nodes go first
 	// failed is set once in a pass a job is in line for resources here.
 	failed  bool
+	short   bool   // of nodes in service, for a job that was looked at before
 	turned  bool   // the rest of its line goes by length
 	gres    *stock // what was counted of generic resources
 	now     supply // as of asOf

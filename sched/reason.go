@@ -52,6 +52,10 @@ func (c *cycle) crowded(a *ask, p *part) Why {
 	if p.failed {
 		return because(slurm.ReasonPriority)
 	}
+	if p.short {
+		c.fail(a, p)
+		return because(slurm.ReasonPriority)
+	}
 	if c.spokenFor(p) {
 		return Why{Reason: slurm.ReasonResources, Text: slurm.TextNodesDownReserved, Detail: c.lacking(a, p)}
 	}
@@ -155,13 +159,7 @@ func (c *cycle) unavailable(a *ask, p *part) Why {
 	if len(away) > 0 {
 		return notAvailable(away)
 	}
-	if p.open == 0 {
-		for _, pos := range p.where {
-			away = append(away, c.rooms[pos].n.Name)
-		}
-		return notAvailable(away)
-	}
-	if p.open == len(p.where) || c.couldRun(a, p) {
+	if p.open == len(p.where) || p.open > 0 && c.couldRun(a, p) {
 		return Why{}
 	}
 	for _, pos := range p.where {
@@ -172,6 +170,9 @@ func (c *cycle) unavailable(a *ask, p *part) Why {
 	w := notAvailable(away)
 	if a.minNodes > p.open {
 		w.Detail = append(w.Detail, Obstacle{What: "nodes", Where: string(p.p.Name), Asked: int64(a.minNodes), There: int64(p.open)})
+		if !p.failed && !p.short { // the first in line
+			p.short, w.Text = true, slurm.TextNodesDownReserved
+		}
 	}
 	return w
 }

@@ -140,6 +140,7 @@ func (s *State) endChecked(old *sched.Job, c EndJob) {
 	j := *old
 	switch {
 	case old.HasEnded(): // requeued after its end
+		s.events = append(s.events, JobTakenBack{Job: old})
 		if j.Reason == slurm.ReasonNonZeroExitCode {
 			j.Reason = slurm.ReasonNone // it does not go back for that
 		}
@@ -150,12 +151,15 @@ func (s *State) endChecked(old *sched.Job, c EndJob) {
 			if c.Special {
 				j.State |= slurm.JobSpecialExit
 			}
-			s.requeue(&j, c.Hold, c.NotBefore)
+			s.requeue(&j, c.Hold, c.NotBefore, true)
 		}
 		return
 	case old.IsPending():
 		j.State, j.End, j.Eligible = c.State.Base(), s.at, old.Eligible
 		s.describeEnd(&j, c)
+		if c.Exit == (sched.ExitCode{}) { // it has that of its last run
+			j.ExitCode = old.ExitCode
+		}
 		if c.Reason == slurm.ReasonNone { // it keeps saying what it waited for
 			j.Reason, j.ReasonText = old.Reason, old.ReasonText
 		}
@@ -229,8 +233,9 @@ func (s *State) cutSteps(j *sched.Job) []*sched.Step {
 	return steps
 }
 
-// requeue publishes j, of which nothing is left on any node, as pending again.
-func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
+// requeue publishes j, of which nothing is left on any node, as pending again. One
+// that was over keeps its exit code until it has run again.
+func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time, over bool) {
 	text := slurm.TextRequeuedHeld
 	if j.Reason == slurm.ReasonJobLaunchFailure {
 		text = slurm.TextLaunchRequeued
@@ -244,7 +249,7 @@ func (s *State) requeue(j *sched.Job, hold sched.Holder, notBefore time.Time) {
 		}
 	}
 	exit := j.ExitCode
-	if !byItself {
+	if !byItself && !over {
 		exit = sched.ExitCode{}
 	}
 	failed := j.Reason == slurm.ReasonJobLaunchFailure && j.FailedStarts > sched.MaxRequeues(s.config)
@@ -349,7 +354,7 @@ func (s *State) releaseNodes(c ReleaseNodes) error {
 		j.State &^= slurm.JobRequeued | slurm.JobSpecialExit
 		next := j
 		next.State |= old.State & slurm.JobSpecialExit
-		s.requeue(&next, old.HeldBy, old.Begin)
+		s.requeue(&next, old.HeldBy, old.Begin, false)
 	} else {
 		s.set(&j)
 	}

@@ -208,13 +208,17 @@ func TestRequeueAfterAFailedLaunchSaysSo(t *testing.T) {
 func TestRequeueAfterTheEnd(t *testing.T) {
 	r := newRig(t)
 	id := r.runs("n1")
-	r.end(id, slurm.JobCompleted)
+	r.must(EndJob{Job: id, State: slurm.JobFailed, Exit: sched.ExitCode{Code: 3}})
+	r.free(id)
 	r.must(EndJob{Job: id, Restarts: AnyIncarnation, State: slurm.JobCancelled, Requeue: true})
-	if j := r.want(id, slurm.JobPending, slurm.ReasonNone); j.Restarts != 1 {
-		t.Errorf("restarts %d", j.Restarts)
+	if j := r.want(id, slurm.JobPending, slurm.ReasonNone); j.Restarts != 1 || j.ExitCode.Code != 3 {
+		t.Errorf("restarts %d, exit code %v", j.Restarts, j.ExitCode)
 	}
 	if count[JobEnded](r) != 0 {
 		t.Error("it ended once more")
+	}
+	if old := event[JobTakenBack](r).Job; old.Restarts != 0 || old.State != slurm.JobFailed {
+		t.Errorf("taken back: run %d, %v", old.Restarts, old.State)
 	}
 	r.must(Purge{Before: r.at.Add(time.Hour)})
 	r.job(id) // what waits again is not purged

@@ -27,6 +27,10 @@ type JobEnded struct {
 	At       time.Time
 }
 
+// JobTakenBack tells that a job that had ended goes back into the queue: Job is the
+// incarnation that is over, and was not told of as one that is requeued.
+type JobTakenBack struct{ Job *sched.Job }
+
 // JobReleased tells that a job's last node came free. Usage is that of the
 // batch script, also to be found in Job.BatchUsage beside Job.BatchExit. For a
 // job that is requeued, Job is the incarnation that is over.
@@ -81,6 +85,7 @@ func (JobChanged) event()      {}
 func (JobStarted) event()      {}
 func (JobEnded) event()        {}
 func (JobReleased) event()     {}
+func (JobTakenBack) event()    {}
 func (JobPurged) event()       {}
 func (StepStarted) event()     {}
 func (StepEnded) event()       {}

@@ -58,7 +58,7 @@ func isRequeue(a rinkpb.ActRequest_Action) bool {
 func (c *call) actOn(req *rinkpb.ActRequest, list string) bool {
 	if list != "" {
 		refs, err := slurm.ParseJobRefs(list)
-		if err != nil || len(refs) == 0 {
+		if err != nil || len(refs) == 0 || slices.ContainsFunc(refs, func(r slurm.JobRef) bool { return r.HasStep }) {
 			c.refused(req.Action, list, slurm.ErrnoInvalidJobID, true)
 			return false
 		}

@@ -455,7 +455,16 @@ func TestUpdateJob(t *testing.T) {
 			}
 		})
 	}
-	c := &showtest.Cluster{Outcomes: []*rinkpb.Outcome{refusal("7", slurm.ErrnoAccessDenied)}}
+	c := &showtest.Cluster{JobList: []*sched.Job{{ID: 7, TimeLimit: 300}}}
+	for _, less := range []string{"timelimit=-6", "timelimit-=5:30"} {
+		if got, code := run(t, c, []string{"update", "jobid=7", less}); got != "scontrol: error: TimeLimit decrement larger than current time limit (6 > 5)\n" || code != 1 {
+			t.Errorf("%s: exit status %d, printed %q", less, code, got)
+		}
+	}
+	if got, code := run(t, c, []string{"update", "jobid=7", "timelimit=-5"}); got != "" || code != 0 || len(c.Updated) != 1 {
+		t.Errorf("exit status %d, printed %q, sent %v", code, got, c.Updated)
+	}
+	c = &showtest.Cluster{Outcomes: []*rinkpb.Outcome{refusal("7", slurm.ErrnoAccessDenied)}}
 	if got, code := run(t, c, []string{"update", "jobid=7", "deadline=2036-01-01"}); got != "Access/permission denied for job 7\n" || code != 1 {
 		t.Errorf("exit status %d, printed %q", code, got)
 	}

@@ -148,7 +148,7 @@ func (c *call) updateJobs(ids, name string, changes []*rinkpb.KeyValue) int {
 	req := &rinkpb.UpdateJobRequest{Name: name}
 	if ids != "" {
 		refs, err := slurm.ParseJobRefs(ids)
-		if err != nil || len(refs) == 0 || slices.ContainsFunc(refs, slurm.JobRef.IsStarred) {
+		if err != nil || len(refs) == 0 || slices.ContainsFunc(refs, func(r slurm.JobRef) bool { return r.IsStarred() || r.HasStep }) {
 			c.refused(rinkpb.ActRequest_REQUEUE, ids, slurm.ErrnoInvalidJobID, true)
 			return 1
 		}
@@ -200,6 +200,10 @@ func (c *call) updateJobs(ids, name string, changes []*rinkpb.KeyValue) int {
 		fmt.Fprintln(c.env.Stderr, "No changes specified")
 		return 1
 	}
+	if err := c.checkLess(req); err != nil {
+		c.env.Errorf("%v", err)
+		return 1
+	}
 	ctx, cancel := c.env.Call(show.CallLimit())
 	defer cancel()
 	reply, err := c.client.Update(ctx, req)
@@ -249,6 +253,29 @@ var countRange = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompil
 
 // leadingNumber is as much of a text as the C library reads as a number.
 var leadingNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[+-]?[0-9]+`) })
+
+// checkLess refuses to take more from a time limit than there is of it. What a job
+// has no limit, or is not there, is for the controller to refuse.
+func (c *call) checkLess(req *rinkpb.UpdateJobRequest) error {
+	for _, kv := range req.Changes {
+		value, less := strings.CutPrefix(kv.Value, "-")
+		if kv.Key != "timelimit" || !less && kv.Op != "-=" {
+			continue
+		}
+		d, err := slurm.ParseDuration(value)
+		if err != nil || len(req.Refs) == 0 {
+			return nil
+		}
+		jobs, err := show.Jobs(c.env, c.client, &rinkpb.ListJobsRequest{Refs: req.Refs, Ended: true})
+		if err != nil || len(jobs) == 0 {
+			return nil
+		}
+		if now := jobs[0].TimeLimit; now != slurm.Unlimited && d.RoundUp() > now {
+			return fmt.Errorf("TimeLimit decrement larger than current time limit (%d > %d)", d.Minutes(), now.Minutes())
+		}
+	}
+	return nil
+}
 
 // checkJobChange refuses what cannot be meant before the controller is asked,
 // and makes dates plain: they are read where the user is.

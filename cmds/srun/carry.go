@@ -99,6 +99,7 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 	lost := make(chan error, 1)
 	go func() { lost <- c.talk(ctx, down) }() // ends with ctx or the step
 	var ints interrupts
+	again := make(echo)
 	for len(c.open) > 0 {
 		select {
 		case m := <-down:
@@ -106,7 +107,9 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 		case <-c.ackAt:
 			c.acknowledge()
 		case sig := <-signals:
-			c.signalled(sig.(syscall.Signal), &ints)
+			if !again.seen(sig, time.Now()) {
+				c.signalled(sig.(syscall.Signal), &ints)
+			}
 		case <-c.tellAt:
 			c.tellAt = nil
 			c.tellExits("")
@@ -526,9 +529,25 @@ func (c *carrier) signalled(sig syscall.Signal, ints *interrupts) {
 		}
 		c.say("forcing job termination")
 		c.kill()
+	case syscall.SIGCONT:
+		c.say("got SIGCONT")
+		c.signalStep(sig)
 	default:
 		c.signalStep(sig)
 	}
+}
+
+// echo is when each signal came last. timeout(1) sends one to srun, and at once
+// again to srun's process group: that is one.
+type echo map[os.Signal]time.Time
+
+const echoWithin = 50 * time.Millisecond
+
+// seen reports whether sig came just before.
+func (e echo) seen(sig os.Signal, at time.Time) bool {
+	was, ok := e[sig]
+	e[sig] = at
+	return ok && at.Sub(was) < echoWithin
 }
 
 // sayStates tells how far the tasks are, a line for those that are alike.
