@@ -3,6 +3,7 @@ package noded
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -16,6 +17,20 @@ func (a *Agent) bindNote(order *rinkpb.LaunchStep, t *rinkpb.TaskHere, tied *bou
 		return "" // nothing binds
 	}
 	return bindWords(order, t, tied, a.conf.Node, cmp.Or(a.fileHost(slurm.StepBatch), a.conf.Node), cpus, memory, a.confine.machine)
+}
+
+// batchNote is what a batch script says of it, with verbose in TaskPluginParam: it is
+// bound to all that its job has here.
+func (a *Agent) batchNote(cpus string) string {
+	tied := &bound{mark: "MASK", loud: cpus != "" && a.confine.loud()}
+	return bindWords(&rinkpb.LaunchStep{}, &rinkpb.TaskHere{}, tied, a.conf.Node, "", cpus, memoryBind{}, nil)
+}
+
+// loud reports whether how tasks are bound is said of those for which nobody said how.
+func (c *confine) loud() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.param, func(word string) bool { return strings.EqualFold(word, "verbose") })
 }
 
 // bindWords is bindNote's text. The node's name is in the one line, the host's in the

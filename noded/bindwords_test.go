@@ -6,6 +6,26 @@ import (
 	"github.com/runink/rink/api/rinkpb"
 )
 
+// TestBatchNote has a batch script say what it is bound to where the cluster wants it said.
+func TestBatchNote(t *testing.T) {
+	for _, c := range []struct {
+		param []string
+		cpus  string
+		want  string
+	}{
+		{nil, "0-3", ""},
+		{[]string{"Cores"}, "0-3", ""},
+		{[]string{"Verbose"}, "", ""},
+		{[]string{"Verbose", "Cores"}, "0-3", "cpu-bind=MASK - n1, task  0  0 [%d]: mask 0xf set\n"},
+	} {
+		a := &Agent{confine: confine{param: c.param}}
+		a.conf.Node = "n1"
+		if got := a.batchNote(c.cpus); got != c.want {
+			t.Errorf("%q: %q, want %q", c.param, got, c.want)
+		}
+	}
+}
+
 // As Slurm 22.05 has written them on a machine with one NUMA node.
 func TestBindWords(t *testing.T) {
 	machine := machineOf(1, 4, 1)

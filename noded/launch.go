@@ -169,6 +169,7 @@ func (a *Agent) batchSpec(j *job, order *rinkpb.LaunchJob) (*slice.Spec, error) 
 	}
 	if a.confine.binds() {
 		task.CPUs = j.here.CpuSet
+		task.Note = a.batchNote(task.CPUs)
 	}
 	a.batchStreams(j, order, &task)
 	env := taskenv.New(order.Env)
