@@ -303,7 +303,8 @@ func (c *controller) CompleteJob(ctx context.Context, req *rinkpb.CompleteJobReq
 		return nil, status.Error(codes.NotFound, slurm.ErrnoInvalidJobID.Error())
 	}
 	exit := api.ExitCodeFromProto(req.Exit)
-	st, reason := endState(exit, false)
+	oom := exit.Code == 0 && exit.Signal == sigOOM
+	st, reason := endState(exit, oom)
 	if _, err := c.s.barn.Propose(ctx, actor(u), state.EndJob{
 		Job: j.ID, Restarts: j.Restarts, State: st, Reason: reason, Exit: exit,
 	}); err != nil {

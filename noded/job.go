@@ -38,10 +38,9 @@ type job struct {
 	begun     bool            // the batch script was begun: once is all there is of an incarnation
 	stepsDone map[uint32]bool // steps that have ended here
 	batch     *rinkpb.JobDone // how the batch script ended here
-	oom       bool
-	gpuOver   bool     // it was ended for what it held of a GPU's memory
-	derived   uint32   // the highest exit code of its steps here
-	endEnv    []string // how it ended, as the leader told the epilog
+	gpuOver   bool            // it was ended for what it held of a GPU's memory
+	derived   uint32          // the highest exit code of its steps here
+	endEnv    []string        // how it ended, as the leader told the epilog
 }
 
 // running is one slice of a job.
@@ -58,6 +57,8 @@ type running struct {
 	early     []earlySignal      // what came before it was up, to be sent then
 	ends      map[int]slice.TaskExit
 	overdue   *time.Timer // nil: its end is not expected yet
+	oomTold   uint64      // kills for want of memory that ends of tasks were told with; of who is told of these
+	oomSaid   bool        // its owner has been told
 }
 
 // letGo lets go of what was only needed for a slice that is not to be.
@@ -399,11 +400,7 @@ func (a *Agent) taskEnded(ctx context.Context, id string, end slice.TaskEnd) {
 		return
 	}
 	told := &rinkpb.TaskExit{Rank: r.step.Tasks[end.Task].Rank, Exit: taskExitCode(end.Exit)}
-	if told.Exit.Signal == uint32(syscall.SIGKILL) {
-		if u, err := a.launcher().Usage(ctx, id); err == nil {
-			told.Oom = u.OOMKills > 0
-		}
-	}
+	told.Oom = a.oomAtEnd(ctx, r, told.Exit.Signal == uint32(syscall.SIGKILL))
 	if end.Exit.StartError != nil {
 		r.io.queue(&rinkpb.StepDown{Messages: []string{a.execWords(j, end.Exit.StartError, r.step.Cwd)}, MessagesRank: told.Rank})
 	} else {
@@ -455,6 +452,15 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 		})
 		return
 	}
+	if r != nil && exit.OOMKills > 0 && !r.oomSaid {
+		r.oomSaid = true
+		a.wg.Go(func() {
+			if a.sayOOM(j, r, exit); a.work.Err() == nil {
+				a.sliceEnded(a.work, exit)
+			}
+		})
+		return
+	}
 	if r != nil && r.io != nil {
 		// A step may be over before its streams were asked for; the launcher
 		// has them until it forgets the slice.
@@ -481,7 +487,6 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 		r.overdue.Stop()
 	}
 	delete(j.slices, exit.ID)
-	j.oom = j.oom || oom
 	again := j.stepsDone[step] // a former agent reported it
 	switch {
 	case !batch:
@@ -571,9 +576,9 @@ func (a *Agent) maybeFinish(j *job) {
 		return
 	}
 	j.finished = true
-	gone := &rinkpb.NodeDone{Job: j.key.job, Restarts: j.key.restarts, Oom: j.oom}
+	gone := &rinkpb.NodeDone{Job: j.key.job, Restarts: j.key.restarts}
 	if j.batch != nil {
-		gone.Batch, gone.Exit, gone.Usage = true, j.batch.Exit, j.batch.Usage
+		gone.Batch, gone.Exit, gone.Usage, gone.Oom = true, j.batch.Exit, j.batch.Usage, j.batch.Oom
 	}
 	ran := j.prologed != nil
 	j.mu.Unlock()

@@ -197,6 +197,9 @@ func (b *builder) forkFirst() error {
 func (b *builder) await(ctx context.Context, s *Slice) error {
 	stop := context.AfterFunc(ctx, func() {
 		unix.Kill(b.pid, syscall.SIGKILL) // its tasks die with it
+		// But for one that had not yet asked to be told of its end, which may wait for
+		// a file and holds the other end of the socket: bury and the group see to it.
+		s.ctl.SetReadDeadline(time.Unix(1, 0))
 	})
 	failed := 0
 	var first *StartError

@@ -45,7 +45,7 @@ type carrier struct {
 	aborted   bool             // it was told that the step is being ended
 	killAt    <-chan time.Time // --wait ran out
 	forceAt   <-chan time.Time // tasks that were told to end have had their time
-	forced    bool             // it was said that the step is being ended by force
+	forced    bool             // a task was ended by force, which is said in the end
 	muted     bool             // the caller ends the step, and knows
 	tellAt    <-chan time.Time // time to speak of tasks that ended badly
 	mpi       mpiHub
@@ -132,6 +132,9 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 		}
 	}
 	c.tellExits("")
+	if c.forced {
+		c.say("Force Terminated StepId=%d.%s", c.job.ID, c.step.ID)
+	}
 	c.acknowledge()
 	for end := time.After(partTime); ; {
 		select {
@@ -348,6 +351,9 @@ func launchErrno(text string) slurm.Errno {
 // togetherTime is how long a task's bad end waits for others to be told with.
 const togetherTime = 50 * time.Millisecond
 
+// signalOOM is what Slurm notes as the signal of what ran out of memory.
+const signalOOM = 125
+
 // exited notes a task's end, and ends the others when that was asked for.
 func (c *carrier) exited(e *rinkpb.TaskExit) {
 	if c.exits[e.Rank] != nil {
@@ -355,15 +361,19 @@ func (c *carrier) exited(e *rinkpb.TaskExit) {
 	}
 	c.exits[e.Rank] = e
 	code, sig := int(e.Exit.GetCode()), int(e.Exit.GetSignal())
+	if e.Oom {
+		code, sig = 1, 0 // so does Slurm
+		c.s.signal = signalOOM
+	}
 	if sig != 0 {
 		code = 128 + sig
-		c.s.signal = sig
+		if c.s.signal != signalOOM {
+			c.s.signal = sig
+		}
 	}
 	c.code = max(c.code, code)
 	if (sig == int(syscall.SIGKILL) || sig == int(syscall.SIGTERM)) && !c.aborted && !c.forced {
-		c.forced = true
-		c.out.Flush()
-		c.say("Force Terminated StepId=%d.%s", c.job.ID, c.step.ID)
+		c.forced = true // it is said when all have ended
 	}
 	if code != 0 && c.tellAt == nil {
 		c.tellAt = time.After(togetherTime)
@@ -373,6 +383,7 @@ func (c *carrier) exited(e *rinkpb.TaskExit) {
 	}
 	if code != 0 && c.killOnBadExit() {
 		c.ending = true
+		c.tellExits("")
 		c.say("launch/slurm: _step_signal: Terminating StepId=%d.%s", c.job.ID, c.step.ID)
 		c.signalStep(syscall.SIGTERM)
 		c.forceAt = time.After(killTime)

@@ -1,0 +1,63 @@
+package noded
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/runink/rink/api/rinkpb"
+	"github.com/runink/rink/slice"
+)
+
+// oomLooks is up to how many tasks a step has here for each that ends to be looked at:
+// whether the kernel has killed something of it for want of memory, also where the task
+// itself ends well. Of larger steps those are that were killed.
+const oomLooks = 64
+
+// oomAtEnd reports whether a task's end is to be told as one for want of memory: it was
+// killed and the kernel has killed in its step, or it has since the last that was told so.
+func (a *Agent) oomAtEnd(ctx context.Context, r *running, killed bool) bool {
+	if !killed && len(r.step.Tasks) > oomLooks {
+		return false
+	}
+	u, err := a.launcher().Usage(ctx, r.id)
+	if err != nil {
+		return false
+	}
+	fresh := u.OOMKills > r.oomTold
+	r.oomTold = max(r.oomTold, u.OOMKills)
+	return fresh || killed && u.OOMKills > 0
+}
+
+// sayOOM tells the owner of a slice that the kernel has killed in it for want of memory,
+// where its errors go. A file system that hangs is not waited for.
+func (a *Agent) sayOOM(j *job, r *running, exit slice.Exit) {
+	step := "batch"
+	if r.step != nil {
+		step = strconv.FormatUint(uint64(r.step.Step), 10)
+	}
+	text := fmt.Sprintf("slurmstepd: error: Detected %d oom-kill event(s) in StepId=%d.%s. Some of your processes may have been killed by the cgroup out-of-memory handler.",
+		exit.OOMKills, j.key.job, step)
+	if r.io != nil {
+		m := &rinkpb.StepDown{Messages: []string{text}}
+		if len(r.step.Tasks) > 0 {
+			m.MessagesRank = r.step.Tasks[0].Rank
+		}
+		r.io.queue(m)
+		return
+	}
+	if r.note == "" {
+		return
+	}
+	written := make(chan error, 1)
+	go func() { written <- a.appendAs(j.here, r.note, text+"\n") }() // ends when the file system answers
+	select {
+	case err := <-written:
+		if err != nil {
+			a.log.Debug("cannot leave a word", "file", r.note, "error", err)
+		}
+	case <-time.After(time.Second):
+		a.log.Warn("cannot leave a word: the file system does not answer", "file", r.note)
+	}
+}
