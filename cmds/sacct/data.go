@@ -102,7 +102,7 @@ func stepData(v *view, r *row) show.Object {
 	s := r.step
 	start, end := r.span(v.o)
 	user, system := r.cpuTime()
-	var names []string
+	names := []string{}
 	for _, n := range r.nodes() {
 		names = append(names, string(n))
 	}
@@ -113,10 +113,6 @@ func stepData(v *view, r *row) show.Object {
 			o = append(o, show.Member{Key: what, Value: usedData(u, what, out)})
 		}
 		return o
-	}
-	distribution := ""
-	if text := layout(v, r); text != "Unknown" {
-		distribution = text
 	}
 	return show.Object{
 		{Key: "time", Value: append(show.Object{
@@ -136,7 +132,7 @@ func stepData(v *view, r *row) show.Object {
 			{Key: "energy", Value: show.Object{{Key: "consumed", Value: show.Number(u.Energy)}}}}},
 		{Key: "step", Value: show.Object{{Key: "id", Value: r.id(v.View, true)}, {Key: "name", Value: s.Name}, {Key: "stdin", Value: ""}, {Key: "stdout", Value: ""}, {Key: "stderr", Value: ""}}},
 		{Key: "submit_line", Value: s.SubmitLine},
-		{Key: "task", Value: show.Object{{Key: "distribution", Value: distribution}}},
+		{Key: "task", Value: show.Object{{Key: "distribution", Value: layout(v, r)}}},
 		{Key: "tres", Value: show.Object{{Key: "requested", Value: used(false)}, {Key: "consumed", Value: used(true)}, {Key: "allocated", Value: tresData(r.held(v))}}},
 	}
 }
@@ -150,6 +146,9 @@ func recordData(v *view, r *record) show.Object {
 	start, end := one.span(v.o)
 	steps := make([]any, 0, len(r.steps))
 	for _, s := range r.steps {
+		if v.o.allocations {
+			break
+		}
 		steps = append(steps, stepData(v, &row{record: r, step: s}))
 	}
 	exit := func(c sched.ExitCode) show.Object { return show.ExitData(c) }

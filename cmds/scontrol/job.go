@@ -42,7 +42,7 @@ func (c *call) showJobs(id string) int {
 			rows = append(rows, j)
 		}
 	}
-	if len(rows) == 0 {
+	if len(rows) == 0 && (id != "" || !c.o.encoding.On()) {
 		if id == "" {
 			return c.say(0, "No jobs in the system")
 		}

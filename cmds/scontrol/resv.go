@@ -291,7 +291,7 @@ func (c *call) showReservations(name string) int {
 		}
 	}
 	if c.o.encoding.On() {
-		return c.data("reservations", data)
+		return c.data("reservations", append([]any{}, data...))
 	}
 	return c.print(b.String())
 }

@@ -2,6 +2,7 @@ package sinfo
 
 import (
 	"strings"
+	"time"
 
 	"github.com/runink/rink/cmds/internal/cli"
 	"github.com/runink/rink/cmds/internal/show"
@@ -34,7 +35,7 @@ func groupData(v *view, g *group, part show.Object) show.Object {
 	text := func(letter byte) string {
 		for _, f := range fields() {
 			if f.Letter == letter {
-				return f.Value(v, g)
+				return given(f.Value(v, g))
 			}
 		}
 		return ""
@@ -55,9 +56,13 @@ func groupData(v *view, g *group, part show.Object) show.Object {
 	for _, n := range g.nodes {
 		hosts, addrs = append(hosts, show.Or(n.Hostname, string(n.Name))), append(addrs, show.Or(n.Addr, string(n.Name)))
 	}
-	port := 0
+	port, since := 0, time.Time{}
 	if n := g.first(); n != nil {
-		port = n.Port
+		port, since = n.Port, n.ReasonTime
+	}
+	most := show.Endless()
+	if g.part.MaxCPUsPerNode > 0 {
+		most = show.Number(int64(g.part.MaxCPUsPerNode))
 	}
 	known := func(value func(*show.Node) int64) (low, high show.Object) {
 		low, high = show.NoNumber(), show.NoNumber()
@@ -77,7 +82,7 @@ func groupData(v *view, g *group, part show.Object) show.Object {
 		{Key: "port", Value: port},
 		{Key: "node", Value: show.Object{{Key: "state", Value: state}}},
 		{Key: "nodes", Value: append(counts(g.nodeTally()), show.Member{Key: "hostnames", Value: hosts}, show.Member{Key: "addresses", Value: addrs}, show.Member{Key: "nodes", Value: names})},
-		{Key: "cpus", Value: append(append(counts(g.cpuTally()), span(func(n *show.Node) int64 { return int64(n.CPUs) })...), show.Member{Key: "per_node", Value: show.Object{{Key: "max", Value: show.Number(int64(g.part.MaxCPUsPerNode))}}},
+		{Key: "cpus", Value: append(append(counts(g.cpuTally()), span(func(n *show.Node) int64 { return int64(n.CPUs) })...), show.Member{Key: "per_node", Value: show.Object{{Key: "max", Value: most}}},
 			show.Member{Key: "load", Value: show.Object{{Key: "minimum", Value: loadLow}, {Key: "maximum", Value: loadHigh}}})},
 		{Key: "sockets", Value: span(func(n *show.Node) int64 { return int64(n.Sockets) })},
 		{Key: "cores", Value: span(func(n *show.Node) int64 { return int64(n.Cores) })},
@@ -87,14 +92,23 @@ func groupData(v *view, g *group, part show.Object) show.Object {
 			show.Member{Key: "allocated", Value: allocated(g)})},
 		{Key: "weight", Value: span(func(n *show.Node) int64 { return int64(n.Weight) })},
 		{Key: "features", Value: show.Object{{Key: "total", Value: text('f')}, {Key: "active", Value: text('b')}}},
-		{Key: "gres", Value: show.Object{{Key: "total", Value: text('G')}, {Key: "used", Value: g.ofFirst((*show.Node).GresUsedText, show.Null)}}},
+		{Key: "gres", Value: show.Object{{Key: "total", Value: text('G')}, {Key: "used", Value: given(g.ofFirst((*show.Node).GresUsedText, ""))}}},
 		{Key: "cluster", Value: v.Cluster},
-		{Key: "reason", Value: show.Object{{Key: "description", Value: g.ofFirst(func(n *show.Node) string { return n.Reason }, "")}, {Key: "user", Value: text('u')}}},
+		{Key: "reason", Value: show.Object{{Key: "description", Value: g.ofFirst(func(n *show.Node) string { return n.Reason }, "")},
+			{Key: "time", Value: show.Stamp(since)}, {Key: "user", Value: g.ofFirst(func(n *show.Node) string { return n.ReasonUser }, "")}}},
 		{Key: "comment", Value: g.ofFirst(func(n *show.Node) string { return n.Comment }, "")},
 		{Key: "extra", Value: g.ofFirst(func(n *show.Node) string { return n.Extra }, "")},
 		{Key: "reservation", Value: g.ofFirst(func(n *show.Node) string { return n.Reservation }, "")},
 		{Key: "partition", Value: part},
 	}
+}
+
+// given is a text of the tables, "" where they say that there is none.
+func given(text string) string {
+	if text == show.Null {
+		return ""
+	}
+	return text
 }
 
 func allocated(g *group) int64 {

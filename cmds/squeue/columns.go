@@ -87,6 +87,12 @@ func nodes(letter byte, names, header string, value func(*show.Job) string) colu
 	return c
 }
 
+func nodesOrReason() column {
+	c := nodes('R', "ReasonList", "NODELIST(REASON)", (*show.Job).NodesOrReason)
+	c.Words = true
+	return c
+}
+
 // columns is what squeue can print of a job: the letter of -o, the names of -O,
 // the header, and the value.
 func columns() []column {
@@ -176,7 +182,7 @@ func columns() []column {
 		plain(0, "Profile", "PROFILE", func(j *show.Job) string { return show.Or(j.Spec.Profile, "NotSet") }),
 		text('q', "QOS", "QOS", func(j *show.Job) string { return j.QOS }),
 		plain('r', "Reason", "REASON", (*show.Job).ReasonText),
-		nodes('R', "ReasonList", "NODELIST(REASON)", (*show.Job).NodesOrReason),
+		nodesOrReason(),
 		plain(0, "Reboot", "REBOOT", func(j *show.Job) string { return show.Flag(j.Spec.Reboot) }),
 		nodes('n', "ReqNodes", "REQ_NODES", func(j *show.Job) string { return show.CompressNodes(j.Need.NodeList) }),
 		number(0, "ReqSwitch", "REQ_SWITCH", func(j *show.Job) int64 { return int64(j.Spec.Switches) }),

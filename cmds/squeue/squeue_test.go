@@ -84,6 +84,8 @@ func TestTables(t *testing.T) {
 			"700002              RUNNING             40:00               ")},
 		{"NamesWithWidthAndSuffix", three(), []string{"-h", "-O", "JobID: ,name:.8#,StateCompact:3###turm###,reasonlist:0,", "-t", "R"}, nil,
 			"700002       ok#R  ###turm###n[1-2]\n"},
+		{"NodesAreWholeAndReasonsCut", three(), []string{"-h", "-S", "i", "-o", "[%.5R|%5R|%.3N|%3N]", "-j", "700001,700002"}, nil, lines(
+			"[(JobH|(JobH|   |   ]", "[n[1-2]|n[1-2|n[1-2]|n[1]")},
 		{"ArrayRestInBrackets", array(), []string{"-h", "-S", "i", "-o", "%i|%A|%F|%K|%T"}, nil, lines(
 			"700004_1|700005|700004|1|RUNNING", "700004_[2,4,6-8]|700004|700004|2,4,6-8|PENDING")},
 		{"ArrayTaskByTask", array(), []string{"-h", "-r", "-S", "i", "-o", "%i %K"}, nil, lines(

@@ -21,6 +21,8 @@ type Column[V, R any] struct {
 	// Whole says that a right justified value is not cut at the column's width, as
 	// Slurm has it for lists of nodes.
 	Whole bool
+	// Words says that what stands in parentheses is no such list, and is cut.
+	Words bool
 	// WholeHeader says so of the header, and Star that a * at the end of a value
 	// is kept when the value is cut.
 	WholeHeader, Star bool
@@ -174,7 +176,7 @@ func (t *Table[V, R]) Row(w *bufio.Writer, v V, r R) {
 			if p.column.Star && p.width > 0 && len(value) > p.width && strings.HasSuffix(value, "*") {
 				value = value[:p.width-1] + "*"
 			}
-			pad(w, value, p.width, p.right, p.column.Whole)
+			pad(w, value, p.width, p.right, p.column.Whole && !(p.column.Words && strings.HasPrefix(value, "(")))
 		}
 		w.WriteString(p.after)
 	}
