@@ -167,10 +167,11 @@ func (s *server) accept(l *net.UnixListener) {
 	}
 }
 
-// home ends the launcher once its spool is gone and nothing runs: nobody can
-// ask for what it knows any more.
+// home writes down what could not be before, and ends the launcher once its spool is
+// gone and nothing runs: nobody can ask for what it knows any more.
 func (s *server) home(dir string) {
 	for range time.Tick(5 * time.Second) {
+		s.save()
 		if _, err := os.Stat(filepath.Join(dir, "launcher.lock")); !errors.Is(err, os.ErrNotExist) {
 			continue
 		}

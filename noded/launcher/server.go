@@ -52,6 +52,7 @@ type entry struct {
 	ends  []*launcherpb.Event // tasks that have ended while the slice is live; guarded by server.mu
 
 	killed    bool // while it was starting; guarded by server.mu
+	unsaved   bool // exit could not be recorded; guarded by server.mu
 	forgotten bool // guarded by server.mu
 }
 
@@ -410,13 +411,13 @@ func (s *server) killedInStart(e *entry, spec *slice.Spec) {
 	for i := range exit.Tasks {
 		exit.Tasks[i] = slice.TaskExit{Status: syscall.WaitStatus(syscall.SIGKILL), Ended: now}
 	}
-	if err := s.records.put(e.id, recordExit, exitToWire(exit)); err != nil {
+	err := s.records.put(e.id, recordExit, exitToWire(exit))
+	if err != nil {
 		log.Print(err)
-		exit.Note = err.Error()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e.exit = exit
+	e.exit, e.unsaved = exit, err != nil
 	close(e.ready)
 	s.tell(&launcherpb.Event{Exit: exitToWire(exit)})
 }
@@ -462,17 +463,30 @@ func (s *server) watch(e *entry) {
 		s.mu.Unlock()
 	}
 	exit := e.slice.Wait()
-	if err := s.records.put(e.id, recordExit, exitToWire(&exit)); err != nil {
+	err := s.records.put(e.id, recordExit, exitToWire(&exit))
+	if err != nil {
 		log.Print(err)
-		if exit.Note != "" {
-			exit.Note += "; "
-		}
-		exit.Note += err.Error()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e.exit, e.ends = &exit, nil
+	e.exit, e.ends, e.unsaved = &exit, nil, err != nil
 	s.tell(&launcherpb.Event{Exit: exitToWire(&exit)})
+}
+
+// save records the exits that could not be when they came, as on a full disk: without,
+// a later launcher would hold their slices for lost.
+func (s *server) save() {
+	s.mu.Lock()
+	defer s.mu.Unlock() // also while it is written, so that it is not forgotten meanwhile
+	for _, e := range s.slices {
+		if !e.unsaved || e.forgotten {
+			continue
+		}
+		if s.records.put(e.id, recordExit, exitToWire(e.exit)) != nil {
+			return // there is no room yet
+		}
+		e.unsaved = false
+	}
 }
 
 // tell queues an event for every subscriber. Needs s.mu held.
@@ -630,5 +644,6 @@ func (s *server) shutdown(force bool) error {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
+	s.save()
 	return nil
 }

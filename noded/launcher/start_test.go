@@ -1,11 +1,18 @@
 package launcher
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/runink/rink/slice"
 )
@@ -86,5 +93,89 @@ func TestForcedShutdownEndsAStartThatWaits(t *testing.T) {
 	}
 	if st := <-launched; st.Live || st.Exit == nil || !st.Exit.Killed {
 		t.Errorf("launched: %+v", st)
+	}
+}
+
+// TestFullDisk has the launcher's spool take nothing while a slice ends and another is
+// to start: the end is told all the same, nothing starts that could be lost, and all is
+// well once there is room.
+func TestFullDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to mount a small file system")
+	}
+	dir, err := os.MkdirTemp("/tmp", "rink-launcher-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+		os.Remove(dir)
+		t.Skip(err)
+	}
+	c := Config{Spool: filepath.Join(dir, "spool"), Parent: fmt.Sprintf("rink/test.%d", os.Getpid())}
+	cl, err := Connect(t.Context(), c)
+	t.Cleanup(func() {
+		if cl != nil {
+			cl.Shutdown(context.Background(), true)
+			cl.Close()
+		}
+		unix.Unmount(dir, unix.MNT_DETACH)
+		os.Remove(dir)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exits := subscribe(t, cl)
+	g := groups(c, cl, t, "step_0")
+	launch(t, cl, shell("1.0", "read line; exit 3", g))
+	big := filepath.Join(dir, "big")
+	if err := os.WriteFile(big, make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("the disk is not full: %v", err)
+	}
+	// What is left of the journal's last page is filled with records of its own.
+	s := shell("2.0", "exit 4", g)
+	if g.On {
+		s.Cgroup.Levels = []slice.Level{{Name: "job_2"}, {Name: "step_0"}}
+	}
+	var lerr error
+	for i := 0; lerr == nil && i < 200; i++ {
+		s.ID = fmt.Sprintf("2.%d", i)
+		if _, _, lerr = cl.Launch(t.Context(), s); lerr == nil {
+			next(t, exits)
+		}
+	}
+	if lerr == nil || !strings.Contains(lerr.Error(), "no space left") {
+		t.Fatalf("a slice is started without a record: %v", lerr)
+	}
+	if err := cl.CloseStdin(t.Context(), "1.0", 0); err != nil {
+		t.Fatal(err)
+	}
+	if e := next(t, exits); e.ID != "1.0" || e.Tasks[0].Status.ExitStatus() != 3 {
+		t.Errorf("exit %+v", e)
+	}
+	if list, err := cl.List(t.Context()); err != nil || slices.ContainsFunc(list, func(st State) bool { return st.ID == s.ID }) {
+		t.Errorf("what did not start is known: %v, %v", list, err)
+	}
+	if err := os.Remove(big); err != nil {
+		t.Fatal(err)
+	}
+	launch(t, cl, s)
+	if e := next(t, exits); e.ID != s.ID || e.Tasks[0].Status.ExitStatus() != 4 {
+		t.Errorf("exit %+v", e)
+	}
+	for _, id := range []string{"1.0", s.ID} {
+		if err := cl.Forget(t.Context(), id); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := cl.Shutdown(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	cl.Close()
+	if cl, err = Connect(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	list, err := cl.List(t.Context())
+	if err != nil || slices.ContainsFunc(list, func(st State) bool { return st.ID == "1.0" || st.ID == s.ID || st.Exit == nil || st.Exit.Lost }) {
+		t.Errorf("the next launcher has %v, %v", list, err)
 	}
 }
