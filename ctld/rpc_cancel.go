@@ -240,7 +240,10 @@ func (c *controller) cancelStep(ref *rinkpb.JobRef, req *rinkpb.CancelRequest, j
 		}
 		return append(signals, func() { c.s.signalStep(j, st, sig, u.UID) })
 	}
-	if !j.IsPending() { // no step can be there yet
+	switch {
+	case j.HasEnded(): // and its steps are forgotten
+		out.Status = refuse(slurm.ErrnoInvalidJobID)
+	case !j.IsPending(): // no step can be there yet
 		out.Status = refuse(slurm.ErrnoAlreadyDone)
 	}
 	return signals

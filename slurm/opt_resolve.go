@@ -160,16 +160,17 @@ func ReadOptions(cmd Command, program string, args []string, in OptionInput) ([]
 
 // optionReader fills in one component.
 type optionReader struct {
-	cmd      Command
-	program  string
-	table    *optionTable
-	in       *OptionInput
-	out      *CommandOptions
-	source   Source // of the option being set
-	spelled  string // its name in messages
-	settings []setting
-	badGres  error // what is wrong with a --gres or --gpus option
-	wrapped  bool  // sbatch --wrap stands for the script
+	cmd       Command
+	program   string
+	table     *optionTable
+	in        *OptionInput
+	out       *CommandOptions
+	source    Source // of the option being set
+	spelled   string // its name in messages
+	settings  []setting
+	badGres   error // what is wrong with a --gres or --gpus option
+	emptyGres bool  // --gres names nothing
+	wrapped   bool  // sbatch --wrap stands for the script
 
 	ignorePBS bool // --ignore-pbs on the command line
 }

@@ -186,7 +186,7 @@ func setGres(r *optionReader, value string, _ bool) error {
 	}
 	r.badGres = nil
 	r.job().Gres = nil
-	if value == "" {
+	if r.emptyGres = value == ""; r.emptyGres {
 		return nil
 	}
 	g, err := ParseGres(value)

@@ -213,6 +213,12 @@ func (r *optionReader) verifyNodes() error {
 	if r.given("nodes") && job.MinNodes == 0 && job.MaxNodes == 0 {
 		r.refuse(ErrnoInvalidNodeCount, fmt.Errorf("cannot use no nodes"))
 	}
+	if r.emptyGres {
+		r.refuse(ErrnoInvalidTRES, fmt.Errorf("cannot use an empty list of generic resources"))
+	}
+	if r.given("nodelist") && job.NodeList == "" {
+		r.refuse(ErrnoInvalidNodeCount, fmt.Errorf("cannot use a list of no nodes"))
+	}
 	hosts, ok := hostsOf(job.NodeList)
 	if !ok {
 		return nil

@@ -100,8 +100,14 @@ func Run(env *cli.Env) int {
 			env.Infof("Job allocation %d has been revoked.", busy.Job)
 			env.Errorf("Job submit/allocate failed: %s", cli.Reason(err))
 		case errors.As(err, &busy):
-			env.Infof("Job allocation %d has been revoked.", busy.Job)
-			env.Errorf("Unable to allocate resources: %s", cli.Reason(err))
+			if !o.Job.NoShell {
+				env.Infof("Job allocation %d has been revoked.", busy.Job)
+			}
+			why := cli.Reason(err)
+			if busy.Waited {
+				why = "Connection timed out"
+			}
+			env.Errorf("Unable to allocate resources: %s", why)
 		case errors.Is(err, slurm.ErrnoInvalidGres):
 			env.Errorf("%s", cli.Reason(err)) // which Slurm's commands find by themselves
 		default:

@@ -129,13 +129,14 @@ func (o *options) tell(env *cli.Env, name string, err error) int {
 	case err == nil:
 		return 0
 	case o.lookedUp() && (cli.Is(err, slurm.ErrnoAlreadyDone) || cli.Is(err, slurm.ErrnoInvalidJobID)):
+		code := 1
+		if step && cli.Is(err, slurm.ErrnoAlreadyDone) { // of a job that runs
+			name, code = job, exitCode(slurm.ErrnoInvalidJobID)
+		}
 		if !o.quiet {
-			env.Errorf("Kill job error on %s %s: %s", noun, job, slurm.ErrnoInvalidJobID)
+			env.Errorf("Kill job error on %s %s: %s", noun, name, slurm.ErrnoInvalidJobID)
 		}
-		if step {
-			return exitCode(slurm.ErrnoInvalidJobID)
-		}
-		return 1
+		return code
 	case o.forgiven(err):
 		if o.verbose > 0 && !o.quiet {
 			env.Errorf("Kill job error on %s %s: %s", noun, name, err)

@@ -320,7 +320,7 @@ func (s *run) step(id slurm.JobID) int {
 	}
 	req := &rinkpb.CreateStepRequest{
 		Key: submit.NewKey(), Job: uint32(id), Options: api.JobOptionsToProto(&o.Job), Argv: s.argv, Env: vars, Cwd: dir,
-		Umask: int32(submit.Umask()), Rlimits: limits, SubmitLine: strings.Join(append([]string{env.Name}, env.Args...), " "), Immediate: o.Job.Given["immediate"], Stdin: !s.noInput, StdinTask: -1,
+		Umask: int32(submit.Umask()), Rlimits: limits, SubmitLine: strings.Join(append([]string{env.Name}, env.Args...), " "), Immediate: o.Job.Immediate > 0, Stdin: !s.noInput, StdinTask: -1,
 	}
 	if s.own {
 		req.Options.Exclusive = "" // it was said of the job, and is no word on the step

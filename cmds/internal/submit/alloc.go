@@ -106,9 +106,8 @@ func Allocate(ctx context.Context, env *cli.Env, client *cli.Client, comps []slu
 func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint32, comps []slurm.CommandOptions, quiet bool, prefix string) (*Allocation, error) {
 	var deadline <-chan time.Time
 	o := &comps[0]
-	if o.Job.Given["immediate"] {
-		quiet = true // who does not wait is not told of it
-		limit := max(o.Job.Immediate, 1)
+	if limit := o.Job.Immediate; limit > 0 {
+		quiet = quiet || limit == 1 // who does not wait is not told of it
 		deadline = time.After(time.Duration(limit) * time.Second)
 	}
 	watch, stop := context.WithCancel(ctx)
@@ -158,7 +157,7 @@ func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint3
 			}
 		case <-deadline:
 			take(env, client, id)
-			return nil, &BusyError{Job: id}
+			return nil, &BusyError{Job: id, Waited: o.Job.Immediate > 1}
 		case err := <-failed:
 			if ctx.Err() != nil {
 				take(env, client, id)
@@ -217,8 +216,9 @@ func (e *InterruptedError) Error() string {
 
 // BusyError tells that an allocation was not to be had within --immediate.
 type BusyError struct {
-	Job uint32
-	Why slurm.Errno // why not at all now; 0: it was not granted in time
+	Job    uint32
+	Why    slurm.Errno // why not at all now; 0: it was not granted in time
+	Waited bool        // for longer than a moment
 }
 
 func (e *BusyError) Error() string {
