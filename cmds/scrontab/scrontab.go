@@ -262,7 +262,7 @@ func request(env *cli.Env, o *options, e *entry) (*rinkpb.JobRequest, error) {
 		return nil, err
 	}
 	in := slurm.OptionInput{Now: env.Now(), Dir: home, ReadFile: os.ReadFile}
-	comps, err := slurm.ReadOptions(slurm.Sbatch, env.Name, append(append([]string(nil), e.options...), "--wrap", e.command), in)
+	comps, err := slurm.ReadOptions(slurm.Sbatch, env.Name, append([]string{"--wrap", e.command}, e.options...), in)
 	if err != nil {
 		return nil, err
 	}

@@ -300,12 +300,16 @@ func (s *session) flat(w *wish, title, own string, key func(*rinkpb.Party) cells
 }
 
 func (s *session) userByAccount(w *wish) int {
+	columns := clusterColumns()
+	if w.tree {
+		columns[0].width, columns[0].left = 20, true
+	}
 	return s.flat(w, "Cluster/User/Account Utilization", s.usageFormat("Cluster,Login,Proper,Accounts"), func(p *rinkpb.Party) cells {
 		if !wanted(w.users, p.User) || !wanted(w.accounts, p.Account) {
 			return nil
 		}
 		return cells{"login": p.User, "accounts": p.Account}
-	}, clusterColumns(), 0, "login", "accounts")
+	}, columns, 0, "login", "accounts")
 }
 
 func (s *session) userByWckey(w *wish) int {

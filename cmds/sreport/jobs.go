@@ -104,20 +104,23 @@ func (s *session) sizes(w *wish, title, what string, name func(*rinkpb.Party) st
 		column{name: "Duration", header: "Duration", width: 12}, column{name: "JobCount", header: "Job Count", width: 9},
 		column{name: "NodeCount", header: "Node Count", width: 9}, column{name: "TresCount", header: "TRES Count", width: 10, aliases: []string{"CpuCount", "Count"}},
 		column{name: "User", header: "User", width: 9})
-	own := "Cluster,Account"
+	own, groups := "Cluster,Account", ""
 	for i, from := range edges {
 		header := fmt.Sprintf(">= %d %s", from, label)
 		if i+1 < len(edges) {
 			header = fmt.Sprintf("%d-%d %s", from, edges[i+1]-1, label)
 		}
 		columns = append(columns, column{name: fmt.Sprintf("size%d", i), header: header, width: 13, wide: 20})
-		own += fmt.Sprintf(",size%d", i)
+		groups += fmt.Sprintf(",size%d", i)
 	}
 	columns = append(columns, column{name: "share", header: "% of cluster", width: 12})
 	if what == "Account" && w.format == "" && !w.flat {
 		name = s.grouped(w, reply, name)
 	}
-	l := s.layout(columns, own+",share", w.format)
+	if strings.Trim(w.format, ",") != "" { // the sizes come with every format
+		own = w.format
+	}
+	l := s.layout(columns, own+groups+",share", "")
 	if l == nil {
 		return 1
 	}
@@ -324,7 +327,7 @@ func (s *session) reservations(w *wish) int {
 	l.header()
 	for _, r := range reply.Reservations {
 		span := r.Span
-		if !wanted(w.names, span.Name) || !wanted(w.ids, strconv.FormatUint(uint64(span.Id), 10)) || !s.onNodes(w, span.Nodes) {
+		if !wanted(w.names, span.Name) || !wanted(w.ids, strconv.FormatUint(uint64(span.Id), 10)) || !s.onNodes(w, span.Nodes) || !flagged(w, span.Flags) {
 			continue
 		}
 		has, err := slurm.ParseTRES(span.Tres)
@@ -357,6 +360,16 @@ func (s *session) reservations(w *wish) int {
 
 func stamp(nanos int64, s *session) string {
 	return time.Unix(0, nanos).In(s.env.Now().Location()).Format("2006-01-02T15:04:05")
+}
+
+// flagged reports whether a reservation has all the flags asked for.
+func flagged(w *wish, has []string) bool {
+	for _, f := range w.flags {
+		if !slices.ContainsFunc(has, func(h string) bool { return strings.EqualFold(h, f) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // onNodes reports whether a reservation has one of the nodes asked for.

@@ -148,6 +148,7 @@ type wish struct {
 	start, end                                   time.Time
 	accounts, users, wckeys, qos, names, ids     []string
 	partitions, nodes, gids, jobs, grouping      []string
+	flags, bare                                  []string // of reservations; words that stand alone, which name clusters
 	format                                       string
 	tree, group, flat, asParent, counts, allHere bool
 	both                                         bool // by account and wckey
@@ -191,7 +192,7 @@ func conditions(env *cli.Env, words []string) (*wish, error) {
 				w.tree = true
 			case strings.EqualFold(word, "where") || strings.EqualFold(word, "set"):
 			default:
-				return nil, unknown(word)
+				w.bare = append(w.bare, word)
 			}
 			continue
 		}
@@ -226,6 +227,8 @@ func conditions(env *cli.Env, words []string) (*wish, error) {
 			w.ids = append(w.ids, list()...)
 		case prefixed(key, "Partitions", 1):
 			w.partitions = append(w.partitions, list()...)
+		case prefixed(key, "Flags", 2):
+			w.flags = append(w.flags, list()...)
 		case prefixed(key, "Gid", 2):
 			w.gids = append(w.gids, list()...)
 		case prefixed(key, "Jobs", 1):
@@ -235,7 +238,7 @@ func conditions(env *cli.Env, words []string) (*wish, error) {
 		case prefixed(key, "TopCount", 1):
 			n, err := strconv.Atoi(value)
 			if err != nil || n < 1 {
-				return nil, &fatal{fmt.Sprintf(" Bad TopCount value: %s", value)}
+				return nil, &fatal{fmt.Sprintf("%s: error: Invalid value for TopCount (%s)", env.Name, value)}
 			}
 			w.top = n
 		default:

@@ -56,6 +56,7 @@ type session struct {
 func (s *session) converse() int {
 	in := bufio.NewScanner(s.env.Stdin)
 	code, last := 0, ""
+	typed := cli.IsTerminal(s.env.Stdin)
 	for !s.quit {
 		fmt.Fprintf(s.env.Stdout, "%s: ", s.env.Name)
 		if !in.Scan() {
@@ -63,14 +64,17 @@ func (s *session) converse() int {
 			break
 		}
 		line := strings.TrimSpace(in.Text())
+		if !typed { // as if it had been
+			fmt.Fprintln(s.env.Stdout, in.Text())
+		}
 		if line == "!!" {
 			line = last
-			fmt.Fprintln(s.env.Stdout, line)
 		}
-		if line != "" {
-			last = line
-			code = s.do(strings.Fields(line))
+		if line == "" || line[0] == '#' {
+			continue
 		}
+		last = line
+		code = max(code, s.do(strings.Fields(line)))
 	}
 	return code
 }
@@ -103,7 +107,7 @@ func (s *session) do(words []string) int {
 	o := s.o
 	word := words[0]
 	switch {
-	case prefixed(word, "cluster", 1):
+	case prefixed(word, "cluster", 2):
 		return s.report("cluster", append([]kind{byQOS}, clusterKinds...), words[1:])
 	case prefixed(word, "job", 1):
 		return s.report("job", jobKinds, words[1:])
@@ -129,6 +133,9 @@ func (s *session) do(words []string) int {
 		o.verbose++
 	case prefixed(word, "local", 4):
 		o.clusters = ""
+	case len(words) == 1 && (prefixed(word, "time", 1) || prefixed(word, "sort", 2)):
+		fmt.Fprintf(s.env.Stderr, "too few arguments for keyword:%s\n", word)
+		return 1
 	case prefixed(word, "time", 1) && len(words) == 2:
 		if err := o.setUnit(s.env, words[1]); err != nil {
 			fmt.Fprintln(s.env.Stderr, err)
@@ -178,6 +185,12 @@ func (s *session) report(what string, kinds []kind, words []string) int {
 	if err != nil {
 		fmt.Fprintln(s.env.Stderr, err)
 		return 1
+	}
+	for _, word := range w.bare {
+		if !cli.HasCluster(word, s.cluster) {
+			fmt.Fprintln(s.env.Stderr, unknown(word))
+			return 1
+		}
 	}
 	clusters := show.Or(w.clusters, s.o.clusters)
 	if w.allHere {

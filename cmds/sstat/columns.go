@@ -141,10 +141,8 @@ func fields() []column {
 		right("NTasks", 8, func(_ *view, s *stat) string { return strconv.Itoa(max(1, s.step.Tasks)) }),
 		right("Pids", 20, func(_ *view, s *stat) string {
 			var words []string
-			if s.node != nil {
-				for _, pid := range s.node.Pids {
-					words = append(words, strconv.Itoa(int(pid)))
-				}
+			for _, pid := range s.pids {
+				words = append(words, strconv.Itoa(int(pid)))
 			}
 			return strings.Join(words, ",")
 		}),

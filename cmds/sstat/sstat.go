@@ -74,6 +74,7 @@ type stat struct {
 	job  *show.Job
 	step *sched.Step
 	node *rinkpb.NodeStat // nil: all nodes together
+	pids []int32
 }
 
 // job prints the steps of one job that are asked for: the one named, all with
@@ -127,12 +128,15 @@ func (t *table) job(env *cli.Env, v *view, client rinkpb.Controller, ref slurm.J
 			}
 		}
 		one := &stat{job: show.NewJob(j), step: st}
+		for _, n := range p.Nodes {
+			one.pids = append(one.pids, n.Pids...)
+		}
 		if !t.o.pids {
 			t.row(v, one)
 			continue
 		}
 		for _, n := range p.Nodes {
-			t.row(v, &stat{job: one.job, step: st, node: n})
+			t.row(v, &stat{job: one.job, step: st, node: n, pids: n.Pids})
 		}
 	}
 	if printed == 0 {

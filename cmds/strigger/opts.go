@@ -210,8 +210,13 @@ func (o *options) check(env *cli.Env) error {
 	if !strings.HasPrefix(path, "/") {
 		return mistake(env, "The --program value must start with \"/\"")
 	}
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+	switch info, err := os.Stat(path); {
+	case err != nil:
 		return mistake(env, "Invalid --program value, file not found")
+	case !info.Mode().IsRegular():
+		return mistake(env, "Invalid --program value, not regular file")
+	case info.Mode()&0o111 == 0:
+		return mistake(env, "Invalid --program value, %s may not be executed", path)
 	}
 	return nil
 }
