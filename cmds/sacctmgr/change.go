@@ -495,6 +495,10 @@ func (c *call) remove(words []string) {
 		c.bare("No valid entity in delete command\nInput line must include \"Account\", \"Cluster\", \"Coordinator\", \"Federation\", \"QOS\", \"Resource\", or \"User\"")
 		return
 	case "federation":
+		if len(words) == 1 {
+			c.fail("No conditions given to remove, not executing.")
+			return
+		}
 		c.print(" Nothing deleted\n")
 		c.code = 1
 		return

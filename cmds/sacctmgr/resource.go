@@ -282,7 +282,7 @@ func (c *call) showResources(r *request) {
 	}
 	out, unknown := resourceFields(names)
 	if unknown != "" {
-		c.bare("Unknown field %s", unknown)
+		c.bare("Unknown field '%s'", unknown)
 		return
 	}
 	cl := c.fetch(false)

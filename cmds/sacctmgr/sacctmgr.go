@@ -114,6 +114,11 @@ func (c *call) work() int {
 		if !typed {
 			fmt.Fprintln(c.env.Stdout, line)
 		}
+		if err := c.flush(); err != nil { // what goes wrong with this line stands behind it
+			c.env.Errorf("%v", err)
+			c.code = 1
+			break
+		}
 		if words := splitLine(line); len(words) > 0 {
 			c.do(words)
 		}
@@ -178,7 +183,7 @@ func keywords() []keyword {
 		{"clear", 3, verb("clear", (*call).clear)},
 		{"delete", 3, verb("delete", (*call).remove)}, {"remove", 3, verb("delete", (*call).remove)},
 		{"dump", 3, (*call).dump},
-		{"exit", 1, func(c *call, _ []string) { c.over = true }}, {"quit", 4, func(c *call, _ []string) { c.over = true }},
+		{"exit", 4, func(c *call, _ []string) { c.over = true }}, {"quit", 4, func(c *call, _ []string) { c.over = true }},
 		{"help", 2, func(c *call, _ []string) { fmt.Fprint(c.env.Stdout, helpText) }},
 		{"list", 3, (*call).list}, {"show", 3, (*call).list},
 		{"load", 3, verb("load", (*call).load)},

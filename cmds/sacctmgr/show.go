@@ -136,7 +136,11 @@ func (c *call) showAccounts(r *request) {
 // withAssocAnyway asks whether to go on with conditions that only associations
 // have.
 func (c *call) withAssocAnyway() bool {
-	return c.sure("You requested options that are only valid when querying with the withassoc option.\nAre you sure you want to continue?")
+	if c.sure("You requested options that are only valid when querying with the withassoc option.\nAre you sure you want to continue?") {
+		return true
+	}
+	c.print("Aborted\n")
+	return false
 }
 
 var userAssocFields = []string{"Clusters", "Account", "Partition", "Share", "Priority", "MaxJobs", "MaxNodesPerJob", "MaxCPUsPerJob", "MaxSubmitJobs",
