@@ -88,6 +88,15 @@ func (c *call) showConfig(string) int {
 		BootTime: c.view.Time(api.TimeFromProto(c.reply.BootTime), "Unknown"), NextJobID: c.reply.NextJob,
 		ConfPath: mainFile(c.reply.Files).Name, Version: cli.SurfaceVersion, UID: uidOf,
 	})
+	if c.o.encoding.On() {
+		c.view.Encoding = c.o.encoding
+		data, meta := c.configData(lines)
+		if err := c.view.DataWith(c.env, show.Object{{Key: "slurm_conf", Value: data}, {Key: "slurm_conf_meta", Value: meta}}); err != nil {
+			c.env.Errorf("%v", err)
+			return 1
+		}
+		return 0
+	}
 	var b strings.Builder
 	if c.o.oneLine {
 		for i, l := range lines {
@@ -362,7 +371,7 @@ func pingData(list []*rinkpb.ControllerInfo) []any {
 		}
 		out = append(out, show.Object{
 			{Key: "hostname", Value: one.Name}, {Key: "pinged", Value: pinged}, {Key: "responding", Value: one.Up}, {Key: "latency", Value: 0},
-			{Key: "mode", Value: mode}, {Key: "primary", Value: i == 0},
+			{Key: "mode", Value: mode}, {Key: "primary", Value: i == 0}, {Key: "status", Value: pinged},
 		})
 	}
 	return out

@@ -2,6 +2,7 @@ package scontrol
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ func (c *call) showNodes(list string) int {
 		for i, n := range all {
 			data[i] = c.view.NodeData(n, parts)
 		}
-		return c.data("nodes", data)
+		return c.dataOf("nodes", data, "Node", slices.DeleteFunc(names, func(n string) bool { return byName[n] != nil })...)
 	}
 	var b strings.Builder
 	code := 0

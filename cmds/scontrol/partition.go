@@ -30,6 +30,7 @@ func (c *call) showPartitions(name string) int {
 	if err != nil {
 		return c.failed("slurm_load_partitions error", err)
 	}
+	c.view.Encoding = c.o.encoding
 	var b strings.Builder
 	var data []any
 	for _, p := range parts {
@@ -44,7 +45,10 @@ func (c *call) showPartitions(name string) int {
 	}
 	switch {
 	case c.o.encoding.On():
-		return c.data("partitions", append([]any{}, data...))
+		if len(data) > 0 {
+			name = ""
+		}
+		return c.dataOf("partitions", data, "Partition", name)
 	case b.Len() > 0:
 		return c.print(b.String())
 	case name != "":

@@ -291,7 +291,10 @@ func (c *call) showReservations(name string) int {
 		}
 	}
 	if c.o.encoding.On() {
-		return c.data("reservations", append([]any{}, data...))
+		if len(data) > 0 {
+			name = ""
+		}
+		return c.dataOf("reservations", data, "Reservation", name)
 	}
 	return c.print(b.String())
 }

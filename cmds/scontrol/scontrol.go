@@ -324,6 +324,18 @@ func (c *call) data(name string, list []any) int {
 	return 0
 }
 
+// dataOf is data of nouns that were asked for by name; those that there are not are said.
+func (c *call) dataOf(name string, list []any, noun string, missing ...string) int {
+	code := c.data(name, list)
+	for _, m := range missing {
+		if m != "" {
+			c.env.Errorf("%s %s not found", noun, m)
+			code = 1
+		}
+	}
+	return code
+}
+
 func (c *call) setCluster(args []string) int {
 	if len(args) == 0 {
 		c.o.clusters, c.o.hasClusters = "", false

@@ -58,7 +58,7 @@ func entities() []entity {
 }
 
 // asData are the entities that --json and --yaml print.
-var asData = []string{"jobs", "licenses", "nodes", "partitions", "reservations", "steps"}
+var asData = []string{"config", "jobs", "licenses", "nodes", "partitions", "reservations", "steps"}
 
 // show is "show ENTITY [ID]".
 func (c *call) show(args []string) int {
