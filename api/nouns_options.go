@@ -50,6 +50,7 @@ func JobOptionsToProto(o *slurm.JobOptions) *rinkpb.JobOptions {
 	}
 	if o.Array != nil {
 		p.HasArray, p.Array, p.ArrayThrottle = true, IndexSetToProto(o.Array.Indexes), Int32(o.Array.Throttle)
+		p.ArrayStep = o.Array.Step
 	}
 	return p
 }
@@ -150,7 +151,7 @@ func optionFields(o *slurm.JobOptions, p *rinkpb.JobOptions) (err error) {
 		return err
 	}
 	if p.HasArray {
-		o.Array = &slurm.ArraySpec{Throttle: int(p.ArrayThrottle)}
+		o.Array = &slurm.ArraySpec{Throttle: int(p.ArrayThrottle), Step: p.ArrayStep}
 		if o.Array.Indexes, err = IndexSetFromProto(p.Array); err != nil {
 			return err
 		}

@@ -26,11 +26,12 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 			what   string
 			list   []target
 			absent *rinkpb.Outcome // for what was named and is not there
+			part   bool            // one component of a heterogeneous job, by its number
 		}
 		var all []named
 		for _, ref := range req.Refs {
 			list, _ := find(t, ref)
-			all = append(all, named{what: refName(ref), list: list, absent: absent(t, ref, list)})
+			all = append(all, named{what: refName(ref), list: list, absent: absent(t, ref, list), part: ref.HasHet})
 		}
 		for _, name := range req.Names {
 			var list []target
@@ -53,6 +54,9 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 				}
 				reply.Outcomes = append(reply.Outcomes, out)
 				some, err := c.act(t, req, tg, u)
+				if odd := onlyWhole(req.Action, tg.job, n.part, len(n.list)); odd != nil {
+					err = odd
+				}
 				if err != nil {
 					out.Status = refuse(err)
 					continue
@@ -88,6 +92,20 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 		}
 	}
 	return reply, nil
+}
+
+// onlyWhole refuses what is done to one component of a heterogeneous job and only the
+// whole can have, in Slurm's words.
+func onlyWhole(what rinkpb.ActRequest_Action, j *sched.Job, part bool, named int) error {
+	requeue := what == rinkpb.ActRequest_REQUEUE || what == rinkpb.ActRequest_REQUEUEHOLD
+	switch {
+	case j.HetID == 0:
+	case part && (requeue || what == rinkpb.ActRequest_TOP):
+		return slurm.ErrnoInvalidJobID
+	case requeue && named == 1 && j.HetOffset > 0:
+		return slurm.ErrnoNotHetJobLeader
+	}
+	return nil
 }
 
 // act is what is to be done to one record, or the reason it cannot be.

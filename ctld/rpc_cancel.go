@@ -222,7 +222,11 @@ func (c *controller) cancelOne(t *state.State, req *rinkpb.CancelRequest, tg tar
 	if isCron(j) {
 		return append(cmds, state.DropCron{Job: j.ID}), signals
 	}
-	return append(cmds, state.EndJob{Job: j.ID, Tasks: tg.tasks, Restarts: j.Restarts, State: slurm.JobCancelled}), signals
+	tasks := tg.tasks
+	if req.HasFilter && j.IsArrayRest() && tasks.IsEmpty() {
+		tasks = j.Tasks // found task by task, as in Slurm
+	}
+	return append(cmds, state.EndJob{Job: j.ID, Tasks: tasks, Restarts: j.Restarts, State: slurm.JobCancelled}), signals
 }
 
 func (c *controller) cancelStep(ref *rinkpb.JobRef, req *rinkpb.CancelRequest, j *sched.Job, u auth.User, out *rinkpb.Outcome, signals []func()) []func() {

@@ -238,6 +238,10 @@ func (c *controller) TestOnly(ctx context.Context, req *rinkpb.SubmitRequest) (*
 	}
 	cmd, notes, err := c.resolve(req, u)
 	if err != nil {
+		// As in Slurm, what no node has enough of is not named here.
+		if bad := (*sched.Refused)(nil); errors.As(err, &bad) && bad.Code == slurm.ErrnoRequestedNodeConfigUnavailable {
+			notes = notes[:len(notes)-len(bad.Lines)]
+		}
 		return &rinkpb.TestOnlyReply{Status: refuse(err, notes...)}, nil
 	}
 	var view sched.View

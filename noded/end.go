@@ -224,9 +224,12 @@ func (a *Agent) signal(ctx context.Context, o *rinkpb.SignalJob) {
 		}
 	}
 	j.mu.Unlock()
-	if o.HasStep && o.Signal == int32(syscall.SIGTERM) && len(ids) == 1 {
+	for _, id := range ids {
+		if o.Signal != int32(syscall.SIGTERM) {
+			break
+		}
 		j.mu.Lock()
-		r := j.slices[ids[0]]
+		r := j.slices[id]
 		j.mu.Unlock()
 		if r != nil && r.io != nil {
 			r.io.terminated("")

@@ -20,9 +20,26 @@ func (j *Job) Split(task uint32, id slurm.JobID) (rest, one *Job) {
 	return j.Left(slurm.NewIndexSet(task)), one
 }
 
+// TasksCut is what cancelling tasks before they had a record has left of their array's own.
+// It decides how users see it.
+type TasksCut uint8
+
+const (
+	TasksWhole TasksCut = iota // as it was submitted, or as the tasks that started have left it
+	TasksSome                  // the last ones that went were cancelled: a single one left is 12_[3]
+	TasksGone                  // all that were left were cancelled as tasks: it is 12, and ended
+)
+
+// IsLast reports whether an array's own record is that of the one task left to start of
+// several: it stands for itself then, as those that have started do.
+func (j *Job) IsLast() bool {
+	return j.Tasks.Len() == 1 && j.ArrayAll.Len() > 1 && j.Cut == TasksWhole
+}
+
 // Left returns an array's rest without some of its tasks. It is not published.
 func (j *Job) Left(without slurm.IndexSet) *Job {
 	c := *j
+	c.Cut = TasksWhole
 	if without.Len() == 1 {
 		c.Tasks = j.Tasks.Without(without.Min())
 	} else {

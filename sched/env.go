@@ -65,7 +65,7 @@ func BatchEnv(j *Job, cfg *Config, components ...*Job) []string {
 		e.num("SLURM_ARRAY_TASK_COUNT", int64(j.ArrayAll.Len()))
 		e.num("SLURM_ARRAY_TASK_MIN", int64(j.ArrayAll.Min()))
 		e.num("SLURM_ARRAY_TASK_MAX", int64(j.ArrayAll.Max()))
-		e.num("SLURM_ARRAY_TASK_STEP", int64(max(j.ArrayAll.Stride(), 1)))
+		e.num("SLURM_ARRAY_TASK_STEP", int64(arrayStep(j)))
 	}
 	e.counted("SLURM_RESTART_COUNT", int64(j.Restarts))
 	switch spec.OpenMode {
@@ -77,13 +77,22 @@ func BatchEnv(j *Job, cfg *Config, components ...*Job) []string {
 	if spec.Given["export"] && !strings.EqualFold(spec.Export, "ALL") && spec.ExportFile == "" {
 		e.set("SLURM_EXPORT_ENV", spec.Export)
 	}
-	if spec.GetUserEnv != "" || spec.Given["export"] && !hasWord(spec.Export, "ALL") && spec.Export != "" {
+	if spec.GetUserEnv != "" || spec.Given["export"] && !strings.EqualFold(spec.Export, "ALL") {
 		e.set("SLURM_GET_USER_ENV", "1")
 	}
 	if len(components) > 1 {
-		hetVariables(&e, components, cfg)
+		hetVariables(&e, components, cfg, false)
 	}
 	return e.lines
+}
+
+// arrayStep is the step that the indexes of j's array were asked for with. As in Slurm
+// that is what stands behind the first colon, also where it is one range of several.
+func arrayStep(j *Job) uint32 {
+	if a := specOf(j).Array; a != nil {
+		return max(a.Step, 1)
+	}
+	return max(j.ArrayAll.Stride(), 1)
 }
 
 // AllocEnv returns the variables that salloc gives the command it runs.
@@ -93,7 +102,7 @@ func AllocEnv(j *Job, cfg *Config, components ...*Job) []string {
 	requested(&e, j, true)
 	e.set("SLURM_NODE_ALIASES", "(null)")
 	if len(components) > 1 {
-		hetVariables(&e, components, cfg)
+		hetVariables(&e, components, cfg, true)
 	}
 	return e.lines
 }
@@ -338,17 +347,23 @@ var hetNames = []string{
 	"SLURM_NPROCS", "SLURM_NTASKS", "SLURM_TASKS_PER_NODE", "SLURM_CPUS_PER_TASK", "SLURM_NTASKS_PER_NODE",
 }
 
+// hetAllocNames are those that salloc's command has beside them.
+var hetAllocNames = []string{"SLURM_JOBID", "SLURM_NNODES", "SLURM_NODELIST", "SLURM_NODE_ALIASES"}
+
 // hetVariables adds the number of components and, for each, a copy of what tells
 // them apart.
-func hetVariables(e *env, components []*Job, cfg *Config) {
+func hetVariables(e *env, components []*Job, cfg *Config, alloc bool) {
 	e.num("SLURM_HET_SIZE", int64(len(components)))
 	for i, j := range components {
 		var own env
 		identity(&own, j, cfg)
-		requested(&own, j, false)
+		requested(&own, j, alloc)
+		if alloc {
+			own.set("SLURM_NODE_ALIASES", "(null)")
+		}
 		for _, line := range own.lines {
 			name, value, _ := strings.Cut(line, "=")
-			if slices.Contains(hetNames, name) {
+			if slices.Contains(hetNames, name) || alloc && slices.Contains(hetAllocNames, name) {
 				e.set(name+"_HET_GROUP_"+strconv.Itoa(i), value)
 			}
 		}

@@ -11,7 +11,8 @@ import (
 // run at once.
 type ArraySpec struct {
 	Indexes  IndexSet
-	Throttle int // 0: all at once
+	Throttle int    // 0: all at once
+	Step     uint32 // that of the first range that was given with one; 0: none was
 }
 
 // ParseArray reads indexes, ranges and stepped ranges separated by commas, with
@@ -44,7 +45,13 @@ func ParseArray(s string, maxIndex uint32) (ArraySpec, error) {
 	if err != nil {
 		return refuse(err.(*SyntaxError).Why)
 	}
-	return ArraySpec{Indexes: set, Throttle: throttle}, nil
+	spec := ArraySpec{Indexes: set, Throttle: throttle}
+	if _, step, ok := strings.Cut(text, ":"); ok {
+		if n, fits := parseUint(step[:digits(step)], math.MaxUint32); fits {
+			spec.Step = uint32(n)
+		}
+	}
+	return spec, nil
 }
 
 // String prints the array so that ParseArray reads it back: 0-15%4.

@@ -13,7 +13,7 @@ var signals = []struct {
 	num  int
 }{
 	{"HUP", 1}, {"INT", 2}, {"QUIT", 3}, {"ABRT", 6}, {"KILL", 9}, {"ALRM", 14}, {"TERM", 15}, {"USR1", 10}, {"USR2", 12},
-	{"URG", 23}, {"CONT", 18}, {"STOP", 19}, {"TSTP", 20}, {"TTIN", 21}, {"TTOU", 22},
+	{"URG", 23}, {"CONT", 18}, {"STOP", 19}, {"TSTP", 20}, {"TTIN", 21}, {"TTOU", 22}, {"XCPU", 24},
 }
 
 // maxSignal is the highest signal number of Linux.

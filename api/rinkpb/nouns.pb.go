@@ -581,6 +581,7 @@ type JobOptions struct {
 	Array               *IndexSet              `protobuf:"bytes,81,opt,name=array,proto3" json:"array,omitempty"`
 	HasArray            bool                   `protobuf:"varint,82,opt,name=has_array,json=hasArray,proto3" json:"has_array,omitempty"`
 	ArrayThrottle       int32                  `protobuf:"varint,83,opt,name=array_throttle,json=arrayThrottle,proto3" json:"array_throttle,omitempty"`
+	ArrayStep           uint32                 `protobuf:"varint,134,opt,name=array_step,json=arrayStep,proto3" json:"array_step,omitempty"`
 	Signal              *Signal                `protobuf:"bytes,84,opt,name=signal,proto3" json:"signal,omitempty"`
 	Immediate           int32                  `protobuf:"varint,85,opt,name=immediate,proto3" json:"immediate,omitempty"`
 	WorkDir             string                 `protobuf:"bytes,86,opt,name=work_dir,json=workDir,proto3" json:"work_dir,omitempty"`
@@ -1225,6 +1226,13 @@ func (x *JobOptions) GetHasArray() bool {
 func (x *JobOptions) GetArrayThrottle() int32 {
 	if x != nil {
 		return x.ArrayThrottle
+	}
+	return 0
+}
+
+func (x *JobOptions) GetArrayStep() uint32 {
+	if x != nil {
+		return x.ArrayStep
 	}
 	return 0
 }
@@ -2270,6 +2278,7 @@ type Job struct {
 	ResvId           uint32                 `protobuf:"varint,121,opt,name=resv_id,json=resvId,proto3" json:"resv_id,omitempty"`
 	WaitedFor        uint32                 `protobuf:"varint,140,opt,name=waited_for,json=waitedFor,proto3" json:"waited_for,omitempty"`
 	Extern           bool                   `protobuf:"varint,141,opt,name=extern,proto3" json:"extern,omitempty"`
+	Cut              uint32                 `protobuf:"varint,142,opt,name=cut,proto3" json:"cut,omitempty"`
 	Amend            *JobAmend              `protobuf:"bytes,160,opt,name=amend,proto3" json:"amend,omitempty"` // what was changed of its record after its end
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -2891,6 +2900,13 @@ func (x *Job) GetExtern() bool {
 		return x.Extern
 	}
 	return false
+}
+
+func (x *Job) GetCut() uint32 {
+	if x != nil {
+		return x.Cut
+	}
+	return 0
 }
 
 func (x *Job) GetAmend() *JobAmend {
@@ -6531,7 +6547,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\fresv_overlap\x18\x04 \x01(\bR\vresvOverlap\"6\n" +
 	"\bExitCode\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
-	"\x06signal\x18\x02 \x01(\rR\x06signal\"\x80\x1d\n" +
+	"\x06signal\x18\x02 \x01(\rR\x06signal\"\xa0\x1d\n" +
 	"\n" +
 	"JobOptions\x12\x14\n" +
 	"\x05given\x18\x01 \x03(\tR\x05given\x12\x12\n" +
@@ -6634,7 +6650,9 @@ const file_nouns_proto_rawDesc = "" +
 	"\arequeue\x18P \x01(\tR\arequeue\x12)\n" +
 	"\x05array\x18Q \x01(\v2\x13.runink.v1.IndexSetR\x05array\x12\x1b\n" +
 	"\thas_array\x18R \x01(\bR\bhasArray\x12%\n" +
-	"\x0earray_throttle\x18S \x01(\x05R\rarrayThrottle\x12)\n" +
+	"\x0earray_throttle\x18S \x01(\x05R\rarrayThrottle\x12\x1e\n" +
+	"\n" +
+	"array_step\x18\x86\x01 \x01(\rR\tarrayStep\x12)\n" +
 	"\x06signal\x18T \x01(\v2\x11.runink.v1.SignalR\x06signal\x12\x1c\n" +
 	"\timmediate\x18U \x01(\x05R\timmediate\x12\x19\n" +
 	"\bwork_dir\x18V \x01(\tR\aworkDir\x12\x14\n" +
@@ -6763,7 +6781,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05tasks\x18\x04 \x01(\x05R\x05tasks\x12(\n" +
 	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\x12\x17\n" +
-	"\acpu_ids\x18\x06 \x01(\tR\x06cpuIds\"\xc6\x14\n" +
+	"\acpu_ids\x18\x06 \x01(\tR\x06cpuIds\"\xd9\x14\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x19\n" +
 	"\barray_id\x18\x02 \x01(\rR\aarrayId\x12\x17\n" +
@@ -6867,7 +6885,8 @@ const file_nouns_proto_rawDesc = "" +
 	"\aresv_id\x18y \x01(\rR\x06resvId\x12\x1e\n" +
 	"\n" +
 	"waited_for\x18\x8c\x01 \x01(\rR\twaitedFor\x12\x17\n" +
-	"\x06extern\x18\x8d\x01 \x01(\bR\x06extern\x12*\n" +
+	"\x06extern\x18\x8d\x01 \x01(\bR\x06extern\x12\x11\n" +
+	"\x03cut\x18\x8e\x01 \x01(\rR\x03cut\x12*\n" +
 	"\x05amend\x18\xa0\x01 \x01(\v2\x13.runink.v1.JobAmendR\x05amend\"\x8d\x02\n" +
 	"\bJobAmend\x12\x1d\n" +
 	"\acomment\x18\x01 \x01(\tH\x00R\acomment\x88\x01\x01\x12(\n" +

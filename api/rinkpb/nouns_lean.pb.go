@@ -683,6 +683,7 @@ type JobOptions struct {
 	Array               *IndexSet
 	HasArray            bool
 	ArrayThrottle       int32
+	ArrayStep           uint32
 	Signal              *Signal
 	Immediate           int32
 	WorkDir             string
@@ -1301,6 +1302,13 @@ func (m *JobOptions) GetArrayThrottle() int32 {
 	return 0
 }
 
+func (m *JobOptions) GetArrayStep() uint32 {
+	if m != nil {
+		return m.ArrayStep
+	}
+	return 0
+}
+
 func (m *JobOptions) GetSignal() *Signal {
 	if m != nil {
 		return m.Signal
@@ -1789,6 +1797,9 @@ func (m *JobOptions) write(w *writer) {
 	if m.ArrayThrottle != 0 {
 		w.putInt32(664, m.ArrayThrottle)
 	}
+	if m.ArrayStep != 0 {
+		w.putUint32(1072, m.ArrayStep)
+	}
 	if m.Signal != nil {
 		w.putMessage(674, m.Signal)
 	}
@@ -2076,6 +2087,8 @@ func (m *JobOptions) read(r *reader) {
 			m.HasArray = r.takeBool()
 		case 664:
 			m.ArrayThrottle = r.takeInt32()
+		case 1072:
+			m.ArrayStep = r.takeUint32()
 		case 674:
 			if m.Signal == nil {
 				m.Signal = new(Signal)
@@ -3265,6 +3278,7 @@ type Job struct {
 	ResvId           uint32
 	WaitedFor        uint32
 	Extern           bool
+	Cut              uint32
 	Amend            *JobAmend
 }
 
@@ -3858,6 +3872,13 @@ func (m *Job) GetExtern() bool {
 	return false
 }
 
+func (m *Job) GetCut() uint32 {
+	if m != nil {
+		return m.Cut
+	}
+	return 0
+}
+
 func (m *Job) GetAmend() *JobAmend {
 	if m != nil {
 		return m.Amend
@@ -4121,6 +4142,9 @@ func (m *Job) write(w *writer) {
 	if m.Extern {
 		w.putBool(1128, m.Extern)
 	}
+	if m.Cut != 0 {
+		w.putUint32(1136, m.Cut)
+	}
 	if m.Amend != nil {
 		w.putMessage(1282, m.Amend)
 	}
@@ -4330,6 +4354,8 @@ func (m *Job) read(r *reader) {
 			m.WaitedFor = r.takeUint32()
 		case 1128:
 			m.Extern = r.takeBool()
+		case 1136:
+			m.Cut = r.takeUint32()
 		case 1282:
 			if m.Amend == nil {
 				m.Amend = new(JobAmend)

@@ -65,12 +65,19 @@ func (s *State) endJob(c EndJob) error {
 // endWaiting ends pending tasks of an array. As in Slurm they leave no record
 // behind, unless nothing is left of the array's own.
 func (s *State) endWaiting(rest *sched.Job, tasks slurm.IndexSet, c EndJob) {
+	j := *rest
 	if tasks.Len() == rest.Tasks.Len() {
-		s.endChecked(rest, c)
+		if !rest.IsLast() {
+			j.Cut = sched.TasksGone
+		}
+		s.endChecked(&j, c)
 		return
 	}
-	j := *rest
+	j.Cut = sched.TasksSome
 	j.Tasks = rest.Tasks.Minus(tasks)
+	a := s.arrays[rest.ArrayID] // who waits for the whole array must know of them at its end
+	a.past.NotOK += tasks.Len()
+	a.total.NotOK += tasks.Len()
 	s.vanish(rest.ArrayID, tasks)
 	s.set(&j)
 }

@@ -104,6 +104,10 @@ func (s *State) endStep(c EndStep) error {
 	j, step := *old, *old.Steps[at]
 	step.ExitCode, step.Usage, step.KilledBy = c.Exit, c.Usage, c.KilledBy
 	if j.HasEnded() {
+		// As in Slurm, tasks that ended by themselves when they were told to have done so.
+		if st := c.State.Base(); !isSpecial(step.ID) && c.Exit.Signal == 0 && (st == slurm.JobCompleted || st == slurm.JobFailed) {
+			step.State = st
+		}
 		j.Steps = slices.Clone(j.Steps)
 		j.Steps[at] = &step
 	} else {

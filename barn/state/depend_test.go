@@ -267,15 +267,45 @@ func TestSingletonStaysOpenAsLongAsAnythingElseIs(t *testing.T) {
 	}
 }
 
-func TestSingletonArrayRunsOneTaskAtATime(t *testing.T) {
+func TestTasksOfAnArrayHaveTheirTurnTogether(t *testing.T) {
 	r := newRig(t)
-	a := r.submit(tasks("1-2"), name("one"), after("singleton"))
-	one := r.run(r.task(a, 1, 1, "n1"))
+	before := r.runs("n1", name("one"))
+	a := r.submit(tasks("1-3"), name("one"), after("singleton"))
+	b := r.submit(name("one"), after("singleton"))
+	c := r.submit(tasks("1-2"), name("one"), after("singleton"))
 	r.want(a, slurm.JobPending, slurm.ReasonDependency)
-	r.refuse(StartJobs{[]sched.Start{r.task(a, 2, 1, "n1")}}, slurm.ErrnoDependency)
-	r.end(one, slurm.JobCompleted)
+	r.end(before, slurm.JobCompleted)
 	r.want(a, slurm.JobPending, slurm.ReasonNone)
-	r.run(r.task(a, 2, 1, "n1"))
+	one, two := r.run(r.task(a, 1, 1, "n1")), r.run(r.task(a, 2, 1, "n1"))
+	r.want(a, slurm.JobPending, slurm.ReasonNone)
+	r.want(b, slurm.JobPending, slurm.ReasonDependency)
+	// A task that begins anew is no later than b for that.
+	r.must(EndJob{Job: two, State: slurm.JobFailed, Requeue: true})
+	r.free(two)
+	r.end(one, slurm.JobCompleted)
+	r.refuse(StartJobs{[]sched.Start{r.on(b, 1, "n1")}}, slurm.ErrnoDependency)
+	r.must(EndJob{Job: a, IsTask: true, Task: 2, Restarts: AnyIncarnation, State: slurm.JobCancelled})
+	r.want(b, slurm.JobPending, slurm.ReasonDependency)
+	r.end(r.run(r.task(a, 3, 1, "n1")), slurm.JobCompleted)
+	r.want(b, slurm.JobPending, slurm.ReasonNone)
+	r.want(c, slurm.JobPending, slurm.ReasonDependency)
+	r.must(EndJob{Job: b, State: slurm.JobCancelled})
+	r.want(c, slurm.JobPending, slurm.ReasonNone)
+	r.run(r.task(c, 1, 1, "n1"))
+	r.run(r.task(c, 2, 1, "n2"))
+}
+
+func TestTasksCancelledBeforeTheyHadARecordHaveNotEndedWell(t *testing.T) {
+	r := newRig(t)
+	a := r.submit(tasks("1-3"))
+	ok, bad, done := r.submit(after("afterok:%d", a)), r.submit(after("afternotok:%d", a)), r.submit(after("afterany:%d", a))
+	r.must(EndJob{Job: a, IsTask: true, Task: 2, Restarts: AnyIncarnation, State: slurm.JobCancelled})
+	r.want(ok, slurm.JobPending, slurm.ReasonDependency)
+	r.end(r.run(r.task(a, 1, 1, "n1")), slurm.JobCompleted)
+	r.end(r.run(r.task(a, 3, 1, "n1")), slurm.JobCompleted)
+	r.want(ok, slurm.JobPending, slurm.ReasonDependencyNeverSatisfied)
+	r.want(bad, slurm.JobPending, slurm.ReasonNone)
+	r.want(done, slurm.JobPending, slurm.ReasonNone)
 }
 
 func TestRenamedJobLeavesItsTurn(t *testing.T) {

@@ -194,9 +194,7 @@ func (s *State) loadJobs(jobs []*sched.Job, spent sched.Spent) error {
 	}
 	heap.Init(&s.ended)
 	for key, n := range s.names {
-		if first := s.jobs[s.firstOf(key, n)]; n.singles > 0 && n.running == 0 && isSingle(first) {
-			n.free = first.ID
-		}
+		n.free = s.turnNow(key, n)
 	}
 	s.touched, s.touchedNames = nil, nil
 	s.ledger = sched.RestoreLedger(s.config, s.accounts, spent, s.all.all())

@@ -18,20 +18,36 @@ type sameName struct {
 	running int // running and suspended ones
 	pending int // pending ones and those being requeued
 	singles int // pending ones with a singleton dependency
-	// queue holds the ids of the pending ones, lowest first, and some that no
+	// tasks counts the running ones of each array, which do not stand in the way of
+	// its others.
+	tasks map[slurm.JobID]int
+	// queue holds the pending ones, the first to have a turn first, and some that no
 	// longer are: they are thrown out when they come up, or when they outnumber
 	// the others.
-	queue idHeap
-	free  slurm.JobID // the job whose singleton was found fulfilled last; 0: none
+	queue turnHeap
+	free  slurm.JobID // the turn whose singletons were found fulfilled last; 0: none
 }
 
-type idHeap []slurm.JobID
+// turnOf is what a job has its turn with: its array, whose tasks start side by side, or
+// itself.
+func turnOf(j *sched.Job) slurm.JobID {
+	if j.ArrayID != 0 {
+		return j.ArrayID
+	}
+	return j.ID
+}
 
-func (h idHeap) Len() int           { return len(h) }
-func (h idHeap) Less(i, j int) bool { return h[i] < h[j] }
-func (h idHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *idHeap) Push(x any)        { *h = append(*h, x.(slurm.JobID)) }
-func (h *idHeap) Pop() any {
+type queued struct{ turn, id slurm.JobID }
+
+type turnHeap []queued
+
+func (h turnHeap) Len() int { return len(h) }
+func (h turnHeap) Less(i, j int) bool {
+	return h[i].turn < h[j].turn || h[i].turn == h[j].turn && h[i].id < h[j].id
+}
+func (h turnHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *turnHeap) Push(x any)   { *h = append(*h, x.(queued)) }
+func (h *turnHeap) Pop() any {
 	last := len(*h) - 1
 	x := (*h)[last]
 	*h = (*h)[:last]
@@ -82,7 +98,7 @@ func (s *State) indexName(old, j *sched.Job) {
 		key := nameKey{old.UID, old.Name}
 		n := s.names[key]
 		if placeOf(old) == amongRunning {
-			n.running--
+			n.runs(old, -1)
 		} else {
 			n.pending--
 		}
@@ -99,10 +115,10 @@ func (s *State) indexName(old, j *sched.Job) {
 			s.names[key] = n
 		}
 		if placeOf(j) == amongRunning {
-			n.running++
+			n.runs(j, 1)
 		} else {
 			n.pending++
-			heap.Push(&n.queue, j.ID)
+			heap.Push(&n.queue, queued{turnOf(j), j.ID})
 			if len(n.queue) > 2*n.pending+64 {
 				s.tidy(key, n)
 			}
@@ -111,6 +127,20 @@ func (s *State) indexName(old, j *sched.Job) {
 			n.singles++
 		}
 		s.nameChanged(key, n)
+	}
+}
+
+// runs counts a running job in or out.
+func (n *sameName) runs(j *sched.Job, by int) {
+	n.running += by
+	if j.ArrayID == 0 {
+		return
+	}
+	if n.tasks == nil {
+		n.tasks = map[slurm.JobID]int{}
+	}
+	if n.tasks[j.ArrayID] += by; n.tasks[j.ArrayID] == 0 {
+		delete(n.tasks, j.ArrayID)
 	}
 }
 
@@ -133,10 +163,10 @@ func (s *State) tidy(key nameKey, n *sameName) {
 	old := n.queue
 	n.queue = nil
 	seen := map[slurm.JobID]bool{}
-	for _, id := range old {
-		if s.queued(key, id) && !seen[id] {
-			seen[id] = true
-			n.queue = append(n.queue, id)
+	for _, q := range old {
+		if s.queued(key, q.id) && !seen[q.id] {
+			seen[q.id] = true
+			n.queue = append(n.queue, q)
 		}
 	}
 	heap.Init(&n.queue)
@@ -147,31 +177,41 @@ func (s *State) queued(key nameKey, id slurm.JobID) bool {
 	return j != nil && j.UID == key.uid && j.Name == key.name && placeOf(j) == amongPending
 }
 
-// firstOf returns the pending job of the lowest id with that name; 0: none.
-func (s *State) firstOf(key nameKey, n *sameName) slurm.JobID {
+// firstOf returns the pending job that is the first to have a turn; nil: none is pending.
+func (s *State) firstOf(key nameKey, n *sameName) *sched.Job {
 	for len(n.queue) > 0 {
-		if id := n.queue[0]; s.queued(key, id) {
-			return id
+		if id := n.queue[0].id; s.queued(key, id) {
+			return s.jobs[id]
 		}
 		heap.Pop(&n.queue)
 	}
-	return 0
+	return nil
 }
 
 // judgeSingleton says whether it is j's turn: no other job of its user and
-// name runs, and none submitted earlier waits. Unlike other dependencies it
-// can be taken back as long as j has not started.
+// name runs, and none submitted earlier waits; tasks of one array have their turn
+// together. Unlike other dependencies it can be taken back as long as j has not
+// started.
 func (s *State) judgeSingleton(j *sched.Job) sched.DependState {
 	key := nameKey{j.UID, j.Name}
 	n := s.names[key]
 	if n == nil {
 		return sched.DependFulfilled
 	}
-	first := s.firstOf(key, n)
-	if n.running > 0 || first != 0 && first < j.ID {
+	turn, first := turnOf(j), s.firstOf(key, n)
+	if n.running > n.tasks[turn] || first != nil && turnOf(first) < turn {
 		return sched.DependWaiting
 	}
 	return sched.DependFulfilled
+}
+
+// turnNow is whose turn it is among the jobs of a name, when those wait for it by
+// singleton; 0: nobody's.
+func (s *State) turnNow(key nameKey, n *sameName) slurm.JobID {
+	if first := s.firstOf(key, n); isSingle(first) && n.running == n.tasks[turnOf(first)] {
+		return turnOf(first)
+	}
+	return 0
 }
 
 // settleName looks again at the jobs of a name for which the turn may have
@@ -181,15 +221,27 @@ func (s *State) settleName(key nameKey) {
 	if n == nil {
 		return
 	}
-	if was := n.free; was != 0 {
-		s.settle(was)
+	was := n.free
+	if n.free = s.turnNow(key, n); was == n.free {
+		return
 	}
-	first := s.firstOf(key, n)
-	n.free = 0
-	if j := s.jobs[first]; isSingle(j) {
-		s.settle(first)
-		if j = s.jobs[first]; isSingle(j) && n.running == 0 {
-			n.free = first
+	s.settleTurn(was)
+	s.settleTurn(n.free)
+}
+
+func (s *State) settleTurn(turn slurm.JobID) {
+	a := s.arrays[turn]
+	if a == nil {
+		s.settle(turn)
+		return
+	}
+	var ids []slurm.JobID
+	for j := range a.records.all() {
+		if isSingle(j) {
+			ids = append(ids, j.ID)
 		}
+	}
+	for _, id := range ids {
+		s.settle(id)
 	}
 }

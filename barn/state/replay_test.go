@@ -533,7 +533,7 @@ func indexesOf(s *State) map[string]any {
 		m[fmt.Sprint("array", id)] = []any{ids(&a.records), a.tasks, a.total, a.past}
 	}
 	for key, n := range s.names {
-		m[fmt.Sprint("name", key)] = []any{n.running, n.pending, n.singles, n.free, s.firstOf(key, n)}
+		m[fmt.Sprint("name", key)] = []any{n.running, n.pending, n.singles, n.free, fmt.Sprint(n.tasks), s.turnNow(key, n)}
 	}
 	for id, b := range s.blobs {
 		m[fmt.Sprint("blob", id)] = b.refs

@@ -161,7 +161,12 @@ func Run(env *cli.Env) int {
 		vars = append(vars, display.Mode+"="+mode) // the steps that are begun from here carry it
 	}
 	code, sig, revoked := runCommand(env, client, path, argv, vars, got.Job, len(line.Rest) == 0)
-	if !revoked {
+	if sig == hungUp {
+		code, sig = 1, 0
+		if !revoked {
+			relinquish(0, 0)
+		}
+	} else if !revoked {
 		relinquish(code, sig)
 	}
 	switch syscall.Signal(sig) {
@@ -240,6 +245,10 @@ func allocVars(env *cli.Env, client *cli.Client, got *submit.Allocation) ([]stri
 	return submit.Merge(env.Vars, vars), nil
 }
 
+// hungUp stands for the signal that ended a command when that went on, and salloc itself
+// was told that its terminal is gone.
+const hungUp = -1
+
 // runCommand runs the command until it ends. Should the allocation end first, a
 // shell on a terminal is told to go, and others are sent what --kill-command
 // says.
@@ -250,13 +259,11 @@ func runCommand(env *cli.Env, client *cli.Client, path string, argv, vars []stri
 	if j.Spec != nil && j.Spec.Given["chdir"] {
 		cmd.Dir = j.WorkDir
 	}
-	// What the terminal sends goes to the command too, which decides for itself.
-	ignored := make(chan os.Signal, 8)
-	signal.Notify(ignored, os.Interrupt, syscall.SIGQUIT, syscall.SIGTSTP)
-	terminate := make(chan os.Signal, 8)
-	signal.Notify(terminate, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(ignored)
-	defer signal.Stop(terminate)
+	// What the terminal sends goes to the command too, which decides for itself. Other
+	// signals take the allocation back, and leave the command to find that out.
+	caught := make(chan os.Signal, 8)
+	signal.Notify(caught, os.Interrupt, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(caught)
 	if err := cmd.Start(); err != nil {
 		env.Errorf("_fork_command: cannot run %s: %v", argv[0], err)
 		return 1, 0, false
@@ -274,9 +281,14 @@ func runCommand(env *cli.Env, client *cli.Client, path string, argv, vars []stri
 	revoked := (<-chan struct{})(ended)
 	for {
 		select {
-		case <-ignored:
-		case s := <-terminate:
-			cmd.Process.Signal(s)
+		case s := <-caught:
+			switch {
+			case s == syscall.SIGTSTP, (s == os.Interrupt || s == syscall.SIGQUIT) && cli.IsTerminal(os.Stdin):
+			case s == syscall.SIGHUP:
+				return 0, hungUp, gone
+			default:
+				submit.Take(client, j.ID)
+			}
 		case <-revoked:
 			revoked, gone = nil, true
 			env.Infof("Job allocation %d has been revoked.", j.ID)

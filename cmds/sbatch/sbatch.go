@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,7 +154,9 @@ func readScript(env *cli.Env, o *slurm.CommandLine) (*script, error) {
 	if err != nil {
 		return nil, fmt.Errorf("Error reading file %s", path)
 	}
-	if full, err = filepath.Abs(full); err != nil {
+	if strings.HasPrefix(full, "./") || strings.HasPrefix(full, "../") {
+		// stays as it was typed, as in Slurm
+	} else if full, err = filepath.Abs(full); err != nil {
 		return nil, err
 	}
 	return &script{name: full, text: text, args: o.Rest[1:]}, nil
@@ -270,27 +273,43 @@ func send(env *cli.Env, req *rinkpb.SubmitRequest, o slurm.ClientOptions, cluste
 	return 0
 }
 
+// testOnly says when and where the job would start; of a heterogeneous one when the last
+// of its components could, and what they have together.
 func testOnly(env *cli.Env, client *cli.Client, req *rinkpb.SubmitRequest, quiet bool) int {
 	ctx, cancel := env.Call(time.Minute)
 	defer cancel()
-	r, err := client.TestOnly(ctx, req)
-	for _, line := range r.GetStatus().GetDetails() {
-		env.Errorf("%s", line)
-	}
-	if err == nil {
-		err = cli.StatusErr(r.Status)
-	} else {
-		err = cli.CallErr(err)
-	}
-	if err != nil {
-		fmt.Fprintf(env.Stderr, "allocation failure: %s\n", cli.Reason(err))
-		return 1
+	var all rinkpb.TestOnlyReply
+	for i := range req.Jobs {
+		one, err := client.TestOnly(ctx, &rinkpb.SubmitRequest{Key: req.Key, Jobs: req.Jobs[i : i+1]})
+		for _, line := range one.GetStatus().GetDetails() {
+			env.Errorf("%s", line)
+		}
+		if err == nil {
+			err = cli.StatusErr(one.Status)
+		} else {
+			err = cli.CallErr(err)
+		}
+		if err != nil {
+			fmt.Fprintf(env.Stderr, "allocation failure: %s\n", cli.Reason(err))
+			return 1
+		}
+		if i == 0 {
+			all.Job = one.Job
+		}
+		all.Start, all.Cpus, all.Partition = max(all.Start, one.Start), all.Cpus+one.Cpus, one.Partition
+		all.Nodes = append(all.Nodes, one.Nodes...)
 	}
 	if quiet {
 		return 0
 	}
-	env.Infof("Job %d to start at %s using %d processors on nodes %s in partition %s",
-		r.Job, time.Unix(0, r.Start).Format("2006-01-02T15:04:05"), r.Cpus, slurm.Compress(r.Nodes), r.Partition)
+	slices.Sort(all.Nodes)
+	all.Nodes = slices.Compact(all.Nodes)
+	where := fmt.Sprintf("nodes %s in partition %s", slurm.Compress(all.Nodes), all.Partition)
+	if req.Het {
+		where = slurm.Compress(all.Nodes)
+	}
+	env.Infof("Job %d to start at %s using %d processors on %s",
+		all.Job, time.Unix(0, all.Start).Format("2006-01-02T15:04:05"), all.Cpus, where)
 	return 0
 }
 

@@ -142,18 +142,29 @@ func joinTasks(rows []*show.Job) []*show.Job {
 // when each of them waits for the task of its number of another array.
 const splitTasks = 10
 
+// firstLook is how long it may take until Slurm's scheduler has had its first look.
+const firstLook = time.Second
+
 // partCorresponding shows the tasks of a small array that wait by aftercorr in a row each.
 // Slurm's first look at such an array makes records of its first splitTasks tasks; where
-// at most one more is left, nothing holds them together in one row any longer.
+// at most one more is left, nothing holds them together in one row any longer. Within
+// firstLook of its submission it is whole, and nothing is said yet of what it waits for.
 func partCorresponding(v *show.View, rows []*show.Job) []*show.Job {
 	var out []*show.Job
 	for i, j := range rows {
-		parted := j.IsRest() && j.IsPending() && j.Rest.Len() > 1 && j.Rest.Len() <= splitTasks+1 && v.Now.Sub(j.Submit) >= time.Second &&
+		parted := j.IsRest() && j.IsPending() && j.Rest.Len() > 1 && j.Rest.Len() <= splitTasks+1 &&
 			slices.ContainsFunc(j.Deps, func(d sched.Depend) bool { return d.Type == slurm.DependAfterCorr && d.State != sched.DependFulfilled })
 		if parted && out == nil {
 			out = slices.Clone(rows[:i])
 		}
 		switch {
+		case parted && v.Now.Sub(j.Submit) < firstLook:
+			one, record := *j, *j.Job
+			if record.Reason == slurm.ReasonDependency {
+				record.Reason = slurm.ReasonNone
+			}
+			one.Job = &record
+			out = append(out, &one)
 		case parted:
 			for one := range j.Split {
 				out = append(out, one)

@@ -85,6 +85,10 @@ func (p *part) ofComponent(env *cli.Env, group int) {
 		}
 	}
 	o.Given["nodes"], o.Given["ntasks"] = true, true
+	if p.o.From["mem"] != slurm.FromCommandLine && p.o.From["mem-per-cpu"] != slurm.FromCommandLine {
+		o.MemPerNode, o.MemPerCPU = slurm.MB(get("SLURM_MEM_PER_NODE")), slurm.MB(get("SLURM_MEM_PER_CPU"))
+		o.Given["mem"], o.Given["mem-per-cpu"] = o.MemPerNode > 0, o.MemPerCPU > 0
+	}
 	if o.NTasks < o.MinNodes {
 		o.MinNodes, o.MaxNodes = o.NTasks, o.NTasks
 	}

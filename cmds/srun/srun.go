@@ -74,7 +74,7 @@ func start(env *cli.Env, s *run) int {
 	if last := comps[len(comps)-1].Command; len(last) == 0 {
 		argv = nil
 	}
-	if len(argv) == 0 && (o.Job.Container == "" || o.Job.Step.MultiProg) {
+	if len(argv) == 0 && !o.Client.TestOnly && (o.Job.Container == "" || o.Job.Step.MultiProg) {
 		fmt.Fprintf(env.Stderr, "%s: fatal: No command given to execute.\n", env.Name)
 		return 1
 	}
@@ -211,21 +211,26 @@ func nodeList(j *sched.Job) string {
 	return slurm.Compress(names)
 }
 
+// testOnly says of each component when and where it would start.
 func testOnly(env *cli.Env, client *cli.Client, comps []slurm.CommandOptions) int {
-	req := &rinkpb.SubmitRequest{Key: submit.NewKey()}
 	for i := range comps {
-		o := &comps[i]
-		o.Job.WorkDir = submit.WorkDir(env, o.Job.WorkDir)
-		job := &rinkpb.JobRequest{Options: api.JobOptionsToProto(&o.Job)}
-		if err := submit.Whereabouts(env, job, o); err != nil {
-			env.Errorf("%v", err)
-			return 1
+		if rc := testOne(env, client, &comps[i]); rc != 0 {
+			return rc
 		}
-		req.Jobs = append(req.Jobs, job)
+	}
+	return 0
+}
+
+func testOne(env *cli.Env, client *cli.Client, o *slurm.CommandOptions) int {
+	o.Job.WorkDir = submit.WorkDir(env, o.Job.WorkDir)
+	job := &rinkpb.JobRequest{Options: api.JobOptionsToProto(&o.Job)}
+	if err := submit.Whereabouts(env, job, o); err != nil {
+		env.Errorf("%v", err)
+		return 1
 	}
 	ctx, cancel := env.Call(time.Minute)
 	defer cancel()
-	r, err := client.TestOnly(ctx, req)
+	r, err := client.TestOnly(ctx, &rinkpb.SubmitRequest{Key: submit.NewKey(), Jobs: []*rinkpb.JobRequest{job}})
 	for _, line := range r.GetStatus().GetDetails() {
 		env.Errorf("%s", line)
 	}

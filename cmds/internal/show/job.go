@@ -63,7 +63,7 @@ func (j *Job) IsRest() bool { return !j.Rest.IsEmpty() }
 
 // Split yields a row for each task that the row stands for, in their order.
 func (j *Job) Split(yield func(*Job) bool) {
-	if !j.IsRest() {
+	if !j.IsRest() || j.Cut == sched.TasksGone {
 		yield(j)
 		return
 	}
@@ -128,13 +128,17 @@ func Select(j *Job, refs []slurm.JobRef) *Job {
 
 // IsLast reports whether the row is about the one task that is left to start of an
 // array of several: it stands for itself, as those that have started do.
-func (j *Job) IsLast() bool { return j.Rest.Len() == 1 && j.ArrayAll.Len() > 1 }
+func (j *Job) IsLast() bool {
+	return j.Rest.Len() == 1 && j.ArrayAll.Len() > 1 && j.Cut == sched.TasksWhole
+}
 
 // ID prints the job's id as users see it: 12, 12_3, 12_[4-10%2] or 12+1.
 func (v *View) ID(j *Job) string {
 	switch {
 	case j.IsRest() && j.IsLast():
 		return j.ArrayID.String() + "_" + v.ArrayTask(j)
+	case j.IsRest() && j.Cut == sched.TasksGone:
+		return j.ArrayID.String()
 	case j.IsRest():
 		return j.ArrayID.String() + "_[" + v.ArrayTask(j) + "]"
 	case j.IsTask():
@@ -148,6 +152,8 @@ func (v *View) ID(j *Job) string {
 // ArrayTask prints which tasks of an array the row is about, N/A for none.
 func (v *View) ArrayTask(j *Job) string {
 	switch {
+	case j.IsRest() && j.Cut == sched.TasksGone:
+		return NA
 	case j.IsRest():
 		if j.IsLast() {
 			return slurm.ArraySpec{Indexes: j.Rest}.Text(v.IndexText)

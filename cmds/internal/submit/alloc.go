@@ -137,7 +137,7 @@ func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint3
 			case j.State.Base() == slurm.JobPending:
 				pending = j
 				if why := notAtOnce(j); why != 0 && deadline != nil {
-					take(env, client, id)
+					Take(client, slurm.JobID(id))
 					return nil, &BusyError{Job: id, Why: why}
 				}
 			case j.State.Base() == slurm.JobRunning:
@@ -156,16 +156,16 @@ func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint3
 				say()
 			}
 		case <-deadline:
-			take(env, client, id)
+			Take(client, slurm.JobID(id))
 			return nil, &BusyError{Job: id, Waited: o.Job.Immediate > 1}
 		case err := <-failed:
 			if ctx.Err() != nil {
-				take(env, client, id)
+				Take(client, slurm.JobID(id))
 				return nil, &InterruptedError{Job: id}
 			}
 			return nil, err
 		case <-ctx.Done():
-			take(env, client, id)
+			Take(client, slurm.JobID(id))
 			return nil, &InterruptedError{Job: id}
 		}
 	}
@@ -288,11 +288,11 @@ func follow(ctx context.Context, client *cli.Client, id uint32, updates chan<- *
 	}
 }
 
-// take cancels a request that is no longer wanted.
-func take(env *cli.Env, client *cli.Client, id uint32) {
+// Take cancels a request or an allocation that is no longer wanted.
+func Take(client *cli.Client, id slurm.JobID) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	client.Cancel(ctx, &rinkpb.CancelRequest{Refs: []*rinkpb.JobRef{{Job: id}}})
+	client.Cancel(ctx, &rinkpb.CancelRequest{Refs: []*rinkpb.JobRef{{Job: uint32(id)}}})
 }
 
 // Release gives an allocation back, with the exit code of what ran in it.
