@@ -110,6 +110,19 @@ func TestArrayTasksKnowTheirPlace(t *testing.T) {
 		"SLURM_ARRAY_TASK_MAX=7", "SLURM_ARRAY_TASK_STEP=2", "SLURM_JOB_ID=700005", "SLURM_RESTART_COUNT=2")
 }
 
+func TestTheStepOfAnArrayIsTheFirstOneGiven(t *testing.T) {
+	cfg, nodes := refCluster(t)
+	for spec, want := range map[string]string{
+		"1,3,5": "1", "1-5": "1", "1-3:5": "5", "1-5:2,9": "2", "1-10:3,20-30:5": "3", "1-3,10-20:4": "4", "4-8:2%1": "2",
+	} {
+		j, _, err := refJob(t, cfg, nodes, slurm.Sbatch, "--array="+spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		has(t, BatchEnv(started(t, cfg, nodes, j), cfg), "SLURM_ARRAY_TASK_STEP="+want)
+	}
+}
+
 func TestComponentsKnowEachOther(t *testing.T) {
 	cfg, nodes := refCluster(t)
 	var both []*Job

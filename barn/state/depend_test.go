@@ -295,6 +295,38 @@ func TestTasksOfAnArrayHaveTheirTurnTogether(t *testing.T) {
 	r.run(r.task(c, 2, 1, "n2"))
 }
 
+func TestWhatCancellingLeavesOfAnArray(t *testing.T) {
+	r := newRig(t)
+	a := r.submit(tasks("1-3"))
+	cancel := func(list string) {
+		t.Helper()
+		set, err := slurm.ParseIndexSet(list, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.must(EndJob{Job: a, Tasks: set, Restarts: AnyIncarnation, State: slurm.JobCancelled})
+	}
+	cancel("1-2")
+	if j := r.job(a); j.Cut != sched.TasksSome || j.IsLast() {
+		t.Errorf("%+v", j)
+	}
+	cancel("3")
+	if j := r.want(a, slurm.JobCancelled, slurm.ReasonNone); j.Cut != sched.TasksGone {
+		t.Errorf("%+v", j)
+	}
+
+	a = r.submit(tasks("1-3"))
+	cancel("2")
+	r.run(r.task(a, 1, 1, "n1")) // what is left is as if it had been submitted so
+	if j := r.job(a); j.Cut != sched.TasksWhole || !j.IsLast() {
+		t.Errorf("%+v", j)
+	}
+	cancel("3")
+	if j := r.job(a); j.Cut != sched.TasksWhole {
+		t.Errorf("%+v", j)
+	}
+}
+
 func TestTasksCancelledBeforeTheyHadARecordHaveNotEndedWell(t *testing.T) {
 	r := newRig(t)
 	a := r.submit(tasks("1-3"))
