@@ -82,7 +82,7 @@ func (c *controller) tryStep(ctx context.Context, req *rinkpb.CreateStepRequest,
 	case j.State.Ended() || j.State.Has(slurm.JobCompleting):
 		return refused(slurm.ErrnoAlreadyDone), false, nil
 	case j.State.Has(slurm.JobConfiguring):
-		return refused(slurm.ErrnoNodesBusy), true, nil
+		return refused(slurm.ErrnoPrologRunning), true, nil
 	case j.State.Base() == slurm.JobSuspended:
 		return refused(slurm.ErrnoJobSuspended), true, nil
 	}

@@ -133,6 +133,22 @@ func Run(env *cli.Env) int {
 			env.Errorf("Unable to clean up job allocation %d: %s", id, cli.Reason(err))
 		}
 	}
+	ctx, stop = signal.NotifyContext(env.Ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	err = submit.WaitReady(ctx, env, client, got.Job, quiet)
+	stop()
+	if err != nil {
+		var interrupted *submit.InterruptedError
+		var revoked *submit.RevokedError
+		switch {
+		case errors.As(err, &revoked):
+			env.Infof("Job allocation %d has been revoked.", id)
+			return 1
+		case !errors.As(err, &interrupted):
+			env.Errorf("%s", cli.Reason(err))
+		}
+		relinquish(1, 0)
+		return 1
+	}
 	argv := line.Rest
 	if len(argv) == 0 {
 		shell := env.Getenv("SHELL")

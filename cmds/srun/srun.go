@@ -485,6 +485,7 @@ func (s *run) create(id slurm.JobID, req *rinkpb.CreateStepRequest) (*rinkpb.Cre
 	}
 	said, began := false, time.Now()
 	var waitsFor error // why the step is not made yet
+	ready := true      // the nodes have run their prologs
 	say := func() {
 		if time.Since(began) < stepWaitNot {
 			return
@@ -495,8 +496,9 @@ func (s *run) create(id slurm.JobID, req *rinkpb.CreateStepRequest) (*rinkpb.Cre
 		said = said || waitsFor != nil
 	}
 	for {
-		// The first call tells whether there is room, the next one waits for it.
-		req.DontWait = waitsFor == nil
+		// The first call tells whether there is room, the next one waits for it; or for
+		// the nodes to be ready, and then there may be none.
+		req.DontWait = waitsFor == nil && ready
 		got := make(chan answer, 1)
 		go func() { // ends with ctx
 			reply, err := s.client.CreateStep(ctx, req)
@@ -538,8 +540,16 @@ func (s *run) create(id slurm.JobID, req *rinkpb.CreateStepRequest) (*rinkpb.Cre
 				fmt.Fprintln(env.Stderr, m)
 			}
 			return a.reply, 0
+		case cli.Is(err, slurm.ErrnoPrologRunning):
+			ready, began = false, time.Now() // nothing is said of this
+			if req.Immediate {               // which the controller answers at once
+				select {
+				case <-ctx.Done():
+				case <-time.After(200 * time.Millisecond):
+				}
+			}
 		case !req.Immediate && (cli.Is(err, slurm.ErrnoNodesBusy) || cli.Is(err, slurm.ErrnoJobSuspended)):
-			waitsFor = err
+			waitsFor, ready = err, true
 			if !cli.Is(err, slurm.ErrnoNodesBusy) {
 				select {
 				case <-ctx.Done():

@@ -114,7 +114,7 @@ func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint3
 	defer stop()
 	updates := make(chan *sched.Job)
 	failed := make(chan error, 1)
-	go func() { failed <- follow(watch, client, id, updates) }() // ends with watch
+	go func() { failed <- follow(watch, client, &rinkpb.WaitJobRequest{Job: id, UntilStarted: true}, updates) }() // ends with watch
 	said := false
 	var pending *sched.Job // as it waits
 	say := func() {
@@ -167,6 +167,48 @@ func waitGranted(ctx context.Context, env *cli.Env, client *cli.Client, id uint3
 		case <-ctx.Done():
 			Take(client, slurm.JobID(id))
 			return nil, &InterruptedError{Job: id}
+		}
+	}
+}
+
+// WaitReady waits until the nodes of an allocation are ready, which have a prolog to run
+// or are being powered up, and says so.
+func WaitReady(ctx context.Context, env *cli.Env, client *cli.Client, j *sched.Job, quiet bool) error {
+	if !j.State.Has(slurm.JobConfiguring) {
+		return nil
+	}
+	if !quiet {
+		env.Infof("Waiting for resource configuration")
+	}
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	updates := make(chan *sched.Job)
+	failed := make(chan error, 1)
+	go func() { failed <- follow(watch, client, &rinkpb.WaitJobRequest{Job: uint32(j.ID)}, updates) }() // ends with watch
+	for {
+		select {
+		case now := <-updates:
+			switch {
+			case now.State.Base() != slurm.JobRunning:
+				return &RevokedError{Job: uint32(j.ID)}
+			case !now.State.Has(slurm.JobConfiguring):
+				if !quiet {
+					var names []string
+					for _, n := range now.Nodes() {
+						names = append(names, string(n))
+					}
+					env.Infof("Nodes %s are ready for job", slurm.Compress(names))
+				}
+				return nil
+			}
+		case err := <-failed:
+			if ctx.Err() != nil {
+				return &InterruptedError{Job: uint32(j.ID)}
+			}
+			if err == nil {
+				err = &RevokedError{Job: uint32(j.ID)}
+			}
+			return err
 		}
 	}
 }
@@ -254,9 +296,9 @@ func Cause(err error) string {
 
 // follow sends a job's record whenever it changes, through changes of the
 // controller that serves it.
-func follow(ctx context.Context, client *cli.Client, id uint32, updates chan<- *sched.Job) error {
+func follow(ctx context.Context, client *cli.Client, req *rinkpb.WaitJobRequest, updates chan<- *sched.Job) error {
 	for {
-		stream, err := client.WaitJob(ctx, &rinkpb.WaitJobRequest{Job: id, UntilStarted: true})
+		stream, err := client.WaitJob(ctx, req)
 		if err == nil {
 			var p *rinkpb.Job
 			for {
