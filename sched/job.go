@@ -88,9 +88,9 @@ type Job struct {
 	Eligible   time.Time // zero: not yet
 	// AgeHeld says that a limit on how many jobs gather age keeps this one from it;
 	// AgeFrom is since when it does, once it may; zero: since Eligible.
-	AgeHeld      bool
+	AgeHeld bool
 	// Cut says what cancelling has left of an array's own record.
-	Cut TasksCut
+	Cut          TasksCut
 	AgeFrom      time.Time
 	Begin        time.Time // earliest start; zero: at once
 	Start        time.Time
