@@ -375,13 +375,13 @@ func columns() []column {
 			}
 			return r.user.Admin.String()
 		}),
-		c("Allowed", 5, "Allowed", 8, text("countallowed")),
-		c("Associations", 3, "Assocs", 10, text("associations")),
+		c("Allowed", 2, "Allowed", 8, text("countallowed")),
+		c("Associations", 2, "Assocs", 10, text("associations")),
 		c("Allocated", 7, "Allocated", 9, text("allocated")),
 		c("Classification", 3, "Class", 9, text("classification")),
 		c("ClusterNodes", 8, "Cluster Nodes", 20, text("clusternodes")),
 		c("Clusters", 2, "Cluster", 10, clusterName),
-		c("Coordinators", 3, "Coord Accounts", 20, coordinators),
+		c("Coordinators", 2, "Coord Accounts", 20, coordinators),
 		c("Comment", 3, "Comment", 20, func(r *row) string {
 			if r.assoc == nil {
 				return ""
@@ -450,7 +450,7 @@ func columns() []column {
 		c("GrpSubmitJobs", 4, "GrpSubmit", 9, count(func(l *sched.Limits) int64 { return l.GrpSubmitJobs })),
 		c("GrpWall", 4, "GrpWall", 11, wall(func(l *sched.Limits) slurm.Duration { return l.GrpWall })),
 		c("ID", 2, "ID", 6, id),
-		c("Info", 3, "Info", 20, ofNote(func(n *sched.Transaction) string { return n.Info })),
+		c("Info", 2, "Info", 20, ofNote(func(n *sched.Transaction) string { return n.Info })),
 		c("InstanceId", 9, "InstanceId", 20, text("instanceid")),
 		c("InstanceType", 9, "InstanceType", 20, text("instancetype")),
 		c("LastConsumed", 8, "LastConsumed", 12, text("lastconsumed")),
@@ -524,7 +524,7 @@ func columns() []column {
 		c("Problem", 1, "Problem", 40, text("problem")),
 		c("QOSLevel", 3, "QOS", 20, func(r *row) string { return qosNames(qosOf(r)) }),
 		c("QOSRAWLevel", 4, "QOS_RAW", 10, qosIDs, "QOS_RAW"),
-		c("RGT", 1, "RGT", 6, func(r *row) string { return span(r, true) }),
+		c("RGT", 2, "RGT", 6, func(r *row) string { return span(r, true) }),
 		c("Reason", 1, "Reason", 30, text("reason")),
 		c("RPC", 1, "RPC", 5, text("rpc")),
 		c("Share", 1, "Share", 9, shares, "FairShare", "fair"),

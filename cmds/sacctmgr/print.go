@@ -18,7 +18,7 @@ func fields(names []string) (out []field, unknown string) {
 		name, width, has := strings.Cut(word, "%")
 		c := find(name)
 		if c == nil || name == "" {
-			return nil, "'" + name + "'"
+			return nil, "'" + strings.ToLower(name) + "'"
 		}
 		f := field{*c, c.width}
 		if has {

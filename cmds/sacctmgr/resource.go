@@ -325,7 +325,7 @@ func resourceFields(names []string) (out []field, unknown string) {
 			}
 		}
 		if col == nil {
-			return nil, name
+			return nil, strings.ToLower(name)
 		}
 		f := field{*col, col.width}
 		if n, err := strconv.Atoi(width); has && err == nil && n != 0 {

@@ -51,7 +51,12 @@ func (s *session) layout(known []column, own, asked string) *layout {
 			i = slices.IndexFunc(known, func(c column) bool { return f.Name != "" && prefixed(f.Name, c.name, 1) })
 		}
 		if i < 0 {
-			fmt.Fprintf(s.env.Stderr, " Unknown field '%s'\n", f.Name)
+			i = slices.IndexFunc(known, func(c column) bool {
+				return slices.ContainsFunc(c.aliases, func(a string) bool { return prefixed(f.Name, a, 2) })
+			})
+		}
+		if i < 0 {
+			fmt.Fprintf(s.env.Stderr, " Unknown field '%s'\n", strings.ToLower(f.Name))
 			return nil
 		}
 		c := known[i]
