@@ -11,8 +11,8 @@ import (
 	"github.com/runink/rink/api/rinkpb"
 )
 
-// hog has the kernel kill a process in a group of 32 MiB: tail keeps what has no line's end.
-const hog = "head -c 400000000 /dev/zero | tail >/dev/null"
+// hog has the kernel kill a process in a group of 32 MiB.
+const hog = "sh -c 'x=0123456789abcdef; while :; do x=$x$x; done'"
 
 // TestWhatRanOutOfMemoryIsTold has the kernel kill in a batch script that goes on, and
 // in a step beside a script that is none the worse.

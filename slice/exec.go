@@ -82,7 +82,10 @@ func (b *builder) taskOps(i int, join []op) ([]op, error) {
 	for line := range strings.Lines(t.Note) {
 		before, after, _ := strings.Cut(line, "%d")
 		o := op{nr: nrGreet}
-		o.a[0] = uintptr(len(p.notes))
+		o.a[0], o.a[1] = uintptr(len(p.notes)), 2
+		if i > 0 && b.noteFD != 0 && t.Stderr.Kind == StreamPipe {
+			o.a[1] = b.noteFD
+		}
 		p.notes = append(p.notes, note{[]byte(before + strings.Repeat("0", pidRoom) + after), len(before), len(after)})
 		add(o)
 	}
@@ -255,6 +258,9 @@ func (b *builder) streamOps(i int) ([]op, error) {
 				return nil, &StartError{Stage: streamStages[n], Task: i, Detail: "cannot make a pipe: " + err.Error()}
 			}
 			out = append(out, dup(fd))
+			if i == 0 && n == 2 {
+				b.noteFD = fd
+			}
 		case StreamPTY:
 			if slave == nil {
 				var err error

@@ -206,7 +206,7 @@ func (p *program) run(ops []op, task int32) {
 			p.writePid(task)
 			continue
 		case nrGreet:
-			p.greet(o.a[0])
+			p.greet(o.a[0], o.a[1])
 			continue
 		case nrSignals:
 			for sig := uintptr(1); sig <= 64; sig++ {
@@ -287,19 +287,19 @@ func ownPid(text []byte) int {
 	return digits
 }
 
-// greet writes a note of a task to standard error.
+// greet writes a note of a task to a descriptor.
 //
 //go:norace
 //go:noinline
 //go:nosplit
-func (p *program) greet(at uintptr) {
+func (p *program) greet(at, fd uintptr) {
 	n := &p.notes[at]
 	room := n.text[n.before:]
 	size := ownPid(room[:pidRoom])
 	for i := 0; i < n.after; i++ {
 		room[size+i] = room[pidRoom+i]
 	}
-	sys(unix.SYS_WRITE, 2, uintptr(unsafe.Pointer(&n.text[0])), uintptr(n.before+size+n.after), 0, 0, 0)
+	sys(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(&n.text[0])), uintptr(n.before+size+n.after), 0, 0, 0)
 }
 
 // note writes to standard error what was noted, around the kernel's reason.

@@ -150,7 +150,7 @@ const (
 	nrExecFail                        // no candidate could be executed
 	nrSignals                         // set all signals to the action at a[0], or those alone that are ignored
 	nrPid                             // write the process's own id into pidText of its task
-	nrGreet                           // write the a[0]th note, with the process's own id, to standard error
+	nrGreet                           // write the a[0]th note, with the process's own id, to descriptor a[1]
 )
 
 // note is a text with room for a process id, and how long what is before the room and

@@ -211,6 +211,8 @@ type Task struct {
 	PidEnv string
 	// Note is written to its standard error before its program begins, with its
 	// process id, as it sees it itself, for the "%d" in each line; empty is none.
+	// Where that is a pipe, and the first task's too, it is written to the first
+	// task's.
 	Note string
 	// SocketEnv names a variable that the task finds the number of a
 	// descriptor in, one end of a stream socket whose other end is in

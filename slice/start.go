@@ -59,6 +59,7 @@ type builder struct {
 	pid    int
 	shared map[string]int32 // descriptor that an output file of several tasks will have
 
+	noteFD   uintptr // the first task's standard error, if it is a pipe
 	socketFD uintptr // the socket of the task whose program is being worked out
 }
 

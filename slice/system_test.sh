@@ -25,7 +25,7 @@ cat >>"$root/main" <<'END'
 status=OK
 for t in /slice.test /launcher.test /noded.test; do
 	cd /
-	[ $t != /noded.test ] || [ "$run" != . ] || run='Sessions|Killed|Cgroup|RestartOfTheAgent'
+	[ $t != /noded.test ] || [ "$run" != . ] || run='Sessions|Killed|Cgroup|RestartOfTheAgent|OutOfMemory|OutputWaits'
 	$t -test.v -test.run "$run" -test.timeout 500s >/tmp/log 2>&1 || status=FAILED
 	grep -E '^ *--- (FAIL|SKIP)|^ {8}[^ ]|^(PASS|FAIL|panic)|_test.go' /tmp/log
 done
