@@ -26,6 +26,9 @@ func (e *OptionError) Error() string { return strings.Join(e.Lines, "\n") }
 type HelpText struct {
 	Text string
 	Exit int
+	// Gres says that the generic resources the cluster has are asked for; Text is for where they
+	// cannot be had.
+	Gres bool
 }
 
 // Error returns the text.

@@ -149,6 +149,17 @@ func (line *CommandLine) Resolve(in OptionInput) ([]CommandOptions, error) {
 	return out, nil
 }
 
+// Check reads the values of the options on the command line alone. It is for who has to find a
+// script before Resolve: what is wrong with an option is told before anything is said of the script.
+func (line *CommandLine) Check(in OptionInput) error {
+	for _, c := range line.components {
+		if err := newOptionReader(line, &in).options(c.options, FromCommandLine); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ReadOptions is ParseCommandLine and Resolve in one, for commands without a script.
 func ReadOptions(cmd Command, program string, args []string, in OptionInput) ([]CommandOptions, error) {
 	line, err := ParseCommandLine(cmd, program, args)

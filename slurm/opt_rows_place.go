@@ -180,7 +180,7 @@ func setHint(r *optionReader, value string, _ bool) error {
 			"  compute_bound   it needs all cores of a socket\n" +
 			"  memory_bound    it needs the memory bandwidth of a socket for one core\n" +
 			"  multithread     it gains from hardware threads\n" +
-			"  nomultithread   it runs one thread on a core"}
+			"  nomultithread   it runs one thread on a core\n"}
 	}
 	h, err := ParseHint(value)
 	if err != nil {
@@ -262,7 +262,7 @@ func setCPUBind(r *optionReader, value string, _ bool) error {
 	if strings.EqualFold(value, "help") {
 		return &HelpText{Exit: 0, Text: "Binding of tasks to CPUs, [quiet,|verbose,]KIND:\n" +
 			"  none, rank, sockets, cores, threads, ldoms, rank_ldom\n" +
-			"  map_cpu:LIST, mask_cpu:LIST, map_ldom:LIST, mask_ldom:LIST"}
+			"  map_cpu:LIST, mask_cpu:LIST, map_ldom:LIST, mask_ldom:LIST\n"}
 	}
 	b, err := ParseCPUBind(value)
 	if err == nil {
@@ -278,7 +278,7 @@ func setCPUBind(r *optionReader, value string, _ bool) error {
 func setMemBind(r *optionReader, value string, _ bool) error {
 	if strings.EqualFold(value, "help") {
 		return &HelpText{Exit: 255, Text: "Binding of tasks to memory, [quiet,|verbose,][prefer,][sort,|nosort,]KIND:\n" +
-			"  none, rank, local, map_mem:LIST, mask_mem:LIST"}
+			"  none, rank, local, map_mem:LIST, mask_mem:LIST\n"}
 	}
 	b, err := ParseMemBind(value)
 	if err != nil {

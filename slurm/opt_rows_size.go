@@ -181,7 +181,7 @@ func setExtraNodeInfo(r *optionReader, value string, _ bool) error {
 
 func setGres(r *optionReader, value string, _ bool) error {
 	if strings.EqualFold(value, "help") {
-		return &HelpText{Text: "A gres is name[[:type]:count], several are separated by commas.\n" +
+		return &HelpText{Gres: true, Text: "A gres is name[[:type]:count], several are separated by commas.\n" +
 			"The Gres lines of \"scontrol show node\" say which names and types there are.\n"}
 	}
 	r.badGres = nil

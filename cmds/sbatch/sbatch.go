@@ -50,6 +50,9 @@ func Run(env *cli.Env) int {
 		fmt.Fprintln(env.Stdout, cli.VersionLine())
 		return 0
 	}
+	if err := line.Check(in); err != nil {
+		return submit.Refused(env, err, exitRefusedHere)
+	}
 	sc, err := readScript(env, line)
 	if err != nil {
 		for _, line := range strings.Split(err.Error(), "\n") {

@@ -77,6 +77,11 @@ func (s *run) carry(req *rinkpb.CreateStepRequest, reply *rinkpb.CreateStepReply
 			c.nodeOf[int32(r)] = string(n.Node)
 		}
 	}
+	what := job.ID.String() + "." + step.ID.String()
+	if s.own {
+		what = job.ID.String()
+	}
+	defer s.watchOver(what)()
 	c.out = steps.NewPrinter(files.stdout, files.more, s.o.Job.Step.Label, max(c.step.Tasks, s.all)).From(s.offset)
 	defer c.out.Flush()
 	ctx, stop := context.WithCancel(s.env.Ctx)

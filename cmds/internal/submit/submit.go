@@ -20,6 +20,7 @@ import (
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/slurm"
 )
 
@@ -63,7 +64,13 @@ func Input(env *cli.Env) slurm.OptionInput {
 func Refused(env *cli.Env, err error, code int) int {
 	var help *slurm.HelpText
 	if errors.As(err, &help) {
-		fmt.Fprint(env.Stdout, help.Text)
+		text := help.Text
+		if help.Gres {
+			if of := gresHelp(env); of != "" {
+				text = of
+			}
+		}
+		fmt.Fprint(env.Stdout, text)
 		return help.Exit
 	}
 	fmt.Fprintln(env.Stderr, err)
@@ -72,6 +79,30 @@ func Refused(env *cli.Env, err error, code int) int {
 		return bad.Exit
 	}
 	return code
+}
+
+// gresHelp is what --gres=help says of the cluster, "" where it does not answer or has no generic resources.
+func gresHelp(env *cli.Env) string {
+	client, err := cli.Connect(env)
+	if err != nil {
+		return ""
+	}
+	defer client.Close()
+	nodes, err := show.Nodes(env, client.Controller)
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, n := range nodes {
+		for _, g := range n.Gres {
+			names = append(names, g.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	return "Valid gres options are:\n" + strings.Join(slices.Compact(names), "[[:type]:count]\n") + "[[:type]:count]\n"
 }
 
 // Notices prints what the options gave rise to before the submission.
