@@ -96,6 +96,10 @@ func (c *controller) tryStep(ctx context.Context, req *rinkpb.CreateStepRequest,
 	if p := conf.Conf.SrunProlog; p != "" && opts.Step.Prolog == "" && !req.PrologDone {
 		return &rinkpb.CreateStepReply{Status: &rinkpb.Status{}, RunProlog: p}, false, nil
 	}
+	c.s.barn.Read(func(t *state.State) { opts, err = sched.StepFeatures(j, opts, t.Node) })
+	if err != nil {
+		return refused(err), false, nil
+	}
 	step, fit, err := sched.PlaceStep(j, opts, name, conf, time.Now())
 	switch {
 	case err != nil:

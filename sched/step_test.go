@@ -224,3 +224,44 @@ func TestArbitraryRanksFollowTheList(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// TestStepsGoWhereTheirFeaturesAre: a step's own constraint leaves out nodes of its job.
+func TestStepsGoWhereTheirFeaturesAre(t *testing.T) {
+	cfg, nodes := refCluster(t)
+	j, _, err := refJob(t, cfg, nodes, slurm.Salloc, "-N 4 -n 4 -C fast|slow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j = started(t, cfg, nodes, j)
+	node := func(name NodeName) *Node {
+		for _, n := range nodes {
+			if n.Name == name {
+				return n
+			}
+		}
+		return nil
+	}
+	for constraint, want := range map[string]string{
+		"slow": "n3,n4", "ib": "n1,n3", "fast&ib": "n1", "(slow&ib)|(fast&eth)": "n2,n3", "fast|slow": "n1,n2,n3,n4", "": "n1,n2,n3,n4",
+		"nosuch": "Requested node configuration is not available",
+	} {
+		opts, err := StepFeatures(j, &slurm.JobOptions{Constraint: constraint, Given: map[string]bool{}}, node)
+		var s *Step
+		if err == nil {
+			s, _, err = PlaceStep(j, opts, "x", cfg, refNow)
+		}
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else {
+			var names []string
+			for _, n := range s.Nodes {
+				names = append(names, string(n.Node))
+			}
+			got = strings.Join(names, ",")
+		}
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("%q: got %s, want %s", constraint, got, want)
+		}
+	}
+}
