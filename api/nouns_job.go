@@ -27,7 +27,7 @@ func JobToProto(j *sched.Job) *rinkpb.Job {
 		Suspended: TimeToProto(j.Suspended), SuspendedFor: int64(j.SuspendedFor), LastSched: TimeToProto(j.LastSched), Scheduler: j.Scheduler,
 		Alloc: NodeAllocsToProto(j.Alloc), Completing: names(j.Completing),
 		ExitCode: ExitCodeToProto(j.ExitCode), DerivedExit: ExitCodeToProto(j.DerivedExit), Ended: j.Ended, KilledBy: j.KilledBy,
-		LicensesUsed: licensesToProto(j.LicensesUsed), LicensesUsedAny: j.LicensesUsed.Any,
+		LicensesUsed: LicensesToProto(j.LicensesUsed), LicensesUsedAny: j.LicensesUsed.Any,
 		CpusFree: j.CPUsFree, BatchDone: j.BatchDone, BatchExit: ExitCodeToProto(j.BatchExit), BatchUsage: UsageToProto(j.BatchUsed()),
 		NextStep: j.NextStep, AdminComment: j.AdminComment, SystemComment: j.SystemComment, ChangedAt: j.ChangedAt,
 		Preempted: TimeToProto(j.Preempted), PreemptedFor: uint32(j.PreemptedFor), PreemptMode: uint32(j.PreemptMode),
@@ -129,7 +129,7 @@ func jobFields(j *sched.Job, p *rinkpb.Job) (err error) {
 	if j.PreemptMode, err = PreemptModeFromProto(p.PreemptMode); err != nil {
 		return err
 	}
-	if j.LicensesUsed, err = licensesFromProto(p.LicensesUsed, p.LicensesUsedAny); err != nil {
+	if j.LicensesUsed, err = LicensesFromProto(p.LicensesUsed, p.LicensesUsedAny); err != nil {
 		return err
 	}
 	if u := UsageFromProto(p.BatchUsage); u != (sched.Usage{}) {
@@ -225,7 +225,7 @@ func NeedToProto(n *sched.Need) *rinkpb.Need {
 		GresPerNode: GresToProto(n.GresPerNode), GresPerJob: GresToProto(n.GresPerJob), GresPerTask: GresToProto(n.GresPerTask),
 		Features: n.Features.String(), NodeList: names(n.NodeList), Exclude: names(n.Exclude), Contiguous: n.Contiguous,
 		Exclusive: n.Exclusive, Share: n.Share, OverCommit: n.OverCommit,
-		Licenses: licensesToProto(n.Licenses), LicensesAny: n.Licenses.Any,
+		Licenses: LicensesToProto(n.Licenses), LicensesAny: n.Licenses.Any,
 	}
 }
 
@@ -263,6 +263,6 @@ func NeedFromProto(p *rinkpb.Need) (sched.Need, error) {
 	if n.Features, err = constraintFromProto(p.Features); err != nil {
 		return n, err
 	}
-	n.Licenses, err = licensesFromProto(p.Licenses, p.LicensesAny)
+	n.Licenses, err = LicensesFromProto(p.Licenses, p.LicensesAny)
 	return n, err
 }

@@ -13,7 +13,7 @@ func ReservationToProto(r *sched.Reservation) *rinkpb.Reservation {
 	p := &rinkpb.Reservation{
 		Name: r.Name, Id: r.ID, Start: TimeToProto(r.Start), End: TimeToProto(r.End), Made: TimeToProto(r.Made), Nodes: names(r.Nodes),
 		Partition: string(r.Partition), Users: textList(r.Users), Accounts: textList(r.Accounts), Groups: textList(r.Groups), Qos: textList(r.QOS),
-		Features: r.Features, Licenses: licensesToProto(r.Licenses), LicensesAny: r.Licenses.Any, Flags: uint64(r.Flags), Comment: r.Comment,
+		Features: r.Features, Licenses: LicensesToProto(r.Licenses), LicensesAny: r.Licenses.Any, Flags: uint64(r.Flags), Comment: r.Comment,
 		NodeCnt: Int32(r.NodeCnt), CoreCnt: Int32(r.CoreCnt), MaxStartDelay: DurationToProto(r.MaxStartDelay), PurgeAfter: DurationToProto(r.PurgeAfter),
 		IdleSince: TimeToProto(r.IdleSince), Creator: r.Creator, ChangedAt: r.ChangedAt, Duration: DurationToProto(r.Duration), Tres: TRESToProto(r.TRES),
 	}
@@ -42,7 +42,7 @@ func ReservationFromProto(p *rinkpb.Reservation) (*sched.Reservation, error) {
 		IdleSince: TimeFromProto(p.IdleSince), Creator: p.Creator, ChangedAt: p.ChangedAt, Duration: DurationFromProto(p.Duration),
 	}
 	var err error
-	if r.Licenses, err = licensesFromProto(p.Licenses, p.LicensesAny); err != nil {
+	if r.Licenses, err = LicensesFromProto(p.Licenses, p.LicensesAny); err != nil {
 		return nil, fmt.Errorf("cannot read reservation %q: %w", p.Name, err)
 	}
 	if r.TRES, err = TRESFromProto(p.Tres); err != nil {

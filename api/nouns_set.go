@@ -137,8 +137,8 @@ func termFromProto(p *rinkpb.DependTerm) (slurm.DependTerm, error) {
 	}, nil
 }
 
-// licensesToProto converts the items; Any stands beside them in the message.
-func licensesToProto(l slurm.Licenses) []*rinkpb.License {
+// LicensesToProto converts the items; Any stands beside them in the message.
+func LicensesToProto(l slurm.Licenses) []*rinkpb.License {
 	if len(l.Items) == 0 {
 		return nil
 	}
@@ -149,8 +149,8 @@ func licensesToProto(l slurm.Licenses) []*rinkpb.License {
 	return out
 }
 
-// licensesFromProto refuses counts below zero.
-func licensesFromProto(list []*rinkpb.License, any bool) (slurm.Licenses, error) {
+// LicensesFromProto refuses counts below zero.
+func LicensesFromProto(list []*rinkpb.License, any bool) (slurm.Licenses, error) {
 	out := slurm.Licenses{Any: any}
 	if len(list) == 0 {
 		return out, nil

@@ -393,6 +393,9 @@ func changeToProto(c state.JobChange) *rinkpb.JobChange {
 	if c.EndAt != nil {
 		m.EndAt = ptr(api.TimeToProto(*c.EndAt))
 	}
+	if c.Licenses != nil {
+		m.Licenses = &rinkpb.LicenseSet{Items: api.LicensesToProto(*c.Licenses), Any: c.Licenses.Any}
+	}
 	for _, l := range c.StepLimits {
 		m.StepLimits = append(m.StepLimits, &rinkpb.StepLimit{Step: uint32(l.Step), Limit: api.DurationToProto(l.Limit)})
 	}
@@ -461,6 +464,13 @@ func changeFromProto(m *rinkpb.JobChange) (c state.JobChange, err error) {
 	}
 	if m.EndAt != nil {
 		c.EndAt = ptr(api.TimeFromProto(*m.EndAt))
+	}
+	if m.Licenses != nil {
+		list, err := api.LicensesFromProto(m.Licenses.Items, m.Licenses.Any)
+		if err != nil {
+			return c, err
+		}
+		c.Licenses = &list
 	}
 	for _, l := range m.StepLimits {
 		limit := state.StepLimit{Limit: api.DurationFromProto(l.GetLimit())}

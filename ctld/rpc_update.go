@@ -462,10 +462,18 @@ func (up *jobUpdate) word(key, value, op string) error {
 		up.spec.CPUsPerGPU = int(g[0].Count)
 		request("cpus-per-gpu")
 	case "licenses":
-		if !up.j.IsPending() && !up.operator {
+		if !up.j.IsPending() && !up.operator && value != "" { // anybody may give his back
 			return slurm.ErrnoAccessDenied
 		}
 		up.spec.Licenses = value
+		if up.j.IsRunning() {
+			list, err := slurm.ParseLicenses(value)
+			if err != nil {
+				return slurm.ErrnoInvalidLicenses
+			}
+			up.change.Licenses, up.spec.Given["licenses"] = &list, true
+			return nil
+		}
 		request("licenses")
 	case "contiguous":
 		if running {

@@ -1868,6 +1868,7 @@ type JobChange struct {
 	EndAt         *int64                 `protobuf:"varint,23,opt,name=end_at,json=endAt,proto3,oneof" json:"end_at,omitempty"`
 	Assoc         *uint32                `protobuf:"varint,40,opt,name=assoc,proto3,oneof" json:"assoc,omitempty"`
 	StepLimits    []*StepLimit           `protobuf:"bytes,41,rep,name=step_limits,json=stepLimits,proto3" json:"step_limits,omitempty"`
+	Licenses      *LicenseSet            `protobuf:"bytes,42,opt,name=licenses,proto3" json:"licenses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2077,6 +2078,65 @@ func (x *JobChange) GetStepLimits() []*StepLimit {
 	return nil
 }
 
+func (x *JobChange) GetLicenses() *LicenseSet {
+	if x != nil {
+		return x.Licenses
+	}
+	return nil
+}
+
+type LicenseSet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*License             `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	Any           bool                   `protobuf:"varint,2,opt,name=any,proto3" json:"any,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LicenseSet) Reset() {
+	*x = LicenseSet{}
+	mi := &file_log_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LicenseSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LicenseSet) ProtoMessage() {}
+
+func (x *LicenseSet) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LicenseSet.ProtoReflect.Descriptor instead.
+func (*LicenseSet) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *LicenseSet) GetItems() []*License {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *LicenseSet) GetAny() bool {
+	if x != nil {
+		return x.Any
+	}
+	return false
+}
+
 type StepLimit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Step          uint32                 `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
@@ -2087,7 +2147,7 @@ type StepLimit struct {
 
 func (x *StepLimit) Reset() {
 	*x = StepLimit{}
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2099,7 +2159,7 @@ func (x *StepLimit) String() string {
 func (*StepLimit) ProtoMessage() {}
 
 func (x *StepLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2112,7 +2172,7 @@ func (x *StepLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepLimit.ProtoReflect.Descriptor instead.
 func (*StepLimit) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{19}
+	return file_log_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *StepLimit) GetStep() uint32 {
@@ -2140,7 +2200,7 @@ type JobPriority struct {
 
 func (x *JobPriority) Reset() {
 	*x = JobPriority{}
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2152,7 +2212,7 @@ func (x *JobPriority) String() string {
 func (*JobPriority) ProtoMessage() {}
 
 func (x *JobPriority) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2165,7 +2225,7 @@ func (x *JobPriority) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobPriority.ProtoReflect.Descriptor instead.
 func (*JobPriority) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{20}
+	return file_log_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *JobPriority) GetJob() uint32 {
@@ -2198,7 +2258,7 @@ type SetPriorities struct {
 
 func (x *SetPriorities) Reset() {
 	*x = SetPriorities{}
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2210,7 +2270,7 @@ func (x *SetPriorities) String() string {
 func (*SetPriorities) ProtoMessage() {}
 
 func (x *SetPriorities) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2223,7 +2283,7 @@ func (x *SetPriorities) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPriorities.ProtoReflect.Descriptor instead.
 func (*SetPriorities) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{21}
+	return file_log_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SetPriorities) GetJobs() []*JobPriority {
@@ -2245,7 +2305,7 @@ type StartStep struct {
 
 func (x *StartStep) Reset() {
 	*x = StartStep{}
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2257,7 +2317,7 @@ func (x *StartStep) String() string {
 func (*StartStep) ProtoMessage() {}
 
 func (x *StartStep) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2270,7 +2330,7 @@ func (x *StartStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartStep.ProtoReflect.Descriptor instead.
 func (*StartStep) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{22}
+	return file_log_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StartStep) GetJob() uint32 {
@@ -2316,7 +2376,7 @@ type EndStep struct {
 
 func (x *EndStep) Reset() {
 	*x = EndStep{}
-	mi := &file_log_proto_msgTypes[23]
+	mi := &file_log_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2328,7 +2388,7 @@ func (x *EndStep) String() string {
 func (*EndStep) ProtoMessage() {}
 
 func (x *EndStep) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[23]
+	mi := &file_log_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2341,7 +2401,7 @@ func (x *EndStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndStep.ProtoReflect.Descriptor instead.
 func (*EndStep) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{23}
+	return file_log_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *EndStep) GetJob() uint32 {
@@ -2421,7 +2481,7 @@ type RegisterNode struct {
 
 func (x *RegisterNode) Reset() {
 	*x = RegisterNode{}
-	mi := &file_log_proto_msgTypes[24]
+	mi := &file_log_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2433,7 +2493,7 @@ func (x *RegisterNode) String() string {
 func (*RegisterNode) ProtoMessage() {}
 
 func (x *RegisterNode) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[24]
+	mi := &file_log_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2446,7 +2506,7 @@ func (x *RegisterNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterNode.ProtoReflect.Descriptor instead.
 func (*RegisterNode) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{24}
+	return file_log_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RegisterNode) GetNode() string {
@@ -2598,7 +2658,7 @@ type StringList struct {
 
 func (x *StringList) Reset() {
 	*x = StringList{}
-	mi := &file_log_proto_msgTypes[25]
+	mi := &file_log_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2610,7 +2670,7 @@ func (x *StringList) String() string {
 func (*StringList) ProtoMessage() {}
 
 func (x *StringList) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[25]
+	mi := &file_log_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2623,7 +2683,7 @@ func (x *StringList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StringList.ProtoReflect.Descriptor instead.
 func (*StringList) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{25}
+	return file_log_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StringList) GetV() []string {
@@ -2656,7 +2716,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2668,7 +2728,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2681,7 +2741,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{26}
+	return file_log_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UpdateNode) GetNodes() []string {
@@ -2800,7 +2860,7 @@ type BeginJob struct {
 
 func (x *BeginJob) Reset() {
 	*x = BeginJob{}
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2812,7 +2872,7 @@ func (x *BeginJob) String() string {
 func (*BeginJob) ProtoMessage() {}
 
 func (x *BeginJob) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2825,7 +2885,7 @@ func (x *BeginJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginJob.ProtoReflect.Descriptor instead.
 func (*BeginJob) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{27}
+	return file_log_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *BeginJob) GetJob() uint32 {
@@ -2852,7 +2912,7 @@ type UpdatePartition struct {
 
 func (x *UpdatePartition) Reset() {
 	*x = UpdatePartition{}
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2864,7 +2924,7 @@ func (x *UpdatePartition) String() string {
 func (*UpdatePartition) ProtoMessage() {}
 
 func (x *UpdatePartition) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2877,7 +2937,7 @@ func (x *UpdatePartition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePartition.ProtoReflect.Descriptor instead.
 func (*UpdatePartition) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{28}
+	return file_log_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UpdatePartition) GetPartition() *Partition {
@@ -2904,7 +2964,7 @@ type ConfigFile struct {
 
 func (x *ConfigFile) Reset() {
 	*x = ConfigFile{}
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2916,7 +2976,7 @@ func (x *ConfigFile) String() string {
 func (*ConfigFile) ProtoMessage() {}
 
 func (x *ConfigFile) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2929,7 +2989,7 @@ func (x *ConfigFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigFile.ProtoReflect.Descriptor instead.
 func (*ConfigFile) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{29}
+	return file_log_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ConfigFile) GetName() string {
@@ -2955,7 +3015,7 @@ type SetConfig struct {
 
 func (x *SetConfig) Reset() {
 	*x = SetConfig{}
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2967,7 +3027,7 @@ func (x *SetConfig) String() string {
 func (*SetConfig) ProtoMessage() {}
 
 func (x *SetConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2980,7 +3040,7 @@ func (x *SetConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConfig.ProtoReflect.Descriptor instead.
 func (*SetConfig) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{30}
+	return file_log_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SetConfig) GetFiles() []*ConfigFile {
@@ -2999,7 +3059,7 @@ type Purge struct {
 
 func (x *Purge) Reset() {
 	*x = Purge{}
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3011,7 +3071,7 @@ func (x *Purge) String() string {
 func (*Purge) ProtoMessage() {}
 
 func (x *Purge) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3024,7 +3084,7 @@ func (x *Purge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Purge.ProtoReflect.Descriptor instead.
 func (*Purge) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{31}
+	return file_log_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Purge) GetBefore() int64 {
@@ -3044,7 +3104,7 @@ type Mark struct {
 
 func (x *Mark) Reset() {
 	*x = Mark{}
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3056,7 +3116,7 @@ func (x *Mark) String() string {
 func (*Mark) ProtoMessage() {}
 
 func (x *Mark) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[32]
+	mi := &file_log_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3069,7 +3129,7 @@ func (x *Mark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mark.ProtoReflect.Descriptor instead.
 func (*Mark) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{32}
+	return file_log_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Mark) GetName() string {
@@ -3089,7 +3149,7 @@ type RaiseFormat struct {
 
 func (x *RaiseFormat) Reset() {
 	*x = RaiseFormat{}
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3101,7 +3161,7 @@ func (x *RaiseFormat) String() string {
 func (*RaiseFormat) ProtoMessage() {}
 
 func (x *RaiseFormat) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[33]
+	mi := &file_log_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3114,7 +3174,7 @@ func (x *RaiseFormat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RaiseFormat.ProtoReflect.Descriptor instead.
 func (*RaiseFormat) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{33}
+	return file_log_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RaiseFormat) GetTo() uint32 {
@@ -3136,7 +3196,7 @@ type AddToken struct {
 
 func (x *AddToken) Reset() {
 	*x = AddToken{}
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3148,7 +3208,7 @@ func (x *AddToken) String() string {
 func (*AddToken) ProtoMessage() {}
 
 func (x *AddToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[34]
+	mi := &file_log_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3161,7 +3221,7 @@ func (x *AddToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddToken.ProtoReflect.Descriptor instead.
 func (*AddToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{34}
+	return file_log_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *AddToken) GetHash() string {
@@ -3208,7 +3268,7 @@ type AccountsEdit struct {
 
 func (x *AccountsEdit) Reset() {
 	*x = AccountsEdit{}
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3220,7 +3280,7 @@ func (x *AccountsEdit) String() string {
 func (*AccountsEdit) ProtoMessage() {}
 
 func (x *AccountsEdit) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[35]
+	mi := &file_log_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3233,7 +3293,7 @@ func (x *AccountsEdit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountsEdit.ProtoReflect.Descriptor instead.
 func (*AccountsEdit) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{35}
+	return file_log_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AccountsEdit) GetBase() uint64 {
@@ -3295,7 +3355,7 @@ type EditAccounts struct {
 
 func (x *EditAccounts) Reset() {
 	*x = EditAccounts{}
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3307,7 +3367,7 @@ func (x *EditAccounts) String() string {
 func (*EditAccounts) ProtoMessage() {}
 
 func (x *EditAccounts) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[36]
+	mi := &file_log_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3320,7 +3380,7 @@ func (x *EditAccounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditAccounts.ProtoReflect.Descriptor instead.
 func (*EditAccounts) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{36}
+	return file_log_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EditAccounts) GetEdit() *AccountsEdit {
@@ -3351,7 +3411,7 @@ type Preempt struct {
 
 func (x *Preempt) Reset() {
 	*x = Preempt{}
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3363,7 +3423,7 @@ func (x *Preempt) String() string {
 func (*Preempt) ProtoMessage() {}
 
 func (x *Preempt) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[37]
+	mi := &file_log_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3376,7 +3436,7 @@ func (x *Preempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Preempt.ProtoReflect.Descriptor instead.
 func (*Preempt) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{37}
+	return file_log_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Preempt) GetJob() uint32 {
@@ -3430,7 +3490,7 @@ type PreemptJobs struct {
 
 func (x *PreemptJobs) Reset() {
 	*x = PreemptJobs{}
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3442,7 +3502,7 @@ func (x *PreemptJobs) String() string {
 func (*PreemptJobs) ProtoMessage() {}
 
 func (x *PreemptJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[38]
+	mi := &file_log_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3455,7 +3515,7 @@ func (x *PreemptJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreemptJobs.ProtoReflect.Descriptor instead.
 func (*PreemptJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{38}
+	return file_log_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PreemptJobs) GetPreempts() []*Preempt {
@@ -3475,7 +3535,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3487,7 +3547,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[39]
+	mi := &file_log_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3500,7 +3560,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{39}
+	return file_log_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Resume) GetJob() uint32 {
@@ -3526,7 +3586,7 @@ type ResumeJobs struct {
 
 func (x *ResumeJobs) Reset() {
 	*x = ResumeJobs{}
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3538,7 +3598,7 @@ func (x *ResumeJobs) String() string {
 func (*ResumeJobs) ProtoMessage() {}
 
 func (x *ResumeJobs) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[40]
+	mi := &file_log_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3551,7 +3611,7 @@ func (x *ResumeJobs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeJobs.ProtoReflect.Descriptor instead.
 func (*ResumeJobs) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{40}
+	return file_log_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ResumeJobs) GetResumes() []*Resume {
@@ -3572,7 +3632,7 @@ type PowerNodes struct {
 
 func (x *PowerNodes) Reset() {
 	*x = PowerNodes{}
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3584,7 +3644,7 @@ func (x *PowerNodes) String() string {
 func (*PowerNodes) ProtoMessage() {}
 
 func (x *PowerNodes) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[41]
+	mi := &file_log_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3597,7 +3657,7 @@ func (x *PowerNodes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PowerNodes.ProtoReflect.Descriptor instead.
 func (*PowerNodes) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{41}
+	return file_log_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PowerNodes) GetNodes() []string {
@@ -3632,7 +3692,7 @@ type ShrinkJob struct {
 
 func (x *ShrinkJob) Reset() {
 	*x = ShrinkJob{}
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3644,7 +3704,7 @@ func (x *ShrinkJob) String() string {
 func (*ShrinkJob) ProtoMessage() {}
 
 func (x *ShrinkJob) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[42]
+	mi := &file_log_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3657,7 +3717,7 @@ func (x *ShrinkJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShrinkJob.ProtoReflect.Descriptor instead.
 func (*ShrinkJob) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{42}
+	return file_log_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ShrinkJob) GetJob() uint32 {
@@ -3695,7 +3755,7 @@ type ResetUsage struct {
 
 func (x *ResetUsage) Reset() {
 	*x = ResetUsage{}
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3707,7 +3767,7 @@ func (x *ResetUsage) String() string {
 func (*ResetUsage) ProtoMessage() {}
 
 func (x *ResetUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[43]
+	mi := &file_log_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3720,7 +3780,7 @@ func (x *ResetUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetUsage.ProtoReflect.Descriptor instead.
 func (*ResetUsage) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{43}
+	return file_log_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ResetUsage) GetAll() bool {
@@ -3768,7 +3828,7 @@ type SetReservation struct {
 
 func (x *SetReservation) Reset() {
 	*x = SetReservation{}
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3780,7 +3840,7 @@ func (x *SetReservation) String() string {
 func (*SetReservation) ProtoMessage() {}
 
 func (x *SetReservation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[44]
+	mi := &file_log_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3793,7 +3853,7 @@ func (x *SetReservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetReservation.ProtoReflect.Descriptor instead.
 func (*SetReservation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{44}
+	return file_log_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SetReservation) GetReservation() *Reservation {
@@ -3821,7 +3881,7 @@ type SickFile struct {
 
 func (x *SickFile) Reset() {
 	*x = SickFile{}
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3833,7 +3893,7 @@ func (x *SickFile) String() string {
 func (*SickFile) ProtoMessage() {}
 
 func (x *SickFile) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[45]
+	mi := &file_log_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3846,7 +3906,7 @@ func (x *SickFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SickFile.ProtoReflect.Descriptor instead.
 func (*SickFile) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{45}
+	return file_log_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SickFile) GetFile() string {
@@ -3881,7 +3941,7 @@ type CutGPU struct {
 
 func (x *CutGPU) Reset() {
 	*x = CutGPU{}
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3893,7 +3953,7 @@ func (x *CutGPU) String() string {
 func (*CutGPU) ProtoMessage() {}
 
 func (x *CutGPU) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[46]
+	mi := &file_log_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3906,7 +3966,7 @@ func (x *CutGPU) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CutGPU.ProtoReflect.Descriptor instead.
 func (*CutGPU) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{46}
+	return file_log_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CutGPU) GetNode() string {
@@ -3943,7 +4003,7 @@ type NoteCut struct {
 
 func (x *NoteCut) Reset() {
 	*x = NoteCut{}
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3955,7 +4015,7 @@ func (x *NoteCut) String() string {
 func (*NoteCut) ProtoMessage() {}
 
 func (x *NoteCut) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[47]
+	mi := &file_log_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3968,7 +4028,7 @@ func (x *NoteCut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteCut.ProtoReflect.Descriptor instead.
 func (*NoteCut) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{47}
+	return file_log_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *NoteCut) GetNode() string {
@@ -4016,7 +4076,7 @@ type SetDevices struct {
 
 func (x *SetDevices) Reset() {
 	*x = SetDevices{}
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4028,7 +4088,7 @@ func (x *SetDevices) String() string {
 func (*SetDevices) ProtoMessage() {}
 
 func (x *SetDevices) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[48]
+	mi := &file_log_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4041,7 +4101,7 @@ func (x *SetDevices) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDevices.ProtoReflect.Descriptor instead.
 func (*SetDevices) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{48}
+	return file_log_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SetDevices) GetNode() string {
@@ -4069,7 +4129,7 @@ type DropReservation struct {
 
 func (x *DropReservation) Reset() {
 	*x = DropReservation{}
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4081,7 +4141,7 @@ func (x *DropReservation) String() string {
 func (*DropReservation) ProtoMessage() {}
 
 func (x *DropReservation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[49]
+	mi := &file_log_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4094,7 +4154,7 @@ func (x *DropReservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropReservation.ProtoReflect.Descriptor instead.
 func (*DropReservation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{49}
+	return file_log_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *DropReservation) GetName() string {
@@ -4131,7 +4191,7 @@ type SetCrontab struct {
 
 func (x *SetCrontab) Reset() {
 	*x = SetCrontab{}
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4143,7 +4203,7 @@ func (x *SetCrontab) String() string {
 func (*SetCrontab) ProtoMessage() {}
 
 func (x *SetCrontab) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[50]
+	mi := &file_log_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4156,7 +4216,7 @@ func (x *SetCrontab) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCrontab.ProtoReflect.Descriptor instead.
 func (*SetCrontab) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{50}
+	return file_log_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SetCrontab) GetUid() uint32 {
@@ -4196,7 +4256,7 @@ type DropCron struct {
 
 func (x *DropCron) Reset() {
 	*x = DropCron{}
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4208,7 +4268,7 @@ func (x *DropCron) String() string {
 func (*DropCron) ProtoMessage() {}
 
 func (x *DropCron) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[51]
+	mi := &file_log_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4221,7 +4281,7 @@ func (x *DropCron) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropCron.ProtoReflect.Descriptor instead.
 func (*DropCron) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{51}
+	return file_log_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *DropCron) GetJob() uint32 {
@@ -4240,7 +4300,7 @@ type SetTrigger struct {
 
 func (x *SetTrigger) Reset() {
 	*x = SetTrigger{}
-	mi := &file_log_proto_msgTypes[52]
+	mi := &file_log_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4252,7 +4312,7 @@ func (x *SetTrigger) String() string {
 func (*SetTrigger) ProtoMessage() {}
 
 func (x *SetTrigger) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[52]
+	mi := &file_log_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4265,7 +4325,7 @@ func (x *SetTrigger) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTrigger.ProtoReflect.Descriptor instead.
 func (*SetTrigger) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{52}
+	return file_log_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SetTrigger) GetTrigger() *Trigger {
@@ -4284,7 +4344,7 @@ type DropTriggers struct {
 
 func (x *DropTriggers) Reset() {
 	*x = DropTriggers{}
-	mi := &file_log_proto_msgTypes[53]
+	mi := &file_log_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4296,7 +4356,7 @@ func (x *DropTriggers) String() string {
 func (*DropTriggers) ProtoMessage() {}
 
 func (x *DropTriggers) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[53]
+	mi := &file_log_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4309,7 +4369,7 @@ func (x *DropTriggers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropTriggers.ProtoReflect.Descriptor instead.
 func (*DropTriggers) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{53}
+	return file_log_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *DropTriggers) GetIds() []uint32 {
@@ -4330,7 +4390,7 @@ type UseToken struct {
 
 func (x *UseToken) Reset() {
 	*x = UseToken{}
-	mi := &file_log_proto_msgTypes[54]
+	mi := &file_log_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4342,7 +4402,7 @@ func (x *UseToken) String() string {
 func (*UseToken) ProtoMessage() {}
 
 func (x *UseToken) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[54]
+	mi := &file_log_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4355,7 +4415,7 @@ func (x *UseToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseToken.ProtoReflect.Descriptor instead.
 func (*UseToken) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{54}
+	return file_log_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *UseToken) GetHash() string {
@@ -4410,7 +4470,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_log_proto_msgTypes[55]
+	mi := &file_log_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4422,7 +4482,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[55]
+	mi := &file_log_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4435,7 +4495,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{55}
+	return file_log_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SnapshotPart) GetPart() isSnapshotPart_Part {
@@ -4745,7 +4805,7 @@ type SnapshotHead struct {
 
 func (x *SnapshotHead) Reset() {
 	*x = SnapshotHead{}
-	mi := &file_log_proto_msgTypes[56]
+	mi := &file_log_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4757,7 +4817,7 @@ func (x *SnapshotHead) String() string {
 func (*SnapshotHead) ProtoMessage() {}
 
 func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[56]
+	mi := &file_log_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4770,7 +4830,7 @@ func (x *SnapshotHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHead.ProtoReflect.Descriptor instead.
 func (*SnapshotHead) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{56}
+	return file_log_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SnapshotHead) GetFormat() uint32 {
@@ -4865,7 +4925,7 @@ type Spent struct {
 
 func (x *Spent) Reset() {
 	*x = Spent{}
-	mi := &file_log_proto_msgTypes[57]
+	mi := &file_log_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4877,7 +4937,7 @@ func (x *Spent) String() string {
 func (*Spent) ProtoMessage() {}
 
 func (x *Spent) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[57]
+	mi := &file_log_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4890,7 +4950,7 @@ func (x *Spent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spent.ProtoReflect.Descriptor instead.
 func (*Spent) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{57}
+	return file_log_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Spent) GetEpoch() int64 {
@@ -4947,7 +5007,7 @@ type SpentRow struct {
 
 func (x *SpentRow) Reset() {
 	*x = SpentRow{}
-	mi := &file_log_proto_msgTypes[58]
+	mi := &file_log_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4959,7 +5019,7 @@ func (x *SpentRow) String() string {
 func (*SpentRow) ProtoMessage() {}
 
 func (x *SpentRow) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[58]
+	mi := &file_log_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4972,7 +5032,7 @@ func (x *SpentRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpentRow.ProtoReflect.Descriptor instead.
 func (*SpentRow) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{58}
+	return file_log_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SpentRow) GetAssoc() uint32 {
@@ -5015,7 +5075,7 @@ type Crontab struct {
 
 func (x *Crontab) Reset() {
 	*x = Crontab{}
-	mi := &file_log_proto_msgTypes[59]
+	mi := &file_log_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5027,7 +5087,7 @@ func (x *Crontab) String() string {
 func (*Crontab) ProtoMessage() {}
 
 func (x *Crontab) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[59]
+	mi := &file_log_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5040,7 +5100,7 @@ func (x *Crontab) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Crontab.ProtoReflect.Descriptor instead.
 func (*Crontab) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{59}
+	return file_log_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Crontab) GetUid() uint32 {
@@ -5083,7 +5143,7 @@ type SubmitKey struct {
 
 func (x *SubmitKey) Reset() {
 	*x = SubmitKey{}
-	mi := &file_log_proto_msgTypes[60]
+	mi := &file_log_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5095,7 +5155,7 @@ func (x *SubmitKey) String() string {
 func (*SubmitKey) ProtoMessage() {}
 
 func (x *SubmitKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[60]
+	mi := &file_log_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5108,7 +5168,7 @@ func (x *SubmitKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitKey.ProtoReflect.Descriptor instead.
 func (*SubmitKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{60}
+	return file_log_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SubmitKey) GetKey() string {
@@ -5151,7 +5211,7 @@ type StepKey struct {
 
 func (x *StepKey) Reset() {
 	*x = StepKey{}
-	mi := &file_log_proto_msgTypes[61]
+	mi := &file_log_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5163,7 +5223,7 @@ func (x *StepKey) String() string {
 func (*StepKey) ProtoMessage() {}
 
 func (x *StepKey) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[61]
+	mi := &file_log_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5176,7 +5236,7 @@ func (x *StepKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepKey.ProtoReflect.Descriptor instead.
 func (*StepKey) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{61}
+	return file_log_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *StepKey) GetKey() string {
@@ -5219,7 +5279,7 @@ type ArrayPast struct {
 
 func (x *ArrayPast) Reset() {
 	*x = ArrayPast{}
-	mi := &file_log_proto_msgTypes[62]
+	mi := &file_log_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5231,7 +5291,7 @@ func (x *ArrayPast) String() string {
 func (*ArrayPast) ProtoMessage() {}
 
 func (x *ArrayPast) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[62]
+	mi := &file_log_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5244,7 +5304,7 @@ func (x *ArrayPast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrayPast.ProtoReflect.Descriptor instead.
 func (*ArrayPast) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{62}
+	return file_log_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ArrayPast) GetArray() uint32 {
@@ -5282,7 +5342,7 @@ type RunRecord struct {
 
 func (x *RunRecord) Reset() {
 	*x = RunRecord{}
-	mi := &file_log_proto_msgTypes[63]
+	mi := &file_log_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5294,7 +5354,7 @@ func (x *RunRecord) String() string {
 func (*RunRecord) ProtoMessage() {}
 
 func (x *RunRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[63]
+	mi := &file_log_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5307,7 +5367,7 @@ func (x *RunRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRecord.ProtoReflect.Descriptor instead.
 func (*RunRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{63}
+	return file_log_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *RunRecord) GetId() string {
@@ -5362,7 +5422,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_log_proto_msgTypes[64]
+	mi := &file_log_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5374,7 +5434,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[64]
+	mi := &file_log_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5387,7 +5447,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{64}
+	return file_log_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SnapshotEnd) GetParts() uint64 {
@@ -5554,7 +5614,7 @@ const file_log_proto_rawDesc = "" +
 	"\x05tasks\x18\x04 \x01(\v2\x13.runink.v1.IndexSetR\x05tasks\x12,\n" +
 	"\x06change\x18\x05 \x01(\v2\x14.runink.v1.JobChangeR\x06change\"6\n" +
 	"\aDepends\x12+\n" +
-	"\x05terms\x18\x01 \x03(\v2\x15.runink.v1.DependTermR\x05terms\"\xbe\b\n" +
+	"\x05terms\x18\x01 \x03(\v2\x15.runink.v1.DependTermR\x05terms\"\xf1\b\n" +
 	"\tJobChange\x12)\n" +
 	"\x04spec\x18\x01 \x01(\v2\x15.runink.v1.JobOptionsR\x04spec\x12\x17\n" +
 	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x1d\n" +
@@ -5587,7 +5647,8 @@ const file_log_proto_rawDesc = "" +
 	"\x06end_at\x18\x17 \x01(\x03H\x12R\x05endAt\x88\x01\x01\x12\x19\n" +
 	"\x05assoc\x18( \x01(\rH\x13R\x05assoc\x88\x01\x01\x125\n" +
 	"\vstep_limits\x18) \x03(\v2\x14.runink.v1.StepLimitR\n" +
-	"stepLimitsB\a\n" +
+	"stepLimits\x121\n" +
+	"\blicenses\x18* \x01(\v2\x15.runink.v1.LicenseSetR\blicensesB\a\n" +
 	"\x05_nameB\n" +
 	"\n" +
 	"\b_accountB\x06\n" +
@@ -5611,7 +5672,11 @@ const file_log_proto_rawDesc = "" +
 	"\n" +
 	"\b_suspendB\t\n" +
 	"\a_end_atB\b\n" +
-	"\x06_assoc\"5\n" +
+	"\x06_assoc\"H\n" +
+	"\n" +
+	"LicenseSet\x12(\n" +
+	"\x05items\x18\x01 \x03(\v2\x12.runink.v1.LicenseR\x05items\x12\x10\n" +
+	"\x03any\x18\x02 \x01(\bR\x03any\"5\n" +
 	"\tStepLimit\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\rR\x04step\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\x03R\x05limit\"M\n" +
@@ -5889,7 +5954,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
 var file_log_proto_goTypes = []any{
 	(*Batch)(nil),           // 0: runink.v1.Batch
 	(*Actor)(nil),           // 1: runink.v1.Actor
@@ -5910,72 +5975,74 @@ var file_log_proto_goTypes = []any{
 	(*UpdateJob)(nil),       // 16: runink.v1.UpdateJob
 	(*Depends)(nil),         // 17: runink.v1.Depends
 	(*JobChange)(nil),       // 18: runink.v1.JobChange
-	(*StepLimit)(nil),       // 19: runink.v1.StepLimit
-	(*JobPriority)(nil),     // 20: runink.v1.JobPriority
-	(*SetPriorities)(nil),   // 21: runink.v1.SetPriorities
-	(*StartStep)(nil),       // 22: runink.v1.StartStep
-	(*EndStep)(nil),         // 23: runink.v1.EndStep
-	(*RegisterNode)(nil),    // 24: runink.v1.RegisterNode
-	(*StringList)(nil),      // 25: runink.v1.StringList
-	(*UpdateNode)(nil),      // 26: runink.v1.UpdateNode
-	(*BeginJob)(nil),        // 27: runink.v1.BeginJob
-	(*UpdatePartition)(nil), // 28: runink.v1.UpdatePartition
-	(*ConfigFile)(nil),      // 29: runink.v1.ConfigFile
-	(*SetConfig)(nil),       // 30: runink.v1.SetConfig
-	(*Purge)(nil),           // 31: runink.v1.Purge
-	(*Mark)(nil),            // 32: runink.v1.Mark
-	(*RaiseFormat)(nil),     // 33: runink.v1.RaiseFormat
-	(*AddToken)(nil),        // 34: runink.v1.AddToken
-	(*AccountsEdit)(nil),    // 35: runink.v1.AccountsEdit
-	(*EditAccounts)(nil),    // 36: runink.v1.EditAccounts
-	(*Preempt)(nil),         // 37: runink.v1.Preempt
-	(*PreemptJobs)(nil),     // 38: runink.v1.PreemptJobs
-	(*Resume)(nil),          // 39: runink.v1.Resume
-	(*ResumeJobs)(nil),      // 40: runink.v1.ResumeJobs
-	(*PowerNodes)(nil),      // 41: runink.v1.PowerNodes
-	(*ShrinkJob)(nil),       // 42: runink.v1.ShrinkJob
-	(*ResetUsage)(nil),      // 43: runink.v1.ResetUsage
-	(*SetReservation)(nil),  // 44: runink.v1.SetReservation
-	(*SickFile)(nil),        // 45: runink.v1.SickFile
-	(*CutGPU)(nil),          // 46: runink.v1.CutGPU
-	(*NoteCut)(nil),         // 47: runink.v1.NoteCut
-	(*SetDevices)(nil),      // 48: runink.v1.SetDevices
-	(*DropReservation)(nil), // 49: runink.v1.DropReservation
-	(*SetCrontab)(nil),      // 50: runink.v1.SetCrontab
-	(*DropCron)(nil),        // 51: runink.v1.DropCron
-	(*SetTrigger)(nil),      // 52: runink.v1.SetTrigger
-	(*DropTriggers)(nil),    // 53: runink.v1.DropTriggers
-	(*UseToken)(nil),        // 54: runink.v1.UseToken
-	(*SnapshotPart)(nil),    // 55: runink.v1.SnapshotPart
-	(*SnapshotHead)(nil),    // 56: runink.v1.SnapshotHead
-	(*Spent)(nil),           // 57: runink.v1.Spent
-	(*SpentRow)(nil),        // 58: runink.v1.SpentRow
-	(*Crontab)(nil),         // 59: runink.v1.Crontab
-	(*SubmitKey)(nil),       // 60: runink.v1.SubmitKey
-	(*StepKey)(nil),         // 61: runink.v1.StepKey
-	(*ArrayPast)(nil),       // 62: runink.v1.ArrayPast
-	(*RunRecord)(nil),       // 63: runink.v1.RunRecord
-	(*SnapshotEnd)(nil),     // 64: runink.v1.SnapshotEnd
-	(*TRESItem)(nil),        // 65: runink.v1.TRESItem
-	(*Job)(nil),             // 66: runink.v1.Job
-	(*NodeAlloc)(nil),       // 67: runink.v1.NodeAlloc
-	(*IndexSet)(nil),        // 68: runink.v1.IndexSet
-	(*ExitCode)(nil),        // 69: runink.v1.ExitCode
-	(*Usage)(nil),           // 70: runink.v1.Usage
-	(*DependTerm)(nil),      // 71: runink.v1.DependTerm
-	(*JobOptions)(nil),      // 72: runink.v1.JobOptions
-	(*Need)(nil),            // 73: runink.v1.Need
-	(*Step)(nil),            // 74: runink.v1.Step
-	(*NodeGres)(nil),        // 75: runink.v1.NodeGres
-	(*Shape)(nil),           // 76: runink.v1.Shape
-	(*Cut)(nil),             // 77: runink.v1.Cut
-	(*Partition)(nil),       // 78: runink.v1.Partition
-	(*AccountTables)(nil),   // 79: runink.v1.AccountTables
-	(*Transaction)(nil),     // 80: runink.v1.Transaction
-	(*Reservation)(nil),     // 81: runink.v1.Reservation
-	(*CutPart)(nil),         // 82: runink.v1.CutPart
-	(*Trigger)(nil),         // 83: runink.v1.Trigger
-	(*Node)(nil),            // 84: runink.v1.Node
+	(*LicenseSet)(nil),      // 19: runink.v1.LicenseSet
+	(*StepLimit)(nil),       // 20: runink.v1.StepLimit
+	(*JobPriority)(nil),     // 21: runink.v1.JobPriority
+	(*SetPriorities)(nil),   // 22: runink.v1.SetPriorities
+	(*StartStep)(nil),       // 23: runink.v1.StartStep
+	(*EndStep)(nil),         // 24: runink.v1.EndStep
+	(*RegisterNode)(nil),    // 25: runink.v1.RegisterNode
+	(*StringList)(nil),      // 26: runink.v1.StringList
+	(*UpdateNode)(nil),      // 27: runink.v1.UpdateNode
+	(*BeginJob)(nil),        // 28: runink.v1.BeginJob
+	(*UpdatePartition)(nil), // 29: runink.v1.UpdatePartition
+	(*ConfigFile)(nil),      // 30: runink.v1.ConfigFile
+	(*SetConfig)(nil),       // 31: runink.v1.SetConfig
+	(*Purge)(nil),           // 32: runink.v1.Purge
+	(*Mark)(nil),            // 33: runink.v1.Mark
+	(*RaiseFormat)(nil),     // 34: runink.v1.RaiseFormat
+	(*AddToken)(nil),        // 35: runink.v1.AddToken
+	(*AccountsEdit)(nil),    // 36: runink.v1.AccountsEdit
+	(*EditAccounts)(nil),    // 37: runink.v1.EditAccounts
+	(*Preempt)(nil),         // 38: runink.v1.Preempt
+	(*PreemptJobs)(nil),     // 39: runink.v1.PreemptJobs
+	(*Resume)(nil),          // 40: runink.v1.Resume
+	(*ResumeJobs)(nil),      // 41: runink.v1.ResumeJobs
+	(*PowerNodes)(nil),      // 42: runink.v1.PowerNodes
+	(*ShrinkJob)(nil),       // 43: runink.v1.ShrinkJob
+	(*ResetUsage)(nil),      // 44: runink.v1.ResetUsage
+	(*SetReservation)(nil),  // 45: runink.v1.SetReservation
+	(*SickFile)(nil),        // 46: runink.v1.SickFile
+	(*CutGPU)(nil),          // 47: runink.v1.CutGPU
+	(*NoteCut)(nil),         // 48: runink.v1.NoteCut
+	(*SetDevices)(nil),      // 49: runink.v1.SetDevices
+	(*DropReservation)(nil), // 50: runink.v1.DropReservation
+	(*SetCrontab)(nil),      // 51: runink.v1.SetCrontab
+	(*DropCron)(nil),        // 52: runink.v1.DropCron
+	(*SetTrigger)(nil),      // 53: runink.v1.SetTrigger
+	(*DropTriggers)(nil),    // 54: runink.v1.DropTriggers
+	(*UseToken)(nil),        // 55: runink.v1.UseToken
+	(*SnapshotPart)(nil),    // 56: runink.v1.SnapshotPart
+	(*SnapshotHead)(nil),    // 57: runink.v1.SnapshotHead
+	(*Spent)(nil),           // 58: runink.v1.Spent
+	(*SpentRow)(nil),        // 59: runink.v1.SpentRow
+	(*Crontab)(nil),         // 60: runink.v1.Crontab
+	(*SubmitKey)(nil),       // 61: runink.v1.SubmitKey
+	(*StepKey)(nil),         // 62: runink.v1.StepKey
+	(*ArrayPast)(nil),       // 63: runink.v1.ArrayPast
+	(*RunRecord)(nil),       // 64: runink.v1.RunRecord
+	(*SnapshotEnd)(nil),     // 65: runink.v1.SnapshotEnd
+	(*TRESItem)(nil),        // 66: runink.v1.TRESItem
+	(*Job)(nil),             // 67: runink.v1.Job
+	(*NodeAlloc)(nil),       // 68: runink.v1.NodeAlloc
+	(*IndexSet)(nil),        // 69: runink.v1.IndexSet
+	(*ExitCode)(nil),        // 70: runink.v1.ExitCode
+	(*Usage)(nil),           // 71: runink.v1.Usage
+	(*DependTerm)(nil),      // 72: runink.v1.DependTerm
+	(*JobOptions)(nil),      // 73: runink.v1.JobOptions
+	(*Need)(nil),            // 74: runink.v1.Need
+	(*License)(nil),         // 75: runink.v1.License
+	(*Step)(nil),            // 76: runink.v1.Step
+	(*NodeGres)(nil),        // 77: runink.v1.NodeGres
+	(*Shape)(nil),           // 78: runink.v1.Shape
+	(*Cut)(nil),             // 79: runink.v1.Cut
+	(*Partition)(nil),       // 80: runink.v1.Partition
+	(*AccountTables)(nil),   // 81: runink.v1.AccountTables
+	(*Transaction)(nil),     // 82: runink.v1.Transaction
+	(*Reservation)(nil),     // 83: runink.v1.Reservation
+	(*CutPart)(nil),         // 84: runink.v1.CutPart
+	(*Trigger)(nil),         // 85: runink.v1.Trigger
+	(*Node)(nil),            // 86: runink.v1.Node
 }
 var file_log_proto_depIdxs = []int32{
 	2,   // 0: runink.v1.Batch.entries:type_name -> runink.v1.Entry
@@ -5986,103 +6053,105 @@ var file_log_proto_depIdxs = []int32{
 	14,  // 5: runink.v1.Entry.end_job:type_name -> runink.v1.EndJob
 	15,  // 6: runink.v1.Entry.release_nodes:type_name -> runink.v1.ReleaseNodes
 	16,  // 7: runink.v1.Entry.update_job:type_name -> runink.v1.UpdateJob
-	21,  // 8: runink.v1.Entry.set_priorities:type_name -> runink.v1.SetPriorities
-	22,  // 9: runink.v1.Entry.start_step:type_name -> runink.v1.StartStep
-	23,  // 10: runink.v1.Entry.end_step:type_name -> runink.v1.EndStep
-	24,  // 11: runink.v1.Entry.register_node:type_name -> runink.v1.RegisterNode
-	26,  // 12: runink.v1.Entry.update_node:type_name -> runink.v1.UpdateNode
-	28,  // 13: runink.v1.Entry.update_partition:type_name -> runink.v1.UpdatePartition
-	30,  // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
-	31,  // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
-	34,  // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
-	54,  // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
+	22,  // 8: runink.v1.Entry.set_priorities:type_name -> runink.v1.SetPriorities
+	23,  // 9: runink.v1.Entry.start_step:type_name -> runink.v1.StartStep
+	24,  // 10: runink.v1.Entry.end_step:type_name -> runink.v1.EndStep
+	25,  // 11: runink.v1.Entry.register_node:type_name -> runink.v1.RegisterNode
+	27,  // 12: runink.v1.Entry.update_node:type_name -> runink.v1.UpdateNode
+	29,  // 13: runink.v1.Entry.update_partition:type_name -> runink.v1.UpdatePartition
+	31,  // 14: runink.v1.Entry.set_config:type_name -> runink.v1.SetConfig
+	32,  // 15: runink.v1.Entry.purge:type_name -> runink.v1.Purge
+	35,  // 16: runink.v1.Entry.add_token:type_name -> runink.v1.AddToken
+	55,  // 17: runink.v1.Entry.use_token:type_name -> runink.v1.UseToken
 	3,   // 18: runink.v1.Entry.import_history:type_name -> runink.v1.ImportHistory
-	36,  // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
-	38,  // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
-	40,  // 21: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
-	41,  // 22: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
-	42,  // 23: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
-	43,  // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
-	27,  // 25: runink.v1.Entry.begin_job:type_name -> runink.v1.BeginJob
-	44,  // 26: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
-	49,  // 27: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
-	32,  // 28: runink.v1.Entry.mark:type_name -> runink.v1.Mark
-	33,  // 29: runink.v1.Entry.raise_format:type_name -> runink.v1.RaiseFormat
-	48,  // 30: runink.v1.Entry.set_devices:type_name -> runink.v1.SetDevices
-	46,  // 31: runink.v1.Entry.cut_gpu:type_name -> runink.v1.CutGPU
-	47,  // 32: runink.v1.Entry.note_cut:type_name -> runink.v1.NoteCut
-	50,  // 33: runink.v1.Entry.set_crontab:type_name -> runink.v1.SetCrontab
-	51,  // 34: runink.v1.Entry.drop_cron:type_name -> runink.v1.DropCron
-	52,  // 35: runink.v1.Entry.set_trigger:type_name -> runink.v1.SetTrigger
-	53,  // 36: runink.v1.Entry.drop_triggers:type_name -> runink.v1.DropTriggers
+	37,  // 19: runink.v1.Entry.edit_accounts:type_name -> runink.v1.EditAccounts
+	39,  // 20: runink.v1.Entry.preempt_jobs:type_name -> runink.v1.PreemptJobs
+	41,  // 21: runink.v1.Entry.resume_jobs:type_name -> runink.v1.ResumeJobs
+	42,  // 22: runink.v1.Entry.power_nodes:type_name -> runink.v1.PowerNodes
+	43,  // 23: runink.v1.Entry.shrink_job:type_name -> runink.v1.ShrinkJob
+	44,  // 24: runink.v1.Entry.reset_usage:type_name -> runink.v1.ResetUsage
+	28,  // 25: runink.v1.Entry.begin_job:type_name -> runink.v1.BeginJob
+	45,  // 26: runink.v1.Entry.set_reservation:type_name -> runink.v1.SetReservation
+	50,  // 27: runink.v1.Entry.drop_reservation:type_name -> runink.v1.DropReservation
+	33,  // 28: runink.v1.Entry.mark:type_name -> runink.v1.Mark
+	34,  // 29: runink.v1.Entry.raise_format:type_name -> runink.v1.RaiseFormat
+	49,  // 30: runink.v1.Entry.set_devices:type_name -> runink.v1.SetDevices
+	47,  // 31: runink.v1.Entry.cut_gpu:type_name -> runink.v1.CutGPU
+	48,  // 32: runink.v1.Entry.note_cut:type_name -> runink.v1.NoteCut
+	51,  // 33: runink.v1.Entry.set_crontab:type_name -> runink.v1.SetCrontab
+	52,  // 34: runink.v1.Entry.drop_cron:type_name -> runink.v1.DropCron
+	53,  // 35: runink.v1.Entry.set_trigger:type_name -> runink.v1.SetTrigger
+	54,  // 36: runink.v1.Entry.drop_triggers:type_name -> runink.v1.DropTriggers
 	4,   // 37: runink.v1.ImportHistory.used:type_name -> runink.v1.PastUse
-	65,  // 38: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
-	66,  // 39: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
+	66,  // 38: runink.v1.PastUse.held:type_name -> runink.v1.TRESItem
+	67,  // 39: runink.v1.SubmitJobs.jobs:type_name -> runink.v1.Job
 	5,   // 40: runink.v1.SubmitJobs.blobs:type_name -> runink.v1.Blob
 	6,   // 41: runink.v1.SubmitJobs.needs:type_name -> runink.v1.Ints
 	7,   // 42: runink.v1.SubmitJobs.run:type_name -> runink.v1.RunInfo
-	67,  // 43: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
+	68,  // 43: runink.v1.Start.alloc:type_name -> runink.v1.NodeAlloc
 	9,   // 44: runink.v1.StartJobs.starts:type_name -> runink.v1.Start
 	11,  // 45: runink.v1.Wait.detail:type_name -> runink.v1.Obstacle
 	12,  // 46: runink.v1.SetWaits.waits:type_name -> runink.v1.Wait
-	68,  // 47: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
-	69,  // 48: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
-	70,  // 49: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
-	69,  // 50: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
-	70,  // 51: runink.v1.ReleaseNodes.extern:type_name -> runink.v1.Usage
-	68,  // 52: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
+	69,  // 47: runink.v1.EndJob.tasks:type_name -> runink.v1.IndexSet
+	70,  // 48: runink.v1.EndJob.exit:type_name -> runink.v1.ExitCode
+	71,  // 49: runink.v1.ReleaseNodes.usage:type_name -> runink.v1.Usage
+	70,  // 50: runink.v1.ReleaseNodes.exit:type_name -> runink.v1.ExitCode
+	71,  // 51: runink.v1.ReleaseNodes.extern:type_name -> runink.v1.Usage
+	69,  // 52: runink.v1.UpdateJob.tasks:type_name -> runink.v1.IndexSet
 	18,  // 53: runink.v1.UpdateJob.change:type_name -> runink.v1.JobChange
-	71,  // 54: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
-	72,  // 55: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
-	73,  // 56: runink.v1.JobChange.need:type_name -> runink.v1.Need
+	72,  // 54: runink.v1.Depends.terms:type_name -> runink.v1.DependTerm
+	73,  // 55: runink.v1.JobChange.spec:type_name -> runink.v1.JobOptions
+	74,  // 56: runink.v1.JobChange.need:type_name -> runink.v1.Need
 	17,  // 57: runink.v1.JobChange.deps:type_name -> runink.v1.Depends
-	19,  // 58: runink.v1.JobChange.step_limits:type_name -> runink.v1.StepLimit
-	20,  // 59: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
-	74,  // 60: runink.v1.StartStep.step:type_name -> runink.v1.Step
-	69,  // 61: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
-	70,  // 62: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
-	75,  // 63: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
-	76,  // 64: runink.v1.RegisterNode.shapes:type_name -> runink.v1.Shape
-	77,  // 65: runink.v1.RegisterNode.cuts:type_name -> runink.v1.Cut
-	25,  // 66: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
-	25,  // 67: runink.v1.UpdateNode.available:type_name -> runink.v1.StringList
-	78,  // 68: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
-	29,  // 69: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
-	79,  // 70: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
-	35,  // 71: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
-	80,  // 72: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
-	67,  // 73: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
-	37,  // 74: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
-	39,  // 75: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
-	81,  // 76: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
-	82,  // 77: runink.v1.NoteCut.made:type_name -> runink.v1.CutPart
-	45,  // 78: runink.v1.SetDevices.sick:type_name -> runink.v1.SickFile
-	8,   // 79: runink.v1.SetCrontab.submit:type_name -> runink.v1.SubmitJobs
-	83,  // 80: runink.v1.SetTrigger.trigger:type_name -> runink.v1.Trigger
-	56,  // 81: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
-	66,  // 82: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
-	84,  // 83: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
-	78,  // 84: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
-	5,   // 85: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
-	29,  // 86: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
-	60,  // 87: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
-	34,  // 88: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
-	63,  // 89: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
-	64,  // 90: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
-	61,  // 91: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
-	62,  // 92: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
-	79,  // 93: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
-	80,  // 94: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
-	57,  // 95: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
-	81,  // 96: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
-	59,  // 97: runink.v1.SnapshotPart.crontab:type_name -> runink.v1.Crontab
-	83,  // 98: runink.v1.SnapshotPart.trigger:type_name -> runink.v1.Trigger
-	58,  // 99: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
-	100, // [100:100] is the sub-list for method output_type
-	100, // [100:100] is the sub-list for method input_type
-	100, // [100:100] is the sub-list for extension type_name
-	100, // [100:100] is the sub-list for extension extendee
-	0,   // [0:100] is the sub-list for field type_name
+	20,  // 58: runink.v1.JobChange.step_limits:type_name -> runink.v1.StepLimit
+	19,  // 59: runink.v1.JobChange.licenses:type_name -> runink.v1.LicenseSet
+	75,  // 60: runink.v1.LicenseSet.items:type_name -> runink.v1.License
+	21,  // 61: runink.v1.SetPriorities.jobs:type_name -> runink.v1.JobPriority
+	76,  // 62: runink.v1.StartStep.step:type_name -> runink.v1.Step
+	70,  // 63: runink.v1.EndStep.exit:type_name -> runink.v1.ExitCode
+	71,  // 64: runink.v1.EndStep.usage:type_name -> runink.v1.Usage
+	77,  // 65: runink.v1.RegisterNode.gres:type_name -> runink.v1.NodeGres
+	78,  // 66: runink.v1.RegisterNode.shapes:type_name -> runink.v1.Shape
+	79,  // 67: runink.v1.RegisterNode.cuts:type_name -> runink.v1.Cut
+	26,  // 68: runink.v1.UpdateNode.features:type_name -> runink.v1.StringList
+	26,  // 69: runink.v1.UpdateNode.available:type_name -> runink.v1.StringList
+	80,  // 70: runink.v1.UpdatePartition.partition:type_name -> runink.v1.Partition
+	30,  // 71: runink.v1.SetConfig.files:type_name -> runink.v1.ConfigFile
+	81,  // 72: runink.v1.AccountsEdit.put:type_name -> runink.v1.AccountTables
+	36,  // 73: runink.v1.EditAccounts.edit:type_name -> runink.v1.AccountsEdit
+	82,  // 74: runink.v1.EditAccounts.notes:type_name -> runink.v1.Transaction
+	68,  // 75: runink.v1.Preempt.alloc:type_name -> runink.v1.NodeAlloc
+	38,  // 76: runink.v1.PreemptJobs.preempts:type_name -> runink.v1.Preempt
+	40,  // 77: runink.v1.ResumeJobs.resumes:type_name -> runink.v1.Resume
+	83,  // 78: runink.v1.SetReservation.reservation:type_name -> runink.v1.Reservation
+	84,  // 79: runink.v1.NoteCut.made:type_name -> runink.v1.CutPart
+	46,  // 80: runink.v1.SetDevices.sick:type_name -> runink.v1.SickFile
+	8,   // 81: runink.v1.SetCrontab.submit:type_name -> runink.v1.SubmitJobs
+	85,  // 82: runink.v1.SetTrigger.trigger:type_name -> runink.v1.Trigger
+	57,  // 83: runink.v1.SnapshotPart.head:type_name -> runink.v1.SnapshotHead
+	67,  // 84: runink.v1.SnapshotPart.job:type_name -> runink.v1.Job
+	86,  // 85: runink.v1.SnapshotPart.node:type_name -> runink.v1.Node
+	80,  // 86: runink.v1.SnapshotPart.partition:type_name -> runink.v1.Partition
+	5,   // 87: runink.v1.SnapshotPart.blob:type_name -> runink.v1.Blob
+	30,  // 88: runink.v1.SnapshotPart.config:type_name -> runink.v1.ConfigFile
+	61,  // 89: runink.v1.SnapshotPart.key:type_name -> runink.v1.SubmitKey
+	35,  // 90: runink.v1.SnapshotPart.token:type_name -> runink.v1.AddToken
+	64,  // 91: runink.v1.SnapshotPart.run:type_name -> runink.v1.RunRecord
+	65,  // 92: runink.v1.SnapshotPart.end:type_name -> runink.v1.SnapshotEnd
+	62,  // 93: runink.v1.SnapshotPart.step_key:type_name -> runink.v1.StepKey
+	63,  // 94: runink.v1.SnapshotPart.array:type_name -> runink.v1.ArrayPast
+	81,  // 95: runink.v1.SnapshotPart.accounts:type_name -> runink.v1.AccountTables
+	82,  // 96: runink.v1.SnapshotPart.transaction:type_name -> runink.v1.Transaction
+	58,  // 97: runink.v1.SnapshotPart.spent:type_name -> runink.v1.Spent
+	83,  // 98: runink.v1.SnapshotPart.reservation:type_name -> runink.v1.Reservation
+	60,  // 99: runink.v1.SnapshotPart.crontab:type_name -> runink.v1.Crontab
+	85,  // 100: runink.v1.SnapshotPart.trigger:type_name -> runink.v1.Trigger
+	59,  // 101: runink.v1.Spent.rows:type_name -> runink.v1.SpentRow
+	102, // [102:102] is the sub-list for method output_type
+	102, // [102:102] is the sub-list for method input_type
+	102, // [102:102] is the sub-list for extension type_name
+	102, // [102:102] is the sub-list for extension extendee
+	0,   // [0:102] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -6129,8 +6198,8 @@ func file_log_proto_init() {
 		(*Entry_DropTriggers)(nil),
 	}
 	file_log_proto_msgTypes[18].OneofWrappers = []any{}
-	file_log_proto_msgTypes[26].OneofWrappers = []any{}
-	file_log_proto_msgTypes[55].OneofWrappers = []any{
+	file_log_proto_msgTypes[27].OneofWrappers = []any{}
+	file_log_proto_msgTypes[56].OneofWrappers = []any{
 		(*SnapshotPart_Head)(nil),
 		(*SnapshotPart_Job)(nil),
 		(*SnapshotPart_Node)(nil),
@@ -6156,7 +6225,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   65,
+			NumMessages:   66,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -46,6 +46,8 @@ func newFile_log_proto(name string) Message {
 		return new(Depends)
 	case "runink.v1.JobChange":
 		return new(JobChange)
+	case "runink.v1.LicenseSet":
+		return new(LicenseSet)
 	case "runink.v1.StepLimit":
 		return new(StepLimit)
 	case "runink.v1.JobPriority":
@@ -2360,6 +2362,7 @@ type JobChange struct {
 	EndAt         *int64
 	Assoc         *uint32
 	StepLimits    []*StepLimit
+	Licenses      *LicenseSet
 }
 
 func (m *JobChange) Reset() { *m = JobChange{} }
@@ -2539,6 +2542,13 @@ func (m *JobChange) GetStepLimits() []*StepLimit {
 	return nil
 }
 
+func (m *JobChange) GetLicenses() *LicenseSet {
+	if m != nil {
+		return m.Licenses
+	}
+	return nil
+}
+
 func (m *JobChange) write(w *writer) {
 	if m == nil {
 		return
@@ -2617,6 +2627,9 @@ func (m *JobChange) write(w *writer) {
 	}
 	for _, v := range m.StepLimits {
 		w.putMessage(330, v)
+	}
+	if m.Licenses != nil {
+		w.putMessage(338, m.Licenses)
 	}
 }
 
@@ -2704,6 +2717,59 @@ func (m *JobChange) read(r *reader) {
 			v := new(StepLimit)
 			r.takeMessage(v)
 			m.StepLimits = append(m.StepLimits, v)
+		case 338:
+			if m.Licenses == nil {
+				m.Licenses = new(LicenseSet)
+			}
+			r.takeMessage(m.Licenses)
+		default:
+			r.skip()
+		}
+	}
+}
+
+type LicenseSet struct {
+	Items []*License
+	Any   bool
+}
+
+func (m *LicenseSet) Reset() { *m = LicenseSet{} }
+
+func (m *LicenseSet) GetItems() []*License {
+	if m != nil {
+		return m.Items
+	}
+	return nil
+}
+
+func (m *LicenseSet) GetAny() bool {
+	if m != nil {
+		return m.Any
+	}
+	return false
+}
+
+func (m *LicenseSet) write(w *writer) {
+	if m == nil {
+		return
+	}
+	for _, v := range m.Items {
+		w.putMessage(10, v)
+	}
+	if m.Any {
+		w.putBool(16, m.Any)
+	}
+}
+
+func (m *LicenseSet) read(r *reader) {
+	for r.next() {
+		switch r.field {
+		case 10:
+			v := new(License)
+			r.takeMessage(v)
+			m.Items = append(m.Items, v)
+		case 16:
+			m.Any = r.takeBool()
 		default:
 			r.skip()
 		}

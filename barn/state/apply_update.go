@@ -84,6 +84,11 @@ func (s *State) checkUpdate(j *sched.Job, ch JobChange) error {
 		}
 		return nil
 	}
+	if ch.Licenses != nil {
+		if err := s.checkLicenses(j, *ch.Licenses); err != nil {
+			return err
+		}
+	}
 	if !j.IsPending() && (ch.Partitions != nil || ch.Need != nil || ch.Deps != nil || ch.DepsAny != nil ||
 		ch.Begin != nil || ch.TimeMin != nil) {
 		return slurm.ErrnoNotPending
@@ -118,7 +123,26 @@ func (ch JobChange) isZero() bool {
 		ch.AdminComment == nil && ch.SystemComment == nil && ch.Partitions == nil && ch.TimeLimit == nil &&
 		ch.TimeMin == nil && ch.Need == nil && ch.Nice == nil && ch.Priority == nil && ch.Hold == nil &&
 		ch.Begin == nil && ch.Requeue == nil && ch.Throttle == nil && ch.Deps == nil && ch.DepsAny == nil &&
-		ch.Reason == nil && ch.ReasonText == nil && ch.Suspend == nil && ch.EndAt == nil && ch.Assoc == nil && len(ch.StepLimits) == 0
+		ch.Reason == nil && ch.ReasonText == nil && ch.Suspend == nil && ch.EndAt == nil && ch.Assoc == nil && len(ch.StepLimits) == 0 && ch.Licenses == nil
+}
+
+// checkLicenses says why a running job cannot have other licences than it has.
+func (s *State) checkLicenses(j *sched.Job, want slurm.Licenses) error {
+	if !j.IsRunning() {
+		return slurm.ErrnoNotRunning
+	}
+	if _, ok := sched.TakeLicenses(want, s.config.Licenses.Minus(sched.MinusLicenses(s.licensesUsed, j.LicensesUsed))); !ok {
+		return slurm.ErrnoInvalidLicenses
+	}
+	return nil
+}
+
+// relicense gives a running job other licences, which checkLicenses found to be there.
+func (s *State) relicense(j *sched.Job, want slurm.Licenses) {
+	others := sched.MinusLicenses(s.licensesUsed, j.LicensesUsed)
+	j.Need.Licenses = want
+	j.LicensesUsed, _ = sched.TakeLicenses(want, s.config.Licenses.Minus(others))
+	s.licensesUsed = sched.PlusLicenses(others, j.LicensesUsed)
 }
 
 // holdReason is the reason of a job that is held, none for one that is not.
@@ -227,6 +251,9 @@ func (s *State) change(j sched.Job, ch JobChange) {
 	put2(&j.SystemComment, ch.SystemComment)
 	put2(&j.TimeMin, ch.TimeMin)
 	put2(&j.Need, ch.Need)
+	if ch.Licenses != nil {
+		s.relicense(&j, *ch.Licenses)
+	}
 	put2(&j.Nice, ch.Nice)
 	put2(&j.Begin, ch.Begin)
 	put2(&j.Requeue, ch.Requeue)

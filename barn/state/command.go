@@ -128,6 +128,7 @@ type JobChange struct {
 	EndAt                                                    *time.Time
 	Assoc                                                    *sched.AssocID // goes with Account
 	StepLimits                                               []StepLimit
+	Licenses                                                 *slurm.Licenses // those of a running job from now on
 }
 
 // StepLimit gives a running step a time limit of its own, or takes it: 0.

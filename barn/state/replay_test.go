@@ -264,7 +264,10 @@ func (p *player) update() Command {
 			c.Tasks = indexes(oneOf(p, "1-3", "2-9"))
 		}
 	}
-	switch p.pick(13) {
+	switch p.pick(14) {
+	case 13:
+		list, _ := slurm.ParseLicenses(oneOf(p, "", "lic", "lic:2", "other:2", "lic:9", "nosuch"))
+		c.Change.Licenses = &list
 	case 12:
 		c.Change.Spec = p.someSpec()
 	case 0:

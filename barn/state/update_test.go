@@ -229,3 +229,30 @@ func TestHoldOfARunningJob(t *testing.T) {
 		t.Errorf("back in the queue: %v %v held by %v, priority %d", j.State, j.Reason, j.HeldBy, j.Priority)
 	}
 }
+
+// TestLicensesOfARunningJob: it may be given others and give its own back, as far as there are
+// any, and what is there for the next job follows.
+func TestLicensesOfARunningJob(t *testing.T) {
+	r := newRig(t)
+	id, next := r.runs("n1"), r.submit()
+	list := func(text string) *slurm.Licenses {
+		l, err := slurm.ParseLicenses(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &l
+	}
+	change := func(text string) UpdateJob { return UpdateJob{Job: id, Change: JobChange{Licenses: list(text)}} }
+	for _, step := range []struct{ ask, used string }{{"lic:1", "lic:1"}, {"lic:2", "lic:2"}, {"", ""}, {"lic", "lic:1"}} {
+		r.must(change(step.ask))
+		if j := r.job(id); j.LicensesUsed.String() != step.used || r.s.LicensesUsed().String() != step.used || j.Need.Licenses.String() != step.ask {
+			t.Errorf("%q: the job has %s of %s, all have %s", step.ask, j.LicensesUsed, j.Need.Licenses, r.s.LicensesUsed())
+		}
+	}
+	r.refuse(change("lic:999"), slurm.ErrnoInvalidLicenses)
+	r.refuse(change("nosuch"), slurm.ErrnoInvalidLicenses)
+	r.refuse(UpdateJob{Job: next, Change: JobChange{Licenses: list("lic")}}, slurm.ErrnoNotRunning)
+	if used := r.s.LicensesUsed().String(); used != "lic:1" {
+		t.Errorf("%s are used", used)
+	}
+}

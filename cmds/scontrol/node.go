@@ -190,3 +190,29 @@ func (c *call) createNode(name string, list []*rinkpb.KeyValue) int {
 	}
 	return 1
 }
+
+// deleteNode is "delete NodeName=LIST": none are taken out but by the configuration.
+func (c *call) deleteNode(list, word string) int {
+	why := slurm.ErrnoNotSupported
+	nodes, err := show.Nodes(c.env, c.client)
+	if err != nil {
+		return c.failed("slurm_load_node error", err)
+	}
+	names, err := slurm.ParseHostList(list)
+	if err != nil || names.Len() == 0 {
+		why = slurm.ErrnoInvalidNodeName
+	} else {
+		for name := range names.All() {
+			if !slices.ContainsFunc(nodes, func(n *show.Node) bool { return string(n.Name) == name }) {
+				why = slurm.ErrnoInvalidNodeName
+			}
+		}
+	}
+	if why == slurm.ErrnoNotSupported {
+		c.env.Errorf("cannot delete node %s: nodes are taken out of slurm.conf, and scontrol reconfigure takes it over", list)
+	} else {
+		c.env.Errorf("failed to delete nodes %s", list)
+	}
+	fmt.Fprintf(c.env.Stderr, "delete_node %s: %s\n", word, why)
+	return 1
+}

@@ -51,6 +51,9 @@ func (c *call) remove(args []string) int {
 	if isReservation(args[0]) && len(args) == 1 {
 		return c.deleteReservation(args[0], first)
 	}
+	if value, rest, ok := target(pairs(args), "nodename", "node"); ok && len(rest) == 0 {
+		return c.deleteNode(value, first)
+	}
 	fmt.Fprintf(c.env.Stderr, "Invalid deletion entity: %s\n", args[0])
 	return 1
 }
