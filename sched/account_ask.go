@@ -84,6 +84,7 @@ const (
 	TroubleNotOfUser                              // users do not have what is to be their default wckey
 	TroubleResourceNeeds                          // a new resource lacks a word; Name is that word and the resource, NUL between them
 	TroubleResourcePercent                        // clusters would have more than there is; Name is the resource and the part, NUL between them
+	TroubleResourceOver                           // the same of a change; Name is the resources, commas between them, and the part
 )
 
 func (e *AccountTrouble) Error() string {

@@ -213,9 +213,20 @@ func (p *accountPlan) modifyResources() error {
 	if ofCluster && (len(p.ask.Where.Clusters) == 0 || len(words) > 1) || !ofCluster && len(p.ask.Where.Clusters) > 0 {
 		return &AccountTrouble{Code: slurm.ErrnoError, Kind: TroubleUnknown, Name: ResourcePercent}
 	}
+	if ofCluster && percent > 100 {
+		var over []string
+		for _, r := range p.meantResources() {
+			if r.Allowed {
+				over = append(over, r.FullName())
+			}
+		}
+		if len(over) > 0 {
+			return &AccountTrouble{Code: slurm.ErrnoError, Kind: TroubleResourceOver, Name: fmt.Sprintf("%s\x00%d", strings.Join(over, ","), percent)}
+		}
+	}
 	for _, r := range p.meantResources() {
 		switch {
-		case ofCluster && (!r.Allowed || percent > 100):
+		case ofCluster && !r.Allowed:
 			continue
 		case ofCluster:
 			r.Percent = int(percent)

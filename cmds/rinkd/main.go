@@ -41,13 +41,23 @@ func main() {
 			os.Exit(c.run(cli.OSEnv(c.calls, args)))
 		}
 	}
+	const usage = "Usage: rinkd rinkctld|rinknoded|dev|barn [ARGUMENTS], or a link named rinkctld or rinknoded"
 	switch name {
+	case "-h", "--help", "help":
+		fmt.Println(usage)
+		fmt.Println(`
+  rinkctld    the controller of a cluster; rinkctld --help
+  rinknoded   the agent of a node; rinknoded --help
+  dev         a cluster on this machine; rink dev --help
+  barn        backups and what else there is to do with a controller's files; rink barn --help
+  links       print the names that stand for a daemon
+  --version   print the version`)
 	case "links": // what make install and make build link to rinkd
 		fmt.Println("rinkctld\nrinknoded")
 	case "-V", "--version", "version":
 		fmt.Printf("rinkd %s (%s)\n", cli.Version, cli.Commit)
 	default:
-		fmt.Fprintln(os.Stderr, "Usage: rinkd rinkctld|rinknoded|dev|barn [ARGUMENTS], or a link named rinkctld or rinknoded")
+		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)
 	}
 }

@@ -97,6 +97,13 @@ func (c *call) resourceTrouble(cl *cluster, err error, p *rinkpb.AccountTrouble)
 		c.fail("Need to designate a resource %s to initially add '%s'.", first, second)
 	case sched.TroubleResourcePercent:
 		c.fail("Adding this 1 clusters to resource %s at %s%% each , with 0%% already used,  would go over 100%%.  Please redo your math and resubmit.", first, second)
+	case sched.TroubleResourceOver:
+		c.env.Errorf("You can not allocate more than 100%% of a resource")
+		c.print(" If change was accepted it would look like this...\n")
+		for _, name := range strings.Split(first, ",") {
+			c.print("  %s\n   Cluster - %s\t %s%%\n   total\t\t%s%%\n", name, cl.name, second, second)
+		}
+		c.code = 1
 	default:
 		c.trouble(cl, err, p, "resource")
 	}
@@ -163,7 +170,7 @@ func (c *call) printAddedResources(r *request, out sched.AccountsOutcome) bool {
 	setting("Description", description)
 	setting("ServerType", r.value(sched.ResourceServerType))
 	setting("Count", r.value(sched.ResourceCount))
-	if r.value(sched.ResourceType) != "" {
+	if r.value(sched.ResourceType) != "" || fresh == "" {
 		setting("Type", "License")
 	}
 	return true

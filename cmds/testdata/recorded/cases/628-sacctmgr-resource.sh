@@ -27,6 +27,8 @@ m show resource format=nosuch
 try scontrol show lic
 m modify resource where name=fluent server=flex set count=60 desc=hello
 m modify resource name=fluent server=flex cluster=ref set percentallowed=20
+m modify resource name=fluent cluster=ref set percentallowed=120
+m modify resource name=fluent,ans cluster=ref set percentallowed=101
 m modify resource name=fluent cluster=ref set percentallowed=31 count=12
 m modify resource name=fluent set percentallowed=31
 m modify resource name=fluent set flags=nosuch
