@@ -364,6 +364,12 @@ func (p *accountPlan) takeQOS(old string) {
 // preemptModes are what a QOS may say of those it preempts.
 var preemptModes = []string{"cluster", "cancel", "gang", "requeue", "suspend", "within"}
 
+// IsPreemptMode reports whether a word is one of them.
+func IsPreemptMode(word string) bool {
+	word = strings.ToLower(word)
+	return word == "off" || slices.Contains(preemptModes, word)
+}
+
 // preemptMode reads PreemptMode=; off is what the cluster does.
 func preemptMode(word string) (mode string, ok bool) {
 	mode = strings.ToLower(word)

@@ -79,7 +79,7 @@ var assocWords = []WordDef{
 	{Name: "MaxTRESRunMins", Min: 8, Kind: WordTRES, Column: "max_tres_run_mins", Inherited: true},
 	{Name: "MaxWallDurationPerJob", Min: 4, Kind: WordWall, Column: "max_wall_pj", Inherited: true},
 	{Name: "MinPrioThreshold", Min: 4, Kind: WordCount, Column: "min_prio_thresh", Inherited: true},
-	{Name: "Parent", Min: 4, Column: "parent_acct"}, {Name: "ParentName", Min: 7, Column: "parent_acct"}, {Name: "ParentAccount", Min: 7, Column: "parent_acct"},
+	{Name: "Parent", Min: 2, Column: "parent_acct"}, {Name: "ParentName", Min: 7, Column: "parent_acct"}, {Name: "ParentAccount", Min: 7, Column: "parent_acct"},
 	{Name: "Priority", Min: 3, Kind: WordCount, Column: "priority", Inherited: true},
 	{Name: "QosLevel", Min: 1, Kind: WordQOS, Column: "qos", Inherited: true},
 	{Name: "Comment", Min: 3, Column: "comment"},

@@ -308,6 +308,9 @@ func (c *call) addQOS(cl *cluster, r *request) {
 
 func (c *call) addCoordinators(cl *cluster, r *request) {
 	switch {
+	case len(r.names)+len(r.where.Accounts) == 0:
+		c.fail("You need to specify conditions to to add the coordinator.")
+		return
 	case len(r.names) == 0:
 		c.fail("You need to specify a user list here.")
 		return

@@ -105,3 +105,21 @@ func TestDeleteWCKeys(t *testing.T) {
 		}
 	}
 }
+
+func TestConditions(t *testing.T) {
+	k := newKeeper()
+	k.run(t, "", "-i", "add", "account", "chem")
+	for _, c := range []struct{ line, want string }{
+		{"list account withassoc=chem", "E|  Unknown condition: withassoc=chem\nE|  Use keyword 'set' to modify value\nrc=1\n"},
+		{"list assoc qos=nosuch", "E| sacctmgr: error: You gave a bad qos 'nosuch'. Valid QOS's are normal\nrc=1\n"},
+		{"list qos id=x", "E| sacctmgr: error: Invalid value for QOS ID (x)\nrc=1\n"},
+		{"list qos preemptmode=x", "E| sacctmgr: error: Unknown preempt_mode given 'x'\nE|  Bad Preempt Mode given: preemptmode=x\nrc=1\n"},
+		{"-nP list qos preemptmode=cluster format=name", "normal\nrc=0\n"},
+		{"-nP list assoc qos=normal format=account", "root\nrc=0\n"},
+		{"-i modify account chem set pa=nosuch", "E|  Parent Account nosuch doesn't exist.\nrc=1\n"},
+	} {
+		if got := k.run(t, "", strings.Fields(c.line)...); got != c.want {
+			t.Errorf("%s says\n%s\nwant\n%s", c.line, got, c.want)
+		}
+	}
+}

@@ -53,6 +53,22 @@ Input line must include "Account", "Association", "Cluster", "Configuration",
 	show[entity](r)
 }
 
+// knowsQOS reports whether there is every QOS of a request's conditions, and says which is not.
+func (c *call) knowsQOS(cl *cluster, r *request) bool {
+	for _, name := range slices.Concat(r.where.QOS, r.where.DefaultQOS) {
+		if cl.QOS[strings.ToLower(name)] != nil {
+			continue
+		}
+		var names []string
+		for _, q := range cl.QOSList() {
+			names = append(names, q.Name)
+		}
+		c.bare("sacctmgr: error: You gave a bad qos '%s'. Valid QOS's are %s", name, strings.Join(names, ","))
+		return false
+	}
+	return true
+}
+
 // format makes the fields of a listing: those asked for, or the usual ones.
 func (c *call) format(r *request, usual ...string) ([]field, bool) {
 	names := r.format
@@ -102,7 +118,7 @@ func (c *call) showAccounts(r *request) {
 		return
 	}
 	cl := c.fetch(false)
-	if cl == nil {
+	if cl == nil || !c.knowsQOS(cl, r) {
 		return
 	}
 	users := r.where.Users
@@ -152,7 +168,7 @@ func (c *call) showUsers(r *request) {
 		return
 	}
 	cl := c.fetch(false)
-	if cl == nil {
+	if cl == nil || !c.knowsQOS(cl, r) {
 		return
 	}
 	usual := []string{"User", "DefaultAccount"}
@@ -206,7 +222,7 @@ func (c *call) showAssocs(r *request) {
 		return
 	}
 	cl := c.fetch(false)
-	if cl == nil {
+	if cl == nil || !c.knowsQOS(cl, r) {
 		return
 	}
 	for i := range out {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/runink/rink/cmds/internal/show"
 	"github.com/runink/rink/sched"
 )
 
@@ -83,7 +84,7 @@ func ids(r *request, value string) error {
 	for _, w := range parts(value) {
 		n, err := strconv.ParseUint(w, 10, 32)
 		if err != nil {
-			return fmt.Errorf("sacctmgr: error: Invalid value for %s (%s)", map[bool]string{true: "AssocId", false: "ID"}[r.entity == "association"], w)
+			return fmt.Errorf("sacctmgr: error: Invalid value for %s (%s)", show.Or(map[string]string{"association": "AssocId", "qos": "QOS ID"}[r.entity], "ID"), w)
 		}
 		r.where.IDs = append(r.where.IDs, uint32(n))
 	}
@@ -107,7 +108,7 @@ func conditions(entity string) []condition {
 	tree := []condition{
 		{"WithAssociations", 5, flag("withassoc")}, {"WithCoordinators", 5, flag("withcoord")}, {"WithRawQOS", 5, flag("withrawqos")},
 		{"WOPInfo", 4, flag("wopinfo")}, {"WOPLimits", 4, flag("woplimits")}, {"WOLimits", 3, flag("wolimits")},
-		{"Parents", 1, list(func(r *request) *[]string { return &r.where.Parents })},
+		{"Parents", 4, list(func(r *request) *[]string { return &r.where.Parents })},
 		{"ParentName", 7, list(func(r *request) *[]string { return &r.where.Parents })},
 		{"DefaultQOS", 8, list(func(r *request) *[]string { return &r.where.DefaultQOS })},
 		{"QosLevel", 1, list(func(r *request) *[]string { return &r.where.QOS })},
@@ -136,7 +137,15 @@ func conditions(entity string) []condition {
 	case "qos":
 		return slices.Concat([]condition{
 			{"Names", 1, names}, {"QOS", 1, names}, described, {"IDs", 1, ids},
-			{"PreemptMode", 8, list(func(r *request) *[]string { return &r.where.PreemptModes })},
+			{"PreemptMode", 8, func(r *request, value string) error {
+				for _, mode := range parts(value) {
+					if !sched.IsPreemptMode(mode) {
+						return fmt.Errorf("sacctmgr: error: Unknown preempt_mode given '%s'\n Bad Preempt Mode given: preemptmode=%s", mode, value)
+					}
+					r.where.PreemptModes = append(r.where.PreemptModes, mode)
+				}
+				return nil
+			}},
 		}, common)
 	case "cluster":
 		return slices.Concat([]condition{
@@ -214,7 +223,7 @@ func (r *request) takeWhere(word string) error {
 	for _, cond := range conditions(r.entity) {
 		// A bare word is a name, unless it is one of the few that stand alone.
 		alone := strings.HasPrefix(cond.name, "W") && cond.name != "WCKeys" || cond.name == "Tree" || cond.name == "OnlyDefaults" || strings.HasPrefix(cond.name, "All_")
-		if begins(cond.name, key, cond.min) && (ok || alone) {
+		if begins(cond.name, key, cond.min) && ok != alone {
 			return cond.take(r, value)
 		}
 	}
