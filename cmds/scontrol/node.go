@@ -211,7 +211,7 @@ func (c *call) deleteNode(list, word string) int {
 	if why == slurm.ErrnoNotSupported {
 		c.env.Errorf("cannot delete node %s: nodes are taken out of slurm.conf, and scontrol reconfigure takes it over", list)
 	} else {
-		c.env.Errorf("failed to delete nodes %s", list)
+		c.env.Errorf("cannot delete node %s: there is no such node", list)
 	}
 	fmt.Fprintf(c.env.Stderr, "delete_node %s: %s\n", word, why)
 	return 1
