@@ -1,6 +1,7 @@
 package ctld
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/runink/rink/api"
@@ -26,6 +27,14 @@ func outcomeOf(what string, tg target) *rinkpb.Outcome {
 		out.Array, out.Tasks = uint32(j.ArrayID), api.IndexSetToProto(tasks)
 	}
 	return out
+}
+
+// nameOf is what answers call a job that was not named by a number.
+func nameOf(j *sched.Job) string {
+	if j.ArrayID != 0 {
+		return j.ArrayID.String()
+	}
+	return j.ID.String()
 }
 
 // absent is the answer for what a reference named and is not there: a job, or
@@ -68,24 +77,34 @@ func changeOf(tg target, change state.JobChange) state.UpdateJob {
 }
 
 // topOf puts a job ahead of its owner's others that wait and are alike: it gets the highest
-// priority among them, and those that have it a little less.
+// priority among them. What it gets they give, so that their owner as a whole gains nothing:
+// the same each, what cannot be shared out evenly the last of them; none stays as high.
 func topOf(t *state.State, tg target) []state.Command {
 	j := tg.job
-	alike := func(other *sched.Job) bool {
-		return other.UID == j.UID && other.Account == j.Account && other.QOS == j.QOS && slices.Equal(other.Partitions, j.Partitions) &&
-			other.HeldBy == sched.HeldByNobody
-	}
+	var others []*sched.Job
 	best := j.Priority
 	for other := range t.Pending() {
-		if alike(other) {
+		if other.ID != j.ID && other.UID == j.UID && other.Account == j.Account && other.QOS == j.QOS && slices.Equal(other.Partitions, j.Partitions) &&
+			other.HeldBy == sched.HeldByNobody {
+			others = append(others, other)
 			best = max(best, other.Priority)
 		}
 	}
-	nice := j.Nice - int(best-j.Priority)
+	if len(others) == 0 {
+		return nil
+	}
+	slices.SortFunc(others, func(a, b *sched.Job) int { return cmp.Compare(a.ID, b.ID) })
+	toGive := int(best - j.Priority)
+	nice := j.Nice - toGive
 	cmds := []state.Command{changeOf(tg, state.JobChange{Nice: &nice})}
-	for other := range t.Pending() {
-		if alike(other) && other.ID != j.ID && other.Priority == best {
-			down := other.Nice + 1
+	for i, other := range others {
+		share := toGive / (len(others) - i)
+		toGive -= share
+		if int64(other.Priority)-int64(share) >= int64(best) {
+			share++
+		}
+		if share > 0 {
+			down := other.Nice + share
 			cmds = append(cmds, changeOf(target{job: other}, state.JobChange{Nice: &down}))
 		}
 	}

@@ -195,6 +195,35 @@ func (s *Server) refreshPriorities(ctx context.Context, now time.Time) {
 	}
 }
 
+// reckonNow writes down the priorities of jobs that a call has just changed, so that
+// whoever looks after its answer sees them.
+func (s *Server) reckonNow(ctx context.Context, cmds []state.Command) {
+	p := s.prioritizer(time.Now())
+	if p == nil {
+		return
+	}
+	var set state.SetPriorities
+	s.barn.Read(func(st *state.State) {
+		var jobs []*sched.Job
+		for _, cmd := range cmds {
+			if up, ok := cmd.(state.UpdateJob); ok {
+				if j := st.Job(up.Job); j != nil && j.IsPending() {
+					jobs = append(jobs, j)
+				}
+			}
+		}
+		for _, r := range p.Refresh(jobs, time.Now()) {
+			set.Jobs = append(set.Jobs, state.JobPriority{Job: r.Job, Priority: r.Priority, Age: r.Age})
+		}
+	})
+	if len(set.Jobs) == 0 {
+		return
+	}
+	if _, err := s.propose(ctx, set); err != nil && ctx.Err() == nil {
+		s.log.Warn("cannot commit priorities", "error", err)
+	}
+}
+
 // usageReset says that all usage is to be forgotten now, where
 // PriorityUsageResetPeriod asks for it.
 func usageReset(st *state.State, now time.Time) []state.Command {

@@ -3,6 +3,7 @@ package ctld
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/runink/rink/api/rinkpb"
@@ -19,6 +20,16 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 		return nil, err
 	}
 	reply := &rinkpb.ActionReply{Status: &rinkpb.Status{}}
+	if n := len(req.Refs); req.Action == rinkpb.ActRequest_TOP && n > 1 {
+		for _, ref := range slices.Backward(req.Refs) { // the first of them comes to be above the others
+			one, err := c.Act(ctx, &rinkpb.ActRequest{Action: req.Action, Refs: []*rinkpb.JobRef{ref}})
+			if err != nil {
+				return nil, err
+			}
+			reply.Outcomes = append(one.Outcomes, reply.Outcomes...)
+		}
+		return reply, nil
+	}
 	var cmds []state.Command
 	var owner []int
 	c.s.barn.Read(func(t *state.State) {
@@ -34,13 +45,11 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 			all = append(all, named{what: refName(ref), list: list, absent: absent(t, ref, list), part: ref.HasHet})
 		}
 		for _, name := range req.Names {
-			var list []target
 			for _, j := range liveJobs(t) {
 				if j.Name == name && c.s.mayTouch(u, j) {
-					list = append(list, target{job: j})
+					all = append(all, named{what: nameOf(j), list: []target{{job: j}}})
 				}
 			}
-			all = append(all, named{what: name, list: list})
 		}
 		for _, n := range all {
 			for _, tg := range n.list {
@@ -89,6 +98,9 @@ func (c *controller) Act(ctx context.Context, req *rinkpb.ActRequest) (*rinkpb.A
 			if r.Err != nil && !part { // a component goes as the first one does
 				reply.Outcomes[owner[i]].Status = refuse(r.Err)
 			}
+		}
+		if req.Action == rinkpb.ActRequest_TOP {
+			c.s.reckonNow(ctx, cmds)
 		}
 	}
 	return reply, nil

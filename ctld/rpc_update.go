@@ -48,7 +48,7 @@ func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (
 		if req.Name != "" {
 			for _, j := range liveJobs(t) {
 				if j.Name == req.Name && c.s.mayTouch(u, j) {
-					targets, names = append(targets, target{job: j}), append(names, req.Name)
+					targets, names = append(targets, target{job: j}), append(names, nameOf(j))
 				}
 			}
 		}
@@ -84,6 +84,7 @@ func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (
 				reply.Outcomes[owner[i]].Status = refuse(r.Err)
 			}
 		}
+		c.s.reckonNow(ctx, cmds)
 	}
 	return reply, nil
 }

@@ -12,6 +12,9 @@ import (
 // resvSlack is how long before the present a new reservation may begin.
 const resvSlack = 10 * time.Minute
 
+// endSlack is how long ago "now" may be when a reservation is to end now.
+const endSlack = 5 * time.Second
+
 // yearLong is how long a reservation without an end lasts.
 const yearLong = 365 * 24 * time.Hour
 
@@ -112,7 +115,11 @@ func (d *resvDraft) times() error {
 	case r.Duration > 0:
 		r.End = r.Start.Add(time.Duration(min(r.Duration, slurm.Duration(10*yearLong/time.Second))) * time.Second)
 	}
-	if !r.End.After(r.Start) || !r.End.After(d.now) && !r.Repeats() {
+	least := d.now
+	if d.old != nil {
+		least = least.Add(-endSlack)
+	}
+	if !r.End.After(r.Start) || !r.End.After(least) && !r.Repeats() {
 		return refuse(slurm.ErrnoInvalidTime, "an end at %s", r.End.Format(time.DateTime))
 	}
 	if moved || d.old == nil || !r.End.Equal(d.old.End) || r.Has(slurm.ResvTimeFloat) {

@@ -90,6 +90,8 @@ func (v *ResvView) check(j *Job, groups []string) error {
 			return refuse(slurm.ErrnoReservationInvalid, "reservation %q is not known, or over", name)
 		case !r.Admits(j, groups, v.accounts):
 			return refuse(slurm.ErrnoReservationAccess, "reservation %s is not for %s of %s", name, j.User, j.Account)
+		case r.Has(slurm.ResvTimeFloat):
+			return refuse(slurm.ErrnoReservationAccess, "reservation %s never begins", name)
 		}
 	}
 	return nil

@@ -24,7 +24,7 @@ func Steps(j *Job) []*Step {
 	if j.Extern && len(j.Alloc) > 0 {
 		list = append(list, &Step{sched.ExternStep(j.Job), j})
 	}
-	if j.Batch && !j.BatchDone && len(j.Alloc) > 0 {
+	if j.Batch && j.HetOffset == 0 && !j.BatchDone && len(j.Alloc) > 0 { // other components have no script
 		list = append(list, &Step{BatchStep(j.Job), j})
 	}
 	for _, s := range j.Job.Steps {
@@ -48,8 +48,15 @@ func BatchStep(j *sched.Job) *sched.Step {
 	return s
 }
 
-// StepID prints job.step, the job as users see it.
-func (v *View) StepID(s *Step) string { return v.ID(s.Job) + "." + s.ID.String() }
+// StepID prints job.step, the job as users see it, but for a component of a
+// heterogeneous one, which is named by its own number.
+func (v *View) StepID(s *Step) string {
+	id := v.ID(s.Job)
+	if s.Job.HetID != 0 {
+		id = s.Job.ID.String()
+	}
+	return id + "." + s.ID.String()
+}
 
 // HeldNodes returns the nodes the step runs on.
 func (s *Step) HeldNodes() []sched.NodeName {
