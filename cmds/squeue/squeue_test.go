@@ -376,3 +376,25 @@ func TestJSONOfSteps(t *testing.T) {
 		t.Errorf("exit status %d, printed\n%s", code, out)
 	}
 }
+
+// BenchmarkJSON is the same as JSON, each job on CPUs of three nodes.
+func BenchmarkJSON(b *testing.B) {
+	c := &showtest.Cluster{NodeList: []*rinkpb.Node{showtest.Node("n1", slurm.NodeMixed), showtest.Node("n2", slurm.NodeMixed), showtest.Node("n3", slurm.NodeMixed)}}
+	for i := range slurm.JobID(5000) {
+		j := showtest.Job(700001+i, "bench", showtest.Limit(60), showtest.Running(time.Minute, "n1", "n2", "n3"))
+		for k := range j.Alloc {
+			j.Alloc[k].CPUIDs = "0-3"
+		}
+		c.JobList = append(c.JobList, j)
+	}
+	for b.Loop() {
+		env, _, _ := showtest.Env("squeue", []string{"--json"})
+		o, err := parse(env)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if code := list(env, o, c, "ref"); code != 0 {
+			b.Fatal("exit status", code)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package show
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -115,15 +114,10 @@ func (v *View) DataWith(env *cli.Env, doc Object) error {
 			{"release", cli.SurfaceVersion}, {"cluster", v.Cluster},
 		}},
 	}}, Member{"errors", []any{}}, Member{"warnings", []any{}})
-	if v.Encoding.yaml {
-		return writeYAML(env.Stdout, doc)
+	if err := writeDocument(env.Stdout, doc, v.Encoding.yaml); err != nil {
+		return fmt.Errorf("cannot write %s: %w", doc[0].Key, err)
 	}
-	out, err := json.MarshalIndent(doc, "", "  ")
-	if err != nil {
-		return fmt.Errorf("cannot write %s as JSON: %w", doc[0].Key, err)
-	}
-	_, err = env.Stdout.Write(append(out, '\n'))
-	return err
+	return nil
 }
 
 // Number is a number in the form that says whether there is one.
@@ -213,70 +207,4 @@ func GresText(list []sched.GresAlloc) string {
 		parts[i] = n.String()
 	}
 	return strings.Join(parts, ",")
-}
-
-// writeYAML prints a document made of Objects, lists and plain values.
-func writeYAML(w io.Writer, doc Object) error {
-	plain, err := json.Marshal(doc)
-	if err != nil {
-		return fmt.Errorf("cannot write YAML: %w", err)
-	}
-	d := json.NewDecoder(strings.NewReader(string(plain)))
-	d.UseNumber()
-	var b strings.Builder
-	b.WriteString("---\n")
-	if err := yamlValue(&b, d, "", false); err != nil {
-		return fmt.Errorf("cannot write YAML: %w", err)
-	}
-	b.WriteString("...\n")
-	_, err = io.WriteString(w, b.String())
-	return err
-}
-
-// yamlValue copies the next value of a JSON text as YAML in block style. inline
-// says that something stands before it on the line.
-func yamlValue(b *strings.Builder, d *json.Decoder, indent string, inline bool) error {
-	token, err := d.Token()
-	if err != nil {
-		return err
-	}
-	space := ""
-	if inline {
-		space = " "
-	}
-	switch t := token.(type) {
-	case json.Delim:
-		if !d.More() {
-			b.WriteString(space + string(t) + string(t+2) + "\n")
-			_, err := d.Token()
-			return err
-		}
-		if inline {
-			b.WriteByte('\n')
-		}
-		for d.More() {
-			b.WriteString(indent)
-			if t == '[' {
-				b.WriteByte('-')
-			} else {
-				key, err := d.Token()
-				if err != nil {
-					return err
-				}
-				fmt.Fprintf(b, "%s:", key)
-			}
-			if err := yamlValue(b, d, indent+"  ", true); err != nil {
-				return err
-			}
-		}
-		_, err := d.Token()
-		return err
-	case string:
-		b.WriteString(space + strconv.Quote(t) + "\n")
-	case nil:
-		b.WriteString(space + "null\n")
-	default:
-		fmt.Fprintf(b, "%s%v\n", space, t)
-	}
-	return nil
 }

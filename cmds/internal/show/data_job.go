@@ -314,13 +314,13 @@ func (v *View) allocData(j *Job) Object {
 		for s, cores := range v.coresOf(a) {
 			in := []any{}
 			for c, taken := range cores {
-				status := "UNALLOCATED"
-				if taken {
-					status = "ALLOCATED"
+				if taken { // of the others there may be a hundred to each
+					in = append(in, Object{{"index", c}, {"status", []string{"ALLOCATED"}}})
 				}
-				in = append(in, Object{{"index", c}, {"status", []string{status}}})
 			}
-			sockets = append(sockets, Object{{"index", s}, {"cores", in}})
+			if len(in) > 0 {
+				sockets = append(sockets, Object{{"index", s}, {"cores", in}})
+			}
 		}
 		gres := make([]string, len(a.Gres))
 		for k, g := range a.Gres {

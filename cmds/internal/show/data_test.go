@@ -170,7 +170,7 @@ func TestJobData(t *testing.T) {
 		{"TIME=90%", []any{"mail_type", 1}}, {"TIME=100%", []any{"mail_type", 2}}, {3.0, []any{"billable_tres", "number"}},
 		{"n1", []any{"job_resources", "nodes", "list"}}, {3.0, []any{"job_resources", "cpus"}},
 		{"ALLOCATED", []any{"job_resources", "nodes", "allocation", 0, "sockets", 1, "cores", 1, "status", 0}},
-		{"UNALLOCATED", []any{"job_resources", "nodes", "allocation", 0, "sockets", 1, "cores", 2, "status", 0}},
+		{1.0, []any{"job_resources", "nodes", "allocation", 0, "sockets", 1, "cores", 1, "index"}},
 	} {
 		if got := get(c.path...); got != c.want {
 			t.Errorf("%v is %v, want %v", c.path, got, c.want)
