@@ -129,11 +129,12 @@ func (s *Server) mail(j *sched.Job, e sched.MailEvent) {
 			case task.ID == j.ID:
 				all = append(all, j)
 			case task.HasEnded():
-				all, first = append(all, task), false
+				all = append(all, task)
 			default:
 				last = false
-				first = first && task.IsPending()
 			}
+			// Tasks that one plan starts begin together, and the first that is heard of tells of it.
+			first = first && (task.Start.IsZero() || !task.Start.Before(j.Start))
 			if untold = e == sched.MailBegin && !first || (e == sched.MailEnd || e == sched.MailFail) && !last; untold {
 				return // most tasks end while others live
 			}
@@ -164,7 +165,7 @@ func (s *Server) mail(j *sched.Job, e sched.MailEvent) {
 	}
 	now := time.Now()
 	m := mail{
-		program: conf.Conf.MailProg, to: sched.MailTo(j, conf), subject: sched.MailSubject(j, e, all, now), env: sched.MailEnv(j, e, conf, now),
+		program: conf.Conf.MailProg, to: sched.MailTo(j, conf), subject: sched.MailSubject(j, e, all, now), env: sched.MailEnv(j, e, all, conf, now),
 	}
 	s.mails.mu.Lock()
 	defer s.mails.mu.Unlock()

@@ -143,9 +143,13 @@ func arrayEnd(all []*Job) string {
 }
 
 // MailEnv returns the variables that describe the job and the event to the mail
-// program.
-func MailEnv(j *Job, e MailEvent, cfg *Config, now time.Time) []string {
+// program; all is as for MailSubject.
+func MailEnv(j *Job, e MailEvent, all []*Job, cfg *Config, now time.Time) []string {
 	env := append(HookEnv(j, cfg), "SLURM_JOB_MAIL_TYPE="+e.Words(), "SLURM_JOB_STATE="+j.State.Base().String())
+	if j.ArrayID != 0 {
+		env = append(env, fmt.Sprintf("SLURM_ARRAY_TASK_COUNT=%d", j.ArrayAll.Len()), fmt.Sprintf("SLURM_ARRAY_TASK_MIN=%d", j.ArrayAll.Min()),
+			fmt.Sprintf("SLURM_ARRAY_TASK_MAX=%d", j.ArrayAll.Max()), fmt.Sprintf("SLURM_ARRAY_TASK_STEP=%d", arrayStep(j)))
+	}
 	switch e {
 	case MailBegin:
 		env = append(env, "SLURM_JOB_QUEUED_TIME="+clock(j.Start.Sub(j.Submit)))
@@ -163,9 +167,13 @@ func MailEnv(j *Job, e MailEvent, cfg *Config, now time.Time) []string {
 	}
 	if e == MailEnd || e == MailFail {
 		env = append(env, EndEnv(j.ExitCode, j.DerivedExit)...)
-		env = append(env, fmt.Sprintf("SLURM_JOB_EXIT_CODE_MAX=%d", j.ExitCode.Code))
+		low, high := j.ExitCode.Code, j.ExitCode.Code
+		for _, task := range all {
+			low, high = min(low, task.ExitCode.Code), max(high, task.ExitCode.Code)
+		}
+		env = append(env, fmt.Sprintf("SLURM_JOB_EXIT_CODE_MAX=%d", high))
 		if j.ArrayID != 0 {
-			env = append(env, fmt.Sprintf("SLURM_JOB_EXIT_CODE_MIN=%d", j.ExitCode.Code))
+			env = append(env, fmt.Sprintf("SLURM_JOB_EXIT_CODE_MIN=%d", low))
 		}
 	}
 	return env
