@@ -180,7 +180,10 @@ func (s *Scheduler) Job(old, now *Job) {
 	}
 	if old != nil && now != nil && old.Holds() && old.State == now.State && old.End.Equal(now.End) && len(old.Alloc) == len(now.Alloc) &&
 		old.CPUsFree == now.CPUsFree && len(old.Completing) == len(now.Completing) {
-		s.holding[now.ID] = now // its steps changed, or its words
+		s.holding[now.ID] = now // its steps changed, or its words, or its licences
+		if !sameLicenses(old, now) {
+			s.used = PlusLicenses(MinusLicenses(s.used, old.LicensesUsed), now.LicensesUsed)
+		}
 		return
 	}
 	if old != nil && old.IsRunning() && (now == nil || !now.IsRunning() && now.End.Before(old.End)) {
@@ -218,12 +221,16 @@ func (s *Scheduler) Job(old, now *Job) {
 // freed notes when a change lets jobs start that something else than room kept:
 // licences come back, or a place below a limit.
 func (s *Scheduler) freed(old, now *Job) {
-	if old == nil || !old.Holds() || now != nil && now.State == old.State {
+	if old == nil || !old.Holds() || now != nil && now.State == old.State && sameLicenses(old, now) {
 		return
 	}
 	if !old.LicensesUsed.IsZero() || old.ArrayID != 0 || s.limited {
 		s.unbarred = true
 	}
+}
+
+func sameLicenses(x, y *Job) bool {
+	return slices.Equal(x.LicensesUsed.Items, y.LicensesUsed.Items)
 }
 
 // hasBegun reports whether a record has started and not ended.
