@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/runink/rink/slurm"
@@ -51,6 +52,35 @@ func TestDisplayID(t *testing.T) {
 	} {
 		if got := j.DisplayID(); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// Tasks with records of their own, as released ones have, count for the throttle and
+// are bound by it.
+func TestThrottleOfTasksApart(t *testing.T) {
+	s := newStory()
+	for _, line := range []string{"nodes n1 cpus=8", "pending 10 array=0-3%2", "pending 11", "pending 12", "pending 13"} {
+		if err := s.do(line, &strings.Builder{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, j := range s.pending[1:] {
+		j.ArrayID, j.TaskID, j.Throttle = 10, uint32(10+i), 2
+	}
+	for running, want := range map[int]int{0: 2, 1: 1, 2: 0} {
+		plan := Cycle(View{Config: s.cfg, Nodes: s.nodes, Pending: s.pending, RunningTasks: map[slurm.JobID]int{10: running}}, s.now)
+		if len(plan.Starts) != want {
+			t.Errorf("%d run: %d start, want %d", running, len(plan.Starts), want)
+		}
+		told := 0
+		for _, w := range plan.Waits {
+			if w.Reason == slurm.ReasonJobArrayTaskLimit {
+				told++
+			}
+		}
+		if told < 3 {
+			t.Errorf("%d run: %d are told why they wait: %v", running, told, plan.Waits)
 		}
 	}
 }

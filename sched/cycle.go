@@ -222,7 +222,8 @@ type cycle struct {
 	trial     *trial                      // what is being tried and may be taken back
 	outcomes  map[*Job]outcome            // of jobs with several partitions
 	done      map[*Job]bool               // jobs that started with all their tasks
-	begun     map[*Job]int                // tasks started of arrays
+	begun     map[*Job]int                // tasks started of what has no record each of arrays
+	tasks     map[slurm.JobID]int         // tasks started of arrays with a throttle
 	booked    int                         // allocations made
 	promises  int                         // made to jobs behind the first that had none
 	tests     int                         // requests that room was looked for
@@ -385,9 +386,9 @@ func (c *cycle) barred(e entry) bool {
 			w = because(slurm.ReasonLicenses, c.missingLicenses(j)...)
 		}
 	}
-	if w.IsZero() && j.IsArrayRest() {
-		if most, _ := throttled(j, c.runningTasks[j.ArrayID]+c.begun[j]); most == 0 {
-			w = because(slurm.ReasonJobArrayTaskLimit, Obstacle{What: "tasks at once", Asked: int64(c.runningTasks[j.ArrayID]+c.begun[j]) + 1, There: int64(j.Throttle)})
+	if w.IsZero() && j.Throttle > 0 && j.ArrayID != 0 {
+		if n := c.tasksOf(j); n >= j.Throttle {
+			w = because(slurm.ReasonJobArrayTaskLimit, Obstacle{What: "tasks at once", Asked: int64(n) + 1, There: int64(j.Throttle)})
 		}
 	}
 	if w.IsZero() {
@@ -405,6 +406,10 @@ func (c *cycle) barred(e entry) bool {
 	c.note(e, w, due, nil)
 	return true
 }
+
+// tasksOf counts the tasks of a job's array that run, those that start in this pass
+// included.
+func (c *cycle) tasksOf(j *Job) int { return c.runningTasks[j.ArrayID] + c.tasks[j.ArrayID] }
 
 // forgo takes back what is promised to a job in a partition in which something else
 // than room keeps it: it would stand in the way of others and not start. Where
@@ -459,7 +464,7 @@ func (c *cycle) place(e entry) bool {
 		return true
 	}
 	before := c.begun[j] // in another partition
-	most, bound := throttled(j, c.runningTasks[j.ArrayID]+before)
+	most, bound := throttled(j, c.tasksOf(j))
 	if c.roomMade(j) {
 		most = 1 // there is room for one task, and others are ahead of the next
 	}
@@ -548,6 +553,12 @@ func (c *cycle) start(e entry, a *ask, alloc []NodeAlloc, limit slurm.Duration) 
 	}
 	if e.part.failed {
 		c.behind++
+	}
+	if e.job.Throttle > 0 && e.job.ArrayID != 0 {
+		if c.tasks == nil {
+			c.tasks = make(map[slurm.JobID]int)
+		}
+		c.tasks[e.job.ArrayID]++
 	}
 	c.plan.Starts = append(c.plan.Starts, Start{Job: e.job.ID, Restarts: e.job.Restarts,
 		Partition: e.part.p.Name, Alloc: alloc, Scheduler: c.t.name, TimeLimit: limit, Reservation: nameOf(a.resv)})

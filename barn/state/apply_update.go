@@ -67,6 +67,10 @@ func (s *State) updateJob(c UpdateJob) error {
 			s.change(*j, c.Change)
 		}
 	}
+	if n := waiting.Len(); n > 1 && n == rest.Tasks.Len() {
+		s.change(*rest, c.Change)
+		return nil
+	}
 	for task := range waiting.All() {
 		s.change(*s.split(s.jobs[c.Job], task), c.Change)
 	}

@@ -133,6 +133,10 @@ func joinTasks(rows []*show.Job) []*show.Job {
 			return false
 		}
 		whole.Rest = whole.Rest.Union(slurm.NewIndexSet(j.Task))
+		if whole.Throttle > 0 { // which is said of tasks without records of their own alone
+			record := *whole.Job
+			record.Throttle, whole.Job = 0, &record
+		}
 		whole.AddReason(j.ReasonText())
 		return true
 	})
