@@ -167,6 +167,9 @@ func (up *jobUpdate) again(t *state.State) error {
 	if up.spec.Given["time"] && up.change.TimeLimit == nil {
 		up.change.TimeLimit = &fresh.TimeLimit
 	}
+	if limit, ok := sched.LimitMoved(up.j, fresh.Partitions, t.Config()); ok && up.change.TimeLimit == nil {
+		up.change.TimeLimit = &limit
+	}
 	return nil
 }
 

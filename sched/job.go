@@ -88,10 +88,9 @@ type Job struct {
 	Eligible   time.Time // zero: not yet
 	// AgeHeld says that a limit on how many jobs gather age keeps this one from it;
 	// AgeFrom is since when it does, once it may; zero: since Eligible.
-	AgeHeld bool
-	// Cut says what cancelling has left of an array's own record.
-	Cut          TasksCut
+	AgeHeld      bool
 	AgeFrom      time.Time
+	Cut          TasksCut  // what cancelling has left of an array's own record
 	Begin        time.Time // earliest start; zero: at once
 	Start        time.Time
 	End          time.Time // when ended, or expected to for a running job with a limit

@@ -246,6 +246,22 @@ func LimitShown(j *Job, cfg *Config) slurm.Duration {
 	return j.TimeLimit
 }
 
+// LimitMoved is the limit of a job that is moved to other partitions, when it has named
+// none and has got none by default: the longest that the first of them allows.
+func LimitMoved(j *Job, to []PartitionName, cfg *Config) (slurm.Duration, bool) {
+	if specOf(j).Given["time"] || slices.Equal(j.Partitions, to) || len(j.Partitions) == 0 || len(to) == 0 {
+		return 0, false
+	}
+	from, first := cfg.Partition(j.Partitions[0]), cfg.Partition(to[0])
+	if from == nil || first == nil || from.DefaultTime > 0 || LimitShown(j, cfg) != from.defaultLimit() {
+		return 0, false
+	}
+	if first.MaxTime > 0 {
+		return first.MaxTime, true
+	}
+	return slurm.Unlimited, true
+}
+
 // limitIn is the limit a job would start under in a partition. One that names several
 // partitions and no limit has that of the partition.
 func limitIn(j *Job, p *Partition, cfg *Config) slurm.Duration {

@@ -214,7 +214,7 @@ func (s *State) describeEnd(j *sched.Job, c EndJob) {
 func (s *State) toRequeue(j *sched.Job, c EndJob) {
 	j.State |= slurm.JobRequeued
 	if j.Begin = c.NotBefore; c.Hold != sched.HeldByNobody {
-		j.HeldBy = c.Hold // otherwise whoever held it while it ran still does
+		j.HeldBy, j.ReasonText = c.Hold, slurm.TextRequeuedHeld // otherwise whoever held it while it ran still does
 	}
 	if c.Special {
 		j.State |= slurm.JobSpecialExit
@@ -361,7 +361,7 @@ func (s *State) releaseNodes(c ReleaseNodes) error {
 		j.State &^= slurm.JobRequeued | slurm.JobSpecialExit
 		next := j
 		next.State |= old.State & slurm.JobSpecialExit
-		s.requeue(&next, old.HeldBy, old.Begin, false)
+		s.requeue(&next, sched.HeldByNobody, old.Begin, false)
 	} else {
 		s.set(&j)
 	}

@@ -143,7 +143,7 @@ func (s *State) checkStart(j *sched.Job, start sched.Start) error {
 		return slurm.ErrnoJobHeld
 	case j.Begin.After(s.at):
 		return fmt.Errorf("it begins at %v: %w", j.Begin, slurm.ErrnoCanNotStartImmediately)
-	case j.DependencyAt(s.at) != sched.DependFulfilled, isSingle(j) && s.judgeSingleton(j) != sched.DependFulfilled:
+	case j.DependencyAt(s.at) != sched.DependFulfilled, isSingle(j) && !j.DepsAny && s.judgeSingleton(j) != sched.DependFulfilled:
 		return slurm.ErrnoDependency
 	case j.ArrayID != 0 && j.Throttle > 0 && s.active[j.ArrayID] >= j.Throttle:
 		return fmt.Errorf("%d tasks of the array run already: %w", s.active[j.ArrayID], slurm.ErrnoNodesBusy)

@@ -254,6 +254,14 @@ func TestSingleton(t *testing.T) {
 	r.want(d, slurm.JobPending, slurm.ReasonNone)
 }
 
+func TestSingletonOrSomethingElse(t *testing.T) {
+	r := newRig(t)
+	c := r.runs("n1", name("one"))
+	d := r.submit(name("one"), after("singleton?after:%d", c))
+	r.want(d, slurm.JobPending, slurm.ReasonNone)
+	r.run(r.on(d, 1, "n2"))
+}
+
 func TestSingletonStaysOpenAsLongAsAnythingElseIs(t *testing.T) {
 	r := newRig(t)
 	c := r.runs("n1", name("other"))

@@ -191,7 +191,7 @@ func (c *call) jobTimes(r *record, j *show.Job) {
 func (c *call) jobPlace(r *record, j *show.Job) {
 	v := c.view
 	r.line("Partition", j.PartitionText(), "AllocNode:Sid", fmt.Sprintf("%s:%d", j.SubmitHost, j.SubmitPID))
-	r.line("ReqNodeList", show.Or(show.CompressNodes(j.Need.NodeList), show.Null), "ExcNodeList", show.Or(show.CompressNodes(j.Need.Exclude), show.Null))
+	r.line("ReqNodeList", show.Or(show.SortedNodes(j.Need.NodeList), show.Null), "ExcNodeList", show.Or(show.SortedNodes(j.Need.Exclude), show.Null))
 	r.line("NodeList", j.NodeText())
 	if len(j.ExpectedNodes) > 0 && j.IsPending() {
 		r.text(" ")

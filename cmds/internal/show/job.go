@@ -476,13 +476,14 @@ func (j *Job) Limit() string {
 	return j.TimeLimit.Short()
 }
 
-// Command prints the script with its arguments, "" when there is none.
+// Command prints the script with its arguments, "" when there is none. One that was named
+// from the directory it lay in, or the one above, is named so.
 func (j *Job) Command() string {
 	if j.ScriptName == "" {
 		return ""
 	}
 	path := j.ScriptName
-	if !filepath.IsAbs(path) {
+	if !filepath.IsAbs(path) && !strings.HasPrefix(path, "./") && !strings.HasPrefix(path, "../") {
 		path = filepath.Join(j.WorkDir, path)
 	}
 	return strings.Join(append([]string{path}, j.ScriptArgs...), " ")

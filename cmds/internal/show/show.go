@@ -5,6 +5,7 @@ package show
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,6 +114,14 @@ func List(names []string, other string) string {
 		return other
 	}
 	return strings.Join(names, ",")
+}
+
+// SortedNodes prints node names in short, sorted, as those that a job asks for or does
+// without are listed.
+func SortedNodes(nodes []sched.NodeName) string {
+	nodes = slices.Clone(nodes)
+	slices.SortFunc(nodes, func(a, b sched.NodeName) int { return slurm.CompareHosts(string(a), string(b)) })
+	return CompressNodes(nodes)
 }
 
 // CompressNodes prints node names in the order given, in ranges.
