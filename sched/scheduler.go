@@ -591,34 +591,6 @@ func (s *Scheduler) shapeOf(j *Job, p *part) *shape {
 	return sh
 }
 
-// demand is the least a request takes.
-func (a *ask) demand(p *part) demand {
-	d := demand{node: int32(a.leastCPUs()), nodes: int32(a.minNodes), span: a.span, step: lastingStep(a.span)}
-	d.total = max(int32(min(a.tasks*a.cpt, 1<<30)), d.node*d.nodes)
-	if a.overcommit {
-		d.total = d.node * d.nodes
-	}
-	if a.whole {
-		d.idle, d.total, d.node = d.nodes, 0, 1
-	}
-	if a.maxNodes == 1 && !a.whole && !a.overcommit {
-		d.node = max(d.node, int32(min(a.tasks*a.cpt, 1<<30)))
-	}
-	for _, list := range []slurm.Gres{a.perNode, a.perTask} { // each node has a task
-		for _, g := range list {
-			d.gres = max(d.gres, int32(min(g.Count, 1<<30)))
-		}
-	}
-	if !a.overcommit && a.sharing <= 1 {
-		d.cpt, d.tasks = int32(a.cpt), int32(min(a.tasks, 1<<30))
-		d.exact = a.minNodes == a.maxNodes && len(a.sizes) == 0
-	}
-	if a.sharing > 1 || a.specCPUs >= 0 {
-		d = demand{span: d.span, step: d.step}
-	}
-	return d
-}
-
 // wake moves on the jobs aside for which it is time.
 func (c *cycle) wake() {
 	for _, id := range c.tooLate { // until they are gone

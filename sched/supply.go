@@ -3,6 +3,8 @@ package sched
 import (
 	"slices"
 	"time"
+
+	"github.com/runink/rink/slurm"
 )
 
 // lasting are the spans that demands and supplies are told apart by.
@@ -383,4 +385,32 @@ func (c *cycle) sooner(p *part, s *supply) {
 		s.node[t], s.nodes[t], s.idle[t] = min(s.node[t], node[k]), min(s.nodes[t], nodes[k]), min(s.idle[t], idle[k])
 		s.total[t] = int32(min(int64(s.total[t]), total[k]))
 	}
+}
+
+// demand is the least a request takes.
+func (a *ask) demand(p *part) demand {
+	d := demand{node: int32(a.leastCPUs()), nodes: int32(a.minNodes), span: a.span, step: lastingStep(a.span)}
+	d.total = max(int32(min(a.tasks*a.cpt, 1<<30)), d.node*d.nodes)
+	if a.overcommit {
+		d.total = d.node * d.nodes
+	}
+	if a.whole {
+		d.idle, d.total, d.node = d.nodes, 0, 1
+	}
+	if a.maxNodes == 1 && !a.whole && !a.overcommit {
+		d.node = max(d.node, int32(min(a.tasks*a.cpt, 1<<30)))
+	}
+	for _, list := range []slurm.Gres{a.perNode, a.perTask} { // each node has a task
+		for _, g := range list {
+			d.gres = max(d.gres, int32(min(g.Count, 1<<30)))
+		}
+	}
+	if !a.overcommit && a.sharing <= 1 {
+		d.cpt, d.tasks = int32(a.cpt), int32(min(a.tasks, 1<<30))
+		d.exact = a.minNodes == a.maxNodes && len(a.sizes) == 0
+	}
+	if a.sharing > 1 || a.specCPUs >= 0 {
+		d = demand{span: d.span, step: d.step}
+	}
+	return d
 }
