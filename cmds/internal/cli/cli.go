@@ -25,9 +25,11 @@ var (
 // SurfaceVersion is the release of Slurm whose command surface is followed.
 const SurfaceVersion = "26.05.3"
 
-// VersionLine is what -V prints: Slurm's words and no more, since programs take the
-// line apart from either end. rink --version tells which rink it is.
-func VersionLine() string { return "slurm " + SurfaceVersion }
+// VersionLine is what -V prints: one line whose first two words are what tools
+// written for Slurm look for.
+func VersionLine() string {
+	return fmt.Sprintf("slurm %s (rink %s)", SurfaceVersion, Version)
+}
 
 // Env is a command's call: everything it may look at and write to. Tests make
 // their own; nothing in a command asks the process instead.
