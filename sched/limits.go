@@ -103,6 +103,21 @@ func listed(list []string, name string) bool {
 	})
 }
 
+// submitsFrom reports whether host is on a list of hosts, which may have ranges: the list
+// was taken apart at its commas, those within brackets included.
+func submitsFrom(list []string, host string) bool {
+	hosts, err := slurm.ParseHostList(strings.Join(list, ","))
+	if err != nil {
+		return listed(list, host)
+	}
+	for name := range hosts.All() {
+		if listed([]string{name}, host) {
+			return true
+		}
+	}
+	return false
+}
+
 // PartitionSize is how much a partition has altogether, whatever is in use.
 type PartitionSize struct{ Nodes, CPUs int }
 

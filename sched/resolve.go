@@ -286,7 +286,7 @@ func (r *resolver) mayUse(p *Partition) error {
 		return refuse(slurm.ErrnoAccessDenied, "partition %s wants a reservation", p.Name)
 	case len(p.AllowGroups) > 0 && !root && !slices.ContainsFunc(p.AllowGroups, group):
 		return refuse(slurm.ErrnoJobMissingRequiredPartitionGroup, "partition %s is for groups %v", p.Name, p.AllowGroups)
-	case len(p.AllocNodes) > 0 && !listed(p.AllocNodes, r.req.SubmitHost):
+	case len(p.AllocNodes) > 0 && !submitsFrom(p.AllocNodes, r.req.SubmitHost):
 		return refuse(slurm.ErrnoAccessDenied, "partition %s takes jobs from %v, not from %s", p.Name, p.AllocNodes, r.req.SubmitHost)
 	}
 	return nil

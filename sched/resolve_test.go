@@ -23,6 +23,8 @@ func TestWhoMaySubmitWhere(t *testing.T) {
 		{"NotOfTheGroup", func(p *Partition) { p.AllowGroups = []string{"chem"} }, func(r *Request) {}, slurm.ErrnoJobMissingRequiredPartitionGroup},
 		{"OfTheGroup", func(p *Partition) { p.AllowGroups = []string{"chem"} }, func(r *Request) { r.Groups = []string{"x", "chem"} }, slurm.ErrnoOK},
 		{"WrongHost", func(p *Partition) { p.AllocNodes = []string{"login1"} }, func(r *Request) { r.SubmitHost = "login2" }, slurm.ErrnoAccessDenied},
+		{"HostOfRange", func(p *Partition) { p.AllocNodes = []string{"login[1", "3-4]"} }, func(r *Request) { r.SubmitHost = "login4" }, slurm.ErrnoOK},
+		{"HostBesideRange", func(p *Partition) { p.AllocNodes = []string{"login[1", "3-4]"} }, func(r *Request) { r.SubmitHost = "login2" }, slurm.ErrnoAccessDenied},
 		{"RightHost", func(p *Partition) { p.AllocNodes = []string{"login1"} }, func(r *Request) { r.SubmitHost = "login1" }, slurm.ErrnoOK},
 		{"Drained", func(p *Partition) { p.State = "DRAIN" }, func(r *Request) {}, slurm.ErrnoPartitionNotAvail},
 		{"WantsAReservation", func(p *Partition) { p.ReqResv = true }, func(r *Request) {}, slurm.ErrnoAccessDenied},
