@@ -3,7 +3,7 @@
 # What may be changed of a partition, and what is refused; create and delete.
 # Last of all: a default time cannot be taken back, and an update is all or nothing.
 . "$CT_LIB"
-cleanup() { scontrol update partitionname=chem state=up maxtime=infinite allowaccounts=chem hidden=no maxnodes=unlimited minnodes=1 defaulttime=none prioritytier=1 priorityjobfactor=1 allowqos=all allowgroups=all oversubscribe=no rootonly=no nodes=n4 qos= alternate=none denyaccounts= denyqos= maxcpuspernode=unlimited jobdefaults= tresbillingweights= disablerootjobs=no preemptmode=requeue gracetime=0 overtimelimit=none allocnodes=all reqresv=no lln=no exclusiveuser=no; scontrol delete partitionname=px; scontrol delete partitionname=py; scontrol delete partitionname=pz; }
+cleanup() { scontrol update partitionname=chem state=up maxtime=infinite allowaccounts=chem hidden=no maxnodes=unlimited minnodes=1 prioritytier=1 priorityjobfactor=1 allowqos=all allowgroups=all oversubscribe=no rootonly=no nodes=n4 qos= alternate=none denyaccounts= denyqos= maxcpuspernode=unlimited jobdefaults= tresbillingweights= disablerootjobs=no preemptmode=requeue gracetime=0 overtimelimit=none allocnodes=all reqresv=no lln=no exclusiveuser=no; scontrol delete partitionname=px; scontrol delete partitionname=py; scontrol delete partitionname=pz; }
 u() { echo "$*: $(scontrol update partitionname="$@" 2>&1) $?" | normalise; }
 f() { scontrol show partition $1 2>&1; }
 f chem; scontrol -o show partition debug; scontrol show partition | grep Name; try scontrol show partition nosuch; try scontrol show partitions short | head -1; try scontrol show part chem | head -1
