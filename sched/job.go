@@ -89,8 +89,8 @@ type Job struct {
 	// AgeHeld says that a limit on how many jobs gather age keeps this one from it;
 	// AgeFrom is since when it does, once it may; zero: since Eligible.
 	AgeHeld      bool
+	Cut          TasksCut // what cancelling has left of an array's own record
 	AgeFrom      time.Time
-	Cut          TasksCut  // what cancelling has left of an array's own record
 	Begin        time.Time // earliest start; zero: at once
 	Start        time.Time
 	End          time.Time // when ended, or expected to for a running job with a limit
