@@ -253,10 +253,10 @@ func BenchmarkScale(b *testing.B) {
 	})
 }
 
-// A record more than this takes the next larger piece of memory, 128 bytes more
-// for each of 100,000 jobs.
+// A record more than this, with the eight bytes that the runtime puts before it, takes
+// the next larger piece of memory: 128 bytes more for each of 100,000 jobs.
 func TestJobIsSmall(t *testing.T) {
-	if n := unsafe.Sizeof(Job{}); n > 1408 {
+	if n := unsafe.Sizeof(Job{}); n > 1400 {
 		t.Errorf("a job takes %d bytes", n)
 	}
 }
