@@ -400,7 +400,7 @@ func (a *Agent) taskEnded(ctx context.Context, id string, end slice.TaskEnd) {
 		return
 	}
 	told := &rinkpb.TaskExit{Rank: r.step.Tasks[end.Task].Rank, Exit: taskExitCode(end.Exit)}
-	told.Oom = a.oomAtEnd(ctx, r, told.Exit.Signal == uint32(syscall.SIGKILL))
+	told.Oom = a.oomAtEnd(ctx, r, end.OOMKills, told.Exit.Signal == uint32(syscall.SIGKILL))
 	if end.Exit.StartError != nil {
 		r.io.queue(&rinkpb.StepDown{Messages: []string{a.execWords(j, end.Exit.StartError, r.step.Cwd)}, MessagesRank: told.Rank})
 	} else {

@@ -10,24 +10,19 @@ import (
 	"github.com/runink/rink/slice"
 )
 
-// oomLooks is up to how many tasks a step has here for each that ends to be looked at:
-// whether the kernel has killed something of it for want of memory, also where the task
-// itself ends well. Of larger steps those are that were killed.
-const oomLooks = 64
-
-// oomAtEnd reports whether a task's end is to be told as one for want of memory: it was
-// killed and the kernel has killed in its step, or it has since the last that was told so.
-func (a *Agent) oomAtEnd(ctx context.Context, r *running, killed bool) bool {
-	if !killed && len(r.step.Tasks) > oomLooks {
-		return false
+// oomAtEnd reports whether a task's end is to be told as one for want of memory: kills are
+// those of the kernel in its step until then. It was killed and there are some, or there
+// are more than with the last that was told so.
+func (a *Agent) oomAtEnd(ctx context.Context, r *running, kills uint64, killed bool) bool {
+	if killed && kills == 0 {
+		// The end of a task that is killed may come before the kernel has counted it.
+		if u, err := a.launcher().Usage(ctx, r.id); err == nil {
+			kills = u.OOMKills
+		}
 	}
-	u, err := a.launcher().Usage(ctx, r.id)
-	if err != nil {
-		return false
-	}
-	fresh := u.OOMKills > r.oomTold
-	r.oomTold = max(r.oomTold, u.OOMKills)
-	return fresh || killed && u.OOMKills > 0
+	fresh := kills > r.oomTold
+	r.oomTold = max(r.oomTold, kills)
+	return fresh || killed && kills > 0
 }
 
 // sayOOM tells the owner of a slice that the kernel has killed in it for want of memory,

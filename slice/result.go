@@ -112,8 +112,9 @@ type TaskExit struct {
 
 // TaskEnd is the end of one task while its slice may go on.
 type TaskEnd struct {
-	Task int
-	Exit TaskExit
+	Task     int
+	Exit     TaskExit
+	OOMKills uint64 // processes of the slice killed for want of memory in its cgroup until then
 }
 
 // Exit is what became of a slice.

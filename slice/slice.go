@@ -341,8 +341,12 @@ func (s *Slice) ended(rec *record) {
 	t.maxRSS = uint64(rec.maxrss) << 10
 	t.faults, t.read, t.written = uint64(rec.majflt), uint64(rec.inblk)*512, uint64(rec.outblk)*512
 	s.past.add(rec)
-	s.taskEnds <- TaskEnd{Task: int(rec.task), Exit: TaskExit{Status: t.status, Ended: t.ended, StartError: t.startError,
+	end := TaskEnd{Task: int(rec.task), Exit: TaskExit{Status: t.status, Ended: t.ended, StartError: t.startError,
 		User: t.user, System: t.sys, MaxRSS: t.maxRSS, PageFaults: t.faults, ReadBytes: t.read, WriteBytes: t.written}}
+	if s.group != nil {
+		end.OOMKills = s.group.oomKills()
+	}
+	s.taskEnds <- end
 }
 
 // add counts in what a process used that has been waited for.

@@ -140,9 +140,7 @@ func (g *group) usage(u *Usage, live bool) {
 		if t, ok := now(g.dir, "memory.stat"); ok {
 			u.RSS = field(t, "anon") + field(t, "file_mapped")
 		}
-		if t, ok := read(g.dir, "memory.events"); ok {
-			u.OOMKills = field(t, "oom_kill")
-		}
+		u.OOMKills = g.oomKills()
 		return
 	}
 	if t, ok := read(g.dirs["cpuacct"], "cpuacct.usage"); ok {
@@ -164,9 +162,23 @@ func (g *group) usage(u *Usage, live bool) {
 	if t, ok := now(mem, "memory.stat"); ok {
 		u.RSS = field(t, "total_rss") + field(t, "total_mapped_file")
 	}
-	if t, ok := read(mem, "memory.oom_control"); ok {
-		u.OOMKills = field(t, "oom_kill")
+	u.OOMKills = g.oomKills()
+}
+
+// oomKills is how many processes of the group the kernel has killed for want of memory.
+func (g *group) oomKills() uint64 {
+	dir, file := g.dirs["memory"], "/memory.oom_control"
+	if g.host.Version == V2 {
+		dir, file = g.dir, "/memory.events"
 	}
+	if dir == "" {
+		return 0
+	}
+	text, err := g.host.read(dir + file)
+	if err != nil {
+		return 0
+	}
+	return field(text, "oom_kill")
 }
 
 // splitCPU divides what a group has used, which version 1 knows exactly, in

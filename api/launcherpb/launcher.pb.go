@@ -1533,6 +1533,7 @@ type TaskEnd struct {
 	Slice         string                 `protobuf:"bytes,1,opt,name=slice,proto3" json:"slice,omitempty"`
 	Task          int32                  `protobuf:"varint,2,opt,name=task,proto3" json:"task,omitempty"`
 	Exit          *TaskExit              `protobuf:"bytes,3,opt,name=exit,proto3" json:"exit,omitempty"`
+	OomKills      uint64                 `protobuf:"varint,4,opt,name=oom_kills,json=oomKills,proto3" json:"oom_kills,omitempty"` // in the slice until then
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1586,6 +1587,13 @@ func (x *TaskEnd) GetExit() *TaskExit {
 		return x.Exit
 	}
 	return nil
+}
+
+func (x *TaskEnd) GetOomKills() uint64 {
+	if x != nil {
+		return x.OomKills
+	}
+	return 0
 }
 
 // Exit is what became of a slice. It is on disk before it is announced and
@@ -3567,11 +3575,12 @@ const file_launcher_proto_rawDesc = "" +
 	"\x04exit\x18\a \x01(\v2\x18.runink.launcher.v1.ExitR\x04exit\"f\n" +
 	"\x05Event\x12,\n" +
 	"\x04exit\x18\x01 \x01(\v2\x18.runink.launcher.v1.ExitR\x04exit\x12/\n" +
-	"\x04task\x18\x02 \x01(\v2\x1b.runink.launcher.v1.TaskEndR\x04task\"e\n" +
+	"\x04task\x18\x02 \x01(\v2\x1b.runink.launcher.v1.TaskEndR\x04task\"\x82\x01\n" +
 	"\aTaskEnd\x12\x14\n" +
 	"\x05slice\x18\x01 \x01(\tR\x05slice\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\x05R\x04task\x120\n" +
-	"\x04exit\x18\x03 \x01(\v2\x1c.runink.launcher.v1.TaskExitR\x04exit\"\xda\x02\n" +
+	"\x04exit\x18\x03 \x01(\v2\x1c.runink.launcher.v1.TaskExitR\x04exit\x12\x1b\n" +
+	"\toom_kills\x18\x04 \x01(\x04R\boomKills\"\xda\x02\n" +
 	"\x04Exit\x12\x14\n" +
 	"\x05slice\x18\x01 \x01(\tR\x05slice\x12\x1d\n" +
 	"\n" +

@@ -264,7 +264,7 @@ func eventFromWire(w *launcherpb.Event) (Event, bool) {
 		return Event{Slice: e.ID, Exit: e}, true
 	}
 	if t := w.GetTask(); t != nil {
-		return Event{Slice: t.GetSlice(), Task: &slice.TaskEnd{Task: int(t.GetTask()), Exit: taskExitFromWire(t.GetExit())}}, true
+		return Event{Slice: t.GetSlice(), Task: &slice.TaskEnd{Task: int(t.GetTask()), Exit: taskExitFromWire(t.GetExit()), OOMKills: t.GetOomKills()}}, true
 	}
 	return Event{}, false
 }

@@ -456,7 +456,7 @@ func (s *server) start(ctx context.Context, e *entry, spec *slice.Spec) error {
 // watch sees a slice to its end: the record first, then the word.
 func (s *server) watch(e *entry) {
 	for t := range e.slice.TaskEnds() {
-		ev := &launcherpb.Event{Task: &launcherpb.TaskEnd{Slice: e.id, Task: int32(t.Task), Exit: taskExitToWire(&t.Exit)}}
+		ev := &launcherpb.Event{Task: &launcherpb.TaskEnd{Slice: e.id, Task: int32(t.Task), Exit: taskExitToWire(&t.Exit), OomKills: t.OOMKills}}
 		s.mu.Lock()
 		e.ends = append(e.ends, ev)
 		s.tell(ev)
