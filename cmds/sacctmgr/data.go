@@ -3,6 +3,7 @@ package sacctmgr
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/cmds/internal/show"
@@ -54,14 +55,15 @@ func (c *call) data(doc show.Object) {
 	}
 }
 
-// pingData is what is said of the controller that keeps the accounts.
-func (c *call) pingData(reply *rinkpb.PingReply, up bool) {
+// pingData is what is said of the controller that keeps the accounts, and how long it took
+// to answer, in microseconds.
+func (c *call) pingData(reply *rinkpb.PingReply, up bool, took time.Duration) {
 	status := "DOWN"
 	if up {
 		status = "UP"
 	}
 	c.data(show.Object{{Key: "pings", Value: []any{show.Object{
-		{Key: "hostname", Value: show.Or(reply.GetLeader(), reply.GetHost())}, {Key: "responding", Value: up}, {Key: "latency", Value: 0},
+		{Key: "hostname", Value: show.Or(reply.GetLeader(), reply.GetHost())}, {Key: "responding", Value: up}, {Key: "latency", Value: took.Microseconds()},
 		{Key: "primary", Value: true}, {Key: "status", Value: status},
 	}}}})
 }

@@ -331,10 +331,11 @@ func (c *call) ping([]string) {
 	}
 	ctx, cancel := c.env.Call(callLimit)
 	defer cancel()
+	began := time.Now()
 	reply, err := c.client.Ping(ctx, &rinkpb.PingRequest{})
 	if c.o.encoding.On() {
 		up := err == nil && reply.Up
-		if c.pingData(reply, up); !up {
+		if c.pingData(reply, up, time.Since(began)); !up {
 			c.code = 1
 		}
 		return
