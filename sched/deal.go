@@ -9,7 +9,7 @@ import (
 // range of numbers of nodes may have it: they fill the fewest nodes that do, and each
 // further node is given one by the node that has the most, the last of those that have
 // as many. It returns nil where filling the nodes in turn comes to the same.
-func (f *field) deal(a *ask, chosen []slot, order []int) []int {
+func (a *ask) deal(chosen []slot, order []int) []int {
 	if a.aim <= a.minNodes || a.tpn > 0 || a.tasksPerGPU > 0 || a.whole || len(chosen) <= a.minNodes {
 		return nil
 	}

@@ -526,7 +526,7 @@ func (f *field) allot(a *ask, chosen []slot, devices bool) []NodeAlloc {
 	if len(chosen) > 1 {
 		order = fillOrder(chosen)
 	}
-	dealt := f.deal(a, chosen, order)
+	dealt := a.deal(chosen, order)
 	for k, i := range order {
 		o, others := chosen[i], len(chosen)-k-1
 		r := o.r
