@@ -9,7 +9,7 @@ import (
 // AmendOf is a record that changes the one there is of the same incarnation.
 func AmendOf(r *rinkpb.Record, set *rinkpb.JobAmend) *rinkpb.Record {
 	return &rinkpb.Record{
-		Job:   &rinkpb.Job{Id: r.Job.Id, Submit: r.Job.Submit, Restarts: r.Job.Restarts},
+		Job:   &rinkpb.Job{Id: r.Job.Id, Submit: r.Job.Submit, Resized: r.Job.Resized, Restarts: r.Job.Restarts},
 		Amend: set, Imported: true, // who does not know of changes leaves what is there
 	}
 }

@@ -126,8 +126,8 @@ func contains(set *rinkpb.IndexSet, i uint32) bool {
 }
 
 // life is when a job was what, in whole seconds as Slurm counts; 0 is never, or
-// not yet.
-type life struct{ eligible, start, end int64 }
+// not yet. What its record says it held it held from held on.
+type life struct{ eligible, start, held, end int64 }
 
 func lifeOf(r *rinkpb.Record) life {
 	sec := func(nanos int64) int64 {
@@ -138,6 +138,9 @@ func lifeOf(r *rinkpb.Record) life {
 	}
 	j := r.Job
 	l := life{eligible: sec(j.Eligible), start: sec(j.Start)}
+	if l.held = l.start; l.start != 0 {
+		l.held = max(l.start, sec(j.Resized))
+	}
 	if slurm.JobState(j.State).Ended() {
 		l.end = sec(j.End)
 	}
@@ -164,7 +167,7 @@ func (f *Filter) matchTime(r *rinkpb.Record) bool {
 	now := slurm.JobState(r.Job.State)
 	for _, want := range f.States {
 		if from == 0 && to == 0 {
-			if now.Base() == want && want.Flags() == 0 && !showsRequeued(r) || want.Flags() != 0 && hasFlags(r, want) {
+			if now.Base() == want && want.Flags() == 0 && !showsFlag(r) || want.Flags() != 0 && hasFlags(r, want) {
 				return true
 			}
 			continue
@@ -207,12 +210,20 @@ func wasIn(r *rinkpb.Record, l life, want slurm.JobState, from, to int64) bool {
 		since := r.Job.Suspended / int64(time.Second)
 		return now.Base() == want && overlaps(since, 0) || within(since)
 	}
-	return now.Base() == want && within(l.end) && !showsRequeued(r)
+	return now.Base() == want && within(l.end) && !showsFlag(r)
 }
 
-// showsRequeued reports whether REQUEUED is shown in place of how the run ended:
-// what took it off its nodes, or back after its end, was somebody's word.
-func showsRequeued(r *rinkpb.Record) bool {
+// isPart reports whether a record is of a part of a run: the job gave nodes back and
+// went on.
+func isPart(r *rinkpb.Record) bool { return slurm.JobState(r.Job.State).Has(slurm.JobResizing) }
+
+// showsFlag reports whether REQUEUED is shown in place of how the run ended:
+// what took it off its nodes, or back after its end, was somebody's word. Of a part
+// of a run RESIZING is shown.
+func showsFlag(r *rinkpb.Record) bool {
+	if isPart(r) {
+		return true
+	}
 	switch slurm.JobState(r.Job.State).Base() {
 	case slurm.JobCancelled, slurm.JobFailed, slurm.JobCompleted:
 		return r.Requeued

@@ -68,7 +68,9 @@ func (s *Store) Last(n int) ([]*rinkpb.Job, error) {
 				if err != nil {
 					return fmt.Errorf("the record of job %d is damaged: %w", k.job, err)
 				}
-				out = append(out, r.Job)
+				if !isPart(r) {
+					out = append(out, r.Job)
+				}
 			}
 			return nil
 		})

@@ -46,7 +46,8 @@ var (
 
 // jobKey names one incarnation of a job. Beside id and restarts it has the
 // second of submission: ids begin again when the highest has been given out,
-// and history is longer than that.
+// and history is longer than that. A job that gave nodes back has more than one record;
+// the later ones are told apart by the second in which it did.
 type jobKey struct {
 	job       uint32
 	submitted uint32 // seconds since the epoch
@@ -54,7 +55,7 @@ type jobKey struct {
 }
 
 func keyOf(j *rinkpb.Job) jobKey {
-	return jobKey{job: j.Id, submitted: second(j.Submit), restarts: j.Restarts}
+	return jobKey{job: j.Id, submitted: second(max(j.Submit, j.Resized)), restarts: j.Restarts}
 }
 
 // second returns a time in nanoseconds as the seconds used in keys: rounded

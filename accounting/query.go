@@ -76,7 +76,7 @@ func (s *Store) Unfinished(jobs iter.Seq[*sched.Job]) ([]*sched.Job, error) {
 		list = nil
 		final := tx.Bucket(bucketJobs)
 		for j := range jobs {
-			k := jobKey{job: uint32(j.ID), submitted: second(j.Submit.UnixNano()), restarts: j.Restarts}
+			k := jobKey{job: uint32(j.ID), submitted: second(j.RecordedFrom().UnixNano()), restarts: j.Restarts}
 			if !j.State.Ended() || final.Bucket.Get(k.bytes()) == nil {
 				list = append(list, j)
 			}
@@ -137,8 +137,8 @@ func (s *Store) complete(f *Filter, k jobKey, r *rinkpb.Record) (*rinkpb.Record,
 	return full, nil
 }
 
-// latest passes records on; of those with one job id in a row only the last
-// unless all are wanted.
+// latest passes records on; of those with one job id in a row only the last, and
+// those of parts of a run, unless all are wanted.
 type latest struct {
 	all   bool
 	yield func(*rinkpb.Record, error) bool
@@ -151,7 +151,7 @@ func (l *latest) give(r *rinkpb.Record) bool {
 	}
 	before := l.held
 	l.held = r
-	return before == nil || before.Job.Id == r.Job.Id || l.yield(before, nil)
+	return before == nil || before.Job.Id == r.Job.Id && !isPart(before) || l.yield(before, nil)
 }
 
 func (l *latest) flush() {

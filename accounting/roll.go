@@ -114,7 +114,7 @@ func stretches(r *rinkpb.Record, now int64) []span {
 	if end == 0 {
 		end = now
 	}
-	all := span{l.start, end}
+	all := span{l.held, end}
 	if all.length() == 0 {
 		return nil
 	}
@@ -123,7 +123,7 @@ func stretches(r *rinkpb.Record, now int64) []span {
 	if slurm.JobState(r.Job.State).Base() == slurm.JobSuspended && since != 0 {
 		away += max(0, now-since)
 	}
-	if away == 0 || since == 0 {
+	if away == 0 || since == 0 || since < l.held {
 		return []span{all}
 	}
 	if gap := (span{since, since + away}); gap.to <= all.to {
@@ -219,8 +219,8 @@ func waited(r *rinkpb.Record, now int64) (span, int64) {
 			until = now
 		}
 	}
-	if l.eligible == 0 {
-		return span{}, 0
+	if l.eligible == 0 || l.held != l.start {
+		return span{}, 0 // or counted with an earlier part of its run
 	}
 	return span{l.eligible, until}, int64(max(1, r.Job.Need.GetCpus()))
 }

@@ -201,10 +201,10 @@ func (r *roller) job(rec *rinkpb.Record, used *rinkpb.StepsUsed, n int64) error 
 				}
 			})
 		}
-		r.each(level, span{l.start, max(l.end, l.start+1)}, func(p period, _ int64) {
+		r.each(level, span{l.held, max(l.end, l.held+1)}, func(p period, _ int64) {
 			for _, s := range targets(p) {
 				s.Jobs += n
-				if l.start < p.from {
+				if l.held < p.from {
 					s.Carried += n
 				}
 			}

@@ -32,7 +32,7 @@ func JobToProto(j *sched.Job) *rinkpb.Job {
 		NextStep: j.NextStep, AdminComment: j.AdminComment, SystemComment: j.SystemComment, ChangedAt: j.ChangedAt,
 		Preempted: TimeToProto(j.Preempted), PreemptedFor: uint32(j.PreemptedFor), PreemptMode: uint32(j.PreemptMode),
 		RoomMade: TimeToProto(j.RoomMade), RoomOn: NodeAllocsToProto(j.RoomOn), FailedStarts: j.FailedStarts,
-		Resv: j.Resv, ResvId: j.ResvID, WaitedFor: uint32(j.WaitedFor), Extern: j.Extern, Cut: uint32(j.Cut),
+		Resv: j.Resv, ResvId: j.ResvID, WaitedFor: uint32(j.WaitedFor), Extern: j.Extern, Cut: uint32(j.Cut), Resized: TimeToProto(j.ResizedAt()),
 	}
 	if j.Spec != nil {
 		p.Spec = JobOptionsToProto(j.Spec)
@@ -74,6 +74,9 @@ func JobFromProto(p *rinkpb.Job) (*sched.Job, error) {
 		Preempted: TimeFromProto(p.Preempted), PreemptedFor: slurm.JobID(p.PreemptedFor), RoomMade: TimeFromProto(p.RoomMade),
 		FailedStarts: p.FailedStarts,
 		Resv:         p.Resv, ResvID: p.ResvId, Extern: p.Extern, Cut: sched.TasksCut(p.Cut),
+	}
+	if p.Resized != 0 {
+		j.Resize = &sched.Resize{At: TimeFromProto(p.Resized)}
 	}
 	if err := jobFields(j, p); err != nil {
 		return nil, fmt.Errorf("cannot read job %d: %w", p.Id, err)

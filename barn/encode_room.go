@@ -28,7 +28,7 @@ func setRoomCommand(e *rinkpb.Entry, cmd state.Command) {
 	case state.BeginJob:
 		e.Cmd = &rinkpb.Entry_BeginJob{BeginJob: &rinkpb.BeginJob{Job: uint32(c.Job), Restarts: c.Restarts}}
 	case state.ShrinkJob:
-		e.Cmd = &rinkpb.Entry_ShrinkJob{ShrinkJob: &rinkpb.ShrinkJob{Job: uint32(c.Job), Restarts: c.Restarts, Nodes: texts(c.Nodes)}}
+		e.Cmd = &rinkpb.Entry_ShrinkJob{ShrinkJob: &rinkpb.ShrinkJob{Job: uint32(c.Job), Restarts: c.Restarts, Nodes: texts(c.Nodes), Given: c.Given}}
 	}
 }
 
@@ -62,7 +62,7 @@ func roomCommandFrom(e *rinkpb.Entry) (state.Command, error) {
 		setNumber(&c.Job, m.BeginJob.GetJob())
 		return c, nil
 	case *rinkpb.Entry_ShrinkJob:
-		c := state.ShrinkJob{Restarts: m.ShrinkJob.GetRestarts()}
+		c := state.ShrinkJob{Restarts: m.ShrinkJob.GetRestarts(), Given: m.ShrinkJob.GetGiven()}
 		setNumber(&c.Job, m.ShrinkJob.GetJob())
 		setTexts(&c.Nodes, m.ShrinkJob.GetNodes())
 		return c, nil

@@ -61,6 +61,8 @@ func (h *historySink) Consume(index uint64, _ time.Time, events []state.Event) {
 			records = append(records, &rinkpb.Record{
 				Job: api.JobToProto(ev.Job), Index: index, Requeued: true, Billing: billing(ev.Job, h.charges()),
 			})
+		case state.JobResized:
+			records = append(records, &rinkpb.Record{Job: api.JobToProto(ev.Job), Index: index, Billing: billing(ev.Job, h.charges())})
 		case state.LicensesChanged:
 			h.config = ev.Config
 		case state.StepEnded:

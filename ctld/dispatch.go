@@ -46,6 +46,9 @@ func (s *Server) dispatchChange(old, cur *sched.Job) {
 	if old == nil {
 		return
 	}
+	if !ending && len(cur.Alloc) < len(old.Alloc) && old.Holds() && cur.Holds() {
+		s.leaveNodes(old, cur)
+	}
 	if inGrace(cur) && !inGrace(old) {
 		s.warnPreempted(time.Now())
 	}
@@ -54,6 +57,18 @@ func (s *Server) dispatchChange(old, cur *sched.Job) {
 		for _, n := range cur.Nodes() {
 			s.sessions.send(n, &rinkpb.Order{Order: &rinkpb.Order_Suspend{Suspend: &rinkpb.SuspendJob{
 				Job: uint32(cur.ID), Restarts: cur.Restarts, Resume: !is, Grace: suspendGrace(s.liveConf()).Milliseconds(),
+			}}})
+		}
+	}
+}
+
+// leaveNodes tells the agents of nodes that a job has no more, and goes on without, to
+// end what it has there.
+func (s *Server) leaveNodes(old, cur *sched.Job) {
+	for _, a := range old.Alloc {
+		if !slices.ContainsFunc(cur.Alloc, func(b sched.NodeAlloc) bool { return b.Node == a.Node }) {
+			s.sessions.send(a.Node, &rinkpb.Order{Order: &rinkpb.Order_End{End: &rinkpb.EndJobHere{
+				HookEnv: s.epilogEnv(old), Job: uint32(old.ID), Restarts: old.Restarts, Now: true, Left: true,
 			}}})
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,7 +61,7 @@ func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (
 				out.Status = refuse(slurm.ErrnoCannotModifyCronJob)
 				continue
 			}
-			change, err := c.jobChange(t, tg.job, req.Changes, u)
+			change, shrink, err := c.jobChange(t, tg.job, req.Changes, u)
 			if err != nil {
 				out.Status = refuse(err)
 				if !errors.Is(err, slurm.ErrnoPrioResetFail) {
@@ -71,6 +70,9 @@ func (c *controller) Update(ctx context.Context, req *rinkpb.UpdateJobRequest) (
 			}
 			cmds = append(cmds, changeOf(tg, change))
 			owner = append(owner, len(reply.Outcomes)-1)
+			if shrink != nil {
+				cmds, owner = append(cmds, shrink), append(owner, len(reply.Outcomes)-1)
+			}
 		}
 		reply.Outcomes = append(reply.Outcomes, missing...)
 	})
@@ -100,16 +102,19 @@ type jobUpdate struct {
 	charged  *sched.Job // the job under another QOS, when that is what changed
 	operator bool
 	now      time.Time
-	warning  error // the change is made, and this is said of it
+	warning  error            // the change is made, and this is said of it
+	less     []sched.NodeName // what a job that runs gives back
 }
 
-func (c *controller) jobChange(t *state.State, j *sched.Job, words []*rinkpb.KeyValue, u auth.User) (state.JobChange, error) {
+// jobChange works out what the words of an update make of a job, and the command, if
+// any, by which it gives nodes back.
+func (c *controller) jobChange(t *state.State, j *sched.Job, words []*rinkpb.KeyValue, u auth.User) (state.JobChange, state.Command, error) {
 	op := c.s.operatorOf(u, j)
 	if !op && j.UID != u.UID {
-		return state.JobChange{}, slurm.ErrnoUserIDMissing
+		return state.JobChange{}, nil, slurm.ErrnoUserIDMissing
 	}
 	if j.State.Ended() {
-		return state.JobChange{}, slurm.ErrnoJobFinished
+		return state.JobChange{}, nil, slurm.ErrnoJobFinished
 	}
 	spec := *j.Spec
 	spec.Given = maps.Clone(j.Spec.Given)
@@ -119,20 +124,20 @@ func (c *controller) jobChange(t *state.State, j *sched.Job, words []*rinkpb.Key
 	up := &jobUpdate{c: c, t: t, j: j, spec: &spec, operator: op, now: time.Now()}
 	for _, w := range words {
 		if err := up.word(strings.ToLower(w.Key), w.Value, w.Op); err != nil {
-			return state.JobChange{}, err
+			return state.JobChange{}, nil, err
 		}
 	}
 	if up.resolve {
 		if err := up.again(t); err != nil {
-			return state.JobChange{}, err
+			return state.JobChange{}, nil, err
 		}
 	} else if up.charged != nil && up.charged.QOS != j.QOS {
 		if err := t.Limits().Denies(up.charged, up.now); err != nil {
-			return state.JobChange{}, slurm.ErrnoAccountingPolicy
+			return state.JobChange{}, nil, slurm.ErrnoAccountingPolicy
 		}
 	}
 	up.change.Spec = up.spec
-	return up.change, up.warning
+	return up.change, up.shrink(), up.warning
 }
 
 // again resolves the changed request and takes over what follows from it.
@@ -329,18 +334,10 @@ func (up *jobUpdate) word(key, value, op string) error {
 		}
 		up.change.Throttle = &n
 	case "numnodes", "reqnodes":
-		if running && value == strconv.Itoa(len(up.j.Alloc)) {
-			return nil
+		if running {
+			return up.nodeCount(value)
 		}
 		low, high, isRange := strings.Cut(value, "-")
-		switch {
-		case running && value == "0":
-			return slurm.ErrnoInvalidNodeCount
-		case running && isRange:
-			return slurm.ErrnoNotPending
-		case running:
-			return slurm.ErrnoNotSupported // allocations keep their size
-		}
 		n, err := strconv.Atoi(low)
 		if err != nil || n < 1 {
 			return fmt.Errorf("Invalid node count %q: %w", value, slurm.ErrnoInvalidNodeCount)
@@ -415,8 +412,8 @@ func (up *jobUpdate) word(key, value, op string) error {
 			delete(up.spec.Given, "constraint")
 		}
 	case "nodelist", "reqnodelist":
-		if running && !up.holds(value) {
-			return slurm.ErrnoInvalidNodeName
+		if running {
+			return up.nodeList(value)
 		}
 		up.spec.NodeList = value
 		request("nodelist")
@@ -550,20 +547,6 @@ func (up *jobUpdate) nice(n int) {
 		prio := uint32(max(int64(up.j.Priority)-int64(n-up.j.Nice), 1))
 		up.change.Priority = &prio
 	}
-}
-
-// holds reports whether a list names none but nodes the job has.
-func (up *jobUpdate) holds(list string) bool {
-	names, err := slurm.ParseHostList(list)
-	if err != nil {
-		return false
-	}
-	for name := range names.All() {
-		if !slices.ContainsFunc(up.j.Alloc, func(a sched.NodeAlloc) bool { return string(a.Node) == name }) {
-			return false
-		}
-	}
-	return true
 }
 
 // timeLimit is TimeLimit=, += and -=: only an operator may give more time.

@@ -1,6 +1,7 @@
 package ctld
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/runink/rink/api"
@@ -77,8 +78,10 @@ func (b *stepBook) order(job slurm.JobID, step slurm.StepID, node sched.NodeName
 func (b *stepBook) done(s *Server, node sched.NodeName, d *rinkpb.StepDone, usage sched.Usage) []state.Command {
 	key := stepKey{slurm.JobID(d.Job), slurm.StepID(d.Step)}
 	var live *sched.Step
+	var has []sched.NodeName // a node that its job gave back is not waited for
 	s.barn.Read(func(t *state.State) {
 		if j := t.Job(key.job); j != nil && j.Restarts == d.Restarts {
+			has = j.Nodes()
 			for _, st := range j.Steps {
 				if st.ID == key.step {
 					live = st
@@ -107,7 +110,7 @@ func (b *stepBook) done(s *Server, node sched.NodeName, d *rinkpb.StepDone, usag
 	p.failed = p.failed || d.Error != ""
 	p.usage = p.usage.Plus(usage)
 	for _, n := range live.Nodes {
-		if !p.done[n.Node] {
+		if !p.done[n.Node] && slices.Contains(has, n.Node) {
 			return nil
 		}
 	}

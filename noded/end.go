@@ -21,6 +21,7 @@ func (a *Agent) endJob(j *job, killWait time.Duration, now bool, words string) {
 	j.mu.Lock()
 	again := j.ending
 	j.ending, j.killWait, j.endNow = true, killWait, now
+	left := j.left
 	ids := make([]string, 0, len(j.slices))
 	var told []*running
 	for id, r := range j.slices {
@@ -34,7 +35,7 @@ func (a *Agent) endJob(j *job, killWait time.Duration, now bool, words string) {
 	}
 	j.mu.Unlock()
 	if !again {
-		order := &rinkpb.EndJobHere{Job: j.key.job, Restarts: j.key.restarts, KillWait: int64(killWait / time.Second), Now: now}
+		order := &rinkpb.EndJobHere{Job: j.key.job, Restarts: j.key.restarts, KillWait: int64(killWait / time.Second), Now: now, Left: left}
 		if err := a.spool.put(j.key, "ending", order); err != nil {
 			a.log.Error("cannot keep that a job is ending", "job", j.key.job, "error", err)
 		}
@@ -170,6 +171,9 @@ func (a *Agent) endHere(o *rinkpb.EndJobHere) {
 	j.mu.Lock()
 	j.endEnv = o.HookEnv
 	j.mu.Unlock()
+	if o.Left {
+		a.leave(j)
+	}
 	a.endJob(j, killWait, o.Now, o.Reason)
 }
 
@@ -306,4 +310,51 @@ func (a *Agent) signalAll(ctx context.Context, j *job, sig syscall.Signal) {
 			a.log.Warn("cannot suspend or resume a slice", "slice", id, "error", err)
 		}
 	}
+}
+
+// leave notes that what j has here is no longer its own: what is sent here in its place
+// does not start until it is gone.
+func (a *Agent) leave(j *job) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.left {
+		j.left = true
+		a.leaving.Add(1)
+	}
+}
+
+// leaverPoll is how often it is looked whether who is on the way out is gone.
+const leaverPoll = 5 * time.Millisecond
+
+// afterLeavers waits, before a slice of a job starts, until no other job is on its way out
+// with its place given away, or the slice is not to be any more. It returns false when
+// the agent stops.
+func (a *Agent) afterLeavers(ctx context.Context, here *job, id string) bool {
+	for a.leavers(here) && !a.unwanted(here, id) {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(leaverPoll):
+		}
+	}
+	return true
+}
+
+// leavers reports whether a job other than here is on its way out with its place given
+// away.
+func (a *Agent) leavers(here *job) bool {
+	if a.leaving.Load() == 0 {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, j := range a.jobs {
+		j.mu.Lock()
+		left := j.left && j != here
+		j.mu.Unlock()
+		if left {
+			return true
+		}
+	}
+	return false
 }

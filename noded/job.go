@@ -30,6 +30,7 @@ type job struct {
 	ending    bool                // told to end, or the batch script did
 	killWait  time.Duration       // when ending: how long after TERM comes KILL
 	endNow    bool                // when ending: KILL at once
+	left      bool                // the node is no longer its own, and may be another's by now
 	finished  bool
 	pauses    uint64          // how often it was told to stop or go on
 	mps       *mpsDaemon      // nil: it has none
@@ -199,6 +200,9 @@ func (a *Agent) startSlice(ctx context.Context, j *job, id string, step *rinkpb.
 			}
 			return false
 		}
+	}
+	if !a.afterLeavers(ctx, j, id) {
+		return false // the agent stops
 	}
 	if a.unwanted(j, id) {
 		a.neverStarted(j, id, step)
@@ -612,6 +616,14 @@ func (a *Agent) forget(k jobKey) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if j := a.jobs[k]; j != nil {
+		j.mu.Lock()
+		if j.left {
+			j.left = false
+			a.leaving.Add(-1)
+		}
+		j.mu.Unlock()
+	}
 	delete(a.jobs, k)
 	a.past.add(k)
 }

@@ -65,10 +65,11 @@ type Agent struct {
 	spool   *spool
 	box     *launcher.Client
 
-	mu     sync.Mutex // guards jobs, past, asides, box and conf.Conf
-	jobs   map[jobKey]*job
-	past   *tombstones
-	asides map[string]chan slice.Exit // slices somebody waits for, by id
+	mu      sync.Mutex // guards jobs, past, asides, box and conf.Conf
+	jobs    map[jobKey]*job
+	past    *tombstones
+	leaving atomic.Int32               // jobs that are on their way out with their place given away
+	asides  map[string]chan slice.Exit // slices somebody waits for, by id
 
 	serial    chan struct{} // held by the one hook that runs, with PrologFlags=Serial
 	rebooting atomic.Bool

@@ -162,6 +162,9 @@ func (a *Agent) restoreJob(ctx context.Context, k jobKey, kept []uint32, known m
 	a.mu.Lock()
 	a.jobs[k] = j
 	a.mu.Unlock()
+	if end.Left {
+		a.leave(j)
+	}
 	for id := range j.slices {
 		if s := known[id]; s.Live && len(s.PIDs) > 0 && !slices.ContainsFunc(s.PIDs, func(pid int) bool { return pid != 0 }) {
 			a.expectEnd(id) // its tasks had ended before this agent came

@@ -185,6 +185,7 @@ func (a *Agent) dropJob(h *rinkpb.HeldJob) {
 		return
 	}
 	a.log.Warn("a job here is no longer this node's", "job", k.job)
+	a.leave(j)
 	a.endJob(j, 0, true, "")
 }
 

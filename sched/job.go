@@ -80,17 +80,13 @@ type Job struct {
 	KillOnInvalidDep bool
 
 	// State.
-	State      slurm.JobState // base and flags
-	Reason     slurm.Reason
-	ReasonText string // free words shown instead of the reason's own, "" usually
-	Restarts   uint32 // incarnation: how often it was requeued
-	Submit     time.Time
-	Eligible   time.Time // zero: not yet
-	// AgeHeld says that a limit on how many jobs gather age keeps this one from it;
-	// AgeFrom is since when it does, once it may; zero: since Eligible.
-	AgeHeld      bool
-	Cut          TasksCut // what cancelling has left of an array's own record
-	AgeFrom      time.Time
+	State        slurm.JobState // base and flags
+	Reason       slurm.Reason
+	ReasonText   string // free words shown instead of the reason's own, "" usually
+	Restarts     uint32 // incarnation: how often it was requeued
+	Submit       time.Time
+	Eligible     time.Time // zero: not yet
+	AgeFrom      time.Time // since when it gathers age, once it may; zero: since Eligible
 	Begin        time.Time // earliest start; zero: at once
 	Start        time.Time
 	End          time.Time // when ended, or expected to for a running job with a limit
@@ -102,6 +98,8 @@ type Job struct {
 	Preempted    time.Time
 	PreemptedFor slurm.JobID
 	PreemptMode  PreemptMode
+	AgeHeld      bool     // a limit on how many jobs gather age keeps this one from it
+	Cut          TasksCut // what cancelling has left of an array's own record
 	// FailedStarts counts how often it went back into the queue since it could not be
 	// started.
 	FailedStarts uint32
@@ -129,6 +127,7 @@ type Job struct {
 	BatchExit  ExitCode
 	NextStep   uint32
 	BatchUsage *Usage
+	Resize     *Resize // nil: it has the nodes it was given
 	// Steps are the live steps, in id order. Steps that the job's end cut off
 	// stay, CANCELLED, until the job's last node is free, so that their usage
 	// can still be told.
@@ -138,6 +137,26 @@ type Job struct {
 	Resv      string
 	ResvID    uint32
 	ChangedAt uint64 // log index of the last change
+}
+
+// Resize is what is known of a job that gave nodes back while it ran.
+type Resize struct{ At time.Time } // the last time
+
+// ResizedAt is when j gave nodes back last; zero: never.
+func (j *Job) ResizedAt() time.Time {
+	if j.Resize == nil {
+		return time.Time{}
+	}
+	return j.Resize.At
+}
+
+// RecordedFrom is when the record begins that accounting keeps of j as it is: when
+// it was submitted or sent back, or gave nodes back since.
+func (j *Job) RecordedFrom() time.Time {
+	if at := j.ResizedAt(); at.After(j.Submit) {
+		return at
+	}
+	return j.Submit
 }
 
 // Rlimit is one resource limit of the submitting process, by Slurm's name for

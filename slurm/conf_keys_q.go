@@ -297,7 +297,7 @@ func schedulerRules() []paramRule {
 	const whyLocks = "there are no locks to give back"
 	const whyEvents = "every event may start jobs at once"
 	return slices.Concat(
-		honour("enable_user_top", "nohold_on_prolog_fail", "preempt_strict_order", "preempt_youngest_first"),
+		honour("disable_job_shrink", "enable_user_top", "nohold_on_prolog_fail", "preempt_strict_order", "preempt_youngest_first"),
 		numbers("bf_interval", "bf_job_part_count_reserve", "bf_max_job_assoc", "bf_max_job_part", "bf_max_job_start", "bf_max_job_test",
 			"bf_max_job_user", "bf_max_job_user_part", "bf_min_age_reserve", "bf_min_prio_reserve", "bf_resolution", "bf_window",
 			"max_array_tasks", "max_script_size", "max_switch_wait", "preempt_reorder_count", "max_batch_requeue", "requeue_delay"),
@@ -310,7 +310,7 @@ func schedulerRules() []paramRule {
 		idle("a job that a limit keeps waiting keeps no other one", "assoc_limit_stop"),
 		idle("a job whose nodes do not come is requeued anyway", "requeue_on_resume_failure"),
 		idle("licences are looked at when a job starts", "bf_licenses"),
-		idle(whyNotYet, "allow_zero_lic", "bf_busy_nodes", "disable_job_shrink", "ignore_constraint_validation", "ignore_prefer_validation",
+		idle(whyNotYet, "allow_zero_lic", "bf_busy_nodes", "ignore_constraint_validation", "ignore_prefer_validation",
 			"pack_serial_at_end", "time_min_as_soft_limit", "whole_hetjob"),
 		idleNumbers(whyNotYet, "delay_boot"),
 		idle(whyLocks, "bf_yield_interval", "bf_yield_rpc_cnt", "bf_yield_sleep"),

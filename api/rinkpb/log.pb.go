@@ -3686,6 +3686,7 @@ type ShrinkJob struct {
 	Job           uint32                 `protobuf:"varint,1,opt,name=job,proto3" json:"job,omitempty"`
 	Restarts      uint32                 `protobuf:"varint,2,opt,name=restarts,proto3" json:"restarts,omitempty"`
 	Nodes         []string               `protobuf:"bytes,3,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Given         bool                   `protobuf:"varint,4,opt,name=given,proto3" json:"given,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3739,6 +3740,13 @@ func (x *ShrinkJob) GetNodes() []string {
 		return x.Nodes
 	}
 	return nil
+}
+
+func (x *ShrinkJob) GetGiven() bool {
+	if x != nil {
+		return x.Given
+	}
+	return false
 }
 
 // ResetUsage forgets what was used, of all or of these associations and QOS.
@@ -5810,11 +5818,12 @@ const file_log_proto_rawDesc = "" +
 	"PowerNodes\x12\x14\n" +
 	"\x05nodes\x18\x01 \x03(\tR\x05nodes\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\rR\x04step\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"O\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"e\n" +
 	"\tShrinkJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
 	"\brestarts\x18\x02 \x01(\rR\brestarts\x12\x14\n" +
-	"\x05nodes\x18\x03 \x03(\tR\x05nodes\"}\n" +
+	"\x05nodes\x18\x03 \x03(\tR\x05nodes\x12\x14\n" +
+	"\x05given\x18\x04 \x01(\bR\x05given\"}\n" +
 	"\n" +
 	"ResetUsage\x12\x10\n" +
 	"\x03all\x18\x01 \x01(\bR\x03all\x12\x16\n" +

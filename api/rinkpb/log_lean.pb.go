@@ -4460,6 +4460,7 @@ type ShrinkJob struct {
 	Job      uint32
 	Restarts uint32
 	Nodes    []string
+	Given    bool
 }
 
 func (m *ShrinkJob) Reset() { *m = ShrinkJob{} }
@@ -4485,6 +4486,13 @@ func (m *ShrinkJob) GetNodes() []string {
 	return nil
 }
 
+func (m *ShrinkJob) GetGiven() bool {
+	if m != nil {
+		return m.Given
+	}
+	return false
+}
+
 func (m *ShrinkJob) write(w *writer) {
 	if m == nil {
 		return
@@ -4498,6 +4506,9 @@ func (m *ShrinkJob) write(w *writer) {
 	for _, v := range m.Nodes {
 		w.putString(26, v)
 	}
+	if m.Given {
+		w.putBool(32, m.Given)
+	}
 }
 
 func (m *ShrinkJob) read(r *reader) {
@@ -4509,6 +4520,8 @@ func (m *ShrinkJob) read(r *reader) {
 			m.Restarts = r.takeUint32()
 		case 26:
 			m.Nodes = append(m.Nodes, r.takeString())
+		case 32:
+			m.Given = r.takeBool()
 		default:
 			r.skip()
 		}

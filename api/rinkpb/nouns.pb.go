@@ -2279,7 +2279,8 @@ type Job struct {
 	WaitedFor        uint32                 `protobuf:"varint,140,opt,name=waited_for,json=waitedFor,proto3" json:"waited_for,omitempty"`
 	Extern           bool                   `protobuf:"varint,141,opt,name=extern,proto3" json:"extern,omitempty"`
 	Cut              uint32                 `protobuf:"varint,142,opt,name=cut,proto3" json:"cut,omitempty"`
-	Amend            *JobAmend              `protobuf:"bytes,160,opt,name=amend,proto3" json:"amend,omitempty"` // what was changed of its record after its end
+	Amend            *JobAmend              `protobuf:"bytes,160,opt,name=amend,proto3" json:"amend,omitempty"`      // what was changed of its record after its end
+	Resized          int64                  `protobuf:"varint,161,opt,name=resized,proto3" json:"resized,omitempty"` // when it gave nodes back last
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2914,6 +2915,13 @@ func (x *Job) GetAmend() *JobAmend {
 		return x.Amend
 	}
 	return nil
+}
+
+func (x *Job) GetResized() int64 {
+	if x != nil {
+		return x.Resized
+	}
+	return 0
 }
 
 // JobAmend is what somebody changed of the record of an ended job.
@@ -6781,7 +6789,7 @@ const file_nouns_proto_rawDesc = "" +
 	"\x03mem\x18\x03 \x01(\x03R\x03mem\x12\x14\n" +
 	"\x05tasks\x18\x04 \x01(\x05R\x05tasks\x12(\n" +
 	"\x04gres\x18\x05 \x03(\v2\x14.runink.v1.GresAllocR\x04gres\x12\x17\n" +
-	"\acpu_ids\x18\x06 \x01(\tR\x06cpuIds\"\xd9\x14\n" +
+	"\acpu_ids\x18\x06 \x01(\tR\x06cpuIds\"\xf4\x14\n" +
 	"\x03Job\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x19\n" +
 	"\barray_id\x18\x02 \x01(\rR\aarrayId\x12\x17\n" +
@@ -6887,7 +6895,8 @@ const file_nouns_proto_rawDesc = "" +
 	"waited_for\x18\x8c\x01 \x01(\rR\twaitedFor\x12\x17\n" +
 	"\x06extern\x18\x8d\x01 \x01(\bR\x06extern\x12\x11\n" +
 	"\x03cut\x18\x8e\x01 \x01(\rR\x03cut\x12*\n" +
-	"\x05amend\x18\xa0\x01 \x01(\v2\x13.runink.v1.JobAmendR\x05amend\"\x8d\x02\n" +
+	"\x05amend\x18\xa0\x01 \x01(\v2\x13.runink.v1.JobAmendR\x05amend\x12\x19\n" +
+	"\aresized\x18\xa1\x01 \x01(\x03R\aresized\"\x8d\x02\n" +
 	"\bJobAmend\x12\x1d\n" +
 	"\acomment\x18\x01 \x01(\tH\x00R\acomment\x88\x01\x01\x12(\n" +
 	"\radmin_comment\x18\x02 \x01(\tH\x01R\fadminComment\x88\x01\x01\x12*\n" +

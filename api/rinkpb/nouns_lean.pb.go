@@ -3280,6 +3280,7 @@ type Job struct {
 	Extern           bool
 	Cut              uint32
 	Amend            *JobAmend
+	Resized          int64
 }
 
 func (m *Job) Reset() { *m = Job{} }
@@ -3886,6 +3887,13 @@ func (m *Job) GetAmend() *JobAmend {
 	return nil
 }
 
+func (m *Job) GetResized() int64 {
+	if m != nil {
+		return m.Resized
+	}
+	return 0
+}
+
 func (m *Job) write(w *writer) {
 	if m == nil {
 		return
@@ -4148,6 +4156,9 @@ func (m *Job) write(w *writer) {
 	if m.Amend != nil {
 		w.putMessage(1282, m.Amend)
 	}
+	if m.Resized != 0 {
+		w.putInt64(1288, m.Resized)
+	}
 }
 
 func (m *Job) read(r *reader) {
@@ -4361,6 +4372,8 @@ func (m *Job) read(r *reader) {
 				m.Amend = new(JobAmend)
 			}
 			r.takeMessage(m.Amend)
+		case 1288:
+			m.Resized = r.takeInt64()
 		default:
 			r.skip()
 		}

@@ -13093,6 +13093,7 @@ type EndJobHere struct {
 	Step          uint32                 `protobuf:"varint,6,opt,name=step,proto3" json:"step,omitempty"`
 	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	HookEnv       []string               `protobuf:"bytes,8,rep,name=hook_env,json=hookEnv,proto3" json:"hook_env,omitempty"`
+	Left          bool                   `protobuf:"varint,9,opt,name=left,proto3" json:"left,omitempty"` // the node is no longer the job's, and others may be sent there already
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -13181,6 +13182,13 @@ func (x *EndJobHere) GetHookEnv() []string {
 		return x.HookEnv
 	}
 	return nil
+}
+
+func (x *EndJobHere) GetLeft() bool {
+	if x != nil {
+		return x.Left
+	}
+	return false
 }
 
 // SuspendJob stops what a job runs, grace milliseconds after it was asked to stop
@@ -15989,7 +15997,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x05batch\x18\x04 \x01(\bR\x05batch\x12\x12\n" +
 	"\x04full\x18\x05 \x01(\bR\x04full\x12\x19\n" +
 	"\bhas_step\x18\x06 \x01(\bR\ahasStep\x12\x12\n" +
-	"\x04step\x18\a \x01(\rR\x04step\"\xcb\x01\n" +
+	"\x04step\x18\a \x01(\rR\x04step\"\xdf\x01\n" +
 	"\n" +
 	"EndJobHere\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +
@@ -15999,7 +16007,8 @@ const file_rpc_proto_rawDesc = "" +
 	"\bhas_step\x18\x05 \x01(\bR\ahasStep\x12\x12\n" +
 	"\x04step\x18\x06 \x01(\rR\x04step\x12\x16\n" +
 	"\x06reason\x18\a \x01(\tR\x06reason\x12\x19\n" +
-	"\bhook_env\x18\b \x03(\tR\ahookEnv\"h\n" +
+	"\bhook_env\x18\b \x03(\tR\ahookEnv\x12\x12\n" +
+	"\x04left\x18\t \x01(\bR\x04left\"h\n" +
 	"\n" +
 	"SuspendJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\rR\x03job\x12\x1a\n" +

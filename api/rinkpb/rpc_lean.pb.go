@@ -15370,6 +15370,7 @@ type EndJobHere struct {
 	Step     uint32
 	Reason   string
 	HookEnv  []string
+	Left     bool
 }
 
 func (m *EndJobHere) Reset() { *m = EndJobHere{} }
@@ -15430,6 +15431,13 @@ func (m *EndJobHere) GetHookEnv() []string {
 	return nil
 }
 
+func (m *EndJobHere) GetLeft() bool {
+	if m != nil {
+		return m.Left
+	}
+	return false
+}
+
 func (m *EndJobHere) write(w *writer) {
 	if m == nil {
 		return
@@ -15458,6 +15466,9 @@ func (m *EndJobHere) write(w *writer) {
 	for _, v := range m.HookEnv {
 		w.putString(66, v)
 	}
+	if m.Left {
+		w.putBool(72, m.Left)
+	}
 }
 
 func (m *EndJobHere) read(r *reader) {
@@ -15479,6 +15490,8 @@ func (m *EndJobHere) read(r *reader) {
 			m.Reason = r.takeString()
 		case 66:
 			m.HookEnv = append(m.HookEnv, r.takeString())
+		case 72:
+			m.Left = r.takeBool()
 		default:
 			r.skip()
 		}

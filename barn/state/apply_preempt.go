@@ -1,9 +1,6 @@
 package state
 
 import (
-	"fmt"
-	"slices"
-
 	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
@@ -120,53 +117,6 @@ func gresOn(j *sched.Job, name sched.NodeName) []sched.GresAlloc {
 		if j.Alloc[i].Node == name {
 			return j.Alloc[i].Gres
 		}
-	}
-	return nil
-}
-
-// shrinkJob takes lost nodes out of a running job that goes on without them. Its
-// batch host cannot be one of them.
-func (s *State) shrinkJob(c ShrinkJob) error {
-	old := s.jobs[c.Job]
-	switch {
-	case old == nil:
-		return refused("shrink", c.Job, slurm.ErrnoInvalidJobID)
-	case old.Restarts != c.Restarts, !old.IsRunning() && !old.IsSuspended():
-		return refused("shrink", c.Job, slurm.ErrnoAlreadyDone)
-	case slices.Contains(c.Nodes, old.Alloc[0].Node):
-		return fmt.Errorf("cannot shrink job %d: node %s has its script: %w", c.Job, old.Alloc[0].Node, slurm.ErrnoInvalidNodeName)
-	}
-	j := *old
-	j.Alloc = nil
-	var lost []sched.NodeAlloc
-	for _, a := range old.Alloc {
-		if slices.Contains(c.Nodes, a.Node) {
-			lost = append(lost, a)
-		} else {
-			j.Alloc = append(j.Alloc, a)
-		}
-	}
-	if len(lost) == 0 {
-		return nil
-	}
-	// Steps that had something there end with it.
-	var ended []*sched.Step
-	j.Steps = nil
-	for _, step := range old.Steps {
-		if !slices.ContainsFunc(step.Nodes, func(n sched.StepNode) bool { return slices.Contains(c.Nodes, n.Node) }) {
-			j.Steps = append(j.Steps, step)
-			continue
-		}
-		over := *step
-		over.State, over.End = slurm.JobNodeFail, s.at
-		ended = append(ended, &over)
-	}
-	s.set(&j)
-	for _, a := range lost {
-		s.setNode(s.given(s.Node(a.Node), a, old))
-	}
-	for _, step := range ended {
-		s.events = append(s.events, StepEnded{Job: &j, Step: step})
 	}
 	return nil
 }

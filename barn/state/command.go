@@ -319,11 +319,14 @@ type BeginJob struct {
 	Restarts uint32
 }
 
-// ShrinkJob takes nodes that are lost out of a job that goes on without them.
+// ShrinkJob takes nodes out of a job that goes on without them: they are lost, or
+// Given back by whoever may change the job. What is given back is free at once, and
+// history keeps a record of the job as it was.
 type ShrinkJob struct {
 	Job      slurm.JobID
 	Restarts uint32
 	Nodes    []sched.NodeName
+	Given    bool
 }
 
 // ResetUsage forgets what was used up to now: by everybody, or by these

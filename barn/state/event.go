@@ -27,6 +27,11 @@ type JobEnded struct {
 	At       time.Time
 }
 
+// JobResized tells of a part of a job's run that is over, as the job gave nodes back:
+// Job is the record to be kept in accounting, ended and RESIZING, with its steps of
+// then. What the job is from now on is told of at its end.
+type JobResized struct{ Job *sched.Job }
+
 // JobTakenBack tells that a job that had ended goes back into the queue: Job is the
 // incarnation that is over, and was not told of as one that is requeued.
 type JobTakenBack struct{ Job *sched.Job }
@@ -85,6 +90,7 @@ func (JobChanged) event()      {}
 func (JobStarted) event()      {}
 func (JobEnded) event()        {}
 func (JobReleased) event()     {}
+func (JobResized) event()      {}
 func (JobTakenBack) event()    {}
 func (JobPurged) event()       {}
 func (StepStarted) event()     {}

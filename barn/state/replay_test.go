@@ -448,7 +448,7 @@ func (p *player) room() Command {
 		return PowerNodes{Nodes: []sched.NodeName{p.someNode()}, Step: PowerStep(p.pick(8)), Reason: "ResumeTimeout reached"}
 	}
 	if j := p.anyJob(func(j *sched.Job) bool { return j.IsRunning() && len(j.Alloc) > 1 }); j != nil {
-		return ShrinkJob{Job: j.ID, Restarts: j.Restarts, Nodes: []sched.NodeName{j.Alloc[p.pick(len(j.Alloc))].Node}}
+		return ShrinkJob{Job: j.ID, Restarts: j.Restarts, Nodes: []sched.NodeName{j.Alloc[p.pick(len(j.Alloc))].Node}, Given: p.chance(50)}
 	}
 	return ShrinkJob{Job: p.someID(), Nodes: []sched.NodeName{p.someNode()}}
 }

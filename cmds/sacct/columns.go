@@ -241,7 +241,7 @@ func fields() []field {
 			if r.step != nil {
 				return v.Time(r.step.Start, "Unknown")
 			}
-			return v.Time(r.job.Submit, "Unknown")
+			return v.Time(r.job.RecordedFrom(), "Unknown")
 		}),
 		ofBoth("SubmitLine", 20, func(_ *view, r *row) string {
 			switch {

@@ -126,7 +126,7 @@ func stepData(v *view, r *row) show.Object {
 			{Key: "requested_frequency", Value: show.Object{{Key: "min", Value: show.Number(0)}, {Key: "max", Value: show.Number(0)}}},
 			{Key: "governor", Value: "0"}}},
 		{Key: "kill_request_user", Value: ""},
-		{Key: "state", Value: []string{s.State.Base().String()}},
+		{Key: "state", Value: []string{strings.Fields(r.state())[0]}},
 		{Key: "statistics", Value: show.Object{
 			{Key: "CPU", Value: show.Object{{Key: "actual_frequency", Value: 0}}},
 			{Key: "energy", Value: show.Object{{Key: "consumed", Value: show.Number(u.Energy)}}}}},
@@ -204,7 +204,7 @@ func recordData(v *view, r *record) show.Object {
 		{Key: "derived_exit_code", Value: exit(j.DerivedExit)},
 		{Key: "time", Value: append(show.Object{
 			{Key: "elapsed", Value: int64(one.elapsed(v))}, {Key: "eligible", Value: unix(j.Eligible)}, {Key: "end", Value: unix(end)},
-			{Key: "planned", Value: show.Number(int64(one.planned(v)))}, {Key: "start", Value: unix(start)}, {Key: "submission", Value: unix(j.Submit)},
+			{Key: "planned", Value: show.Number(int64(one.planned(v)))}, {Key: "start", Value: unix(start)}, {Key: "submission", Value: unix(j.RecordedFrom())},
 			{Key: "suspended", Value: int64(one.suspended(v))}, {Key: "limit", Value: show.Minutes(j.TimeLimit)}}, cpuData(user, system)...)},
 		{Key: "exit_code", Value: exit(one.exitCode())},
 		{Key: "extra", Value: j.Spec.Extra},

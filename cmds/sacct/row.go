@@ -76,7 +76,7 @@ func newRecord(p *rinkpb.Record, steps bool, before *record) (*record, error) {
 
 // created is the second in which accounting first hears of such a record: when a
 // job is submitted, and when it is sent back.
-func (r *record) created() int64 { return r.job.Submit.Unix() }
+func (r *record) created() int64 { return r.job.RecordedFrom().Unix() }
 
 // batchStep is the batch script as a step of its own, with what became of it.
 func batchStep(j *sched.Job, usage sched.Usage, hasUsage bool) *sched.Step {
@@ -90,6 +90,8 @@ func batchStep(j *sched.Job, usage sched.Usage, hasUsage bool) *sched.Step {
 	s.End = j.End
 	base := j.State.Base()
 	switch {
+	case j.State.Has(slurm.JobResizing):
+		s.State = j.State
 	case !j.BatchDone:
 		s.State = slurm.JobCancelled
 		if base == slurm.JobCompleted || base == slurm.JobNodeFail || base == slurm.JobOutOfMemory {
@@ -136,6 +138,9 @@ func (r *row) name() string {
 
 // state prints the row's state: who cancelled a job stands behind it.
 func (r *row) state() string {
+	if r.job.State.Has(slurm.JobResizing) {
+		return slurm.JobState(slurm.JobResizing).String()
+	}
 	if r.step != nil {
 		if base := r.step.State.Base(); base == slurm.JobCancelled && r.step.KilledBy != 0 {
 			return base.String() + " by " + strconv.FormatUint(uint64(r.step.KilledBy-1), 10)

@@ -163,6 +163,9 @@ func (c *call) jobTimes(r *record, j *show.Job) {
 	}
 	r.line("SubmitTime", v.Time(j.Submit, "Unknown"), "EligibleTime", v.Time(eligible, "Unknown"))
 	r.line("AccrueTime", v.Time(aging, "Unknown"))
+	if at := j.ResizedAt(); !at.IsZero() {
+		r.line("ResizeTime", v.Time(at, "None"))
+	}
 	end := v.Time(j.EndAt(v.Now), "Unknown")
 	r.line("StartTime", v.Time(j.StartAt(v.Now), "Unknown"), "EndTime", end, "Deadline", v.Time(j.Spec.Deadline, show.NA))
 	if j.Spec.Cron != "" {

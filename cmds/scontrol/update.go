@@ -200,7 +200,11 @@ func (c *call) updateJobs(ids, name string, changes []*rinkpb.KeyValue) int {
 		fmt.Fprintln(c.env.Stderr, "No changes specified")
 		return 1
 	}
-	if err := c.checkLess(req); err != nil {
+	err := c.checkLess(req)
+	if err == nil {
+		err = c.checkResize(ids, req)
+	}
+	if err != nil {
 		c.env.Errorf("%v", err)
 		return 1
 	}
@@ -224,6 +228,7 @@ func (c *call) updateJobs(ids, name string, changes []*rinkpb.KeyValue) int {
 	if plain.said || len(plain.failed) > 0 {
 		return 1
 	}
+	c.tellSize(req)
 	return 0
 }
 

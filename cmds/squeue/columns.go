@@ -96,7 +96,6 @@ func nodesOrReason() column {
 // columns is what squeue can print of a job: the letter of -o, the names of -O,
 // the header, and the value.
 func columns() []column {
-	none := func(*show.View, *show.Job) time.Time { return time.Time{} }
 	return []column{
 		text('a', "Account", "ACCOUNT", func(j *show.Job) string { return j.Account }),
 		moment(0, "AccrueTime", "ACCRUE_TIME", func(_ *show.View, j *show.Job) time.Time { return j.AgeSince() }),
@@ -188,7 +187,7 @@ func columns() []column {
 		number(0, "ReqSwitch", "REQ_SWITCH", func(j *show.Job) int64 { return int64(j.Spec.Switches) }),
 		plain(0, "Requeue", "REQUEUE", func(j *show.Job) string { return show.Flag(j.Requeue) }),
 		text('v', "Reservation", "RESERVATION", func(j *show.Job) string { return j.ReservationName() }),
-		moment(0, "ResizeTime", "RESIZE_TIME", none),
+		moment(0, "ResizeTime", "RESIZE_TIME", func(_ *show.View, j *show.Job) time.Time { return j.ResizedAt() }),
 		number(0, "RestartCnt", "RESTART_COUNT", func(j *show.Job) int64 { return int64(j.Restarts) }),
 		text('Y', "SchedNodes", "SCHEDNODES", func(j *show.Job) string { return show.CompressNodes(j.ExpectedNodes) }),
 		plain('z', "SCT", "S:C:T", func(j *show.Job) string {

@@ -79,7 +79,7 @@ func (v *View) JobData(j *Job) Object {
 		{"priority", Number(int64(j.PriorityShown()))}, {"priority_by_partition", []any{}}, {"profile", profileData(j.Spec.Profile)}, {"qos", j.QOS},
 		{"reboot", j.Spec.Reboot}, {"required_nodes", SortedNodes(j.Need.NodeList)},
 		{"required_switches", j.Spec.Switches}, {"minimum_switches", j.Spec.Switches}, {"maximum_switch_wait_time", int64(max(0, j.Spec.SwitchesWait))},
-		{"requeue", j.Requeue}, {"resize_time", Number(0)}, {"restart_cnt", j.Restarts}, {"resv_name", j.ReservationName()}, {"run", j.Run},
+		{"requeue", j.Requeue}, {"resize_time", Stamp(j.ResizedAt())}, {"restart_cnt", j.Restarts}, {"resv_name", j.ReservationName()}, {"run", j.Run},
 		{"scheduled_nodes", CompressNodes(j.ExpectedNodes)}, {"segment_size", j.Spec.Segment}, {"selinux_context", j.Spec.Context},
 		{"shared", sharing}, {"exclusive", alone}, {"oversubscribe", !j.Need.Exclusive}, {"stage", j.Stage},
 		{"sockets_per_board", 0}, {"sockets_per_node", numberIf(int64(j.Spec.SocketsPerNode))},
