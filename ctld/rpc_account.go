@@ -97,7 +97,7 @@ func (c *controller) ListAccounts(ctx context.Context, req *rinkpb.ListAccountsR
 	conf := c.s.liveConf()
 	reply := &rinkpb.AccountsReply{
 		Tables: api.AccountTablesToProto(&tables), Cluster: conf.ClusterName, TrackWckey: conf.TrackWCKey, Now: time.Now().UnixNano(), User: u.Name,
-		ControlPort: int32(conf.SlurmctldPort),
+		ControlPort: int32(conf.SlurmctldPort), Level: uint32(c.s.adminLevel(u.UID)),
 	}
 	if len(conf.SlurmctldHost) > 0 {
 		h := conf.SlurmctldHost[0]
@@ -208,7 +208,7 @@ func (c *controller) accountsEdit(u auth.User, asks []sched.AccountAsk) (edit sc
 	level := c.s.adminLevel(u.UID)
 	for i, ask := range asks {
 		one, out, err := next.Ask(ask, cluster, now)
-		if denied := next.MayAsk(u.Name, level, ask, out); denied != nil && (err == nil || level == sched.AdminNone) {
+		if denied := next.MayAsk(u.Name, level, ask, out); denied != nil && (err == nil || level == sched.AdminNone && !ask.OwnChoice(u.Name)) {
 			return edit, outcomes, nil, i, denied
 		}
 		if err != nil {

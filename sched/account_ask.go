@@ -85,6 +85,7 @@ const (
 	TroubleResourceNeeds                          // a new resource lacks a word; Name is that word and the resource, NUL between them
 	TroubleResourcePercent                        // clusters would have more than there is; Name is the resource and the part, NUL between them
 	TroubleResourceOver                           // the same of a change; Name is the resources, commas between them, and the part
+	TroubleAdminLevel                             // who may do what, administrators alone say
 )
 
 func (e *AccountTrouble) Error() string {

@@ -291,6 +291,25 @@ func TestUsersLeaveTheirAccounts(t *testing.T) {
 	}
 }
 
+// TestOwnChoice: who asks for another default of their own is told whether there is such a
+// one, whatever they may do.
+func TestOwnChoice(t *testing.T) {
+	k := &asking{t: t, a: NewAccounts()}
+	for line, want := range map[string]bool{
+		"modify user bob set DefaultAccount=nosuch":           true,
+		"modify user where user=bob set DefaultWCKey=w":       true,
+		"modify user bob set DefaultAccount=x AdminLevel=adm": false,
+		"modify user alice set DefaultAccount=x":              false,
+		"modify user set DefaultAccount=x":                    false,
+		"add user bob DefaultAccount=x":                       false,
+	} {
+		ask := k.parsed(line)
+		if got := ask.OwnChoice("bob"); got != want {
+			t.Errorf("%s: %v", line, got)
+		}
+	}
+}
+
 func TestMayAsk(t *testing.T) {
 	k := science(t)
 	k.must("add account organic Parent=chem", "add coordinator alice account=chem", "add user olga account=physics AdminLevel=Operator")
@@ -302,7 +321,7 @@ func TestMayAsk(t *testing.T) {
 		{"OKAdmin", "root", "add qos q", AdminAdministrator, true},
 		{"ErrOperatorQOS", "olga", "add qos q", AdminOperator, false},
 		{"OKOperator", "olga", "modify account chem set MaxJobs=3", AdminOperator, true},
-		{"OKOperatorLevel", "olga", "modify user bob set AdminLevel=Operator", AdminOperator, true},
+		{"ErrOperatorLevel", "olga", "modify user bob set AdminLevel=Operator", AdminOperator, false},
 		{"ErrOperatorAbove", "olga", "modify user bob set AdminLevel=Administrator", AdminOperator, false},
 		{"ErrOperatorDeletesAdmin", "olga", "delete user root", AdminOperator, false},
 		{"OKCoordinatorAdds", "alice", "add user carol account=chem", AdminNone, true},

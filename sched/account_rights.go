@@ -2,6 +2,7 @@ package sched
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/runink/rink/slurm"
 )
@@ -17,6 +18,9 @@ func (a *Accounts) MayAsk(user string, level AdminLevel, ask AccountAsk, out Acc
 	denied := slurm.ErrnoAccessDenied
 	if ask.Entity == "qos" || ask.Entity == "cluster" || ask.Entity == "resource" {
 		return denied
+	}
+	if level >= AdminOperator && ask.Verb == "modify" && slices.ContainsFunc(ask.Set, func(w AccountWord) bool { return w.Key == "AdminLevel" }) {
+		return &AccountTrouble{Code: denied, Kind: TroubleAdminLevel, Name: user}
 	}
 	for _, w := range ask.Set {
 		if w.Key == "AdminLevel" && adminLevel(w.Value) > level && !(level < AdminOperator && ask.Verb == "modify") {
@@ -88,6 +92,15 @@ func (a *Accounts) MayAsk(user string, level AdminLevel, ask AccountAsk, out Acc
 		return nil
 	}
 	return denied
+}
+
+// OwnChoice reports whether that user asks for nothing but another default of their own,
+// which is theirs to choose: what is said of it is whether there is such a one.
+func (ask *AccountAsk) OwnChoice(user string) bool {
+	who := slices.Concat(ask.Names, ask.Where.Users)
+	return ask.Verb == "modify" && ask.Entity == "user" && len(ask.Set) > 0 && len(who) > 0 &&
+		!slices.ContainsFunc(who, func(name string) bool { return !strings.EqualFold(name, user) }) &&
+		!slices.ContainsFunc(ask.Set, func(w AccountWord) bool { return w.Key != "DefaultAccount" && w.Key != "DefaultWCKey" })
 }
 
 // mayModifyUsers is MayAsk for the limits of users, which coordinators may change,

@@ -4378,6 +4378,7 @@ type AccountsReply struct {
 	TrackWckey    bool                   `protobuf:"varint,8,opt,name=track_wckey,json=trackWckey,proto3" json:"track_wckey,omitempty"`
 	Now           int64                  `protobuf:"varint,9,opt,name=now,proto3" json:"now,omitempty"`
 	User          string                 `protobuf:"bytes,10,opt,name=user,proto3" json:"user,omitempty"`
+	Level         uint32                 `protobuf:"varint,11,opt,name=level,proto3" json:"level,omitempty"` // what the caller may do to the accounts, a sched.AdminLevel
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4480,6 +4481,13 @@ func (x *AccountsReply) GetUser() string {
 		return x.User
 	}
 	return ""
+}
+
+func (x *AccountsReply) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
 }
 
 // AccountAsk is sched.AccountAsk.
@@ -15218,7 +15226,7 @@ const file_rpc_proto_rawDesc = "" +
 	"\x06status\x18\x01 \x01(\v2\x11.runink.v1.StatusR\x06status\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"9\n" +
 	"\x13ListAccountsRequest\x12\"\n" +
-	"\ftransactions\x18\x01 \x01(\bR\ftransactions\"\xe3\x02\n" +
+	"\ftransactions\x18\x01 \x01(\bR\ftransactions\"\xf9\x02\n" +
 	"\rAccountsReply\x120\n" +
 	"\x06tables\x18\x01 \x01(\v2\x18.runink.v1.AccountTablesR\x06tables\x12:\n" +
 	"\ftransactions\x18\x02 \x03(\v2\x16.runink.v1.TransactionR\ftransactions\x12\x18\n" +
@@ -15231,7 +15239,8 @@ const file_rpc_proto_rawDesc = "" +
 	"trackWckey\x12\x10\n" +
 	"\x03now\x18\t \x01(\x03R\x03now\x12\x12\n" +
 	"\x04user\x18\n" +
-	" \x01(\tR\x04user\"\xa4\x01\n" +
+	" \x01(\tR\x04user\x12\x14\n" +
+	"\x05level\x18\v \x01(\rR\x05level\"\xa4\x01\n" +
 	"\n" +
 	"AccountAsk\x12\x12\n" +
 	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x16\n" +

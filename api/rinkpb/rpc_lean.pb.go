@@ -4907,6 +4907,7 @@ type AccountsReply struct {
 	TrackWckey   bool
 	Now          int64
 	User         string
+	Level        uint32
 }
 
 func (m *AccountsReply) Reset() { *m = AccountsReply{} }
@@ -4981,6 +4982,13 @@ func (m *AccountsReply) GetUser() string {
 	return ""
 }
 
+func (m *AccountsReply) GetLevel() uint32 {
+	if m != nil {
+		return m.Level
+	}
+	return 0
+}
+
 func (m *AccountsReply) write(w *writer) {
 	if m == nil {
 		return
@@ -5015,6 +5023,9 @@ func (m *AccountsReply) write(w *writer) {
 	if len(m.User) > 0 {
 		w.putString(82, m.User)
 	}
+	if m.Level != 0 {
+		w.putUint32(88, m.Level)
+	}
 }
 
 func (m *AccountsReply) read(r *reader) {
@@ -5047,6 +5058,8 @@ func (m *AccountsReply) read(r *reader) {
 			m.Now = r.takeInt64()
 		case 82:
 			m.User = r.takeString()
+		case 88:
+			m.Level = r.takeUint32()
 		default:
 			r.skip()
 		}

@@ -14,11 +14,12 @@ import (
 
 var (
 	added = []entityName{
-		{"Accounts", 2, "account"}, {"Acct", 4, "account"}, {"Clusters", 2, "cluster"}, {"Coordinators", 2, "coordinator"}, {"Federations", 1, "federation"},
+		{"Accounts", 1, "account"}, {"Acct", 4, "account"}, {"Clusters", 2, "cluster"}, {"Coordinators", 2, "coordinator"}, {"Federations", 1, "federation"},
 		{"QOS", 1, "qos"}, {"Resource", 1, "resource"}, {"Users", 1, "user"},
 	}
+	removed  = append([]entityName{{"QOS", 2, "qos"}}, slices.DeleteFunc(slices.Clone(added), func(e entityName) bool { return e.entity == "qos" })...)
 	modified = []entityName{
-		{"Accounts", 1, "account"}, {"Acct", 4, "account"}, {"Clusters", 1, "cluster"}, {"Federations", 1, "federation"}, {"Jobs", 1, "job"},
+		{"Accounts", 1, "account"}, {"Acct", 4, "account"}, {"Clusters", 5, "cluster"}, {"Federations", 1, "federation"}, {"Jobs", 1, "job"},
 		{"QOS", 1, "qos"}, {"Resource", 1, "resource"}, {"Users", 1, "user"},
 	}
 )
@@ -34,7 +35,7 @@ func (c *call) add(words []string) {
 		c.bare("No valid entity in add command\nInput line must include \"Account\", \"Cluster\", \"Coordinator\", \"Federation\", \"QOS\", \"Resource\", or \"User\"")
 		return
 	case "federation":
-		c.fail("There are no federations here: there is one cluster.")
+		c.addFederations(words[1:])
 		return
 	case "resource":
 		c.addResource(words[1:])
@@ -172,19 +173,27 @@ func (c *call) addAccounts(cl *cluster, r *request, limits bool) {
 		return true
 	}
 	c.change(ask, show, func(err error, t *rinkpb.AccountTrouble) {
-		if denied(err) && c.preview(cl, ask, show) {
-			c.fail("Problem adding accounts: %s", errno(err))
+		if c.denies(cl, err, "accounts", ask, show) {
 			return
 		}
 		c.trouble(cl, err, t, "account")
 	})
 }
 
-// preview shows what a change would come to that was denied: Slurm's command shows
-// it before it asks.
-func (c *call) preview(cl *cluster, ask sched.AccountAsk, show func(sched.AccountsOutcome) bool) bool {
-	_, out, err := cl.Ask(ask, cl.name, c.env.Now())
-	return err == nil && show(out)
+// denies shows what a change would come to that was denied, and says so: Slurm's command
+// shows it before it asks. It reports whether the change would have been one.
+func (c *call) denies(cl *cluster, err error, what string, ask sched.AccountAsk, show func(sched.AccountsOutcome) bool) bool {
+	if !denied(err) {
+		return false
+	}
+	_, out, wrong := cl.Ask(ask, cl.name, c.env.Now())
+	if wrong != nil {
+		return false
+	}
+	if show(out) {
+		c.fail("Problem adding %s: %s", what, errno(err))
+	}
+	return true
 }
 
 func denied(err error) bool { return errors.Is(err, slurm.ErrnoAccessDenied) }
@@ -249,8 +258,7 @@ func (c *call) addUsers(cl *cluster, r *request, limits bool) {
 		return true
 	}
 	c.change(ask, show, func(err error, t *rinkpb.AccountTrouble) {
-		if denied(err) && c.preview(cl, ask, show) {
-			c.fail("Problem adding users: %s", errno(err))
+		if c.denies(cl, err, "users", ask, show) {
 			return
 		}
 		c.trouble(cl, err, t, "user")
@@ -298,8 +306,7 @@ func (c *call) addQOS(cl *cluster, r *request) {
 		return true
 	}
 	c.change(ask, show, func(err error, t *rinkpb.AccountTrouble) {
-		if denied(err) && c.preview(cl, ask, show) {
-			c.fail("Problem adding QOS: %s", errno(err))
+		if c.denies(cl, err, "QOS", ask, show) {
 			return
 		}
 		c.trouble(cl, err, t, "qos")
@@ -331,8 +338,7 @@ func (c *call) addCoordinators(cl *cluster, r *request) {
 		return true
 	}
 	c.change(ask, show, func(err error, t *rinkpb.AccountTrouble) {
-		if denied(err) && c.preview(cl, ask, show) {
-			c.fail("Problem adding coordinator: %s", errno(err))
+		if c.denies(cl, err, "coordinator", ask, show) {
 			return
 		}
 		c.trouble(cl, err, t, "coordinator")
@@ -348,6 +354,11 @@ func (c *call) addClusters(cl *cluster, r *request) {
 	for _, name := range r.names {
 		if strings.EqualFold(name, cl.name) {
 			c.print(" This cluster %s already exists.  Not adding.\n", name)
+			continue
+		}
+		c.print(" Adding Cluster(s)\n  Name           = %s\n", name)
+		if cl.level < sched.AdminAdministrator {
+			c.fail("Problem adding clusters: %s", errno(slurm.ErrnoAccessDenied))
 			continue
 		}
 		c.fail("The accounts are those of cluster %s alone: %s has its own.", cl.name, name)
@@ -369,8 +380,7 @@ func (c *call) modify(words []string) {
 		c.modifyJob(words[1:])
 		return
 	case "federation":
-		c.print(" Nothing modified\n")
-		c.code = 1
+		c.modifyFederations(words[1:])
 		return
 	case "resource":
 		c.modifyResource(words[1:])
@@ -491,19 +501,14 @@ func modifiedRow(cluster string, row sched.AssocRow, whole bool) string {
 func (c *call) remove(words []string) {
 	entity := ""
 	if len(words) > 0 {
-		entity = entityOf(words[0], added)
+		entity = entityOf(words[0], removed)
 	}
 	switch entity {
 	case "":
 		c.bare("No valid entity in delete command\nInput line must include \"Account\", \"Cluster\", \"Coordinator\", \"Federation\", \"QOS\", \"Resource\", or \"User\"")
 		return
 	case "federation":
-		if len(words) == 1 {
-			c.fail("No conditions given to remove, not executing.")
-			return
-		}
-		c.print(" Nothing deleted\n")
-		c.code = 1
+		c.removeFederations(words[1:])
 		return
 	case "resource":
 		c.removeResource(words[1:])
@@ -513,17 +518,22 @@ func (c *call) remove(words []string) {
 	if cl == nil {
 		return
 	}
-	r := newRequest(entity)
+	r, given := newRequest(entity), false
 	for _, w := range words[1:] {
 		switch {
 		case strings.EqualFold(w, "where"):
 		case strings.EqualFold(w, "set"):
 			r.say(fmt.Errorf(" Unknown condition: %s", w))
 		default:
-			r.say(r.takeWhere(w))
+			err := r.takeWhere(w)
+			r.say(err)
+			given = given || err == nil
 		}
 	}
 	if c.complain(r) {
+		if !given && (entity == "account" || entity == "user" || entity == "qos") {
+			c.fail("No conditions given to remove, not executing.")
+		}
 		return
 	}
 	if entity == "cluster" {
@@ -531,9 +541,12 @@ func (c *call) remove(words []string) {
 			c.fail("No conditions given to remove, not executing.")
 			return
 		}
-		if len(r.names) > 0 && !containsFold(r.names, cl.name) {
+		if len(r.names) > 0 && !containsFold(r.names, cl.name) && c.allowed(cl, sched.AdminAdministrator, "Error with request") {
 			c.print(" Nothing deleted\n")
 			c.code = 1
+			return
+		}
+		if !c.allowed(cl, sched.AdminAdministrator, "Error with request") {
 			return
 		}
 		c.fail("The accounts of cluster %s are part of it: they cannot go without it.", cl.name)

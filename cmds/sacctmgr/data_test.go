@@ -106,12 +106,59 @@ func TestDeleteWCKeys(t *testing.T) {
 	}
 }
 
+// TestRights: what people may not see or do, the command says in Slurm's words.
+func TestRights(t *testing.T) {
+	k := newKeeper()
+	k.run(t, "", "-i", "add", "account", "chem")
+	k.run(t, "", "-i", "add", "user", "bob", "account=chem")
+	k.run(t, "", "-i", "add", "user", "olga", "account=chem", "adminlevel=operator")
+	const no = "E| sacctmgr: error: Your user doesn't have privilege to perform this action\n"
+	for _, c := range []struct{ user, line, want string }{
+		{"bob", "dump ref file=x", "E|  Your user does not have sufficient privileges to dump clusters.\nrc=1\n"},
+		{"olga", "dump ref file=x", "E|  Your user does not have sufficient privileges to dump clusters.\nrc=1\n"},
+		{"bob", "list runawayjobs", "E| sacctmgr: error: You must have an AdminLevel>=Operator to fix runaway jobs\nrc=1\n"},
+		{"olga", "list runawayjobs", "Runaway Jobs: No runaway jobs found on cluster ref\nrc=0\n"},
+		{"bob", "list problem", "E| sacctmgr: error: Access/permission denied\nE|  Error with request: Access/permission denied\nrc=1\n"},
+		{"bob", "list wckey", no + "E|  Error with request: Access/permission denied\nrc=1\n"},
+		{"olga", "-nP list wckey", "rc=0\n"},
+		{"olga", "list stats", "E| sacctmgr: accounting_storage/slurmdbd: acct_storage_p_get_stats: RC:2002 Your user doesn't have privilege to perform this action\nrc=1\n"},
+		{"bob", "archive dump", no + "E|  Problem dumping archive: Access/permission denied\nrc=1\n"},
+		{"olga", "shutdown", "E|  Problem shutting down server: Access/permission denied\nrc=1\n"},
+		{"olga", "-i add cluster c", " Adding Cluster(s)\n  Name           = c\nE|  Problem adding clusters: Access/permission denied\nrc=1\n"},
+		{"olga", "-i delete cluster ref", no + "E|  Error with request: Access/permission denied\nrc=1\n"},
+		{"bob", "-i add federation f", " Adding Federation(s)\n  f\nE|  Problem adding federation(s): Access/permission denied\nrc=1\n"},
+		{"bob", "-i delete federation f", no + "E|  Error with request: Access/permission denied\nrc=1\n"},
+		{"bob", "-i add qos normal", " Nothing new added.\nrc=1\n"},
+		{"olga", "-i modify user bob set adminlevel=operator", "E| sacctmgr: error: You must be a super user to modify a users admin level\nE|  Error with request: Access/permission denied\nrc=1\n"},
+	} {
+		k.user = c.user
+		if got := k.run(t, "", strings.Fields(c.line)...); got != c.want {
+			t.Errorf("%s, %s: says\n%s\nwant\n%s", c.user, c.line, got, c.want)
+		}
+	}
+}
+
 func TestConditions(t *testing.T) {
 	k := newKeeper()
 	k.run(t, "", "-i", "add", "account", "chem")
 	for _, c := range []struct{ line, want string }{
 		{"list account withassoc=chem", "E|  Unknown condition: withassoc=chem\nE|  Use keyword 'set' to modify value\nrc=1\n"},
-		{"list assoc qos=nosuch", "E| sacctmgr: error: You gave a bad qos 'nosuch'. Valid QOS's are normal\nrc=1\n"},
+		{"list assoc qos=nosuch", "E| sacctmgr: error: You gave a bad qos 'nosuch'. Valid QOS's are normal\nE|  Unknown condition: qos=nosuch\nrc=1\n"},
+		{"list user wckey=x", "E|  Unknown condition: wckey=x\nE|  Use keyword 'set' to modify value\nrc=1\n"},
+		{"-nP list account org=x,chem format=account", "chem\nrc=0\n"},
+		{"-nP list account withassoc parent=root format=account,parentname", "chem|root\nroot|\nrc=0\n"},
+		{"-nP list txn action=foo", "E| sacctmgr: error: You gave a bad action 'foo'.\nrc=1\n"},
+		{"-nP list cluster rpc=1", "rc=0\n"},
+		{"-nP list problem account=nosuch", "rc=0\n"},
+		{"list runaway other", "Runaway Jobs: No runaway jobs found on cluster other\nrc=0\n"},
+		{"delete q normal", "E| No valid entity in delete command\nE| Input line must include \"Account\", \"Cluster\", \"Coordinator\", \"Federation\", \"QOS\", \"Resource\", or \"User\"\nrc=1\n"},
+		{"delete user foo=bar", "E|  Unknown condition: foo=bar\nE|  Use keyword 'set' to modify value\nE|  No conditions given to remove, not executing.\nrc=1\n"},
+		{"delete user x foo=bar", "E|  Unknown condition: foo=bar\nE|  Use keyword 'set' to modify value\nrc=1\n"},
+		{"modify federation f set clusters=ref", "E|  The federation f doesn't exist.\nrc=1\n"},
+		{"add federation", "E|  Need name of federation to add.\nrc=1\n"},
+		{"dump other more", "E|  Can only do one cluster at a time.  Already doing other\nE|  Cluster other doesn't exist.\nrc=1\n"},
+		{"reconfigure x", "E| too many arguments for reconfigure keyword\nrc=1\n"},
+		{"clear", "E| No valid entity in list command\nE| Input line must include \"Stats\"\nrc=1\n"},
 		{"list qos id=x", "E| sacctmgr: error: Invalid value for QOS ID (x)\nrc=1\n"},
 		{"list qos preemptmode=x", "E| sacctmgr: error: Unknown preempt_mode given 'x'\nE|  Bad Preempt Mode given: preemptmode=x\nrc=1\n"},
 		{"-nP list qos preemptmode=cluster format=name", "normal\nrc=0\n"},

@@ -33,12 +33,12 @@ func (c *call) dump(words []string) {
 		switch {
 		case !ok && name == "":
 			name = w
+		case !ok:
+			c.fail("Can only do one cluster at a time.  Already doing %s", name) // and that one it does
 		case ok && begins("Cluster", key, 1):
 			name = value
 		case ok && begins("File", key, 1):
 			file = value
-		case !ok && file == "":
-			file = w
 		default:
 			c.fail("Unknown option: %s", w)
 			return
@@ -60,12 +60,16 @@ func (c *call) dump(words []string) {
 		file = "./" + name + ".cfg"
 		c.print(" No filename given, using %s.\n", file)
 	}
+	if cl.level < sched.AdminAdministrator {
+		c.fail("Your user does not have sufficient privileges to dump clusters.")
+		return
+	}
 	lines := dumpLines(cl)
 	if err := os.WriteFile(file, []byte(dumpHead+strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
 		c.bare("sacctmgr: error: Couldn't write %s: %v", file, err)
 		return
 	}
-	if !c.o.quiet {
+	if !c.o.quiet && c.flush() == nil { // the lines stand behind what was said before
 		for _, l := range lines {
 			c.warn("sacctmgr: %s", l)
 		}

@@ -24,6 +24,10 @@ func (c *call) modifyJob(words []string) {
 		case strings.EqualFold(w, "set"):
 			setting = true
 		case setting:
+			if !strings.Contains(w, "=") {
+				c.fail("Bad format on %s: End your option with an '=' sign", w)
+				return
+			}
 			known, err := amendment(set, w)
 			switch {
 			case err != nil:
@@ -42,8 +46,8 @@ func (c *call) modifyJob(words []string) {
 				c.bare("%v", err)
 				return
 			case !known:
-				c.print(" Unknown condition: %s\n Use keyword 'set' to modify value\n", w)
-				wrong = true
+				c.fail("Unknown condition: %s\n Use keyword 'set' to modify value", w)
+				return
 			}
 		}
 	}

@@ -34,7 +34,12 @@ func newKeeper() *keeper {
 
 func (k *keeper) ListAccounts(context.Context, *rinkpb.ListAccountsRequest) (*rinkpb.AccountsReply, error) {
 	tables := k.a.Tables()
+	level := k.a.AdminOf(k.user)
+	if k.user == "root" {
+		level = sched.AdminAdministrator
+	}
 	reply := &rinkpb.AccountsReply{
+		Level:  uint32(level),
 		Tables: api.AccountTablesToProto(&tables), Cluster: "ref", ControlHost: "127.0.0.1", ControlPort: 27817, Now: now.UnixNano(), Nodes: []string{"n1", "n2"},
 	}
 	for i := range k.notes {

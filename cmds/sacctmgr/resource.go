@@ -131,8 +131,16 @@ func (c *call) addResource(words []string) {
 		return
 	}
 	ask := sched.AccountAsk{Verb: "add", Entity: "resource", Names: r.names, Where: r.where, Set: r.set}
-	c.change(ask, func(out sched.AccountsOutcome) bool { return c.printAddedResources(r, out) },
-		func(err error, p *rinkpb.AccountTrouble) { c.resourceTrouble(cl, err, p) })
+	show := func(out sched.AccountsOutcome) bool { return c.printAddedResources(r, out) }
+	c.change(ask, show, func(err error, p *rinkpb.AccountTrouble) {
+		if c.denies(cl, err, "system resource", ask, show) {
+			return
+		}
+		if _, _, wrong := cl.Ask(ask, cl.name, c.env.Now()); denied(err) && wrong != nil {
+			err = wrong
+		}
+		c.resourceTrouble(cl, err, p)
+	})
 }
 
 func (c *call) printAddedResources(r *request, out sched.AccountsOutcome) bool {

@@ -184,7 +184,12 @@ func keywords() []keyword {
 		{"delete", 3, verb("delete", (*call).remove)}, {"remove", 3, verb("delete", (*call).remove)},
 		{"dump", 3, (*call).dump},
 		{"exit", 4, func(c *call, _ []string) { c.over = true }}, {"quit", 4, func(c *call, _ []string) { c.over = true }},
-		{"help", 2, func(c *call, _ []string) { fmt.Fprint(c.env.Stdout, helpText) }},
+		{"help", 2, func(c *call, words []string) {
+			if len(words) > 0 {
+				c.bare("too many arguments for keyword:help")
+			}
+			fmt.Fprint(c.env.Stdout, helpText)
+		}},
 		{"list", 3, (*call).list}, {"show", 3, (*call).list},
 		{"load", 2, verb("load", (*call).load)},
 		{"modify", 1, verb("modify", (*call).modify)}, {"update", 1, verb("modify", (*call).modify)},
@@ -196,7 +201,9 @@ func keywords() []keyword {
 		{"reconfigure", 4, verb("reconfigure", (*call).reconfigure)},
 		{"rollup", 4, verb("rollup", (*call).rollup)},
 		{"shutdown", 8, func(c *call, _ []string) {
-			c.fail("The accounts are kept by the controllers: stop rinkctld instead.")
+			if c.asks(sched.AdminAdministrator, "Problem shutting down server") {
+				c.fail("The accounts are kept by the controllers: stop rinkctld instead.")
+			}
 		}},
 		{"verbose", 4, set(func(o *options) { o.verbose++ })},
 		{"version", 4, func(c *call, _ []string) { fmt.Fprintln(c.env.Stdout, cli.VersionLine()) }},
@@ -270,6 +277,7 @@ type cluster struct {
 	*sched.Accounts
 	reply *rinkpb.AccountsReply
 	name  string
+	level sched.AdminLevel // what the caller may do
 	notes []*sched.Transaction
 }
 
@@ -285,7 +293,7 @@ func (c *call) fetch(transactions bool) *cluster {
 	if err == nil {
 		var tables *sched.AccountTables
 		if tables, err = api.AccountTablesFromProto(reply.Tables); err == nil {
-			cl := &cluster{Accounts: sched.AccountsShown(*tables), reply: reply, name: reply.Cluster}
+			cl := &cluster{Accounts: sched.AccountsShown(*tables), reply: reply, name: reply.Cluster, level: sched.AdminLevel(reply.Level)}
 			c.view.Cluster = reply.Cluster
 			for _, p := range reply.Transactions {
 				cl.notes = append(cl.notes, api.TransactionFromProto(p))
@@ -349,7 +357,11 @@ func (c *call) ping([]string) {
 }
 
 // reconfigure has the controllers read their configuration again.
-func (c *call) reconfigure([]string) {
+func (c *call) reconfigure(words []string) {
+	if len(words) > 0 {
+		c.bare("too many arguments for reconfigure keyword")
+		return
+	}
 	if !c.controller() {
 		return
 	}
@@ -365,9 +377,13 @@ func (c *call) reconfigure([]string) {
 func (c *call) archive(words []string) {
 	switch {
 	case len(words) > 0 && begins("dump", words[0], 1):
-		c.fail("There is no database to archive: the controllers keep the history themselves, and rink export writes it into a file.")
+		if c.mayArchive("dumping archive") {
+			c.fail("There is no database to archive: the controllers keep the history themselves, and rink export writes it into a file.")
+		}
 	case len(words) > 0 && begins("load", words[0], 1):
-		c.fail("There is no database to load into: rink import takes a site's history from what sacct -P printed there.")
+		if c.mayArchive("loading archive file") {
+			c.fail("There is no database to load into: rink import takes a site's history from what sacct -P printed there.")
+		}
 	default:
 		c.bare("No valid entity in archive command\nInput line must include, \"Dump\", or \"load\"")
 	}
@@ -375,7 +391,7 @@ func (c *call) archive(words []string) {
 
 func (c *call) clear(words []string) {
 	if len(words) != 1 || !begins("stats", words[0], 1) {
-		c.bare("No valid entity in clear command\nInput line must include, \"Stats\"")
+		c.bare("No valid entity in list command\nInput line must include \"Stats\"")
 		return
 	}
 	if !c.controller() {

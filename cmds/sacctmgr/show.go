@@ -3,6 +3,7 @@ package sacctmgr
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/runink/rink/sched"
@@ -13,7 +14,7 @@ var listed = []entityName{
 	{"Accounts", 2, "account"}, {"Acct", 4, "account"}, {"Associations", 2, "association"}, {"Clusters", 2, "cluster"},
 	{"Configuration", 2, "configuration"}, {"Coordinators", 4, "coordinator"}, {"Events", 1, "event"}, {"Federations", 1, "federation"}, {"Problems", 1, "problem"},
 	{"QOS", 1, "qos"}, {"Resources", 4, "resource"}, {"Reservations", 4, "reservation"}, {"RunawayJobs", 2, "runawayjobs"}, {"Stats", 1, "stats"},
-	{"Transactions", 1, "transaction"}, {"TRES", 4, "tres"}, {"Users", 1, "user"}, {"WCKeys", 1, "wckey"},
+	{"Transactions", 1, "transaction"}, {"Txn", 2, "transaction"}, {"TRES", 3, "tres"}, {"Users", 1, "user"}, {"WCKeys", 1, "wckey"},
 }
 
 // list is list and show.
@@ -34,13 +35,15 @@ Input line must include "Account", "Association", "Cluster", "Configuration",
 	r := newRequest(entity)
 	r.flags["withassoc"] = c.o.assocs
 	for i := 1; i < len(words); i++ {
-		switch {
-		case strings.EqualFold(words[i], "where"):
-		case strings.EqualFold(words[i], "set"):
-			r.say(fmt.Errorf(" Unknown condition: %s", words[i]))
-		default:
-			r.say(r.takeWhere(words[i]))
+		if strings.EqualFold(words[i], "where") || strings.EqualFold(words[i], "set") || entity == "configuration" || entity == "stats" {
+			continue
 		}
+		key, _, _, is := cut(words[i])
+		if entity == "user" && is && begins("WCKeys", key, 1) { // it is there for deleting
+			r.say(r.unknownCondition(words[i]))
+			continue
+		}
+		r.say(r.takeWhere(words[i]))
 	}
 	if c.complain(r) || c.textOnly(entity) {
 		return
@@ -64,6 +67,12 @@ func (c *call) knowsQOS(cl *cluster, r *request) bool {
 			names = append(names, q.Name)
 		}
 		c.bare("sacctmgr: error: You gave a bad qos '%s'. Valid QOS's are %s", name, strings.Join(names, ","))
+		for _, word := range r.ofQOS {
+			if _, _, value, _ := cut(word); slices.Contains(parts(value), name) {
+				c.bare("%v", r.unknownCondition(word))
+				break
+			}
+		}
 		return false
 	}
 	return true
@@ -103,7 +112,7 @@ var accountAssocFields = []string{"Clusters", "ParentName", "User", "Share", "Pr
 
 func (c *call) showAccounts(r *request) {
 	r.where.Accounts = r.names
-	if !r.flags["withassoc"] && len(r.where.Parents)+len(r.where.Users)+len(r.where.QOS)+len(r.where.DefaultQOS) > 0 && !c.withAssocAnyway() {
+	if !r.flags["withassoc"] && len(r.where.Clusters)+len(r.where.Parents)+len(r.where.Users)+len(r.where.QOS)+len(r.where.DefaultQOS) > 0 && !c.withAssocAnyway() {
 		return
 	}
 	usual := []string{"Account", "Description", "Organization"}
@@ -121,29 +130,26 @@ func (c *call) showAccounts(r *request) {
 	if cl == nil || !c.knowsQOS(cl, r) {
 		return
 	}
-	users := r.where.Users
-	r.where.Users = nil
+	// Conditions on associations choose among those of an account: it is listed without any, too.
+	of, placed := r.where, r.where
+	of.Users, of.Parents, of.QOS, of.DefaultQOS = nil, nil, nil, nil
+	placed.Accounts = nil
 	var rows []*row
 	for _, acc := range cl.Tables().Accounts {
-		w := r.where
-		if !r.flags["withassoc"] {
-			w.Parents, w.QOS, w.DefaultQOS = nil, nil, nil
-		}
-		if !r.where.Here(cl.name) && r.flags["withassoc"] || !w.MatchesAccount(cl.Accounts, acc) {
+		if !of.MatchesAccount(cl.Accounts, acc) {
 			continue
 		}
-		if !r.flags["withassoc"] {
-			rows = append(rows, &row{cl: cl, acc: acc})
-			continue
-		}
+		n := len(rows)
 		own := cl.Own(acc.Name)
 		for _, v := range slices.Concat([]*sched.Assoc{own}, cl.Children(own.ID)) {
-			if v.Key.Account != acc.Name || len(users) > 0 && !slices.Contains(users, v.Key.User) {
-				continue
+			if r.flags["withassoc"] && v.Key.Account == acc.Name && r.where.Here(cl.name) && placed.MatchesAssoc(cl.Accounts, v) {
+				one := r.row(cl, v)
+				one.acc = acc
+				rows = append(rows, one)
 			}
-			one := r.row(cl, v)
-			one.acc = acc
-			rows = append(rows, one)
+		}
+		if len(rows) == n {
+			rows = append(rows, &row{cl: cl, acc: acc})
 		}
 	}
 	c.rows(r, out, rows)
@@ -326,7 +332,11 @@ func (c *call) showClusters(r *request) {
 	}
 	var rows []*row
 	r.where.Clusters = append(r.where.Clusters, r.names...)
-	if root := cl.Own(sched.RootAccount); root != nil && r.where.Here(cl.name) {
+	meant := func() bool { // what a cluster is for nobody has said here
+		return !slices.ContainsFunc(parts(r.more["classification"]), func(w string) bool { return begins("capability", w, 3) || begins("capacity", w, 4) }) &&
+			(r.more["rpc"] == "" || slices.Contains(parts(r.more["rpc"]), strconv.Itoa(protocolVersion)))
+	}
+	if root := cl.Own(sched.RootAccount); root != nil && r.where.Here(cl.name) && meant() {
 		one := r.row(cl, root)
 		nodes := slurm.HostListOf(cl.reply.Nodes...)
 		one.text = map[string]string{
@@ -413,7 +423,7 @@ func (c *call) showWCKeys(r *request) {
 		}
 	}
 	cl := c.fetch(false)
-	if cl == nil {
+	if cl == nil || !c.allowed(cl, sched.AdminOperator, "Error with request") {
 		return
 	}
 	var rows []*row

@@ -11,6 +11,7 @@ import (
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/auth/hostuser"
 	"github.com/runink/rink/cmds/internal/cli"
+	"github.com/runink/rink/sched"
 	"github.com/runink/rink/slurm"
 )
 
@@ -222,7 +223,12 @@ func (c *call) showReservations(r *request) {
 // showStats prints what was asked of the controller, which is what answers here for
 // slurmdbd. Roll-ups have no runs to tell of: they are counted as jobs end.
 func (c *call) showStats(*request) {
-	if !c.controller() {
+	cl := c.fetch(false)
+	if cl == nil {
+		return
+	}
+	if cl.level < sched.AdminAdministrator {
+		c.bare("sacctmgr: accounting_storage/slurmdbd: acct_storage_p_get_stats: RC:%d Your user doesn't have privilege to perform this action", slurm.ErrnoAccessDenied)
 		return
 	}
 	ctx, cancel := c.env.Call(callLimit)

@@ -155,8 +155,22 @@ func (c *call) showProblems(r *request) {
 	if cl == nil {
 		return
 	}
+	if cl.level < sched.AdminOperator {
+		text := errno(slurm.ErrnoAccessDenied)
+		c.bare("sacctmgr: error: %s\n Error with request: %s", text, text)
+		return
+	}
+	for i := range out {
+		if r.flags["tree"] && out[i].name == "Account" && out[i].width == 10 {
+			out[i].width = -20
+		}
+	}
 	var rows []*row
+	meant := func(list []string, name string) bool { return len(list) == 0 || containsFold(list, name) }
 	add := func(account, name, problem string) {
+		if !r.where.Here(cl.name) || len(r.where.Partitions) > 0 || !meant(r.where.Accounts, account) || !meant(r.where.Users, name) {
+			return
+		}
 		rows = append(rows, &row{cl: cl, text: map[string]string{"cluster": cl.name, "account": account, "user": name, "problem": problem}})
 	}
 	for _, v := range cl.Ordered() {
@@ -182,7 +196,17 @@ func (c *call) showRunaways(r *request) {
 	if cl == nil {
 		return
 	}
-	c.print("Runaway Jobs: No runaway jobs found on cluster %s\n", cl.name)
+	if cl.level < sched.AdminOperator {
+		c.bare("sacctmgr: error: You must have an AdminLevel>=Operator to fix runaway jobs")
+		return
+	}
+	names := append(r.names, r.where.Clusters...)
+	if len(names) == 0 {
+		names = []string{cl.name}
+	}
+	for _, name := range names {
+		c.print("Runaway Jobs: No runaway jobs found on cluster %s\n", name)
+	}
 }
 
 func (c *call) showFederations(r *request) {

@@ -29,6 +29,9 @@ func (c *call) trouble(cl *cluster, err error, p *rinkpb.AccountTrouble, entity 
 		c.bare("sacctmgr: accounting_storage/slurmdbd: acct_storage_p_modify_assocs: Request didn't affect anything or your user doesn't have privilege to perform this action")
 		c.print(" Nothing modified\n")
 		return
+	case denied(err) && t != nil && t.Kind == sched.TroubleAdminLevel:
+		c.bare("sacctmgr: error: You must be a super user to modify a users admin level\n Error with request: %s", errno(slurm.ErrnoAccessDenied))
+		return
 	case denied(err):
 		c.bare("sacctmgr: error: Your user doesn't have privilege to perform this action\n Error with request: %s", errno(err))
 		return

@@ -21,6 +21,7 @@ type request struct {
 	flags  map[string]bool   // withassoc, tree, ...
 	more   map[string]string // conditions of the rarer entities: start, actor, nodes, ...
 
+	ofQOS   []string // the conditions that name QOS, as they were typed
 	wrong   []string // what is said of words that mean nothing
 	refused bool     // a value was, which leaves nothing to set
 	adding  bool     // it is made anew
@@ -114,12 +115,12 @@ func conditions(entity string) []condition {
 		{"QosLevel", 1, list(func(r *request) *[]string { return &r.where.QOS })},
 	}
 	partitions := condition{"Partitions", 3, list(func(r *request) *[]string { return &r.where.Partitions })}
-	described := condition{"Descriptions", 1, func(r *request, v string) error { r.where.Descriptions = append(r.where.Descriptions, v); return nil }}
+	described := condition{"Descriptions", 1, list(func(r *request) *[]string { return &r.where.Descriptions })}
 	switch entity {
 	case "account":
 		return slices.Concat([]condition{
 			{"Accounts", 1, names}, {"Acct", 4, names}, {"Names", 1, names}, described,
-			{"Organizations", 1, func(r *request, v string) error { r.where.Organizations = append(r.where.Organizations, v); return nil }},
+			{"Organizations", 1, list(func(r *request) *[]string { return &r.where.Organizations })},
 			{"Users", 1, users},
 		}, common, tree)
 	case "user":
@@ -180,7 +181,11 @@ func conditions(entity string) []condition {
 			{"Names", 1, names}, {"ServerType", 7, list(func(r *request) *[]string { return &r.where.ServerTypes })}, {"Servers", 1, list(func(r *request) *[]string { return &r.where.Servers })},
 			described, {"Ids", 1, ids}, {"PercentAllowed", 1, more("percent")}, {"WithClusters", 5, flag("withclusters")},
 		}, common)
-	case "runawayjobs", "problem", "federation":
+	case "problem":
+		return slices.Concat([]condition{
+			{"Accounts", 2, accounts}, {"Acct", 4, accounts}, {"Users", 1, users}, partitions, {"IDs", 1, ids}, {"Tree", 4, flag("tree")},
+		}, common, tree)
+	case "runawayjobs", "federation":
 		return slices.Concat([]condition{{"Names", 1, names}, {"Tree", 4, flag("tree")}}, common)
 	}
 	return common
@@ -224,19 +229,32 @@ func (r *request) takeWhere(word string) error {
 		// A bare word is a name, unless it is one of the few that stand alone.
 		alone := strings.HasPrefix(cond.name, "W") && cond.name != "WCKeys" || cond.name == "Tree" || cond.name == "OnlyDefaults" || strings.HasPrefix(cond.name, "All_")
 		if begins(cond.name, key, cond.min) && ok != alone {
+			if cond.name == "QosLevel" || cond.name == "DefaultQOS" {
+				r.ofQOS = append(r.ofQOS, word)
+			}
 			return cond.take(r, value)
 		}
 	}
 	if ok {
-		plain := r.entity == "association" || r.entity == "event"
-		return fmt.Errorf(" Unknown condition: %s%s", word, map[bool]string{true: "", false: "\n Use keyword 'set' to modify " +
-			map[bool]string{true: "SLURM_PRINT_VALUE", false: "value"}[r.entity == "qos"]}[plain])
+		return r.unknownCondition(word)
 	}
-	if r.entity == "association" {
+	if r.entity == "association" || r.entity == "problem" {
 		return ids(r, word)
 	}
 	r.names = append(r.names, parts(word)...)
 	return nil
+}
+
+// unknownCondition is what is said of a word that is no condition.
+func (r *request) unknownCondition(word string) error {
+	text := " Unknown condition: " + word
+	switch r.entity {
+	case "association", "event", "problem", "transaction":
+		return errors.New(text)
+	case "qos":
+		return errors.New(text + "\n Use keyword 'set' to modify SLURM_PRINT_VALUE")
+	}
+	return errors.New(text + "\n Use keyword 'set' to modify value")
 }
 
 // takeSet takes a word that says what is to be.

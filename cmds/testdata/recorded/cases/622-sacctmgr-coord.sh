@@ -2,7 +2,7 @@
 # as: root
 # Coordinators and what they may.
 . "$CT_LIB"
-cleanup() { sacctmgr -i delete user bob account=kin; sacctmgr -i delete user daemon; sacctmgr -i delete account kin,grand; sacctmgr -i delete coordinator name=bob; }
+cleanup() { sacctmgr -i delete user bob account=kin; sacctmgr -i delete user daemon; sacctmgr -i delete account kin,grand,under; sacctmgr -i delete coordinator name=bob; }
 sacctmgr -i -Q add account kin; sacctmgr -i -Q add account grand parent=kin
 try sacctmgr -i add coordinator account=kin names=bob
 try sacctmgr -i add coordinator account=kin names=bob
