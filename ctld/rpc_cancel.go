@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/runink/rink/api"
 	"github.com/runink/rink/api/rinkpb"
 	"github.com/runink/rink/auth"
@@ -238,6 +240,9 @@ func (c *controller) cancelStep(ref *rinkpb.JobRef, req *rinkpb.CancelRequest, j
 		if uint32(st.ID) != ref.Step {
 			continue
 		}
+		if req.Signal == int32(unix.SIGKILL) { // a signal as any, that does not say who ended the step
+			return append(signals, func() { c.s.passToStep(j, st, req.Signal) })
+		}
 		sig := req.Signal
 		if sig == 0 {
 			sig = 9 // a step gets no time to take leave, as in Slurm
@@ -253,21 +258,29 @@ func (c *controller) cancelStep(ref *rinkpb.JobRef, req *rinkpb.CancelRequest, j
 	return signals
 }
 
-// signalStep signals a step on all of its nodes; 0 ends it.
+// signalStep signals a step on all of its nodes; 0 and KILL end it, and its srun and
+// its record tell who did.
 func (s *Server) signalStep(j *sched.Job, st *sched.Step, sig int32, uid uint32) {
-	if (sig == 0 || sig == 9) && !j.HasEnded() {
+	if sig != 0 && sig != 9 {
+		s.passToStep(j, st, sig)
+		return
+	}
+	if !j.HasEnded() {
 		s.stepBook.killed(j.ID, st.ID, uid)
 	}
 	for _, n := range st.Nodes {
-		order := &rinkpb.Order{Order: &rinkpb.Order_Signal{Signal: &rinkpb.SignalJob{
+		s.sessions.send(n.Node, &rinkpb.Order{Order: &rinkpb.Order_End{End: &rinkpb.EndJobHere{
+			Job: uint32(j.ID), Restarts: j.Restarts, KillWait: int64(s.killWait().Seconds()), Now: sig == 9, HasStep: true, Step: uint32(st.ID),
+		}}})
+	}
+}
+
+// passToStep has a step's nodes signal it.
+func (s *Server) passToStep(j *sched.Job, st *sched.Step, sig int32) {
+	for _, n := range st.Nodes {
+		s.sessions.send(n.Node, &rinkpb.Order{Order: &rinkpb.Order_Signal{Signal: &rinkpb.SignalJob{
 			Job: uint32(j.ID), Restarts: j.Restarts, Signal: sig, HasStep: true, Step: uint32(st.ID),
-		}}}
-		if sig == 0 || sig == 9 {
-			order = &rinkpb.Order{Order: &rinkpb.Order_End{End: &rinkpb.EndJobHere{
-				Job: uint32(j.ID), Restarts: j.Restarts, KillWait: int64(s.killWait().Seconds()), Now: sig == 9, HasStep: true, Step: uint32(st.ID),
-			}}}
-		}
-		s.sessions.send(n.Node, order)
+		}}})
 	}
 }
 

@@ -141,14 +141,7 @@ func (a *Agent) endHere(o *rinkpb.EndJobHere) {
 				r.io.cancelled(time.Duration(j.here.KillWait)*time.Second, o.Reason)
 			}
 			// A step that is cancelled, other than a job, is given no time: so does Slurm.
-			ids := []string{id}
-			j.mu.Lock()
-			for aside := range j.asides {
-				if strings.HasPrefix(aside, id+".") {
-					ids = append(ids, aside)
-				}
-			}
-			j.mu.Unlock()
+			ids := append([]string{id}, j.asidesOf(id)...)
 			switch {
 			case !overTime:
 				a.wg.Go(func() { a.endSlices(ids, 0, true) })
@@ -175,6 +168,18 @@ func (a *Agent) endHere(o *rinkpb.EndJobHere) {
 		a.leave(j)
 	}
 	a.endJob(j, killWait, o.Now, o.Reason)
+}
+
+// asidesOf are the slices of hooks that run beside one.
+func (j *job) asidesOf(id string) (ids []string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for aside := range j.asides {
+		if strings.HasPrefix(aside, id+".") {
+			ids = append(ids, aside)
+		}
+	}
+	return ids
 }
 
 func spaced(s string) string {
@@ -245,6 +250,12 @@ func (a *Agent) signal(ctx context.Context, o *rinkpb.SignalJob) {
 			target = slice.TargetAll
 		} else if id == batchID(k) {
 			target = batchTarget
+		}
+		if o.HasStep && o.Signal == int32(syscall.SIGKILL) { // nothing of it is to be left, as when it is ended
+			target = slice.TargetAll
+			for _, aside := range j.asidesOf(id) {
+				a.wg.Go(func() { a.endSlices([]string{aside}, 0, true) })
+			}
 		}
 		a.signalSlice(ctx, j, id, earlySignal{syscall.Signal(o.Signal), target})
 	}

@@ -441,7 +441,7 @@ func (a *Agent) sliceEnded(ctx context.Context, exit slice.Exit) {
 	if spec != nil && !exit.Lost {
 		if list := a.epilogsOf(r.step); len(list) > 0 {
 			a.wg.Go(func() {
-				if a.taskEpilogs(j, spec, list); a.work.Err() == nil {
+				if a.taskEpilogs(j, r, spec, list); a.work.Err() == nil {
 					a.sliceEnded(a.work, exit)
 				}
 			})

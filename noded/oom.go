@@ -26,7 +26,7 @@ func (a *Agent) oomAtEnd(ctx context.Context, r *running, kills uint64, killed b
 }
 
 // sayOOM tells the owner of a slice that the kernel has killed in it for want of memory,
-// where its errors go. A file system that hangs is not waited for.
+// where its errors go.
 func (a *Agent) sayOOM(j *job, r *running, exit slice.Exit) {
 	step := "batch"
 	if r.step != nil {
@@ -34,6 +34,12 @@ func (a *Agent) sayOOM(j *job, r *running, exit slice.Exit) {
 	}
 	text := fmt.Sprintf("slurmstepd: error: Detected %d oom-kill event(s) in StepId=%d.%s. Some of your processes may have been killed by the cgroup out-of-memory handler.",
 		exit.OOMKills, j.key.job, step)
+	a.sayTo(j, r, text)
+}
+
+// sayTo says something to the owner of a slice where its errors go: to the step's
+// srun, or at the end of the script's file. A file system that hangs is not waited for.
+func (a *Agent) sayTo(j *job, r *running, text string) {
 	if r.io != nil {
 		m := &rinkpb.StepDown{Messages: []string{text}}
 		if len(r.step.Tasks) > 0 {

@@ -29,6 +29,8 @@ const (
 	maxPrologOutput = 1 << 20
 	// taskEpilogTime is how long a task epilog may take.
 	taskEpilogTime = 5 * time.Second
+	// execFailed is the wait status of who could not become the program it should.
+	execFailed = 127 << 8
 )
 
 // aside runs a program in a slice beside the one spec describes, as its task i,
@@ -237,8 +239,9 @@ func obey(env *taskenv.Env, out []byte) (prints []string) {
 	return prints
 }
 
-// taskEpilogs runs programs after the tasks of a slice.
-func (a *Agent) taskEpilogs(j *job, spec *slice.Spec, programs []string) {
+// taskEpilogs runs programs after the tasks of a slice. One that fails changes nothing;
+// the slice's owner is told.
+func (a *Agent) taskEpilogs(j *job, r *running, spec *slice.Spec, programs []string) {
 	var all sync.WaitGroup
 	for i := range spec.Tasks {
 		all.Go(func() {
@@ -251,12 +254,37 @@ func (a *Agent) taskEpilogs(j *job, spec *slice.Spec, programs []string) {
 				})
 				cancel()
 				if a.work.Err() == nil && (err != nil || exit.Status != 0) {
+					for _, line := range epilogFailed(program, program == r.step.GetTaskEpilog(), exit, err) {
+						a.sayTo(j, r, line)
+					}
 					a.log.Warn("a task epilog failed", "slice", spec.ID, "program", program, "error", err, "status", exit.Status, "signal", unix.SignalName(exit.Status.Signal()))
 				}
 			}
 		})
 	}
 	all.Wait()
+}
+
+// epilogFailed says how a task epilog failed. Slurm has the names of the two mixed up, and
+// so who reads its words has.
+func epilogFailed(program string, own bool, exit slice.TaskExit, err error) []string {
+	whose, name, status := "slurm", "--task-epilog", int(exit.Status)
+	if own {
+		whose, name = "user", "TaskEpilog"
+	}
+	var lines []string
+	var start *slice.StartError
+	switch {
+	case errors.As(err, &start) && start.Errno == unix.ENOEXEC:
+		status = execFailed
+		lines = append(lines, fmt.Sprintf("slurmstepd: error: execve(%s): %s", program, reasonOf(start)))
+	case errors.As(err, &start):
+		status = -1
+		lines = append(lines, fmt.Sprintf("slurmstepd: error: Could not run %s task_epilog [%s]: access denied", whose, program))
+	case errors.Is(err, context.DeadlineExceeded):
+		status = int(unix.SIGKILL)
+	}
+	return append(lines, fmt.Sprintf("slurmstepd: error: %s failed status=%d", name, status))
 }
 
 // prologsOf and epilogsOf list the programs for a step's tasks, or with nil for

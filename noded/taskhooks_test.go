@@ -105,6 +105,43 @@ func TestTaskPrologFails(t *testing.T) {
 	}
 }
 
+// A task epilog that fails changes nothing but that the owner hears of it.
+func TestTaskEpilogFails(t *testing.T) {
+	dir := spoolDir(t)
+	r := startAgent(t, dir)
+	write := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	bad, garbage := write("bad", "#!/bin/sh\nexit 3\n", 0o755), write("garbage", "no program\n", 0o755)
+	for i, c := range []struct{ program, words string }{
+		{bad, "slurmstepd: error: TaskEpilog failed status=768"},
+		{write("killed", "#!/bin/sh\nkill -9 $$\n", 0o755), "slurmstepd: error: TaskEpilog failed status=9"},
+		{write("shut", "#!/bin/sh\n", 0o644), "slurmstepd: error: Could not run user task_epilog [" + dir + "/shut]: access denied|slurmstepd: error: TaskEpilog failed status=-1"},
+		{garbage, "slurmstepd: error: execve(" + garbage + "): Exec format error|slurmstepd: error: TaskEpilog failed status=32512"},
+	} {
+		order := step(t, 25, uint32(i), dir, "exit 4")
+		order.TaskEpilog = c.program
+		r.launchStep(r.work, order)
+		var words []string
+		for _, m := range <-r.listen(t, 25, uint32(i)) {
+			words = append(words, m.Messages...)
+		}
+		if w := strings.Join(words, "|"); w != c.words {
+			t.Errorf("words %q, want %q", w, c.words)
+		}
+	}
+	r.conf.Conf.TaskEpilog = bad
+	r.launchJob(r.work, batch(t, 26, dir, "echo body"))
+	eventually(t, "the job is over", func() bool { return len(r.kept(isNodeDone)) == 1 })
+	if text, _ := os.ReadFile(filepath.Join(dir, "out")); string(text) != "body\nslurmstepd: error: --task-epilog failed status=768\n" {
+		t.Errorf("the job's file has %q", text)
+	}
+}
+
 func TestStepIsEndedWhileItsTaskPrologRuns(t *testing.T) {
 	dir := spoolDir(t)
 	r := startAgent(t, dir)

@@ -131,10 +131,14 @@ func StepEnv(j *Job, s *Step, opts *slurm.JobOptions, cfg *Config) []string {
 	e.num("SLURM_STEP_NUM_NODES", int64(len(s.Nodes)))
 	e.num("SLURM_STEP_NUM_TASKS", int64(s.Tasks))
 	e.set("SLURM_STEP_TASKS_PER_NODE", perNode)
-	distribution(&e, s.Distribution)
 	spec := specOf(j)
 	if opts == nil {
 		opts = &slurm.JobOptions{}
+	}
+	if opts.JobID != "" {
+		distribution(&e, s.Distribution)
+	} else { // srun's own job: as in Slurm it tells what was asked for, and not what came of it
+		distribution(&e, opts.Distribution)
 	}
 	cpt := opts.CPUsPerTask
 	if cpt == 0 && spec.Given["cpus-per-task"] {

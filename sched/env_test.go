@@ -146,7 +146,7 @@ func TestStepsTellTheirOwnSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	j = started(t, cfg, nodes, j)
-	opts := &slurm.JobOptions{NTasks: 3, MinNodes: 2, MaxNodes: 2, Given: map[string]bool{}, Step: slurm.StepOptions{Label: true}}
+	opts := &slurm.JobOptions{JobID: j.ID.String(), NTasks: 3, MinNodes: 2, MaxNodes: 2, Given: map[string]bool{}, Step: slurm.StepOptions{Label: true}}
 	s, _, err := PlaceStep(j, opts, "env", cfg, refNow)
 	if err != nil {
 		t.Fatal(err)

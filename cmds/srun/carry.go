@@ -388,7 +388,9 @@ func (c *carrier) exited(e *rinkpb.TaskExit) {
 	}
 	if code != 0 && c.killOnBadExit() {
 		c.ending = true
-		c.tellExits("")
+		if !c.aborted { // all are being ended, and their ends told together
+			c.tellExits("")
+		}
 		c.say("launch/slurm: _step_signal: Terminating StepId=%d.%s", c.job.ID, c.step.ID)
 		c.signalStep(syscall.SIGTERM)
 		c.forceAt = time.After(killTime)

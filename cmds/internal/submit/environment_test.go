@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +36,19 @@ func TestLoginShellIsRunOnlyWhenItsEnvironmentIsWanted(t *testing.T) {
 		_, err = os.Stat(mark)
 		if ran := err == nil; ran != c.login || slices.Contains(vars, "FROM_LOGIN=1") != c.login {
 			t.Errorf("--export=%s: a login shell ran: %v, want %v; %q", c.export, ran, c.login, vars)
+		}
+	}
+}
+
+// What a step gets by --export, whose list may begin with a word that stands for all of it.
+func TestStepsGetWhatIsExported(t *testing.T) {
+	for export, want := range map[string]string{
+		"ALL": "A=1 B=2", "NONE": "", "X=3": "X=3", "NONE,X=3": "", "none,ALL": "", "X=3,NONE": "X=3", "NIL,X=3": "X=3", "ALL,NONE": "A=1 B=2", "NONESUCH=4,A": "NONESUCH=4 A=1",
+	} {
+		env := &cli.Env{Vars: []string{"A=1", "B=2"}, Now: time.Now, Ctx: context.Background(), Stderr: os.Stderr}
+		vars, err := StepEnvironment(env, &slurm.JobOptions{Export: export, Given: map[string]bool{"export": true}})
+		if got := strings.Join(vars, " "); err != nil || got != want {
+			t.Errorf("--export=%s: %q, %v, want %q", export, got, err, want)
 		}
 	}
 }

@@ -146,8 +146,12 @@ func Environment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
 }
 
 // StepEnvironment is the same for a step: its tasks are started without a
-// login, so that what is not exported is not there.
+// login, so that what is not exported is not there. A list that begins with NONE is
+// NONE, whatever follows; a job's goes by the rest.
 func StepEnvironment(env *cli.Env, o *slurm.JobOptions) ([]string, error) {
+	if first, _, more := strings.Cut(o.Export, ","); more && strings.EqualFold(first, "NONE") {
+		return slurmVars(env), nil
+	}
 	return exported(env, o, func() []string { return slurmVars(env) }), nil
 }
 

@@ -2,7 +2,7 @@
 # limit: 60
 # Small things of srun: hooks, environment, limits, copies.
 . "$CT_LIB"
-run() { echo "== $*" | normalise; srun "$@" 2>err; echo rc=$?; sort err | sed 's#launch/slurm: _step_signal: ##' | normalise; }
+run() { echo "== $*" | normalise; srun "$@" 2>err >out; local rc=$?; sort out; echo rc=$rc; sort err | sed 's#launch/slurm: _step_signal: ##' | normalise; }
 export ONE=1 TWO=2
 v='echo ONE=${ONE-unset} TWO=${TWO-unset} X=${X-unset} HOME=${HOME-unset} EXP=${SLURM_EXPORT_ENV-unset}'
 for e in ALL NONE NIL ONE ONE,TWO X=3 ALL,X=3 NONE,X=3 ONE=5 ALL,ONE ''; do run --export="$e" /bin/sh -c "$v"; done

@@ -5,7 +5,8 @@
 cat >job.sh <<'E'
 #!/bin/bash
 #SBATCH -N 2 -n 4 -c 2 -w n1,n2 -o s.out --ntasks-per-node=2
-t() { echo "+ $*"; timeout 8 srun "$@" sh -c 'echo $SLURM_PROCID $SLURMD_NODENAME $SLURM_NTASKS $SLURM_CPUS_PER_TASK $SLURM_CPUS_ON_NODE $SLURM_TASKS_PER_NODE $SLURM_STEP_NODELIST $SLURM_NNODES $SLURM_NTASKS_PER_NODE $SLURM_JOB_NUM_NODES' 2>err </dev/null | sort -n; echo rc=${PIPESTATUS[0]}; sed -E 's/7[0-9]{5}/ID/g' err | grep -v 'creation temporarily\|Step created' | sort; }
+# What the step before held is given back a moment after its srun has ended.
+t() { echo "+ $*"; for i in $(seq 40); do squeue -h -s -j $SLURM_JOB_ID -o %i | grep -q '\.[0-9]' || break; sleep 0.05; done; timeout 8 srun "$@" sh -c 'echo $SLURM_PROCID $SLURMD_NODENAME $SLURM_NTASKS $SLURM_CPUS_PER_TASK $SLURM_CPUS_ON_NODE $SLURM_TASKS_PER_NODE $SLURM_STEP_NODELIST $SLURM_NNODES $SLURM_NTASKS_PER_NODE $SLURM_JOB_NUM_NODES' 2>err </dev/null | sort -n; echo rc=${PIPESTATUS[0]}; sed -E 's/7[0-9]{5}/ID/g' err | grep -v 'creation temporarily\|Step created' | sort; }
 t
 t -n1
 t -n2
