@@ -242,6 +242,7 @@ func chooseCPUs(cfg *Config, n *Node, j *Job, a *NodeAlloc, taken, aside []strin
 	if per := spec.NTasksPerSocket; per > 0 && a.Tasks <= per*p.grid.sockets {
 		p.most = (per*cpt + p.step - 1) / p.step
 	}
+	p.shut(spec.CoresPerSocket)
 	units := (a.CPUs + p.step - 1) / p.step
 	p.left = a.CPUs
 	switch ofTask := (cpt + p.step - 1) / p.step; {
@@ -263,6 +264,31 @@ func chooseCPUs(cfg *Config, n *Node, j *Job, a *NodeAlloc, taken, aside []strin
 		p.pack(a.CPUs)
 	}
 	return p.chosen.String()
+}
+
+// shut has the sockets count that have fewer cores free than a job asks for on each.
+func (p *cpuPick) shut(cores int) {
+	g := p.grid
+	for s := 0; s < g.sockets && cores > 0; s++ {
+		free := 0
+		for core := s * g.cores; core < (s+1)*g.cores; core++ {
+			whole := 0
+			for t := range g.threads {
+				if p.cost[core*g.threads+t] < ofSuspended {
+					whole++
+				}
+			}
+			if whole == g.threads || whole > 0 && p.step == 1 {
+				free++
+			}
+		}
+		if free >= cores {
+			continue
+		}
+		for k := s * g.cores * g.threads; k < (s+1)*g.cores*g.threads; k++ {
+			p.cost[k] += ofSuspended
+		}
+	}
 }
 
 // tornFree counts the CPUs that nobody has, where some of those chosen are somebody's;

@@ -43,7 +43,8 @@ func (a *ask) extend(picked []slot, sum tally, group []slot, goal int) []slot {
 }
 
 // enough returns as many slots of a list, from its beginning, as meet the request
-// together with what was counted already; nil when all of them do not.
+// together with what was counted already; nil when all of them do not. For the last
+// node that the request may have those are passed over that do not complete it.
 func (a *ask) enough(base tally, list []slot, goal int) []slot {
 	sum := base
 	sum.gres = slices.Clone(base.gres)
@@ -53,7 +54,11 @@ func (a *ask) enough(base tally, list []slot, goal int) []slot {
 		}
 		sum.add(o)
 		if a.met(&sum, goal) {
-			return slices.Clone(list[:i+1])
+			found := make([]slot, 0, i+1)
+			return append(append(found, list[:sum.nodes-base.nodes-1]...), o)
+		}
+		if sum.nodes == a.maxNodes {
+			sum.remove(o)
 		}
 	}
 	return nil
@@ -75,6 +80,34 @@ func (a *ask) fill(base tally, group []slot, goal int) []slot {
 		}
 	}
 	slices.SortFunc(group, func(x, y slot) int { return cmp.Compare(x.r.pos, y.r.pos) })
+	if found := a.fillRuns(base, group, goal); found != nil {
+		return found
+	}
+	// As in Slurm, again and again without the nodes that have the least to give: they
+	// use up the nodes that the request may have.
+	for rich := group; base.nodes+len(rich) > a.maxNodes; {
+		if rich = withoutLeast(rich); len(rich) == 0 {
+			break
+		}
+		if found := a.fillRuns(base, rich, goal); found != nil {
+			return found
+		}
+	}
+	return a.fewest(base, group, goal)
+}
+
+// withoutLeast leaves out the slots that have the least to give.
+func withoutLeast(list []slot) []slot {
+	least := list[0].tasks
+	for _, o := range list {
+		least = min(least, o.tasks)
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(o slot) bool { return o.tasks == least })
+}
+
+// fillRuns is fill by runs of neighbours: the one with the least to spare of those that
+// are enough, or else the largest ones. Group is in order of configuration.
+func (a *ask) fillRuns(base tally, group []slot, goal int) []slot {
 	runs := neighbourRuns(group)
 	var best []slot
 	least := 0
@@ -100,10 +133,7 @@ func (a *ask) fill(base tally, group []slot, goal int) []slot {
 	slices.SortStableFunc(runs, func(x, y []slot) int {
 		return cmp.Or(cmp.Compare(x[0].r.n.Weight, y[0].r.n.Weight), cmp.Compare(tasksOf(y), tasksOf(x)))
 	})
-	if found := a.enough(base, slices.Concat(runs...), goal); found != nil {
-		return found
-	}
-	return a.fewest(base, group, goal)
+	return a.enough(base, slices.Concat(runs...), goal)
 }
 
 // sameWeight cuts runs of neighbours where their weight changes.

@@ -123,7 +123,7 @@ func (c *cycle) find(a *ask, p *part) []slot {
 		for i := range a.plans {
 			one = one && a.fitsOne(&a.plans[i])
 		}
-		if one && len(a.required) == 0 && !a.wholeBlocks && !a.alikeOnNodes() {
+		if one && len(a.required) == 0 && !a.wholeBlocks && !a.alikeOnNodes() && !a.bySocket() {
 			if o, ok := c.findOne(a, p); ok {
 				return []slot{o}
 			}

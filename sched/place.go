@@ -13,6 +13,7 @@ type slot struct {
 	r     *room
 	must  bool    // the request names this node
 	tasks int     // at most so many
+	shut  int     // free CPUs that are on sockets it is not to use
 	turn  int     // in which order tasks fill the nodes, where that is not the order of configuration
 	gres  []int64 // of each item of the request for the whole job
 }
@@ -109,6 +110,13 @@ func (f *field) offer(a *ask, r *room, s *spare) (slot, bool) {
 	}
 	per := a.taskOn(f.t, r)
 	cpus = min(cpus, per.most)
+	var sockets socketRoom
+	bySocket := a.bySocket()
+	if bySocket {
+		if sockets, bySocket = f.onSockets(a, r, per, s.cpus); bySocket {
+			cpus = min(cpus, sockets.cpus)
+		}
+	}
 	grain := f.t.grain(r.n)
 	if cpus < grain || cpus < max(a.minCPUs, 1) {
 		return none, false
@@ -136,7 +144,10 @@ func (f *field) offer(a *ask, r *room, s *spare) (slot, bool) {
 	if a.overcommit {
 		o.tasks = a.tasks
 	}
-	if a.tasksPerSocket > 0 {
+	switch {
+	case bySocket:
+		o.tasks, o.shut = min(o.tasks, sockets.tasks), sockets.shut
+	case a.tasksPerSocket > 0:
 		o.tasks = min(o.tasks, a.tasksPerSocket*max(r.n.Sockets, 1))
 	}
 	gpus := int64(0)
@@ -287,7 +298,7 @@ func (f *field) placeBy(a *ask, plan *featurePlan, where []int) []slot {
 		}
 		// Of the nodes that hold the job alone, the one with the least to spare.
 		// Or the most, where the load is to be spread.
-		free := a.toSpare(o, s.cpus)
+		free := a.toSpare(o, s.cpus-o.shut)
 		better := bestLeft < 0 || free < bestLeft
 		if a.part.LLN || f.t.leastLoaded {
 			better = bestLeft < 0 || free > bestLeft
@@ -334,6 +345,14 @@ func (t *tally) add(o slot) {
 	}
 	for i, n := range o.gres {
 		t.gres[i] += n
+	}
+}
+
+func (t *tally) remove(o slot) {
+	t.nodes--
+	t.tasks -= o.tasks
+	for i, n := range o.gres {
+		t.gres[i] -= n
 	}
 }
 

@@ -146,6 +146,7 @@ func TestOptionValues(t *testing.T) {
 		{"-w n1,n1,n2 -m arbitrary", "NTasks=3 MinNodes=2 NodeList=n1,n1,n2"},
 		{"-m block:cyclic,pack", "Distribution=block:cyclic,Pack"},
 		{"--hint=nomultithread", "Hint=nomultithread"},
+		{"--sockets-per-node=2 --hint=nomultithread --cores-per-socket=3", "Hint=nomultithread SocketsPerNode=0 CoresPerSocket=0"},
 		{"--hint=nomultithread --threads-per-core=1", "Hint= ThreadsPerCore=1"},
 		{"--core-spec=0", "CoreSpec=0"},
 		{"", "CoreSpec=-1 Name=wrap"},

@@ -113,7 +113,8 @@ func (r *optionReader) verifySpecialization() error {
 	return nil
 }
 
-// verifyHint drops a hint where the finer options say the same thing exactly.
+// verifyHint drops a hint where the finer options say the same thing exactly. One
+// that stays stands for all that is asked of sockets and cores.
 func (r *optionReader) verifyHint() error {
 	job := r.job()
 	if job.Hint == "" {
@@ -121,11 +122,17 @@ func (r *optionReader) verifyHint() error {
 	}
 	binds := job.CPUBind != "" && !bindsVolumeOnly(job.CPUBind)
 	if r.given("ntasks-per-core") || r.given("threads-per-core") || r.given("extra-node-info") || binds {
-		r.notice(false, "Following options are mutually exclusive with --hint: --ntasks-per-core, --threads-per-core, -B"+
-			" and --cpu-bind (other then --cpu-bind=verbose). Ignoring --hint.")
+		if r.out.Client.Verbose > 0 {
+			r.notice(false, "Following options are mutually exclusive with --hint: --ntasks-per-core, --threads-per-core, -B"+
+				" and --cpu-bind (other then --cpu-bind=verbose). Ignoring --hint.")
+		}
 		job.Hint = ""
 		r.forget("hint")
+		return nil
 	}
+	job.SocketsPerNode, job.CoresPerSocket = 0, 0
+	r.forget("sockets-per-node")
+	r.forget("cores-per-socket")
 	return nil
 }
 
