@@ -18,15 +18,54 @@ const (
 	keyDaemon = "rink-daemon" // ROLE/NAME; believed from controllers alone
 )
 
+// KeyToken is the metadata by which a command says that it acts for the user of a token:
+// the token itself (see UserKey), which agents pass on unread.
+const KeyToken = "rink-jwt"
+
+// TokenOf returns the token a call came with and whether it came with one. Of
+// several, which nobody sends, it returns one that is good for nothing.
+func TokenOf(ctx context.Context) (string, bool) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	switch list := md.Get(KeyToken); len(list) {
+	case 0:
+		return "", false
+	case 1:
+		return list[0], true
+	}
+	return "", true
+}
+
+type callerKey struct{}
+
+// ByToken returns ctx in which Caller is the user of that number by the call's token,
+// which has been verified. Caller without it is the user the kernel or a daemon named.
+func ByToken(ctx context.Context, caller Identity, uid, gid uint32) context.Context {
+	caller.Kind, caller.UID, caller.GID = TokenUser, uid, gid
+	return context.WithValue(ctx, callerKey{}, caller)
+}
+
 // Caller returns for whom a call is made. Over a Unix socket it is the process
 // at the other end, whatever it may claim. Over TLS it is the user the daemon
 // at the other end speaks for, or that daemon itself when it names none. A
-// controller that passes on what a daemon asked of it names that daemon.
+// controller that passes on what a daemon asked of it names that daemon. A token
+// that was found good (ByToken) outdoes all of it, and a call with a token that
+// nobody verified is nobody's.
 //
 // The error is a gRPC status: Unauthenticated when the transport does not know
 // who is there, InvalidArgument when what a daemon says makes no sense, and
 // PermissionDenied when it may not speak for whom it names.
 func Caller(ctx context.Context) (Identity, error) {
+	if id, ok := ctx.Value(callerKey{}).(Identity); ok {
+		return id, nil
+	}
+	if _, ok := TokenOf(ctx); ok {
+		return Identity{}, status.Error(codes.Unauthenticated, "the call's token was not verified")
+	}
+	return Bearer(ctx)
+}
+
+// Bearer returns who makes a call, or for whom it is made, whatever its token says.
+func Bearer(ctx context.Context) (Identity, error) {
 	id, ok := PeerFrom(ctx)
 	if !ok {
 		return Identity{}, status.Error(codes.Unauthenticated, "cannot tell who is calling")
@@ -92,7 +131,7 @@ func Outgoing(ctx context.Context, id Identity) context.Context {
 	md.Delete(keyGID)
 	md.Delete(keyDaemon)
 	switch id.Kind {
-	case LocalPeer, Forwarded:
+	case LocalPeer, Forwarded, TokenUser:
 		md.Set(keyUID, strconv.FormatUint(uint64(id.UID), 10))
 		md.Set(keyGID, strconv.FormatUint(uint64(id.GID), 10))
 	case Daemon:

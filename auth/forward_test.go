@@ -57,6 +57,33 @@ func TestCaller(t *testing.T) {
 			}
 		})
 	}
+	// A token outdoes the kernel and the daemons once it has been found good; until then
+	// who calls is not known.
+	for _, who := range []Identity{local, node, forwarded(node, 1000, 100)} {
+		ctx := peer.NewContext(context.Background(), &peer.Peer{AuthInfo: tlsAuthInfo(who)})
+		ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(KeyToken, "a.b.c"))
+		if text, ok := TokenOf(ctx); text != "a.b.c" || !ok {
+			t.Errorf("token %q, %v", text, ok)
+		}
+		if got, err := Caller(ctx); status.Code(err) != codes.Unauthenticated {
+			t.Errorf("with a token that was not looked at: %v, %v", got, err)
+		}
+		if got, err := Bearer(ctx); got != who && who.Kind != Forwarded || err != nil && who.Kind != Forwarded {
+			t.Errorf("bearer %v, %v", got, err)
+		}
+		got, err := Caller(ByToken(ctx, who, 7, 8))
+		if err != nil || got.Kind != TokenUser || got.UID != 7 || got.GID != 8 || got.Name != who.Name || !got.IsUser() {
+			t.Errorf("by a token: %+v, %v", got, err)
+		}
+		out, _ := metadata.FromOutgoingContext(Outgoing(context.Background(), got))
+		if out.Get(keyUID)[0] != "7" || len(out.Get(KeyToken)) > 0 {
+			t.Errorf("passed on as %v", out)
+		}
+	}
+	two := metadata.NewIncomingContext(context.Background(), metadata.Pairs(KeyToken, "a", KeyToken, "b"))
+	if text, ok := TokenOf(two); text != "" || !ok {
+		t.Errorf("of two tokens: %q, %v", text, ok)
+	}
 	if _, err := Caller(context.Background()); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("without a peer: %v, want Unauthenticated", err)
 	}

@@ -45,6 +45,7 @@ const (
 	LocalPeer      // a process of this host; the kernel vouches for UID, GID and PID
 	Daemon         // a daemon of the cluster; its certificate vouches for Role and Name
 	Forwarded      // a user, UID and GID, for whom the daemon Role and Name speaks
+	TokenUser      // a user, UID and GID, by a signed token; Role and Name as of who passed it on, if anybody
 )
 
 // Identity is who is at the other end of a connection, or for whom a call is
@@ -58,9 +59,11 @@ type Identity struct {
 	Name     string
 }
 
-// IsUser reports whether id is a user: a process of this host or somebody a
-// daemon speaks for. UID and GID are meaningful then.
-func (id Identity) IsUser() bool { return id.Kind == LocalPeer || id.Kind == Forwarded }
+// IsUser reports whether id is a user: a process of this host, somebody a daemon
+// speaks for, or who a token names. UID and GID are meaningful then.
+func (id Identity) IsUser() bool {
+	return id.Kind == LocalPeer || id.Kind == Forwarded || id.Kind == TokenUser
+}
 
 // IsDaemon reports whether id is a daemon of that role, by its own certificate
 // and speaking for itself.
@@ -75,6 +78,8 @@ func (id Identity) String() string {
 		return fmt.Sprintf("%s %s", id.Role, id.Name)
 	case Forwarded:
 		return fmt.Sprintf("uid %d on %s %s", id.UID, id.Role, id.Name)
+	case TokenUser:
+		return fmt.Sprintf("uid %d by a token", id.UID)
 	}
 	return "nobody"
 }
