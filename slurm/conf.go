@@ -67,6 +67,8 @@ type Conf struct {
 	SelectTypeParameters     []string // upper case
 	TopologyPlugin           string
 	TopologyParam            Parameters
+	AuthAltTypes             []string
+	AuthAltParameters        Parameters
 	AuthInfo                 Parameters
 	PreemptType              string
 	PreemptMode              []string // OFF, CANCEL, REQUEUE, SUSPEND, GANG, PRIORITY, WITHIN

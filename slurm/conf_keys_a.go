@@ -54,8 +54,10 @@ func keysAtoH() []confKey {
 		idleKey("AcctGatherNodeFreq", "0 sec", whySampling),
 		idleKey("AcctGatherProfileType", "acct_gather_profile/none", whySampling),
 		yesKey("AllowSpecResourcesUsage", func(c *Conf) *bool { return &c.AllowSpecResourcesUsage }),
-		idleKey("AuthAltTypes", "", whyIdentity),
-		idleKey("AuthAltParameters", "", whyIdentity),
+		wordsKey("AuthAltTypes", "", "(null)", []string{AuthJWT, "auth/munge", "auth/slurm"}, func(c *Conf) *[]string { return &c.AuthAltTypes }).withJudge(judgeAuthAlt),
+		paramsKey("AuthAltParameters", func(c *Conf) *Parameters { return &c.AuthAltParameters }, "there is no such setting",
+			append(append(honour("jwt_key", "disable_token_creation"), numbers("max_token_lifespan")...),
+				refuse("tokens are signed with the key of jwt_key (HS256); there are no key sets", "jwks", "userclaimfield")...)...),
 		paramsKey("AuthInfo", func(c *Conf) *Parameters { return &c.AuthInfo }, whyIdentity, append(numbers("cred_expire"), idle(whyIdentity, "socket", "ttl", "use_client_ids", "jwt_key", "disable_token_creation")...)...),
 		idleKey("AuthType", "auth/munge", whyIdentity),
 		newer(confKey{name: "BackupAddr", set: func(c *Conf, v string) error { return setHostAddr(c, 1, v) }}),
@@ -116,6 +118,20 @@ func keysAtoH() []confKey {
 		newer(secondsKey("HealthCheckTimeout", "60", func(c *Conf) *Duration { return &c.HealthCheckTimeout })),
 		newer(idleKey("HttpParserType", "", whyPlugins)),
 	}
+}
+
+// AuthJWT is the one of AuthAltTypes that is honoured: who calls may be said by a signed token.
+const AuthJWT = "auth/jwt"
+
+// judgeAuthAlt honours tokens; the other ways daemons and users may know each other by
+// are not needed.
+func judgeAuthAlt(v string) (Verdict, string) {
+	for _, word := range splitList(v) {
+		if isPlugin(AuthJWT, strings.TrimSpace(word)) {
+			return Honoured, ""
+		}
+	}
+	return Ignored, whyIdentity
 }
 
 // only makes a key stand in the listing when it is in force.

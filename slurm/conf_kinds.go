@@ -293,6 +293,11 @@ func idle(why string, names ...string) []paramRule {
 	return paramRules(Ignored, why, false, names)
 }
 
+// refuse is a rule for settings that change too much to be left unheard.
+func refuse(why string, names ...string) []paramRule {
+	return paramRules(Refused, why, false, names)
+}
+
 // idleNumbers are numbers that change nothing, and must be numbers all the same.
 func idleNumbers(why string, names ...string) []paramRule {
 	return paramRules(Ignored, why, true, names)

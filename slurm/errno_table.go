@@ -2,6 +2,7 @@ package slurm
 
 // The numbers and texts of Slurm that users and their programs know, by rising number.
 const (
+	ErrnoProtocolAuthentication            Errno = 1007 // SLURM_PROTOCOL_AUTHENTICATION_ERROR
 	ErrnoCtldCommunicationsConnectionError Errno = 1800 // SLURMCTLD_COMMUNICATIONS_CONNECTION_ERROR
 	ErrnoCtldCommunicationsSendError       Errno = 1801 // SLURMCTLD_COMMUNICATIONS_SEND_ERROR
 	ErrnoCtldCommunicationsReceiveError    Errno = 1802 // SLURMCTLD_COMMUNICATIONS_RECEIVE_ERROR
@@ -229,6 +230,7 @@ var errnoTable = []struct {
 	name string
 	text string
 }{
+	{ErrnoProtocolAuthentication, "SLURM_PROTOCOL_AUTHENTICATION_ERROR", "Protocol authentication error"},
 	{ErrnoCtldCommunicationsConnectionError, "SLURMCTLD_COMMUNICATIONS_CONNECTION_ERROR", "Unable to contact slurm controller (connect failure)"},
 	{ErrnoCtldCommunicationsSendError, "SLURMCTLD_COMMUNICATIONS_SEND_ERROR", "Unable to contact slurm controller (send failure)"},
 	{ErrnoCtldCommunicationsReceiveError, "SLURMCTLD_COMMUNICATIONS_RECEIVE_ERROR", "Unable to contact slurm controller (receive failure)"},
